@@ -1,0 +1,123 @@
+# simcc: everything is built in build/. `make help` lists the targets.
+
+BUILD    ?= build
+CC       ?= cc
+LLVM     ?= /usr/lib/llvm-19
+OPT      ?= -O2
+WERROR   ?=
+SANITIZE ?=
+JOBS     ?= $(shell nproc)
+MAKEFLAGS += -j$(JOBS) --no-print-directory
+
+WARNINGS = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes \
+           -Wmissing-prototypes -Wvla -Wno-missing-field-initializers
+# No contraction: the same arithmetic in every build of the same source.
+FLAGS    = -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARNINGS) $(WERROR) $(SANITIZE) \
+           -ffp-contract=off -pthread -I. -I$(BUILD) \
+           -isystem $(LLVM)/include $(CFLAGS)
+LIBS     = -L$(LLVM)/lib -Wl,-rpath,$(LLVM)/lib -lLLVM-19 \
+           -lopenblas -lpng -ljpeg -lz -lm
+
+FOLDERS  = ir/base ir passes codegen runtime frontend/lang frontend/cli
+SOURCES  = $(sort $(foreach f,$(FOLDERS),$(wildcard $(f)/*.c)))
+PARSER   = $(BUILD)/frontend/lang/grammar.o $(BUILD)/frontend/lang/lexer.o
+OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o) $(PARSER)
+LIBRARY  = $(filter-out $(BUILD)/frontend/cli/main.o,$(OBJECTS))
+TESTS    = $(wildcard tests/*.c tests/unit/*.c tests/grad/*.c tests/diff/*.c \
+                      tests/fault/*.c)
+
+## make: build build/simcc; installs the Debian packages it finds missing
+all: $(BUILD)/simcc
+
+$(BUILD)/simcc: $(OBJECTS)
+	$(CC) $(FLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/tests/run: $(LIBRARY) $(TESTS:%.c=$(BUILD)/%.o)
+	$(CC) $(FLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/%.o: %.c | $(BUILD)/packages
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -MMD -MP -c -o $@ $<
+
+# Generated code is not held to our warnings.
+$(BUILD)/%.o: $(BUILD)/%.c
+	$(CC) $(FLAGS) -w -Ifrontend/lang -MMD -MP -c -o $@ $<
+
+$(BUILD)/frontend/lang/grammar.c $(BUILD)/frontend/lang/grammar.h &: \
+		frontend/lang/grammar.y | $(BUILD)/packages
+	@mkdir -p $(@D)
+	bison -Wall -Werror --header=$(BUILD)/frontend/lang/grammar.h \
+	      -o $(BUILD)/frontend/lang/grammar.c $<
+
+$(BUILD)/frontend/lang/lexer.c $(BUILD)/frontend/lang/lexer.h &: \
+		frontend/lang/lexer.l | $(BUILD)/packages
+	@mkdir -p $(@D)
+	flex --header-file=$(BUILD)/frontend/lang/lexer.h \
+	     -o $(BUILD)/frontend/lang/lexer.c $<
+
+$(SOURCES:%.c=$(BUILD)/%.o) $(PARSER): | $(BUILD)/frontend/lang/grammar.h \
+                                         $(BUILD)/frontend/lang/lexer.h
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- packages ---------------------------------------------------------------
+
+PACKAGES = gcc libc6-dev flex bison llvm-19-dev libopenblas-pthread-dev \
+           libpng-dev libjpeg62-turbo-dev zlib1g-dev
+LINT_PACKAGES = clang-format
+
+define install
+@missing=$$(for p in $(1); do \
+    dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' \
+    || echo $$p; done); \
+if [ -n "$$missing" ]; then \
+    echo "simcc needs these Debian packages, which are not installed:"; \
+    echo "   " $$missing; \
+    if [ $$(id -u) = 0 ]; then sudo=; else sudo=sudo; fi; \
+    echo "Installing them: $$sudo apt-get install" $$missing; \
+    $$sudo apt-get update -qq && \
+    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+        --no-install-recommends $$missing >/dev/null; \
+fi
+endef
+
+$(BUILD)/packages: Makefile
+	@mkdir -p $(BUILD)
+	$(call install,$(PACKAGES))
+	@touch $@
+
+# ---- tests ------------------------------------------------------------------
+
+## make test: build and run every test (under ten minutes on two cores)
+test: $(BUILD)/simcc $(BUILD)/tests/run
+	@BUILD=$(BUILD) sh tests/run.sh
+
+## make asan: the same tests under AddressSanitizer and UBSan, in build/asan
+asan:
+	@$(MAKE) test BUILD=$(BUILD)/asan OPT='-O1 -fno-omit-frame-pointer' \
+	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
+
+## make lint: dependency ladder, sizes, table meta-tests, format
+lint:
+	$(call install,$(LINT_PACKAGES))
+	@sh tests/lint.sh
+
+## make format: rewrite the sources in the house style
+format:
+	@find ir passes codegen runtime frontend tests -name '*.[ch]' \
+	    | xargs clang-format -i
+
+## make demo: pretrain, fine-tune, distill and compare on drawn images
+demo: $(BUILD)/simcc
+	@BUILD=$(BUILD) sh tests/e2e/demo.sh
+
+## make clean: remove build/
+clean:
+	rm -rf $(BUILD)
+
+## make help: this list
+help:
+	@grep -h '^## ' Makefile | sed 's/^## //'
+
+.PHONY: all test asan lint format demo clean help
+.DELETE_ON_ERROR:

@@ -1,0 +1,46 @@
+// Graph -> plan -> machine code. llvm-c headers stay inside this folder.
+#ifndef SIMCC_CODEGEN_CODEGEN_H
+#define SIMCC_CODEGEN_CODEGEN_H
+
+#include "ir/base/text.h"
+#include "ir/graph.h"
+#include "runtime/plan.h"
+
+typedef struct CodegenOptions {
+    const char *cpu;       // "native" or an LLVM CPU name ("x86-64-v3")
+    const char *cache_dir; // object cache; NULL = no cache
+    int threads;           // compile threads; 0 = one per core
+} CodegenOptions;
+
+typedef struct Codegen Codegen; // kernels by descriptor, shared by all plans
+
+Codegen *codegen_new(const CodegenOptions *options);
+void codegen_free(Codegen *codegen);
+
+// Lowers a fused, scheduled graph to a plan (buffers, offsets, steps); its
+// kernels are remembered, not yet compiled. The plan is malloc'ed as
+// runtime/program.h wants it.
+void codegen_lower(Codegen *codegen, const Graph *graph, Plan *plan);
+
+// Compiles all remembered kernels (or takes them from the cache). *objects is
+// malloc'ed, one per distinct kernel. Returns NULL or what went wrong.
+const char *codegen_compile(Codegen *codegen, PlanObject **objects, int *count);
+
+typedef struct CodegenStats {
+    int kernels, cache_hits, compiled;
+    double compile_seconds;
+} CodegenStats;
+CodegenStats codegen_stats(const Codegen *codegen);
+// "znver4 +avx512f..., LLVM 19.1.7"
+const char *codegen_target(const Codegen *codegen);
+
+// Dumps for --emit=plan|llvm|asm.
+void codegen_print_plan(const Plan *plan, Text *out);
+void codegen_print_llvm(Codegen *codegen, Text *out);
+void codegen_print_asm(Codegen *codegen, Text *out);
+
+// NULL, or what is wrong with the plan: buffers alive together overlap, a
+// step reads what nobody wrote, offsets outside the slab.
+const char *codegen_verify_plan(const Plan *plan, Arena *arena);
+
+#endif

@@ -1,0 +1,81 @@
+// What the front end makes of a .net file: parameters, and for each phase its
+// graphs (forward, backward, optimizer) and settings. No AST beyond this point.
+#ifndef SIMCC_FRONTEND_LANG_EXPERIMENT_H
+#define SIMCC_FRONTEND_LANG_EXPERIMENT_H
+
+#include <stdbool.h>
+
+#include "ir/base/diag.h"
+#include "ir/graph.h"
+
+// `--set name=value` ("width=2", "finetune.batch=64").
+typedef struct Setting {
+    const char *name, *value;
+    bool used; // set by the front end
+} Setting;
+
+typedef struct ExperimentParam {
+    const char *name;
+    const char *value; // printed, resolved
+    const char *range; // "in [18, 34, 50]" or ""
+    const char *doc;   // the comment behind it, or ""
+    bool from_command_line;
+} ExperimentParam;
+
+// An augmentation operation, args resolved in the order of augment.def.
+typedef struct ExperimentAugment {
+    const char *name;
+    int arg_count;
+    const char *const *arg_names;
+    const double *args;
+} ExperimentAugment;
+
+typedef enum LabelAmount { AMOUNT_ALL, AMOUNT_FRACTION, AMOUNT_PER_CLASS } LabelAmount;
+
+typedef struct ExperimentPhase {
+    const char *name;
+    SourcePos pos;
+    const char *from;        // phase name or file path, or NULL
+    const char *from_only;   // comma-separated globs or NULL
+    const char *from_except; // comma-separated globs or NULL
+    const char *teacher;     // phase name or NULL
+    int batch, views;
+    double epochs;
+    int64_t steps;
+    bool labeled;            // source is labeled(...), else unlabeled
+    LabelAmount amount_rule;
+    double amount;
+    VEC(ExperimentAugment) augment;
+    VEC(ExperimentAugment) evaluate;
+    int image_height, image_width;
+    int classes; // the param `classes` when the phase reads labels, else 0
+    Graph *forward;    // the loss and reports only, before gradients
+    Graph *train;      // the whole step
+    Graph *eval;       // training = false; NULL when nothing to evaluate
+} ExperimentPhase;
+
+typedef struct Experiment {
+    const char *name; // file name without folder and extension
+    const char *path;
+    VEC(ExperimentParam) params;
+    VEC(ExperimentPhase) phases;
+    const char *resolved; // `simcc show`: source text with all values resolved
+} Experiment;
+
+typedef struct LangOptions {
+    DType dtype;       // element type of all tensors: DT_F32 or DT_F64
+    int ranks;         // processes; 1
+    int setting_count;
+    Setting *settings;
+    bool check_only;   // graphs are still built, gradients included
+} LangOptions;
+
+// Reads, parses and elaborates a program. NULL when there were errors, which
+// are in `diags`. Everything lives in `arena`.
+Experiment *lang_load(Arena *arena, const char *path,
+                      const LangOptions *options, DiagList *diags);
+
+// The tree as text, for --emit=ast. NULL after a syntax error.
+const char *lang_dump_ast(Arena *arena, const char *path, DiagList *diags);
+
+#endif

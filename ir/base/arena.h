@@ -1,0 +1,36 @@
+// Bump allocation by lifetime: everything in an arena dies together.
+// Compiler folders never call free; pointers go only to equal or longer life.
+#ifndef SIMCC_IR_BASE_ARENA_H
+#define SIMCC_IR_BASE_ARENA_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+typedef struct Arena Arena;
+
+// A new empty arena. Never NULL: running out of memory is fatal (exit 70).
+Arena *arena_new(void);
+
+// Frees the arena and everything allocated in it. NULL is allowed.
+void arena_free(Arena *arena);
+
+// `size` zeroed bytes, aligned for any type. Never NULL.
+void *arena_alloc(Arena *arena, size_t size);
+
+// A copy of the first `length` bytes of `text`, with a final NUL.
+char *arena_strndup(Arena *arena, const char *text, size_t length);
+char *arena_strdup(Arena *arena, const char *text);
+
+// printf into the arena.
+char *arena_printf(Arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+char *arena_vprintf(Arena *arena, const char *format, va_list args);
+
+// Bytes handed out so far; used to bound what bad input may cost.
+size_t arena_bytes(const Arena *arena);
+
+#define ARENA_NEW(arena, T) ((T *)arena_alloc((arena), sizeof(T)))
+#define ARENA_ARRAY(arena, T, n)                                               \
+    ((T *)arena_alloc((arena), sizeof(T) * (size_t)(n)))
+
+#endif

@@ -1,0 +1,43 @@
+// A string builder in an arena, and the few string helpers everyone needs.
+#ifndef SIMCC_IR_BASE_TEXT_H
+#define SIMCC_IR_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ir/base/arena.h"
+
+typedef struct Text {
+    Arena *arena;
+    char *at; // NUL-terminated once anything was added; NULL before
+    size_t length, capacity;
+} Text;
+
+Text text_new(Arena *arena);
+void text_add(Text *text, const char *piece);
+void text_add_n(Text *text, const char *piece, size_t length);
+void text_addf(Text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+// The finished string, "" if nothing was added.
+const char *text_string(const Text *text);
+
+// The shortest decimal form that reads back as the same double;
+// "inf", "-inf" and "nan" for the rest.
+void text_add_double(Text *text, double value);
+// `piece` as a JSON string with its quotes.
+void text_add_json(Text *text, const char *piece);
+
+// Shell-like match of a whole name: `*` is any run of characters (dots
+// included), `?` one character.
+bool text_glob(const char *pattern, const char *name);
+
+// The candidate closest to `word` by edit distance, or NULL when none is close
+// enough to be what was meant.
+const char *text_closest(const char *word, const char *const *candidates,
+                         int count);
+
+// FNV-1a, 64 bits; chain by passing the previous hash.
+#define TEXT_HASH_SEED 0xcbf29ce484222325ull
+uint64_t text_hash(uint64_t hash, const void *bytes, size_t length);
+
+#endif

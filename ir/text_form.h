@@ -1,0 +1,37 @@
+// The graph as text: print -> parse -> print gives the same bytes.
+//
+//   graph "pretrain.train" {
+//     %0 = param {name="conv1.weight", role="weight", init="normal",
+//          scale=0.01} : f32[64,3,7,7]            (on one line)
+//     %1 = input {name="images"} : f32[128,3,32,32]
+//     %2 = conv2d %1, %0 {stride=[2,2], pad=[3,3,3,3]} : f32[128,64,16,16]
+//          #3 at "resnet.net":12 in "conv1"
+//     output "loss" = %9
+//   }
+// `#3` is the fusion group, `at` and `in` the origin; each only when set.
+#ifndef SIMCC_IR_TEXT_FORM_H
+#define SIMCC_IR_TEXT_FORM_H
+
+#include "ir/base/diag.h"
+#include "ir/base/text.h"
+#include "ir/graph.h"
+
+void graph_print(const Graph *graph, Text *out);
+
+// Reads any number of graphs. NULL after a syntax or type error, which is in
+// `diags` with its line and column. Sizes in the text are not trusted.
+typedef struct GraphList {
+    VEC(Graph *) graphs;
+} GraphList;
+GraphList *graph_parse(Arena *arena, const Source *source, DiagList *diags);
+
+// Checks everything a graph must satisfy: topological order, types equal to
+// what the shape rules say, names unique among params and inputs, assign only
+// to params and once each, outputs exist, groups convex. Returns NULL, or one
+// sentence with the node's text (in `arena`).
+const char *graph_verify(const Graph *graph, Arena *arena);
+
+// Graphviz text.
+void graph_print_dot(const Graph *graph, Text *out);
+
+#endif

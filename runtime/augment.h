@@ -1,0 +1,34 @@
+// Augmentation: uint8 RGB in, float CHW in [0,1] out. Every random choice is a
+// function of the key, never of threads or order.
+#ifndef SIMCC_RUNTIME_AUGMENT_H
+#define SIMCC_RUNTIME_AUGMENT_H
+
+#include <stdint.h>
+
+#include "runtime/image.h"
+#include "runtime/program.h"
+
+typedef enum AugmentOp {
+#define AUGMENT(id, name, doc, params) AUGMENT_##id,
+#include "runtime/augment.def"
+#undef AUGMENT
+    AUGMENT_COUNT
+} AugmentOp;
+
+// What makes one augmented view unique.
+typedef struct AugmentKey {
+    uint64_t seed;
+    uint64_t phase; // random_name(phase name)
+    uint64_t epoch;
+    uint64_t sample; // index in the training set
+    uint64_t view;
+    uint64_t step; // of the batch: blur draws one sigma per (step, view)
+} AugmentKey;
+
+// Runs the pipeline; `out` receives 3 x height x width floats, whose size the
+// pipeline's last crop decides. Fails only for lack of memory or when the
+// pipeline does not end with the expected size.
+Status augment_image(const AugmentStep *steps, int count, const Image *image,
+                     const AugmentKey *key, int height, int width, float *out);
+
+#endif

@@ -1,0 +1,35 @@
+// Executes plans: binds buffers once, then runs steps without allocating.
+#ifndef SIMCC_RUNTIME_EXEC_H
+#define SIMCC_RUNTIME_EXEC_H
+
+#include "runtime/pool.h"
+#include "runtime/program.h"
+#include "runtime/store.h"
+
+// Machine code of a program's objects, mapped read-execute.
+typedef struct CodeImage CodeImage;
+// Loads every object (x86-64 ELF relocatable, leaf functions; references only
+// inside the object or to the C math functions listed in loader.c).
+Status code_load(const Program *program, CodeImage **image);
+void code_free(CodeImage *image);
+// NULL when the symbol is not there.
+PlanKernel *code_find(const CodeImage *image, const char *symbol);
+
+typedef struct Executor Executor;
+// The slab is allocated here, once. The plan, image, store and pool must
+// outlive the executor. `shared_slab` (may be NULL) lets two executors that
+// never run at the same time use one slab of the larger size.
+Status executor_new(const Plan *plan, const CodeImage *image, Store *store,
+                    Pool *pool, Executor **executor);
+void executor_free(Executor *executor);
+// Pointer to a named input or output in the slab; NULL when not there.
+void *executor_input(Executor *executor, const char *name);
+const void *executor_output(const Executor *executor, const char *name);
+void executor_run(Executor *executor);
+// Seconds spent in each step so far, when timing is on (for profiles).
+void executor_set_timing(Executor *executor, bool on);
+const double *executor_step_seconds(const Executor *executor);
+// slab + scratch of all threads, in bytes.
+int64_t executor_bytes(const Executor *executor);
+
+#endif

@@ -1,0 +1,120 @@
+// The plan: what the compiler hands to the runtime. Kernels in a fixed order,
+// every buffer's offset decided, nothing left to choose or allocate in a step.
+// Target-neutral; written by codegen/, executed by runtime/exec.c, stored in
+// artifacts by runtime/artifact.c. Plain data, no pointers into the compiler.
+#ifndef SIMCC_RUNTIME_PLAN_H
+#define SIMCC_RUNTIME_PLAN_H
+
+#include <stdint.h>
+
+enum { PLAN_MAX_RANK = 6, PLAN_ALIGN = 64 };
+
+// Values equal to ir's DType.
+typedef enum PlanDType {
+    PLAN_F32,
+    PLAN_F64,
+    PLAN_BF16,
+    PLAN_BOOL
+} PlanDType;
+
+// Runtime functions by number.
+typedef enum PlanCall {
+#define CALL(id, function, doc) PLAN_CALL_##id,
+#include "runtime/abi.def"
+#undef CALL
+    PLAN_CALL_COUNT
+} PlanCall;
+
+// Every kernel, generated or from the runtime, has this type. args: buffers in
+// the step's order; imm: the step's integers (generated kernels ignore them);
+// task: 0 .. task_count-1; scratch: this thread's PlanProgram.scratch_bytes.
+// Tasks of a step write disjoint memory and may run in any order.
+typedef void PlanKernel(void *const *args, const int64_t *imm, int64_t task,
+                        void *scratch);
+
+typedef struct PlanTensor {
+    char *name;
+    int32_t dtype; // PlanDType
+    int32_t rank;
+    int64_t dims[PLAN_MAX_RANK];
+    int64_t bytes;
+} PlanTensor;
+
+typedef enum PlanInit {
+    PLAN_INIT_CONSTANT,         // scale
+    PLAN_INIT_NORMAL,           // sigma = scale
+    PLAN_INIT_TRUNCATED_NORMAL, // sigma = scale, redrawn beyond 2 sigma
+    PLAN_INIT_UNIFORM           // [-scale, scale)
+} PlanInit;
+
+typedef enum PlanRole {
+    PLAN_WEIGHT, // trained or frozen here; saved
+    PLAN_STATE,  // running statistics; saved
+    PLAN_SLOT,   // optimizer state; saved, dropped by export
+    PLAN_FROZEN  // a teacher's tensor; loaded, never saved
+} PlanRole;
+
+// A tensor that lives between steps. Plans of one phase share params by name.
+typedef struct PlanParam {
+    PlanTensor tensor;
+    int32_t role; // PlanRole
+    int32_t init; // PlanInit
+    double scale;
+} PlanParam;
+
+// Where a named input or output lies in the slab.
+typedef struct PlanPort {
+    PlanTensor tensor;
+    int64_t offset;
+} PlanPort;
+
+typedef enum PlanSpace {
+    PLAN_SLAB,  // offset into the slab
+    PLAN_PARAM  // index into params; offset inside it
+} PlanSpace;
+
+typedef struct PlanRef {
+    int32_t space; // PlanSpace
+    int32_t param;
+    int64_t offset;
+} PlanRef;
+
+enum {
+    // The step runs inside the task of the step before it, task by task, with
+    // no barrier between: an epilogue on data still in cache.
+    PLAN_STEP_CHAINED = 1,
+};
+
+typedef struct PlanStep {
+    int32_t symbol; // index into symbols, or -1: `call`
+    int32_t call;   // PlanCall, when symbol is -1
+    int32_t flags;  // PLAN_STEP_*
+    int32_t task_count;
+    int32_t first_arg, arg_count; // into refs
+    int32_t first_imm, imm_count; // into imms
+    char *label;                  // "layer1.0.conv1: conv2d", for profiles
+} PlanStep;
+
+typedef struct Plan {
+    char *name; // "pretrain.train"
+    int32_t param_count, input_count, output_count, step_count;
+    int32_t ref_count, imm_count, symbol_count;
+    PlanParam *params;
+    PlanPort *inputs;
+    PlanPort *outputs;
+    PlanStep *steps;
+    PlanRef *refs;
+    int64_t *imms;
+    char **symbols;        // kernel names, defined by the program's objects
+    int64_t slab_bytes;    // every activation, input and output
+    int64_t scratch_bytes; // per thread
+} Plan;
+
+// One relocatable object (ELF) with leaf kernels.
+typedef struct PlanObject {
+    char *symbol; // the kernel it defines
+    int64_t size;
+    unsigned char *bytes;
+} PlanObject;
+
+#endif

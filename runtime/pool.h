@@ -1,0 +1,27 @@
+// Threads with a fixed split. Work is cut into tasks by a rule that does not
+// know the thread count, so results never depend on it.
+#ifndef SIMCC_RUNTIME_POOL_H
+#define SIMCC_RUNTIME_POOL_H
+
+#include <stdint.h>
+
+typedef struct Pool Pool;
+typedef void PoolTask(void *context, int64_t task, int thread);
+
+// A pool of `threads` (the caller is thread 0); 0 = one per core this process
+// may use. Denormals are flushed to zero in every thread, the caller's too.
+// NULL when threads cannot be started.
+Pool *pool_new(int threads);
+void pool_free(Pool *pool);
+int pool_threads(const Pool *pool);
+
+// Runs tasks 0..count-1 and returns when all are done. Not reentrant.
+void pool_run(Pool *pool, int64_t count, PoolTask *run, void *context);
+
+// For executors that walk many steps: runs `body` once on every thread, and
+// lets the threads meet at pool_barrier inside it.
+void pool_each(Pool *pool, void (*body)(void *context, int thread),
+               void *context);
+void pool_barrier(Pool *pool);
+
+#endif

@@ -1,0 +1,73 @@
+// A compiled experiment: what `simcc compile` writes and `simcc run` executes.
+// Owns everything it points to; freed by program_free.
+#ifndef SIMCC_RUNTIME_PROGRAM_H
+#define SIMCC_RUNTIME_PROGRAM_H
+
+#include <stdbool.h>
+
+#include "runtime/plan.h"
+#include "runtime/status.h"
+
+// One augmentation operation with its resolved parameters, in the order of
+// its row in augment.def.
+enum { AUGMENT_MAX_ARGS = 6 };
+typedef struct AugmentStep {
+    int32_t op; // AugmentOp
+    double args[AUGMENT_MAX_ARGS];
+} AugmentStep;
+
+typedef enum PhaseSource {
+    SOURCE_UNLABELED, // every training image, labels unseen
+    SOURCE_LABELED,   // the labelled part of the training images
+} PhaseSource;
+
+// How many labels a phase may see.
+typedef enum LabelRule {
+    LABELS_ALL,
+    LABELS_FRACTION, // label_amount in (0, 1]: that share of each class
+    LABELS_PER_CLASS // label_amount images of each class
+} LabelRule;
+
+typedef struct ProgramPhase {
+    char *name;
+    char *from;    // phase name or .safetensors path this starts from, or NULL
+    char *from_only;   // comma-separated globs: load only these; NULL = all
+    char *from_except; // comma-separated globs: do not load these; NULL = none
+    char *teacher; // phase whose result the "teacher." params hold, or NULL
+    int32_t batch;
+    int32_t views; // per image; the images input has batch * views rows:
+                   // all first views, then all second views, ...
+    double epochs; // 0 when `steps` is given
+    int64_t steps; // 0 when `epochs` is given
+    int32_t source;     // PhaseSource
+    int32_t label_rule; // LabelRule
+    double label_amount;
+    int32_t augment_count, evaluate_count;
+    AugmentStep *augment;  // training pipeline
+    AugmentStep *evaluate; // evaluation pipeline; count 0 = phase has none
+    int32_t image_height, image_width; // of the images input
+    int32_t classes; // 0 when the phase has no labels
+    Plan train;      // inputs: "images", maybe "labels", "step", "total_steps",
+                     // "epoch_steps" (scalars); outputs: "loss", reports
+    Plan eval;       // step_count 0 when the phase has no evaluation.
+                     // outputs: as train's; [batch] ones are per example
+} ProgramPhase;
+
+typedef struct Program {
+    char *name;        // of the source file
+    char *source;      // the program with every parameter resolved
+    char *target;      // CPU name and features the objects were made for
+    int32_t dtype;     // PlanDType of weights and activations
+    int32_t phase_count, object_count;
+    ProgramPhase *phases;
+    PlanObject *objects;
+} Program;
+
+void program_free(Program *program);
+
+// Artifact files: "SIMCCART", version, then checksummed sections; see
+// docs/formats.md. Written atomically. Reading trusts no size in the file.
+Status program_write(const Program *program, const char *path);
+Status program_read(const char *path, Program **program);
+
+#endif
