@@ -1,0 +1,44 @@
+# For the end-to-end scripts: `. tests/e2e/lib.sh` from the repository's root.
+# check NAME COMMAND... prints ok or not ok; the command's output is shown when
+# it fails. $work is a folder of this script's own, removed at the end.
+set -u
+BUILD=${BUILD:-$PWD/build}
+simcc=$BUILD/simcc
+work=$(mktemp -d /tmp/simcc-e2e-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+# Kernels compiled by one script serve the others.
+export XDG_CACHE_HOME="$BUILD/tests/cache"
+script_failed=0
+
+check() {
+    name=$1
+    shift
+    if "$@" > "$work/check.log" 2>&1; then
+        echo "ok $name"
+    else
+        sed 's/^/  /' "$work/check.log" | tail -n 20
+        echo "not ok $name"
+        script_failed=1
+    fi
+}
+
+skip() {
+    echo "skip $1 $2"
+}
+
+# exits_with CODE COMMAND...
+exits_with() {
+    want=$1
+    shift
+    "$@"
+    got=$?
+    [ "$got" = "$want" ] || {
+        echo "exit code $got, not $want: $*"
+        return 1
+    }
+}
+
+# finish: the script's exit code.
+finish() {
+    exit "$script_failed"
+}

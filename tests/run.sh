@@ -1,0 +1,33 @@
+#!/bin/sh
+# Runs every test and ends with one line: N passed, N failed, N skipped.
+# Each part prints `ok NAME`, `not ok NAME` or `skip NAME` lines.
+set -u
+BUILD=$(cd "${BUILD:-build}" && pwd)
+export BUILD
+log=$BUILD/tests/log
+: > "$log"
+
+run() {
+    "$@" >> "$log" 2>&1 </dev/null || {
+        # A part that dies without a failed line of its own counts as one.
+        status=$?
+        [ "$status" = 1 ] || echo "not ok $* (exit $status)" >> "$log"
+    }
+}
+
+run "$BUILD/tests/run"
+for script in tests/golden/run.sh tests/e2e/*_test.sh; do
+    [ -e "$script" ] && run sh "$script"
+done
+
+passed=$(grep -c '^ok ' "$log")
+failed=$(grep -c '^not ok ' "$log")
+skipped=$(grep -c '^skip ' "$log")
+if [ "$failed" != 0 ]; then
+    echo "What failed, with the lines before it:"
+    grep -B 25 '^not ok ' "$log" | grep -v '^ok '
+fi
+grep '^skip ' "$log"
+echo "Log: $log"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ "$passed" != 0 ]
