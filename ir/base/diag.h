@@ -17,6 +17,13 @@ typedef struct Source {
     size_t length;
 } Source;
 
+// Reads a whole file; NULL and the reason in *error (in `arena`) when it cannot
+// be read or is larger than any source can sensibly be.
+Source *source_read(Arena *arena, const char *path, const char **error);
+// A source made of `length` bytes of `text`, which are copied.
+Source *source_from_text(Arena *arena, const char *path, const char *text,
+                         size_t length);
+
 // Where something stands. Lines and columns start at 1; columns count bytes.
 // line 0 means "nowhere in particular".
 typedef struct SourcePos {
@@ -34,12 +41,14 @@ typedef struct Diag {
 } Diag;
 
 // All that was found wrong, in order. A note belongs to the diagnostic before
-// it. Errors past `error_limit` are counted, not kept.
+// it. Errors past `error_limit` are counted, not kept (their notes neither);
+// warnings likewise.
 typedef struct DiagList {
     Arena *arena;
     VEC(Diag) items;
-    int error_count;
+    int error_count, warning_count;
     int error_limit; // 0 = 20
+    bool dropping;   // the last diagnostic was not kept
 } DiagList;
 
 DiagList diag_list_new(Arena *arena);
@@ -60,11 +69,10 @@ void diag_print_json(const DiagList *list, FILE *out);
 _Noreturn void diag_internal_error(const char *file, int line,
                                    const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-#define INTERNAL_ERROR(...)                                                    \
-    diag_internal_error(__FILE__, __LINE__, __VA_ARGS__)
+#define INTERNAL_ERROR(...) diag_internal_error(__FILE__, __LINE__, __VA_ARGS__)
 #define INTERNAL_CHECK(condition)                                              \
     ((condition) ? (void)0                                                     \
-                 : diag_internal_error(__FILE__, __LINE__,                     \
-                                       "check failed: %s", #condition))
+                 : diag_internal_error(__FILE__, __LINE__, "check failed: %s", \
+                                       #condition))
 
 #endif

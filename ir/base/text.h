@@ -27,6 +27,10 @@ void text_add_double(Text *text, double value);
 // `piece` as a JSON string with its quotes.
 void text_add_json(Text *text, const char *piece);
 
+// Bytes in the UTF-8 sequence at `at` (NUL-terminated): 1 to 4, or 0 when it is
+// not valid UTF-8.
+int text_utf8_length(const char *at);
+
 // Shell-like match of a whole name: `*` is any run of characters (dots
 // included), `?` one character.
 bool text_glob(const char *pattern, const char *name);

@@ -1,0 +1,159 @@
+#include "ir/base/arena.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Under AddressSanitizer the unused part of every chunk is poisoned and each
+// allocation is followed by a gap, so an overrun is caught as with malloc.
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+enum { GAP = 16 };
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size)   ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+enum { GAP = 0 };
+#endif
+
+enum {
+    ALIGNMENT = 16,
+    FIRST_CHUNK = 64 << 10,
+    LAST_CHUNK = 1 << 20, // chunks double up to this size
+    EXIT_INTERNAL = 70,
+};
+
+typedef struct Chunk {
+    struct Chunk *next; // the one filled before this
+    size_t size;        // of `bytes`
+    _Alignas(ALIGNMENT) unsigned char bytes[];
+} Chunk;
+
+struct Arena {
+    Chunk *chunks;     // the first is the one being filled
+    size_t used;       // of the first chunk
+    size_t next_chunk; // the size the next chunk gets
+    size_t total;      // bytes handed out
+};
+
+_Noreturn static void fail_memory(size_t size)
+{
+    fprintf(stderr, "simcc: out of memory (%zu bytes asked for)\n", size);
+    exit(EXIT_INTERNAL);
+}
+
+static Chunk *chunk_new(size_t size)
+{
+    // calloc, so that what is handed out is zero without touching it here.
+    Chunk *chunk = calloc(1, sizeof(Chunk) + size);
+    if (!chunk)
+        fail_memory(size);
+    chunk->size = size;
+    ASAN_POISON_MEMORY_REGION(chunk->bytes, size);
+    return chunk;
+}
+
+Arena *arena_new(void)
+{
+    Arena *arena = calloc(1, sizeof(Arena));
+    if (!arena)
+        fail_memory(sizeof(Arena));
+    arena->next_chunk = FIRST_CHUNK;
+    return arena;
+}
+
+void arena_free(Arena *arena)
+{
+    if (!arena)
+        return;
+    for (Chunk *chunk = arena->chunks, *next; chunk; chunk = next) {
+        next = chunk->next;
+        ASAN_UNPOISON_MEMORY_REGION(chunk->bytes, chunk->size);
+        free(chunk);
+    }
+    free(arena);
+}
+
+// A chunk of its own, put behind the one being filled: that one stays current.
+static void *alloc_large(Arena *arena, size_t size)
+{
+    Chunk *chunk = chunk_new(size);
+    if (arena->chunks) {
+        chunk->next = arena->chunks->next;
+        arena->chunks->next = chunk;
+    } else {
+        arena->chunks = chunk;
+        arena->used = size;
+    }
+    return chunk->bytes;
+}
+
+static void *alloc_small(Arena *arena, size_t size)
+{
+    Chunk *chunk = arena->chunks;
+    if (!chunk || chunk->size - arena->used < size) {
+        chunk = chunk_new(arena->next_chunk);
+        chunk->next = arena->chunks;
+        arena->chunks = chunk;
+        arena->used = 0;
+        if (arena->next_chunk < LAST_CHUNK)
+            arena->next_chunk *= 2;
+    }
+    void *at = chunk->bytes + arena->used;
+    arena->used += size;
+    return at;
+}
+
+void *arena_alloc(Arena *arena, size_t size)
+{
+    if (size > PTRDIFF_MAX / 2)
+        fail_memory(size);
+    size_t rounded = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + GAP;
+    if (rounded == 0)
+        rounded = ALIGNMENT;
+    arena->total += rounded;
+    void *at = rounded > FIRST_CHUNK / 4 ? alloc_large(arena, rounded)
+                                         : alloc_small(arena, rounded);
+    ASAN_UNPOISON_MEMORY_REGION(at, size);
+    return at;
+}
+
+char *arena_strndup(Arena *arena, const char *text, size_t length)
+{
+    char *copy = arena_alloc(arena, length + 1);
+    if (length)
+        memcpy(copy, text, length);
+    return copy;
+}
+
+char *arena_strdup(Arena *arena, const char *text)
+{
+    return arena_strndup(arena, text, strlen(text));
+}
+
+char *arena_vprintf(Arena *arena, const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    if (length < 0)
+        length = 0; // an encoding error: nothing sensible to print
+    char *text = arena_alloc(arena, (size_t)length + 1);
+    vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+char *arena_printf(Arena *arena, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = arena_vprintf(arena, format, args);
+    va_end(args);
+    return text;
+}
+
+size_t arena_bytes(const Arena *arena)
+{
+    return arena->total;
+}
