@@ -3,6 +3,8 @@
 #ifndef SIMCC_RUNTIME_TRAIN_H
 #define SIMCC_RUNTIME_TRAIN_H
 
+#include <signal.h>
+
 #include "runtime/data.h"
 #include "runtime/exec.h"
 #include "runtime/program.h"
@@ -29,6 +31,7 @@ typedef struct TrainResult {
     char report_names[16][64];
     double report_values[16];
     double seconds;
+    bool stopped; // by `stop` or `stop_after`; a checkpoint was saved
 } TrainResult;
 
 typedef struct TrainOptions {
@@ -38,6 +41,8 @@ typedef struct TrainOptions {
     bool resume;
     double checkpoint_seconds; // between checkpoints inside a phase; 0 = 60
     int64_t stop_after;  // stop after that many steps in all (tests); 0 = never
+    // Set by a signal handler: finish the step, save, return. May be NULL.
+    const volatile sig_atomic_t *stop;
     // Progress and warnings; called from the training thread.
     void (*progress)(void *context, const TrainProgress *progress);
     void (*message)(void *context, const char *text);
@@ -50,7 +55,8 @@ typedef struct TrainOptions {
 Status train_phase(const Program *program, int phase, Dataset *data,
                    const TrainOptions *options, TrainResult *result);
 
-// Evaluates a phase with the weights in `weights` (a safetensors file).
+// Evaluates a phase with the weights in `weights` (a safetensors file). A
+// teacher's are taken from options->out.
 Status evaluate_phase(const Program *program, int phase, Dataset *data,
                       const char *weights, const TrainOptions *options,
                       TrainResult *result);

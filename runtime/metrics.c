@@ -1,0 +1,200 @@
+#include "runtime/metrics.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/rundir.h"
+
+// ---- reading our own lines --------------------------------------------------
+
+// Keys and phase names are identifiers, so a line can be searched as text.
+static bool line_is_of_phase(const char *line, const char *phase)
+{
+    char start[96];
+    int length = snprintf(start, sizeof start, "{\"phase\":\"%s\",", phase);
+    return strncmp(line, start, (size_t)length) == 0;
+}
+
+static bool line_number(const char *line, const char *name, double *value)
+{
+    char key[96];
+    int length = snprintf(key, sizeof key, ",\"%s\":", name);
+    if (length >= (int)sizeof key)
+        return false;
+    const char *at = strstr(line, key);
+    if (!at)
+        return false;
+    char *end;
+    *value = strtod(at + length, &end);
+    return end != at + length;
+}
+
+// The file's bytes with a final NUL; an empty string when there is no file.
+static Status read_all(const char *path, char **text)
+{
+    *text = NULL;
+    FILE *file = fopen(path, "r");
+    size_t size = 0, capacity = 1 << 16;
+    char *bytes = malloc(capacity);
+    while (bytes && file) {
+        size_t got = fread(bytes + size, 1, capacity - size - 1, file);
+        size += got;
+        if (got == 0)
+            break;
+        if (size + 1 == capacity) {
+            char *grown = realloc(bytes, capacity *= 2);
+            if (!grown)
+                free(bytes);
+            bytes = grown;
+        }
+    }
+    bool broken = file && ferror(file);
+    if (file)
+        fclose(file);
+    if (!bytes)
+        return status_error(STATUS_MEMORY, "no memory to read %s", path);
+    if (broken) {
+        free(bytes);
+        return status_error(STATUS_FAILED, "cannot read %s", path);
+    }
+    bytes[size] = '\0';
+    *text = bytes;
+    return status_ok();
+}
+
+// Calls `visit` with each whole line, its newline included.
+static void each_line(char *text,
+                      void (*visit)(void *context, char *line, size_t length),
+                      void *context)
+{
+    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1)
+        visit(context, line, (size_t)(end - line) + 1);
+}
+
+// ---- opening ----------------------------------------------------------------
+
+typedef struct Cut {
+    const char *phase;
+    int64_t keep_step;
+    char *to; // the kept lines move to the front of the same text
+} Cut;
+
+static void keep_line(void *context, char *line, size_t length)
+{
+    Cut *cut = context;
+    double step = 0;
+    if (line_is_of_phase(line, cut->phase) &&
+        (!line_number(line, "step", &step) || step > (double)cut->keep_step))
+        return;
+    memmove(cut->to, line, length);
+    cut->to += length;
+}
+
+Status metrics_open(Metrics *metrics, const char *out, const char *phase,
+                    int64_t keep_step)
+{
+    char path[RUNDIR_PATH], *text;
+    metrics->file = NULL;
+    snprintf(metrics->phase, sizeof metrics->phase, "%s", phase);
+    TRY(rundir_path(out, NULL, "metrics.jsonl", path));
+    TRY(read_all(path, &text));
+    Cut cut = {phase, keep_step, text};
+    size_t before = strlen(text);
+    each_line(text, keep_line, &cut);
+    *cut.to = '\0';
+    Status status = status_ok();
+    if ((size_t)(cut.to - text) != before)
+        status = rundir_write(path, text);
+    free(text);
+    TRY(status);
+    metrics->file = fopen(path, "a");
+    if (!metrics->file)
+        return status_error(STATUS_FAILED, "cannot write %s: %s", path,
+                            strerror(errno));
+    return status_ok();
+}
+
+// ---- writing ----------------------------------------------------------------
+
+Status metrics_write(Metrics *metrics, int64_t step, int count,
+                     const char *const *names, const double *values)
+{
+    FILE *file = metrics->file;
+    fprintf(file, "{\"phase\":\"%s\",\"step\":%lld", metrics->phase,
+            (long long)step);
+    for (int i = 0; i < count; i++) {
+        if (isfinite(values[i]))
+            fprintf(file, ",\"%s\":%.9g", names[i], values[i]);
+        else
+            fprintf(file, ",\"%s\":null", names[i]);
+    }
+    fputs("}\n", file);
+    if (fflush(file) != 0)
+        return status_error(STATUS_FAILED, "cannot write metrics.jsonl: %s",
+                            strerror(errno));
+    return status_ok();
+}
+
+void metrics_close(Metrics *metrics)
+{
+    if (metrics->file)
+        fclose(metrics->file);
+    metrics->file = NULL;
+}
+
+// ---- series -----------------------------------------------------------------
+
+typedef struct Series {
+    const char *phase, *name;
+    double *steps, *values;
+    int count, capacity;
+} Series;
+
+static void add_point(void *context, char *line, size_t length)
+{
+    Series *series = context;
+    double step, value;
+    line[length - 1] = '\0';
+    bool is_point = line_is_of_phase(line, series->phase) &&
+                    !strstr(line, ",\"test_images\":") &&
+                    line_number(line, "step", &step) &&
+                    line_number(line, series->name, &value);
+    line[length - 1] = '\n';
+    if (!is_point || series->count == series->capacity)
+        return;
+    series->steps[series->count] = step;
+    series->values[series->count++] = value;
+}
+
+static void count_line(void *context, char *line, size_t length)
+{
+    (void)line, (void)length;
+    ++*(int *)context;
+}
+
+Status metrics_series(const char *out, const char *phase, const char *name,
+                      double **steps, double **values, int *count)
+{
+    char path[RUNDIR_PATH], *text;
+    TRY(rundir_path(out, NULL, "metrics.jsonl", path));
+    TRY(read_all(path, &text));
+    Series series = {.phase = phase, .name = name};
+    each_line(text, count_line, &series.capacity);
+    series.steps = calloc((size_t)series.capacity + 1, sizeof(double));
+    series.values = calloc((size_t)series.capacity + 1, sizeof(double));
+    if (!series.steps || !series.values) {
+        free(series.steps);
+        free(series.values);
+        free(text);
+        return status_error(STATUS_MEMORY, "no memory for curves");
+    }
+    each_line(text, add_point, &series);
+    free(text);
+    *steps = series.steps;
+    *values = series.values;
+    *count = series.count;
+    return status_ok();
+}
