@@ -16,12 +16,12 @@ bool autodiff(Graph *graph, Value loss, int count, const Value *wrt,
 // For the gradient rules (ir/gradients.c): what a rule may touch.
 typedef struct GradContext {
     Graph *graph;
-    Value *adjoint;    // by value, NO_VALUE = nothing yet
-    bool *reached;     // by value: does wrt flow through it?
+    Value *adjoint; // by value, NO_VALUE = nothing yet
+    bool *reached;  // by value: does wrt flow through it?
 } GradContext;
 
 // Adds `gradient` to what has come to `value` so far.
-void grad_add(GradContext *context, Value value, Value gradient);
+void grad_accumulate(GradContext *context, Value value, Value gradient);
 
 typedef void GradRule(GradContext *context, Value node, Value dy);
 
