@@ -16,7 +16,10 @@ typedef enum DType { DT_F32, DT_F64, DT_BF16, DT_BOOL, DT_COUNT } DType;
 const char *dtype_name(DType dtype); // "f32", "f64", "bf16", "bool"
 bool dtype_by_name(const char *name, DType *dtype);
 int dtype_size(DType dtype); // bytes: 4, 8, 2, 1
-static inline bool dtype_is_float(DType dtype) { return dtype != DT_BOOL; }
+static inline bool dtype_is_float(DType dtype)
+{
+    return dtype != DT_BOOL;
+}
 
 enum { MAX_RANK = 6 };
 // Elements in one tensor; larger shapes are a diagnostic, not an overflow.
@@ -83,12 +86,15 @@ typedef struct Graph {
     const char *name; // "pretrain.train"
     VEC(Node) nodes;
     VEC(Output) outputs;
-    NodeOrigin origin;  // given to nodes as they are added
-    const char *error;  // why the last graph_add gave NO_VALUE
+    NodeOrigin origin; // given to nodes as they are added
+    const char *error; // why the last graph_add gave NO_VALUE
 } Graph;
 
 Graph *graph_new(Arena *arena, const char *name);
 
+// graph_add may move the nodes: a Node * or TensorType * taken before is stale
+// after. Keep values, or copies of types.
+//
 // Appends a node; its type comes from the op's shape rule. On a type error
 // returns NO_VALUE and sets graph->error ("matmul: inner sizes differ: ...").
 // `inputs` and list attributes are copied. `type` is used by leaves only (and
@@ -116,8 +122,9 @@ int *graph_use_counts(const Graph *graph, Arena *arena);
 // are followed.
 void graph_compact(Graph *graph, const bool *keep, const Value *replace);
 
-// The shape rules (ir/shape.c): writes the result type, or returns the
-// reason it has none (allocated in the graph's arena).
+// The shape rules (ir/shape*.c): writes the result type, or returns the
+// reason it has none (allocated in the graph's arena). The node's inputs must
+// be in the graph; the node itself may be there or not.
 const char *shape_infer(const Graph *graph, Node *node);
 // Windows of a convolution or pool along one axis: floor((size + pads - kernel)
 // / stride) + 1; 0 when the kernel does not fit.

@@ -1,0 +1,221 @@
+// Shape rules of products, convolutions and pools.
+#include "ir/shape_rules.h"
+
+int64_t shape_windows(int64_t size, int64_t kernel, int64_t stride,
+                      int64_t pad_before, int64_t pad_after)
+{
+    int64_t room = size + pad_before + pad_after - kernel;
+    return room < 0 ? 0 : room / stride + 1;
+}
+
+// ---- matmul -----------------------------------------------------------------
+
+const char *shape_matmul(const Graph *graph, Node *node)
+{
+    const TensorType *a = shape_input(graph, node, 0);
+    const TensorType *b = shape_input(graph, node, 1);
+    int64_t trans_a = node->attrs[MATMUL_TRANS_A].i;
+    int64_t trans_b = node->attrs[MATMUL_TRANS_B].i;
+    if ((trans_a != 0 && trans_a != 1) || (trans_b != 0 && trans_b != 1))
+        return shape_error(graph, node, "trans_a and trans_b are 0 or 1");
+    if (a->rank != 2 || b->rank != 2 || a->dtype != b->dtype ||
+        !dtype_is_float(a->dtype))
+        return shape_error(
+            graph, node, "needs two matrices of one float type, not %s and %s",
+            shape_text(graph, node, 0), shape_text(graph, node, 1));
+    int64_t inner_a = a->dims[trans_a ? 0 : 1];
+    int64_t inner_b = b->dims[trans_b ? 1 : 0];
+    if (inner_a != inner_b)
+        return shape_error(
+            graph, node, "inner sizes differ: %s%s has %lld, %s%s has %lld",
+            shape_text(graph, node, 0), trans_a ? " transposed" : "",
+            (long long)inner_a, shape_text(graph, node, 1),
+            trans_b ? " transposed" : "", (long long)inner_b);
+    int64_t dims[] = {a->dims[trans_a ? 1 : 0], b->dims[trans_b ? 0 : 1]};
+    node->type = type_make(a->dtype, 2, dims);
+    return NULL;
+}
+
+// ---- windows ----------------------------------------------------------------
+
+typedef struct Windows {
+    IntList stride, pad;
+    int64_t kernel[2];
+} Windows;
+
+static const char *want_stride_and_pad(const Graph *graph, const Node *node,
+                                       IntList stride, IntList pad)
+{
+    if (stride.count != 2 || !shape_in_range(stride, 1, MAX_ELEMENTS))
+        return shape_error(graph, node,
+                           "stride is two positive numbers: down and across");
+    if (pad.count != 4 || !shape_in_range(pad, 0, MAX_ELEMENTS))
+        return shape_error(graph, node,
+                           "pad is four numbers, none negative: top, left, "
+                           "bottom and right");
+    return NULL;
+}
+
+// out[n, channels] and the windows of x; false when the kernel does not fit.
+static bool window_type(const TensorType *x, int64_t channels,
+                        const Windows *windows, TensorType *out)
+{
+    *out = *x;
+    out->dims[1] = channels;
+    for (int i = 0; i < 2; i++)
+        out->dims[2 + i] = shape_windows(
+            x->dims[2 + i], windows->kernel[i], windows->stride.at[i],
+            windows->pad.at[i], windows->pad.at[2 + i]);
+    return out->dims[2] > 0 && out->dims[3] > 0;
+}
+
+// ---- convolution ------------------------------------------------------------
+
+// The type of conv2d(x, w) with this node's stride and pad.
+static const char *conv_type(const Graph *graph, const Node *node,
+                             const TensorType *x, const TensorType *w,
+                             TensorType *out)
+{
+    Windows windows = {.stride = node->attrs[CONV_STRIDE].ints,
+                       .pad = node->attrs[CONV_PAD].ints};
+    const char *error =
+        want_stride_and_pad(graph, node, windows.stride, windows.pad);
+    if (error)
+        return error;
+    const char *x_text = type_text(graph->arena, x);
+    const char *w_text = type_text(graph->arena, w);
+    if (x->rank != 4 || w->rank != 4 || x->dtype != w->dtype ||
+        !dtype_is_float(x->dtype))
+        return shape_error(graph, node,
+                           "needs x[n,c,h,w] and w[o,c,kh,kw] of one float "
+                           "type, not %s and %s",
+                           x_text, w_text);
+    if (x->dims[1] != w->dims[1])
+        return shape_error(
+            graph, node, "x %s has %lld channels, but w %s takes %lld", x_text,
+            (long long)x->dims[1], w_text, (long long)w->dims[1]);
+    windows.kernel[0] = w->dims[2];
+    windows.kernel[1] = w->dims[3];
+    if (!window_type(x, w->dims[0], &windows, out))
+        return shape_error(graph, node, "kernel of w %s does not fit padded %s",
+                           w_text, x_text);
+    return NULL;
+}
+
+const char *shape_conv(const Graph *graph, Node *node)
+{
+    return conv_type(graph, node, shape_input(graph, node, 0),
+                     shape_input(graph, node, 1), &node->type);
+}
+
+// The shape a gradient is taken by: the dims attribute with dy's elements.
+static const char *type_from_dims(const Graph *graph, const Node *node,
+                                  IntList dims, DType dtype, TensorType *type)
+{
+    *type = type_make(dtype, dims.count, dims.at);
+    if (dims.count == 4 && type_is_sane(type))
+        return NULL;
+    return shape_error(graph, node, "dims must be four sane sizes, not %s",
+                       type_text(graph->arena, type));
+}
+
+static const char *want_dy(const Graph *graph, const Node *node,
+                           const TensorType *forward, int dy)
+{
+    if (type_equal(forward, shape_input(graph, node, dy)))
+        return NULL;
+    return shape_error(graph, node, "dy is %s, but the result it is for is %s",
+                       shape_text(graph, node, dy),
+                       type_text(graph->arena, forward));
+}
+
+const char *shape_conv_grad_x(const Graph *graph, Node *node)
+{
+    TensorType x, y;
+    const TensorType *w = shape_input(graph, node, 0);
+    const char *error =
+        type_from_dims(graph, node, node->attrs[CONV_DIMS].ints, w->dtype, &x);
+    if (!error)
+        error = conv_type(graph, node, &x, w, &y);
+    if (!error)
+        error = want_dy(graph, node, &y, 1);
+    node->type = x;
+    return error;
+}
+
+const char *shape_conv_grad_w(const Graph *graph, Node *node)
+{
+    TensorType w, y;
+    const TensorType *x = shape_input(graph, node, 0);
+    const char *error =
+        type_from_dims(graph, node, node->attrs[CONV_DIMS].ints, x->dtype, &w);
+    if (!error)
+        error = conv_type(graph, node, x, &w, &y);
+    if (!error)
+        error = want_dy(graph, node, &y, 1);
+    node->type = w;
+    return error;
+}
+
+// ---- pools ------------------------------------------------------------------
+
+// The type of a pool of x with this node's kernel, stride and pad.
+static const char *pool_type(const Graph *graph, const Node *node,
+                             const TensorType *x, TensorType *out)
+{
+    IntList kernel = node->attrs[POOL_KERNEL].ints;
+    Windows windows = {.stride = node->attrs[POOL_STRIDE].ints,
+                       .pad = node->attrs[POOL_PAD].ints};
+    const char *error =
+        want_stride_and_pad(graph, node, windows.stride, windows.pad);
+    if (error)
+        return error;
+    if (kernel.count != 2 || !shape_in_range(kernel, 1, MAX_ELEMENTS))
+        return shape_error(graph, node,
+                           "kernel is two positive numbers: down and across");
+    // Then every window holds an element that is no padding.
+    for (int i = 0; i < 4; i++)
+        if (windows.pad.at[i] >= kernel.at[i % 2])
+            return shape_error(
+                graph, node, "pad %lld is not smaller than the kernel, %lld",
+                (long long)windows.pad.at[i], (long long)kernel.at[i % 2]);
+    if (x->rank != 4 || !dtype_is_float(x->dtype))
+        return shape_error(graph, node, "needs floats x[n,c,h,w], not %s",
+                           type_text(graph->arena, x));
+    windows.kernel[0] = kernel.at[0];
+    windows.kernel[1] = kernel.at[1];
+    if (!window_type(x, x->dims[1], &windows, out))
+        return shape_error(graph, node, "kernel %lldx%lld does not fit %s",
+                           (long long)kernel.at[0], (long long)kernel.at[1],
+                           type_text(graph->arena, x));
+    return NULL;
+}
+
+const char *shape_pool(const Graph *graph, Node *node)
+{
+    return pool_type(graph, node, shape_input(graph, node, 0), &node->type);
+}
+
+const char *shape_max_pool_grad(const Graph *graph, Node *node)
+{
+    TensorType y;
+    const TensorType *x = shape_input(graph, node, 0);
+    const char *error = pool_type(graph, node, x, &y);
+    if (!error)
+        error = want_dy(graph, node, &y, 1);
+    node->type = *x;
+    return error;
+}
+
+const char *shape_pool_grad(const Graph *graph, Node *node)
+{
+    TensorType x, y;
+    const char *error = type_from_dims(graph, node, node->attrs[POOL_DIMS].ints,
+                                       shape_input(graph, node, 0)->dtype, &x);
+    if (!error)
+        error = pool_type(graph, node, &x, &y);
+    if (!error)
+        error = want_dy(graph, node, &y, 0);
+    node->type = x;
+    return error;
+}
