@@ -25,9 +25,16 @@ typedef struct AugmentKey {
     uint64_t step; // of the batch: blur draws one sigma per (step, view)
 } AugmentKey;
 
+// Refuses a pipeline that could not run: unknown operations, parameters out of
+// range, no crop, or a last crop of another size than height x width.
+Status augment_check(const AugmentStep *steps, int count, int height,
+                     int width);
+
 // Runs the pipeline; `out` receives 3 x height x width floats, whose size the
-// pipeline's last crop decides. Fails only for lack of memory or when the
-// pipeline does not end with the expected size.
+// pipeline's last crop decides. Each operation draws from a stream of its own
+// (its name and how many of that name stand before it), so that adding or
+// removing one leaves the draws of the others alone. Fails only for lack of
+// memory or when augment_check does.
 Status augment_image(const AugmentStep *steps, int count, const Image *image,
                      const AugmentKey *key, int height, int width, float *out);
 
