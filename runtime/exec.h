@@ -16,15 +16,16 @@ void code_free(CodeImage *image);
 PlanKernel *code_find(const CodeImage *image, const char *symbol);
 
 typedef struct Executor Executor;
-// The slab is allocated here, once. The plan, image, store and pool must
-// outlive the executor. `shared_slab` (may be NULL) lets two executors that
-// never run at the same time use one slab of the larger size.
+// The slab is allocated here, once, and zero. The plan, image, store and pool
+// must outlive the executor; the store must hold the plan's params already
+// (store_add_plan). `image` may be NULL for a plan without generated kernels.
 Status executor_new(const Plan *plan, const CodeImage *image, Store *store,
                     Pool *pool, Executor **executor);
 void executor_free(Executor *executor);
 // Pointer to a named input or output in the slab; NULL when not there.
 void *executor_input(Executor *executor, const char *name);
 const void *executor_output(const Executor *executor, const char *name);
+// Runs every step once. Allocates nothing and cannot fail.
 void executor_run(Executor *executor);
 // Seconds spent in each step so far, when timing is on (for profiles).
 void executor_set_timing(Executor *executor, bool on);

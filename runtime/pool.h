@@ -15,6 +15,13 @@ Pool *pool_new(int threads);
 void pool_free(Pool *pool);
 int pool_threads(const Pool *pool);
 
+// Where thread's part of tasks 0..count-1 begins; it ends where the next one's
+// begins. Parts are consecutive and thread 0 has the largest.
+static inline int64_t pool_split(int64_t count, int threads, int thread)
+{
+    return (count * thread + threads - 1) / threads;
+}
+
 // Runs tasks 0..count-1 and returns when all are done. Not reentrant.
 void pool_run(Pool *pool, int64_t count, PoolTask *run, void *context);
 

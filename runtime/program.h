@@ -30,15 +30,15 @@ typedef enum LabelRule {
 
 typedef struct ProgramPhase {
     char *name;
-    char *from;    // phase name or .safetensors path this starts from, or NULL
+    char *from; // phase name or .safetensors path this starts from, or NULL
     char *from_only;   // comma-separated globs: load only these; NULL = all
     char *from_except; // comma-separated globs: do not load these; NULL = none
-    char *teacher; // phase whose result the "teacher." params hold, or NULL
+    char *teacher;     // phase whose result the "teacher." params hold, or NULL
     int32_t batch;
-    int32_t views; // per image; the images input has batch * views rows:
-                   // all first views, then all second views, ...
-    double epochs; // 0 when `steps` is given
-    int64_t steps; // 0 when `epochs` is given
+    int32_t views;      // per image; the images input has batch * views rows:
+                        // all first views, then all second views, ...
+    double epochs;      // 0 when `steps` is given
+    int64_t steps;      // 0 when `epochs` is given
     int32_t source;     // PhaseSource
     int32_t label_rule; // LabelRule
     double label_amount;
@@ -46,24 +46,30 @@ typedef struct ProgramPhase {
     AugmentStep *augment;  // training pipeline
     AugmentStep *evaluate; // evaluation pipeline; count 0 = phase has none
     int32_t image_height, image_width; // of the images input
-    int32_t classes; // 0 when the phase has no labels
-    Plan train;      // inputs: "images", maybe "labels", "step", "total_steps",
-                     // "epoch_steps" (scalars); outputs: "loss", reports
-    Plan eval;       // step_count 0 when the phase has no evaluation.
-                     // outputs: as train's; [batch] ones are per example
+    int32_t classes;                   // 0 when the phase has no labels
+    Plan train; // inputs: "images", maybe "labels", "step", "total_steps",
+                // "epoch_steps" (scalars); outputs: "loss", reports
+    Plan eval;  // step_count 0 when the phase has no evaluation.
+                // outputs: as train's; [batch] ones are per example
 } ProgramPhase;
 
 typedef struct Program {
-    char *name;        // of the source file
-    char *source;      // the program with every parameter resolved
-    char *target;      // CPU name and features the objects were made for
-    int32_t dtype;     // PlanDType of weights and activations
+    char *name;    // of the source file
+    char *source;  // the program with every parameter resolved
+    char *target;  // CPU name and features the objects were made for
+    int32_t dtype; // PlanDType of weights and activations
     int32_t phase_count, object_count;
     ProgramPhase *phases;
     PlanObject *objects;
 } Program;
 
 void program_free(Program *program);
+void plan_free(Plan *plan); // what it points to, not the struct itself
+
+// STATUS_DATA when an index or offset of the plan is out of range, or a step
+// calls a runtime function with another number of arguments than it has.
+Status plan_check(const Plan *plan);
+int plan_dtype_bytes(int dtype); // 0 = no PlanDType
 
 // Artifact files: "SIMCCART", version, then checksummed sections; see
 // docs/formats.md. Written atomically. Reading trusts no size in the file.

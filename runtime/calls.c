@@ -1,0 +1,152 @@
+// Runtime functions of abi.def. Tensors are NCHW, weights OIHW, matrices row
+// by row. What each takes, with a step's task count in brackets:
+//
+// MATMUL   imm m n k trans_a trans_b lda ldb ldc rows_per_task
+//          args a b c                       [m / rows_per_task, rounded up]
+//          c = op(a) op(b); a task computes rows_per_task rows of c.
+// CONV     imm n c h w o kh kw oh ow sh sw pt pl images_per_task
+//          args x w y                       [n / images_per_task, rounded up]
+// CONV_GX  imm as CONV; args w dy dx        [as CONV]
+// CONV_GW  imm as CONV, then o_blocks image_chunks
+//          args x dy out                    [o_blocks * image_chunks]
+//          out has one dw per chunk, the sum over its images in their order;
+//          task t is block t % o_blocks of the chunk t / o_blocks.
+//
+// pt and pl are the zero rows above and zero columns left of the image; those
+// below and right follow from oh and ow. The three convolutions need scratch
+// for c*kh*kw x oh*ow elements, except 1x1 with stride 1 and no padding.
+#include "runtime/calls.h"
+
+#include <cblas.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+
+typedef struct Conv {
+    int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, pt, pl, images_per_task;
+    bool direct; // the image is its own column matrix
+} Conv;
+
+static Conv conv_read(const int64_t *imm)
+{
+    Conv conv = {imm[0],  imm[1],  imm[2],  imm[3],  imm[4],
+                 imm[5],  imm[6],  imm[7],  imm[8],  imm[9],
+                 imm[10], imm[11], imm[12], imm[13], false};
+    conv.direct = conv.kh == 1 && conv.kw == 1 && conv.sh == 1 &&
+                  conv.sw == 1 && conv.pt == 0 && conv.pl == 0 &&
+                  conv.oh == conv.h && conv.ow == conv.w;
+    return conv;
+}
+
+// First image of a task.
+static int64_t conv_first(const Conv *conv, int64_t task)
+{
+    int64_t first = task * conv->images_per_task;
+    return first < conv->n ? first : conv->n;
+}
+
+// Output rows per gemm: as many as keep the columns within a core's cache, but
+// enough columns for gemm to be worth its packing of the weights. A function
+// of the shape alone, for it decides the order of sums.
+static int64_t conv_block_rows(const Conv *conv, int64_t element)
+{
+    enum { CACHE_BYTES = 1 << 20, MIN_COLUMNS = 512 };
+    if (conv->direct || conv->ow == 0)
+        return conv->oh ? conv->oh : 1;
+    int64_t taps = conv->c * conv->kh * conv->kw;
+    int64_t row_bytes = taps * conv->ow * element;
+    int64_t rows = CACHE_BYTES / (row_bytes ? row_bytes : 1);
+    int64_t least = (MIN_COLUMNS + conv->ow - 1) / conv->ow;
+    if (rows < least)
+        rows = least;
+    int64_t blocks = (conv->oh + rows - 1) / rows;
+    return blocks ? (conv->oh + blocks - 1) / blocks : 1; // of like size
+}
+
+// The outputs x in [first, end) whose tap start + x * stride is inside a row.
+typedef struct TapRange {
+    int64_t first, end;
+} TapRange;
+
+static TapRange tap_range(int64_t width, int64_t ow, int64_t stride,
+                          int64_t start)
+{
+    TapRange range = {0, 0};
+    if (start < 0)
+        range.first = (-start + stride - 1) / stride;
+    if (width > start)
+        range.end = (width - start + stride - 1) / stride;
+    if (range.first > ow)
+        range.first = ow;
+    if (range.end > ow)
+        range.end = ow;
+    if (range.end < range.first)
+        range.end = range.first;
+    return range;
+}
+
+#define T       float
+#define NAME(x) x##_f32
+#define BLAS(x) cblas_s##x
+#include "runtime/calls_body.h"
+#undef T
+#undef NAME
+#undef BLAS
+
+#define T       double
+#define NAME(x) x##_f64
+#define BLAS(x) cblas_d##x
+#include "runtime/calls_body.h"
+#undef T
+#undef NAME
+#undef BLAS
+
+static void limit_threads(void)
+{
+    openblas_set_num_threads(1);
+}
+
+void calls_init(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, limit_threads);
+}
+
+static const struct CallRow {
+    PlanKernel *function;
+    const char *name;
+} calls[] = {
+#define CALL(id, function, doc) {function, #function},
+#include "runtime/abi.def"
+#undef CALL
+};
+
+PlanKernel *call_function(PlanCall call)
+{
+    return calls[call].function;
+}
+
+const char *call_name(PlanCall call)
+{
+    return calls[call].name;
+}
+
+int call_imm_count(PlanCall call)
+{
+    switch (call) {
+    case PLAN_CALL_MATMUL_F32:
+    case PLAN_CALL_MATMUL_F64:
+        return 9;
+    case PLAN_CALL_CONV_GW_F32:
+    case PLAN_CALL_CONV_GW_F64:
+        return 16;
+    default:
+        return 14;
+    }
+}
+
+int call_arg_count(PlanCall call)
+{
+    (void)call;
+    return 3;
+}

@@ -1,0 +1,312 @@
+#include "runtime/exec.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "runtime/calls.h"
+
+enum { HUGE_PAGE = 2 << 20 };
+
+// A step with everything looked up.
+typedef struct BoundStep {
+    PlanKernel *run;
+    void *const *args;
+    const int64_t *imm;
+} BoundStep;
+
+// Steps first .. end-1 run task by task in one sweep: one step, or a step with
+// those chained to it.
+typedef struct Group {
+    int first, end;
+    int64_t tasks;
+    bool meet; // threads wait for one another before the next group
+} Group;
+
+// Zeroed pages.
+typedef struct Region {
+    unsigned char *base;
+    size_t bytes;
+    void *mapping; // as mapped; base is aligned inside it
+    size_t mapped;
+} Region;
+
+struct Executor {
+    const Plan *plan;
+    Pool *pool;
+    Region slab, scratch;
+    size_t scratch_stride;
+    void **args; // all steps', in the order of plan->refs
+    BoundStep *steps;
+    Group *groups;
+    int group_count;
+    bool timing;
+    double *seconds; // per step
+};
+
+static Status map_region(Region *region, int64_t bytes, const char *what)
+{
+    size_t align = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : PLAN_ALIGN;
+    region->bytes = ((size_t)bytes + align) / align * align; // never 0
+    region->mapped = region->bytes + (align > PLAN_ALIGN ? align : 0);
+    region->mapping = mmap(NULL, region->mapped, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (region->mapping == MAP_FAILED) {
+        *region = (Region){0};
+        return status_error(STATUS_MEMORY,
+                            "no memory for %.1f MiB of %s; a smaller batch "
+                            "needs less",
+                            (double)bytes / (1 << 20), what);
+    }
+    size_t offset = (align - (size_t)region->mapping % align) % align;
+    region->base = (unsigned char *)region->mapping + offset;
+    if (align == HUGE_PAGE)
+        madvise(region->base, region->bytes, MADV_HUGEPAGE);
+    return status_ok();
+}
+
+static void unmap_region(Region *region)
+{
+    if (region->mapping)
+        munmap(region->mapping, region->mapped);
+}
+
+static Status bind_args(Executor *executor, Store *store)
+{
+    const Plan *plan = executor->plan;
+    unsigned char **params =
+        calloc((size_t)plan->param_count + 1, sizeof *params);
+    if (!params)
+        return status_error(STATUS_MEMORY, "no memory to bind a plan");
+    Status status = status_ok();
+    for (int i = 0; i < plan->param_count && status.code == STATUS_OK; i++) {
+        const char *name = plan->params[i].tensor.name;
+        const StoreTensor *tensor = store_find(store, name);
+        if (tensor)
+            params[i] = tensor->data;
+        else
+            status = status_error(STATUS_INTERNAL,
+                                  "plan '%s' needs tensor '%s', which the "
+                                  "store lacks",
+                                  plan->name, name);
+    }
+    for (int i = 0; i < plan->ref_count && status.code == STATUS_OK; i++) {
+        const PlanRef *ref = &plan->refs[i];
+        unsigned char *base =
+            ref->space == PLAN_SLAB ? executor->slab.base : params[ref->param];
+        executor->args[i] = base + ref->offset;
+    }
+    free(params);
+    return status;
+}
+
+static Status bind_steps(Executor *executor, const CodeImage *image)
+{
+    const Plan *plan = executor->plan;
+    for (int i = 0; i < plan->step_count; i++) {
+        const PlanStep *step = &plan->steps[i];
+        BoundStep *bound = &executor->steps[i];
+        *bound = (BoundStep){.args = executor->args + step->first_arg,
+                             .imm = plan->imms + step->first_imm};
+        if (step->symbol < 0) {
+            bound->run = call_function((PlanCall)step->call);
+            continue;
+        }
+        bound->run = code_find(image, plan->symbols[step->symbol]);
+        if (!bound->run)
+            return status_error(STATUS_INTERNAL,
+                                "step '%s' of plan '%s' needs kernel '%s', "
+                                "which no object defines",
+                                step->label, plan->name,
+                                plan->symbols[step->symbol]);
+    }
+    return status_ok();
+}
+
+// Groups of one task run on thread 0 alone, so a row of them needs no meeting
+// in between.
+static void make_groups(Executor *executor)
+{
+    const Plan *plan = executor->plan;
+    for (int i = 0; i < plan->step_count; i++) {
+        const PlanStep *step = &plan->steps[i];
+        if (i > 0 && step->flags & PLAN_STEP_CHAINED) {
+            executor->groups[executor->group_count - 1].end = i + 1;
+            continue;
+        }
+        if (executor->group_count > 0) {
+            Group *last = &executor->groups[executor->group_count - 1];
+            last->meet = last->tasks > 1 || step->task_count > 1;
+        }
+        executor->groups[executor->group_count++] =
+            (Group){.first = i, .end = i + 1, .tasks = step->task_count};
+    }
+}
+
+static Status bind(Executor *executor, const CodeImage *image, Store *store)
+{
+    const Plan *plan = executor->plan;
+    size_t steps = (size_t)plan->step_count + 1;
+    executor->args =
+        calloc((size_t)plan->ref_count + 1, sizeof *executor->args);
+    executor->steps = calloc(steps, sizeof *executor->steps);
+    executor->groups = calloc(steps, sizeof *executor->groups);
+    executor->seconds = calloc(steps, sizeof *executor->seconds);
+    if (!executor->args || !executor->steps || !executor->groups ||
+        !executor->seconds)
+        return status_error(STATUS_MEMORY, "no memory to bind a plan");
+    TRY(map_region(&executor->slab, plan->slab_bytes, "activations"));
+    // A page between the threads' parts, lest they share a prefetched line.
+    executor->scratch_stride =
+        ((size_t)plan->scratch_bytes + 8191) / 4096 * 4096;
+    TRY(map_region(&executor->scratch,
+                   (int64_t)executor->scratch_stride *
+                       pool_threads(executor->pool),
+                   "scratch"));
+    TRY(bind_args(executor, store));
+    TRY(bind_steps(executor, image));
+    make_groups(executor);
+    return status_ok();
+}
+
+Status executor_new(const Plan *plan, const CodeImage *image, Store *store,
+                    Pool *pool, Executor **out)
+{
+    *out = NULL;
+    TRY(plan_check(plan));
+    calls_init();
+    Executor *executor = calloc(1, sizeof *executor);
+    if (!executor)
+        return status_error(STATUS_MEMORY, "no memory to bind a plan");
+    executor->plan = plan;
+    executor->pool = pool;
+    Status status = bind(executor, image, store);
+    if (status.code == STATUS_OK)
+        *out = executor;
+    else
+        executor_free(executor);
+    return status;
+}
+
+void executor_free(Executor *executor)
+{
+    if (!executor)
+        return;
+    unmap_region(&executor->slab);
+    unmap_region(&executor->scratch);
+    free(executor->args);
+    free(executor->steps);
+    free(executor->groups);
+    free(executor->seconds);
+    free(executor);
+}
+
+static unsigned char *find_port(const Executor *executor, const PlanPort *ports,
+                                int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(ports[i].tensor.name, name) == 0)
+            return executor->slab.base + ports[i].offset;
+    return NULL;
+}
+
+void *executor_input(Executor *executor, const char *name)
+{
+    return find_port(executor, executor->plan->inputs,
+                     executor->plan->input_count, name);
+}
+
+const void *executor_output(const Executor *executor, const char *name)
+{
+    return find_port(executor, executor->plan->outputs,
+                     executor->plan->output_count, name);
+}
+
+static void run_group(const Executor *executor, const Group *group, int thread)
+{
+    int threads = pool_threads(executor->pool);
+    int64_t end = pool_split(group->tasks, threads, thread + 1);
+    void *scratch =
+        executor->scratch.base + (size_t)thread * executor->scratch_stride;
+    for (int64_t task = pool_split(group->tasks, threads, thread); task < end;
+         task++)
+        for (int i = group->first; i < group->end; i++) {
+            const BoundStep *step = &executor->steps[i];
+            step->run(step->args, step->imm, task, scratch);
+        }
+}
+
+static void run_groups(void *context, int thread)
+{
+    const Executor *executor = context;
+    for (int g = 0; g < executor->group_count; g++) {
+        run_group(executor, &executor->groups[g], thread);
+        if (executor->groups[g].meet)
+            pool_barrier(executor->pool);
+    }
+}
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+// As run_group on thread 0, with a look at the clock after every kernel.
+static double time_group(Executor *executor, const Group *group, double start)
+{
+    int64_t end = pool_split(group->tasks, pool_threads(executor->pool), 1);
+    for (int64_t task = 0; task < end; task++)
+        for (int i = group->first; i < group->end; i++) {
+            const BoundStep *step = &executor->steps[i];
+            step->run(step->args, step->imm, task, executor->scratch.base);
+            double stop = now();
+            executor->seconds[i] += stop - start;
+            start = stop;
+        }
+    return start;
+}
+
+// Thread 0 keeps the time; its waits count for the group's first step.
+static void run_groups_timed(void *context, int thread)
+{
+    Executor *executor = context;
+    double start = thread == 0 ? now() : 0;
+    for (int g = 0; g < executor->group_count; g++) {
+        const Group *group = &executor->groups[g];
+        if (thread == 0)
+            start = time_group(executor, group, start);
+        else
+            run_group(executor, group, thread);
+        if (group->meet)
+            pool_barrier(executor->pool);
+        if (group->meet && thread == 0) {
+            double stop = now();
+            executor->seconds[group->first] += stop - start;
+            start = stop;
+        }
+    }
+}
+
+void executor_run(Executor *executor)
+{
+    pool_each(executor->pool, executor->timing ? run_groups_timed : run_groups,
+              executor);
+}
+
+void executor_set_timing(Executor *executor, bool on)
+{
+    executor->timing = on;
+}
+
+const double *executor_step_seconds(const Executor *executor)
+{
+    return executor->seconds;
+}
+
+int64_t executor_bytes(const Executor *executor)
+{
+    return (int64_t)(executor->slab.bytes + executor->scratch.bytes);
+}

@@ -1,0 +1,103 @@
+// What must hold for a plan to be executed without looking back: every index
+// inside its array, every offset inside its buffer. Plans may come from files.
+#include <stdbool.h>
+
+#include "runtime/calls.h"
+#include "runtime/program.h"
+
+static Status bad_plan(const Plan *plan, const char *what, int index)
+{
+    return status_error(STATUS_DATA, "plan '%s': %s %d is out of range",
+                        plan->name, what, index);
+}
+
+int plan_dtype_bytes(int dtype)
+{
+    static const int bytes[] = {
+        [PLAN_F32] = 4, [PLAN_F64] = 8, [PLAN_BF16] = 2, [PLAN_BOOL] = 1};
+    return dtype >= 0 && dtype <= PLAN_BOOL ? bytes[dtype] : 0;
+}
+
+static bool is_sound_tensor(const PlanTensor *tensor)
+{
+    int64_t bytes = plan_dtype_bytes(tensor->dtype);
+    if (bytes == 0 || tensor->rank < 0 || tensor->rank > PLAN_MAX_RANK)
+        return false;
+    for (int i = 0; i < tensor->rank; i++)
+        if (tensor->dims[i] < 0 ||
+            __builtin_mul_overflow(bytes, tensor->dims[i], &bytes))
+            return false;
+    return tensor->name && bytes == tensor->bytes;
+}
+
+static bool is_span(int32_t first, int32_t count, int32_t total)
+{
+    return first >= 0 && count >= 0 && first <= total && count <= total - first;
+}
+
+static Status check_ports(const Plan *plan, const PlanPort *ports, int count,
+                          const char *what)
+{
+    for (int i = 0; i < count; i++)
+        if (!is_sound_tensor(&ports[i].tensor) || ports[i].offset < 0 ||
+            ports[i].offset > plan->slab_bytes ||
+            ports[i].tensor.bytes > plan->slab_bytes - ports[i].offset)
+            return bad_plan(plan, what, i);
+    return status_ok();
+}
+
+static bool is_sound_step(const Plan *plan, int index)
+{
+    const PlanStep *step = &plan->steps[index];
+    if (step->flags & ~PLAN_STEP_CHAINED || step->task_count < 1 ||
+        !is_span(step->first_arg, step->arg_count, plan->ref_count) ||
+        !is_span(step->first_imm, step->imm_count, plan->imm_count) ||
+        !step->label)
+        return false;
+    if (step->flags & PLAN_STEP_CHAINED &&
+        (index == 0 || step[-1].task_count != step->task_count))
+        return false;
+    if (step->symbol >= 0)
+        return step->symbol < plan->symbol_count;
+    return step->symbol == -1 && step->call >= 0 &&
+           step->call < PLAN_CALL_COUNT &&
+           step->arg_count == call_arg_count((PlanCall)step->call) &&
+           step->imm_count == call_imm_count((PlanCall)step->call);
+}
+
+static bool is_sound_ref(const Plan *plan, const PlanRef *ref)
+{
+    int64_t bytes = plan->slab_bytes;
+    if (ref->space == PLAN_PARAM) {
+        if (ref->param < 0 || ref->param >= plan->param_count)
+            return false;
+        bytes = plan->params[ref->param].tensor.bytes;
+    } else if (ref->space != PLAN_SLAB) {
+        return false;
+    }
+    return ref->offset >= 0 && ref->offset <= bytes;
+}
+
+Status plan_check(const Plan *plan)
+{
+    const int64_t limit = (int64_t)1 << 46; // more than an address space holds
+    if (plan->slab_bytes < 0 || plan->slab_bytes > limit ||
+        plan->scratch_bytes < 0 || plan->scratch_bytes > limit / 1024)
+        return bad_plan(plan, "buffer size", 0);
+    for (int i = 0; i < plan->param_count; i++) {
+        const PlanParam *param = &plan->params[i];
+        if (!is_sound_tensor(&param->tensor) || param->tensor.bytes > limit ||
+            param->role < 0 || param->role > PLAN_FROZEN || param->init < 0 ||
+            param->init > PLAN_INIT_UNIFORM)
+            return bad_plan(plan, "param", i);
+    }
+    TRY(check_ports(plan, plan->inputs, plan->input_count, "input"));
+    TRY(check_ports(plan, plan->outputs, plan->output_count, "output"));
+    for (int i = 0; i < plan->ref_count; i++)
+        if (!is_sound_ref(plan, &plan->refs[i]))
+            return bad_plan(plan, "reference", i);
+    for (int i = 0; i < plan->step_count; i++)
+        if (!is_sound_step(plan, i))
+            return bad_plan(plan, "step", i);
+    return status_ok();
+}

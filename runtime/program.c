@@ -1,0 +1,60 @@
+#include "runtime/program.h"
+
+#include <stdlib.h>
+
+static void free_ports(PlanPort *ports, int count)
+{
+    for (int i = 0; ports && i < count; i++)
+        free(ports[i].tensor.name);
+    free(ports);
+}
+
+void plan_free(Plan *plan)
+{
+    for (int i = 0; plan->params && i < plan->param_count; i++)
+        free(plan->params[i].tensor.name);
+    free(plan->params);
+    free_ports(plan->inputs, plan->input_count);
+    free_ports(plan->outputs, plan->output_count);
+    for (int i = 0; plan->steps && i < plan->step_count; i++)
+        free(plan->steps[i].label);
+    free(plan->steps);
+    for (int i = 0; plan->symbols && i < plan->symbol_count; i++)
+        free(plan->symbols[i]);
+    free(plan->symbols);
+    free(plan->refs);
+    free(plan->imms);
+    free(plan->name);
+    *plan = (Plan){0};
+}
+
+static void free_phase(ProgramPhase *phase)
+{
+    free(phase->name);
+    free(phase->from);
+    free(phase->from_only);
+    free(phase->from_except);
+    free(phase->teacher);
+    free(phase->augment);
+    free(phase->evaluate);
+    plan_free(&phase->train);
+    plan_free(&phase->eval);
+}
+
+void program_free(Program *program)
+{
+    if (!program)
+        return;
+    for (int i = 0; program->phases && i < program->phase_count; i++)
+        free_phase(&program->phases[i]);
+    free(program->phases);
+    for (int i = 0; program->objects && i < program->object_count; i++) {
+        free(program->objects[i].symbol);
+        free(program->objects[i].bytes);
+    }
+    free(program->objects);
+    free(program->name);
+    free(program->source);
+    free(program->target);
+    free(program);
+}
