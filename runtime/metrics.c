@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/file.h"
 #include "runtime/rundir.h"
 
 // ---- reading our own lines --------------------------------------------------
@@ -35,33 +36,12 @@ static bool line_number(const char *line, const char *name, double *value)
 // The file's bytes with a final NUL; an empty string when there is no file.
 static Status read_all(const char *path, char **text)
 {
-    *text = NULL;
-    FILE *file = fopen(path, "r");
-    size_t size = 0, capacity = 1 << 16;
-    char *bytes = malloc(capacity);
-    while (bytes && file) {
-        size_t got = fread(bytes + size, 1, capacity - size - 1, file);
-        size += got;
-        if (got == 0)
-            break;
-        if (size + 1 == capacity) {
-            char *grown = realloc(bytes, capacity *= 2);
-            if (!grown)
-                free(bytes);
-            bytes = grown;
-        }
-    }
-    bool broken = file && ferror(file);
-    if (file)
-        fclose(file);
-    if (!bytes)
+    int64_t size;
+    if (file_exists(path))
+        return file_read(path, INT64_MAX - 1, text, &size);
+    *text = calloc(1, 1);
+    if (!*text)
         return status_error(STATUS_MEMORY, "no memory to read %s", path);
-    if (broken) {
-        free(bytes);
-        return status_error(STATUS_FAILED, "cannot read %s", path);
-    }
-    bytes[size] = '\0';
-    *text = bytes;
     return status_ok();
 }
 
@@ -86,8 +66,14 @@ static void keep_line(void *context, char *line, size_t length)
 {
     Cut *cut = context;
     double step = 0;
-    if (line_is_of_phase(line, cut->phase) &&
-        (!line_number(line, "step", &step) || step > (double)cut->keep_step))
+    double images;
+    line[length - 1] = '\0';
+    bool drop =
+        line_is_of_phase(line, cut->phase) &&
+        (line_number(line, "test_images", &images) ||
+         !line_number(line, "step", &step) || step > (double)cut->keep_step);
+    line[length - 1] = '\n';
+    if (drop)
         return;
     memmove(cut->to, line, length);
     cut->to += length;
@@ -107,7 +93,7 @@ Status metrics_open(Metrics *metrics, const char *out, const char *phase,
     *cut.to = '\0';
     Status status = status_ok();
     if ((size_t)(cut.to - text) != before)
-        status = rundir_write(path, text);
+        status = file_write(path, text, cut.to - text);
     free(text);
     TRY(status);
     metrics->file = fopen(path, "a");

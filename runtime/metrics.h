@@ -16,8 +16,9 @@ typedef struct Metrics {
 } Metrics;
 
 // Opens the file to append lines of a phase. Lines of that phase past
-// `keep_step` (-1: all of them) are dropped first, and so is a line cut short
-// by a kill: what comes again after a resume must not stand there twice.
+// `keep_step` (-1: all of them) are dropped first, and so are its evaluation
+// and a line cut short by a kill: what comes again after a resume must not
+// stand there twice.
 Status metrics_open(Metrics *metrics, const char *out, const char *phase,
                     int64_t keep_step);
 // A line of numbers behind phase and step; NaN and infinity become null.

@@ -1,4 +1,4 @@
-// The run directory: what lies where, and files that are whole or absent.
+// The run directory: what lies where.
 //
 //   OUT/model.net                  the program, every parameter resolved
 //   OUT/command                    the command line
@@ -9,8 +9,6 @@
 #ifndef SIMCC_RUNTIME_RUNDIR_H
 #define SIMCC_RUNTIME_RUNDIR_H
 
-#include <stdbool.h>
-
 #include "runtime/status.h"
 
 enum { RUNDIR_PATH = 4096 };
@@ -18,10 +16,7 @@ enum { RUNDIR_PATH = 4096 };
 // Writes OUT/file, or OUT/phase/file when `phase` is not NULL, to `path`.
 Status rundir_path(const char *out, const char *phase, const char *file,
                    char path[RUNDIR_PATH]);
-// Creates a folder and those above it.
-Status rundir_create(const char *path);
-// Writes a text file under a temporary name, syncs it and renames it.
-Status rundir_write(const char *path, const char *text);
-bool rundir_exists(const char *path);
+// Makes OUT, and OUT/phase when `phase` is not NULL.
+Status rundir_create(const char *out, const char *phase);
 
 #endif

@@ -13,10 +13,10 @@ typedef struct TrainProgress {
     const char *phase;
     int64_t step, total_steps;
     double epoch;
-    double loss;              // mean since the last call
+    double loss; // mean since the last call
     double images_per_second;
     double seconds_left;
-    double input_wait;        // share of time spent waiting for input
+    double input_wait; // share of time spent waiting for input
     int report_count;
     const char *const *report_names;
     const double *report_values;
@@ -35,12 +35,12 @@ typedef struct TrainResult {
 } TrainResult;
 
 typedef struct TrainOptions {
-    const char *out;     // run directory; created
+    const char *out; // run directory; created
     uint64_t seed;
-    int threads;         // 0 = all cores
+    int threads; // 0 = all cores
     bool resume;
     double checkpoint_seconds; // between checkpoints inside a phase; 0 = 60
-    int64_t stop_after;  // stop after that many steps in all (tests); 0 = never
+    int64_t stop_after; // stop after that many steps in all (tests); 0 = never
     // Set by a signal handler: finish the step, save, return. May be NULL.
     const volatile sig_atomic_t *stop;
     // Progress and warnings; called from the training thread.

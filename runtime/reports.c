@@ -1,0 +1,124 @@
+#include "runtime/reports.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void bind(Reports *reports, int at, const PlanPort *port,
+                 const Executor *executor)
+{
+    reports->names[at] = port->tensor.name;
+    reports->ports[at] = port;
+    reports->data[at] = executor_output(executor, port->tensor.name);
+}
+
+Status reports_bind(Reports *reports, const Plan *plan, Executor *executor)
+{
+    *reports = (Reports){0};
+    if (plan->output_count > REPORT_MAX)
+        return status_error(STATUS_FAILED,
+                            "%s reports %d values; %d is the most", plan->name,
+                            plan->output_count, REPORT_MAX);
+    for (int i = 0; i < plan->output_count; i++)
+        if (strcmp(plan->outputs[i].tensor.name, "loss") == 0)
+            bind(reports, reports->count++, &plan->outputs[i], executor);
+    for (int i = 0; i < plan->output_count; i++)
+        if (strcmp(plan->outputs[i].tensor.name, "loss") != 0)
+            bind(reports, reports->count++, &plan->outputs[i], executor);
+    return status_ok();
+}
+
+bool reports_per_example(const Reports *reports, int index, int batch)
+{
+    const PlanTensor *tensor = &reports->ports[index]->tensor;
+    return tensor->rank == 1 && tensor->dims[0] == batch;
+}
+
+// bf16 is the upper half of a float.
+static double element(const void *data, int32_t dtype, int64_t i)
+{
+    switch (dtype) {
+    case PLAN_F64:
+        return ((const double *)data)[i];
+    case PLAN_BF16: {
+        uint32_t bits = (uint32_t)((const uint16_t *)data)[i] << 16;
+        float value;
+        memcpy(&value, &bits, sizeof value);
+        return value;
+    }
+    case PLAN_BOOL:
+        return ((const unsigned char *)data)[i] != 0;
+    default:
+        return ((const float *)data)[i];
+    }
+}
+
+double reports_mean(const Reports *reports, int index, const bool *valid)
+{
+    const PlanTensor *tensor = &reports->ports[index]->tensor;
+    int64_t elements = 1, counted = 0;
+    double sum = 0;
+    for (int i = 0; i < tensor->rank; i++)
+        elements *= tensor->dims[i];
+    for (int64_t i = 0; i < elements; i++) {
+        if (valid && !valid[i])
+            continue;
+        sum += element(reports->data[index], tensor->dtype, i);
+        counted++;
+    }
+    return counted ? sum / (double)counted : NAN;
+}
+
+// ---- tally ------------------------------------------------------------------
+
+void tally_add(Tally *tally, int64_t step, int64_t total, const double *values)
+{
+    int64_t share = (total + 19) / 20; // 5%, at least one step
+    for (int i = 0; i < tally->count; i++)
+        tally->interval[i] += values[i];
+    tally->interval_steps++;
+    if (step < share) {
+        tally->first_sum += values[0];
+        tally->first_steps++;
+    }
+    if (step >= total - share) {
+        tally->last_sum += values[0];
+        tally->last_steps++;
+    }
+}
+
+// Hexadecimal floats keep every bit.
+bool tally_print(const Tally *tally, char *text, size_t size)
+{
+    int used = snprintf(
+        text, size, "%d %" PRId64 " %" PRId64 " %" PRId64 " %a %a %a",
+        tally->count, tally->interval_steps, tally->first_steps,
+        tally->last_steps, tally->first_sum, tally->last_sum, tally->seconds);
+    for (int i = 0; i < tally->count && used > 0 && (size_t)used < size; i++)
+        used += snprintf(text + used, size - (size_t)used, " %a",
+                         tally->interval[i]);
+    return used > 0 && (size_t)used < size;
+}
+
+bool tally_parse(Tally *tally, const char *text)
+{
+    int at = 0;
+    *tally = (Tally){0};
+    if (sscanf(text, "%d %" SCNd64 " %" SCNd64 " %" SCNd64 " %la %la %la%n",
+               &tally->count, &tally->interval_steps, &tally->first_steps,
+               &tally->last_steps, &tally->first_sum, &tally->last_sum,
+               &tally->seconds, &at) != 7 ||
+        tally->count < 0 || tally->count > REPORT_MAX)
+        return false;
+    const char *rest = text + at;
+    for (int i = 0; i < tally->count; i++) {
+        char *end;
+        tally->interval[i] = strtod(rest, &end);
+        if (end == rest)
+            return false;
+        rest = end;
+    }
+    return true;
+}

@@ -1,0 +1,45 @@
+// What a plan reports: its outputs as numbers, and the running sums a phase
+// keeps of them.
+#ifndef SIMCC_RUNTIME_REPORTS_H
+#define SIMCC_RUNTIME_REPORTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/exec.h"
+
+enum { REPORT_MAX = 16 };
+
+// The outputs of a bound plan; the loss first, then in the plan's order.
+typedef struct Reports {
+    int count;
+    const char *names[REPORT_MAX]; // owned by the plan
+    const PlanPort *ports[REPORT_MAX];
+    const void *data[REPORT_MAX];
+} Reports;
+
+// STATUS_FAILED when there are more than REPORT_MAX outputs.
+Status reports_bind(Reports *reports, const Plan *plan, Executor *executor);
+// Is the output a vector with one number per example of the batch?
+bool reports_per_example(const Reports *reports, int index, int batch);
+// Mean over the output's elements, or, when `valid` is not NULL, over those
+// whose flag is set (per-example outputs only).
+double reports_mean(const Reports *reports, int index, const bool *valid);
+
+// Sums over the steps of a phase. Checkpointed as text, so that a resumed run
+// writes the same numbers.
+typedef struct Tally {
+    int count;                   // reports
+    double interval[REPORT_MAX]; // sums since the last line of metrics
+    int64_t interval_steps;
+    double first_sum, last_sum; // of the loss, in the first and last 5%
+    int64_t first_steps, last_steps;
+    double seconds; // of training, over all processes that worked on it
+} Tally;
+
+void tally_add(Tally *tally, int64_t step, int64_t total, const double *values);
+// Text with every bit of the sums; false when it does not fit.
+bool tally_print(const Tally *tally, char *text, size_t size);
+bool tally_parse(Tally *tally, const char *text);
+
+#endif

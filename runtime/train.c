@@ -1,0 +1,632 @@
+#include "runtime/train.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "runtime/checkpoint.h"
+#include "runtime/evaluate.h"
+#include "runtime/file.h"
+#include "runtime/input.h"
+#include "runtime/metrics.h"
+#include "runtime/philox.h"
+#include "runtime/reports.h"
+#include "runtime/rundir.h"
+#include "runtime/sampler.h"
+#include "runtime/weights.h"
+
+// Seconds between two calls of the progress callback.
+static const double progress_seconds = 0.2;
+
+// Everything one phase needs while it runs.
+typedef struct Run {
+    const Program *program;
+    const ProgramPhase *phase;
+    Dataset *data;
+    const TrainOptions *options;
+    TrainResult *result;
+    char checkpoint_path[RUNDIR_PATH];
+
+    int64_t *indices; // the training images this phase may use
+    int64_t image_count, total_steps, step;
+    Store store;
+    CodeImage *code;
+    Pool *pool;
+    Executor *executor;
+    Input *input;
+    Reports reports;
+    Tally tally;
+    Metrics metrics;
+
+    void *images, *labels; // input buffers in the slab
+    int32_t dtype;         // of all inputs
+    double started, saved; // seconds on the clock
+    int64_t started_step, saved_step;
+    double told, told_waited; // progress: when, and input wait until then
+    int64_t told_step;
+    double told_loss; // sum since then
+} Run;
+
+static double now_seconds(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+__attribute__((format(printf, 2, 3))) static void say(const Run *run,
+                                                      const char *format, ...)
+{
+    char text[STATUS_TEXT_SIZE];
+    va_list args;
+    if (!run->options->message)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    run->options->message(run->options->context, text);
+}
+
+// ---- the training set -------------------------------------------------------
+
+static Status check_classes(const Run *run)
+{
+    const ProgramPhase *phase = run->phase;
+    int classes = dataset_classes(run->data);
+    if (phase->source == SOURCE_LABELED && classes == 0)
+        return status_error(STATUS_DATA,
+                            "phase %s needs labels, and the data has none: "
+                            "put the images into one folder per class",
+                            phase->name);
+    if (phase->classes && classes && phase->classes != classes)
+        return status_error(STATUS_DATA,
+                            "phase %s is made for %d classes and the data has "
+                            "%d: --set classes=%d",
+                            phase->name, phase->classes, classes, classes);
+    return status_ok();
+}
+
+// `labels = 10` means ten of every class, not ten where there are ten.
+static Status check_amount(const Run *run)
+{
+    const ProgramPhase *phase = run->phase;
+    int classes = dataset_classes(run->data);
+    if (phase->source != SOURCE_LABELED ||
+        phase->label_rule != LABELS_PER_CLASS)
+        return status_ok();
+    int64_t *counts = calloc((size_t)classes, sizeof *counts);
+    if (!counts)
+        return status_error(STATUS_MEMORY, "no memory to count classes");
+    int64_t images = dataset_count(run->data, SPLIT_TRAIN);
+    for (int64_t i = 0; i < images; i++) {
+        int label = dataset_label(run->data, SPLIT_TRAIN, i);
+        if (label >= 0 && label < classes)
+            counts[label]++;
+    }
+    Status status = status_ok();
+    for (int i = 0; i < classes && status.code == STATUS_OK; i++)
+        if ((double)counts[i] < phase->label_amount)
+            status = status_error(
+                STATUS_DATA,
+                "phase %s wants %g labelled images of each class, and class "
+                "\"%s\" has %" PRId64,
+                phase->name, phase->label_amount,
+                dataset_class_name(run->data, i), counts[i]);
+    free(counts);
+    return status;
+}
+
+static Status check_labels(const Run *run)
+{
+    const ProgramPhase *phase = run->phase;
+    if (phase->source != SOURCE_LABELED || !phase->classes)
+        return status_ok();
+    for (int64_t i = 0; i < run->image_count; i++) {
+        int64_t index = run->indices[i];
+        int label = dataset_label(run->data, SPLIT_TRAIN, index);
+        if (label < 0 || label >= phase->classes)
+            return status_error(
+                STATUS_DATA, "%s has label %d, and the program %d classes",
+                dataset_sample_name(run->data, SPLIT_TRAIN, index), label,
+                phase->classes);
+    }
+    return status_ok();
+}
+
+static Status select_images(Run *run)
+{
+    const ProgramPhase *phase = run->phase;
+    TRY(check_classes(run));
+    TRY(check_amount(run));
+    TRY(dataset_select(run->data, (PhaseSource)phase->source,
+                       (LabelRule)phase->label_rule, phase->label_amount,
+                       run->options->seed, &run->indices, &run->image_count));
+    if (run->image_count == 0)
+        return status_error(STATUS_DATA,
+                            "there are no images to train phase %s on",
+                            phase->name);
+    TRY(check_labels(run));
+    if (run->image_count < phase->batch)
+        say(run,
+            "the batch of %d is larger than the %" PRId64
+            " training images: a step sees some of them more than once",
+            phase->batch, run->image_count);
+    run->total_steps = sampler_total_steps(phase->steps, phase->epochs,
+                                           run->image_count, phase->batch);
+    return status_ok();
+}
+
+// ---- checkpoints ------------------------------------------------------------
+
+// What must be equal for a checkpoint to be continued: every parameter of the
+// program is in its resolved source.
+static uint64_t program_hash(const Program *program)
+{
+    return random_name(program->source) * 31 + (uint64_t)program->dtype;
+}
+
+static double session_seconds(const Run *run)
+{
+    return run->started > 0 ? now_seconds() - run->started : 0;
+}
+
+// "images name=value ...", values with every bit.
+static bool print_result(const TrainResult *result, char *text, size_t size)
+{
+    int used = snprintf(text, size, "%" PRId64, result->test_count);
+    for (int i = 0; i < result->report_count && (size_t)used < size; i++)
+        used += snprintf(text + used, size - (size_t)used, " %s=%a",
+                         result->report_names[i], result->report_values[i]);
+    return (size_t)used < size;
+}
+
+static void parse_result(TrainResult *result, const char *text)
+{
+    char *rest;
+    result->test_count = strtoll(text, &rest, 10);
+    result->report_count = 0;
+    while (*rest == ' ' && result->report_count < REPORT_MAX) {
+        int at = result->report_count, length = 0;
+        if (sscanf(rest, " %63[^=]=%la%n", result->report_names[at],
+                   &result->report_values[at], &length) != 2)
+            return;
+        result->report_count++;
+        rest += length;
+    }
+}
+
+static Status save_checkpoint(Run *run, bool finished)
+{
+    CheckpointInfo info = {
+        .step = run->step,
+        .images = run->image_count,
+        .seed = run->options->seed,
+        .program = program_hash(run->program),
+        .finished = finished,
+    };
+    Tally tally = run->tally;
+    tally.seconds += session_seconds(run);
+    snprintf(info.phase, sizeof info.phase, "%s", run->phase->name);
+    if (!tally_print(&tally, info.tally, sizeof info.tally) ||
+        (finished &&
+         !print_result(run->result, info.result, sizeof info.result)))
+        return status_error(STATUS_INTERNAL, "a checkpoint's notes are too "
+                                             "long");
+    TRY(checkpoint_save(run->checkpoint_path, &run->store, &info));
+    run->saved = now_seconds();
+    run->saved_step = run->step;
+    return status_ok();
+}
+
+static Status check_same_run(const Run *run, const CheckpointInfo *info)
+{
+    const char *what = NULL;
+    if (strcmp(info->phase, run->phase->name) != 0)
+        what = "phase";
+    else if (info->program != program_hash(run->program))
+        what = "program or parameters";
+    else if (info->seed != run->options->seed)
+        what = "seed";
+    else if (info->images != run->image_count)
+        what = "number of training images";
+    else if (info->step > run->total_steps)
+        what = "number of steps";
+    if (!what)
+        return status_ok();
+    return status_error(STATUS_FAILED,
+                        "%s cannot be resumed: its %s is another; use another "
+                        "--out, or the same settings",
+                        run->checkpoint_path, what);
+}
+
+// Reads the checkpoint to resume from, if there is one.
+static Status resume(Run *run, bool *finished)
+{
+    CheckpointInfo info;
+    *finished = false;
+    if (!run->options->resume || !file_exists(run->checkpoint_path))
+        return status_ok();
+    TRY(checkpoint_info(run->checkpoint_path, &info));
+    TRY(check_same_run(run, &info));
+    if (!tally_parse(&run->tally, info.tally))
+        return status_error(STATUS_DATA, "%s is damaged: unreadable sums",
+                            run->checkpoint_path);
+    run->step = info.step;
+    *finished = info.finished;
+    if (info.finished)
+        parse_result(run->result, info.result);
+    else
+        say(run, "%s: resuming at step %" PRId64 " of %" PRId64,
+            run->phase->name, run->step, run->total_steps);
+    return status_ok();
+}
+
+// ---- preparing --------------------------------------------------------------
+
+static Status fill_store(Run *run)
+{
+    TRY(store_add_plan(&run->store, &run->phase->train));
+    if (run->phase->eval.step_count)
+        TRY(store_add_plan(&run->store, &run->phase->eval));
+    if (run->step > 0)
+        TRY(checkpoint_load(run->checkpoint_path, &run->store));
+    else
+        TRY(weights_load_from(run->program, run->phase, run->options,
+                              &run->store));
+    TRY(weights_load_teacher(run->phase, run->options, &run->store));
+    store_initialize(&run->store, run->options->seed);
+    return status_ok();
+}
+
+static const PlanPort *find_input(const Plan *plan, const char *name)
+{
+    for (int i = 0; i < plan->input_count; i++)
+        if (strcmp(plan->inputs[i].tensor.name, name) == 0)
+            return &plan->inputs[i];
+    return NULL;
+}
+
+static void feed_scalar(const Run *run, const char *name, double value)
+{
+    void *at = executor_input(run->executor, name);
+    if (!at)
+        return;
+    if (run->dtype == PLAN_F64)
+        *(double *)at = value;
+    else
+        *(float *)at = (float)value;
+}
+
+static Status start_executor(Run *run)
+{
+    const ProgramPhase *phase = run->phase;
+    const PlanPort *images = find_input(&phase->train, "images");
+    if (!images || images->tensor.rank != 4 ||
+        images->tensor.dims[0] != (int64_t)phase->batch * phase->views)
+        return status_error(STATUS_INTERNAL,
+                            "the images input of phase %s does not fit its "
+                            "batch",
+                            phase->name);
+    run->dtype = images->tensor.dtype;
+    run->pool = pool_new(run->options->threads);
+    if (!run->pool)
+        return status_error(STATUS_FAILED, "cannot start threads");
+    TRY(code_load(run->program, &run->code));
+    TRY(executor_new(&phase->train, run->code, &run->store, run->pool,
+                     &run->executor));
+    TRY(reports_bind(&run->reports, &phase->train, run->executor));
+    if (!run->reports.count || strcmp(run->reports.names[0], "loss") != 0)
+        return status_error(STATUS_INTERNAL, "phase %s has no loss",
+                            phase->name);
+    run->tally.count = run->reports.count;
+    run->images = executor_input(run->executor, "images");
+    run->labels = executor_input(run->executor, "labels");
+    return status_ok();
+}
+
+static Status start_input(Run *run)
+{
+    const ProgramPhase *phase = run->phase;
+    const int64_t *dims = find_input(&phase->train, "images")->tensor.dims;
+    InputSpec spec = {
+        .data = run->data,
+        .split = SPLIT_TRAIN,
+        .indices = run->indices,
+        .count = run->image_count,
+        .augment = phase->augment,
+        .augment_count = phase->augment_count,
+        .batch = phase->batch,
+        .views = phase->views,
+        .height = (int)dims[2],
+        .width = (int)dims[3],
+        .seed = run->options->seed,
+        .phase = random_name(phase->name),
+        .training = true,
+        .threads = pool_threads(run->pool),
+        .message = run->options->message,
+        .context = run->options->context,
+    };
+    return input_new(&spec, run->step, &run->input);
+}
+
+// ---- the loop ---------------------------------------------------------------
+
+// Steps between two lines of metrics: about 500 lines a phase, and no fewer
+// than one in 50 steps.
+static int64_t metrics_interval(const Run *run)
+{
+    int64_t interval = run->total_steps / 500;
+    return interval < 1 ? 1 : interval > 50 ? 50 : interval;
+}
+
+static double epoch_at(const Run *run, int64_t step)
+{
+    return (double)step * run->phase->batch / (double)run->image_count;
+}
+
+static Status write_metrics(Run *run)
+{
+    const char *names[REPORT_MAX + 2];
+    double values[REPORT_MAX + 2];
+    Tally *tally = &run->tally;
+    int count = 0;
+    names[count] = "epoch";
+    values[count++] = epoch_at(run, run->step);
+    for (int i = 0; i < run->reports.count; i++) {
+        names[count] = run->reports.names[i];
+        values[count++] = tally->interval[i] / (double)tally->interval_steps;
+        tally->interval[i] = 0;
+    }
+    tally->interval_steps = 0;
+    names[count] = "images_per_second";
+    values[count++] = (double)(run->step - run->started_step) *
+                      run->phase->batch / session_seconds(run);
+    return metrics_write(&run->metrics, run->step, count, names, values);
+}
+
+static void tell_progress(Run *run, const double *values)
+{
+    double now = now_seconds(), waited = input_wait_seconds(run->input);
+    double passed = now - run->told;
+    bool last = run->step == run->total_steps;
+    run->told_loss += values[0];
+    if (!run->options->progress || (passed < progress_seconds && !last))
+        return;
+    double steps = (double)(run->step - run->told_step);
+    double pace =
+        session_seconds(run) / (double)(run->step - run->started_step);
+    TrainProgress progress = {
+        .phase = run->phase->name,
+        .step = run->step,
+        .total_steps = run->total_steps,
+        .epoch = epoch_at(run, run->step),
+        .loss = run->told_loss / steps,
+        .images_per_second = steps * run->phase->batch / passed,
+        .seconds_left = pace * (double)(run->total_steps - run->step),
+        .input_wait = (waited - run->told_waited) / passed,
+        .report_count = run->reports.count - 1,
+        .report_names = run->reports.names + 1,
+        .report_values = values + 1,
+    };
+    run->options->progress(run->options->context, &progress);
+    run->told = now;
+    run->told_step = run->step;
+    run->told_loss = 0;
+    run->told_waited = waited;
+}
+
+static Status check_finite(const Run *run, double loss)
+{
+    if (isfinite(loss))
+        return status_ok();
+    char kept[96] = "no checkpoint was saved before it";
+    if (run->saved_step > 0)
+        snprintf(kept, sizeof kept,
+                 "the checkpoint of step %" PRId64 " is kept", run->saved_step);
+    return status_error(STATUS_DIVERGED,
+                        "the loss of phase %s became %s in step %" PRId64
+                        ": try a lower rate or a longer warm-up; %s",
+                        run->phase->name, isnan(loss) ? "NaN" : "infinite",
+                        run->step, kept);
+}
+
+static Status run_step(Run *run)
+{
+    double values[REPORT_MAX];
+    TRY(input_take(run->input, run->dtype, run->images, run->labels, NULL));
+    feed_scalar(run, "step", (double)run->step);
+    feed_scalar(run, "total_steps", (double)run->total_steps);
+    feed_scalar(run, "epoch_steps",
+                (double)run->image_count / run->phase->batch);
+    executor_run(run->executor);
+    for (int i = 0; i < run->reports.count; i++)
+        values[i] = reports_mean(&run->reports, i, NULL);
+    TRY(check_finite(run, values[0]));
+    tally_add(&run->tally, run->step, run->total_steps, values);
+    run->step++;
+    if (run->step % metrics_interval(run) == 0 || run->step == run->total_steps)
+        TRY(write_metrics(run));
+    tell_progress(run, values);
+    return status_ok();
+}
+
+static bool must_stop(const Run *run)
+{
+    const TrainOptions *options = run->options;
+    return (options->stop && *options->stop) ||
+           (options->stop_after > 0 && run->step >= options->stop_after);
+}
+
+static Status run_steps(Run *run)
+{
+    double interval = run->options->checkpoint_seconds > 0
+                          ? run->options->checkpoint_seconds
+                          : 60;
+    run->started = run->saved = run->told = now_seconds();
+    run->started_step = run->told_step = run->saved_step = run->step;
+    while (run->step < run->total_steps && !run->result->stopped) {
+        TRY(run_step(run));
+        run->result->stopped = run->step < run->total_steps && must_stop(run);
+        if (run->result->stopped || run->step == run->total_steps ||
+            now_seconds() - run->saved >= interval)
+            TRY(save_checkpoint(run, false));
+    }
+    return status_ok();
+}
+
+// ---- the end ----------------------------------------------------------------
+
+static void fill_result(Run *run)
+{
+    TrainResult *result = run->result;
+    const Tally *tally = &run->tally;
+    snprintf(result->phase, sizeof result->phase, "%s", run->phase->name);
+    result->steps = run->step;
+    result->first_loss = tally->first_steps
+                             ? tally->first_sum / (double)tally->first_steps
+                             : NAN;
+    result->last_loss =
+        tally->last_steps ? tally->last_sum / (double)tally->last_steps : NAN;
+    result->seconds = tally->seconds + session_seconds(run);
+}
+
+static Status write_evaluation(Run *run)
+{
+    const TrainResult *result = run->result;
+    const char *names[REPORT_MAX + 1] = {"test_images"};
+    double values[REPORT_MAX + 1] = {(double)result->test_count};
+    for (int i = 0; i < result->report_count; i++) {
+        names[i + 1] = result->report_names[i];
+        values[i + 1] = result->report_values[i];
+    }
+    return metrics_write(&run->metrics, run->step, result->report_count + 1,
+                         names, values);
+}
+
+static Status finish(Run *run)
+{
+    char path[RUNDIR_PATH];
+    fill_result(run);
+    // The training slab goes before the evaluation's comes.
+    input_free(run->input);
+    run->input = NULL;
+    executor_free(run->executor);
+    run->executor = NULL;
+    TRY(evaluate_plan(run->phase, run->data, run->code, &run->store, run->pool,
+                      run->options, run->result));
+    if (run->result->test_count)
+        TRY(write_evaluation(run));
+    TRY(rundir_path(run->options->out, run->phase->name, "model.safetensors",
+                    path));
+    TRY(model_save(path, &run->store, run->program->name, run->phase->name,
+                   run->step));
+    return save_checkpoint(run, true);
+}
+
+static Status run_phase(Run *run)
+{
+    const TrainOptions *options = run->options;
+    char path[RUNDIR_PATH];
+    bool finished;
+    TRY(select_images(run));
+    TRY(rundir_create(options->out, run->phase->name));
+    TRY(rundir_path(options->out, run->phase->name, "checkpoint.safetensors",
+                    run->checkpoint_path));
+    TRY(resume(run, &finished));
+    if (finished) {
+        fill_result(run);
+        return status_ok();
+    }
+    TRY(rundir_path(options->out, NULL, "model.net", path));
+    TRY(file_write(path, run->program->source,
+                   (int64_t)strlen(run->program->source)));
+    TRY(fill_store(run));
+    TRY(start_executor(run));
+    TRY(metrics_open(&run->metrics, options->out, run->phase->name,
+                     run->step ? run->step : -1));
+    TRY(start_input(run));
+    TRY(run_steps(run));
+    if (run->result->stopped) {
+        fill_result(run);
+        return status_ok();
+    }
+    return finish(run);
+}
+
+static void close_run(Run *run)
+{
+    input_free(run->input);
+    executor_free(run->executor);
+    code_free(run->code);
+    pool_free(run->pool);
+    store_free(&run->store);
+    metrics_close(&run->metrics);
+    free(run->indices);
+}
+
+Status train_phase(const Program *program, int phase, Dataset *data,
+                   const TrainOptions *options, TrainResult *result)
+{
+    Run *run = calloc(1, sizeof *run);
+    if (!run)
+        return status_error(STATUS_MEMORY, "no memory to train");
+    run->program = program;
+    run->phase = &program->phases[phase];
+    run->data = data;
+    run->options = options;
+    run->result = result;
+    *result = (TrainResult){0};
+    Status status = run_phase(run);
+    close_run(run);
+    free(run);
+    return status;
+}
+
+// ---- evaluation alone -------------------------------------------------------
+
+static Status evaluate_weights(Run *run, const char *weights)
+{
+    TRY(check_classes(run));
+    TRY(store_add_plan(&run->store, &run->phase->eval));
+    TRY(weights_load_all(weights, &run->store));
+    TRY(weights_load_teacher(run->phase, run->options, &run->store));
+    store_initialize(&run->store, run->options->seed);
+    run->pool = pool_new(run->options->threads);
+    if (!run->pool)
+        return status_error(STATUS_FAILED, "cannot start threads");
+    TRY(code_load(run->program, &run->code));
+    return evaluate_plan(run->phase, run->data, run->code, &run->store,
+                         run->pool, run->options, run->result);
+}
+
+Status evaluate_phase(const Program *program, int phase, Dataset *data,
+                      const char *weights, const TrainOptions *options,
+                      TrainResult *result)
+{
+    const ProgramPhase *chosen = &program->phases[phase];
+    *result = (TrainResult){0};
+    snprintf(result->phase, sizeof result->phase, "%s", chosen->name);
+    if (chosen->eval.step_count == 0)
+        return status_error(STATUS_FAILED,
+                            "phase %s has nothing to evaluate: its input has "
+                            "no labels or no `evaluate` pipeline",
+                            chosen->name);
+    Run *run = calloc(1, sizeof *run);
+    if (!run)
+        return status_error(STATUS_MEMORY, "no memory to evaluate");
+    run->program = program;
+    run->phase = chosen;
+    run->data = data;
+    run->options = options;
+    run->result = result;
+    run->started = now_seconds();
+    Status status = evaluate_weights(run, weights);
+    result->seconds = session_seconds(run);
+    close_run(run);
+    free(run);
+    return status;
+}
