@@ -8,6 +8,7 @@ Graph *graph_new(Arena *arena, const char *name)
     Graph *graph = ARENA_NEW(arena, Graph);
     graph->arena = arena;
     graph->name = arena_strdup(arena, name);
+    graph->origin.scope = "";
     return graph;
 }
 
@@ -88,10 +89,9 @@ static Value *resolve_replacements(Arena *scratch, const Value *replace,
     memcpy(target, replace, sizeof(*target) * (size_t)count);
     for (Value v = 0; v < count; v++) {
         Value end = v;
-        int steps = 0;
-        while (target[end] != end) {
+        for (int steps = 0; target[end] != end; steps++) {
             end = target[end];
-            INTERNAL_CHECK(end >= 0 && end < count && steps++ < count);
+            INTERNAL_CHECK(end >= 0 && end < count && steps < count);
         }
         for (Value at = v; at != end;) {
             Value next = target[at];

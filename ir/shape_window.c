@@ -82,23 +82,24 @@ static const char *conv_type(const Graph *graph, const Node *node,
         want_stride_and_pad(graph, node, windows.stride, windows.pad);
     if (error)
         return error;
-    const char *x_text = type_text(graph->arena, x);
-    const char *w_text = type_text(graph->arena, w);
     if (x->rank != 4 || w->rank != 4 || x->dtype != w->dtype ||
         !dtype_is_float(x->dtype))
         return shape_error(graph, node,
                            "needs x[n,c,h,w] and w[o,c,kh,kw] of one float "
                            "type, not %s and %s",
-                           x_text, w_text);
+                           type_text(graph->arena, x),
+                           type_text(graph->arena, w));
     if (x->dims[1] != w->dims[1])
-        return shape_error(
-            graph, node, "x %s has %lld channels, but w %s takes %lld", x_text,
-            (long long)x->dims[1], w_text, (long long)w->dims[1]);
+        return shape_error(graph, node,
+                           "x %s has %lld channels, but w %s takes %lld",
+                           type_text(graph->arena, x), (long long)x->dims[1],
+                           type_text(graph->arena, w), (long long)w->dims[1]);
     windows.kernel[0] = w->dims[2];
     windows.kernel[1] = w->dims[3];
     if (!window_type(x, w->dims[0], &windows, out))
         return shape_error(graph, node, "kernel of w %s does not fit padded %s",
-                           w_text, x_text);
+                           type_text(graph->arena, w),
+                           type_text(graph->arena, x));
     return NULL;
 }
 

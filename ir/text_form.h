@@ -16,10 +16,16 @@
 #include "ir/base/text.h"
 #include "ir/graph.h"
 
+// Ids are dense and in order; attributes stand in the table's order, none is
+// left out. `//` begins a comment, which is not kept.
 void graph_print(const Graph *graph, Text *out);
+// One node as above, without indent and newline: for messages.
+void graph_print_node(const Graph *graph, Value value, Text *out);
 
 // Reads any number of graphs. NULL after a syntax or type error, which is in
-// `diags` with its line and column. Sizes in the text are not trusted.
+// `diags` with its line and column. Nothing in the text is trusted: any bytes
+// at all give a diagnostic or graphs that graph_verify accepts, in memory that
+// grows with the length of the text only.
 typedef struct GraphList {
     VEC(Graph *) graphs;
 } GraphList;
@@ -27,8 +33,9 @@ GraphList *graph_parse(Arena *arena, const Source *source, DiagList *diags);
 
 // Checks everything a graph must satisfy: topological order, types equal to
 // what the shape rules say, names unique among params and inputs, assign only
-// to params and once each, outputs exist, groups convex. Returns NULL, or one
-// sentence with the node's text (in `arena`).
+// to params and once each, outputs exist, groups convex: no path leaves a group
+// and comes back, not even through other groups, so each can be one kernel.
+// Returns NULL, or one sentence with the node's text (in `arena`).
 const char *graph_verify(const Graph *graph, Arena *arena);
 
 // Graphviz text.

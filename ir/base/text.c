@@ -118,7 +118,7 @@ void text_add_json(Text *text, const char *piece)
         unsigned char byte = (unsigned char)*piece;
         int length = text_utf8_length(piece);
         if (length == 0)
-            text_add(text, "\\ufffd");
+            text_add(text, "\xef\xbf\xbd"); // U+FFFD
         else if (byte < 0x20 || byte == '"' || byte == '\\')
             add_json_escape(text, byte);
         else

@@ -24,7 +24,8 @@ const char *text_string(const Text *text);
 // The shortest decimal form that reads back as the same double;
 // "inf", "-inf" and "nan" for the rest.
 void text_add_double(Text *text, double value);
-// `piece` as a JSON string with its quotes.
+// `piece` as a JSON string with its quotes; bytes that are not UTF-8 become
+// U+FFFD.
 void text_add_json(Text *text, const char *piece);
 
 // Bytes in the UTF-8 sequence at `at` (NUL-terminated): 1 to 4, or 0 when it is
