@@ -13,7 +13,7 @@
 bool autodiff(Graph *graph, Value loss, int count, const Value *wrt,
               Value *grads, Value *culprit);
 
-// For the gradient rules (ir/gradients.c): what a rule may touch.
+// For the gradient rules (ir/gradients.h): what a rule may touch.
 typedef struct GradContext {
     Graph *graph;
     Value *adjoint; // by value, NO_VALUE = nothing yet
