@@ -27,8 +27,7 @@ const char *test_folder(void);
     static void test_##name(void)
 
 #define CHECK(condition)                                                       \
-    ((condition) ? (void)0                                                     \
-                 : test_fail(__FILE__, __LINE__, "%s", #condition))
+    ((condition) ? (void)0 : test_fail(__FILE__, __LINE__, "%s", #condition))
 #define CHECK_INT(got, want)                                                   \
     do {                                                                       \
         long long got_ = (got), want_ = (want);                                \

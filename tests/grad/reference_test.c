@@ -1,0 +1,343 @@
+// The models of models/lib against PyTorch in double precision: the vectors
+// beside tests/reference/*.net were written by make_vectors.py there. Each case
+// runs twice: through the oracle, and compiled for f64 through every pass.
+
+#include <stdlib.h>
+
+#include "codegen/codegen.h"
+#include "frontend/lang/experiment.h"
+#include "ir/eval.h"
+#include "passes/pass.h"
+#include "runtime/exec.h"
+#include "tests/harness.h"
+
+enum { MAX_CHANGES = 600, MAX_OUTPUTS = 200, NAME_SIZE = 80 };
+
+// One line `output STEP NAME VALUE`.
+typedef struct ExpectedOutput {
+    int step;
+    char name[NAME_SIZE];
+    double value;
+} ExpectedOutput;
+
+// One line `change NAME NORM PRODUCT`: of a tensor's change over all steps.
+typedef struct ExpectedChange {
+    char name[NAME_SIZE];
+    double norm, product;
+} ExpectedChange;
+
+typedef struct Vectors {
+    int steps, classes, output_count, change_count;
+    ExpectedOutput outputs[MAX_OUTPUTS];
+    ExpectedChange changes[MAX_CHANGES];
+} Vectors;
+
+static Vectors *read_vectors(const char *path)
+{
+    Vectors *v = calloc(1, sizeof *v);
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        test_fail(__FILE__, __LINE__, "cannot read %s", path);
+        exit(1);
+    }
+    char line[256];
+    while (fgets(line, sizeof line, file)) {
+        ExpectedOutput *o = &v->outputs[v->output_count];
+        ExpectedChange *c = &v->changes[v->change_count];
+        if (v->output_count < MAX_OUTPUTS &&
+            sscanf(line, "output %d %79s %lf", &o->step, o->name, &o->value) ==
+                3)
+            v->output_count++;
+        else if (v->change_count < MAX_CHANGES &&
+                 sscanf(line, "change %79s %lf %lf", c->name, &c->norm,
+                        &c->product) == 3)
+            v->change_count++;
+        else if (sscanf(line, "steps %d", &v->steps) != 1)
+            CHECK_INT(sscanf(line, "classes %d", &v->classes), 1);
+    }
+    fclose(file);
+    return v;
+}
+
+// A number in [0, 1): splitmix64 of FNV-1a(name) and the index.
+static double hashed(const char *name, int64_t index)
+{
+    uint64_t x = text_hash(TEXT_HASH_SEED, name, strlen(name)) +
+                 (uint64_t)(index + 1) * 0x9e3779b97f4a7c15ull;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+    x ^= x >> 31;
+    return (double)(x >> 11) * 0x1p-53;
+}
+
+static double signed_hash(const char *name, int64_t index)
+{
+    return 2 * hashed(name, index) - 1;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+// The weights' starting values; running state and slots start as the program
+// says.
+static void fill_param(const Node *node, double *data)
+{
+    const char *name = node->attrs[PARAM_NAME].text;
+    int64_t count = type_elements(&node->type);
+    double amplitude = 0, base = 0;
+    if (strcmp(node->attrs[PARAM_ROLE].text, "weight") != 0) {
+        base = node->attrs[PARAM_SCALE].f;
+    } else if (ends_with(name, ".bias")) {
+        amplitude = 0.1;
+    } else if (node->type.rank == 1) {
+        base = 1;
+        amplitude = 0.2;
+    } else {
+        amplitude = sqrt(3.0 / ((double)count / (double)node->type.dims[0]));
+    }
+    for (int64_t i = 0; i < count; i++)
+        data[i] = base + amplitude * signed_hash(name, i);
+}
+
+static void fill_input(const Node *node, int step, const Vectors *v,
+                       double *data)
+{
+    const char *name = node->attrs[INPUT_NAME].text;
+    int64_t count = type_elements(&node->type);
+    for (int64_t i = 0; i < count; i++) {
+        double u = hashed(name, step * count + i);
+        if (strcmp(name, "images") == 0)
+            data[i] = (2 * u - 1 + 1) / 2;
+        else if (strcmp(name, "labels") == 0)
+            data[i] = floor(u * v->classes);
+        else if (strcmp(name, "step") == 0)
+            data[i] = step;
+        else
+            data[i] = v->steps;
+    }
+}
+
+// Relative, against the size of what is compared.
+static void check_close(const char *what, const char *name, double got,
+                        double want, double scale)
+{
+    if (!(fabs(got - want) <= 1e-9 * scale + 1e-13))
+        test_fail(__FILE__, __LINE__, "%s %s is %.17g, not %.17g", what, name,
+                  got, want);
+}
+
+static void check_output(const Vectors *v, int step, const char *name,
+                         double got)
+{
+    for (int i = 0; i < v->output_count; i++)
+        if (v->outputs[i].step == step &&
+            strcmp(v->outputs[i].name, name) == 0) {
+            double want = v->outputs[i].value;
+            check_close("output", name, got, want, fabs(want) * (step + 1));
+            return;
+        }
+    test_fail(__FILE__, __LINE__, "no vector for output %s", name);
+}
+
+static void check_change(const Vectors *v, const char *name,
+                         const double *before, const double *after,
+                         int64_t count)
+{
+    char direction[NAME_SIZE + 8];
+    snprintf(direction, sizeof direction, "probe.%s", name);
+    double square = 0, product = 0, size = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double change = after[i] - before[i];
+        square += change * change;
+        product += change * signed_hash(direction, i);
+        size += before[i] * before[i];
+    }
+    for (int i = 0; i < v->change_count; i++)
+        if (strcmp(v->changes[i].name, name) == 0) {
+            // A change much smaller than the weight itself has lost digits.
+            double scale = v->changes[i].norm * v->steps + 1e-6 * sqrt(size);
+            check_close("norm of", name, sqrt(square), v->changes[i].norm,
+                        scale);
+            check_close("product of", name, product, v->changes[i].product,
+                        scale);
+            return;
+        }
+    test_fail(__FILE__, __LINE__, "no vector for %s", name);
+}
+
+// Every tensor of the graph by value id; params keep their content between
+// steps.
+static void run_oracle(Arena *arena, const Graph *graph, const Vectors *v)
+{
+    int count = graph->nodes.count, bound = 0;
+    EvalBinding *bindings = ARENA_ARRAY(arena, EvalBinding, count);
+    double **before = ARENA_ARRAY(arena, double *, count);
+    double **now = ARENA_ARRAY(arena, double *, count);
+    for (Value i = 0; i < count; i++) {
+        const Node *node = graph_node(graph, i);
+        if (node->op != OP_PARAM && node->op != OP_INPUT)
+            continue;
+        int64_t n = type_elements(&node->type);
+        now[i] = ARENA_ARRAY(arena, double, n);
+        before[i] = ARENA_ARRAY(arena, double, n);
+        if (node->op == OP_PARAM)
+            fill_param(node, now[i]);
+        memcpy(before[i], now[i], (size_t)n * sizeof(double));
+        bindings[bound++] = (EvalBinding){i, now[i]};
+    }
+    for (int step = 0; step < v->steps; step++) {
+        Arena *scratch = arena_new();
+        for (Value i = 0; i < count; i++)
+            if (graph_node(graph, i)->op == OP_INPUT)
+                fill_input(graph_node(graph, i), step, v, now[i]);
+        double **results = eval_graph(graph, scratch, bound, bindings);
+        for (int i = 0; i < graph->outputs.count; i++)
+            check_output(v, step, graph->outputs.at[i].name,
+                         *results[graph->outputs.at[i].value]);
+        for (Value i = 0; i < count; i++) {
+            const Node *node = graph_node(graph, i);
+            if (node->op == OP_ASSIGN)
+                memcpy(now[node->inputs[0]], results[i],
+                       (size_t)type_elements(&node->type) * sizeof(double));
+        }
+        arena_free(scratch);
+    }
+    for (Value i = 0; i < count; i++) {
+        const Node *node = graph_node(graph, i);
+        if (node->op == OP_PARAM &&
+            strcmp(node->attrs[PARAM_ROLE].text, "slot") != 0)
+            check_change(v, node->attrs[PARAM_NAME].text, before[i], now[i],
+                         type_elements(&node->type));
+    }
+}
+
+static void must(Status status)
+{
+    if (status.code != STATUS_OK) {
+        test_fail(__FILE__, __LINE__, "%s", status.text);
+        exit(1);
+    }
+}
+
+static void run_steps(const Graph *graph, const Plan *plan, Executor *executor,
+                      const Vectors *v)
+{
+    for (int step = 0; step < v->steps; step++) {
+        for (Value i = 0; i < graph->nodes.count; i++) {
+            const Node *node = graph_node(graph, i);
+            if (node->op == OP_INPUT)
+                fill_input(
+                    node, step, v,
+                    executor_input(executor, node->attrs[INPUT_NAME].text));
+        }
+        executor_run(executor);
+        for (int i = 0; i < plan->output_count; i++) {
+            const char *name = plan->outputs[i].tensor.name;
+            const double *value = executor_output(executor, name);
+            check_output(v, step, name, *value);
+        }
+    }
+}
+
+static void run_compiled(Arena *arena, Graph *graph, const Vectors *v)
+{
+    CHECK(passes_run(graph, NULL, false, NULL, NULL) == NULL);
+    Codegen *codegen =
+        codegen_new(&(CodegenOptions){.cpu = "native", .threads = 2});
+    Program program = {.dtype = PLAN_F64};
+    Plan plan = {0};
+    codegen_lower(codegen, graph, &plan);
+    const char *wrong =
+        codegen_compile(codegen, &program.objects, &program.object_count);
+    if (wrong) {
+        test_fail(__FILE__, __LINE__, "%s", wrong);
+        return;
+    }
+    CodeImage *image = NULL;
+    Executor *executor = NULL;
+    Store store = {0};
+    Pool *pool = pool_new(2);
+    must(code_load(&program, &image));
+    must(store_add_plan(&store, &plan));
+    double **before = ARENA_ARRAY(arena, double *, graph->nodes.count);
+    for (Value i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph_node(graph, i);
+        if (node->op != OP_PARAM)
+            continue;
+        StoreTensor *tensor = store_find(&store, node->attrs[PARAM_NAME].text);
+        fill_param(node, tensor->data);
+        before[i] = ARENA_ARRAY(arena, double, type_elements(&node->type));
+        memcpy(before[i], tensor->data, (size_t)tensor->param.tensor.bytes);
+    }
+    must(executor_new(&plan, image, &store, pool, &executor));
+    run_steps(graph, &plan, executor, v);
+    for (Value i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph_node(graph, i);
+        if (node->op != OP_PARAM ||
+            strcmp(node->attrs[PARAM_ROLE].text, "slot") == 0)
+            continue;
+        const char *name = node->attrs[PARAM_NAME].text;
+        check_change(v, name, before[i], store_find(&store, name)->data,
+                     type_elements(&node->type));
+    }
+    executor_free(executor);
+    code_free(image);
+    store_free(&store);
+    pool_free(pool);
+    codegen_free(codegen);
+}
+
+static void run_case(const char *name, bool oracle)
+{
+    Arena *arena = arena_new();
+    DiagList diags = diag_list_new(arena);
+    LangOptions options = {.dtype = DT_F64, .ranks = 1};
+    const char *path = arena_printf(arena, "tests/reference/%s.net", name);
+    Experiment *experiment = lang_load(arena, path, &options, &diags);
+    if (!experiment) {
+        diag_print(&diags, stdout, false);
+        test_fail(__FILE__, __LINE__, "%s does not compile", path);
+        return;
+    }
+    Vectors *v =
+        read_vectors(arena_printf(arena, "tests/reference/%s.txt", name));
+    Graph *graph = experiment->phases.at[0].train;
+    if (oracle)
+        run_oracle(arena, graph, v);
+    run_compiled(arena, graph, v);
+    free(v);
+    arena_free(arena);
+}
+
+// Whole ResNets are left to the compiled code: the oracle takes minutes.
+#define CASE(name, oracle)                                                     \
+    TEST(reference_##name)                                                     \
+    {                                                                          \
+        run_case(#name, oracle);                                               \
+    }
+
+CASE(basic_project, true)
+CASE(basic_identity, true)
+CASE(bottleneck, true)
+CASE(bottleneck_same, true)
+CASE(sk_stride2, true)
+CASE(sk_odd, true)
+CASE(sk_stride1, true)
+CASE(sk_same, true)
+CASE(se_bottleneck, true)
+CASE(se_basic, true)
+CASE(stem_cifar, true)
+CASE(stem_imagenet, true)
+CASE(stem_deep, true)
+CASE(resnet18, false)
+CASE(resnet50, false)
+CASE(resnet50_sk, false)
+CASE(head, true)
+CASE(distillation, true)
+CASE(optimizer_lars, true)
+CASE(optimizer_sgd, true)
+CASE(optimizer_adam, true)
+CASE(pretrain20, true)

@@ -1,0 +1,300 @@
+"""Writes the vectors beside the .net files of this folder, from PyTorch in
+double precision. Needs only torch and numpy:  python make_vectors.py
+
+Weights and inputs are a formula of their name and index (hashed), so a vector
+file holds results only: outputs by step, and for each tensor the norm of its
+change and the change's product with a hashed direction.
+"""
+import math
+import os
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import nets
+
+torch.set_default_dtype(torch.float64)
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def hashed(name, count, offset=0):
+    """Numbers in [0, 1): splitmix64 of FNV-1a(name) and the index."""
+    seed = 0xCBF29CE484222325
+    for byte in name.encode():
+        seed = ((seed ^ byte) * 0x100000001B3) & (2**64 - 1)
+    with np.errstate(over="ignore"):
+        i = np.arange(offset + 1, offset + count + 1, dtype=np.uint64)
+        x = np.uint64(seed) + i * np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        x = x ^ (x >> np.uint64(31))
+    return (x >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def signed(name, shape, offset=0):
+    count = int(np.prod(shape, dtype=np.int64))
+    return torch.from_numpy(2 * hashed(name, count, offset) - 1).reshape(shape)
+
+
+def initial(name, shape):
+    if name.endswith(".bias"):
+        return 0.1 * signed(name, shape)
+    if len(shape) == 1:
+        return 1 + 0.2 * signed(name, shape)
+    fan_in = int(np.prod(shape[1:]))
+    return math.sqrt(3 / fan_in) * signed(name, shape)
+
+
+def probe(y):
+    count = torch.arange(1, y.shape[1] + 1).reshape(
+        [1, -1] + [1] * (y.dim() - 2)).to(y.dtype)
+    return (y * y * count).mean() + y.mean()
+
+
+# ---- update rules: (weights, gradients, step, total) -> in place ------------
+
+PLAIN = ("bn", "downsample.1.", "mix.1.", "conv1.1.", "conv1.4.")
+
+
+def is_plain(name, fc):
+    if name.endswith(".bias") or (fc and name.startswith("fc.")):
+        return True
+    return any(p in name for p in PLAIN)
+
+
+def subtract():
+    def update(weights, step, total):
+        for w in weights.values():
+            w -= w.grad
+    return update
+
+
+def cosine(peak, now, total):
+    return peak * 0.5 * (1 + math.cos(math.pi * min(now / max(total, 1), 1)))
+
+
+def warmup_cosine(peak, warmup, now, total):
+    if now < warmup:
+        return peak * now / warmup
+    return cosine(peak, now - warmup, total - warmup)
+
+
+def lars(peak, warmup, decay, trust=0.001, momentum=0.9):
+    velocity = {}
+
+    def update(weights, step, total):
+        rate = warmup_cosine(peak, warmup, step, total)
+        for name, w in weights.items():
+            d, ratio = w.grad, 1.0
+            if not is_plain(name, True):
+                d = d + decay * w
+                if w.norm() > 0 and d.norm() > 0:
+                    ratio = trust * w.norm() / d.norm()
+            v = momentum * velocity.get(name, 0) + rate * ratio * d
+            velocity[name] = v
+            w -= v
+    return update
+
+
+def from_torch(make, rate, decay):
+    """PyTorch's own optimizer, decay on everything but norms and biases."""
+    state = {}
+
+    def update(weights, step, total):
+        if not state:
+            kept = [w for n, w in weights.items() if is_plain(n, False)]
+            decayed = [w for n, w in weights.items() if not is_plain(n, False)]
+            state["optimizer"] = make([{"params": kept, "weight_decay": 0.0},
+                                       {"params": decayed,
+                                        "weight_decay": decay}])
+        for group in state["optimizer"].param_groups:
+            group["lr"] = rate(step, total)
+        state["optimizer"].step()
+    return update
+
+
+# ---- cases ------------------------------------------------------------------
+
+CASES = {}
+
+
+def case(name, **settings):
+    def add(build):
+        CASES[name] = (build, settings)
+        return build
+    return add
+
+
+def block_case(name, size, channels, make):
+    def build():
+        model = nn.Module()
+        model.pre = nets.conv(3, channels, 3)
+        model.block = make()
+
+        def forward(images, labels):
+            return {"loss": probe(model.block(model.pre(images)))}
+        return model, forward
+    CASES[name] = (build, dict(batch=4, size=size, update=subtract))
+
+
+B = nets.Block
+block_case("basic_project", 7, 6, lambda: B(False, 6, 5, 2, True))
+block_case("basic_identity", 7, 6, lambda: B(False, 6, 6, 1, False))
+block_case("bottleneck", 7, 6, lambda: B(True, 6, 3, 2, True))
+block_case("bottleneck_same", 7, 12, lambda: B(True, 12, 3, 1, False))
+block_case("sk_stride2", 8, 6, lambda: B(True, 6, 4, 2, True, 0.0625))
+block_case("sk_odd", 7, 6, lambda: B(True, 6, 4, 2, True, 0.0625))
+block_case("sk_stride1", 8, 6, lambda: B(True, 6, 4, 1, True, 0.0625))
+block_case("sk_same", 6, 16, lambda: B(True, 16, 4, 1, False, 0.0625))
+block_case("se_bottleneck", 7, 12, lambda: B(True, 12, 3, 1, False, 0, 0.5))
+block_case("se_basic", 7, 6, lambda: B(False, 6, 6, 1, False, 0, 0.5))
+
+
+def net_case(name, size, make, pre=3):
+    def build():
+        model = make()
+        if pre:
+            model.pre = nets.conv(3, pre, 3)
+
+        def forward(images, labels):
+            return {"loss": probe(model(model.pre(images)))}
+        return model, forward
+    CASES[name] = (build, dict(batch=4, size=size, update=subtract))
+
+
+def resnet(bottleneck, blocks, stem, sk=0.0):
+    return nets.ResNet(stem(64), bottleneck, blocks,
+                       [64, 128, 256, 512], sk)
+
+
+net_case("stem_cifar", 8, lambda: nets.CifarStem(8))
+net_case("stem_imagenet", 30, lambda: nets.ImagenetStem(8))
+net_case("stem_deep", 30, lambda: nets.DeepStem(8))
+net_case("resnet18", 16, lambda: resnet(False, [2, 2, 2, 2], nets.CifarStem))
+net_case("resnet50", 9, lambda: resnet(True, [3, 4, 6, 3], nets.CifarStem))
+net_case("resnet50_sk", 40,
+         lambda: resnet(True, [3, 4, 6, 3], nets.DeepStem, 0.0625))
+
+
+@case("head", batch=5, views=2, size=6, update=subtract)
+def head():
+    model = nets.Head(12, 3, 7)
+    model.pre = nets.conv(3, 12, 3)
+
+    def forward(images, labels):
+        taps = model(torch.relu(model.pre(images)).mean((2, 3)))
+        ab = nets.view_similarities(taps[-1], 1.0)
+        p = torch.softmax(ab / 0.1, 1)
+        return {
+            "loss": nets.nt_xent(taps[-1], 0.1),
+            "contrastive_accuracy":
+                (ab.argmax(1) == torch.arange(5)).double().mean(),
+            "contrastive_entropy": -(p * torch.log(p + 1e-8)).sum(1).mean(),
+            "tap": taps[1].mean(),
+        }
+    return model, forward
+
+
+@case("distillation", batch=6, size=6, update=subtract)
+def distillation():
+    model = nn.Module()
+    model.teacher = nn.Module()
+    model.teacher.fc = nn.Linear(3, 5)
+    model.pre = nets.conv(3, 12, 3)
+    model.fc = nn.Linear(12, 5)
+
+    def forward(images, labels):
+        t = model.teacher.fc(images.mean((2, 3))).detach()
+        s = model.fc(torch.relu(model.pre(images)).mean((2, 3)))
+        p = torch.softmax(t / 0.5, 1)
+        return {"loss": F.cross_entropy(s / 0.5, p),
+                "agreement": (t.argmax(1) == s.argmax(1)).double().mean()}
+    return model, forward
+
+
+def small_resnet():
+    return nets.ResNet(nets.CifarStem(6), False, [1, 1], [6, 8])
+
+
+def labelled_case(name, update):
+    def build():
+        model = small_resnet()
+        model.fc = nn.Linear(8, 5)
+
+        def forward(images, labels):
+            logits = model.fc(model(images))
+            return {"loss": F.cross_entropy(logits, labels),
+                    "top1": (logits.argmax(1) == labels).double().mean()}
+        return model, forward
+    CASES[name] = (build, dict(batch=8, size=8, steps=20, classes=5,
+                               update=update))
+
+
+labelled_case("optimizer_lars", lambda: lars(0.4, 5.0, 1e-2))
+labelled_case("optimizer_sgd", lambda: from_torch(
+    lambda g: torch.optim.SGD(g, lr=1, momentum=0.9, nesterov=True),
+    lambda s, t: cosine(0.05, s, t), 1e-2))
+labelled_case("optimizer_adam", lambda: from_torch(
+    lambda g: torch.optim.Adam(g, lr=1), lambda s, t: 0.01, 1e-2))
+
+
+@case("pretrain20", batch=8, views=2, size=8, steps=20,
+      update=lambda: lars(0.4, 5.0, 1e-2))
+def pretrain20():
+    model = small_resnet()
+    head = nets.Head(8, 3, 8)
+    model.head = head.head
+
+    def forward(images, labels):
+        z = head(model(images))[-1]
+        ab = nets.view_similarities(z, 1.0)
+        return {"loss": nets.nt_xent(z, 0.1),
+                "contrastive_accuracy":
+                    (ab.argmax(1) == torch.arange(8)).double().mean()}
+    return model, forward
+
+
+# ---- running them -----------------------------------------------------------
+
+
+def run(name, build, batch, size, update, views=1, steps=1, classes=0):
+    model, forward = build()
+    weights = dict(model.named_parameters())
+    states = dict(model.named_buffers())
+    with torch.no_grad():
+        for key, w in weights.items():
+            w.copy_(initial(key, tuple(w.shape)))
+    before = {k: v.detach().clone() for k, v in {**weights, **states}.items()}
+    lines = []
+    shape = (batch * views, 3, size, size)
+    step_update = update()
+    for step in range(steps):
+        images = (signed("images", shape, step * math.prod(shape)) + 1) / 2
+        labels = torch.from_numpy(np.floor(
+            hashed("labels", batch, step * batch) * classes).astype(np.int64))
+        for w in weights.values():
+            w.grad = None
+        outputs = forward(images, labels)
+        outputs["loss"].backward()
+        trained = {k: w for k, w in weights.items() if w.grad is not None}
+        for key, value in outputs.items():
+            lines.append(f"output {step} {key} {float(value.detach()):.17g}")
+        with torch.no_grad():
+            step_update(trained, step, steps)
+    for key, value in {**weights, **states}.items():
+        change = (value.detach() - before[key]).reshape(-1)
+        direction = signed("probe." + key, change.shape)
+        lines.append(f"change {key} {float(change.norm()):.17g} "
+                     f"{float(change @ direction):.17g}")
+    with open(os.path.join(HERE, name + ".txt"), "w") as out:
+        out.write(f"steps {steps}\nclasses {classes}\n")
+        out.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for case_name, (make, settings) in CASES.items():
+        run(case_name, make, **settings)
+        print(case_name)
