@@ -15,12 +15,30 @@ typedef struct DataOptions {
     double test_fraction; // held out per class when the set has no test part
     uint64_t seed;        // of the hold-out
     int min_side;         // see image_read; 0 = full size
+    int64_t cache_bytes;  // decoded images kept; 0 = 512 MiB, negative = none
 } DataOptions;
 
-// A set opened from: a folder of class folders (optionally under train/ and
-// test/ or val/), a folder tree without classes (unlabelled, recursive), a
-// folder with gzipped or plain IDX files, CIFAR binary batches. Order is by
-// path bytes. Unreadable files are counted by reason and named once each.
+// A set opened from a folder, which is one of
+//   PATH/CLASS/...image       each subfolder is a class when every subfolder
+//                             holds images directly and PATH itself none;
+//   PATH/...image             otherwise: no classes, found recursively;
+//   PATH/train/...            either of the above, with PATH/test/ (or val/,
+//                             validation/) as the test part, of the same
+//                             classes, and PATH/unlabeled/ (or unlabelled/,
+//                             recursive) as further training images without
+//                             a label;
+//   IDX files                 *train-images*idx3-ubyte, *train-labels*idx1-
+//                             ubyte, t10k-... or test-..., plain or .gz;
+//   CIFAR binary batches      data_batch_*.bin and test_batch.bin, or
+//                             (CIFAR-100, fine labels) train.bin and test.bin.
+// Order is by path bytes. A class folder's own subfolders belong to it. Names
+// that begin with a dot are ignored. Without a test part, `test_fraction` of
+// each class is held out, chosen by seed and name, so that it does not change
+// when files are added to other classes.
+//
+// Opening reads the first bytes of each image file. What cannot be an image is
+// left out and named in dataset_skips; damage further inside shows when the
+// sample is read.
 typedef struct Dataset Dataset;
 
 typedef struct DataSkip {
@@ -28,6 +46,8 @@ typedef struct DataSkip {
     char *reason;
 } DataSkip;
 
+// Fails with STATUS_DATA, naming the path, when there is no image at all, when
+// test classes are not those of training, or when files disagree.
 Status dataset_open(const char *path, const DataOptions *options,
                     Dataset **dataset);
 void dataset_free(Dataset *dataset);
@@ -41,16 +61,19 @@ int dataset_label(const Dataset *dataset, DataSplit split, int64_t index);
 const char *dataset_description(const Dataset *dataset);
 const char *dataset_sample_name(const Dataset *dataset, DataSplit split,
                                 int64_t index);
-// Files left out so far and why.
+// Files left out when opening and why.
 int dataset_skips(const Dataset *dataset, const DataSkip **skips);
 
-// Decodes one sample. Thread-safe.
+// Decodes one sample; the image is the caller's to free. Thread-safe.
 Status dataset_read(const Dataset *dataset, DataSplit split, int64_t index,
                     Image *image);
 
 // The training indices a phase may use: all, or a seeded subset per class by
 // its label rule (nested: a larger amount contains a smaller one of the same
-// seed). The array is owned by the caller (free).
+// seed). A share is rounded to whole images, at least one per class. Ascending.
+// The array is owned by the caller (free). SOURCE_LABELED fails with
+// STATUS_DATA when the set has fewer than two classes, or a class fewer images
+// than asked.
 Status dataset_select(const Dataset *dataset, PhaseSource source,
                       LabelRule rule, double amount, uint64_t seed,
                       int64_t **indices, int64_t *count);

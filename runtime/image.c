@@ -1,14 +1,16 @@
 #include "runtime/image.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "runtime/file.h"
 #include "runtime/image_jpeg.h"
 #include "runtime/image_png.h"
+
+// No file of at most IMAGE_MAX_PIXELS is larger, short of padding.
+enum { MAX_FILE = 1 << 30 };
 
 static const uint8_t png_signature[8] = {0x89, 'P',  'N',  'G',
                                          '\r', '\n', 0x1a, '\n'};
@@ -114,65 +116,19 @@ const char *image_probe(const uint8_t *bytes, int64_t size, char *reason,
     return reason;
 }
 
-static Status read_whole_file(const char *path, uint8_t **bytes, int64_t *size)
-{
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return status_error(STATUS_DATA, "%s: %s", path, strerror(errno));
-    int64_t room = 1 << 16, count = 0;
-    uint8_t *data = malloc((size_t)room);
-    while (data) {
-        count += (int64_t)fread(data + count, 1, (size_t)(room - count), file);
-        if (count < room)
-            break;
-        room *= 2;
-        uint8_t *grown = realloc(data, (size_t)room);
-        if (!grown)
-            free(data);
-        data = grown;
-    }
-    bool failed = ferror(file);
-    int reason = errno;
-    fclose(file);
-    if (!data)
-        return status_error(STATUS_MEMORY, "%s: no memory to read it", path);
-    if (failed) {
-        free(data);
-        return status_error(STATUS_DATA, "%s: %s", path, strerror(reason));
-    }
-    *bytes = data;
-    *size = count;
-    return status_ok();
-}
-
 Status image_read(const char *path, int min_side, Image *image)
 {
     *image = (Image){0};
-    uint8_t *bytes = NULL;
+    char *bytes = NULL;
     int64_t size = 0;
-    TRY(read_whole_file(path, &bytes, &size));
-    Status status = image_decode(bytes, size, path, min_side, image);
+    Status status = file_read(path, MAX_FILE, &bytes, &size);
+    if (status.code == STATUS_FAILED)
+        status.code = STATUS_DATA;
+    if (status.code != STATUS_OK)
+        return status;
+    status = image_decode((const uint8_t *)bytes, size, path, min_side, image);
     free(bytes);
     return status;
-}
-
-// A neighbour of the target is renamed over it, so that a reader never sees
-// half a file.
-static Status write_whole_file(const char *path, const uint8_t *bytes,
-                               int64_t size)
-{
-    char temporary[4096];
-    snprintf(temporary, sizeof temporary, "%s.%ld.part", path, (long)getpid());
-    FILE *file = fopen(temporary, "wb");
-    if (!file)
-        return status_error(STATUS_FAILED, "%s: %s", path, strerror(errno));
-    bool written = fwrite(bytes, 1, (size_t)size, file) == (size_t)size;
-    written &= fclose(file) == 0;
-    if (written && rename(temporary, path) == 0)
-        return status_ok();
-    int reason = errno;
-    remove(temporary);
-    return status_error(STATUS_FAILED, "%s: %s", path, strerror(reason));
 }
 
 Status image_write_png(const char *path, const Image *image)
@@ -180,7 +136,7 @@ Status image_write_png(const char *path, const Image *image)
     uint8_t *bytes = NULL;
     int64_t size = 0;
     TRY(png_encode(image, path, &bytes, &size));
-    Status status = write_whole_file(path, bytes, size);
+    Status status = file_write(path, bytes, size);
     free(bytes);
     return status;
 }
