@@ -19,7 +19,7 @@ void grad_accumulate(GradContext *context, Value value, Value gradient)
 static bool passes_gradient(Op op)
 {
     GradRule *rule = grad_rule(op);
-    return op != OP_ASSIGN && rule != grad_leaf && rule != grad_zero;
+    return rule != grad_leaf && rule != grad_zero;
 }
 
 static bool any_input_wanted(const GradContext *context, Value value)

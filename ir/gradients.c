@@ -263,8 +263,8 @@ static bool constant_of(const Graph *graph, Value value, double *constant)
     return node->op == OP_CONST;
 }
 
-// d x^c / dx = c x^(c-1), without the powers that need none: those would be
-// slow and, for c = 1 at x = 0 or c = 0, wrong (0 * inf).
+// d x^c / dx = c x^(c-1), without the powers that need none. For c = 0 that
+// is more than speed: at x = 0 the formula would be 0 * inf.
 static void grad_pow_constant(GradContext *context, Value x, double c, Value dz)
 {
     Graph *graph = context->graph;

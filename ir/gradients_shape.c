@@ -1,6 +1,5 @@
 // Gradients of operations that move, repeat or add up elements. All are linear
 // (reduce_max apart), so each rule is the transposed map.
-#include "ir/base/diag.h"
 #include "ir/gradients.h"
 
 static const Attr *attrs_of(const GradContext *context, Value node)
@@ -22,9 +21,9 @@ static Value reshape_like(GradContext *context, Value x, Value like)
     return build_reshape(context->graph, x, type.rank, type.dims);
 }
 
-// y[.., j_axes[i], ..] = x[.., j_i or 0, ..]: g(x) sums dy over the axes that
-// x lacks and those it was stretched along. Which axes survive keeps their
-// order in y; when x has them in another order they are put back.
+// x's axis i runs along y's axis axes[i], the axes increasing: g(x) sums dy
+// over the axes that x lacks and those it was stretched along. What remains
+// is in x's order, perhaps without its sizes of 1.
 void grad_broadcast(GradContext *context, Value node, Value dy)
 {
     Value x = grad_input(context, node, 0);
@@ -33,30 +32,14 @@ void grad_broadcast(GradContext *context, Value node, Value dy)
     bool kept[MAX_RANK] = {false};
     for (int i = 0; i < from.rank; i++)
         kept[axes[i]] = from.dims[i] == to.dims[axes[i]];
-
     int64_t summed[MAX_RANK];
-    int count = 0, place[MAX_RANK], places = 0;
-    for (int axis = 0; axis < to.rank; axis++) {
-        place[axis] = places;
-        if (kept[axis])
-            places++;
-        else
+    int count = 0;
+    for (int axis = 0; axis < to.rank; axis++)
+        if (!kept[axis])
             summed[count++] = axis;
-    }
-    Value sum =
-        count ? build_reduce(context->graph, OP_REDUCE_SUM, dy, count, summed)
-              : dy;
-    int64_t perm[MAX_RANK];
-    bool moved = false;
-    for (int i = 0, at = 0; i < from.rank; i++)
-        if (kept[axes[i]]) {
-            perm[at] = place[axes[i]];
-            moved |= perm[at] != at;
-            at++;
-        }
-    if (moved)
-        sum = build_transpose(context->graph, sum, perm);
-    grad_accumulate(context, x, reshape_like(context, sum, x));
+    if (count)
+        dy = build_reduce(context->graph, OP_REDUCE_SUM, dy, count, summed);
+    grad_accumulate(context, x, reshape_like(context, dy, x));
 }
 
 // The same elements in the same order: g(x) = dy in x's dims

@@ -60,15 +60,22 @@ TEST(kinks_follow_the_table)
                 V(0, 1, 0, 0));
 }
 
+// Also when the constant exponent is behind a broadcast and a reshape.
 TEST(whole_powers_at_zero)
 {
     const double slopes[] = {0, 1, 0, 0};
     for (int c = 0; c < 4; c++) {
         Problem p = problem_new();
         Value x = problem_param_values(&p, 1, L(1), V(0));
-        Value y =
-            build_binary(p.graph, OP_POW, x, build_const_like(p.graph, x, c));
-        check_first(&p, y, &slopes[c]);
+        Value y = build_const_like(p.graph, x, c);
+        check_first(&p, build_binary(p.graph, OP_POW, x, y), &slopes[c]);
+
+        p = problem_new();
+        x = problem_param_values(&p, 2, L(1, 1), V(0));
+        y = build_scalar(p.graph, DT_F64, c);
+        y = build_broadcast(p.graph, y, 1, L(1), NULL);
+        y = build_reshape(p.graph, y, 2, L(1, 1));
+        check_first(&p, build_binary(p.graph, OP_POW, x, y), &slopes[c]);
     }
 }
 

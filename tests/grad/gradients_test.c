@@ -105,6 +105,13 @@ static Value sample_CAST(Problem *p)
     return build_cast(p->graph, matrix(p, -1, 1), DT_F32);
 }
 
+// Truth carries no gradient, though both casts alone could.
+static Value sample_cast_through_bool(Problem *p)
+{
+    Value truth = build_cast(p->graph, matrix(p, -1, 1), DT_BOOL);
+    return build_cast(p->graph, truth, DT_F64);
+}
+
 // x * x: two shares for one input.
 static Value sample_square(Problem *p)
 {
@@ -504,8 +511,17 @@ enum { SAMPLES = sizeof samples / sizeof samples[0] };
 
 // Ops through which nothing flows.
 static const Sample flat_samples[] = {
-    S(FLOOR), S(SIGN), S(NOT), S(STOP_GRADIENT), S(EQ),
-    S(NE),    S(LT),   S(LE),  S(AND),           S(OR),
+    S(FLOOR),
+    S(SIGN),
+    S(NOT),
+    S(STOP_GRADIENT),
+    S(EQ),
+    S(NE),
+    S(LT),
+    S(LE),
+    S(AND),
+    S(OR),
+    {OP_CAST, "cast through bool", sample_cast_through_bool},
 };
 enum { FLAT_SAMPLES = sizeof flat_samples / sizeof flat_samples[0] };
 #undef S
