@@ -1,0 +1,262 @@
+#include "runtime/calls.h"
+
+#include <stdlib.h>
+
+#include "runtime/philox.h"
+#include "tests/harness.h"
+
+// Convolutions are compared with their definition, written as plain loops in
+// double; shapes cover strides, uneven padding, 1x1 and rows beyond the image.
+typedef struct Shape {
+    int n, c, h, w, o, kh, kw, oh, ow, sh, sw, pt, pl;
+} Shape;
+
+static const Shape shapes[] = {
+    {2, 3, 7, 6, 4, 3, 3, 7, 6, 1, 1, 1, 1},
+    {2, 3, 8, 7, 5, 3, 3, 4, 4, 2, 2, 0, 1},
+    {3, 4, 5, 5, 6, 1, 1, 5, 5, 1, 1, 0, 0},
+    {2, 4, 7, 7, 3, 1, 1, 4, 4, 2, 2, 0, 0},
+    {1, 2, 9, 11, 3, 7, 7, 5, 6, 2, 2, 3, 3},
+    {2, 1, 4, 5, 2, 2, 3, 3, 3, 1, 1, 0, 0},
+    {1, 2, 1, 1, 2, 3, 3, 1, 1, 1, 1, 1, 1},
+    {1, 1, 3, 3, 1, 3, 3, 2, 2, 3, 3, 2, 2},
+    {1, 2, 5, 5, 2, 1, 1, 7, 7, 1, 1, 1, 1},
+    {1, 1, 2, 2, 1, 5, 5, 2, 2, 1, 1, 2, 2},
+    // 360 taps of 4200 columns: several blocks of output rows.
+    {1, 40, 70, 60, 3, 3, 3, 70, 60, 1, 1, 1, 1},
+};
+
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+// x[n][c][oy*sh - pt + ky][...] under output (oy, ox) and tap (ky, kx); -1
+// where the tap falls outside the image.
+static int tap_index(const Shape *s, int n, int c, int oy, int ox, int ky,
+                     int kx)
+{
+    int y = oy * s->sh - s->pt + ky, x = ox * s->sw - s->pl + kx;
+    if (y < 0 || y >= s->h || x < 0 || x >= s->w)
+        return -1;
+    return ((n * s->c + c) * s->h + y) * s->w + x;
+}
+
+typedef struct Case {
+    Shape s;
+    int64_t imm[16];
+    int nx, nw, ny;
+    double *x, *w, *y;                // inputs
+    double *want_y, *want_x, *want_w; // from the definition
+} Case;
+
+static double *numbers(int count, uint64_t name)
+{
+    double *values = malloc(sizeof *values * (size_t)(count ? count : 1));
+    RandomStream stream = random_stream(5, name, 0, 0, 0);
+    for (int i = 0; i < count; i++)
+        values[i] = (float)random_range(&stream, -1, 1);
+    return values;
+}
+
+static void define(Case *t)
+{
+    const Shape *s = &t->s;
+    for (int n = 0; n < s->n; n++)
+        for (int o = 0; o < s->o; o++)
+            for (int p = 0; p < s->oh * s->ow; p++)
+                for (int k = 0; k < s->c * s->kh * s->kw; k++) {
+                    int area = s->kh * s->kw;
+                    int x = tap_index(s, n, k / area, p / s->ow, p % s->ow,
+                                      k % area / s->kw, k % s->kw);
+                    int y = (n * s->o + o) * s->oh * s->ow + p;
+                    int w = o * s->c * area + k;
+                    if (x < 0)
+                        continue;
+                    t->want_y[y] += t->w[w] * t->x[x];
+                    t->want_x[x] += t->w[w] * t->y[y];
+                    t->want_w[w] += t->x[x] * t->y[y];
+                }
+}
+
+static Case make_case(const Shape *s)
+{
+    Case t = {.s = *s};
+    int64_t imm[16] = {s->n,  s->c,  s->h,  s->w,  s->o,  s->kh, s->kw, s->oh,
+                       s->ow, s->sh, s->sw, s->pt, s->pl, 1,     1,     1};
+    memcpy(t.imm, imm, sizeof imm);
+    t.nx = s->n * s->c * s->h * s->w;
+    t.nw = s->o * s->c * s->kh * s->kw;
+    t.ny = s->n * s->o * s->oh * s->ow;
+    t.x = numbers(t.nx, 1);
+    t.w = numbers(t.nw, 2);
+    t.y = numbers(t.ny, 3);
+    t.want_y = calloc((size_t)t.ny, sizeof(double));
+    t.want_x = calloc((size_t)t.nx, sizeof(double));
+    t.want_w = calloc((size_t)t.nw, sizeof(double));
+    define(&t);
+    return t;
+}
+
+static void free_case(Case *t)
+{
+    free(t->x);
+    free(t->w);
+    free(t->y);
+    free(t->want_x);
+    free(t->want_w);
+    free(t->want_y);
+}
+
+static void *scratch_for(const Case *t)
+{
+    return malloc(sizeof(double) *
+                  (size_t)(t->s.c * t->s.kh * t->s.kw * t->s.oh * t->s.ow));
+}
+
+static float *to_f32(const double *values, int count)
+{
+    float *out = malloc(sizeof *out * (size_t)count);
+    for (int i = 0; i < count; i++)
+        out[i] = (float)values[i];
+    return out;
+}
+
+// Runs the call in both types and compares with `want`. Outputs start as NaN,
+// so that an element nobody writes is seen.
+static void check_call(PlanCall f32, const Case *t, const double *a, int na,
+                       const double *b, int nb, const double *want, int count,
+                       int tasks)
+{
+    float *a32 = to_f32(a, na), *b32 = to_f32(b, nb);
+    float *out32 = malloc(sizeof *out32 * (size_t)count);
+    double *out64 = malloc(sizeof *out64 * (size_t)count);
+    void *scratch = scratch_for(t);
+    for (int i = 0; i < count; i++)
+        out32[i] = out64[i] = NAN;
+    for (int task = tasks - 1; task >= 0; task--) {
+        call_function(f32)((void *[]){a32, b32, out32}, t->imm, task, scratch);
+        call_function(f32 + 1)((void *[]){(void *)a, (void *)b, out64}, t->imm,
+                               task, scratch);
+    }
+    double worst32 = 0, worst64 = 0;
+    for (int i = 0; i < count; i++) {
+        double e32 = fabs(out32[i] - want[i]), e64 = fabs(out64[i] - want[i]);
+        worst32 = e32 <= worst32 ? worst32 : e32; // NaN counts as worse
+        worst64 = e64 <= worst64 ? worst64 : e64;
+    }
+    CHECK_NEAR(worst32, 0, 5e-4);
+    CHECK_NEAR(worst64, 0, 1e-11);
+    free(a32);
+    free(b32);
+    free(out32);
+    free(out64);
+    free(scratch);
+}
+
+TEST(calls_convolution_agrees_with_its_definition)
+{
+    calls_init();
+    for (int i = 0; i < SHAPES; i++) {
+        Case t = make_case(&shapes[i]);
+        check_call(PLAN_CALL_CONV_F32, &t, t.x, t.nx, t.w, t.nw, t.want_y, t.ny,
+                   t.s.n);
+        check_call(PLAN_CALL_CONV_GX_F32, &t, t.w, t.nw, t.y, t.ny, t.want_x,
+                   t.nx, t.s.n);
+        check_call(PLAN_CALL_CONV_GW_F32, &t, t.x, t.nx, t.y, t.ny, t.want_w,
+                   t.nw, 1);
+        free_case(&t);
+    }
+}
+
+TEST(calls_convolution_takes_several_images_per_task)
+{
+    calls_init();
+    Case t = make_case(&shapes[2]);
+    t.imm[13] = 2; // 3 images: tasks of 2 and 1
+    check_call(PLAN_CALL_CONV_F32, &t, t.x, t.nx, t.w, t.nw, t.want_y, t.ny, 2);
+    check_call(PLAN_CALL_CONV_GX_F32, &t, t.w, t.nw, t.y, t.ny, t.want_x, t.nx,
+               2);
+    free_case(&t);
+}
+
+// The chunks' sums, added up, are the gradient; a chunk without images is 0.
+TEST(calls_weight_gradient_in_blocks_and_chunks)
+{
+    calls_init();
+    for (int chunks = 1; chunks <= 4; chunks++) {
+        Case t = make_case(&shapes[1]); // 2 images, 5 output channels
+        t.imm[14] = 3;
+        t.imm[15] = chunks;
+        double *out = malloc(sizeof *out * (size_t)(t.nw * chunks));
+        for (int i = 0; i < t.nw * chunks; i++)
+            out[i] = NAN;
+        void *scratch = scratch_for(&t);
+        for (int task = 0; task < 3 * chunks; task++)
+            call_conv_gw_f64((void *[]){t.x, t.y, out}, t.imm, task, scratch);
+        for (int i = 0; i < t.nw; i++) {
+            double sum = 0;
+            for (int chunk = 0; chunk < chunks; chunk++)
+                sum += out[chunk * t.nw + i];
+            CHECK_NEAR(sum, t.want_w[i], 1e-12);
+        }
+        free(scratch);
+        free(out);
+        free_case(&t);
+    }
+}
+
+// c = op(a) op(b) with rows longer than the matrices are wide.
+static void check_matmul(int m, int n, int k, int trans_a, int trans_b,
+                         int rows_per_task)
+{
+    int lda = (trans_a ? m : k) + 2, ldb = (trans_b ? k : n) + 3, ldc = n + 1;
+    int na = (trans_a ? k : m) * lda, nb = (trans_b ? n : k) * ldb;
+    double *a = numbers(na, 4), *b = numbers(nb, 5);
+    double *c = malloc(sizeof *c * (size_t)(m * ldc));
+    float *a32 = to_f32(a, na), *b32 = to_f32(b, nb);
+    float *c32 = malloc(sizeof *c32 * (size_t)(m * ldc));
+    for (int i = 0; i < m * ldc; i++)
+        c[i] = c32[i] = NAN;
+    int64_t imm[] = {m, n, k, trans_a, trans_b, lda, ldb, ldc, rows_per_task};
+    for (int task = (m + rows_per_task - 1) / rows_per_task; task-- > 0;) {
+        call_matmul_f64((void *[]){a, b, c}, imm, task, NULL);
+        call_matmul_f32((void *[]){a32, b32, c32}, imm, task, NULL);
+    }
+    for (int i = 0; i < m; i++) {
+        for (int j = 0; j < n; j++) {
+            double want = 0;
+            for (int p = 0; p < k; p++)
+                want += a[trans_a ? p * lda + i : i * lda + p] *
+                        b[trans_b ? j * ldb + p : p * ldb + j];
+            CHECK_NEAR(c[i * ldc + j], want, 1e-12);
+            CHECK_NEAR(c32[i * ldc + j], want, 1e-4);
+        }
+        CHECK(isnan(c[i * ldc + n])); // what lies between rows is not ours
+    }
+    free(a);
+    free(b);
+    free(c);
+    free(a32);
+    free(b32);
+    free(c32);
+}
+
+TEST(calls_matmul_agrees_with_its_definition)
+{
+    calls_init();
+    for (int trans = 0; trans < 4; trans++) {
+        check_matmul(5, 7, 3, trans & 1, trans >> 1, 2);
+        check_matmul(64, 10, 33, trans & 1, trans >> 1, 64);
+        check_matmul(1, 1, 40, trans & 1, trans >> 1, 8);
+    }
+}
+
+TEST(calls_are_named_and_counted)
+{
+    for (int call = 0; call < PLAN_CALL_COUNT; call++) {
+        CHECK(call_function(call) != NULL);
+        CHECK(strncmp(call_name(call), "call_", 5) == 0);
+        CHECK_INT(call_arg_count(call), 3);
+    }
+    CHECK_INT(call_imm_count(PLAN_CALL_MATMUL_F64), 9);
+    CHECK_INT(call_imm_count(PLAN_CALL_CONV_GX_F32), 14);
+    CHECK_INT(call_imm_count(PLAN_CALL_CONV_GW_F64), 16);
+}
