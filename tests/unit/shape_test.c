@@ -1,0 +1,303 @@
+// Shape rules, through the text form: what each accepts, and the sentence with
+// which it refuses.
+#include "ir/text_form.h"
+#include "tests/harness.h"
+
+// Leaves that the cases below read.
+static const char leaves[] =
+    "graph \"g\" {\n"
+    "  %0 = input {name=\"x\"} : f32[8,3,32,32]\n"
+    "  %1 = input {name=\"w\"} : f32[64,4,3,3]\n"
+    "  %2 = input {name=\"m\"} : f32[2,3]\n"
+    "  %3 = input {name=\"n\"} : f64[2,3]\n"
+    "  %4 = input {name=\"b\"} : bool[2,3]\n"
+    "  %5 = input {name=\"s\"} : f32[]\n"
+    "  %6 = input {name=\"y\"} : f32[64,3,7,7]\n"
+    "  %7 = input {name=\"big\"} : f32[1048576,1048576]\n"
+    "  %8 = param {name=\"p\", role=\"weight\", init=\"normal\", scale=1}"
+    " : f32[2,3]\n"
+    "  %9 = ";
+
+// The type or the message that `node` gives; the type in the text is `type`.
+static const char *infer(Arena *arena, const char *node, const char *type)
+{
+    Text text = text_new(arena);
+    text_addf(&text, "%s%s : %s\n}\n", leaves, node, type);
+    DiagList diags = diag_list_new(arena);
+    Source *source =
+        source_from_text(arena, "case", text_string(&text), text.length);
+    GraphList *list = graph_parse(arena, source, &diags);
+    if (!list)
+        return diags.items.at[0].message;
+    return type_text(arena, graph_type(list->graphs.at[0], 9));
+}
+
+typedef struct Good {
+    const char *node, *type;
+} Good;
+
+TEST(shape_rules_accept)
+{
+    static const Good cases[] = {
+        {"conv2d %0, %6 {stride=[2,2], pad=[3,3,3,3]}", "f32[8,64,16,16]"},
+        {"conv2d %0, %6 {stride=[1,3], pad=[0,1,2,3]}", "f32[8,64,28,10]"},
+        {"conv2d %0, %6 {stride=[100,100], pad=[0,0,0,0]}", "f32[8,64,1,1]"},
+        {"max_pool %0 {kernel=[3,2], stride=[2,1], pad=[1,0,1,0]}",
+         "f32[8,3,16,31]"},
+        {"sum_pool %0 {kernel=[32,32], stride=[1,1], pad=[0,0,0,0]}",
+         "f32[8,3,1,1]"},
+        {"broadcast %2 {dims=[2,4,3], axes=[0,2]}", "f32[2,4,3]"},
+        {"broadcast %4 {dims=[2,3,1], axes=[0,1]}", "bool[2,3,1]"},
+        {"reshape %2 {dims=[1,6,1]}", "f32[1,6,1]"},
+        {"reshape %5 {dims=[]}", "f32[]"},
+        {"transpose %0 {perm=[0,2,3,1]}", "f32[8,32,32,3]"},
+        {"slice %2 {start=[1,2], size=[1,1]}", "f32[1,1]"},
+        {"pad %2 {low=[0,0], high=[0,0], value=nan}", "f32[2,3]"},
+        {"concat %2 {axis=0}", "f32[2,3]"},
+        {"concat %2, %2, %8 {axis=0}", "f32[6,3]"},
+        {"reduce_sum %0 {axes=[0,2,3]}", "f32[3]"},
+        {"reduce_max %2 {axes=[0,1]}", "f32[]"},
+        {"cast %4 {dtype=\"bf16\"}", "bf16[2,3]"},
+        {"select %4, %2, %8", "f32[2,3]"},
+        {"select %4, %4, %4", "bool[2,3]"},
+        {"eq %2, %8", "bool[2,3]"},
+        {"all_gather %2 {ranks=3}", "f32[6,3]"},
+        {"reduce_scatter %2 {ranks=2}", "f32[1,3]"},
+        {"assign %8, %2", "f32[2,3]"},
+        {"const {value=1}", "bool[4]"},
+        {"const {value=0.5}", "bf16[1,1,1,1,1,1]"},
+        {"rank", "f64[]"},
+    };
+    Arena *arena = arena_new();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        CHECK_TEXT(infer(arena, cases[i].node, cases[i].type), cases[i].type);
+    arena_free(arena);
+}
+
+typedef struct Bad {
+    const char *node, *message;
+} Bad;
+
+static void check_bad(const Bad *cases, size_t count, const char *type)
+{
+    Arena *arena = arena_new();
+    for (size_t i = 0; i < count; i++)
+        CHECK_TEXT(infer(arena, cases[i].node, type), cases[i].message);
+    arena_free(arena);
+}
+#define CHECK_BAD(cases, type)                                                 \
+    check_bad(cases, sizeof(cases) / sizeof((cases)[0]), type)
+
+TEST(window_rules_refuse)
+{
+    static const Bad cases[] = {
+        {"conv2d %0, %1 {stride=[1,1], pad=[0,0,0,0]}",
+         "conv2d: x f32[8,3,32,32] has 3 channels, but w f32[64,4,3,3] takes "
+         "4"},
+        {"conv2d %0, %2 {stride=[1,1], pad=[0,0,0,0]}",
+         "conv2d: needs x[n,c,h,w] and w[o,c,kh,kw] of one float type, not "
+         "f32[8,3,32,32] and f32[2,3]"},
+        {"conv2d %0, %6 {stride=[0,1], pad=[0,0,0,0]}",
+         "conv2d: stride is two positive numbers: down and across"},
+        {"conv2d %0, %6 {stride=[1], pad=[0,0,0,0]}",
+         "conv2d: stride is two positive numbers: down and across"},
+        {"conv2d %0, %6 {stride=[1,1], pad=[0,-1,0,0]}",
+         "conv2d: pad is four numbers, none negative: top, left, bottom and "
+         "right"},
+        {"conv2d %0, %6 {stride=[1,1], pad=[9000000000000000000,1,1,1]}",
+         "conv2d: pad is four numbers, none negative: top, left, bottom and "
+         "right"},
+        {"conv2d %6, %0 {stride=[1,1], pad=[0,0,0,0]}",
+         "conv2d: kernel of w f32[8,3,32,32] does not fit padded "
+         "f32[64,3,7,7]"},
+        {"conv2d_grad_x %6, %0 {stride=[1,1], pad=[3,3,3,3], "
+         "dims=[8,3,32,32]}",
+         "conv2d_grad_x: dy is f32[8,3,32,32], but the result it is for is "
+         "f32[8,64,32,32]"},
+        {"conv2d_grad_x %6, %0 {stride=[1,1], pad=[3,3,3,3], dims=[8,3,32]}",
+         "conv2d_grad_x: dims must be four sane sizes, not f32[8,3,32]"},
+        {"conv2d_grad_w %0, %0 {stride=[1,1], pad=[0,0,0,0], dims=[3,4,1,1]}",
+         "conv2d_grad_w: x f32[8,3,32,32] has 3 channels, but w f32[3,4,1,1] "
+         "takes 4"},
+        {"max_pool %0 {kernel=[3,3], stride=[1,1], pad=[3,0,0,0]}",
+         "max_pool: pad 3 is not smaller than the kernel, 3"},
+        {"max_pool %0 {kernel=[3,0], stride=[1,1], pad=[0,0,0,0]}",
+         "max_pool: kernel is two positive numbers: down and across"},
+        {"max_pool %0 {kernel=[33,1], stride=[1,1], pad=[0,0,0,0]}",
+         "max_pool: kernel 33x1 does not fit f32[8,3,32,32]"},
+        {"max_pool %2 {kernel=[1,1], stride=[1,1], pad=[0,0,0,0]}",
+         "max_pool: needs floats x[n,c,h,w], not f32[2,3]"},
+        {"max_pool_grad %0, %6 {kernel=[1,1], stride=[1,1], pad=[0,0,0,0]}",
+         "max_pool_grad: dy is f32[64,3,7,7], but the result it is for is "
+         "f32[8,3,32,32]"},
+        {"sum_pool_grad %0 {kernel=[2,2], stride=[2,2], pad=[0,0,0,0], "
+         "dims=[8,3,32,32]}",
+         "sum_pool_grad: dy is f32[8,3,32,32], but the result it is for is "
+         "f32[8,3,16,16]"},
+    };
+    CHECK_BAD(cases, "f32[]");
+}
+
+TEST(matmul_refuses)
+{
+    static const Bad cases[] = {
+        {"matmul %2, %8 {trans_a=0, trans_b=0}",
+         "matmul: inner sizes differ: f32[2,3] has 3, f32[2,3] has 2"},
+        {"matmul %2, %8 {trans_a=1, trans_b=1}",
+         "matmul: inner sizes differ: f32[2,3] transposed has 2, f32[2,3] "
+         "transposed has 3"},
+        {"matmul %2, %8 {trans_a=2, trans_b=0}",
+         "matmul: trans_a and trans_b are 0 or 1"},
+        {"matmul %2, %3 {trans_a=0, trans_b=1}",
+         "matmul: needs two matrices of one float type, not f32[2,3] and "
+         "f64[2,3]"},
+        {"matmul %4, %4 {trans_a=0, trans_b=1}",
+         "matmul: needs two matrices of one float type, not bool[2,3] and "
+         "bool[2,3]"},
+        {"matmul %0, %0 {trans_a=0, trans_b=1}",
+         "matmul: needs two matrices of one float type, not f32[8,3,32,32] "
+         "and f32[8,3,32,32]"},
+    };
+    CHECK_BAD(cases, "f32[]");
+}
+
+TEST(elementwise_rules_refuse)
+{
+    static const Bad cases[] = {
+        {"add %2, %3", "add: types differ: f32[2,3] and f64[2,3]"},
+        {"add %4, %4", "add: needs floats, not bool[2,3]"},
+        {"exp %4", "exp: needs floats, not bool[2,3]"},
+        {"not %2", "not: needs bool, not f32[2,3]"},
+        {"and %4, %2", "and: types differ: bool[2,3] and f32[2,3]"},
+        {"or %2, %2", "or: needs bool, not f32[2,3]"},
+        {"lt %2, %5", "lt: types differ: f32[2,3] and f32[]"},
+        {"select %2, %2, %2", "select: needs bool, not f32[2,3]"},
+        {"select %4, %2, %3", "select: types differ: f32[2,3] and f64[2,3]"},
+        {"select %4, %5, %5",
+         "select: condition bool[2,3] and choices f32[] differ in shape"},
+        {"cast %2 {dtype=\"int\"}", "cast: unknown element type \"int\""},
+        {"assign %2, %2", "assign: %2 is not a param"},
+        {"assign %8, %3", "assign: types differ: f32[2,3] and f64[2,3]"},
+        {"neg %2, %2", "neg: takes 1 input, not 2"},
+    };
+    CHECK_BAD(cases, "f32[]");
+}
+
+TEST(movement_rules_refuse)
+{
+    static const Bad cases[] = {
+        {"broadcast %2 {dims=[2,4], axes=[0,1]}",
+         "broadcast: axis 1 of f32[2,3] does not fit f32[2,4]"},
+        {"broadcast %2 {dims=[3,2], axes=[1,0]}",
+         "broadcast: axes must increase: 0 follows 1"},
+        {"broadcast %2 {dims=[2,3], axes=[0,2]}",
+         "broadcast: there is no axis 2 among 2"},
+        {"broadcast %2 {dims=[2,3], axes=[0]}",
+         "broadcast: axes has 1 number, but f32[2,3] has 2 axes"},
+        {"broadcast %5 {dims=[0], axes=[]}",
+         "broadcast: f32[0] has a size below 1 or more than 2^40 elements"},
+        {"broadcast %5 {dims=[1099511627776,1099511627776], axes=[]}",
+         "broadcast: f32[1099511627776,1099511627776] has a size below 1 or "
+         "more than 2^40 elements"},
+        {"reshape %2 {dims=[5]}",
+         "reshape: f32[2,3] has 6 elements, but f32[5] has 5"},
+        {"reshape %2 {dims=[-2,-3]}",
+         "reshape: f32[-2,-3] has a size below 1 or more than 2^40 elements"},
+        {"transpose %2 {perm=[0,0]}",
+         "transpose: perm must name each axis of f32[2,3] once"},
+        {"transpose %2 {perm=[0,64]}",
+         "transpose: perm must name each axis of f32[2,3] once"},
+        {"slice %2 {start=[0,2], size=[2,2]}",
+         "slice: 2 from 2 on is outside axis 1 of f32[2,3]"},
+        {"slice %2 {start=[0,-1], size=[2,2]}",
+         "slice: 2 from -1 on is outside axis 1 of f32[2,3]"},
+        {"slice %2 {start=[0,1], size=[2,9223372036854775806]}",
+         "slice: 9223372036854775806 from 1 on is outside axis 1 of "
+         "f32[2,3]"},
+        {"pad %2 {low=[0,-1], high=[0,0], value=0}",
+         "pad: low and high must be 0 to 2^40"},
+        {"pad %4 {low=[0,1], high=[0,0], value=0.5}",
+         "pad: a bool is 0 or 1, not 0.5"},
+        {"pad %7 {low=[1,0], high=[0,0], value=0}",
+         "pad: f32[1048577,1048576] has a size below 1 or more than 2^40 "
+         "elements"},
+        {"concat %2, %0 {axis=0}",
+         "concat: f32[8,3,32,32] cannot follow f32[2,3] along axis 0"},
+        {"concat %2, %3 {axis=0}",
+         "concat: f64[2,3] cannot follow f32[2,3] along axis 0"},
+        {"concat %2 {axis=2}", "concat: f32[2,3] has no axis 2"},
+        {"concat %5 {axis=0}", "concat: f32[] has no axis 0"},
+        {"concat {axis=0}", "concat: takes at least one input"},
+    };
+    CHECK_BAD(cases, "f32[]");
+}
+
+TEST(reductions_and_collectives_refuse)
+{
+    static const Bad cases[] = {
+        {"reduce_sum %2 {axes=[]}", "reduce_sum: no axis to reduce"},
+        {"reduce_sum %2 {axes=[1,1]}",
+         "reduce_sum: axes must increase: 1 follows 1"},
+        {"reduce_sum %2 {axes=[2]}", "reduce_sum: there is no axis 2 among 2"},
+        {"reduce_max %4 {axes=[0]}", "reduce_max: needs floats, not bool[2,3]"},
+        {"all_sum %2 {ranks=0}", "all_sum: ranks must be 1 to 65536, not 0"},
+        {"all_gather %5 {ranks=2}", "all_gather: a scalar has no axis 0"},
+        {"all_gather %7 {ranks=2}",
+         "all_gather: f32[2097152,1048576] has a size below 1 or more than "
+         "2^40 elements"},
+        {"reduce_scatter %2 {ranks=3}",
+         "reduce_scatter: axis 0 of f32[2,3] cannot be divided by 3 ranks"},
+        {"reduce_scatter %5 {ranks=1}",
+         "reduce_scatter: axis 0 of f32[] cannot be divided by 1 ranks"},
+    };
+    CHECK_BAD(cases, "f32[]");
+}
+
+TEST(leaves_refuse)
+{
+    static const Bad scalars[] = {
+        {"param {name=\"\", role=\"weight\", init=\"normal\", scale=1}",
+         "param: name is empty"},
+        {"param {name=\"q\", role=\"wait\", init=\"normal\", scale=1}",
+         "param: role \"wait\" is not weight, state, slot or frozen"},
+        {"param {name=\"q\", role=\"slot\", init=\"zero\", scale=1}",
+         "param: init \"zero\" is not constant, normal, truncated_normal or "
+         "uniform"},
+        {"param {name=\"q\", role=\"slot\", init=\"normal\", scale=inf}",
+         "param: scale is not a finite number"},
+        {"input {name=\"\"}", "input: name is empty"},
+        {"iota {axis=0}", "iota: f32[] has no axis 0"},
+    };
+    static const Bad bools[] = {
+        {"const {value=0.5}", "const: a bool is 0 or 1, not 0.5"},
+        {"const {value=nan}", "const: a bool is 0 or 1, not nan"},
+        {"iota {axis=0}", "iota: elements must be floats, not bool"},
+        {"rank", "rank: the type is a scalar float, not bool[2]"},
+        {"param {name=\"q\", role=\"slot\", init=\"normal\", scale=1}",
+         "param: elements must be floats, not bool"},
+    };
+    static const Bad huge[] = {
+        {"const {value=1}", "const: f32[1099511627776,2] has a size below 1 or "
+                            "more than 2^40 elements"},
+        {"input {name=\"q\"}", "input: f32[1099511627776,2] has a size below "
+                               "1 or more than 2^40 elements"},
+    };
+    CHECK_BAD(scalars, "f32[]");
+    CHECK_BAD(bools, "bool[2]");
+    CHECK_BAD(huge, "f32[1099511627776,2]");
+}
+
+TEST(windows_are_counted_as_defined)
+{
+    // Against counting the places one by one.
+    for (int size = 1; size <= 9; size++)
+        for (int kernel = 1; kernel <= 5; kernel++)
+            for (int stride = 1; stride <= 4; stride++)
+                for (int pads = 0; pads <= 8; pads++) {
+                    int places = 0, low = pads / 3, high = pads - low;
+                    for (int at = 0; at + kernel <= size + pads; at += stride)
+                        places++;
+                    CHECK_INT(shape_windows(size, kernel, stride, low, high),
+                              places);
+                }
+}
