@@ -69,26 +69,43 @@ typedef struct ConvForm {
     double *x, *w, *v;
 } ConvForm;
 
+// The terms of one row of windows and one place (a, b) of the kernel. Columns
+// outside the image are left out by the range of j, not by a test for each.
+static void conv_row(Op op, const Windows *at, double *restrict x,
+                     double *restrict w, double *restrict v, int64_t b)
+{
+    int64_t stride = at->stride_h, shift = b - at->left;
+    int64_t first = shift < 0 ? (-shift + stride - 1) / stride : 0;
+    int64_t room = at->w - 1 - shift; // of j * stride
+    int64_t last = room < 0 ? -1 : room / stride;
+    if (last >= at->ow)
+        last = at->ow - 1;
+    if (op == OP_CONV2D) {
+        for (int64_t j = first; j <= last; j++)
+            v[j] += x[j * stride + shift] * *w;
+    } else if (op == OP_CONV2D_GRAD_X) {
+        for (int64_t j = first; j <= last; j++)
+            x[j * stride + shift] += *w * v[j];
+    } else {
+        double sum = *w;
+        for (int64_t j = first; j <= last; j++)
+            sum += x[j * stride + shift] * v[j];
+        *w = sum;
+    }
+}
+
 // All terms of one pair of planes: one image n and channel c, one output o.
 static void conv_planes(const ConvForm *form, const Windows *at, double *x,
                         double *w, double *v)
 {
-    for (int64_t i = 0; i < at->oh; i++)
-        for (int64_t j = 0; j < at->ow; j++)
-            for (int64_t a = 0; a < at->kh; a++)
-                for (int64_t b = 0; b < at->kw; b++) {
-                    int64_t place = window_place(at, i, j, a, b);
-                    if (place < 0)
-                        continue;
-                    double *x1 = x + place, *w1 = w + a * at->kw + b;
-                    double *v1 = v + i * at->ow + j;
-                    if (form->op == OP_CONV2D)
-                        *v1 += *x1 * *w1;
-                    else if (form->op == OP_CONV2D_GRAD_X)
-                        *x1 += *w1 * *v1;
-                    else
-                        *w1 += *x1 * *v1;
-                }
+    for (int64_t a = 0; a < at->kh; a++)
+        for (int64_t b = 0; b < at->kw; b++)
+            for (int64_t i = 0; i < at->oh; i++) {
+                int64_t y = i * at->stride_v + a - at->top;
+                if (y >= 0 && y < at->h)
+                    conv_row(form->op, at, x + y * at->w, w + a * at->kw + b,
+                             v + i * at->ow, b);
+            }
 }
 
 static void conv_sum(const EvalContext *context, Value self,
