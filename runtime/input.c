@@ -17,11 +17,11 @@ enum { SLOTS = 2 };
 
 typedef struct Slot {
     int64_t step;
-    int next, done;  // rows handed out, rows finished
-    Sample *samples; // [batch]
-    float *images;   // [views * batch, 3, height, width]
-    float *labels;   // [batch]
-    bool *valid;     // [batch]
+    int next, done;        // rows handed out, rows finished
+    StreamSample *samples; // [batch]
+    float *images;         // [views * batch, 3, height, width]
+    float *labels;         // [batch]
+    bool *valid;           // [batch]
 } Slot;
 
 struct Input {

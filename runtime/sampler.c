@@ -44,9 +44,10 @@ static void shuffle_epoch(Sampler *sampler, int64_t epoch)
     sampler->epoch = epoch;
 }
 
-Sample sampler_at(Sampler *sampler, int64_t position)
+StreamSample sampler_at(Sampler *sampler, int64_t position)
 {
-    Sample sample = {position % sampler->count, position / sampler->count};
+    StreamSample sample = {position % sampler->count,
+                           position / sampler->count};
     if (!sampler->order)
         return sample;
     if (sampler->epoch != sample.epoch)

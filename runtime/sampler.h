@@ -17,10 +17,10 @@ typedef struct Sampler {
 } Sampler;
 
 // One place in the stream.
-typedef struct Sample {
+typedef struct StreamSample {
     int64_t place; // 0 .. count-1
     int64_t epoch;
-} Sample;
+} StreamSample;
 
 // A sampler over `count` (> 0) samples; `phase` is the phase's random_name.
 // Without `shuffle` every epoch runs through the samples in order.
@@ -30,7 +30,7 @@ void sampler_free(Sampler *sampler);
 
 // The sample at a position (from 0) of the stream. Fast when positions are
 // asked for in order; costs a permutation when the epoch changes.
-Sample sampler_at(Sampler *sampler, int64_t position);
+StreamSample sampler_at(Sampler *sampler, int64_t position);
 
 // Steps a phase takes: `steps` when given, else floor(count * epochs / batch)
 // + 1, as the paper's code counts them.

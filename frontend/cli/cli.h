@@ -1,0 +1,109 @@
+// The command line: tables of commands and options, and what a command gets.
+#ifndef SIMCC_FRONTEND_CLI_H
+#define SIMCC_FRONTEND_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "frontend/lang/experiment.h"
+#include "ir/base/text.h"
+#include "runtime/status.h"
+
+#define SIMCC_VERSION "1.0.0"
+
+typedef enum OptionId {
+#define OPTION(id, letter, name, argument, doc) OPT_##id,
+#include "frontend/cli/options.def"
+#undef OPTION
+    OPTION_COUNT
+} OptionId;
+
+typedef struct Option {
+    char letter; // 0 = none
+    const char *name, *argument, *doc;
+} Option;
+
+typedef struct Cli Cli;
+// Returns the exit code.
+typedef int CommandFunction(Cli *cli);
+
+typedef struct Command {
+    const char *name; // "run", "data info"
+    const char *doc, *usage;
+    int fewest_words, most_words;
+    uint64_t options;     // bit 1 << OptionId
+    const char *examples; // a line each
+    CommandFunction *run;
+} Command;
+
+// ---- tables (table.c) -------------------------------------------------------
+
+extern const Option option_table[OPTION_COUNT];
+extern const Command command_table[];
+extern const int command_count;
+// Options every command has.
+extern const uint64_t common_options;
+
+const Command *command_by_name(const char *name);
+// -1 when there is none.
+int option_by_name(const char *name, size_t length);
+int option_by_letter(char letter);
+
+// ---- one call (parse.c) -----------------------------------------------------
+
+struct Cli {
+    Arena *arena;
+    int argc;
+    char **argv;
+    const Command *command;
+    int word_count;
+    const char **words;
+    const char *values[OPTION_COUNT]; // NULL = not given; "" for flags
+    VEC(Setting) settings;
+    bool color; // on standard error
+};
+
+// Reads argv. STATUS_USAGE with one sentence when it makes no sense. Without
+// a command, `command` is NULL: --help, --version or nothing at all.
+Status cli_parse(Cli *cli, int argc, char **argv);
+
+static inline bool cli_has(const Cli *cli, OptionId id)
+{
+    return cli->values[id] != NULL;
+}
+// A whole number, or a number, in a range; `fallback` when not given.
+Status cli_whole(const Cli *cli, OptionId id, int64_t fallback, int64_t least,
+                 int64_t most, int64_t *number);
+Status cli_number(const Cli *cli, OptionId id, double fallback, double least,
+                  double most, double *number);
+Status cli_dtype(const Cli *cli, DType *dtype);
+
+// ---- talk (talk.c), all on standard error -----------------------------------
+
+// "simcc: error: ..." and the exit code that goes with the status.
+int cli_fail(const Cli *cli, const Status *status);
+void cli_warn(const Cli *cli, const char *text);
+// Progress and advice: silent under --quiet.
+__attribute__((format(printf, 2, 3))) void cli_note(const Cli *cli,
+                                                    const char *format, ...);
+
+// Leaves a command function with the exit code when the status is a failure.
+#define CLI_TRY(cli, expression)                                               \
+    do {                                                                       \
+        Status cli_try_ = (expression);                                        \
+        if (cli_try_.code != STATUS_OK)                                        \
+            return cli_fail((cli), &cli_try_);                                 \
+    } while (0)
+
+// ---- help (help.c) ----------------------------------------------------------
+
+void help_overview(FILE *out);
+void help_command(const Command *command, FILE *out);
+void help_version(FILE *out);
+
+#define COMMAND(id, ...) CommandFunction command_##id;
+#include "frontend/cli/commands.def"
+#undef COMMAND
+
+#endif

@@ -1,0 +1,342 @@
+#include "frontend/cli/compiler.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "frontend/cli/program.h"
+#include "ir/text_form.h"
+#include "passes/pass.h"
+
+// ---- time -------------------------------------------------------------------
+
+static double now_seconds(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+// Adds what passed since *start to the time called `name`, and starts again.
+static void add_time(Compiler *compiler, const char *name, double *start)
+{
+    double now = now_seconds(), passed = now - *start;
+    *start = now;
+    for (int i = 0; i < compiler->times.count; i++)
+        if (strcmp(compiler->times.at[i].name, name) == 0) {
+            compiler->times.at[i].seconds += passed;
+            return;
+        }
+    CompilerTime time = {name, passed};
+    vec_push(compiler->arena, &compiler->times, time);
+}
+
+typedef struct PassClock {
+    Compiler *compiler;
+    double start;
+} PassClock;
+
+static void time_pass(void *context, const Pass *pass, Graph *graph)
+{
+    PassClock *clock = context;
+    (void)graph;
+    add_time(clock->compiler, pass->name, &clock->start);
+}
+
+// ---- opening ----------------------------------------------------------------
+
+static const char *cache_folder(Arena *arena)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache && *cache)
+        return arena_printf(arena, "%s/simcc", cache);
+    if (home && *home)
+        return arena_printf(arena, "%s/.cache/simcc", home);
+    return NULL;
+}
+
+Status compiler_open(Compiler *compiler, const Cli *cli)
+{
+    int64_t threads;
+    *compiler = (Compiler){.arena = cli->arena, .path = cli->words[0]};
+    compiler->diags = diag_list_new(cli->arena);
+    compiler->dump = text_new(cli->arena);
+    TRY(cli_dtype(cli, &compiler->lang.dtype));
+    TRY(cli_whole(cli, OPT_threads, 0, 1, 1024, &threads));
+    compiler->lang.ranks = 1;
+    compiler->lang.setting_count = cli->settings.count;
+    compiler->lang.settings = cli->settings.at;
+    compiler->codegen.cpu =
+        cli_has(cli, OPT_target) ? cli->values[OPT_target] : "native";
+    compiler->codegen.threads = (int)threads;
+    if (!cli_has(cli, OPT_no_cache))
+        compiler->codegen.cache_dir = cache_folder(cli->arena);
+    compiler->passes = cli->values[OPT_passes];
+    compiler->verify = cli_has(cli, OPT_verify);
+    if (cli_has(cli, OPT_phase)) {
+        compiler->phase_count = 1;
+        compiler->phases = &cli->values[OPT_phase];
+    }
+    return status_ok();
+}
+
+// ---- phases of the program --------------------------------------------------
+
+bool compiler_wants(const Compiler *compiler, const char *phase)
+{
+    for (int i = 0; i < compiler->phase_count; i++)
+        if (strcmp(compiler->phases[i], phase) == 0)
+            return true;
+    return compiler->phase_count == 0;
+}
+
+static const char *list_names(Arena *arena, int count, const char *const *names)
+{
+    Text text = text_new(arena);
+    for (int i = 0; i < count; i++)
+        text_addf(&text, "%s%s", i ? ", " : "", names[i]);
+    return text_string(&text);
+}
+
+Status compiler_check_phases(Arena *arena, int wanted_count,
+                             const char *const *wanted, int count,
+                             const char *const *names)
+{
+    for (int i = 0; i < wanted_count; i++) {
+        bool found = false;
+        for (int n = 0; n < count; n++)
+            found = found || strcmp(wanted[i], names[n]) == 0;
+        if (found)
+            continue;
+        const char *close = text_closest(wanted[i], names, count);
+        const char *hint = close
+                               ? arena_printf(arena, "did you mean %s?", close)
+                               : arena_printf(arena, "there are: %s",
+                                              list_names(arena, count, names));
+        return status_error(STATUS_USAGE, "there is no phase '%s': %s",
+                            wanted[i], hint);
+    }
+    return status_ok();
+}
+
+static Status check_phases(const Compiler *compiler)
+{
+    const Experiment *experiment = compiler->experiment;
+    int count = experiment->phases.count;
+    const char **names = ARENA_ARRAY(compiler->arena, const char *, count + 1);
+    for (int i = 0; i < count; i++)
+        names[i] = experiment->phases.at[i].name;
+    return compiler_check_phases(compiler->arena, compiler->phase_count,
+                                 compiler->phases, count, names);
+}
+
+// ---- the steps --------------------------------------------------------------
+
+static Status source_errors(const Compiler *compiler)
+{
+    int count = compiler->diags.error_count;
+    return status_error(STATUS_SOURCE, "%d error%s in %s", count,
+                        count == 1 ? "" : "s", compiler->path);
+}
+
+bool compiler_load(Compiler *compiler)
+{
+    double start = now_seconds();
+    compiler->experiment = lang_load(compiler->arena, compiler->path,
+                                     &compiler->lang, &compiler->diags);
+    add_time(compiler, "read and elaborate", &start);
+    return compiler->experiment != NULL;
+}
+
+static Status run_passes(Compiler *compiler, Graph *graph)
+{
+    PassClock clock = {compiler, now_seconds()};
+    if (compiler->passes && strcmp(compiler->passes, "none") == 0)
+        return status_ok();
+    const char *unknown = passes_run(graph, compiler->passes, compiler->verify,
+                                     time_pass, &clock);
+    if (!unknown)
+        return status_ok();
+    int count;
+    const Pass *table = pass_table(&count);
+    const char **names = ARENA_ARRAY(compiler->arena, const char *, count);
+    for (int i = 0; i < count; i++)
+        names[i] = table[i].name;
+    return status_error(STATUS_USAGE, "there is no pass '%s'; there are: %s",
+                        unknown, list_names(compiler->arena, count, names));
+}
+
+static void dump_graph(Compiler *compiler, const Graph *graph)
+{
+    if (compiler->emit == EMIT_DOT)
+        graph_print_dot(graph, &compiler->dump);
+    else
+        graph_print(graph, &compiler->dump);
+}
+
+// Graph to graph, for every graph of the wanted phases.
+static Status optimize(Compiler *compiler)
+{
+    const Experiment *experiment = compiler->experiment;
+    for (int i = 0; i < experiment->phases.count; i++) {
+        const ExperimentPhase *phase = &experiment->phases.at[i];
+        if (!compiler_wants(compiler, phase->name))
+            continue;
+        Graph *graphs[] = {phase->train, phase->eval};
+        for (int g = 0; g < 2; g++) {
+            if (!graphs[g])
+                continue;
+            TRY(run_passes(compiler, graphs[g]));
+            if (compiler->emit == EMIT_GRAPH || compiler->emit == EMIT_DOT)
+                dump_graph(compiler, graphs[g]);
+        }
+    }
+    return status_ok();
+}
+
+static Status lower_graph(Compiler *compiler, Codegen *codegen,
+                          const Graph *graph, Plan *plan)
+{
+    codegen_lower(codegen, graph, plan);
+    const char *wrong = NULL;
+    if (compiler->verify)
+        wrong = codegen_verify_plan(plan, compiler->arena);
+    if (wrong)
+        return status_error(STATUS_INTERNAL, "plan of %s: %s", graph->name,
+                            wrong);
+    if (compiler->emit == EMIT_PLAN)
+        codegen_print_plan(plan, &compiler->dump);
+    return status_ok();
+}
+
+// Graph to plan, for every graph of the wanted phases. Plans that are not
+// made still get a name: the runtime expects one.
+static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
+{
+    const Experiment *experiment = compiler->experiment;
+    double start = now_seconds();
+    for (int i = 0; i < experiment->phases.count; i++) {
+        const ExperimentPhase *phase = &experiment->phases.at[i];
+        ProgramPhase *to = &program->phases[i];
+        if (compiler_wants(compiler, phase->name)) {
+            TRY(lower_graph(compiler, codegen, phase->train, &to->train));
+            if (phase->eval)
+                TRY(lower_graph(compiler, codegen, phase->eval, &to->eval));
+        }
+        if (!to->train.name)
+            to->train.name = strdup("");
+        if (!to->eval.name)
+            to->eval.name = strdup("");
+    }
+    add_time(compiler, "lower", &start);
+    return status_ok();
+}
+
+// Kernels to machine code.
+static Status generate(Compiler *compiler, Codegen *codegen, Program *program)
+{
+    double start = now_seconds();
+    if (compiler->emit == EMIT_LLVM)
+        codegen_print_llvm(codegen, &compiler->dump);
+    if (compiler->emit == EMIT_ASM)
+        codegen_print_asm(codegen, &compiler->dump);
+    if (compiler->emit != EMIT_NOTHING)
+        return status_ok();
+    const char *wrong =
+        codegen_compile(codegen, &program->objects, &program->object_count);
+    add_time(compiler, "machine code", &start);
+    compiler->stats = codegen_stats(codegen);
+    if (wrong)
+        return status_error(STATUS_FAILED, "cannot make machine code: %s",
+                            wrong);
+    return status_ok();
+}
+
+static Status dump_ast(Compiler *compiler)
+{
+    const char *tree =
+        lang_dump_ast(compiler->arena, compiler->path, &compiler->diags);
+    if (!tree)
+        return source_errors(compiler);
+    text_add(&compiler->dump, tree);
+    return status_ok();
+}
+
+// ---- the whole compiler -----------------------------------------------------
+
+Status compiler_run(Compiler *compiler, Program **result)
+{
+    EmitKind emit = compiler->emit;
+    Status status;
+    *result = NULL;
+    if (emit == EMIT_AST)
+        return dump_ast(compiler);
+    // Text to graphs: parse, elaborate, differentiate.
+    if (!compiler->experiment && !compiler_load(compiler))
+        return source_errors(compiler);
+    TRY(check_phases(compiler));
+    // Graph to graph: simplify, fuse, schedule.
+    TRY(optimize(compiler));
+    if (emit == EMIT_GRAPH || emit == EMIT_DOT)
+        return status_ok();
+    // Graph to plan: kernels, buffers, order. Plan to machine code.
+    Codegen *codegen = codegen_new(&compiler->codegen);
+    Program *program = program_from_experiment(
+        compiler->experiment, compiler->lang.dtype, codegen_target(codegen));
+    status = lower(compiler, codegen, program);
+    if (status.code == STATUS_OK)
+        status = generate(compiler, codegen, program);
+    codegen_free(codegen);
+    if (status.code == STATUS_OK && emit == EMIT_NOTHING)
+        *result = program;
+    else
+        program_free(program);
+    return status;
+}
+
+// ---- graphs from a file -----------------------------------------------------
+
+Status compiler_run_graphs(Compiler *compiler)
+{
+    const char *error;
+    Source *source = source_read(compiler->arena, compiler->path, &error);
+    if (!source)
+        return status_error(STATUS_FAILED, "%s", error);
+    GraphList *list = graph_parse(compiler->arena, source, &compiler->diags);
+    if (!list)
+        return source_errors(compiler);
+    Codegen *codegen = codegen_new(&compiler->codegen);
+    Status status = status_ok();
+    for (int i = 0; i < list->graphs.count && status.code == STATUS_OK; i++) {
+        Graph *graph = list->graphs.at[i];
+        Plan plan = {0};
+        status = run_passes(compiler, graph);
+        if (status.code != STATUS_OK)
+            break;
+        if (compiler->emit == EMIT_GRAPH || compiler->emit == EMIT_DOT) {
+            dump_graph(compiler, graph);
+            continue;
+        }
+        status = lower_graph(compiler, codegen, graph, &plan);
+        plan_free(&plan);
+    }
+    if (compiler->emit == EMIT_LLVM)
+        codegen_print_llvm(codegen, &compiler->dump);
+    if (compiler->emit == EMIT_ASM)
+        codegen_print_asm(codegen, &compiler->dump);
+    codegen_free(codegen);
+    return status;
+}
+
+// ---- reporting --------------------------------------------------------------
+
+int compiler_report(const Compiler *compiler, const Cli *cli,
+                    const Status *status)
+{
+    diag_print(&compiler->diags, stderr, cli->color);
+    if (status->code == STATUS_OK)
+        return STATUS_OK;
+    if (status->code == STATUS_SOURCE && compiler->diags.error_count)
+        return STATUS_SOURCE;
+    return cli_fail(cli, status);
+}

@@ -1,0 +1,73 @@
+// The whole compiler, from a .net file to a program the runtime can execute.
+#ifndef SIMCC_FRONTEND_CLI_COMPILER_H
+#define SIMCC_FRONTEND_CLI_COMPILER_H
+
+#include "codegen/codegen.h"
+#include "frontend/cli/cli.h"
+#include "frontend/lang/experiment.h"
+#include "runtime/program.h"
+
+typedef enum EmitKind {
+    EMIT_NOTHING,
+    EMIT_AST,
+    EMIT_GRAPH,
+    EMIT_DOT,
+    EMIT_PLAN,
+    EMIT_LLVM,
+    EMIT_ASM
+} EmitKind;
+
+// One phase of the compiler, for --time.
+typedef struct CompilerTime {
+    const char *name;
+    double seconds;
+} CompilerTime;
+
+typedef struct Compiler {
+    // What to do.
+    Arena *arena;
+    const char *path;
+    LangOptions lang;
+    CodegenOptions codegen;
+    int phase_count; // compile these phases only; 0 = all
+    const char *const *phases;
+    const char *passes; // comma-separated; NULL = all, "none" = none
+    bool verify;        // check graphs after every pass, and plans
+    EmitKind emit;      // stop after making this form, which is in `dump`
+    // What came of it.
+    DiagList diags; // errors and warnings of the source
+    Experiment *experiment;
+    Text dump;
+    CodegenStats stats;
+    VEC(CompilerTime) times;
+} Compiler;
+
+// A compiler for the file and options of a command line. `arena` is the
+// command line's.
+Status compiler_open(Compiler *compiler, const Cli *cli);
+
+// Reads and elaborates the program; false when it has errors (diags).
+bool compiler_load(Compiler *compiler);
+
+// The whole compiler. *program is the caller's (program_free), and NULL when
+// `emit` asked for an earlier form. STATUS_SOURCE when the source has errors,
+// which are in `diags` (the status text says how many).
+Status compiler_run(Compiler *compiler, Program **program);
+
+// Runs passes on graphs read from a file in text form: --from=graph.
+Status compiler_run_graphs(Compiler *compiler);
+
+// Prints errors and warnings of the source and then the status, unless it only
+// says that there were such errors. Returns the exit code.
+int compiler_report(const Compiler *compiler, const Cli *cli,
+                    const Status *status);
+
+// Is the phase one of those to compile?
+bool compiler_wants(const Compiler *compiler, const char *phase);
+// STATUS_USAGE with a did-you-mean when a name in `wanted` is none of a
+// program's phases.
+Status compiler_check_phases(Arena *arena, int wanted_count,
+                             const char *const *wanted, int count,
+                             const char *const *names);
+
+#endif

@@ -1,0 +1,74 @@
+// Help, printed from the tables.
+#include <string.h>
+
+#include "codegen/codegen.h"
+#include "frontend/cli/cli.h"
+
+void help_version(FILE *out)
+{
+    fprintf(out, "simcc %s\n", SIMCC_VERSION);
+}
+
+void help_overview(FILE *out)
+{
+    fputs("simcc compiles and trains SimCLRv2 programs (.net files).\n\n"
+          "usage: simcc COMMAND [WORD...] [OPTION...]\n\n",
+          out);
+    for (int i = 0; i < command_count; i++)
+        fprintf(out, "  %-11s %s\n", command_table[i].name,
+                command_table[i].doc);
+    fputs("\n`simcc COMMAND -h` explains one, with examples. A first run:\n\n"
+          "  simcc data synth shapes\n"
+          "  simcc run models/quickstart.net --data shapes --out run\n",
+          out);
+}
+
+static void print_option(const Option *option, FILE *out)
+{
+    char left[64];
+    char letter[5] = "    ";
+    if (option->letter)
+        snprintf(letter, sizeof letter, "-%c, ", option->letter);
+    snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name,
+             option->argument ? " " : "",
+             option->argument ? option->argument : "");
+    fprintf(out, "  %-24s %s\n", left, option->doc);
+}
+
+void help_command(const Command *command, FILE *out)
+{
+    fprintf(out, "simcc %s: %s\n\nusage: simcc %s %s [OPTION...]\n",
+            command->name, command->doc, command->name, command->usage);
+    fputs("\noptions:\n", out);
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < OPTION_COUNT; i++)
+            if ((pass ? common_options : command->options) >> i & 1)
+                print_option(&option_table[i], out);
+    fputs("\nexamples:\n", out);
+    for (const char *line = command->examples; *line;) {
+        int length = (int)strcspn(line, "\n");
+        fprintf(out, "  %.*s\n", length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
+int command_help(Cli *cli)
+{
+    if (cli->word_count == 0) {
+        help_overview(stdout);
+        return STATUS_OK;
+    }
+    const char *name = cli->words[0];
+    if (cli->word_count == 2)
+        name = arena_printf(cli->arena, "%s %s", name, cli->words[1]);
+    const Command *command = command_by_name(name);
+    if (command) {
+        help_command(command, stdout);
+        return STATUS_OK;
+    }
+    Status status = status_error(STATUS_USAGE,
+                                 "there is no command '%s'; `simcc help` "
+                                 "lists them",
+                                 name);
+    return cli_fail(cli, &status);
+}

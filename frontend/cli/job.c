@@ -1,0 +1,200 @@
+#include "frontend/cli/job.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frontend/cli/compiler.h"
+#include "frontend/cli/program.h"
+#include "frontend/cli/progress.h"
+#include "runtime/input.h"
+
+// ---- data -------------------------------------------------------------------
+
+static void tell_skips(const Job *job)
+{
+    enum { SHOWN = 5 };
+    const DataSkip *skips;
+    int count = dataset_skips(job->data, &skips);
+    for (int i = 0; i < count && i < SHOWN; i++)
+        cli_warn(job->cli, arena_printf(job->cli->arena, "left out %s: %s",
+                                        skips[i].path, skips[i].reason));
+    if (count > SHOWN)
+        cli_warn(job->cli,
+                 arena_printf(job->cli->arena,
+                              "and %d more; `simcc data info` lists them",
+                              count - SHOWN));
+}
+
+static Status open_data(Job *job, int min_side)
+{
+    const Cli *cli = job->cli;
+    DataOptions options = {.seed = job->options.seed, .min_side = min_side};
+    TRY(cli_number(cli, OPT_held_out, 0.2, 0, 0.95, &options.test_fraction));
+    if (!cli_has(cli, OPT_data))
+        return status_error(STATUS_USAGE,
+                            "say where the images are: --data DIR (`simcc "
+                            "data synth DIR` draws some)");
+    TRY(dataset_open(cli->values[OPT_data], &options, &job->data));
+    cli_note(cli, "%s: %s", cli->values[OPT_data],
+             dataset_description(job->data));
+    tell_skips(job);
+    return status_ok();
+}
+
+// ---- program ----------------------------------------------------------------
+
+static bool is_artifact(const char *path)
+{
+    char start[8] = {0};
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return false;
+    size_t got = fread(start, 1, sizeof start, file);
+    fclose(file);
+    return got == sizeof start && memcmp(start, "SIMCCART", 8) == 0;
+}
+
+static Status check_artifact(const Job *job)
+{
+    const Cli *cli = job->cli;
+    const Program *program = job->program;
+    int wanted = cli->word_count - 1, count = program->phase_count;
+    const char **names = ARENA_ARRAY(cli->arena, const char *, count + 1);
+    for (int i = 0; i < count; i++)
+        names[i] = program->phases[i].name;
+    TRY(compiler_check_phases(cli->arena, wanted, cli->words + 1, count,
+                              names));
+    for (int i = 0; i < count; i++) {
+        bool used = wanted == 0;
+        for (int w = 1; w <= wanted; w++)
+            used = used || strcmp(cli->words[w], names[i]) == 0;
+        if (used && program->phases[i].train.step_count == 0)
+            return status_error(STATUS_FAILED,
+                                "%s was compiled without phase %s",
+                                cli->words[0], names[i]);
+    }
+    return status_ok();
+}
+
+static Status open_artifact(Job *job)
+{
+    const Cli *cli = job->cli;
+    if (cli->settings.count || cli_has(cli, OPT_dtype) ||
+        cli_has(cli, OPT_target))
+        return status_error(STATUS_USAGE,
+                            "%s is compiled: --set, --dtype and --target need "
+                            "the .net file",
+                            cli->words[0]);
+    TRY(program_read(cli->words[0], &job->program));
+    TRY(check_artifact(job));
+    return open_data(job, input_min_side(job->program));
+}
+
+// How small images may be decoded, known before anything is compiled.
+static int experiment_min_side(const Experiment *experiment)
+{
+    Program *program = program_from_experiment(experiment, DT_F32, "");
+    int side = input_min_side(program);
+    program_free(program);
+    return side;
+}
+
+// A program with a param `classes` nobody set gets the number in the data.
+static Status fit_classes(Job *job, Compiler *compiler)
+{
+    int classes = dataset_classes(job->data);
+    const Experiment *experiment = compiler->experiment;
+    for (int i = 0; classes > 0 && i < experiment->params.count; i++) {
+        const ExperimentParam *param = &experiment->params.at[i];
+        if (strcmp(param->name, "classes") != 0 || param->from_command_line ||
+            strtol(param->value, NULL, 10) == classes)
+            continue;
+        Cli *cli = job->cli;
+        Setting setting = {"classes", arena_printf(cli->arena, "%d", classes),
+                           false};
+        cli_note(cli, "classes = %d, as in the data (the program has %s)",
+                 classes, param->value);
+        vec_push(cli->arena, &cli->settings, setting);
+        compiler->lang.settings = cli->settings.at;
+        compiler->lang.setting_count = cli->settings.count;
+        if (!compiler_load(compiler))
+            return status_error(STATUS_SOURCE, "no program");
+        return status_ok();
+    }
+    return status_ok();
+}
+
+static Status compile_for_data(Job *job, Compiler *compiler)
+{
+    if (!compiler_load(compiler))
+        return status_error(STATUS_SOURCE, "no program");
+    TRY(open_data(job, experiment_min_side(compiler->experiment)));
+    TRY(fit_classes(job, compiler));
+    TRY(compiler_run(compiler, &job->program));
+    double seconds = 0;
+    for (int i = 0; i < compiler->times.count; i++)
+        seconds += compiler->times.at[i].seconds;
+    cli_note(job->cli, "compiled %s in %.1f s: %d kernels, %d from the cache",
+             compiler->path, seconds, compiler->stats.kernels,
+             compiler->stats.cache_hits);
+    return status_ok();
+}
+
+static int open_source(Job *job)
+{
+    Compiler compiler;
+    CLI_TRY(job->cli, compiler_open(&compiler, job->cli));
+    compiler.phase_count = job->cli->word_count - 1;
+    compiler.phases = job->cli->words + 1;
+    Status status = compile_for_data(job, &compiler);
+    return compiler_report(&compiler, job->cli, &status);
+}
+
+// ---- job --------------------------------------------------------------------
+
+static Status read_options(Job *job)
+{
+    const Cli *cli = job->cli;
+    TrainOptions *options = &job->options;
+    int64_t seed, threads;
+    TRY(cli_whole(cli, OPT_seed, 0, 0, INT64_MAX, &seed));
+    TRY(cli_whole(cli, OPT_threads, 0, 1, 1024, &threads));
+    TRY(cli_whole(cli, OPT_stop_after, 0, 1, INT64_MAX, &options->stop_after));
+    TRY(cli_number(cli, OPT_save_every, 60, 0.001, 1e9,
+                   &options->checkpoint_seconds));
+    options->seed = (uint64_t)seed;
+    options->threads = (int)threads;
+    options->out = cli->values[OPT_out];
+    options->resume = cli_has(cli, OPT_resume);
+    options->progress = progress_tell;
+    options->message = progress_message;
+    options->context = job;
+    return status_ok();
+}
+
+int job_open(Job *job, Cli *cli)
+{
+    const char *term = getenv("TERM");
+    *job = (Job){.cli = cli};
+    job->live = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+    CLI_TRY(cli, read_options(job));
+    if (!is_artifact(cli->words[0]))
+        return open_source(job);
+    CLI_TRY(cli, open_artifact(job));
+    return STATUS_OK;
+}
+
+void job_close(Job *job)
+{
+    program_free(job->program);
+    dataset_free(job->data);
+}
+
+int job_phase(const Job *job, const char *name)
+{
+    for (int i = 0; i < job->program->phase_count; i++)
+        if (strcmp(job->program->phases[i].name, name) == 0)
+            return i;
+    INTERNAL_ERROR("phase '%s' is lost", name);
+}

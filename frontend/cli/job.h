@@ -1,0 +1,33 @@
+// What `run` and `eval` share: a program, from source or artifact, and the
+// data it works on.
+#ifndef SIMCC_FRONTEND_CLI_JOB_H
+#define SIMCC_FRONTEND_CLI_JOB_H
+
+#include "frontend/cli/cli.h"
+#include "runtime/train.h"
+
+typedef struct Job {
+    Cli *cli;
+    Program *program;
+    Dataset *data;
+    TrainOptions options;
+    // The line of progress.
+    bool live;      // it is rewritten in place
+    bool on_screen; // and stands there now
+    double told;    // seconds on the clock
+} Job;
+
+// Opens everything that FILE, the PHASE words and the options name; says on
+// standard error what was found. Returns an exit code; job_close in any case.
+int job_open(Job *job, Cli *cli);
+void job_close(Job *job);
+// The phase's place in the program; it is there once the job is open.
+int job_phase(const Job *job, const char *name);
+
+// Writes a result to standard output: one line, or JSON with --json.
+void job_print_result(Job *job, const TrainResult *result);
+
+// Takes the line of progress off the screen.
+void job_clear_line(Job *job);
+
+#endif

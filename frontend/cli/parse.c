@@ -1,0 +1,244 @@
+// Reads argv against the tables of commands and options.
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/cli/cli.h"
+
+// ---- suggestions ------------------------------------------------------------
+
+// ": did you mean X?", or "".
+static const char *suggest(Arena *arena, const char *word, int count,
+                           const char *const *names, const char *lead)
+{
+    const char *closest = text_closest(word, names, count);
+    if (!closest)
+        return "";
+    return arena_printf(arena, ": did you mean %s%s?", lead, closest);
+}
+
+static Status unknown_command(Cli *cli, const char *word)
+{
+    const char **names = ARENA_ARRAY(cli->arena, const char *, command_count);
+    for (int i = 0; i < command_count; i++)
+        names[i] = command_table[i].name;
+    const char *hint = suggest(cli->arena, word, command_count, names, "");
+    return status_error(STATUS_USAGE, "there is no command '%s'%s", word,
+                        *hint ? hint : "; `simcc help` lists them");
+}
+
+static Status unknown_option(Cli *cli, const char *word)
+{
+    const char *names[OPTION_COUNT];
+    int count = 0;
+    uint64_t have = common_options | cli->command->options;
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (have >> i & 1)
+            names[count++] = option_table[i].name;
+    const char *bare = word + strspn(word, "-");
+    char *name = arena_strndup(cli->arena, bare, strcspn(bare, "="));
+    const char *hint = suggest(cli->arena, name, count, names, "--");
+    return status_error(
+        STATUS_USAGE, "`simcc %s` has no option %s%s", cli->command->name, word,
+        *hint ? hint
+              : arena_printf(cli->arena, "; `simcc %s -h` lists them",
+                             cli->command->name));
+}
+
+// ---- words ------------------------------------------------------------------
+
+// NAME=VALUE where NAME is an identifier with dots.
+static bool is_setting(const char *word)
+{
+    size_t length = 0;
+    if (!isalpha((unsigned char)word[0]) && word[0] != '_')
+        return false;
+    while (isalnum((unsigned char)word[length]) || word[length] == '_' ||
+           word[length] == '.')
+        length++;
+    return word[length] == '=';
+}
+
+static Status add_setting(Cli *cli, const char *word)
+{
+    if (!is_setting(word))
+        return status_error(STATUS_USAGE,
+                            "--set wants NAME=VALUE, and got '%s'", word);
+    size_t length = strcspn(word, "=");
+    Setting setting = {arena_strndup(cli->arena, word, length),
+                       word + length + 1, false};
+    vec_push(cli->arena, &cli->settings, setting);
+    return status_ok();
+}
+
+// --set takes all the NAME=VALUE words that follow it.
+static Status take_settings(Cli *cli, const char *first, int *at)
+{
+    TRY(add_setting(cli, first));
+    while (*at + 1 < cli->argc && is_setting(cli->argv[*at + 1]))
+        TRY(add_setting(cli, cli->argv[++*at]));
+    return status_ok();
+}
+
+// ---- options ----------------------------------------------------------------
+
+// The option a word names; *value is what stands behind `=` or a letter.
+static int find_option(const char *word, const char **value)
+{
+    *value = NULL;
+    if (word[1] != '-') {
+        if (word[2])
+            *value = word[2] == '=' ? word + 3 : word + 2;
+        return option_by_letter(word[1]);
+    }
+    size_t length = strcspn(word + 2, "=");
+    if (word[2 + length])
+        *value = word + 2 + length + 1;
+    return option_by_name(word + 2, length);
+}
+
+static Status take_option(Cli *cli, int *at)
+{
+    const char *word = cli->argv[*at], *value;
+    int id = find_option(word, &value);
+    if (id < 0 || !((common_options | cli->command->options) >> id & 1))
+        return unknown_option(cli, word);
+    const Option *option = &option_table[id];
+    if (!option->argument && value)
+        return status_error(STATUS_USAGE, "--%s takes no value", option->name);
+    if (option->argument && !value) {
+        if (*at + 1 == cli->argc)
+            return status_error(STATUS_USAGE, "--%s wants a value: %s",
+                                option->name, option->argument);
+        value = cli->argv[++*at];
+    }
+    cli->values[id] = value ? value : "";
+    return id == OPT_set ? take_settings(cli, value, at) : status_ok();
+}
+
+// ---- the whole line ---------------------------------------------------------
+
+// The command is the first word, or the first two ("data info").
+static Status find_command(Cli *cli, int *at)
+{
+    const char *word = cli->argv[*at];
+    if (*at + 1 < cli->argc) {
+        cli->command = command_by_name(
+            arena_printf(cli->arena, "%s %s", word, cli->argv[*at + 1]));
+        if (cli->command) {
+            *at += 2;
+            return status_ok();
+        }
+    }
+    cli->command = command_by_name(word);
+    if (!cli->command && strcmp(word, "data") == 0)
+        return status_error(STATUS_USAGE,
+                            "`simcc data` wants one of: info, synth");
+    if (!cli->command)
+        return unknown_command(cli, word);
+    ++*at;
+    return status_ok();
+}
+
+static Status check_words(const Cli *cli)
+{
+    const Command *command = cli->command;
+    if (cli_has(cli, OPT_help))
+        return status_ok();
+    if (cli->word_count < command->fewest_words)
+        return status_error(STATUS_USAGE, "usage: simcc %s %s [OPTION...]",
+                            command->name, command->usage);
+    if (cli->word_count > command->most_words)
+        return status_error(STATUS_USAGE,
+                            "`simcc %s` does not know what to do with '%s'",
+                            command->name, cli->words[command->most_words]);
+    return status_ok();
+}
+
+// simcc --help, simcc -h, simcc --version, simcc alone.
+static Status parse_bare(Cli *cli)
+{
+    if (cli->argc < 2)
+        return status_ok();
+    const char *value;
+    int id = find_option(cli->argv[1], &value);
+    if (id != OPT_help && id != OPT_version)
+        return status_error(STATUS_USAGE,
+                            "a command comes first: simcc COMMAND %s",
+                            cli->argv[1]);
+    cli->values[id] = "";
+    return status_ok();
+}
+
+Status cli_parse(Cli *cli, int argc, char **argv)
+{
+    bool options = true;
+    int at = 1;
+    cli->argc = argc;
+    cli->argv = argv;
+    cli->words = ARENA_ARRAY(cli->arena, const char *, argc + 1);
+    if (argc < 2 || argv[1][0] == '-')
+        return parse_bare(cli);
+    TRY(find_command(cli, &at));
+    for (; at < argc; at++) {
+        const char *word = argv[at];
+        if (options && strcmp(word, "--") == 0)
+            options = false;
+        else if (options && word[0] == '-' && word[1])
+            TRY(take_option(cli, &at));
+        else
+            cli->words[cli->word_count++] = word;
+    }
+    return check_words(cli);
+}
+
+// ---- values -----------------------------------------------------------------
+
+Status cli_whole(const Cli *cli, OptionId id, int64_t fallback, int64_t least,
+                 int64_t most, int64_t *number)
+{
+    const char *text = cli->values[id];
+    char *end;
+    *number = fallback;
+    if (!text)
+        return status_ok();
+    errno = 0;
+    *number = strtoll(text, &end, 10);
+    if (end == text || *end || errno || *number < least || *number > most)
+        return status_error(STATUS_USAGE,
+                            "--%s wants a whole number from %lld to %lld, and "
+                            "got '%s'",
+                            option_table[id].name, (long long)least,
+                            (long long)most, text);
+    return status_ok();
+}
+
+Status cli_number(const Cli *cli, OptionId id, double fallback, double least,
+                  double most, double *number)
+{
+    const char *text = cli->values[id];
+    char *end;
+    *number = fallback;
+    if (!text)
+        return status_ok();
+    *number = strtod(text, &end);
+    if (end == text || *end || !(*number >= least && *number <= most))
+        return status_error(STATUS_USAGE,
+                            "--%s wants a number from %g to %g, and got '%s'",
+                            option_table[id].name, least, most, text);
+    return status_ok();
+}
+
+Status cli_dtype(const Cli *cli, DType *dtype)
+{
+    const char *text = cli->values[OPT_dtype];
+    *dtype = DT_F32;
+    if (!text || strcmp(text, "f32") == 0)
+        return status_ok();
+    if (strcmp(text, "f64") != 0)
+        return status_error(STATUS_USAGE,
+                            "--dtype wants f32 or f64, and got '%s'", text);
+    *dtype = DT_F64;
+    return status_ok();
+}

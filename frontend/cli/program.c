@@ -1,0 +1,99 @@
+#include "frontend/cli/program.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/base/diag.h"
+#include "runtime/augment.h"
+
+static void *new_zeroed(size_t count, size_t size)
+{
+    void *memory = calloc(count + !count, size);
+    if (!memory)
+        INTERNAL_ERROR("out of memory");
+    return memory;
+}
+
+static char *new_text(const char *text)
+{
+    if (!text)
+        return NULL;
+    size_t size = strlen(text) + 1;
+    return memcpy(new_zeroed(size, 1), text, size);
+}
+
+static int augment_by_name(const char *wanted)
+{
+    static const char *const names[] = {
+#define AUGMENT(id, name, ...) #name,
+#include "runtime/augment.def"
+#undef AUGMENT
+    };
+    for (int i = 0; i < AUGMENT_COUNT; i++)
+        if (strcmp(names[i], wanted) == 0)
+            return i;
+    INTERNAL_ERROR("augmentation '%s' is not in augment.def", wanted);
+}
+
+static AugmentStep *augment_steps(const ExperimentAugment *from, int count)
+{
+    AugmentStep *steps = new_zeroed((size_t)count, sizeof *steps);
+    for (int i = 0; i < count; i++) {
+        INTERNAL_CHECK(from[i].arg_count <= AUGMENT_MAX_ARGS);
+        steps[i].op = augment_by_name(from[i].name);
+        for (int a = 0; a < from[i].arg_count; a++)
+            steps[i].args[a] = from[i].args[a];
+    }
+    return steps;
+}
+
+static LabelRule label_rule(LabelAmount amount)
+{
+    switch (amount) {
+    case AMOUNT_FRACTION:
+        return LABELS_FRACTION;
+    case AMOUNT_PER_CLASS:
+        return LABELS_PER_CLASS;
+    default:
+        return LABELS_ALL;
+    }
+}
+
+static void fill_phase(ProgramPhase *to, const ExperimentPhase *from)
+{
+    to->name = new_text(from->name);
+    to->from = new_text(from->from);
+    to->from_only = new_text(from->from_only);
+    to->from_except = new_text(from->from_except);
+    to->teacher = new_text(from->teacher);
+    to->batch = from->batch;
+    to->views = from->views;
+    to->epochs = from->epochs;
+    to->steps = from->steps;
+    to->source = from->labeled ? SOURCE_LABELED : SOURCE_UNLABELED;
+    to->label_rule = label_rule(from->amount_rule);
+    to->label_amount = from->amount;
+    to->augment_count = from->augment.count;
+    to->augment = augment_steps(from->augment.at, from->augment.count);
+    to->evaluate_count = from->evaluate.count;
+    to->evaluate = augment_steps(from->evaluate.at, from->evaluate.count);
+    to->image_height = from->image_height;
+    to->image_width = from->image_width;
+    to->classes = from->classes;
+}
+
+Program *program_from_experiment(const Experiment *experiment, DType dtype,
+                                 const char *target)
+{
+    Program *program = new_zeroed(1, sizeof *program);
+    program->name = new_text(experiment->name);
+    program->source = new_text(experiment->resolved);
+    program->target = new_text(target);
+    program->dtype = dtype == DT_F64 ? PLAN_F64 : PLAN_F32;
+    program->phase_count = experiment->phases.count;
+    program->phases =
+        new_zeroed((size_t)program->phase_count, sizeof *program->phases);
+    for (int i = 0; i < program->phase_count; i++)
+        fill_phase(&program->phases[i], &experiment->phases.at[i]);
+    return program;
+}

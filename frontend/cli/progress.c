@@ -1,0 +1,154 @@
+#include "frontend/cli/progress.h"
+
+#include <math.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+// Seconds between two lines where no terminal is.
+static const double line_seconds = 5;
+
+static double now_seconds(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static void add_duration(Text *text, double seconds)
+{
+    int64_t whole = (int64_t)fmax(seconds, 0);
+    if (whole < 60)
+        text_addf(text, "%llds", (long long)whole);
+    else if (whole < 3600)
+        text_addf(text, "%lldm%02llds", (long long)(whole / 60),
+                  (long long)(whole % 60));
+    else
+        text_addf(text, "%lldh%02lldm", (long long)(whole / 3600),
+                  (long long)(whole / 60 % 60));
+}
+
+static void describe(const TrainProgress *progress, Text *text)
+{
+    text_addf(text, "%s %lld/%lld  epoch %.1f  loss %.4f", progress->phase,
+              (long long)progress->step, (long long)progress->total_steps,
+              progress->epoch, progress->loss);
+    for (int i = 0; i < progress->report_count; i++)
+        text_addf(text, "  %s %.3f", progress->report_names[i],
+                  progress->report_values[i]);
+    text_addf(text, "  %.0f img/s", progress->images_per_second);
+    if (progress->input_wait > 0.1)
+        text_addf(text, "  waiting for input %.0f%%",
+                  100 * progress->input_wait);
+    text_add(text, "  ");
+    add_duration(text, progress->seconds_left);
+    text_add(text, " left");
+}
+
+static int screen_width(void)
+{
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 20)
+        return 80;
+    return size.ws_col;
+}
+
+void job_clear_line(Job *job)
+{
+    if (job->on_screen)
+        fputs("\r\033[K", stderr);
+    job->on_screen = false;
+}
+
+void progress_tell(void *context, const TrainProgress *progress)
+{
+    Job *job = context;
+    double now = now_seconds();
+    bool last = progress->step == progress->total_steps;
+    if (cli_has(job->cli, OPT_quiet) ||
+        (!job->live && now - job->told < line_seconds && !last))
+        return;
+    job->told = now;
+    Arena *scratch = arena_new();
+    Text text = text_new(scratch);
+    describe(progress, &text);
+    if (job->live)
+        fprintf(stderr, "\r\033[K%.*s", screen_width() - 1, text_string(&text));
+    else
+        fprintf(stderr, "%s\n", text_string(&text));
+    fflush(stderr);
+    job->on_screen = job->live;
+    arena_free(scratch);
+}
+
+void progress_message(void *context, const char *text)
+{
+    Job *job = context;
+    job_clear_line(job);
+    cli_note(job->cli, "%s", text);
+}
+
+// ---- results ----------------------------------------------------------------
+
+static void add_json_number(Text *text, double value)
+{
+    if (isfinite(value))
+        text_add_double(text, value);
+    else
+        text_add(text, "null");
+}
+
+static void add_json(Text *text, const TrainResult *result)
+{
+    text_add(text, "{\"phase\":");
+    text_add_json(text, result->phase);
+    text_addf(text,
+              ",\"steps\":%lld,\"first_loss\":", (long long)result->steps);
+    add_json_number(text, result->steps ? result->first_loss : NAN);
+    text_add(text, ",\"last_loss\":");
+    add_json_number(text, result->steps ? result->last_loss : NAN);
+    text_addf(text, ",\"seconds\":%.3f,\"stopped\":%s,\"test_images\":%lld",
+              result->seconds, result->stopped ? "true" : "false",
+              (long long)result->test_count);
+    text_add(text, ",\"test\":{");
+    for (int i = 0; i < result->report_count; i++) {
+        text_add(text, i ? "," : "");
+        text_add_json(text, result->report_names[i]);
+        text_add(text, ":");
+        add_json_number(text, result->report_values[i]);
+    }
+    text_add(text, "}}");
+}
+
+static void add_line(Text *text, const TrainResult *result)
+{
+    text_addf(text, "%s:", result->phase);
+    if (result->steps) {
+        text_addf(text, " %lld steps", (long long)result->steps);
+        if (isfinite(result->first_loss))
+            text_addf(text, ", loss %.4g", result->first_loss);
+        if (isfinite(result->first_loss) && isfinite(result->last_loss))
+            text_addf(text, " -> %.4g", result->last_loss);
+        text_add(text, result->test_count ? ";" : "");
+    }
+    if (result->test_count)
+        text_addf(text, " %lld test images:", (long long)result->test_count);
+    for (int i = 0; i < result->report_count; i++)
+        text_addf(text, "%s %s %.4g", i ? "," : "", result->report_names[i],
+                  result->report_values[i]);
+    text_add(text, "  (");
+    add_duration(text, result->seconds);
+    text_add(text, ")");
+}
+
+void job_print_result(Job *job, const TrainResult *result)
+{
+    Text text = text_new(job->cli->arena);
+    job_clear_line(job);
+    if (cli_has(job->cli, OPT_json))
+        add_json(&text, result);
+    else
+        add_line(&text, result);
+    puts(text_string(&text));
+    fflush(stdout);
+}

@@ -1,0 +1,221 @@
+// simcc run: trains phases. simcc eval: evaluates one.
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "frontend/cli/job.h"
+#include "runtime/file.h"
+#include "runtime/rundir.h"
+
+// ---- signals ----------------------------------------------------------------
+
+static volatile sig_atomic_t caught_signal;
+
+static void catch_signal(int number)
+{
+    caught_signal = number;
+}
+
+// The first SIGINT or SIGTERM lets the step finish and saves; a second one
+// ends the process at once.
+static void watch_signals(void)
+{
+    struct sigaction action = {.sa_handler = catch_signal,
+                               .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+// ---- the run directory ------------------------------------------------------
+
+// Adds a word as a shell would want it.
+static void add_quoted(Text *text, const char *word)
+{
+    static const char safe[] = "abcdefghijklmnopqrstuvwxyz"
+                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                               "0123456789%+,-./:=@_";
+    if (*word && strspn(word, safe) == strlen(word)) {
+        text_add(text, word);
+        return;
+    }
+    text_add(text, "'");
+    for (; *word; word++)
+        text_add(text, *word == '\'' ? "'\\''" : (char[]){*word, '\0'});
+    text_add(text, "'");
+}
+
+// Appends the command line to OUT/command.
+static Status note_command(const Job *job)
+{
+    char path[RUNDIR_PATH];
+    const Cli *cli = job->cli;
+    Text text = text_new(cli->arena);
+    for (int i = 0; i < cli->argc; i++) {
+        text_add(&text, i ? " " : "");
+        add_quoted(&text, cli->argv[i]);
+    }
+    TRY(rundir_create(job->options.out, NULL));
+    TRY(rundir_path(job->options.out, NULL, "command", path));
+    FILE *file = fopen(path, "a");
+    bool good = file && fprintf(file, "%s\n", text_string(&text)) > 0;
+    if (!file || fclose(file) != 0 || !good)
+        return status_error(STATUS_FAILED, "cannot write %s: %s", path,
+                            strerror(errno));
+    return status_ok();
+}
+
+// Hours of training are not overwritten by accident.
+static Status check_not_there(const Job *job, const char *phase)
+{
+    char path[RUNDIR_PATH];
+    const Cli *cli = job->cli;
+    TRY(rundir_path(job->options.out, phase, "checkpoint.safetensors", path));
+    if (cli_has(cli, OPT_resume) || cli_has(cli, OPT_force) ||
+        !file_exists(path))
+        return status_ok();
+    return status_error(STATUS_FAILED,
+                        "%s holds phase %s already: --resume goes on with it, "
+                        "--force starts over",
+                        job->options.out, phase);
+}
+
+// ---- run --------------------------------------------------------------------
+
+typedef struct PhaseList {
+    int count;
+    int *at; // places in the program
+} PhaseList;
+
+// The phases named, or all, in order.
+static PhaseList chosen_phases(const Job *job)
+{
+    const Cli *cli = job->cli;
+    int named = cli->word_count - 1;
+    PhaseList list = {named ? named : job->program->phase_count, NULL};
+    list.at = ARENA_ARRAY(cli->arena, int, list.count + 1);
+    for (int i = 0; i < list.count; i++)
+        list.at[i] = named ? job_phase(job, cli->words[1 + i]) : i;
+    return list;
+}
+
+// Says how to go on from here; returns the exit code.
+static int tell_stopped(Job *job, const TrainResult *result)
+{
+    cli_note(job->cli,
+             "stopped after step %lld of %s; the same command with --resume "
+             "goes on",
+             (long long)result->steps, result->phase);
+    return caught_signal ? 128 + caught_signal : STATUS_OK;
+}
+
+// A phase of the program that starts from or is taught by one just trained.
+static const ProgramPhase *next_phase(const Job *job, const PhaseList *done)
+{
+    const ProgramPhase *phases = job->program->phases;
+    for (int i = 0; i < job->program->phase_count; i++) {
+        bool fits = false;
+        for (int d = 0; d < done->count; d++) {
+            const char *name = phases[done->at[d]].name;
+            if (done->at[d] == i) {
+                fits = false;
+                break;
+            }
+            fits = fits ||
+                   (phases[i].from && strcmp(phases[i].from, name) == 0) ||
+                   (phases[i].teacher && strcmp(phases[i].teacher, name) == 0);
+        }
+        if (fits)
+            return &phases[i];
+    }
+    return NULL;
+}
+
+static void tell_next(const Job *job, const PhaseList *done)
+{
+    const Cli *cli = job->cli;
+    const ProgramPhase *next = next_phase(job, done);
+    const char *last = job->program->phases[done->at[done->count - 1]].name;
+    cli_note(cli, "weights: %s/%s/model.safetensors   curves: %s/curves.png",
+             job->options.out, last, job->options.out);
+    if (next)
+        cli_note(cli, "next: simcc run %s %s --data %s --out %s", cli->words[0],
+                 next->name, cli->values[OPT_data], job->options.out);
+}
+
+static int run_phases(Job *job)
+{
+    PhaseList list = chosen_phases(job);
+    for (int i = 0; i < list.count; i++)
+        CLI_TRY(job->cli,
+                check_not_there(job, job->program->phases[list.at[i]].name));
+    CLI_TRY(job->cli, note_command(job));
+    for (int i = 0; i < list.count; i++) {
+        TrainResult result;
+        Status status = train_phase(job->program, list.at[i], job->data,
+                                    &job->options, &result);
+        job_clear_line(job);
+        CLI_TRY(job->cli, status);
+        job_print_result(job, &result);
+        if (result.stopped || (caught_signal && i + 1 < list.count))
+            return tell_stopped(job, &result);
+    }
+    tell_next(job, &list);
+    return STATUS_OK;
+}
+
+int command_run(Cli *cli)
+{
+    Job job;
+    if (!cli_has(cli, OPT_out)) {
+        Status status =
+            status_error(STATUS_USAGE, "say where the results go: --out DIR");
+        return cli_fail(cli, &status);
+    }
+    int code = job_open(&job, cli);
+    watch_signals();
+    job.options.stop = &caught_signal;
+    if (code == STATUS_OK)
+        code = run_phases(&job);
+    job_close(&job);
+    return code;
+}
+
+// ---- eval -------------------------------------------------------------------
+
+static int eval_phase(Job *job)
+{
+    char path[RUNDIR_PATH];
+    Cli *cli = job->cli;
+    const char *weights = cli->values[OPT_weights];
+    TrainResult result;
+    if (!weights) {
+        CLI_TRY(cli, rundir_path(job->options.out, cli->words[1],
+                                 "model.safetensors", path));
+        weights = path;
+    }
+    CLI_TRY(cli, evaluate_phase(job->program, job_phase(job, cli->words[1]),
+                                job->data, weights, &job->options, &result));
+    if (result.test_count == 0) {
+        Status status =
+            status_error(STATUS_DATA, "there was nothing to evaluate");
+        return cli_fail(cli, &status);
+    }
+    job_print_result(job, &result);
+    return STATUS_OK;
+}
+
+int command_eval(Cli *cli)
+{
+    Job job;
+    if (!cli_has(cli, OPT_weights) && !cli_has(cli, OPT_out)) {
+        Status status =
+            status_error(STATUS_USAGE, "say which weights: --weights FILE, or "
+                                       "the run directory: --out DIR");
+        return cli_fail(cli, &status);
+    }
+    int code = job_open(&job, cli);
+    if (code == STATUS_OK)
+        code = eval_phase(&job);
+    job_close(&job);
+    return code;
+}
