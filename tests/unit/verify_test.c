@@ -89,7 +89,8 @@ TEST(attributes_are_checked)
                      "role=\"\", init=\"normal\", scale=0.1} : f32[2,3]");
     s = sample_new();
     Value sum = build_reduce(s.graph, OP_REDUCE_SUM, s.x, 1, (int64_t[]){0});
-    graph_node(s.graph, sum)->attrs[AXES_AXES].ints.count = 7;
+    IntList seven = {7, (int64_t[]){0, 1, 2, 3, 4, 5, 6}};
+    graph_node(s.graph, sum)->attrs[AXES_AXES].ints = seven;
     const char *error = graph_verify(s.graph, s.arena);
     CHECK(error && strstr(error, "at most 6 are allowed"));
     arena_free(s.arena);
