@@ -6,8 +6,8 @@
 
 #include "ir/graph.h"
 
-Value build_param(Graph *g, TensorType type, const char *name,
-                  const char *role, const char *init, double scale);
+Value build_param(Graph *g, TensorType type, const char *name, const char *role,
+                  const char *init, double scale);
 Value build_input(Graph *g, TensorType type, const char *name);
 Value build_const(Graph *g, TensorType type, double value);
 Value build_scalar(Graph *g, DType dtype, double value);
@@ -26,8 +26,7 @@ Value build_broadcast(Graph *g, Value x, int rank, const int64_t *dims,
 Value build_fill(Graph *g, Value scalar, Value like);
 Value build_reshape(Graph *g, Value x, int rank, const int64_t *dims);
 Value build_transpose(Graph *g, Value x, const int64_t *perm);
-Value build_slice(Graph *g, Value x, const int64_t *start,
-                  const int64_t *size);
+Value build_slice(Graph *g, Value x, const int64_t *start, const int64_t *size);
 Value build_pad(Graph *g, Value x, const int64_t *low, const int64_t *high,
                 double value);
 Value build_concat(Graph *g, int count, const Value *inputs, int axis);

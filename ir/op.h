@@ -47,14 +47,15 @@ typedef struct AttrSpec {
 
 // Attribute slots by list, in the order of op.c's attrs_<list>.
 enum {
-    PARAM_NAME = 0,  // text
-    PARAM_ROLE = 1,  // text: "weight", "state", "slot" or "frozen"
-    PARAM_INIT = 2,  // text: "constant", "normal", "truncated_normal", "uniform"
-    PARAM_SCALE = 3, // float: the constant, the sigma, or the half-width
-    INPUT_NAME = 0,  // text
-    CONST_VALUE = 0, // float
-    AXIS_AXIS = 0,   // int
-    CAST_DTYPE = 0,  // text: "f32", "f64", "bf16", "bool"
+    PARAM_NAME = 0,     // text
+    PARAM_ROLE = 1,     // text: "weight", "state", "slot" or "frozen"
+    PARAM_INIT = 2,     // text: "constant", "normal", "truncated_normal" or
+                        // "uniform"
+    PARAM_SCALE = 3,    // float: the constant, the sigma, or the half-width
+    INPUT_NAME = 0,     // text
+    CONST_VALUE = 0,    // float
+    AXIS_AXIS = 0,      // int
+    CAST_DTYPE = 0,     // text: "f32", "f64", "bf16", "bool"
     BROADCAST_DIMS = 0, // ints
     BROADCAST_AXES = 1, // ints
     DIMS_DIMS = 0,      // ints
@@ -79,7 +80,7 @@ enum {
 
 typedef struct OpInfo {
     const char *text;
-    int input_count; // -1 = one or more
+    int input_count;       // -1 = one or more
     const AttrSpec *attrs; // ends with a NULL name
     const char *gradient;  // the rule's name; "none" = not differentiable
     LowerClass lower;

@@ -16,9 +16,8 @@
 
 #define vec_push(arena, v, item)                                               \
     ((v)->count == (v)->capacity                                               \
-         ? (void)((v)->at =                                                    \
-                      vec_grow_((arena), (v)->at, (v)->count,                  \
-                                &(v)->capacity, sizeof(*(v)->at)))             \
+         ? (void)((v)->at = vec_grow_((arena), (v)->at, (v)->count,            \
+                                      &(v)->capacity, sizeof(*(v)->at)))       \
          : (void)0,                                                            \
      (v)->at[(v)->count++] = (item))
 
