@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/augment_blur.h"
 #include "runtime/augment_color.h"
 #include "runtime/augment_crop.h"
 #include "runtime/philox.h"
@@ -196,67 +197,17 @@ static void run_grayscale(AugmentFrame *frame, const double *args,
         color_grayscale(color_planes(frame));
 }
 
-enum { MAX_RADIUS = MAX_SIZE / 20 };
-
-// exp(-x^2 / 2 sigma^2), normalised to sum 1; returns the radius, half of a
-// tenth of the height: 11 (23 taps) at 224, 1 (3 taps) at 32.
-static int blur_weights(int height, double sigma, float *weights)
-{
-    int radius = height / 10 / 2 < MAX_RADIUS ? height / 10 / 2 : MAX_RADIUS;
-    double sum = 0, raw[2 * MAX_RADIUS + 1];
-    for (int k = -radius; k <= radius; k++) {
-        raw[k + radius] = exp(-k * k / (2 * sigma * sigma));
-        sum += raw[k + radius];
-    }
-    for (int k = 0; k <= 2 * radius; k++)
-        weights[k] = (float)(raw[k] / sum);
-    return radius;
-}
-
-// target[x] += weight * source[x + shift] where source has such a pixel.
-static void add_shifted(float *target, const float *source, int64_t count,
-                        int64_t shift, float weight)
-{
-    int64_t from = shift < 0 ? -shift : 0;
-    int64_t to = shift > 0 ? count - shift : count;
-    for (int64_t x = from; x < to; x++)
-        target[x] += weight * source[x + shift];
-}
-
-// Rows first, then columns, zeros beyond the edges: borders darken. The column
-// pass adds whole rows, which a plane shifted by k rows is.
-static void blur_plane(float *plane, float *scratch, int width, int height,
-                       const float *weights, int radius)
-{
-    int64_t count = (int64_t)width * height;
-    memset(scratch, 0, (size_t)count * sizeof *scratch);
-    for (int y = 0; y < height; y++)
-        for (int k = -radius; k <= radius; k++)
-            add_shifted(scratch + (int64_t)y * width,
-                        plane + (int64_t)y * width, width, k,
-                        weights[k + radius]);
-    memset(plane, 0, (size_t)count * sizeof *plane);
-    for (int y = 0; y < height; y++)
-        for (int k = -radius; k <= radius; k++)
-            if (y + k >= 0 && y + k < height)
-                add_shifted(plane + (int64_t)y * width,
-                            scratch + (int64_t)(y + k) * width, width, 0,
-                            weights[k + radius]);
-}
-
 static void run_blur(AugmentFrame *frame, const double *args,
                      RandomStream *stream, RandomStream *batch_stream)
 {
     if (random_uniform(stream) >= args[0])
         return;
-    float weights[2 * MAX_RADIUS + 1];
     double sigma = random_range(batch_stream, args[1], args[2]);
-    int radius = blur_weights(frame->height, sigma, weights);
     int64_t count = (int64_t)frame->width * frame->height;
     color_clip(color_planes(frame));
     for (int c = 0; c < 3; c++)
         blur_plane(frame->planes + c * count, frame->spare, frame->width,
-                   frame->height, weights, radius);
+                   frame->height, sigma);
 }
 
 // The coordinate of an operation: the phase, its name, and how many of that

@@ -73,7 +73,7 @@ static const char *const glyphs[] = {
     "....X ....X .XXXX X...X X...X X...X .XXXX", // d
     "..... ..... .XXX. X...X XXXXX X.... .XXX.", // e
     "..XX. .X... XXXX. .X... .X... .X... .X...", // f
-    "..... .XXXX X...X X...X .XXXX ....X .XXX.", // g
+    "..... ..... .XXXX X...X .XXXX ....X .XXX.", // g
     "X.... X.... XXXX. X...X X...X X...X X...X", // h
     "..X.. ..... .XX.. ..X.. ..X.. ..X.. .XXX.", // i
     "...X. ..... ..XX. ...X. ...X. X..X. .XX..", // j
@@ -82,8 +82,8 @@ static const char *const glyphs[] = {
     "..... ..... XX.X. X.X.X X.X.X X.X.X X.X.X", // m
     "..... ..... XXXX. X...X X...X X...X X...X", // n
     "..... ..... .XXX. X...X X...X X...X .XXX.", // o
-    "..... XXXX. X...X X...X XXXX. X.... X....", // p
-    "..... .XXXX X...X X...X .XXXX ....X ....X", // q
+    "..... ..... XXXX. X...X XXXX. X.... X....", // p
+    "..... ..... .XXXX X...X .XXXX ....X ....X", // q
     "..... ..... X.XX. XX... X.... X.... X....", // r
     "..... ..... .XXXX X.... .XXX. ....X XXXX.", // s
     ".X... .X... XXXX. .X... .X... .X... ..XX.", // t
@@ -91,7 +91,7 @@ static const char *const glyphs[] = {
     "..... ..... X...X X...X .X.X. .X.X. ..X..", // v
     "..... ..... X...X X.X.X X.X.X X.X.X .X.X.", // w
     "..... ..... X...X .X.X. ..X.. .X.X. X...X", // x
-    "..... X...X X...X X...X .XXXX ....X .XXX.", // y
+    "..... ..... X...X X...X .XXXX ....X .XXX.", // y
     "..... ..... XXXXX ...X. ..X.. .X... XXXXX", // z
     "...X. ..X.. ..X.. .X... ..X.. ..X.. ...X.", // {
     "..X.. ..X.. ..X.. ..X.. ..X.. ..X.. ..X..", // |
