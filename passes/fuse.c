@@ -1,0 +1,516 @@
+// Groups of nodes that become one kernel. Node order afterwards is kernel
+// order, and the nodes of a group are contiguous.
+//
+// A group has one iteration space. It is one of two kinds:
+//   maps      MAP nodes of equal dims, assigns among them, and REDUCE nodes
+//             whose inputs have those dims, all over the same axes. Nothing in
+//             the group reads a result of its reductions.
+//   epilogue  one MATMUL or CONV node, the anchor, first; then MAP nodes of its
+//             dims that depend on it and whose other operands exist before it.
+// Leaves, INDEX and VIEW nodes have no group: readers fold them into their
+// loads, from a root that is a leaf or some kernel's stored output. A value
+// read through such a chain is therefore stored, by an earlier kernel.
+//
+// Greedy, in node order: a node joins the group of a producer, else of a
+// sibling that reads the same value, else starts a unit (a kernel to be) of its
+// own; then units of its other producers are merged into its own. Units stand
+// in a list that is at all times an order in which the kernels could run, so
+// cycles are ruled out by comparing places: a join is allowed when everything
+// else the node needs comes before the unit, or when the unit can move down to
+// there without passing a reader of its own. An assign is ordered after the old
+// value's readers like after its operands. Near linear: units have bounded
+// size.
+#include <stdlib.h>
+
+#include "ir/base/diag.h"
+#include "passes/all.h"
+#include "passes/order_list.h"
+#include "passes/rewrite.h"
+#include "passes/storage.h"
+
+enum {
+    // Kernels stay small enough to compile fast and keep in registers.
+    MOST_MEMBERS = 64,
+    // In node order. Joining a unit far above would compute a value long
+    // before its readers want it, and keep it alive between: schedule has put
+    // it where it is for a reason.
+    WINDOW = 64,
+};
+
+// One kernel needs another to have run.
+typedef struct Edge {
+    Value kernel; // the other end
+    // Element by element, so that both may be in one group: a direct read of a
+    // map or anchor, or of the old content of the param that is assigned.
+    bool pointwise;
+} Edge;
+
+// Edges of node v: at[first[v] .. first[v + 1] - 1].
+typedef struct EdgeTable {
+    int *first;
+    Edge *at;
+} EdgeTable;
+
+typedef struct Unit {
+    VEC(Value) members;
+    const TensorType *space; // iteration dims
+    Value anchor;            // NO_VALUE in groups of maps
+    Value reduce;            // one of the reductions, NO_VALUE = none
+    Value last;              // largest member
+    bool closed;             // a kernel that takes no others in
+} Unit;
+
+typedef struct Fuse {
+    Graph *graph;
+    Arena *scratch;
+    EdgeTable before, after; // what a kernel needs, what needs it
+    const int *use_counts;
+    Unit *units; // from 1
+    int unit_count;
+    int *unit_of; // by value, 0 = not placed yet or no kernel
+    int *sibling; // by value: the unit that last read it directly, 0 = none
+    OrderList order;
+} Fuse;
+
+static const Node *node_of(const Fuse *f, Value v)
+{
+    return graph_node(f->graph, v);
+}
+
+static LowerClass class_of(const Fuse *f, Value v)
+{
+    return op_info(node_of(f, v)->op)->lower;
+}
+
+static bool is_anchor(LowerClass class)
+{
+    return class == LOWER_MATMUL || class == LOWER_CONV;
+}
+
+// ---- edges ------------------------------------------------------------------
+
+typedef void EdgeVisitor(Fuse *f, Value from, Value to, bool pointwise);
+
+// Visits every pair of kernels of which `to` must run after `from`.
+static void visit_edges(Fuse *f, const Value *assign, EdgeVisitor *visit)
+{
+    for (Value v = 0; v < f->graph->nodes.count; v++) {
+        const Node *node = node_of(f, v);
+        if (!storage_has_kernel(node))
+            continue;
+        LowerClass class = class_of(f, v);
+        bool maps = class == LOWER_MAP;
+        for (int i = node->op == OP_ASSIGN; i < node->input_count; i++) {
+            Value input = node->inputs[i];
+            Value root = storage_root(f->graph, input);
+            LowerClass from = class_of(f, root);
+            if (from != LOWER_LEAF)
+                visit(f, root, v,
+                      root == input &&
+                          ((maps && (from == LOWER_MAP || is_anchor(from))) ||
+                           (class == LOWER_REDUCE && from == LOWER_MAP)));
+            else if (assign[root] != NO_VALUE && assign[root] != v)
+                visit(f, v, assign[root], root == input && maps);
+        }
+    }
+}
+
+static void count_edge(Fuse *f, Value from, Value to, bool pointwise)
+{
+    (void)pointwise;
+    f->after.first[from + 2]++;
+    f->before.first[to + 2]++;
+}
+
+static void store_edge(Fuse *f, Value from, Value to, bool pointwise)
+{
+    f->after.at[f->after.first[from + 1]++] = (Edge){to, pointwise};
+    f->before.at[f->before.first[to + 1]++] = (Edge){from, pointwise};
+}
+
+static void start_table(EdgeTable *table, Arena *scratch, int count)
+{
+    for (int v = 2; v <= count + 1; v++)
+        table->first[v] += table->first[v - 1];
+    table->at = ARENA_ARRAY(scratch, Edge, table->first[count + 1] + 1);
+}
+
+static void make_edges(Fuse *f)
+{
+    int count = f->graph->nodes.count;
+    Value *assign = ARENA_ARRAY(f->scratch, Value, count + 1);
+    for (Value v = 0; v < count; v++)
+        assign[v] = NO_VALUE;
+    for (Value v = 0; v < count; v++)
+        if (node_of(f, v)->op == OP_ASSIGN)
+            assign[node_of(f, v)->inputs[0]] = v;
+    f->before.first = ARENA_ARRAY(f->scratch, int, count + 2);
+    f->after.first = ARENA_ARRAY(f->scratch, int, count + 2);
+    visit_edges(f, assign, count_edge);
+    start_table(&f->before, f->scratch, count);
+    start_table(&f->after, f->scratch, count);
+    visit_edges(f, assign, store_edge);
+}
+
+// ---- may they share a kernel? -----------------------------------------------
+
+// The dims a node runs over, when it can be in a group of maps.
+static const TensorType *space_of(const Fuse *f, Value v)
+{
+    return class_of(f, v) == LOWER_REDUCE
+               ? graph_type(f->graph, node_of(f, v)->inputs[0])
+               : &node_of(f, v)->type;
+}
+
+static bool same_axes(const Fuse *f, Value a, Value b)
+{
+    if (a == NO_VALUE || b == NO_VALUE)
+        return true;
+    IntList x = node_of(f, a)->attrs[AXES_AXES].ints;
+    IntList y = node_of(f, b)->attrs[AXES_AXES].ints;
+    unsigned x_set = 0, y_set = 0; // the order they are listed in is no matter
+    for (int i = 0; i < x.count; i++)
+        x_set |= 1u << x.at[i];
+    for (int i = 0; i < y.count; i++)
+        y_set |= 1u << y.at[i];
+    return x_set == y_set;
+}
+
+// A map made for reductions alone belongs into their kernel, not into one where
+// its result would have to be stored for them.
+static bool serves_other_reduces(const Fuse *f, Value v, const Unit *unit)
+{
+    int reduces = 0;
+    for (int i = f->after.first[v]; i < f->after.first[v + 1]; i++) {
+        const Edge *edge = &f->after.at[i];
+        if (class_of(f, edge->kernel) != LOWER_REDUCE || !edge->pointwise)
+            continue;
+        if (unit->anchor == NO_VALUE &&
+            same_axes(f, unit->reduce, edge->kernel))
+            return false;
+        reduces++;
+    }
+    return reduces > 0 && reduces == f->use_counts[v];
+}
+
+// Into an epilogue goes what spares storing the value it reads: a value with
+// other readers is stored anyway, and its readers may have better company.
+static bool suits_epilogue(const Fuse *f, Value v, int unit)
+{
+    if (class_of(f, v) != LOWER_MAP || node_of(f, v)->op == OP_ASSIGN)
+        return false;
+    for (int i = f->before.first[v]; i < f->before.first[v + 1]; i++) {
+        Value from = f->before.at[i].kernel;
+        if (f->unit_of[from] == unit && f->use_counts[from] == 1)
+            return true;
+    }
+    return false;
+}
+
+static bool suits(const Fuse *f, Value v, int unit)
+{
+    const Unit *u = &f->units[unit];
+    if (u->closed || u->members.count >= MOST_MEMBERS || v - u->last > WINDOW ||
+        !type_same_dims(u->space, space_of(f, v)))
+        return false;
+    if (u->anchor != NO_VALUE && !suits_epilogue(f, v, unit))
+        return false;
+    if (class_of(f, v) == LOWER_REDUCE)
+        return same_axes(f, u->reduce, v);
+    return !serves_other_reduces(f, v, u);
+}
+
+// ---- places -----------------------------------------------------------------
+
+// The last unit, other than `self` and `unit` (which a pointwise edge alone may
+// tie to v), among those v needs; 0 = none, -1 = a tie that forbids fusion.
+static int last_needed(const Fuse *f, Value v, int self, int unit)
+{
+    int latest = 0;
+    for (int i = f->before.first[v]; i < f->before.first[v + 1]; i++) {
+        const Edge *edge = &f->before.at[i];
+        int other = f->unit_of[edge->kernel];
+        if (other == self)
+            continue;
+        if (other == unit) {
+            if (!edge->pointwise)
+                return -1;
+        } else if (order_list_before(&f->order, latest, other)) {
+            latest = other;
+        }
+    }
+    return latest;
+}
+
+// Whether all that needs `unit`, but for `friend`, stands below `place`.
+static bool can_sink(const Fuse *f, int unit, int friend, int place)
+{
+    const Unit *u = &f->units[unit];
+    for (int m = 0; m < u->members.count; m++) {
+        Value v = u->members.at[m];
+        for (int i = f->after.first[v]; i < f->after.first[v + 1]; i++) {
+            int other = f->unit_of[f->after.at[i].kernel];
+            if (other && other != unit && other != friend &&
+                !order_list_before(&f->order, place, other))
+                return false;
+        }
+    }
+    return true;
+}
+
+static void add_member(Fuse *f, int unit, Value v)
+{
+    Unit *u = &f->units[unit];
+    vec_push(f->scratch, &u->members, v);
+    if (v > u->last)
+        u->last = v;
+    if (class_of(f, v) == LOWER_REDUCE)
+        u->reduce = v;
+    f->unit_of[v] = unit;
+}
+
+static bool try_join(Fuse *f, Value v, int unit, bool may_sink)
+{
+    if (!suits(f, v, unit))
+        return false;
+    int latest = last_needed(f, v, 0, unit);
+    if (latest < 0)
+        return false;
+    if (latest && !order_list_before(&f->order, latest, unit)) {
+        if (!may_sink || f->units[unit].anchor != NO_VALUE ||
+            !can_sink(f, unit, unit, latest))
+            return false;
+        order_list_remove(&f->order, unit);
+        order_list_insert(&f->order, unit, latest);
+    }
+    add_member(f, unit, v);
+    return true;
+}
+
+static int start_unit(Fuse *f, Value v)
+{
+    LowerClass class = class_of(f, v);
+    int unit = ++f->unit_count;
+    f->units[unit] = (Unit){
+        .space = space_of(f, v),
+        .anchor = is_anchor(class) ? v : NO_VALUE,
+        .reduce = NO_VALUE,
+        .closed =
+            class != LOWER_MAP && class != LOWER_REDUCE && !is_anchor(class),
+    };
+    order_list_append(&f->order, unit);
+    add_member(f, unit, v);
+    return unit;
+}
+
+// ---- merging ----------------------------------------------------------------
+
+// The last unit outside that `low` needs, when every tie to `high` is
+// pointwise; -1 when one is not.
+static int last_needed_by_unit(const Fuse *f, int low, int high)
+{
+    int latest = 0;
+    const Unit *u = &f->units[low];
+    for (int m = 0; m < u->members.count; m++) {
+        int one = last_needed(f, u->members.at[m], low, high);
+        if (one < 0)
+            return -1;
+        if (order_list_before(&f->order, latest, one))
+            latest = one;
+    }
+    return latest;
+}
+
+// Makes one unit of `high` and `low`, which stands below it, if it can.
+static void try_merge(Fuse *f, int high, int low)
+{
+    const Unit *a = &f->units[high], *b = &f->units[low];
+    if (a->closed || b->closed || a->anchor != NO_VALUE ||
+        b->anchor != NO_VALUE ||
+        a->members.count + b->members.count > MOST_MEMBERS ||
+        b->last - a->last > WINDOW || !type_same_dims(a->space, b->space) ||
+        !same_axes(f, a->reduce, b->reduce))
+        return;
+    int latest = last_needed_by_unit(f, low, high);
+    if (latest < 0)
+        return;
+    // Either all `low` needs is there before `high`, or `high` can wait.
+    bool rises = order_list_before(&f->order, latest, high);
+    if (!rises && !can_sink(f, high, low, low))
+        return;
+    int kept = rises ? high : low, gone = rises ? low : high;
+    for (int m = 0; m < f->units[gone].members.count; m++)
+        add_member(f, kept, f->units[gone].members.at[m]);
+    f->units[gone].members.count = 0;
+    order_list_remove(&f->order, gone);
+}
+
+// ---- the walk ---------------------------------------------------------------
+
+// Of the units that make an input of v and stand above `below` (0 = anywhere)
+// the lowest, or 0: repeated calls give all, from the lowest up.
+static int next_producer(const Fuse *f, Value v, int below)
+{
+    int best = 0;
+    for (int i = f->before.first[v]; i < f->before.first[v + 1]; i++) {
+        const Edge *edge = &f->before.at[i];
+        int unit = f->unit_of[edge->kernel];
+        if (edge->pointwise && unit != below &&
+            (!below || order_list_before(&f->order, unit, below)) &&
+            order_list_before(&f->order, best, unit))
+            best = unit;
+    }
+    return best;
+}
+
+static bool join_producer(Fuse *f, Value v)
+{
+    for (int unit = next_producer(f, v, 0); unit;
+         unit = next_producer(f, v, unit))
+        if (try_join(f, v, unit, true))
+            return true;
+    return false;
+}
+
+static bool join_sibling(Fuse *f, Value v)
+{
+    const Node *node = node_of(f, v);
+    for (int i = node->op == OP_ASSIGN; i < node->input_count; i++) {
+        int unit = f->sibling[node->inputs[i]];
+        if (unit && f->units[unit].members.count && try_join(f, v, unit, false))
+            return true;
+    }
+    return false;
+}
+
+// Numbers and indices are not read from memory: no reason to be siblings. Nor
+// are views, whose roots are read in another order.
+static bool is_worth_sharing(const Node *node)
+{
+    return op_has(node->op, TRAIT_NAMED) || storage_has_kernel(node);
+}
+
+static void merge_producers(Fuse *f, Value v)
+{
+    for (int unit = next_producer(f, v, f->unit_of[v]); unit;) {
+        int above = next_producer(f, v, unit);
+        try_merge(f, unit, f->unit_of[v]);
+        unit = above;
+    }
+}
+
+static void place_node(Fuse *f, Value v)
+{
+    LowerClass class = class_of(f, v);
+    bool open = class == LOWER_MAP || class == LOWER_REDUCE;
+    if (!open || (!join_producer(f, v) && !join_sibling(f, v)))
+        start_unit(f, v);
+    if (!open)
+        return;
+    merge_producers(f, v);
+    const Node *node = node_of(f, v);
+    for (int i = 0; i < node->input_count; i++)
+        if (is_worth_sharing(node_of(f, node->inputs[i])))
+            f->sibling[node->inputs[i]] = f->unit_of[v];
+}
+
+// ---- the new order ----------------------------------------------------------
+
+typedef struct FuseOrder {
+    Value *at;
+    int count;
+    bool *emitted;
+    VEC(Value) chain;
+} FuseOrder;
+
+static void emit_node(FuseOrder *order, Value v)
+{
+    if (!order->emitted[v])
+        order->at[order->count++] = v;
+    order->emitted[v] = true;
+}
+
+// Emits what v reads without a kernel: the chain of views up to its root.
+static void emit_views(const Fuse *f, FuseOrder *order, Value v)
+{
+    order->chain.count = 0;
+    while (!order->emitted[v] && !storage_has_kernel(node_of(f, v))) {
+        vec_push(f->scratch, &order->chain, v);
+        if (node_of(f, v)->input_count == 0)
+            break;
+        v = node_of(f, v)->inputs[0];
+    }
+    while (order->chain.count)
+        emit_node(order, order->chain.at[--order->chain.count]);
+}
+
+static int compare_values(const void *a, const void *b)
+{
+    Value x = *(const Value *)a, y = *(const Value *)b;
+    return (x > y) - (x < y);
+}
+
+// Members in node order, but assigns last: a kernel reads an element of a param
+// before it writes it.
+static void emit_unit(const Fuse *f, FuseOrder *order, Unit *unit)
+{
+    int count = unit->members.count;
+    Value *members = unit->members.at;
+    qsort(members, (size_t)count, sizeof *members, compare_values);
+    for (int m = 0; m < count; m++) {
+        const Node *node = node_of(f, members[m]);
+        for (int i = 0; i < node->input_count; i++)
+            emit_views(f, order, node->inputs[i]);
+    }
+    for (int assigns = 0; assigns < 2; assigns++)
+        for (int m = 0; m < count; m++)
+            if ((node_of(f, members[m])->op == OP_ASSIGN) == assigns)
+                emit_node(order, members[m]);
+}
+
+// Numbers the groups and puts the nodes into kernel order.
+static void order_nodes(Fuse *f)
+{
+    int count = f->graph->nodes.count, groups = 0;
+    FuseOrder order = {.at = ARENA_ARRAY(f->scratch, Value, count + 1),
+                       .emitted = ARENA_ARRAY(f->scratch, bool, count + 1)};
+    for (Value v = 0; v < count; v++)
+        if (op_has(node_of(f, v)->op, TRAIT_NAMED))
+            emit_node(&order, v);
+    // Views that no kernel reads go where their root is: a param's before its
+    // assign, the others' at the end.
+    for (Value v = 0; v < count; v++)
+        if (f->use_counts[v] == 0 && !storage_has_kernel(node_of(f, v)) &&
+            class_of(f, storage_root(f->graph, v)) == LOWER_LEAF)
+            emit_views(f, &order, v);
+    for (int unit = order_list_next(&f->order, 0); unit;
+         unit = order_list_next(&f->order, unit)) {
+        Unit *u = &f->units[unit];
+        int group = u->members.count > 1 ? ++groups : 0;
+        for (int m = 0; m < u->members.count; m++)
+            graph_node(f->graph, u->members.at[m])->group = group;
+        emit_unit(f, &order, u);
+    }
+    for (Value v = 0; v < count; v++)
+        emit_views(f, &order, v);
+    INTERNAL_CHECK(order.count == count);
+    rewrite_order(f->graph, f->scratch, order.at);
+}
+
+void pass_fuse(Graph *graph, Arena *scratch)
+{
+    storage_settle_assigns(graph, scratch);
+    int count = graph->nodes.count;
+    Fuse f = {.graph = graph,
+              .scratch = scratch,
+              .use_counts = graph_use_counts(graph, scratch),
+              .units = ARENA_ARRAY(scratch, Unit, count + 1),
+              .unit_of = ARENA_ARRAY(scratch, int, count + 1),
+              .sibling = ARENA_ARRAY(scratch, int, count + 1),
+              .order = order_list_new(scratch, count)};
+    make_edges(&f);
+    for (Value v = 0; v < count; v++)
+        if (storage_has_kernel(graph_node(graph, v)))
+            place_node(&f, v);
+    order_nodes(&f);
+}

@@ -1,0 +1,107 @@
+// The table of passes and the loop that runs them.
+#include "passes/pass.h"
+
+#include <string.h>
+
+#include "ir/base/diag.h"
+#include "ir/text_form.h"
+#include "passes/all.h"
+
+static const Pass passes[] = {
+#define PASS(name, function, doc) {#name, function, doc},
+#include "passes/passes.def"
+#undef PASS
+};
+enum { PASS_COUNT = sizeof passes / sizeof passes[0] };
+
+const Pass *pass_table(int *count)
+{
+    *count = PASS_COUNT;
+    return passes;
+}
+
+static const Pass *find_pass(const char *name, size_t length)
+{
+    for (int i = 0; i < PASS_COUNT; i++)
+        if (strlen(passes[i].name) == length &&
+            memcmp(passes[i].name, name, length) == 0)
+            return &passes[i];
+    return NULL;
+}
+
+const Pass *pass_by_name(const char *name)
+{
+    return find_pass(name, strlen(name));
+}
+
+// The text form must say everything a graph holds: what is read back from it
+// prints as the same bytes.
+static void check_round_trip(const Graph *graph, const Pass *pass,
+                             Arena *scratch)
+{
+    Text first = text_new(scratch), second = text_new(scratch);
+    graph_print(graph, &first);
+    // Two NULs at the end, as sources have.
+    char *text = arena_alloc(scratch, first.length + 2);
+    memcpy(text, text_string(&first), first.length);
+    Source source = {arena_printf(scratch, "after pass %s", pass->name), text,
+                     first.length};
+    DiagList diags = diag_list_new(scratch);
+    GraphList *list = graph_parse(scratch, &source, &diags);
+    if (!list || list->graphs.count != 1) {
+        diag_print(&diags, stderr, false);
+        INTERNAL_ERROR("after pass %s, graph \"%s\" does not read back",
+                       pass->name, graph->name);
+    }
+    graph_print(list->graphs.at[0], &second);
+    if (strcmp(text_string(&first), text_string(&second)) != 0)
+        INTERNAL_ERROR("after pass %s, graph \"%s\" reads back as another",
+                       pass->name, graph->name);
+}
+
+static void run_pass(Graph *graph, const Pass *pass, bool paranoid,
+                     PassObserver *observe, void *context)
+{
+    Arena *scratch = arena_new();
+    pass->run(graph, scratch);
+    if (observe)
+        observe(context, pass, graph);
+    const char *wrong = graph_verify(graph, scratch);
+    if (wrong)
+        INTERNAL_ERROR("after pass %s, graph \"%s\": %s", pass->name,
+                       graph->name, wrong);
+    if (paranoid)
+        check_round_trip(graph, pass, scratch);
+    arena_free(scratch);
+}
+
+// The first name in a comma-separated list that is no pass, or NULL.
+static const char *unknown_name(const Graph *graph, const char *names)
+{
+    for (const char *at = names; *at;) {
+        size_t length = strcspn(at, ",");
+        if (!find_pass(at, length))
+            return arena_strndup(graph->arena, at, length);
+        at += length + (at[length] == ',');
+    }
+    return NULL;
+}
+
+const char *passes_run(Graph *graph, const char *names, bool paranoid,
+                       PassObserver *observe, void *context)
+{
+    if (!names) {
+        for (int i = 0; i < PASS_COUNT; i++)
+            run_pass(graph, &passes[i], paranoid, observe, context);
+        return NULL;
+    }
+    const char *unknown = unknown_name(graph, names);
+    if (unknown)
+        return unknown;
+    for (const char *at = names; *at;) {
+        size_t length = strcspn(at, ",");
+        run_pass(graph, find_pass(at, length), paranoid, observe, context);
+        at += length + (at[length] == ',');
+    }
+    return NULL;
+}

@@ -1,0 +1,151 @@
+// Rules for ops that move or regroup elements. Views of views become one view,
+// views that change nothing vanish, and transposes go into products.
+#include "passes/simplify.h"
+
+#include "ir/build.h"
+
+static bool same_dims(const Rewrite *rewrite, Value v, const Node *node)
+{
+    return type_same_dims(graph_type(rewrite->graph, v), &node->type);
+}
+
+// 0, 1, 2, ...
+static bool is_identity(IntList list)
+{
+    for (int i = 0; i < list.count; i++)
+        if (list.at[i] != i)
+            return false;
+    return true;
+}
+
+static bool all_zero(IntList list)
+{
+    for (int i = 0; i < list.count; i++)
+        if (list.at[i] != 0)
+            return false;
+    return true;
+}
+
+static Value reshape_to(Rewrite *rewrite, Value x, const TensorType *type)
+{
+    if (type_same_dims(graph_type(rewrite->graph, x), type))
+        return x;
+    return build_reshape(rewrite->graph, x, type->rank, type->dims);
+}
+
+Value simplify_broadcast(Rewrite *rewrite, const Node *node)
+{
+    IntList axes = node->attrs[BROADCAST_AXES].ints;
+    if (same_dims(rewrite, node->inputs[0], node) && is_identity(axes))
+        return node->inputs[0];
+    const Node *inner = rewrite_node(rewrite, node->inputs[0]);
+    if (inner->op != OP_BROADCAST)
+        return NO_VALUE;
+    // Axis i of x lies at inner axis a[i], and that at outer axis axes[a[i]].
+    IntList first = inner->attrs[BROADCAST_AXES].ints;
+    int64_t composed[MAX_RANK];
+    for (int i = 0; i < first.count; i++)
+        composed[i] = axes.at[first.at[i]];
+    return build_broadcast(rewrite->graph, inner->inputs[0], node->type.rank,
+                           node->type.dims, composed);
+}
+
+Value simplify_reshape(Rewrite *rewrite, const Node *node)
+{
+    if (same_dims(rewrite, node->inputs[0], node))
+        return node->inputs[0];
+    const Node *inner = rewrite_node(rewrite, node->inputs[0]);
+    return inner->op == OP_RESHAPE
+               ? reshape_to(rewrite, inner->inputs[0], &node->type)
+               : NO_VALUE;
+}
+
+// Whether the axes longer than 1 keep their order, so that no element moves.
+static bool moves_nothing(const Node *node, IntList perm)
+{
+    int64_t last = -1;
+    for (int i = 0; i < perm.count; i++) {
+        if (node->type.dims[i] == 1)
+            continue;
+        if (perm.at[i] < last)
+            return false;
+        last = perm.at[i];
+    }
+    return true;
+}
+
+Value simplify_transpose(Rewrite *rewrite, const Node *node)
+{
+    IntList perm = node->attrs[PERM_PERM].ints;
+    if (moves_nothing(node, perm))
+        return is_identity(perm)
+                   ? node->inputs[0]
+                   : reshape_to(rewrite, node->inputs[0], &node->type);
+    const Node *inner = rewrite_node(rewrite, node->inputs[0]);
+    if (inner->op != OP_TRANSPOSE)
+        return NO_VALUE;
+    // Axis i is axis perm[i] of the inner result, which is first[perm[i]] of x.
+    IntList first = inner->attrs[PERM_PERM].ints;
+    int64_t composed[MAX_RANK];
+    for (int i = 0; i < perm.count; i++)
+        composed[i] = first.at[perm.at[i]];
+    return build_transpose(rewrite->graph, inner->inputs[0], composed);
+}
+
+Value simplify_slice(Rewrite *rewrite, const Node *node)
+{
+    if (same_dims(rewrite, node->inputs[0], node))
+        return node->inputs[0];
+    const Node *inner = rewrite_node(rewrite, node->inputs[0]);
+    if (inner->op != OP_SLICE)
+        return NO_VALUE;
+    IntList first = inner->attrs[SLICE_START].ints;
+    IntList start = node->attrs[SLICE_START].ints;
+    int64_t sum[MAX_RANK];
+    for (int i = 0; i < start.count; i++)
+        sum[i] = first.at[i] + start.at[i];
+    return build_slice(rewrite->graph, inner->inputs[0], sum, node->type.dims);
+}
+
+Value simplify_pad(Rewrite *rewrite, const Node *node)
+{
+    (void)rewrite;
+    bool nothing = all_zero(node->attrs[PAD_LOW].ints) &&
+                   all_zero(node->attrs[PAD_HIGH].ints);
+    return nothing ? node->inputs[0] : NO_VALUE;
+}
+
+Value simplify_concat(Rewrite *rewrite, const Node *node)
+{
+    (void)rewrite;
+    return node->input_count == 1 ? node->inputs[0] : NO_VALUE;
+}
+
+// Over axes of size 1 (or none) both sum and maximum are the element itself.
+Value simplify_reduce(Rewrite *rewrite, const Node *node)
+{
+    const TensorType *type = graph_type(rewrite->graph, node->inputs[0]);
+    if (type_elements(type) != type_elements(&node->type))
+        return NO_VALUE;
+    return reshape_to(rewrite, node->inputs[0], &node->type);
+}
+
+// A matrix's transpose is read by a flag of the product.
+Value simplify_matmul(Rewrite *rewrite, const Node *node)
+{
+    bool trans[2] = {node->attrs[MATMUL_TRANS_A].i != 0,
+                     node->attrs[MATMUL_TRANS_B].i != 0};
+    Value operands[2];
+    bool changed = false;
+    for (int i = 0; i < 2; i++) {
+        const Node *input = rewrite_node(rewrite, node->inputs[i]);
+        bool through = input->op == OP_TRANSPOSE;
+        operands[i] = through ? input->inputs[0] : node->inputs[i];
+        trans[i] ^= through;
+        changed |= through;
+    }
+    if (!changed)
+        return NO_VALUE;
+    return build_matmul(rewrite->graph, operands[0], operands[1], trans[0],
+                        trans[1]);
+}
