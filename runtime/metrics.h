@@ -26,9 +26,8 @@ Status metrics_write(Metrics *metrics, int64_t step, int count,
                      const char *const *names, const double *values);
 void metrics_close(Metrics *metrics);
 
-// One series of the file, for plots: the values of `name` in the lines of
-// `phase`, with their steps. The arrays are the caller's (free).
-Status metrics_series(const char *out, const char *phase, const char *name,
-                      double **steps, double **values, int *count);
+// Draws the losses of the named phases, as far as the file has them, to
+// OUT/curves.png.
+Status metrics_plot(const char *out, int count, const char *const *phases);
 
 #endif

@@ -17,6 +17,7 @@
 #include "runtime/reports.h"
 #include "runtime/rundir.h"
 #include "runtime/sampler.h"
+#include "runtime/trainset.h"
 #include "runtime/weights.h"
 
 // Seconds between two calls of the progress callback.
@@ -73,83 +74,11 @@ __attribute__((format(printf, 2, 3))) static void say(const Run *run,
 
 // ---- the training set -------------------------------------------------------
 
-static Status check_classes(const Run *run)
-{
-    const ProgramPhase *phase = run->phase;
-    int classes = dataset_classes(run->data);
-    if (phase->source == SOURCE_LABELED && classes == 0)
-        return status_error(STATUS_DATA,
-                            "phase %s needs labels, and the data has none: "
-                            "put the images into one folder per class",
-                            phase->name);
-    if (phase->classes && classes && phase->classes != classes)
-        return status_error(STATUS_DATA,
-                            "phase %s is made for %d classes and the data has "
-                            "%d: --set classes=%d",
-                            phase->name, phase->classes, classes, classes);
-    return status_ok();
-}
-
-// `labels = 10` means ten of every class, not ten where there are ten.
-static Status check_amount(const Run *run)
-{
-    const ProgramPhase *phase = run->phase;
-    int classes = dataset_classes(run->data);
-    if (phase->source != SOURCE_LABELED ||
-        phase->label_rule != LABELS_PER_CLASS)
-        return status_ok();
-    int64_t *counts = calloc((size_t)classes, sizeof *counts);
-    if (!counts)
-        return status_error(STATUS_MEMORY, "no memory to count classes");
-    int64_t images = dataset_count(run->data, SPLIT_TRAIN);
-    for (int64_t i = 0; i < images; i++) {
-        int label = dataset_label(run->data, SPLIT_TRAIN, i);
-        if (label >= 0 && label < classes)
-            counts[label]++;
-    }
-    Status status = status_ok();
-    for (int i = 0; i < classes && status.code == STATUS_OK; i++)
-        if ((double)counts[i] < phase->label_amount)
-            status = status_error(
-                STATUS_DATA,
-                "phase %s wants %g labelled images of each class, and class "
-                "\"%s\" has %" PRId64,
-                phase->name, phase->label_amount,
-                dataset_class_name(run->data, i), counts[i]);
-    free(counts);
-    return status;
-}
-
-static Status check_labels(const Run *run)
-{
-    const ProgramPhase *phase = run->phase;
-    if (phase->source != SOURCE_LABELED || !phase->classes)
-        return status_ok();
-    for (int64_t i = 0; i < run->image_count; i++) {
-        int64_t index = run->indices[i];
-        int label = dataset_label(run->data, SPLIT_TRAIN, index);
-        if (label < 0 || label >= phase->classes)
-            return status_error(
-                STATUS_DATA, "%s has label %d, and the program %d classes",
-                dataset_sample_name(run->data, SPLIT_TRAIN, index), label,
-                phase->classes);
-    }
-    return status_ok();
-}
-
 static Status select_images(Run *run)
 {
     const ProgramPhase *phase = run->phase;
-    TRY(check_classes(run));
-    TRY(check_amount(run));
-    TRY(dataset_select(run->data, (PhaseSource)phase->source,
-                       (LabelRule)phase->label_rule, phase->label_amount,
-                       run->options->seed, &run->indices, &run->image_count));
-    if (run->image_count == 0)
-        return status_error(STATUS_DATA,
-                            "there are no images to train phase %s on",
-                            phase->name);
-    TRY(check_labels(run));
+    TRY(trainset_select(phase, run->data, run->options->seed, &run->indices,
+                        &run->image_count));
     if (run->image_count < phase->batch)
         say(run,
             "the batch of %d is larger than the %" PRId64
@@ -507,6 +436,22 @@ static Status write_evaluation(Run *run)
                          names, values);
 }
 
+// Curves are a help for the eye: not drawing them is no failure of the run.
+static void draw_curves(Run *run)
+{
+    const Program *program = run->program;
+    int count = program->phase_count;
+    const char **names = calloc((size_t)count + 1, sizeof *names);
+    for (int i = 0; names && i < count; i++)
+        names[i] = program->phases[i].name;
+    Status status = status_ok();
+    if (names)
+        status = metrics_plot(run->options->out, count, names);
+    if (status.code != STATUS_OK)
+        say(run, "no curves: %s", status.text);
+    free(names);
+}
+
 static Status finish(Run *run)
 {
     char path[RUNDIR_PATH];
@@ -520,6 +465,7 @@ static Status finish(Run *run)
                       run->options, run->result));
     if (run->result->test_count)
         TRY(write_evaluation(run));
+    draw_curves(run);
     TRY(rundir_path(run->options->out, run->phase->name, "model.safetensors",
                     path));
     TRY(model_save(path, &run->store, run->program->name, run->phase->name,
@@ -590,7 +536,7 @@ Status train_phase(const Program *program, int phase, Dataset *data,
 
 static Status evaluate_weights(Run *run, const char *weights)
 {
-    TRY(check_classes(run));
+    TRY(trainset_check_classes(run->phase, run->data));
     TRY(store_add_plan(&run->store, &run->phase->eval));
     TRY(weights_load_all(weights, &run->store));
     TRY(weights_load_teacher(run->phase, run->options, &run->store));

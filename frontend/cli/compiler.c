@@ -1,5 +1,6 @@
 #include "frontend/cli/compiler.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -119,7 +120,7 @@ Status compiler_check_phases(Arena *arena, int wanted_count,
     return status_ok();
 }
 
-static Status check_phases(const Compiler *compiler)
+Status compiler_check_names(const Compiler *compiler)
 {
     const Experiment *experiment = compiler->experiment;
     int count = experiment->phases.count;
@@ -128,6 +129,16 @@ static Status check_phases(const Compiler *compiler)
         names[i] = experiment->phases.at[i].name;
     return compiler_check_phases(compiler->arena, compiler->phase_count,
                                  compiler->phases, count, names);
+}
+
+int compiler_threads(const Compiler *compiler)
+{
+    cpu_set_t set;
+    if (compiler->codegen.threads > 0)
+        return compiler->codegen.threads;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    return CPU_COUNT(&set);
 }
 
 // ---- the steps --------------------------------------------------------------
@@ -274,7 +285,7 @@ Status compiler_run(Compiler *compiler, Program **result)
     // Text to graphs: parse, elaborate, differentiate.
     if (!compiler->experiment && !compiler_load(compiler))
         return source_errors(compiler);
-    TRY(check_phases(compiler));
+    TRY(compiler_check_names(compiler));
     // Graph to graph: simplify, fuse, schedule.
     TRY(optimize(compiler));
     if (emit == EMIT_GRAPH || emit == EMIT_DOT)

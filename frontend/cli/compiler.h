@@ -64,6 +64,11 @@ int compiler_report(const Compiler *compiler, const Cli *cli,
 
 // Is the phase one of those to compile?
 bool compiler_wants(const Compiler *compiler, const char *phase);
+// STATUS_USAGE when the compiler's wanted phases are not all in the loaded
+// program.
+Status compiler_check_names(const Compiler *compiler);
+// Threads the program will run on: as asked for, or the cores there are.
+int compiler_threads(const Compiler *compiler);
 // STATUS_USAGE with a did-you-mean when a name in `wanted` is none of a
 // program's phases.
 Status compiler_check_phases(Arena *arena, int wanted_count,

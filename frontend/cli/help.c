@@ -6,7 +6,11 @@
 
 void help_version(FILE *out)
 {
-    fprintf(out, "simcc %s\n", SIMCC_VERSION);
+    CodegenOptions options = {.cpu = "native"};
+    Codegen *codegen = codegen_new(&options);
+    fprintf(out, "simcc %s\ncompiles for %s\n", SIMCC_VERSION,
+            codegen_target(codegen));
+    codegen_free(codegen);
 }
 
 void help_overview(FILE *out)

@@ -1,0 +1,108 @@
+// simcc data info, simcc data synth.
+#include <stdlib.h>
+
+#include "frontend/cli/cli.h"
+#include "runtime/data.h"
+#include "runtime/synth.h"
+
+// ---- info -------------------------------------------------------------------
+
+static int64_t class_count(const Dataset *data, DataSplit split, int label)
+{
+    int64_t images = 0, all = dataset_count(data, split);
+    for (int64_t i = 0; i < all; i++)
+        images += dataset_label(data, split, i) == label;
+    return images;
+}
+
+static void print_info(const Dataset *data)
+{
+    const DataSkip *skips;
+    int skipped = dataset_skips(data, &skips);
+    printf("%s\n", dataset_description(data));
+    if (dataset_classes(data))
+        printf("\n%10s %10s  class\n", "training", "test");
+    for (int i = 0; i < dataset_classes(data); i++)
+        printf("%10lld %10lld  %s\n",
+               (long long)class_count(data, SPLIT_TRAIN, i),
+               (long long)class_count(data, SPLIT_TEST, i),
+               dataset_class_name(data, i));
+    if (skipped)
+        printf("\nleft out:\n");
+    for (int i = 0; i < skipped; i++)
+        printf("  %s: %s\n", skips[i].path, skips[i].reason);
+}
+
+static void print_info_json(const Dataset *data, Arena *arena)
+{
+    Text text = text_new(arena);
+    const DataSkip *skips;
+    int skipped = dataset_skips(data, &skips);
+    text_addf(&text, "{\"training\":%lld,\"test\":%lld,\"description\":",
+              (long long)dataset_count(data, SPLIT_TRAIN),
+              (long long)dataset_count(data, SPLIT_TEST));
+    text_add_json(&text, dataset_description(data));
+    text_add(&text, ",\"classes\":[");
+    for (int i = 0; i < dataset_classes(data); i++) {
+        text_addf(&text, "%s{\"name\":", i ? "," : "");
+        text_add_json(&text, dataset_class_name(data, i));
+        text_addf(&text, ",\"training\":%lld,\"test\":%lld}",
+                  (long long)class_count(data, SPLIT_TRAIN, i),
+                  (long long)class_count(data, SPLIT_TEST, i));
+    }
+    text_add(&text, "],\"left_out\":[");
+    for (int i = 0; i < skipped; i++) {
+        text_addf(&text, "%s{\"path\":", i ? "," : "");
+        text_add_json(&text, skips[i].path);
+        text_add(&text, ",\"reason\":");
+        text_add_json(&text, skips[i].reason);
+        text_add(&text, "}");
+    }
+    text_add(&text, "]}");
+    puts(text_string(&text));
+}
+
+int command_data_info(Cli *cli)
+{
+    DataOptions options = {0};
+    Dataset *data;
+    int64_t seed;
+    CLI_TRY(cli, cli_whole(cli, OPT_seed, 0, 0, INT64_MAX, &seed));
+    CLI_TRY(cli, cli_number(cli, OPT_held_out, 0.2, 0, 0.95,
+                            &options.test_fraction));
+    options.seed = (uint64_t)seed;
+    CLI_TRY(cli, dataset_open(cli->words[0], &options, &data));
+    if (cli_has(cli, OPT_json))
+        print_info_json(data, cli->arena);
+    else
+        print_info(data);
+    dataset_free(data);
+    return STATUS_OK;
+}
+
+// ---- synth ------------------------------------------------------------------
+
+int command_data_synth(Cli *cli)
+{
+    int64_t classes, per_class, size, seed;
+    CLI_TRY(cli,
+            cli_whole(cli, OPT_classes, 8, 2, SYNTH_MAX_CLASSES, &classes));
+    CLI_TRY(cli, cli_whole(cli, OPT_per_class, 250, 1, 99999, &per_class));
+    CLI_TRY(cli, cli_whole(cli, OPT_size, 32, 16, 512, &size));
+    CLI_TRY(cli, cli_whole(cli, OPT_seed, 0, 0, INT64_MAX, &seed));
+    SynthOptions options = {
+        .classes = (int)classes,
+        .size = (int)size,
+        .train = (int)per_class,
+        .test = (int)(per_class + 4) / 5,
+        .seed = (uint64_t)seed,
+    };
+    CLI_TRY(cli, synth_write(cli->words[0], &options));
+    cli_note(cli,
+             "%s: %d classes of %d training and %d test images, %dx%d pixels",
+             cli->words[0], options.classes, options.train, options.test,
+             options.size, options.size);
+    cli_note(cli, "next: simcc run models/quickstart.net --data %s --out run",
+             cli->words[0]);
+    return STATUS_OK;
+}

@@ -1,0 +1,342 @@
+// simcc summary: what a phase's net is made of, from its graphs.
+#include <string.h>
+
+#include "codegen/codegen.h"
+#include "frontend/cli/compiler.h"
+#include "passes/pass.h"
+
+// One line of the table: everything in one block of the net.
+typedef struct Row {
+    const char *scope;  // "layer1.0"
+    const char *shape;  // of the last tensor made there
+    int64_t trainable;  // numbers in weights the phase changes
+    int64_t with_state; // and in frozen weights and running state
+    int64_t macs;       // multiply-adds of one image
+} Row;
+
+typedef struct Summary {
+    Arena *arena;
+    const ExperimentPhase *phase;
+    VEC(Row) rows;
+    int64_t param_bytes, slab_bytes, scratch_bytes;
+    int threads;
+} Summary;
+
+// ---- scopes -----------------------------------------------------------------
+
+// The block a name belongs to: its first part, with the second when that is a
+// number ("layer1.0.conv1" -> "layer1.0"), as long as something follows.
+static const char *block_of(Arena *arena, const char *scope)
+{
+    size_t first = strcspn(scope, ".");
+    if (!scope[first])
+        return arena_strdup(arena, scope);
+    const char *rest = scope + first + 1;
+    size_t digits = strspn(rest, "0123456789");
+    if (digits && (rest[digits] == '.' || !rest[digits]))
+        first += 1 + digits;
+    return arena_strndup(arena, scope, first);
+}
+
+static Row *row_of(Summary *summary, const char *scope)
+{
+    const char *block = block_of(summary->arena, scope);
+    for (int i = 0; i < summary->rows.count; i++)
+        if (strcmp(summary->rows.at[i].scope, block) == 0)
+            return &summary->rows.at[i];
+    Row row = {.scope = block};
+    vec_push(summary->arena, &summary->rows, row);
+    return &summary->rows.at[summary->rows.count - 1];
+}
+
+static bool begins(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+// ---- counting ---------------------------------------------------------------
+
+// Multiply-adds of a product: one per element of the output and element summed
+// over.
+static int64_t node_macs(const Graph *graph, const Node *node)
+{
+    if (node->op == OP_CONV2D) {
+        const TensorType *weight = graph_type(graph, node->inputs[1]);
+        return type_elements(&node->type) * weight->dims[1] * weight->dims[2] *
+               weight->dims[3];
+    }
+    if (node->op == OP_MATMUL) {
+        const TensorType *a = graph_type(graph, node->inputs[0]);
+        bool transposed = node->attrs[MATMUL_TRANS_A].i != 0;
+        return type_elements(&node->type) * a->dims[transposed ? 0 : 1];
+    }
+    return 0;
+}
+
+static const char *param_name(const Node *node)
+{
+    return node->attrs[PARAM_NAME].text;
+}
+
+// Is the param written by the phase's step?
+static bool is_trained(const Graph *train, const char *name)
+{
+    for (int i = 0; i < train->nodes.count; i++) {
+        const Node *node = &train->nodes.at[i];
+        if (node->op == OP_ASSIGN &&
+            strcmp(param_name(graph_node(train, node->inputs[0])), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+// The scope of a param is its name without the last part.
+static void count_param(Summary *summary, const Node *node)
+{
+    const char *name = param_name(node), *dot = strrchr(name, '.');
+    const char *role = node->attrs[PARAM_ROLE].text;
+    int64_t numbers = type_elements(&node->type);
+    Row *row = row_of(
+        summary,
+        dot ? arena_strndup(summary->arena, name, (size_t)(dot - name)) : name);
+    if (strcmp(role, "slot") == 0)
+        return;
+    row->with_state += numbers;
+    if (strcmp(role, "weight") == 0 && is_trained(summary->phase->train, name))
+        row->trainable += numbers;
+}
+
+// Rows of images: a batch of views.
+static int64_t image_rows(const ExperimentPhase *phase)
+{
+    return (int64_t)phase->batch * phase->views;
+}
+
+static void count_nodes(Summary *summary)
+{
+    const Graph *graph = summary->phase->forward;
+    int64_t rows = image_rows(summary->phase);
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Node *node = &graph->nodes.at[i];
+        const char *scope = node->origin.scope;
+        if (node->op == OP_PARAM)
+            count_param(summary, node);
+        else if (scope && *scope && op_info(node->op)->lower != LOWER_LEAF) {
+            Row *row = row_of(summary, scope);
+            row->macs += node_macs(graph, node) / rows;
+            row->shape = type_text(summary->arena, &node->type);
+        }
+    }
+}
+
+// What is made outside any scope: the losses' products.
+static int64_t loose_macs(const Summary *summary)
+{
+    const Graph *graph = summary->phase->forward;
+    int64_t macs = 0;
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Node *node = &graph->nodes.at[i];
+        if (!node->origin.scope || !*node->origin.scope)
+            macs += node_macs(graph, node) / image_rows(summary->phase);
+    }
+    return macs;
+}
+
+// ---- memory -----------------------------------------------------------------
+
+// Lowers the training step as `compile` would: what it needs is known exactly.
+static void plan_memory(Summary *summary, const Compiler *compiler)
+{
+    Codegen *codegen = codegen_new(&compiler->codegen);
+    Plan plan = {0};
+    passes_run(summary->phase->train, NULL, false, NULL, NULL);
+    codegen_lower(codegen, summary->phase->train, &plan);
+    for (int i = 0; i < plan.param_count; i++)
+        summary->param_bytes += plan.params[i].tensor.bytes;
+    summary->slab_bytes = plan.slab_bytes;
+    summary->scratch_bytes = plan.scratch_bytes;
+    plan_free(&plan);
+    codegen_free(codegen);
+}
+
+static int64_t total_bytes(const Summary *summary)
+{
+    return summary->param_bytes + summary->slab_bytes +
+           summary->scratch_bytes * summary->threads;
+}
+
+// ---- printing ---------------------------------------------------------------
+
+static Row sum_rows(const Summary *summary, bool (*wanted)(const char *scope))
+{
+    Row sum = {0};
+    for (int i = 0; i < summary->rows.count; i++) {
+        const Row *row = &summary->rows.at[i];
+        if (wanted && !wanted(row->scope))
+            continue;
+        sum.trainable += row->trainable;
+        sum.with_state += row->with_state;
+        sum.macs += row->macs;
+    }
+    return sum;
+}
+
+static bool is_head(const char *scope)
+{
+    return begins(scope, "head");
+}
+
+static bool is_classifier(const char *scope)
+{
+    return strcmp(scope, "fc") == 0 || begins(scope, "fc.");
+}
+
+static bool is_teacher(const char *scope)
+{
+    return strcmp(scope, "teacher") == 0 || begins(scope, "teacher.");
+}
+
+static bool is_backbone(const char *scope)
+{
+    return !is_head(scope) && !is_classifier(scope) && !is_teacher(scope);
+}
+
+// "1,234,567"
+static const char *grouped(Arena *arena, int64_t number)
+{
+    char digits[32];
+    int length = snprintf(digits, sizeof digits, "%lld", (long long)number);
+    Text text = text_new(arena);
+    for (int i = 0; i < length; i++) {
+        if (i && (length - i) % 3 == 0)
+            text_add(&text, ",");
+        text_add_n(&text, &digits[i], 1);
+    }
+    return text_string(&text);
+}
+
+static void print_row(const Summary *summary, const Row *row)
+{
+    printf("%-20s %-22s %14s %14s %16s\n", row->scope,
+           row->shape ? row->shape : "",
+           grouped(summary->arena, row->trainable),
+           grouped(summary->arena, row->with_state),
+           grouped(summary->arena, row->macs));
+}
+
+static void print_part(const Summary *summary, const char *name,
+                       bool (*wanted)(const char *scope))
+{
+    Row sum = sum_rows(summary, wanted);
+    sum.scope = name;
+    if (sum.with_state || sum.macs)
+        print_row(summary, &sum);
+}
+
+static void print_table(const Summary *summary)
+{
+    const ExperimentPhase *phase = summary->phase;
+    printf("phase %s: batch %d", phase->name, phase->batch);
+    if (phase->views > 1)
+        printf(" x %d views", phase->views);
+    printf(" of %dx%d pixels\n\n", phase->image_width, phase->image_height);
+    printf("%-20s %-22s %14s %14s %16s\n", "block", "output", "trainable",
+           "with state", "mult-adds/image");
+    for (int i = 0; i < summary->rows.count; i++)
+        print_row(summary, &summary->rows.at[i]);
+    puts("");
+    print_part(summary, "backbone", is_backbone);
+    print_part(summary, "head", is_head);
+    print_part(summary, "classifier", is_classifier);
+    print_part(summary, "teacher", is_teacher);
+    print_part(summary, "all", NULL);
+    printf("\nloss and reports: %s multiply-adds per image\n",
+           grouped(summary->arena, loose_macs(summary)));
+    printf("memory of a step: %.1f MB = %.1f parameters and optimizer + %.1f "
+           "activations + %.1f scratch of %d threads\n\n",
+           1e-6 * (double)total_bytes(summary),
+           1e-6 * (double)summary->param_bytes,
+           1e-6 * (double)summary->slab_bytes,
+           1e-6 * (double)(summary->scratch_bytes * summary->threads),
+           summary->threads);
+}
+
+static void add_json_numbers(Text *text, const Row *row)
+{
+    text_addf(text, "\"trainable\":%lld,\"with_state\":%lld,\"macs\":%lld}",
+              (long long)row->trainable, (long long)row->with_state,
+              (long long)row->macs);
+}
+
+static void add_json_part(const Summary *summary, Text *text, const char *name,
+                          bool (*wanted)(const char *scope))
+{
+    Row sum = sum_rows(summary, wanted);
+    text_addf(text, ",\"%s\":{", name);
+    add_json_numbers(text, &sum);
+}
+
+static void print_json(const Summary *summary)
+{
+    const ExperimentPhase *phase = summary->phase;
+    Text text = text_new(summary->arena);
+    text_add(&text, "{\"phase\":");
+    text_add_json(&text, phase->name);
+    text_addf(&text, ",\"batch\":%d,\"views\":%d,\"layers\":[", phase->batch,
+              phase->views);
+    for (int i = 0; i < summary->rows.count; i++) {
+        const Row *row = &summary->rows.at[i];
+        text_addf(&text, "%s{\"name\":", i ? "," : "");
+        text_add_json(&text, row->scope);
+        text_add(&text, ",\"output\":");
+        text_add_json(&text, row->shape ? row->shape : "");
+        text_add(&text, ",");
+        add_json_numbers(&text, row);
+    }
+    text_add(&text, "]");
+    add_json_part(summary, &text, "backbone", is_backbone);
+    add_json_part(summary, &text, "head", is_head);
+    add_json_part(summary, &text, "fc", is_classifier);
+    add_json_part(summary, &text, "teacher", is_teacher);
+    add_json_part(summary, &text, "total", NULL);
+    text_addf(&text,
+              ",\"loss_macs\":%lld,\"memory\":{\"parameters\":%lld,"
+              "\"activations\":%lld,\"scratch\":%lld,\"threads\":%d,"
+              "\"total\":%lld}}",
+              (long long)loose_macs(summary), (long long)summary->param_bytes,
+              (long long)summary->slab_bytes, (long long)summary->scratch_bytes,
+              summary->threads, (long long)total_bytes(summary));
+    puts(text_string(&text));
+}
+
+// ---- command ----------------------------------------------------------------
+
+static void summarize(const Cli *cli, const Compiler *compiler,
+                      const ExperimentPhase *phase, int threads)
+{
+    Summary summary = {.arena = cli->arena, .phase = phase, .threads = threads};
+    count_nodes(&summary);
+    plan_memory(&summary, compiler);
+    if (cli_has(cli, OPT_json))
+        print_json(&summary);
+    else
+        print_table(&summary);
+}
+
+int command_summary(Cli *cli)
+{
+    Compiler compiler;
+    CLI_TRY(cli, compiler_open(&compiler, cli));
+    if (!compiler_load(&compiler)) {
+        diag_print(&compiler.diags, stderr, cli->color);
+        return STATUS_SOURCE;
+    }
+    diag_print(&compiler.diags, stderr, cli->color);
+    CLI_TRY(cli, compiler_check_names(&compiler));
+    const Experiment *experiment = compiler.experiment;
+    for (int i = 0; i < experiment->phases.count; i++)
+        if (compiler_wants(&compiler, experiment->phases.at[i].name))
+            summarize(cli, &compiler, &experiment->phases.at[i],
+                      compiler_threads(&compiler));
+    return STATUS_OK;
+}

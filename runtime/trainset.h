@@ -1,0 +1,17 @@
+// The images a phase trains on, and whether they fit it.
+#ifndef SIMCC_RUNTIME_TRAINSET_H
+#define SIMCC_RUNTIME_TRAINSET_H
+
+#include "runtime/data.h"
+
+// STATUS_DATA when the phase needs labels and the data has none, or both have
+// classes and not the same number.
+Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data);
+
+// The training indices the phase may use, as dataset_select. STATUS_DATA when
+// there are none, a class has fewer images than the phase wants labels of, or
+// a label is outside the program's classes.
+Status trainset_select(const ProgramPhase *phase, const Dataset *data,
+                       uint64_t seed, int64_t **indices, int64_t *count);
+
+#endif
