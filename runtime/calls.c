@@ -10,11 +10,15 @@
 // CONV_GW  imm as CONV, then o_blocks image_chunks
 //          args x dy out                    [o_blocks * image_chunks]
 //          out has one dw per chunk, the sum over its images in their order;
-//          task t is block t % o_blocks of the chunk t / o_blocks.
+//          task t is block t % o_blocks of the chunk t / o_blocks. Here
+//          images_per_task is the number of images in one product.
 //
 // pt and pl are the zero rows above and zero columns left of the image; those
-// below and right follow from oh and ow. The three convolutions need scratch
-// for c*kh*kw x oh*ow elements, except 1x1 with stride 1 and no padding.
+// below and right follow from oh and ow. More than one image per task pays for
+// small maps, where gemm's packing of the weights is what takes the time.
+// Scratch, in elements: c*kh*kw * oh*ow with one image per task (none at all
+// for 1x1 with stride 1 and no padding), else
+// images_per_task * (c*kh*kw + o) * oh*ow.
 #include "runtime/calls.h"
 
 #include <cblas.h>
@@ -24,14 +28,31 @@
 
 typedef struct Conv {
     int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, pt, pl, images_per_task;
-    bool direct; // the image is its own column matrix
+    int64_t taps, area;        // rows and columns of the column matrix
+    int64_t in_size, out_size; // of one image
+    bool direct;               // the image is its own column matrix
 } Conv;
 
 static Conv conv_read(const int64_t *imm)
 {
-    Conv conv = {imm[0],  imm[1],  imm[2],  imm[3],  imm[4],
-                 imm[5],  imm[6],  imm[7],  imm[8],  imm[9],
-                 imm[10], imm[11], imm[12], imm[13], false};
+    Conv conv = {.n = imm[0],
+                 .c = imm[1],
+                 .h = imm[2],
+                 .w = imm[3],
+                 .o = imm[4],
+                 .kh = imm[5],
+                 .kw = imm[6],
+                 .oh = imm[7],
+                 .ow = imm[8],
+                 .sh = imm[9],
+                 .sw = imm[10],
+                 .pt = imm[11],
+                 .pl = imm[12],
+                 .images_per_task = imm[13]};
+    conv.taps = conv.c * conv.kh * conv.kw;
+    conv.area = conv.oh * conv.ow;
+    conv.in_size = conv.c * conv.h * conv.w;
+    conv.out_size = conv.o * conv.area;
     conv.direct = conv.kh == 1 && conv.kw == 1 && conv.sh == 1 &&
                   conv.sw == 1 && conv.pt == 0 && conv.pl == 0 &&
                   conv.oh == conv.h && conv.ow == conv.w;
@@ -53,8 +74,7 @@ static int64_t conv_block_rows(const Conv *conv, int64_t element)
     enum { CACHE_BYTES = 1 << 20, MIN_COLUMNS = 512 };
     if (conv->direct || conv->ow == 0)
         return conv->oh ? conv->oh : 1;
-    int64_t taps = conv->c * conv->kh * conv->kw;
-    int64_t row_bytes = taps * conv->ow * element;
+    int64_t row_bytes = conv->taps * conv->ow * element;
     int64_t rows = CACHE_BYTES / (row_bytes ? row_bytes : 1);
     int64_t least = (MIN_COLUMNS + conv->ow - 1) / conv->ow;
     if (rows < least)

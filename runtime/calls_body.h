@@ -38,43 +38,73 @@ static void NAME(copy_taps)(T *to, const T *row, int64_t width, int64_t ow,
 }
 
 // columns[(channel, ky, kx)][(oy, ox)] for output rows first .. first+rows-1.
+// Each tap's numbers begin `ld` after the last one's.
 static void NAME(im2col)(const Conv *conv, const T *image, int64_t first,
-                         int64_t rows, T *columns)
+                         int64_t rows, T *columns, int64_t ld)
 {
     for (int64_t c = 0; c < conv->c; c++, image += conv->h * conv->w)
-        for (int64_t tap = 0; tap < conv->kh * conv->kw; tap++) {
+        for (int64_t tap = 0; tap < conv->kh * conv->kw; tap++, columns += ld) {
             int64_t start = tap % conv->kw - conv->pl;
             int64_t y = first * conv->sh + tap / conv->kw - conv->pt;
-            for (int64_t r = 0; r < rows; r++, y += conv->sh) {
+            T *to = columns;
+            for (int64_t r = 0; r < rows; r++, y += conv->sh, to += conv->ow)
                 if (y < 0 || y >= conv->h)
-                    memset(columns, 0, (size_t)conv->ow * sizeof *columns);
+                    memset(to, 0, (size_t)conv->ow * sizeof *to);
                 else
                     NAME(copy_taps)
-                    (columns, image + y * conv->w, conv->w, conv->ow, conv->sw,
+                    (to, image + y * conv->w, conv->w, conv->ow, conv->sw,
                      start);
-                columns += conv->ow;
-            }
         }
 }
 
 // The transpose of im2col: adds every column to the pixels it was read from.
-static void NAME(col2im)(const Conv *conv, const T *columns, int64_t first,
-                         int64_t rows, T *image)
+static void NAME(col2im)(const Conv *conv, const T *columns, int64_t ld,
+                         int64_t first, int64_t rows, T *image)
 {
     for (int64_t c = 0; c < conv->c; c++, image += conv->h * conv->w)
-        for (int64_t tap = 0; tap < conv->kh * conv->kw; tap++) {
+        for (int64_t tap = 0; tap < conv->kh * conv->kw; tap++, columns += ld) {
             int64_t start = tap % conv->kw - conv->pl;
             int64_t y = first * conv->sh + tap / conv->kw - conv->pt;
             TapRange range = tap_range(conv->w, conv->ow, conv->sw, start);
-            for (int64_t r = 0; r < rows; r++, y += conv->sh) {
-                if (y >= 0 && y < conv->h) {
-                    T *to = image + y * conv->w;
-                    for (int64_t x = range.first; x < range.end; x++)
-                        to[start + x * conv->sw] += columns[x];
-                }
-                columns += conv->ow;
+            const T *from = columns;
+            for (int64_t r = 0; r < rows;
+                 r++, y += conv->sh, from += conv->ow) {
+                if (y < 0 || y >= conv->h)
+                    continue;
+                T *to = image + y * conv->w;
+                for (int64_t x = range.first; x < range.end; x++)
+                    to[start + x * conv->sw] += from[x];
             }
         }
+}
+
+// The columns of several images side by side: ld = images * oh * ow.
+static void NAME(im2col_group)(const Conv *conv, const T *x, int64_t images,
+                               T *columns)
+{
+    for (int64_t i = 0; i < images; i++)
+        NAME(im2col)
+        (conv, x + i * conv->in_size, 0, conv->oh, columns + i * conv->area,
+         images * conv->area);
+}
+
+// [image][row][area] to [row][image][area], the images' rows side by side.
+static void NAME(gather)(const Conv *conv, const T *y, int64_t images,
+                         int64_t rows, T *wide)
+{
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t i = 0; i < images; i++, wide += conv->area)
+            memcpy(wide, y + i * conv->out_size + row * conv->area,
+                   (size_t)conv->area * sizeof *wide);
+}
+
+// The other way.
+static void NAME(scatter)(const Conv *conv, const T *wide, int64_t images, T *y)
+{
+    for (int64_t row = 0; row < conv->o; row++)
+        for (int64_t i = 0; i < images; i++, wide += conv->area)
+            memcpy(y + i * conv->out_size + row * conv->area, wide,
+                   (size_t)conv->area * sizeof *wide);
 }
 
 // y = W * columns(x), a block of output rows at a time so that the columns are
@@ -82,33 +112,49 @@ static void NAME(col2im)(const Conv *conv, const T *columns, int64_t first,
 static void NAME(conv_image)(const Conv *conv, const T *x, const T *w, T *y,
                              T *columns)
 {
-    int64_t taps = conv->c * conv->kh * conv->kw, area = conv->oh * conv->ow;
     int64_t step = conv_block_rows(conv, sizeof(T));
     for (int64_t first = 0; first < conv->oh; first += step) {
         int64_t rows = conv->oh - first < step ? conv->oh - first : step;
+        int64_t size = rows * conv->ow;
         const T *b = x;
         if (!conv->direct) {
-            NAME(im2col)(conv, x, first, rows, columns);
+            NAME(im2col)(conv, x, first, rows, columns, size);
             b = columns;
         }
-        int size = (int)(rows * conv->ow);
         BLAS(gemm)
-        (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)conv->o, size,
-         (int)taps, 1, w, (int)taps, b, size, 0, y + first * conv->ow,
-         (int)area);
+        (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)conv->o, (int)size,
+         (int)conv->taps, 1, w, (int)conv->taps, b, (int)size, 0,
+         y + first * conv->ow, (int)conv->area);
     }
+}
+
+// The same for several small images in one product, so that gemm's packing of
+// the weights serves them all.
+static void NAME(conv_group)(const Conv *conv, const T *x, const T *w, T *y,
+                             int64_t images, T *columns)
+{
+    int64_t size = images * conv->area;
+    T *wide = columns + conv->taps * size;
+    NAME(im2col_group)(conv, x, images, columns);
+    BLAS(gemm)
+    (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)conv->o, (int)size,
+     (int)conv->taps, 1, w, (int)conv->taps, columns, (int)size, 0, wide,
+     (int)size);
+    NAME(scatter)(conv, wide, images, y);
 }
 
 void NAME(call_conv)(void *const *args, const int64_t *imm, int64_t task,
                      void *scratch)
 {
     Conv conv = conv_read(imm);
-    int64_t in = conv.c * conv.h * conv.w, out = conv.o * conv.oh * conv.ow;
-    const T *x = args[0];
-    T *y = args[2];
-    for (int64_t i = conv_first(&conv, task); i < conv_first(&conv, task + 1);
-         i++)
-        NAME(conv_image)(&conv, x + i * in, args[1], y + i * out, scratch);
+    int64_t first = conv_first(&conv, task);
+    int64_t images = conv_first(&conv, task + 1) - first;
+    const T *x = (const T *)args[0] + first * conv.in_size;
+    T *y = (T *)args[2] + first * conv.out_size;
+    if (conv.images_per_task == 1 && images == 1)
+        NAME(conv_image)(&conv, x, args[1], y, scratch);
+    else if (images > 0)
+        NAME(conv_group)(&conv, x, args[1], y, images, scratch);
 }
 
 // dx = im2col^T(W^T dy): every tap's share of the gradient, added where the
@@ -116,52 +162,84 @@ void NAME(call_conv)(void *const *args, const int64_t *imm, int64_t task,
 static void NAME(conv_gx_image)(const Conv *conv, const T *w, const T *dy,
                                 T *dx, T *columns)
 {
-    int64_t taps = conv->c * conv->kh * conv->kw, area = conv->oh * conv->ow;
     int64_t step = conv_block_rows(conv, sizeof(T));
     if (!conv->direct)
-        memset(dx, 0, (size_t)(conv->c * conv->h * conv->w) * sizeof *dx);
+        memset(dx, 0, (size_t)conv->in_size * sizeof *dx);
     for (int64_t first = 0; first < conv->oh; first += step) {
         int64_t rows = conv->oh - first < step ? conv->oh - first : step;
-        int size = (int)(rows * conv->ow);
+        int64_t size = rows * conv->ow;
         BLAS(gemm)
-        (CblasRowMajor, CblasTrans, CblasNoTrans, (int)taps, size, (int)conv->o,
-         1, w, (int)taps, dy + first * conv->ow, (int)area, 0,
-         conv->direct ? dx : columns, size);
+        (CblasRowMajor, CblasTrans, CblasNoTrans, (int)conv->taps, (int)size,
+         (int)conv->o, 1, w, (int)conv->taps, dy + first * conv->ow,
+         (int)conv->area, 0, conv->direct ? dx : columns, (int)size);
         if (!conv->direct)
-            NAME(col2im)(conv, columns, first, rows, dx);
+            NAME(col2im)(conv, columns, size, first, rows, dx);
     }
+}
+
+static void NAME(conv_gx_group)(const Conv *conv, const T *w, const T *dy,
+                                T *dx, int64_t images, T *columns)
+{
+    int64_t size = images * conv->area;
+    T *wide = columns + conv->taps * size;
+    NAME(gather)(conv, dy, images, conv->o, wide);
+    BLAS(gemm)
+    (CblasRowMajor, CblasTrans, CblasNoTrans, (int)conv->taps, (int)size,
+     (int)conv->o, 1, w, (int)conv->taps, wide, (int)size, 0, columns,
+     (int)size);
+    memset(dx, 0, (size_t)(images * conv->in_size) * sizeof *dx);
+    for (int64_t i = 0; i < images; i++)
+        NAME(col2im)
+        (conv, columns + i * conv->area, size, 0, conv->oh,
+         dx + i * conv->in_size);
 }
 
 void NAME(call_conv_gx)(void *const *args, const int64_t *imm, int64_t task,
                         void *scratch)
 {
     Conv conv = conv_read(imm);
-    int64_t in = conv.c * conv.h * conv.w, out = conv.o * conv.oh * conv.ow;
-    const T *dy = args[1];
-    T *dx = args[2];
-    for (int64_t i = conv_first(&conv, task); i < conv_first(&conv, task + 1);
-         i++)
-        NAME(conv_gx_image)(&conv, args[0], dy + i * out, dx + i * in, scratch);
+    int64_t first = conv_first(&conv, task);
+    int64_t images = conv_first(&conv, task + 1) - first;
+    const T *dy = (const T *)args[1] + first * conv.out_size;
+    T *dx = (T *)args[2] + first * conv.in_size;
+    if (conv.images_per_task == 1 && images == 1)
+        NAME(conv_gx_image)(&conv, args[0], dy, dx, scratch);
+    else if (images > 0)
+        NAME(conv_gx_group)(&conv, args[0], dy, dx, images, scratch);
 }
 
 // dw[rows of o] += dy columns(x)^T for one image; `beta` 0 starts the sum.
 static void NAME(conv_gw_image)(const Conv *conv, const T *x, const T *dy,
                                 int64_t o_rows, T *dw, T *columns, T beta)
 {
-    int64_t taps = conv->c * conv->kh * conv->kw, area = conv->oh * conv->ow;
     int64_t step = conv_block_rows(conv, sizeof(T));
     for (int64_t first = 0; first < conv->oh; first += step, beta = 1) {
         int64_t rows = conv->oh - first < step ? conv->oh - first : step;
+        int64_t size = rows * conv->ow;
         const T *b = x;
         if (!conv->direct) {
-            NAME(im2col)(conv, x, first, rows, columns);
+            NAME(im2col)(conv, x, first, rows, columns, size);
             b = columns;
         }
-        int size = (int)(rows * conv->ow);
         BLAS(gemm)
-        (CblasRowMajor, CblasNoTrans, CblasTrans, (int)o_rows, (int)taps, size,
-         1, dy + first * conv->ow, (int)area, b, size, beta, dw, (int)taps);
+        (CblasRowMajor, CblasNoTrans, CblasTrans, (int)o_rows, (int)conv->taps,
+         (int)size, 1, dy + first * conv->ow, (int)conv->area, b, (int)size,
+         beta, dw, (int)conv->taps);
     }
+}
+
+static void NAME(conv_gw_group)(const Conv *conv, const T *x, const T *dy,
+                                int64_t o_rows, T *dw, int64_t images,
+                                T *columns, T beta)
+{
+    int64_t size = images * conv->area;
+    T *wide = columns + conv->taps * size;
+    NAME(im2col_group)(conv, x, images, columns);
+    NAME(gather)(conv, dy, images, o_rows, wide);
+    BLAS(gemm)
+    (CblasRowMajor, CblasNoTrans, CblasTrans, (int)o_rows, (int)conv->taps,
+     (int)size, 1, wide, (int)size, columns, (int)size, beta, dw,
+     (int)conv->taps);
 }
 
 void NAME(call_conv_gw)(void *const *args, const int64_t *imm, int64_t task,
@@ -170,20 +248,27 @@ void NAME(call_conv_gw)(void *const *args, const int64_t *imm, int64_t task,
     Conv conv = conv_read(imm);
     int64_t o_blocks = imm[14], chunks = imm[15];
     int64_t chunk = task / o_blocks, block = task % o_blocks;
-    int64_t in = conv.c * conv.h * conv.w, area = conv.oh * conv.ow;
-    int64_t taps = conv.c * conv.kh * conv.kw;
     int64_t o_first = block * conv.o / o_blocks;
     int64_t o_rows = (block + 1) * conv.o / o_blocks - o_first;
-    int64_t first = chunk * conv.n / chunks,
-            end = (chunk + 1) * conv.n / chunks;
-    const T *x = args[0], *dy = args[1];
-    T *dw = (T *)args[2] + (chunk * conv.o + o_first) * taps;
+    int64_t begin = chunk * conv.n / chunks;
+    int64_t end = (chunk + 1) * conv.n / chunks;
+    const T *dy = (const T *)args[1] + o_first * conv.area;
+    T *dw = (T *)args[2] + (chunk * conv.o + o_first) * conv.taps;
     if (o_rows <= 0)
         return;
-    if (first == end || area == 0)
-        memset(dw, 0, (size_t)(o_rows * taps) * sizeof *dw);
-    for (int64_t i = first; i < end; i++)
-        NAME(conv_gw_image)
-        (&conv, x + i * in, dy + (i * conv.o + o_first) * area, o_rows, dw,
-         scratch, i > first);
+    if (begin == end || conv.area == 0)
+        memset(dw, 0, (size_t)(o_rows * conv.taps) * sizeof *dw);
+    for (int64_t i = begin; i < end; i += conv.images_per_task) {
+        int64_t left = end - i;
+        int64_t images =
+            left < conv.images_per_task ? left : conv.images_per_task;
+        const T *x = (const T *)args[0] + i * conv.in_size;
+        if (conv.images_per_task == 1)
+            NAME(conv_gw_image)
+            (&conv, x, dy + i * conv.out_size, o_rows, dw, scratch, i > begin);
+        else
+            NAME(conv_gw_group)
+            (&conv, x, dy + i * conv.out_size, o_rows, dw, images, scratch,
+             i > begin);
+    }
 }
