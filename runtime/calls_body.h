@@ -52,8 +52,7 @@ static void NAME(im2col)(const Conv *conv, const T *image, int64_t first,
                     memset(to, 0, (size_t)conv->ow * sizeof *to);
                 else
                     NAME(copy_taps)
-                    (to, image + y * conv->w, conv->w, conv->ow, conv->sw,
-                     start);
+            (to, image + y * conv->w, conv->w, conv->ow, conv->sw, start);
         }
 }
 
@@ -84,8 +83,8 @@ static void NAME(im2col_group)(const Conv *conv, const T *x, int64_t images,
 {
     for (int64_t i = 0; i < images; i++)
         NAME(im2col)
-        (conv, x + i * conv->in_size, 0, conv->oh, columns + i * conv->area,
-         images * conv->area);
+    (conv, x + i * conv->in_size, 0, conv->oh, columns + i * conv->area,
+     images * conv->area);
 }
 
 // [image][row][area] to [row][image][area], the images' rows side by side.
@@ -190,8 +189,7 @@ static void NAME(conv_gx_group)(const Conv *conv, const T *w, const T *dy,
     memset(dx, 0, (size_t)(images * conv->in_size) * sizeof *dx);
     for (int64_t i = 0; i < images; i++)
         NAME(col2im)
-        (conv, columns + i * conv->area, size, 0, conv->oh,
-         dx + i * conv->in_size);
+    (conv, columns + i * conv->area, size, 0, conv->oh, dx + i * conv->in_size);
 }
 
 void NAME(call_conv_gx)(void *const *args, const int64_t *imm, int64_t task,
@@ -265,10 +263,8 @@ void NAME(call_conv_gw)(void *const *args, const int64_t *imm, int64_t task,
         const T *x = (const T *)args[0] + i * conv.in_size;
         if (conv.images_per_task == 1)
             NAME(conv_gw_image)
-            (&conv, x, dy + i * conv.out_size, o_rows, dw, scratch, i > begin);
-        else
-            NAME(conv_gw_group)
-            (&conv, x, dy + i * conv.out_size, o_rows, dw, images, scratch,
-             i > begin);
+        (&conv, x, dy + i * conv.out_size, o_rows, dw, scratch, i > begin);
+        else NAME(conv_gw_group)(&conv, x, dy + i * conv.out_size, o_rows, dw,
+                                 images, scratch, i > begin);
     }
 }

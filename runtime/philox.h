@@ -19,10 +19,10 @@ typedef struct RandomStream {
 RandomStream random_stream(uint64_t seed, uint64_t a, uint64_t b, uint64_t c,
                            uint64_t d);
 uint32_t random_u32(RandomStream *stream);
-double random_uniform(RandomStream *stream);              // [0, 1), 53 bits
+double random_uniform(RandomStream *stream); // [0, 1), 53 bits
 double random_range(RandomStream *stream, double low, double high);
-double random_normal(RandomStream *stream);               // Box-Muller
-int64_t random_below(RandomStream *stream, int64_t n);    // [0, n), unbiased
+double random_normal(RandomStream *stream);            // Box-Muller
+int64_t random_below(RandomStream *stream, int64_t n); // [0, n), unbiased
 // 64-bit FNV-1a of a name, for use as a stream coordinate.
 uint64_t random_name(const char *name);
 

@@ -10,12 +10,7 @@
 enum { PLAN_MAX_RANK = 6, PLAN_ALIGN = 64 };
 
 // Values equal to ir's DType.
-typedef enum PlanDType {
-    PLAN_F32,
-    PLAN_F64,
-    PLAN_BF16,
-    PLAN_BOOL
-} PlanDType;
+typedef enum PlanDType { PLAN_F32, PLAN_F64, PLAN_BF16, PLAN_BOOL } PlanDType;
 
 // Runtime functions by number.
 typedef enum PlanCall {
@@ -69,8 +64,8 @@ typedef struct PlanPort {
 } PlanPort;
 
 typedef enum PlanSpace {
-    PLAN_SLAB,  // offset into the slab
-    PLAN_PARAM  // index into params; offset inside it
+    PLAN_SLAB, // offset into the slab
+    PLAN_PARAM // index into params; offset inside it
 } PlanSpace;
 
 typedef struct PlanRef {

@@ -22,7 +22,10 @@ typedef struct Status {
     char text[STATUS_TEXT_SIZE];
 } Status;
 
-static inline Status status_ok(void) { return (Status){STATUS_OK, {0}}; }
+static inline Status status_ok(void)
+{
+    return (Status){STATUS_OK, {0}};
+}
 Status status_error(StatusCode code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
