@@ -107,19 +107,19 @@ static TapRange tap_range(int64_t width, int64_t ow, int64_t stride,
 
 #define T       float
 #define NAME(x) x##_f32
-#define BLAS(x) cblas_s##x
+#define gemm    cblas_sgemm
 #include "runtime/calls_body.h"
 #undef T
 #undef NAME
-#undef BLAS
+#undef gemm
 
 #define T       double
 #define NAME(x) x##_f64
-#define BLAS(x) cblas_d##x
+#define gemm    cblas_dgemm
 #include "runtime/calls_body.h"
 #undef T
 #undef NAME
-#undef BLAS
+#undef gemm
 
 static void limit_threads(void)
 {

@@ -1,6 +1,19 @@
 // The functions of abi.def for one element type. Included by calls.c once per
-// type, with T (the type), NAME(x) (x with the type's suffix) and BLAS(x) (the
+// type, with T (the type), NAME(x) (x with the type's suffix) and gemm (the
 // cblas function of that type) defined; no include guard for that reason.
+
+#define copy_taps     NAME(copy_taps)
+#define im2col        NAME(im2col)
+#define col2im        NAME(col2im)
+#define im2col_group  NAME(im2col_group)
+#define gather        NAME(gather)
+#define scatter       NAME(scatter)
+#define conv_image    NAME(conv_image)
+#define conv_group    NAME(conv_group)
+#define conv_gx_image NAME(conv_gx_image)
+#define conv_gx_group NAME(conv_gx_group)
+#define conv_gw_image NAME(conv_gw_image)
+#define conv_gw_group NAME(conv_gw_group)
 
 // c[rows] = op(a)[rows] op(b); see calls.c for the layout of imm.
 void NAME(call_matmul)(void *const *args, const int64_t *imm, int64_t task,
@@ -13,17 +26,16 @@ void NAME(call_matmul)(void *const *args, const int64_t *imm, int64_t task,
     if (rows <= 0)
         return;
     const T *a = (const T *)args[0] + first * (imm[3] ? 1 : lda);
-    BLAS(gemm)
-    (CblasRowMajor, imm[3] ? CblasTrans : CblasNoTrans,
-     imm[4] ? CblasTrans : CblasNoTrans, (int)rows, (int)n, (int)k, 1, a,
-     (int)lda, args[1], (int)imm[6], 0, (T *)args[2] + first * imm[7],
-     (int)imm[7]);
+    gemm(CblasRowMajor, imm[3] ? CblasTrans : CblasNoTrans,
+         imm[4] ? CblasTrans : CblasNoTrans, (int)rows, (int)n, (int)k, 1, a,
+         (int)lda, args[1], (int)imm[6], 0, (T *)args[2] + first * imm[7],
+         (int)imm[7]);
 }
 
 // One row of the column matrix: the input row seen by one tap, from output
 // column 0 to ow. `start` is the input column under output column 0.
-static void NAME(copy_taps)(T *to, const T *row, int64_t width, int64_t ow,
-                            int64_t stride, int64_t start)
+static void copy_taps(T *to, const T *row, int64_t width, int64_t ow,
+                      int64_t stride, int64_t start)
 {
     TapRange range = tap_range(width, ow, stride, start);
     memset(to, 0, (size_t)range.first * sizeof *to);
@@ -39,8 +51,8 @@ static void NAME(copy_taps)(T *to, const T *row, int64_t width, int64_t ow,
 
 // columns[(channel, ky, kx)][(oy, ox)] for output rows first .. first+rows-1.
 // Each tap's numbers begin `ld` after the last one's.
-static void NAME(im2col)(const Conv *conv, const T *image, int64_t first,
-                         int64_t rows, T *columns, int64_t ld)
+static void im2col(const Conv *conv, const T *image, int64_t first,
+                   int64_t rows, T *columns, int64_t ld)
 {
     for (int64_t c = 0; c < conv->c; c++, image += conv->h * conv->w)
         for (int64_t tap = 0; tap < conv->kh * conv->kw; tap++, columns += ld) {
@@ -51,14 +63,14 @@ static void NAME(im2col)(const Conv *conv, const T *image, int64_t first,
                 if (y < 0 || y >= conv->h)
                     memset(to, 0, (size_t)conv->ow * sizeof *to);
                 else
-                    NAME(copy_taps)
-            (to, image + y * conv->w, conv->w, conv->ow, conv->sw, start);
+                    copy_taps(to, image + y * conv->w, conv->w, conv->ow,
+                              conv->sw, start);
         }
 }
 
 // The transpose of im2col: adds every column to the pixels it was read from.
-static void NAME(col2im)(const Conv *conv, const T *columns, int64_t ld,
-                         int64_t first, int64_t rows, T *image)
+static void col2im(const Conv *conv, const T *columns, int64_t ld,
+                   int64_t first, int64_t rows, T *image)
 {
     for (int64_t c = 0; c < conv->c; c++, image += conv->h * conv->w)
         for (int64_t tap = 0; tap < conv->kh * conv->kw; tap++, columns += ld) {
@@ -78,18 +90,17 @@ static void NAME(col2im)(const Conv *conv, const T *columns, int64_t ld,
 }
 
 // The columns of several images side by side: ld = images * oh * ow.
-static void NAME(im2col_group)(const Conv *conv, const T *x, int64_t images,
-                               T *columns)
+static void im2col_group(const Conv *conv, const T *x, int64_t images,
+                         T *columns)
 {
     for (int64_t i = 0; i < images; i++)
-        NAME(im2col)
-    (conv, x + i * conv->in_size, 0, conv->oh, columns + i * conv->area,
-     images * conv->area);
+        im2col(conv, x + i * conv->in_size, 0, conv->oh,
+               columns + i * conv->area, images * conv->area);
 }
 
 // [image][row][area] to [row][image][area], the images' rows side by side.
-static void NAME(gather)(const Conv *conv, const T *y, int64_t images,
-                         int64_t rows, T *wide)
+static void gather(const Conv *conv, const T *y, int64_t images, int64_t rows,
+                   T *wide)
 {
     for (int64_t row = 0; row < rows; row++)
         for (int64_t i = 0; i < images; i++, wide += conv->area)
@@ -98,7 +109,7 @@ static void NAME(gather)(const Conv *conv, const T *y, int64_t images,
 }
 
 // The other way.
-static void NAME(scatter)(const Conv *conv, const T *wide, int64_t images, T *y)
+static void scatter(const Conv *conv, const T *wide, int64_t images, T *y)
 {
     for (int64_t row = 0; row < conv->o; row++)
         for (int64_t i = 0; i < images; i++, wide += conv->area)
@@ -108,8 +119,8 @@ static void NAME(scatter)(const Conv *conv, const T *wide, int64_t images, T *y)
 
 // y = W * columns(x), a block of output rows at a time so that the columns are
 // still in cache when gemm reads them.
-static void NAME(conv_image)(const Conv *conv, const T *x, const T *w, T *y,
-                             T *columns)
+static void conv_image(const Conv *conv, const T *x, const T *w, T *y,
+                       T *columns)
 {
     int64_t step = conv_block_rows(conv, sizeof(T));
     for (int64_t first = 0; first < conv->oh; first += step) {
@@ -117,29 +128,27 @@ static void NAME(conv_image)(const Conv *conv, const T *x, const T *w, T *y,
         int64_t size = rows * conv->ow;
         const T *b = x;
         if (!conv->direct) {
-            NAME(im2col)(conv, x, first, rows, columns, size);
+            im2col(conv, x, first, rows, columns, size);
             b = columns;
         }
-        BLAS(gemm)
-        (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)conv->o, (int)size,
-         (int)conv->taps, 1, w, (int)conv->taps, b, (int)size, 0,
-         y + first * conv->ow, (int)conv->area);
+        gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)conv->o, (int)size,
+             (int)conv->taps, 1, w, (int)conv->taps, b, (int)size, 0,
+             y + first * conv->ow, (int)conv->area);
     }
 }
 
 // The same for several small images in one product, so that gemm's packing of
 // the weights serves them all.
-static void NAME(conv_group)(const Conv *conv, const T *x, const T *w, T *y,
-                             int64_t images, T *columns)
+static void conv_group(const Conv *conv, const T *x, const T *w, T *y,
+                       int64_t images, T *columns)
 {
     int64_t size = images * conv->area;
     T *wide = columns + conv->taps * size;
-    NAME(im2col_group)(conv, x, images, columns);
-    BLAS(gemm)
-    (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)conv->o, (int)size,
-     (int)conv->taps, 1, w, (int)conv->taps, columns, (int)size, 0, wide,
-     (int)size);
-    NAME(scatter)(conv, wide, images, y);
+    im2col_group(conv, x, images, columns);
+    gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)conv->o, (int)size,
+         (int)conv->taps, 1, w, (int)conv->taps, columns, (int)size, 0, wide,
+         (int)size);
+    scatter(conv, wide, images, y);
 }
 
 void NAME(call_conv)(void *const *args, const int64_t *imm, int64_t task,
@@ -151,15 +160,15 @@ void NAME(call_conv)(void *const *args, const int64_t *imm, int64_t task,
     const T *x = (const T *)args[0] + first * conv.in_size;
     T *y = (T *)args[2] + first * conv.out_size;
     if (conv.images_per_task == 1 && images == 1)
-        NAME(conv_image)(&conv, x, args[1], y, scratch);
+        conv_image(&conv, x, args[1], y, scratch);
     else if (images > 0)
-        NAME(conv_group)(&conv, x, args[1], y, images, scratch);
+        conv_group(&conv, x, args[1], y, images, scratch);
 }
 
 // dx = im2col^T(W^T dy): every tap's share of the gradient, added where the
 // tap was read.
-static void NAME(conv_gx_image)(const Conv *conv, const T *w, const T *dy,
-                                T *dx, T *columns)
+static void conv_gx_image(const Conv *conv, const T *w, const T *dy, T *dx,
+                          T *columns)
 {
     int64_t step = conv_block_rows(conv, sizeof(T));
     if (!conv->direct)
@@ -167,29 +176,28 @@ static void NAME(conv_gx_image)(const Conv *conv, const T *w, const T *dy,
     for (int64_t first = 0; first < conv->oh; first += step) {
         int64_t rows = conv->oh - first < step ? conv->oh - first : step;
         int64_t size = rows * conv->ow;
-        BLAS(gemm)
-        (CblasRowMajor, CblasTrans, CblasNoTrans, (int)conv->taps, (int)size,
-         (int)conv->o, 1, w, (int)conv->taps, dy + first * conv->ow,
-         (int)conv->area, 0, conv->direct ? dx : columns, (int)size);
+        gemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)conv->taps,
+             (int)size, (int)conv->o, 1, w, (int)conv->taps,
+             dy + first * conv->ow, (int)conv->area, 0,
+             conv->direct ? dx : columns, (int)size);
         if (!conv->direct)
-            NAME(col2im)(conv, columns, size, first, rows, dx);
+            col2im(conv, columns, size, first, rows, dx);
     }
 }
 
-static void NAME(conv_gx_group)(const Conv *conv, const T *w, const T *dy,
-                                T *dx, int64_t images, T *columns)
+static void conv_gx_group(const Conv *conv, const T *w, const T *dy, T *dx,
+                          int64_t images, T *columns)
 {
     int64_t size = images * conv->area;
     T *wide = columns + conv->taps * size;
-    NAME(gather)(conv, dy, images, conv->o, wide);
-    BLAS(gemm)
-    (CblasRowMajor, CblasTrans, CblasNoTrans, (int)conv->taps, (int)size,
-     (int)conv->o, 1, w, (int)conv->taps, wide, (int)size, 0, columns,
-     (int)size);
+    gather(conv, dy, images, conv->o, wide);
+    gemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)conv->taps, (int)size,
+         (int)conv->o, 1, w, (int)conv->taps, wide, (int)size, 0, columns,
+         (int)size);
     memset(dx, 0, (size_t)(images * conv->in_size) * sizeof *dx);
     for (int64_t i = 0; i < images; i++)
-        NAME(col2im)
-    (conv, columns + i * conv->area, size, 0, conv->oh, dx + i * conv->in_size);
+        col2im(conv, columns + i * conv->area, size, 0, conv->oh,
+               dx + i * conv->in_size);
 }
 
 void NAME(call_conv_gx)(void *const *args, const int64_t *imm, int64_t task,
@@ -201,14 +209,14 @@ void NAME(call_conv_gx)(void *const *args, const int64_t *imm, int64_t task,
     const T *dy = (const T *)args[1] + first * conv.out_size;
     T *dx = (T *)args[2] + first * conv.in_size;
     if (conv.images_per_task == 1 && images == 1)
-        NAME(conv_gx_image)(&conv, args[0], dy, dx, scratch);
+        conv_gx_image(&conv, args[0], dy, dx, scratch);
     else if (images > 0)
-        NAME(conv_gx_group)(&conv, args[0], dy, dx, images, scratch);
+        conv_gx_group(&conv, args[0], dy, dx, images, scratch);
 }
 
 // dw[rows of o] += dy columns(x)^T for one image; `beta` 0 starts the sum.
-static void NAME(conv_gw_image)(const Conv *conv, const T *x, const T *dy,
-                                int64_t o_rows, T *dw, T *columns, T beta)
+static void conv_gw_image(const Conv *conv, const T *x, const T *dy,
+                          int64_t o_rows, T *dw, T *columns, T beta)
 {
     int64_t step = conv_block_rows(conv, sizeof(T));
     for (int64_t first = 0; first < conv->oh; first += step, beta = 1) {
@@ -216,28 +224,26 @@ static void NAME(conv_gw_image)(const Conv *conv, const T *x, const T *dy,
         int64_t size = rows * conv->ow;
         const T *b = x;
         if (!conv->direct) {
-            NAME(im2col)(conv, x, first, rows, columns, size);
+            im2col(conv, x, first, rows, columns, size);
             b = columns;
         }
-        BLAS(gemm)
-        (CblasRowMajor, CblasNoTrans, CblasTrans, (int)o_rows, (int)conv->taps,
-         (int)size, 1, dy + first * conv->ow, (int)conv->area, b, (int)size,
-         beta, dw, (int)conv->taps);
+        gemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)o_rows,
+             (int)conv->taps, (int)size, 1, dy + first * conv->ow,
+             (int)conv->area, b, (int)size, beta, dw, (int)conv->taps);
     }
 }
 
-static void NAME(conv_gw_group)(const Conv *conv, const T *x, const T *dy,
-                                int64_t o_rows, T *dw, int64_t images,
-                                T *columns, T beta)
+static void conv_gw_group(const Conv *conv, const T *x, const T *dy,
+                          int64_t o_rows, T *dw, int64_t images, T *columns,
+                          T beta)
 {
     int64_t size = images * conv->area;
     T *wide = columns + conv->taps * size;
-    NAME(im2col_group)(conv, x, images, columns);
-    NAME(gather)(conv, dy, images, o_rows, wide);
-    BLAS(gemm)
-    (CblasRowMajor, CblasNoTrans, CblasTrans, (int)o_rows, (int)conv->taps,
-     (int)size, 1, wide, (int)size, columns, (int)size, beta, dw,
-     (int)conv->taps);
+    im2col_group(conv, x, images, columns);
+    gather(conv, dy, images, o_rows, wide);
+    gemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)o_rows, (int)conv->taps,
+         (int)size, 1, wide, (int)size, columns, (int)size, beta, dw,
+         (int)conv->taps);
 }
 
 void NAME(call_conv_gw)(void *const *args, const int64_t *imm, int64_t task,
@@ -262,9 +268,23 @@ void NAME(call_conv_gw)(void *const *args, const int64_t *imm, int64_t task,
             left < conv.images_per_task ? left : conv.images_per_task;
         const T *x = (const T *)args[0] + i * conv.in_size;
         if (conv.images_per_task == 1)
-            NAME(conv_gw_image)
-        (&conv, x, dy + i * conv.out_size, o_rows, dw, scratch, i > begin);
-        else NAME(conv_gw_group)(&conv, x, dy + i * conv.out_size, o_rows, dw,
-                                 images, scratch, i > begin);
+            conv_gw_image(&conv, x, dy + i * conv.out_size, o_rows, dw, scratch,
+                          i > begin);
+        else
+            conv_gw_group(&conv, x, dy + i * conv.out_size, o_rows, dw, images,
+                          scratch, i > begin);
     }
 }
+
+#undef copy_taps
+#undef im2col
+#undef col2im
+#undef im2col_group
+#undef gather
+#undef scatter
+#undef conv_image
+#undef conv_group
+#undef conv_gx_image
+#undef conv_gx_group
+#undef conv_gw_image
+#undef conv_gw_group
