@@ -1,0 +1,60 @@
+#!/bin/sh
+# The whole method on images simcc draws itself: pretrain without labels,
+# fine-tune on ten labels a class, distill into a smaller net, and train the
+# same net from scratch on the same labels, to compare. `make demo`; SEEDS="1 2
+# 3" repeats it and adds mean and spread.
+set -eu
+BUILD=${BUILD:-build}
+SEEDS=${SEEDS:-1}
+simcc=$BUILD/simcc
+demo=$BUILD/demo
+model=models/quickstart.net
+images=$demo/shapes
+mkdir -p "$demo"
+started=$(date +%s)
+
+if [ ! -d "$images" ]; then
+    echo "Drawing images: $images"
+    "$simcc" data synth "$images" --classes 8 --per-class 250 --seed 1 >/dev/null
+fi
+"$simcc" data info "$images"
+"$simcc" augment "$model" pretrain --data "$images" -o "$demo/views.png"
+
+for seed in $SEEDS; do
+    echo
+    echo "Training, seed $seed"
+    rm -rf "$demo/run-$seed"
+    "$simcc" run "$model" --data "$images" --out "$demo/run-$seed" \
+        --seed "$seed" --json > "$demo/results-$seed.json"
+done
+
+# accuracy PHASE: the test accuracies of all seeds, in percent.
+accuracy() {
+    for seed in $SEEDS; do
+        grep "\"phase\":\"$1\"" "$demo/results-$seed.json" |
+            sed 's/.*"top1":\([0-9.e-]*\).*/\1/'
+    done
+}
+
+row() {
+    accuracy "$1" | awk -v name="$2" '
+        { sum += $1; square += $1 * $1 }
+        END {
+            mean = sum / NR
+            spread = NR > 1 ? sqrt((square - NR * mean * mean) / (NR - 1)) : 0
+            if (NR > 1) printf "  %-48s %5.1f%% +- %.1f\n", name, 100 * mean, 100 * spread
+            else printf "  %-48s %5.1f%%\n", name, 100 * mean
+        }'
+}
+
+echo
+echo "Test accuracy (400 images, 8 classes, 10 labels a class; seeds: $SEEDS)"
+row scratch  "from scratch, the labels alone"
+row finetune "pretrained without labels, then fine-tuned"
+row distill  "distilled from that into a quarter of its size"
+echo
+echo "Augmented views:  $demo/views.png"
+for seed in $SEEDS; do
+    echo "Learning curves:  $(ls "$demo/run-$seed"/*.png "$demo/run-$seed"/*/*.png 2>/dev/null | tr '\n' ' ')"
+done
+echo "Took $(($(date +%s) - started)) seconds."
