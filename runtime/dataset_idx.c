@@ -83,6 +83,22 @@ static int64_t item_size(const IdxFile *idx)
     return idx->dimensions == 1 ? 1 : idx->sizes[1] * idx->sizes[2];
 }
 
+// Reading past the end makes zlib compare its checksum, too.
+static Status check_end(const IdxFile *idx, gzFile file)
+{
+    uint8_t more;
+    int got = gzread(file, &more, 1), code = Z_OK;
+    gzerror(file, &code);
+    if (got < 0 || code != Z_OK)
+        return gz_failure(file, idx->path);
+    if (got > 0)
+        return status_error(STATUS_DATA,
+                            "%s: holds more than the %lld %s it announces",
+                            idx->path, (long long)idx->sizes[0],
+                            idx->dimensions == 1 ? "labels" : "images");
+    return status_ok();
+}
+
 // The header's count is believed only as far as bytes arrive: memory grows
 // with what was read.
 static Status read_items(IdxFile *idx, gzFile file)
@@ -110,7 +126,7 @@ static Status read_items(IdxFile *idx, gzFile file)
                 idx->dimensions == 1 ? "labels" : "images");
         have += got;
     }
-    return status_ok();
+    return check_end(idx, file);
 }
 
 static Status read_idx(IdxFile *idx, int dimensions)

