@@ -252,6 +252,12 @@ static Status start_executor(Run *run)
         return status_error(STATUS_INTERNAL, "phase %s has no loss",
                             phase->name);
     run->tally.count = run->reports.count;
+    say(run,
+        "%s: %" PRId64 " steps of %d from %" PRId64 " images; %.1f MB of "
+        "weights and optimizer, %.1f MB for a step",
+        phase->name, run->total_steps, phase->batch, run->image_count,
+        1e-6 * (double)store_bytes(&run->store),
+        1e-6 * (double)executor_bytes(run->executor));
     run->images = executor_input(run->executor, "images");
     run->labels = executor_input(run->executor, "labels");
     return status_ok();

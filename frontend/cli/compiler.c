@@ -153,6 +153,7 @@ static Status source_errors(const Compiler *compiler)
 bool compiler_load(Compiler *compiler)
 {
     double start = now_seconds();
+    compiler->diags = diag_list_new(compiler->arena);
     compiler->experiment = lang_load(compiler->arena, compiler->path,
                                      &compiler->lang, &compiler->diags);
     add_time(compiler, "read and elaborate", &start);

@@ -30,11 +30,11 @@ static void add_duration(Text *text, double seconds)
 
 static void describe(const TrainProgress *progress, Text *text)
 {
-    text_addf(text, "%s %lld/%lld  epoch %.1f  loss %.4f", progress->phase,
+    text_addf(text, "%s %lld/%lld  epoch %.1f  loss %.4g", progress->phase,
               (long long)progress->step, (long long)progress->total_steps,
               progress->epoch, progress->loss);
     for (int i = 0; i < progress->report_count; i++)
-        text_addf(text, "  %s %.3f", progress->report_names[i],
+        text_addf(text, "  %s %.3g", progress->report_names[i],
                   progress->report_values[i]);
     text_addf(text, "  %.0f img/s", progress->images_per_second);
     if (progress->input_wait > 0.1)

@@ -1,0 +1,105 @@
+#!/bin/sh
+# The command line without training: help, exit codes, suggestions, check,
+# show, summary, compile and every printed form.
+. tests/e2e/lib.sh
+
+# exits CODE COMMAND...
+exits() {
+    wanted=$1
+    shift
+    "$@"
+    got=$?
+    [ "$got" = "$wanted" ] || { echo "exit code $got, not $wanted"; false; }
+}
+
+# says TEXT COMMAND...: somewhere in its output, whatever its exit code.
+says() {
+    wanted=$1
+    shift
+    "$@" > "$work/said" 2>&1
+    grep -qF -- "$wanted" "$work/said" ||
+        { cat "$work/said"; echo "does not say: $wanted"; false; }
+}
+
+net=models/quickstart.net
+small="--set filters=4 groups=2 image_size=16 pretrain.batch=8"
+cat > "$work/bad.net" <<'END'
+param depth = 18
+def f(x) = dpeth * x
+END
+
+check "cli: no command shows help and fails" exits 2 "$simcc"
+check "cli: --help" exits 0 "$simcc" --help
+check "cli: --version" says "simcc " "$simcc" --version
+for command in check show summary compile run eval "data info" "data synth" \
+    help; do
+    # shellcheck disable=SC2086
+    check "cli: $command -h has examples" says "examples:" \
+        "$simcc" $command -h
+done
+check "cli: unknown command" exits 2 "$simcc" chekc "$net"
+check "cli: suggests a command" says "did you mean check?" "$simcc" chekc
+check "cli: unknown option" exits 2 "$simcc" check "$net" --sett a=1
+check "cli: suggests an option" says "did you mean --set?" \
+    "$simcc" check "$net" --sett a=1
+check "cli: a full disk is noticed" exits 1 \
+    sh -c "'$simcc' show $net > /dev/full"
+
+check "check: good programs" exits 0 "$simcc" check "$net"
+check "check: errors are exit code 3" exits 3 "$simcc" check "$work/bad.net"
+check "check: place and suggestion" says "bad.net:2:" \
+    "$simcc" check "$work/bad.net"
+check "check: --json" says '"line":2' "$simcc" check "$work/bad.net" --json
+check "check: a file that is not there" exits 3 "$simcc" check "$work/none.net"
+check "check: a parameter that is not there" exits 3 \
+    "$simcc" check "$net" --set filtres=4
+check "check: no color codes when NO_COLOR is set" \
+    sh -c "! NO_COLOR=1 '$simcc' check '$work/bad.net' 2>&1 | grep -q '\[3'"
+
+check "show: parameters are resolved" says "filters" \
+    "$simcc" show "$net" --set filters=12
+check "show: what it prints is a program" sh -c \
+    "'$simcc' show $net > models/.shown.net.\$\$ &&
+     '$simcc' check models/.shown.net.\$\$; code=\$?
+     rm -f models/.shown.net.\$\$; exit \$code"
+
+# shellcheck disable=SC2086
+check "summary: totals" says "backbone" \
+    "$simcc" summary "$net" --phase pretrain $small
+# shellcheck disable=SC2086
+check "summary: --json" says '"backbone":{"trainable":' \
+    "$simcc" summary "$net" --phase pretrain --json $small
+check "summary: unknown phase" says "did you mean pretrain?" \
+    "$simcc" summary "$net" --phase pretain
+# 1000 classes, torchvision's count: 25,557,032 with the classifier.
+# shellcheck disable=SC2086
+check "summary: ResNet-50 has its published size" says '"trainable":23508032' \
+    "$simcc" summary models/simclrv2.net --phase pretrain --json \
+    --set pretrain.batch=2 head_layers=1 image_size=64
+
+for form in ast graph dot plan llvm asm; do
+    # shellcheck disable=SC2086
+    check "compile: --emit $form" sh -c "'$simcc' compile $net --phase pretrain \
+        --emit $form $small > '$work/form' && [ -s '$work/form' ]"
+done
+check "compile: unknown form" exits 2 "$simcc" compile "$net" --emit x
+# shellcheck disable=SC2086
+check "compile: graphs pass through text" sh -c "
+    '$simcc' compile $net --phase pretrain --passes none --emit graph $small \
+        > '$work/a.graph' &&
+    '$simcc' compile --from graph '$work/a.graph' --passes none --emit graph \
+        > '$work/b.graph' && cmp '$work/a.graph' '$work/b.graph'"
+check "compile: one pass alone" sh -c "
+    '$simcc' compile --from graph '$work/a.graph' --passes dce --emit graph \
+        > '$work/c.graph' && [ -s '$work/c.graph' ]"
+check "compile: unknown pass" exits 2 "$simcc" compile --from graph \
+    "$work/a.graph" --passes csee --emit graph
+# shellcheck disable=SC2086
+check "compile: --time" says "in all" "$simcc" compile "$net" \
+    --phase pretrain --time --verify -o "$work/q.simcc" $small
+check "compile: an artifact takes no --set" exits 2 "$simcc" run \
+    "$work/q.simcc" --data x --out "$work/run" --set filters=8
+check "compile: the artifact lacks other phases" exits 1 "$simcc" run \
+    "$work/q.simcc" finetune --data x --out "$work/run"
+
+exit $script_failed

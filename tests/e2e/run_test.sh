@@ -1,0 +1,149 @@
+#!/bin/sh
+# Training from the command line: whole runs, artifacts, kills and resumes to
+# the same bits, threads, evaluation, what is refused.
+. tests/e2e/lib.sh
+
+exits() {
+    wanted=$1
+    shift
+    "$@"
+    got=$?
+    [ "$got" = "$wanted" ] || { echo "exit code $got, not $wanted"; false; }
+}
+
+says() {
+    wanted=$1
+    shift
+    "$@" > "$work/said" 2>&1
+    grep -qF -- "$wanted" "$work/said" ||
+        { cat "$work/said"; echo "does not say: $wanted"; false; }
+}
+
+net=models/quickstart.net
+shapes=$work/shapes
+phases="pretrain finetune distill"
+settings="filters=4 groups=2 image_size=16 classes=3 pretrain.batch=16
+    pretrain.epochs=10 finetune.batch=8 finetune.steps=12 finetune.labels=4
+    distill.batch=16 distill.epochs=2 scratch.steps=4 scratch.labels=4
+    scratch.batch=8"
+
+# train OUT OPTION...: the phases of the quickstart, made small.
+train() {
+    out=$1
+    shift
+    # shellcheck disable=SC2086
+    "$simcc" run "$net" $phases --data "$shapes" --out "$out" \
+        --set $settings "$@"
+}
+
+# same OUT: every model has the bits of the unbroken run.
+same() {
+    for phase in $phases; do
+        cmp "$work/whole/$phase/model.safetensors" \
+            "$1/$phase/model.safetensors" || return 1
+    done
+}
+
+check "run: data synth draws" "$simcc" data synth "$shapes" --classes 3 \
+    --per-class 24 --size 16
+check "run: data info counts" says "24" "$simcc" data info "$shapes"
+check "run: data info --json" says '"training":72' \
+    "$simcc" data info "$shapes" --json
+
+check "run: trains" train "$work/whole" --json --threads 2
+check "run: results as JSON" grep -q '"phase":"finetune","steps":12' \
+    "$work/check.log"
+for file in command model.net metrics.jsonl curves.png \
+    pretrain/model.safetensors finetune/checkpoint.safetensors; do
+    check "run: writes $file" [ -s "$work/whole/$file" ]
+done
+train "$work/one" --threads 1 > "$work/log" 2>&1
+check "run: one thread gives the bits of two" same "$work/one"
+
+# Kill it hard, again and again, wherever it is; then let it finish.
+train "$work/killed" --save-every 0.01 > "$work/log" 2>&1 &
+victim=$!
+sleep 1
+kill -9 "$victim" 2>/dev/null
+wait "$victim" 2>/dev/null
+for pause in 0.7 0.9 1.1; do
+    train "$work/killed" --save-every 0.01 --resume > "$work/log" 2>&1 &
+    victim=$!
+    sleep "$pause"
+    kill -9 "$victim" 2>/dev/null
+    wait "$victim" 2>/dev/null
+done
+check "run: resumes after kill -9" train "$work/killed" --resume
+check "run: a killed run ends in the same bits" same "$work/killed"
+steps() {
+    grep -v test_images "$1/metrics.jsonl" |
+        sed 's/,"images_per_second.*//'
+}
+steps "$work/whole" > "$work/steps.whole"
+steps "$work/killed" > "$work/steps.killed"
+check "run: a killed run has the same metrics" \
+    cmp "$work/steps.whole" "$work/steps.killed"
+
+# SIGTERM: the step ends, a checkpoint is saved.
+check "run: --stop-after stops" says "stopped after step 3" \
+    train "$work/stopped" --stop-after 3
+train "$work/signalled" --save-every 0.01 > "$work/log" 2>&1 &
+victim=$!
+tries=0
+while [ ! -e "$work/signalled/pretrain/checkpoint.safetensors" ] &&
+    [ "$tries" -lt 300 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+done
+kill -TERM "$victim" 2>/dev/null
+wait "$victim"
+check "run: SIGTERM exits with 143" [ $? = 143 ]
+check "run: and can be resumed" train "$work/signalled" --resume
+check "run: to the same bits" same "$work/signalled"
+
+check "run: a finished run is skipped" says '"phase":"distill"' \
+    train "$work/whole" --resume --json
+check "run: nothing is overwritten unasked" exits 1 train "$work/whole"
+check "run: another seed cannot resume" exits 1 \
+    train "$work/whole" --resume --seed 1
+
+# shellcheck disable=SC2086
+check "run: compiles an artifact" "$simcc" compile "$net" -o "$work/q.simcc" \
+    --set $settings
+# shellcheck disable=SC2086
+check "run: trains from an artifact" "$simcc" run "$work/q.simcc" $phases \
+    --data "$shapes" --out "$work/artifact"
+check "run: an artifact gives the same bits" same "$work/artifact"
+check "run: one phase alone, from what is there" "$simcc" run \
+    "$work/q.simcc" finetune --data "$shapes" --out "$work/artifact" --force
+check "run: that too gives the same bits" same "$work/artifact"
+
+# shellcheck disable=SC2086
+check "eval: weights of a run" "$simcc" eval "$net" finetune --json \
+    --data "$shapes" --out "$work/whole" --set $settings
+sed 's/.*"test":/"test":/' "$work/check.log" | grep '"test":' > "$work/evaluated"
+grep '"phase":"finetune".*test_images' "$work/whole/metrics.jsonl" |
+    sed 's/.*"top1":\([^,}]*\).*/\1/' > "$work/top1"
+check "eval: counts as training did" grep -qF "$(cut -c1-6 "$work/top1")" \
+    "$work/evaluated"
+check "eval: a phase without evaluation" exits 1 "$simcc" eval \
+    "$work/q.simcc" pretrain --data "$shapes" --out "$work/whole"
+
+check "run: classes come from the data" says "classes = 3" "$simcc" run "$net" \
+    scratch --data "$shapes" --out "$work/classes" --set filters=4 groups=2 \
+    image_size=16 scratch.steps=2 scratch.batch=8 scratch.labels=4
+check "run: a phase without its source" says "run pretrain first" "$simcc" \
+    run "$work/q.simcc" finetune --data "$shapes" --out "$work/empty"
+check "run: no such data" exits 4 "$simcc" run "$work/q.simcc" \
+    --data "$work/nothing" --out "$work/empty"
+check "run: too few labels name the class" exits 4 "$simcc" run "$net" \
+    scratch --data "$shapes" --out "$work/labels" --set filters=4 groups=2 \
+    image_size=16 scratch.steps=2 scratch.batch=8 scratch.labels=999
+check "run: a rate without bounds diverges" exits 5 "$simcc" run "$net" \
+    scratch --data "$shapes" --out "$work/diverged" --set filters=4 groups=2 \
+    image_size=16 scratch.steps=60 scratch.batch=8 scratch.labels=4 \
+    scratch.rate=1e30
+check "run: --data is asked for" exits 2 "$simcc" run "$net" \
+    --out "$work/empty"
+
+exit $script_failed
