@@ -227,6 +227,13 @@ static Value simplify_select(Rewrite *rewrite, const Node *node)
     return NO_VALUE;
 }
 
+// A param given what it has: a weight the loss does not depend on.
+static Value simplify_assign(Rewrite *rewrite, const Node *node)
+{
+    (void)rewrite;
+    return node->inputs[0] == node->inputs[1] ? node->inputs[0] : NO_VALUE;
+}
+
 static RewriteRule *const rules[OP_COUNT] = {
     [OP_NEG] = simplify_neg,
     [OP_ABS] = simplify_abs,
@@ -255,6 +262,7 @@ static RewriteRule *const rules[OP_COUNT] = {
     [OP_REDUCE_SUM] = simplify_reduce,
     [OP_REDUCE_MAX] = simplify_reduce,
     [OP_MATMUL] = simplify_matmul,
+    [OP_ASSIGN] = simplify_assign,
 };
 
 static Value simplify_node(Rewrite *rewrite, const Node *node)

@@ -90,9 +90,10 @@ static void check_same(Arena *arena, const Meaning *a, const Meaning *b,
         const char *name =
             graph_node(a->graph, node->inputs[0])->attrs[PARAM_NAME].text;
         Value other = find_assign(b->graph, name);
+        // An assign may go only when the param keeps what it has.
         const char *wrong =
             other == NO_VALUE
-                ? "is lost"
+                ? compare_values(arena, a, v, a, node->inputs[0], 0)
                 : compare_values(arena, a, v, b, other, tolerance);
         if (wrong)
             test_fail(__FILE__, __LINE__, "%s: assign %s: %s", what, name,
