@@ -23,13 +23,14 @@ typedef struct JpegState {
     char reason[JMSG_LENGTH_MAX];
     Image image;
     uint8_t *row; // one row as decoded: 3 or 4 samples a pixel
-    Status memory;
+    bool short_of_memory;
 } JpegState;
 
 static void jpeg_on_error(j_common_ptr jpeg)
 {
     JpegState *state = (JpegState *)jpeg->err;
     jpeg->err->format_message(jpeg, state->reason);
+    state->short_of_memory = jpeg->err->msg_code == JERR_OUT_OF_MEMORY;
     longjmp(state->escape, 1);
 }
 
@@ -126,13 +127,12 @@ static bool jpeg_read_rgb(JpegState *state, const uint8_t *bytes, int64_t size,
     jpeg_mem_src(jpeg, bytes, (unsigned long)size);
     read_header(state, min_side);
     jpeg_start_decompress(jpeg);
-    state->memory = image_new((int)jpeg->output_width, (int)jpeg->output_height,
+    Status memory = image_new((int)jpeg->output_width, (int)jpeg->output_height,
                               &state->image);
     state->row = malloc((size_t)jpeg->output_width * 4);
-    if (state->memory.code != STATUS_OK || !state->row) {
-        snprintf(state->reason, sizeof state->reason, "out of memory");
+    state->short_of_memory = memory.code != STATUS_OK || !state->row;
+    if (state->short_of_memory)
         return false;
-    }
     read_rows(state);
     jpeg_finish_decompress(jpeg);
     return true;
@@ -151,6 +151,9 @@ Status jpeg_decode(const uint8_t *bytes, int64_t size, const char *name,
     free(state.row);
     if (!complete) {
         image_free(&state.image);
+        if (state.short_of_memory)
+            return status_error(STATUS_MEMORY, "%s: no memory to decode it",
+                                name);
         return status_error(STATUS_DATA, "%s: bad JPEG: %s", name,
                             state.reason);
     }

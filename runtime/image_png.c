@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Told apart from damage: the file may be read another time. libpng's own
+// allocations say "Out of memory" in several ways and count as damage; they
+// are small.
+static const char no_memory[] = "out of memory";
+
 // Everything a libpng call may leave behind when it jumps out. It lives in the
 // caller of the function that calls setjmp, so no local is clobbered.
 typedef struct PngState {
@@ -52,7 +57,7 @@ static void png_put(png_structp png, png_bytep bytes, png_size_t count)
         int64_t room = 2 * (state->offset + (int64_t)count);
         uint8_t *grown = realloc(state->output, (size_t)room);
         if (!grown)
-            png_error(png, "out of memory");
+            png_error(png, no_memory);
         state->output = grown;
         state->room = room;
     }
@@ -85,7 +90,7 @@ static void png_allocate_rows(PngState *state)
     state->output = malloc(stride * (size_t)state->height);
     state->rows = malloc((size_t)state->height * sizeof *state->rows);
     if (!state->output || !state->rows)
-        png_error(state->png, "out of memory");
+        png_error(state->png, no_memory);
     for (int y = 0; y < state->height; y++)
         state->rows[y] = state->output + stride * (size_t)y;
 }
@@ -132,7 +137,9 @@ Status png_decode(const uint8_t *bytes, int64_t size, const char *name,
     bool complete = png_read_rgba(&state);
     png_destroy_read_struct(&state.png, &state.info, NULL);
     Status status = status_ok();
-    if (!complete)
+    if (!complete && strcmp(state.reason, no_memory) == 0)
+        status = status_error(STATUS_MEMORY, "%s: %s", name, no_memory);
+    else if (!complete)
         status =
             status_error(STATUS_DATA, "%s: bad PNG: %s", name, state.reason);
     else
