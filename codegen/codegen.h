@@ -40,7 +40,9 @@ void codegen_print_llvm(Codegen *codegen, Text *out);
 void codegen_print_asm(Codegen *codegen, Text *out);
 
 // NULL, or what is wrong with the plan: buffers alive together overlap, a
-// step reads what nobody wrote, offsets outside the slab.
-const char *codegen_verify_plan(const Plan *plan, Arena *arena);
+// step reads what nobody wrote, offsets outside the slab. The plan must come
+// from this codegen's codegen_lower.
+const char *codegen_verify_plan(const Codegen *codegen, const Plan *plan,
+                                Arena *arena);
 
 #endif

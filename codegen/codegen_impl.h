@@ -1,0 +1,45 @@
+// The compiler's state between plans: every distinct kernel, and what is known
+// of each plan beyond the plan itself.
+#ifndef SIMCC_CODEGEN_CODEGEN_IMPL_H
+#define SIMCC_CODEGEN_CODEGEN_IMPL_H
+
+#include "codegen/codegen.h"
+#include "codegen/kernel.h"
+#include "codegen/target.h"
+
+// Who reads and writes what, for the verifier: one row per plan ref.
+typedef struct RefFacts {
+    int buffer;     // -1: a param
+    int64_t offset; // into the buffer
+    bool write, pointwise;
+} RefFacts;
+
+typedef struct PlanFacts {
+    const char *name;
+    int ref_count, buffer_count;
+    RefFacts *refs;
+    int64_t *bytes; // by buffer
+    int *inputs;    // buffers of the input ports
+    int *outputs;
+} PlanFacts;
+
+typedef struct KernelSlot {
+    Kernel *kernel;
+    PlanObject object; // bytes NULL until compiled
+} KernelSlot;
+
+struct Codegen {
+    Arena *arena;
+    CodegenOptions options;
+    Target target;
+    VEC(KernelSlot) kernels;
+    VEC(PlanFacts) facts;
+    int *table; // open addressing over kernels, by text; -1 = free
+    int table_size;
+    CodegenStats stats;
+};
+
+// The kernel with this descriptor: `kernel` itself (copied) if it is new.
+const Kernel *codegen_intern(Codegen *codegen, Kernel *kernel);
+
+#endif

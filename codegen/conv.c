@@ -1,0 +1,232 @@
+// Products, convolutions and windows: which implementation, cut how.
+#include "codegen/lower.h"
+#include "ir/base/diag.h"
+
+enum {
+    MAX_TASKS = 64,
+    PRODUCT_FLOPS_PER_TASK = 1 << 20,
+    POOL_ELEMENTS_PER_TASK = 16384,
+    // Weight gradients are summed per chunk of images, then over the chunks.
+    MAX_IMAGE_CHUNKS = 16,
+    MAX_PARTIAL_ELEMENTS = 8 << 20,
+    WANTED_GW_TASKS = 8,
+    MIN_BLOCK_CHANNELS = 8, // of a weight gradient's block of outputs
+};
+
+static int64_t min_i64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t max_i64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+// The f32 or f64 variant of a call.
+static PlanCall call_of(const Node *node, PlanCall f32, PlanCall f64)
+{
+    if (node->type.dtype != DT_F32 && node->type.dtype != DT_F64)
+        INTERNAL_ERROR("no %s on %s", op_info(node->op)->text,
+                       dtype_name(node->type.dtype));
+    return node->type.dtype == DT_F32 ? f32 : f64;
+}
+
+// The arguments of a node's call: its inputs, then `out`.
+static void push_call(Lowering *lower, LowerStep *step, const Node *node,
+                      Place out)
+{
+    for (int i = 0; i < node->input_count; i++)
+        step_arg(lower, step, value_place(lower, node->inputs[i]), 0, false,
+                 false);
+    step_arg(lower, step, out, 0, true, false);
+    step_push(lower, step);
+}
+
+// ---- matrix products --------------------------------------------------------
+
+int64_t lower_matmul(Lowering *lower, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    const TensorType *a = graph_type(lower->graph, node->inputs[0]);
+    const TensorType *b = graph_type(lower->graph, node->inputs[1]);
+    int64_t trans_a = node->attrs[MATMUL_TRANS_A].i;
+    int64_t trans_b = node->attrs[MATMUL_TRANS_B].i;
+    int64_t m = node->type.dims[0], n = node->type.dims[1];
+    int64_t k = a->dims[trans_a ? 0 : 1];
+    int64_t tasks = m * n * k / PRODUCT_FLOPS_PER_TASK;
+    int64_t rows = ceil_div(m, max_i64(1, min_i64(tasks, MAX_TASKS)));
+    int64_t imms[] = {m,          n,          k, trans_a, trans_b,
+                      a->dims[1], b->dims[1], n, rows};
+    LowerStep step =
+        step_call(call_of(node, PLAN_CALL_MATMUL_F32, PLAN_CALL_MATMUL_F64),
+                  ceil_div(m, rows), value_label(lower, value));
+    step_imms(lower, &step, sizeof imms / sizeof *imms, imms);
+    push_call(lower, &step, node, value_new_buffer(lower, value));
+    return rows;
+}
+
+// ---- convolutions -----------------------------------------------------------
+
+// One convolution, whichever of the three directions: x[n,c,h,w],
+// w[o,c,kh,kw], y[n,o,oh,ow].
+typedef struct ConvShape {
+    Op op;
+    DType dtype;
+    int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, top, left;
+} ConvShape;
+
+static ConvShape conv_shape(const Lowering *lower, const Node *node)
+{
+    const TensorType *in0 = graph_type(lower->graph, node->inputs[0]);
+    const TensorType *in1 = graph_type(lower->graph, node->inputs[1]);
+    const TensorType *x = in0, *w = in1, *y = &node->type;
+    if (node->op == OP_CONV2D_GRAD_X)
+        x = &node->type, w = in0, y = in1;
+    else if (node->op == OP_CONV2D_GRAD_W)
+        x = in0, w = &node->type, y = in1;
+    IntList stride = node->attrs[CONV_STRIDE].ints;
+    IntList pad = node->attrs[CONV_PAD].ints;
+    return (ConvShape){node->op,     node->type.dtype, x->dims[0], x->dims[1],
+                       x->dims[2],   x->dims[3],       y->dims[1], w->dims[2],
+                       w->dims[3],   y->dims[2],       y->dims[3], stride.at[0],
+                       stride.at[1], pad.at[0],        pad.at[1]};
+}
+
+static bool is_pointwise_conv(const ConvShape *s)
+{
+    return s->kh == 1 && s->kw == 1 && s->sh == 1 && s->sw == 1 &&
+           s->top == 0 && s->left == 0 && s->oh == s->h && s->ow == s->w;
+}
+
+// The column matrix of one image: c*kh*kw rows of oh*ow.
+static int64_t column_bytes(const ConvShape *s)
+{
+    if (is_pointwise_conv(s))
+        return 0;
+    return s->c * s->kh * s->kw * s->oh * s->ow * dtype_size(s->dtype);
+}
+
+static void conv_imms(Lowering *lower, LowerStep *step, const ConvShape *s,
+                      int64_t images_per_task)
+{
+    int64_t imms[] = {s->n,  s->c,   s->h,    s->w,           s->o,
+                      s->kh, s->kw,  s->oh,   s->ow,          s->sh,
+                      s->sw, s->top, s->left, images_per_task};
+    step_imms(lower, step, sizeof imms / sizeof *imms, imms);
+}
+
+// im2col and BLAS, an image per task: forward and by data.
+static int64_t blas_images(Lowering *lower, const ConvShape *s, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    PlanCall call =
+        s->op == OP_CONV2D
+            ? call_of(node, PLAN_CALL_CONV_F32, PLAN_CALL_CONV_F64)
+            : call_of(node, PLAN_CALL_CONV_GX_F32, PLAN_CALL_CONV_GX_F64);
+    LowerStep step = step_call(call, s->n, value_label(lower, value));
+    conv_imms(lower, &step, s, 1);
+    lower->scratch_bytes = max_i64(lower->scratch_bytes, column_bytes(s));
+    push_call(lower, &step, node, value_new_buffer(lower, value));
+    return 1;
+}
+
+// im2col and BLAS by weights: sums per chunk of images, added up afterwards.
+static int64_t blas_weights(Lowering *lower, const ConvShape *s, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    const char *label = value_label(lower, value);
+    int64_t elements = type_elements(&node->type);
+    int64_t chunks = min_i64(MAX_IMAGE_CHUNKS, MAX_PARTIAL_ELEMENTS / elements);
+    chunks = max_i64(1, min_i64(chunks, s->n));
+    int64_t blocks = min_i64(ceil_div(WANTED_GW_TASKS, chunks),
+                             max_i64(1, s->o / MIN_BLOCK_CHANNELS));
+    LowerStep step =
+        step_call(call_of(node, PLAN_CALL_CONV_GW_F32, PLAN_CALL_CONV_GW_F64),
+                  blocks * chunks, label);
+    conv_imms(lower, &step, s, 1);
+    step_imms(lower, &step, 2, (int64_t[]){blocks, chunks});
+    lower->scratch_bytes = max_i64(lower->scratch_bytes, column_bytes(s));
+    if (chunks == 1) {
+        push_call(lower, &step, node, value_new_buffer(lower, value));
+        return 0;
+    }
+    Place parts = {PLACE_SLAB,
+                   buffer_new(lower, chunks * type_bytes(&node->type))};
+    push_call(lower, &step, node, parts);
+    lower_sum_parts(lower, parts, value_new_buffer(lower, value), chunks,
+                    elements, s->dtype, label);
+    return 0;
+}
+
+static bool is_by_image(const ConvShape *s)
+{
+    return s->op == OP_CONV2D || s->op == OP_CONV2D_GRAD_X;
+}
+
+static bool is_by_weight(const ConvShape *s)
+{
+    return s->op == OP_CONV2D_GRAD_W;
+}
+
+// Implementations, best first; the first that supports the shape is taken.
+// A rule of the shape alone: results must not depend on the machine's load.
+typedef struct ConvKernel {
+    const char *name;
+    bool (*supports)(const ConvShape *shape);
+    int64_t (*lower)(Lowering *lower, const ConvShape *shape, Value value);
+} ConvKernel;
+
+static const ConvKernel conv_kernels[] = {
+    {"im2col and BLAS by image", is_by_image, blas_images},
+    {"im2col and BLAS by weight", is_by_weight, blas_weights},
+};
+
+int64_t lower_conv(Lowering *lower, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    ConvShape shape = conv_shape(lower, node);
+    int count = sizeof conv_kernels / sizeof *conv_kernels;
+    for (int i = 0; i < count; i++)
+        if (conv_kernels[i].supports(&shape))
+            return conv_kernels[i].lower(lower, &shape, value);
+    INTERNAL_ERROR("no kernel for %s", op_info(node->op)->text);
+}
+
+// ---- windows ----------------------------------------------------------------
+
+void lower_pool(Lowering *lower, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    const TensorType *in = graph_type(lower->graph, node->inputs[0]);
+    // x and y are the larger and the smaller side, whoever is the output.
+    const TensorType *x = in, *y = &node->type;
+    if (node->op == OP_SUM_POOL_GRAD)
+        x = &node->type, y = in;
+    else if (node->op == OP_MAX_POOL_GRAD)
+        y = graph_type(lower->graph, node->inputs[1]);
+    IntList window = node->attrs[POOL_KERNEL].ints;
+    IntList stride = node->attrs[POOL_STRIDE].ints;
+    IntList pad = node->attrs[POOL_PAD].ints;
+    Kernel kernel = {.kind = KERNEL_POOL, .arg_count = node->input_count + 1};
+    int64_t planes = x->dims[0] * x->dims[1];
+    kernel.pool =
+        (KernelPool){node->op,     node->type.dtype, planes,       x->dims[2],
+                     x->dims[3],   y->dims[2],       y->dims[3],   window.at[0],
+                     window.at[1], stride.at[0],     stride.at[1], pad.at[0],
+                     pad.at[1]};
+    int64_t work =
+        max_i64(x->dims[2] * x->dims[3],
+                y->dims[2] * y->dims[3] * window.at[0] * window.at[1]);
+    int64_t tasks = min_i64(planes * work / POOL_ELEMENTS_PER_TASK, MAX_TASKS);
+    int64_t chunk = ceil_div(planes, max_i64(1, min_i64(tasks, planes)));
+    int64_t blocks = ceil_div(planes, chunk);
+    kernel.split = (KernelSplit){0, chunk, blocks, blocks, 0};
+    LowerStep step = step_kernel(lower, &kernel, value_label(lower, value));
+    push_call(lower, &step, node, value_new_buffer(lower, value));
+}

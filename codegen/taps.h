@@ -1,0 +1,72 @@
+// Convolutions of channel-blocked tensors [n, c/16, h, w, 16] as sums over
+// taps: what one generated kernel computes, free of names and batch size.
+//
+// Forward, the pixel i of an output axis and the tap t of the window read the
+// input pixel in_step * i + in_first + t * tap_step; pixels outside the input
+// count as zero. The gradient by data has the same form. With stride s and
+// padding p, output i was made from input s * i - p + t, so the input pixel j
+// gets dy[i] * w[t] for all t with s * i = j + p - t. Of the input pixels
+// j = s * k + phase, only the taps t = t0 + s * u with t0 = (phase + p) mod s
+// get anything, and that from i = k + (phase + p - t0) / s - u: again a
+// sub-grid of pixels reading along a line of taps, now backwards.
+#ifndef SIMCC_CODEGEN_TAPS_H
+#define SIMCC_CODEGEN_TAPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { TAPS_BLOCK = 16 }; // channels per block, in all tensors
+
+// One of the two axes of a map.
+typedef struct TapAxis {
+    int64_t in, out;             // sizes of the read and the written tensor
+    int64_t count;               // pixels made: a sub-grid of the written ones
+    int64_t out_first, out_step; // where pixel i is: out_first + out_step * i
+    int64_t in_first, in_step;
+    int64_t taps, tap_step;            // tap_step is 1 or -1
+    int64_t kernel;                    // size of the weights along the axis
+    int64_t weight_first, weight_step; // tap t has weight first + step * t
+} TapAxis;
+
+// How a kernel uses registers and caches. A rule of shapes and of the target's
+// vectors, never of the machine's load.
+typedef struct TapTile {
+    int pixels, blocks;   // register tile: pixels x blocks of written channels;
+                          // by weights: read channels x blocks
+    int64_t rows;         // per task; by weights: summed at a time
+    int64_t images;       // by weights: summed at a time
+    bool weights_outside; // tasks: blocks before images, not images first
+} TapTile;
+
+// Weights are packed [written/16, kh, read/16, kw, 16 read, 16 written];
+// gradients by weights come as [written/16, read/16, kh, kw, 16, 16].
+typedef struct KernelTaps {
+    TapAxis rows, cols;
+    int64_t in_blocks, out_blocks;
+    TapTile tile;
+} KernelTaps;
+
+TapAxis taps_forward(int64_t in, int64_t out, int64_t kernel, int64_t stride,
+                     int64_t pad);
+// The input pixels stride * k + phase of that convolution; count may be 0.
+TapAxis taps_backward(int64_t in, int64_t out, int64_t kernel, int64_t stride,
+                      int64_t pad, int64_t phase);
+// One tap that reads where it writes: the map may have any shape, so it gets
+// rows that suit the tiles.
+void taps_reshape_pointwise(KernelTaps *taps);
+
+// Whether every tap of pixels [first, first + count) is inside the input.
+bool taps_inside(const TapAxis *axis, int64_t first, int64_t count);
+// Whether the tap of the pixel is.
+bool tap_inside(const TapAxis *axis, int64_t pixel, int64_t tap);
+
+// Chooses the tile for a target with vectors of so many bytes.
+void taps_choose_tile(KernelTaps *taps, int vector_bytes);
+void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes);
+
+// Tasks per image.
+int64_t taps_image_tasks(const KernelTaps *taps);
+// Elements of the packed weights, or of their packed gradient.
+int64_t taps_weight_elements(const KernelTaps *taps);
+
+#endif

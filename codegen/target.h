@@ -1,0 +1,31 @@
+// The machine code is made for, and the passage from LLVM IR to an object.
+#ifndef SIMCC_CODEGEN_TARGET_H
+#define SIMCC_CODEGEN_TARGET_H
+
+#include <stdbool.h>
+
+#include <llvm-c/TargetMachine.h>
+
+#include "ir/base/arena.h"
+
+typedef struct Target {
+    const char *triple, *cpu, *features; // as LLVM wants them
+    int vector_bytes;                    // of the widest registers
+    bool fma;                            // has a fused multiply-add
+    const char *text; // "znver4, 64-byte vectors, LLVM 19.1.7"
+    const char *key;  // everything that decides the code, for the cache
+} Target;
+
+// "native" asks the machine this runs on. What the CPU can do is found by
+// compiling a probe, so any name LLVM knows will do.
+Target target_new(Arena *arena, const char *cpu);
+
+// A machine of one compile thread. Owned by the caller.
+LLVMTargetMachineRef target_machine(const Target *target);
+
+// Verifies the module and runs the clean-up passes. Returns NULL or what is
+// wrong (owned by the arena).
+const char *target_optimize(LLVMTargetMachineRef machine, LLVMModuleRef module,
+                            Arena *arena);
+
+#endif
