@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "ir/eval_rules.h"
+#include "ir/image.h"
 
 void eval_matmul(const EvalContext *context, Value self, double *out)
 {
@@ -29,10 +30,11 @@ void eval_matmul(const EvalContext *context, Value self, double *out)
 
 // Windows of kh x kw over planes of h x w, oh x ow of them. Kernel place (a, b)
 // of window (i, j) is at row i stride_v + a - top, column j stride_h + b -
-// left.
+// left. Neighbours in a plane are `step` elements apart: the block of images.
 typedef struct Windows {
     int64_t h, w, oh, ow, kh, kw;
     int64_t stride_v, stride_h, top, left;
+    int64_t step;
 } Windows;
 
 static Windows windows_of(const TensorType *data, const TensorType *windows,
@@ -47,7 +49,8 @@ static Windows windows_of(const TensorType *data, const TensorType *windows,
                      .stride_v = stride.at[0],
                      .stride_h = stride.at[1],
                      .top = pad.at[0],
-                     .left = pad.at[1]};
+                     .left = pad.at[1],
+                     .step = image_block(data)};
 }
 
 // The offset in its plane of a window's place, -1 in the padding.
@@ -56,7 +59,16 @@ static int64_t window_place(const Windows *at, int64_t i, int64_t j, int64_t a,
 {
     int64_t y = i * at->stride_v + a - at->top;
     int64_t x = j * at->stride_h + b - at->left;
-    return y < 0 || y >= at->h || x < 0 || x >= at->w ? -1 : y * at->w + x;
+    bool inside = y >= 0 && y < at->h && x >= 0 && x < at->w;
+    return inside ? (y * at->w + x) * at->step : -1;
+}
+
+// Where the plane of image n and channel c begins.
+static int64_t plane_offset(const TensorType *images, int64_t n, int64_t c)
+{
+    int64_t block = image_block(images);
+    int64_t plane = n * images->dims[1] + c / block;
+    return plane * images->dims[2] * images->dims[3] * block + c % block;
 }
 
 // ---- convolutions ----------------------------------------------------------
@@ -74,7 +86,7 @@ typedef struct ConvForm {
 static void conv_row(Op op, const Windows *at, double *restrict x,
                      double *restrict w, double *restrict v, int64_t b)
 {
-    int64_t stride = at->stride_h, shift = b - at->left;
+    int64_t stride = at->stride_h, shift = b - at->left, step = at->step;
     int64_t first = shift < 0 ? (-shift + stride - 1) / stride : 0;
     int64_t room = at->w - 1 - shift; // of j * stride
     int64_t last = room < 0 ? -1 : room / stride;
@@ -82,14 +94,14 @@ static void conv_row(Op op, const Windows *at, double *restrict x,
         last = at->ow - 1;
     if (op == OP_CONV2D) {
         for (int64_t j = first; j <= last; j++)
-            v[j] += x[j * stride + shift] * *w;
+            v[j * step] += x[(j * stride + shift) * step] * *w;
     } else if (op == OP_CONV2D_GRAD_X) {
         for (int64_t j = first; j <= last; j++)
-            x[j * stride + shift] += *w * v[j];
+            x[(j * stride + shift) * step] += *w * v[j * step];
     } else {
         double sum = *w;
         for (int64_t j = first; j <= last; j++)
-            sum += x[j * stride + shift] * v[j];
+            sum += x[(j * stride + shift) * step] * v[j * step];
         *w = sum;
     }
 }
@@ -103,8 +115,8 @@ static void conv_planes(const ConvForm *form, const Windows *at, double *x,
             for (int64_t i = 0; i < at->oh; i++) {
                 int64_t y = i * at->stride_v + a - at->top;
                 if (y >= 0 && y < at->h)
-                    conv_row(form->op, at, x + y * at->w, w + a * at->kw + b,
-                             v + i * at->ow, b);
+                    conv_row(form->op, at, x + y * at->w * at->step,
+                             w + a * at->kw + b, v + i * at->ow * at->step, b);
             }
 }
 
@@ -112,7 +124,7 @@ static void conv_sum(const EvalContext *context, Value self,
                      const ConvForm *form)
 {
     const Attr *attrs = eval_node(context, self)->attrs;
-    int64_t images = form->x_type->dims[0], inputs = form->x_type->dims[1];
+    int64_t images = form->x_type->dims[0], inputs = form->w_type->dims[1];
     int64_t outputs = form->w_type->dims[0];
     Windows at = windows_of(form->x_type, form->v_type, form->w_type->dims[2],
                             form->w_type->dims[3], attrs[CONV_STRIDE].ints,
@@ -120,9 +132,10 @@ static void conv_sum(const EvalContext *context, Value self,
     for (int64_t n = 0; n < images; n++)
         for (int64_t o = 0; o < outputs; o++)
             for (int64_t c = 0; c < inputs; c++)
-                conv_planes(form, &at, form->x + (n * inputs + c) * at.h * at.w,
+                conv_planes(form, &at,
+                            form->x + plane_offset(form->x_type, n, c),
                             form->w + (o * inputs + c) * at.kh * at.kw,
-                            form->v + (n * outputs + o) * at.oh * at.ow);
+                            form->v + plane_offset(form->v_type, n, o));
 }
 
 static double *conv_input(const EvalContext *context, Value self, int i)
@@ -191,74 +204,103 @@ static int64_t window_largest(const Windows *at, const double *plane, int64_t i,
     return best;
 }
 
+// One plane of images of x and of y, the windows.
+typedef void PoolPlane(const Windows *at, const double *from, const double *dy,
+                       double *out);
+
+// Plane by plane; `x` and `y` are the types of the larger and smaller side.
+// `from` has x's dims or is NULL, `dy` has y's or is NULL; `out` is of x's when
+// it is a gradient, else of y's.
+static void pool_planes(const EvalContext *context, Value self,
+                        const TensorType *x, const TensorType *y,
+                        const double *from, const double *dy, double *out,
+                        PoolPlane *rule)
+{
+    Windows at = pool_windows(context, self, x, y);
+    for (int64_t n = 0; n < x->dims[0]; n++)
+        for (int64_t c = 0; c < image_channels(x); c++) {
+            int64_t large = plane_offset(x, n, c);
+            int64_t small = plane_offset(y, n, c);
+            rule(&at, from ? from + large : NULL, dy ? dy + small : NULL,
+                 out + (dy ? large : small));
+        }
+}
+
+static void max_plane(const Windows *at, const double *from, const double *dy,
+                      double *out)
+{
+    (void)dy;
+    for (int64_t i = 0; i < at->oh; i++)
+        for (int64_t j = 0; j < at->ow; j++) {
+            int64_t best = window_largest(at, from, i, j);
+            out[(i * at->ow + j) * at->step] =
+                best < 0 ? -INFINITY : from[best];
+        }
+}
+
+static void max_grad_plane(const Windows *at, const double *from,
+                           const double *dy, double *out)
+{
+    for (int64_t i = 0; i < at->oh; i++)
+        for (int64_t j = 0; j < at->ow; j++) {
+            int64_t best = window_largest(at, from, i, j);
+            if (best >= 0)
+                out[best] += dy[(i * at->ow + j) * at->step];
+        }
+}
+
+static void sum_plane(const Windows *at, const double *from, const double *dy,
+                      double *out)
+{
+    (void)dy;
+    for (int64_t i = 0; i < at->oh; i++)
+        for (int64_t j = 0; j < at->ow; j++)
+            for (int64_t ab = 0; ab < at->kh * at->kw; ab++) {
+                int64_t place =
+                    window_place(at, i, j, ab / at->kw, ab % at->kw);
+                if (place >= 0)
+                    out[(i * at->ow + j) * at->step] += from[place];
+            }
+}
+
+static void sum_grad_plane(const Windows *at, const double *from,
+                           const double *dy, double *out)
+{
+    (void)from;
+    for (int64_t i = 0; i < at->oh; i++)
+        for (int64_t j = 0; j < at->ow; j++)
+            for (int64_t ab = 0; ab < at->kh * at->kw; ab++) {
+                int64_t place =
+                    window_place(at, i, j, ab / at->kw, ab % at->kw);
+                if (place >= 0)
+                    out[place] += dy[(i * at->ow + j) * at->step];
+            }
+}
+
 void eval_max_pool(const EvalContext *context, Value self, double *out)
 {
-    const TensorType *data = eval_input_type(context, self, 0);
-    const double *plane = eval_input(context, self, 0);
-    Windows at =
-        pool_windows(context, self, data, &eval_node(context, self)->type);
-    for (int64_t p = 0; p < data->dims[0] * data->dims[1]; p++) {
-        for (int64_t i = 0; i < at.oh; i++)
-            for (int64_t j = 0; j < at.ow; j++) {
-                int64_t best = window_largest(&at, plane, i, j);
-                *out++ = best < 0 ? -INFINITY : plane[best];
-            }
-        plane += at.h * at.w;
-    }
+    pool_planes(context, self, eval_input_type(context, self, 0),
+                &eval_node(context, self)->type, eval_input(context, self, 0),
+                NULL, out, max_plane);
 }
 
 void eval_max_pool_grad(const EvalContext *context, Value self, double *out)
 {
-    const TensorType *data = eval_input_type(context, self, 0);
-    const double *plane = eval_input(context, self, 0);
-    const double *dy = eval_input(context, self, 1);
-    Windows at =
-        pool_windows(context, self, data, eval_input_type(context, self, 1));
-    for (int64_t p = 0; p < data->dims[0] * data->dims[1]; p++) {
-        for (int64_t i = 0; i < at.oh; i++)
-            for (int64_t j = 0; j < at.ow; j++, dy++) {
-                int64_t best = window_largest(&at, plane, i, j);
-                if (best >= 0)
-                    out[best] += *dy;
-            }
-        plane += at.h * at.w;
-        out += at.h * at.w;
-    }
+    pool_planes(context, self, eval_input_type(context, self, 0),
+                eval_input_type(context, self, 1), eval_input(context, self, 0),
+                eval_input(context, self, 1), out, max_grad_plane);
 }
 
 void eval_sum_pool(const EvalContext *context, Value self, double *out)
 {
-    const TensorType *data = eval_input_type(context, self, 0);
-    const double *plane = eval_input(context, self, 0);
-    Windows at =
-        pool_windows(context, self, data, &eval_node(context, self)->type);
-    for (int64_t p = 0; p < data->dims[0] * data->dims[1]; p++) {
-        for (int64_t i = 0; i < at.oh; i++)
-            for (int64_t j = 0; j < at.ow; j++, out++)
-                for (int64_t ab = 0; ab < at.kh * at.kw; ab++) {
-                    int64_t place =
-                        window_place(&at, i, j, ab / at.kw, ab % at.kw);
-                    *out += place < 0 ? 0 : plane[place];
-                }
-        plane += at.h * at.w;
-    }
+    pool_planes(context, self, eval_input_type(context, self, 0),
+                &eval_node(context, self)->type, eval_input(context, self, 0),
+                NULL, out, sum_plane);
 }
 
 void eval_sum_pool_grad(const EvalContext *context, Value self, double *out)
 {
-    const TensorType *data = &eval_node(context, self)->type;
-    const double *dy = eval_input(context, self, 0);
-    Windows at =
-        pool_windows(context, self, data, eval_input_type(context, self, 0));
-    for (int64_t p = 0; p < data->dims[0] * data->dims[1]; p++) {
-        for (int64_t i = 0; i < at.oh; i++)
-            for (int64_t j = 0; j < at.ow; j++, dy++)
-                for (int64_t ab = 0; ab < at.kh * at.kw; ab++) {
-                    int64_t place =
-                        window_place(&at, i, j, ab / at.kw, ab % at.kw);
-                    if (place >= 0)
-                        out[place] += *dy;
-                }
-        out += at.h * at.w;
-    }
+    pool_planes(context, self, &eval_node(context, self)->type,
+                eval_input_type(context, self, 0), NULL,
+                eval_input(context, self, 0), out, sum_grad_plane);
 }

@@ -25,7 +25,8 @@ enum { MAX_RANK = 6 };
 // Elements in one tensor; larger shapes are a diagnostic, not an overflow.
 #define MAX_ELEMENTS ((int64_t)1 << 40)
 
-// Row-major; NCHW for images, [out, in, kh, kw] for convolution weights.
+// Row-major; NCHW for images (or blocked: ir/image.h), [out, in, kh, kw] for
+// convolution weights.
 typedef struct TensorType {
     DType dtype;
     int rank;

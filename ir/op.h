@@ -70,11 +70,11 @@ enum {
     MATMUL_TRANS_B = 1, // int 0/1
     CONV_STRIDE = 0,    // ints [vertical, horizontal]
     CONV_PAD = 1,       // ints [top, left, bottom, right]
-    CONV_DIMS = 2,      // ints, for conv_grad
+    CONV_DIMS = 2,      // ints, for conv_grad: of x (plain or blocked) or w
     POOL_KERNEL = 0,    // ints [vertical, horizontal]
     POOL_STRIDE = 1,    // ints
     POOL_PAD = 2,       // ints [top, left, bottom, right]
-    POOL_DIMS = 3,      // ints, for pool_grad
+    POOL_DIMS = 3,      // ints, for pool_grad: of x, plain or blocked
     RANKS_RANKS = 0,    // int
 };
 

@@ -1,4 +1,5 @@
 // Shape rules of products, convolutions and pools.
+#include "ir/image.h"
 #include "ir/shape_rules.h"
 
 int64_t shape_windows(int64_t size, int64_t kernel, int64_t stride,
@@ -56,12 +57,13 @@ static const char *want_stride_and_pad(const Graph *graph, const Node *node,
     return NULL;
 }
 
-// out[n, channels] and the windows of x; false when the kernel does not fit.
+// out[n, channels] and the windows of x, in x's form, whose block must divide
+// channels; false when the kernel does not fit.
 static bool window_type(const TensorType *x, int64_t channels,
                         const Windows *windows, TensorType *out)
 {
     *out = *x;
-    out->dims[1] = channels;
+    out->dims[1] = channels / image_block(x);
     for (int i = 0; i < 2; i++)
         out->dims[2 + i] = shape_windows(
             x->dims[2 + i], windows->kernel[i], windows->stride.at[i],
@@ -82,18 +84,23 @@ static const char *conv_type(const Graph *graph, const Node *node,
         want_stride_and_pad(graph, node, windows.stride, windows.pad);
     if (error)
         return error;
-    if (x->rank != 4 || w->rank != 4 || x->dtype != w->dtype ||
+    if (!image_has_form(x) || w->rank != 4 || x->dtype != w->dtype ||
         !dtype_is_float(x->dtype))
         return shape_error(graph, node,
                            "needs x[n,c,h,w] and w[o,c,kh,kw] of one float "
                            "type, not %s and %s",
                            type_text(graph->arena, x),
                            type_text(graph->arena, w));
-    if (x->dims[1] != w->dims[1])
-        return shape_error(graph, node,
-                           "x %s has %lld channels, but w %s takes %lld",
-                           type_text(graph->arena, x), (long long)x->dims[1],
-                           type_text(graph->arena, w), (long long)w->dims[1]);
+    if (image_channels(x) != w->dims[1])
+        return shape_error(
+            graph, node, "x %s has %lld channels, but w %s takes %lld",
+            type_text(graph->arena, x), (long long)image_channels(x),
+            type_text(graph->arena, w), (long long)w->dims[1]);
+    if (w->dims[0] % image_block(x) != 0)
+        return shape_error(
+            graph, node, "the %lld outputs of w %s do not fill blocks of %lld",
+            (long long)w->dims[0], type_text(graph->arena, w),
+            (long long)image_block(x));
     windows.kernel[0] = w->dims[2];
     windows.kernel[1] = w->dims[3];
     if (!window_type(x, w->dims[0], &windows, out))
@@ -109,14 +116,17 @@ const char *shape_conv(const Graph *graph, Node *node)
                      shape_input(graph, node, 1), &node->type);
 }
 
-// The shape a gradient is taken by: the dims attribute with dy's elements.
+// The shape a gradient is taken by: the dims attribute with dy's elements. The
+// rules of the forward op look at its rank.
 static const char *type_from_dims(const Graph *graph, const Node *node,
                                   IntList dims, DType dtype, TensorType *type)
 {
     *type = type_make(dtype, dims.count, dims.at);
-    if (dims.count == 4 && type_is_sane(type))
+    if (type_is_sane(type) && (dims.count == 4 || dims.count == 5))
         return NULL;
-    return shape_error(graph, node, "dims must be four sane sizes, not %s",
+    return shape_error(graph, node,
+                       "dims must be four sane sizes, or five in blocks, not "
+                       "%s",
                        type_text(graph->arena, type));
 }
 
@@ -180,12 +190,12 @@ static const char *pool_type(const Graph *graph, const Node *node,
             return shape_error(
                 graph, node, "pad %lld is not smaller than the kernel, %lld",
                 (long long)windows.pad.at[i], (long long)kernel.at[i % 2]);
-    if (x->rank != 4 || !dtype_is_float(x->dtype))
+    if (!image_has_form(x) || !dtype_is_float(x->dtype))
         return shape_error(graph, node, "needs floats x[n,c,h,w], not %s",
                            type_text(graph->arena, x));
     windows.kernel[0] = kernel.at[0];
     windows.kernel[1] = kernel.at[1];
-    if (!window_type(x, x->dims[1], &windows, out))
+    if (!window_type(x, image_channels(x), &windows, out))
         return shape_error(graph, node, "kernel %lldx%lld does not fit %s",
                            (long long)kernel.at[0], (long long)kernel.at[1],
                            type_text(graph->arena, x));

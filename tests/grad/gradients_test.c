@@ -1,5 +1,6 @@
 // Every differentiable op against central differences of the oracle. An op
 // added to ops.def needs a sample here: `every_rule_has_a_sample` says so.
+#include "ir/image.h"
 #include "tests/grad/problem.h"
 
 #include <string.h>
@@ -383,6 +384,43 @@ TEST(convolutions_of_all_sorts)
         }
 }
 
+// Dims of the same images in blocks of two channels.
+static void blocked_dims(const int64_t *plain, int64_t *blocked)
+{
+    blocked[0] = plain[0];
+    blocked[1] = plain[1] / 2;
+    blocked[2] = plain[2];
+    blocked[3] = plain[3];
+    blocked[4] = 2;
+}
+
+static const ConvCase blocked_case = {
+    "blocked 3x3/2", {2, 4, 4, 3}, {2, 4, 3, 3}, {2, 1}, {1, 0, 1, 2}};
+
+TEST(convolutions_in_blocks)
+{
+    int64_t x[5], y[5], plain_y[4];
+    conv_output_dims(&blocked_case, plain_y);
+    blocked_dims(blocked_case.x, x);
+    blocked_dims(plain_y, y);
+    const Op ops[] = {OP_CONV2D, OP_CONV2D_GRAD_X, OP_CONV2D_GRAD_W};
+    for (int k = 0; k < 3; k++) {
+        Problem p = problem_new();
+        Attr attrs[MAX_ATTRS] = {ints(2, blocked_case.stride),
+                                 ints(4, blocked_case.pad)};
+        attrs[CONV_DIMS] = k == 1 ? ints(5, x) : ints(4, blocked_case.w);
+        Value w = k < 2 ? problem_param(&p, 4, blocked_case.w, -1, 1) : 0;
+        Value v = k > 0 ? problem_param(&p, 5, y, -1, 1) : 0;
+        Value data = k != 1 ? problem_param(&p, 5, x, -1, 1) : 0;
+        Value inputs[2] = {k == 1 ? w : data, k == 0 ? w : v};
+        Value result = add_node(&p, ops[k], 2, inputs, attrs);
+        problem_check(&p, problem_weighted_sum(&p, result),
+                      arena_printf(p.arena, "%s %s", op_info(ops[k])->text,
+                                   blocked_case.name));
+        problem_free(&p);
+    }
+}
+
 // ---- pools -----------------------------------------------------------------
 
 typedef struct PoolCase {
@@ -441,6 +479,31 @@ TEST(pools_of_all_sorts)
                                        pool_cases[i].name));
             problem_free(&p);
         }
+}
+
+TEST(pools_in_blocks)
+{
+    const PoolCase *at = &pool_cases[2];
+    const Op ops[] = {OP_MAX_POOL, OP_SUM_POOL, OP_SUM_POOL_GRAD};
+    for (int k = 0; k < 3; k++) {
+        Problem p = problem_new();
+        int64_t x[5], dims[5];
+        blocked_dims(at->x, x);
+        memcpy(dims, x, sizeof dims);
+        for (int i = 0; k == 2 && i < 2; i++)
+            dims[2 + i] =
+                shape_windows(at->x[2 + i], at->kernel[i], at->stride[i],
+                              at->pad[i], at->pad[2 + i]);
+        Attr attrs[MAX_ATTRS] = {ints(2, at->kernel), ints(2, at->stride),
+                                 ints(4, at->pad), ints(5, x)};
+        Value input = problem_param(&p, 5, dims, -1, 1);
+        Value y = add_node(&p, ops[k], 1, &input, attrs);
+        CHECK_INT(image_block(graph_type(p.graph, y)), 2);
+        problem_check(
+            &p, problem_weighted_sum(&p, y),
+            arena_printf(p.arena, "%s in blocks", op_info(ops[k])->text));
+        problem_free(&p);
+    }
 }
 
 // ---- the table -------------------------------------------------------------

@@ -16,7 +16,13 @@ static const char leaves[] =
     "  %7 = input {name=\"big\"} : f32[1048576,1048576]\n"
     "  %8 = param {name=\"p\", role=\"weight\", init=\"normal\", scale=1}"
     " : f32[2,3]\n"
-    "  %9 = ";
+    "  %9 = input {name=\"xb\"} : f32[2,3,9,7,4]\n"
+    "  %10 = input {name=\"wb\"} : f32[8,12,3,3]\n"
+    "  %11 = input {name=\"yb\"} : f32[2,2,5,4,4]\n"
+    "  %12 = input {name=\"pb\"} : f32[2,3,5,4,4]\n"
+    "  %13 = input {name=\"uneven\"} : f32[2,2,9,7,6]\n"
+    "  %14 = input {name=\"wide\"} : f32[2,12,3,3]\n"
+    "  %15 = ";
 
 // The type or the message that `node` gives; the type in the text is `type`.
 static const char *infer(Arena *arena, const char *node, const char *type)
@@ -29,7 +35,7 @@ static const char *infer(Arena *arena, const char *node, const char *type)
     GraphList *list = graph_parse(arena, source, &diags);
     if (!list)
         return diags.items.at[0].message;
-    return type_text(arena, graph_type(list->graphs.at[0], 9));
+    return type_text(arena, graph_type(list->graphs.at[0], 15));
 }
 
 typedef struct Good {
@@ -42,6 +48,20 @@ TEST(shape_rules_accept)
         {"conv2d %0, %6 {stride=[2,2], pad=[3,3,3,3]}", "f32[8,64,16,16]"},
         {"conv2d %0, %6 {stride=[1,3], pad=[0,1,2,3]}", "f32[8,64,28,10]"},
         {"conv2d %0, %6 {stride=[100,100], pad=[0,0,0,0]}", "f32[8,64,1,1]"},
+        {"conv2d %9, %10 {stride=[2,2], pad=[1,1,1,1]}", "f32[2,2,5,4,4]"},
+        {"conv2d_grad_x %10, %11 {stride=[2,2], pad=[1,1,1,1], "
+         "dims=[2,3,9,7,4]}",
+         "f32[2,3,9,7,4]"},
+        {"conv2d_grad_w %9, %11 {stride=[2,2], pad=[1,1,1,1], "
+         "dims=[8,12,3,3]}",
+         "f32[8,12,3,3]"},
+        {"max_pool %9 {kernel=[3,3], stride=[2,2], pad=[1,1,1,1]}",
+         "f32[2,3,5,4,4]"},
+        {"max_pool_grad %9, %12 {kernel=[3,3], stride=[2,2], pad=[1,1,1,1]}",
+         "f32[2,3,9,7,4]"},
+        {"sum_pool_grad %12 {kernel=[3,3], stride=[2,2], pad=[1,1,1,1], "
+         "dims=[2,3,9,7,4]}",
+         "f32[2,3,9,7,4]"},
         {"max_pool %0 {kernel=[3,2], stride=[2,1], pad=[1,0,1,0]}",
          "f32[8,3,16,31]"},
         {"sum_pool %0 {kernel=[32,32], stride=[1,1], pad=[0,0,0,0]}",
@@ -115,7 +135,8 @@ TEST(window_rules_refuse)
          "conv2d_grad_x: dy is f32[8,3,32,32], but the result it is for is "
          "f32[8,64,32,32]"},
         {"conv2d_grad_x %6, %0 {stride=[1,1], pad=[3,3,3,3], dims=[8,3,32]}",
-         "conv2d_grad_x: dims must be four sane sizes, not f32[8,3,32]"},
+         "conv2d_grad_x: dims must be four sane sizes, or five in blocks, not "
+         "f32[8,3,32]"},
         {"conv2d_grad_w %0, %0 {stride=[1,1], pad=[0,0,0,0], dims=[3,4,1,1]}",
          "conv2d_grad_w: x f32[8,3,32,32] has 3 channels, but w f32[3,4,1,1] "
          "takes 4"},
@@ -134,6 +155,41 @@ TEST(window_rules_refuse)
          "dims=[8,3,32,32]}",
          "sum_pool_grad: dy is f32[8,3,32,32], but the result it is for is "
          "f32[8,3,16,16]"},
+    };
+    CHECK_BAD(cases, "f32[]");
+}
+
+TEST(window_rules_refuse_mixed_forms)
+{
+    static const Bad cases[] = {
+        {"conv2d %9, %6 {stride=[1,1], pad=[0,0,0,0]}",
+         "conv2d: x f32[2,3,9,7,4] has 12 channels, but w f32[64,3,7,7] takes "
+         "3"},
+        {"conv2d %9, %14 {stride=[1,1], pad=[0,0,0,0]}",
+         "conv2d: the 2 outputs of w f32[2,12,3,3] do not fill blocks of 4"},
+        {"conv2d %13, %10 {stride=[1,1], pad=[0,0,0,0]}",
+         "conv2d: needs x[n,c,h,w] and w[o,c,kh,kw] of one float type, not "
+         "f32[2,2,9,7,6] and f32[8,12,3,3]"},
+        {"conv2d %9, %9 {stride=[1,1], pad=[0,0,0,0]}",
+         "conv2d: needs x[n,c,h,w] and w[o,c,kh,kw] of one float type, not "
+         "f32[2,3,9,7,4] and f32[2,3,9,7,4]"},
+        {"conv2d_grad_x %10, %11 {stride=[2,2], pad=[1,1,1,1], "
+         "dims=[2,12,9,7]}",
+         "conv2d_grad_x: dy is f32[2,2,5,4,4], but the result it is for is "
+         "f32[2,8,5,4]"},
+        {"conv2d_grad_w %9, %11 {stride=[2,2], pad=[1,1,1,1], "
+         "dims=[2,3,3,3,4]}",
+         "conv2d_grad_w: needs x[n,c,h,w] and w[o,c,kh,kw] of one float type, "
+         "not f32[2,3,9,7,4] and f32[2,3,3,3,4]"},
+        {"max_pool %13 {kernel=[1,1], stride=[1,1], pad=[0,0,0,0]}",
+         "max_pool: needs floats x[n,c,h,w], not f32[2,2,9,7,6]"},
+        {"max_pool_grad %9, %11 {kernel=[3,3], stride=[2,2], pad=[1,1,1,1]}",
+         "max_pool_grad: dy is f32[2,2,5,4,4], but the result it is for is "
+         "f32[2,3,5,4,4]"},
+        {"sum_pool_grad %12 {kernel=[3,3], stride=[2,2], pad=[1,1,1,1], "
+         "dims=[2,12,9,7]}",
+         "sum_pool_grad: dy is f32[2,3,5,4,4], but the result it is for is "
+         "f32[2,12,5,4]"},
     };
     CHECK_BAD(cases, "f32[]");
 }
