@@ -121,7 +121,7 @@ Value simplify_concat(Rewrite *rewrite, const Node *node)
     return node->input_count == 1 ? node->inputs[0] : NO_VALUE;
 }
 
-// Over axes of size 1 (or none) both sum and maximum are the element itself.
+// Over axes of size 1 both sum and maximum are the element itself.
 Value simplify_reduce(Rewrite *rewrite, const Node *node)
 {
     const TensorType *type = graph_type(rewrite->graph, node->inputs[0]);

@@ -1,0 +1,691 @@
+// Each rule of each pass on a small graph in text form.
+#include "ir/text_form.h"
+#include "passes/order_list.h"
+#include "passes/pass.h"
+#include "tests/harness.h"
+
+// Parses the body of a graph.
+static Graph *read_graph(Arena *arena, const char *body)
+{
+    Text text = text_new(arena);
+    text_addf(&text, "graph \"t\" {\n%s}\n", body);
+    char *copy = arena_alloc(arena, text.length + 2);
+    memcpy(copy, text_string(&text), text.length);
+    Source *source = ARENA_NEW(arena, Source);
+    *source = (Source){"t", copy, text.length};
+    DiagList diags = diag_list_new(arena);
+    GraphList *list = graph_parse(arena, source, &diags);
+    diag_print(&diags, stdout, false);
+    return list && list->graphs.count ? list->graphs.at[0] : NULL;
+}
+
+// What the passes make of the body, as a body.
+static const char *run(Arena *arena, const char *names, const char *body)
+{
+    Graph *graph = read_graph(arena, body);
+    if (!graph)
+        return "does not parse";
+    if (passes_run(graph, names, true, NULL, NULL))
+        return "no such pass";
+    Text text = text_new(arena);
+    graph_print(graph, &text);
+    const char *start = strchr(text_string(&text), '\n') + 1;
+    return arena_strndup(arena, start, strlen(start) - strlen("}\n"));
+}
+
+static void check(const char *names, const char *body, const char *want)
+{
+    Arena *arena = arena_new();
+    CHECK_TEXT(run(arena, names, body), want);
+    arena_free(arena);
+}
+
+#define X      "  %0 = input {name=\"x\"} : f64[2,3]\n"
+#define Y      "  %1 = input {name=\"y\"} : f64[2,3]\n"
+#define OUT(v) "  output \"o\" = " v "\n"
+
+// A rule of the algebra: %0 and %1 are tensors, the body begins at %2.
+static void check_rule(const char *body, const char *want)
+{
+    Arena *arena = arena_new();
+    check("simplify,cse,dce", arena_printf(arena, "%s%s", X Y, body),
+          arena_printf(arena, "%s%s", X Y, want));
+    arena_free(arena);
+}
+
+// A binary op with a constant on one side leaves x or another node.
+static void check_const(const char *op, const char *value, const char *operands,
+                        const char *want)
+{
+    Arena *arena = arena_new();
+    check_rule(arena_printf(arena,
+                            "  %%2 = const {value=%s} : f64[2,3]\n"
+                            "  %%3 = %s %s : f64[2,3]\n" OUT("%%3"),
+                            value, op, operands),
+               want);
+    arena_free(arena);
+}
+
+TEST(simplify_neutral_constants)
+{
+    check_const("add", "0", "%0, %2", OUT("%0"));
+    check_const("add", "0", "%2, %0", OUT("%0"));
+    check_const("sub", "0", "%0, %2", OUT("%0"));
+    check_const("mul", "1", "%2, %0", OUT("%0"));
+    check_const("div", "1", "%0, %2", OUT("%0"));
+    check_const("pow", "1", "%0, %2", OUT("%0"));
+}
+
+#define UNARY(op) "  %2 = " op " %0 : f64[2,3]\n" OUT("%2")
+
+TEST(simplify_constants_to_cheaper_ops)
+{
+    check_const("sub", "0", "%2, %0", UNARY("neg"));
+    check_const("mul", "-1", "%0, %2", UNARY("neg"));
+    check_const("div", "-1", "%0, %2", UNARY("neg"));
+    check_const("pow", "0.5", "%0, %2", UNARY("sqrt"));
+    check_const("pow", "-0.5", "%0, %2", UNARY("rsqrt"));
+    check_const("pow", "2", "%0, %2",
+                "  %2 = mul %0, %0 : f64[2,3]\n" OUT("%2"));
+    check_const("pow", "-1", "%0, %2",
+                "  %2 = const {value=1} : f64[2,3]\n"
+                "  %3 = div %2, %0 : f64[2,3]\n" OUT("%3"));
+    check_const("pow", "0", "%0, %2",
+                "  %2 = const {value=1} : f64[2,3]\n" OUT("%2"));
+    check_const("div", "8", "%0, %2",
+                "  %2 = const {value=0.125} : f64[2,3]\n"
+                "  %3 = mul %0, %2 : f64[2,3]\n" OUT("%3"));
+}
+
+// What would be wrong for NaN, infinity or by rounding stays.
+TEST(simplify_keeps_what_numbers_need)
+{
+    const char *keep = "  %%2 = const {value=%s} : f64[2,3]\n"
+                       "  %%3 = %s %%0, %%2 : f64[2,3]\n" OUT("%%3");
+    static const char *const cases[][2] = {
+        {"0", "mul"}, {"3", "div"}, {"0", "div"}, {"1.5", "pow"}, {"0", "max"}};
+    Arena *arena = arena_new();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *body = arena_printf(arena, keep, cases[i][0], cases[i][1]);
+        check_rule(body, body);
+    }
+    check_rule("  %2 = sub %0, %0 : f64[2,3]\n" OUT("%2"),
+               "  %2 = sub %0, %0 : f64[2,3]\n" OUT("%2"));
+    arena_free(arena);
+}
+
+TEST(simplify_signs)
+{
+    const char *neg = "  %2 = neg %0 : f64[2,3]\n";
+    const char *neg2 = "  %3 = neg %1 : f64[2,3]\n";
+    static const char *const cases[][2] = {
+        {"  %4 = neg %2 : f64[2,3]\n", NULL},
+        {"  %4 = add %1, %2 : f64[2,3]\n", "sub %1, %0"},
+        {"  %4 = add %2, %1 : f64[2,3]\n", "sub %1, %0"},
+        {"  %4 = sub %1, %2 : f64[2,3]\n", "add %1, %0"},
+        {"  %4 = mul %2, %3 : f64[2,3]\n", "mul %0, %1"},
+        {"  %4 = abs %2 : f64[2,3]\n", "abs %0"},
+    };
+    Arena *arena = arena_new();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *want =
+            cases[i][1]
+                ? arena_printf(arena, "  %%2 = %s : f64[2,3]\n" OUT("%%2"),
+                               cases[i][1])
+                : OUT("%0");
+        check_rule(
+            arena_printf(arena, "%s%s%s" OUT("%%4"), neg, neg2, cases[i][0]),
+            want);
+    }
+    check_rule("  %2 = sub %0, %1 : f64[2,3]\n"
+               "  %3 = neg %2 : f64[2,3]\n" OUT("%3"),
+               "  %2 = sub %1, %0 : f64[2,3]\n" OUT("%2"));
+    check_rule("  %2 = const {value=3} : f64[2,3]\n"
+               "  %3 = neg %0 : f64[2,3]\n"
+               "  %4 = mul %3, %2 : f64[2,3]\n" OUT("%4"),
+               "  %2 = const {value=-3} : f64[2,3]\n"
+               "  %3 = mul %0, %2 : f64[2,3]\n" OUT("%3"));
+    arena_free(arena);
+}
+
+TEST(simplify_ops_done_once)
+{
+    static const char *const ops[] = {"abs", "relu", "floor", "sign"};
+    Arena *arena = arena_new();
+    for (size_t i = 0; i < 4; i++)
+        check_rule(arena_printf(arena,
+                                "  %%2 = %s %%0 : f64[2,3]\n"
+                                "  %%3 = %s %%2 : f64[2,3]\n" OUT("%%3"),
+                                ops[i], ops[i]),
+                   arena_printf(arena, "  %%2 = %s %%0 : f64[2,3]\n" OUT("%%2"),
+                                ops[i]));
+    check_rule("  %2 = max %0, %0 : f64[2,3]\n"
+               "  %3 = stop_gradient %2 : f64[2,3]\n" OUT("%3"),
+               OUT("%0"));
+    arena_free(arena);
+}
+
+TEST(simplify_conditions)
+{
+    // not not; not of ==; select by the negation; by a constant; of one value.
+    check_rule("  %2 = lt %0, %1 : bool[2,3]\n"
+               "  %3 = not %2 : bool[2,3]\n"
+               "  %4 = not %3 : bool[2,3]\n" OUT("%4"),
+               "  %2 = lt %0, %1 : bool[2,3]\n" OUT("%2"));
+    check_rule("  %2 = eq %0, %1 : bool[2,3]\n"
+               "  %3 = not %2 : bool[2,3]\n" OUT("%3"),
+               "  %2 = ne %0, %1 : bool[2,3]\n" OUT("%2"));
+    check_rule("  %2 = lt %0, %1 : bool[2,3]\n"
+               "  %3 = not %2 : bool[2,3]\n"
+               "  %4 = select %3, %0, %1 : f64[2,3]\n" OUT("%4"),
+               "  %2 = lt %0, %1 : bool[2,3]\n"
+               "  %3 = select %2, %1, %0 : f64[2,3]\n" OUT("%3"));
+    check_rule("  %2 = const {value=0} : bool[2,3]\n"
+               "  %3 = select %2, %0, %1 : f64[2,3]\n" OUT("%3"),
+               OUT("%1"));
+    check_rule("  %2 = lt %0, %1 : bool[2,3]\n"
+               "  %3 = select %2, %1, %1 : f64[2,3]\n" OUT("%3"),
+               OUT("%1"));
+    check_rule("  %2 = lt %0, %1 : bool[2,3]\n"
+               "  %3 = const {value=1} : bool[2,3]\n"
+               "  %4 = and %2, %3 : bool[2,3]\n"
+               "  %5 = or %4, %3 : bool[2,3]\n" OUT("%4") OUT("%5"),
+               "  %2 = lt %0, %1 : bool[2,3]\n"
+               "  %3 = const {value=1} : bool[2,3]\n" OUT("%2") OUT("%3"));
+    // With a NaN, not (x < y) is no comparison.
+    check_rule("  %2 = lt %0, %1 : bool[2,3]\n"
+               "  %3 = not %2 : bool[2,3]\n" OUT("%3"),
+               "  %2 = lt %0, %1 : bool[2,3]\n"
+               "  %3 = not %2 : bool[2,3]\n" OUT("%3"));
+}
+
+TEST(simplify_casts)
+{
+    check_rule("  %2 = cast %0 {dtype=\"f64\"} : f64[2,3]\n" OUT("%2"),
+               OUT("%0"));
+    // Down and up again loses digits; up and down does not.
+    check_rule(
+        "  %2 = cast %0 {dtype=\"f32\"} : f32[2,3]\n"
+        "  %3 = cast %2 {dtype=\"f64\"} : f64[2,3]\n"
+        "  %4 = cast %3 {dtype=\"f32\"} : f32[2,3]\n" OUT("%3") OUT("%4"),
+        "  %2 = cast %0 {dtype=\"f32\"} : f32[2,3]\n"
+        "  %3 = cast %2 {dtype=\"f64\"} : f64[2,3]\n" OUT("%3") OUT("%2"));
+}
+
+TEST(simplify_views)
+{
+    check_rule(
+        "  %2 = reshape %0 {dims=[6]} : f64[6]\n"
+        "  %3 = reshape %2 {dims=[3,2]} : f64[3,2]\n"
+        "  %4 = reshape %2 {dims=[2,3]} : f64[2,3]\n" OUT("%3") OUT("%4"),
+        "  %2 = reshape %0 {dims=[3,2]} : f64[3,2]\n" OUT("%2") OUT("%0"));
+    check_rule("  %2 = broadcast %0 {dims=[2,4,3], axes=[0,2]} : f64[2,4,3]\n"
+               "  %3 = broadcast %2 {dims=[5,2,4,3], axes=[1,2,3]} : "
+               "f64[5,2,4,3]\n" OUT("%3"),
+               "  %2 = broadcast %0 {dims=[5,2,4,3], axes=[1,3]} : "
+               "f64[5,2,4,3]\n" OUT("%2"));
+    check_rule(
+        "  %2 = broadcast %0 {dims=[2,3], axes=[0,1]} : f64[2,3]\n" OUT("%2"),
+        OUT("%0"));
+    check_rule(
+        "  %2 = slice %0 {start=[0,1], size=[2,2]} : f64[2,2]\n"
+        "  %3 = slice %2 {start=[1,1], size=[1,1]} : f64[1,1]\n"
+        "  %4 = slice %0 {start=[0,0], size=[2,3]} : f64[2,3]\n" OUT("%3")
+            OUT("%4"),
+        "  %2 = slice %0 {start=[1,2], size=[1,1]} : f64[1,1]\n" OUT("%2")
+            OUT("%0"));
+    check_rule("  %2 = pad %0 {low=[0,0], high=[0,0], value=7} : f64[2,3]\n"
+               "  %3 = concat %2 {axis=1} : f64[2,3]\n" OUT("%3"),
+               OUT("%0"));
+}
+
+TEST(simplify_transposes)
+{
+    check_rule("  %2 = transpose %0 {perm=[1,0]} : f64[3,2]\n"
+               "  %3 = transpose %2 {perm=[1,0]} : f64[2,3]\n" OUT("%3"),
+               OUT("%0"));
+    check("simplify,dce",
+          "  %0 = input {name=\"x\"} : f64[2,3,4]\n"
+          "  %1 = transpose %0 {perm=[2,0,1]} : f64[4,2,3]\n"
+          "  %2 = transpose %1 {perm=[0,2,1]} : f64[4,3,2]\n" OUT("%2"),
+          "  %0 = input {name=\"x\"} : f64[2,3,4]\n"
+          "  %1 = transpose %0 {perm=[2,1,0]} : f64[4,3,2]\n" OUT("%1"));
+    // An axis of size 1 moves without any element.
+    check("simplify,dce",
+          "  %0 = input {name=\"x\"} : f64[2,1,3]\n"
+          "  %1 = transpose %0 {perm=[1,0,2]} : f64[1,2,3]\n" OUT("%1"),
+          "  %0 = input {name=\"x\"} : f64[2,1,3]\n"
+          "  %1 = reshape %0 {dims=[1,2,3]} : f64[1,2,3]\n" OUT("%1"));
+}
+
+TEST(simplify_products_of_transposes)
+{
+    check_rule(
+        "  %2 = transpose %0 {perm=[1,0]} : f64[3,2]\n"
+        "  %3 = matmul %2, %1 {trans_a=0, trans_b=0} : f64[3,3]\n"
+        "  %4 = transpose %1 {perm=[1,0]} : f64[3,2]\n"
+        "  %5 = matmul %2, %4 {trans_a=1, trans_b=0} : f64[2,2]\n" OUT("%3")
+            OUT("%5"),
+        "  %2 = matmul %0, %1 {trans_a=1, trans_b=0} : f64[3,3]\n"
+        "  %3 = matmul %0, %1 {trans_a=0, trans_b=1} : f64[2,2]\n" OUT("%2")
+            OUT("%3"));
+}
+
+TEST(simplify_reductions_over_single_elements)
+{
+    check("simplify,dce",
+          "  %0 = input {name=\"x\"} : f64[2,1,1]\n"
+          "  %1 = reduce_sum %0 {axes=[1,2]} : f64[2]\n"
+          "  %2 = reduce_max %0 {axes=[0,1]} : f64[1]\n" OUT("%1") OUT("%2"),
+          "  %0 = input {name=\"x\"} : f64[2,1,1]\n"
+          "  %1 = reshape %0 {dims=[2]} : f64[2]\n"
+          "  %2 = reduce_max %0 {axes=[0,1]} : f64[1]\n" OUT("%1") OUT("%2"));
+}
+
+// ---- ranks, fold, cse, dce --------------------------------------------------
+
+TEST(ranks_vanish_on_one)
+{
+    check("ranks,dce",
+          X "  %1 = all_sum %0 {ranks=1} : f64[2,3]\n"
+            "  %2 = all_gather %1 {ranks=1} : f64[2,3]\n"
+            "  %3 = reduce_scatter %2 {ranks=1} : f64[2,3]\n"
+            "  %4 = rank : f64[]\n" OUT("%3") OUT("%4"),
+          X "  %1 = const {value=0} : f64[]\n" OUT("%0") OUT("%1"));
+    const char *two =
+        X "  %1 = rank : f64[]\n"
+          "  %2 = all_sum %0 {ranks=2} : f64[2,3]\n" OUT("%1") OUT("%2");
+    check("ranks", two, two);
+}
+
+TEST(fold_computes_constants)
+{
+    check(
+        "fold,dce",
+        "  %0 = const {value=3} : f64[4]\n"
+        "  %1 = const {value=2} : f64[4]\n"
+        "  %2 = mul %0, %1 : f64[4]\n"
+        "  %3 = reduce_sum %2 {axes=[0]} : f64[]\n"
+        "  %4 = broadcast %3 {dims=[2,2], axes=[]} : f64[2,2]\n"
+        "  %5 = pad %4 {low=[1,0], high=[0,0], value=24} : f64[3,2]\n"
+        "  %6 = lt %1, %0 : bool[4]\n"
+        "  %7 = reduce_max %2 {axes=[0]} : f64[]\n"
+        "  %8 = pad %4 {low=[1,0], high=[0,0], value=0} : f64[3,2]\n" OUT("%5")
+            OUT("%6") OUT("%7") OUT("%8"),
+        "  %0 = const {value=24} : f64[2,2]\n"
+        "  %1 = const {value=24} : f64[3,2]\n"
+        "  %2 = const {value=1} : bool[4]\n"
+        "  %3 = const {value=6} : f64[]\n"
+        "  %4 = pad %0 {low=[1,0], high=[0,0], value=0} : f64[3,2]\n" OUT("%1")
+            OUT("%2") OUT("%3") OUT("%4"));
+}
+
+// Every folded node is rounded as a kernel would store it: 2^24 + 1 is no
+// float, 1 + 2^-8 no bfloat16 (a tie, so it goes to even).
+TEST(fold_rounds_to_the_element_type)
+{
+    check("fold,dce",
+          "  %0 = const {value=16777216} : f32[]\n"
+          "  %1 = const {value=1} : f32[]\n"
+          "  %2 = add %0, %1 : f32[]\n"
+          "  %3 = sub %2, %0 : f32[]\n" OUT("%3"),
+          "  %0 = const {value=0} : f32[]\n" OUT("%0"));
+    check("fold,dce",
+          "  %0 = const {value=1.00390625} : f32[]\n"
+          "  %1 = cast %0 {dtype=\"bf16\"} : bf16[]\n" OUT("%1"),
+          "  %0 = const {value=1} : bf16[]\n" OUT("%0"));
+}
+
+TEST(fold_keeps_nan_but_not_infinity)
+{
+    const char *nan = "  %0 = const {value=-1} : f64[]\n"
+                      "  %1 = log %0 : f64[]\n" OUT("%1");
+    check("fold", nan, nan);
+    check("fold,dce",
+          "  %0 = const {value=0} : f64[]\n"
+          "  %1 = log %0 : f64[]\n" OUT("%1"),
+          "  %0 = const {value=-inf} : f64[]\n" OUT("%0"));
+}
+
+TEST(cse_merges_equal_nodes)
+{
+    check("cse",
+          X Y "  %2 = add %0, %1 : f64[2,3]\n"
+              "  %3 = add %1, %0 : f64[2,3]\n"
+              "  %4 = sub %0, %1 : f64[2,3]\n"
+              "  %5 = sub %1, %0 : f64[2,3]\n"
+              "  %6 = mul %2, %3 : f64[2,3]\n"
+              "  %7 = reduce_sum %6 {axes=[0]} : f64[3]\n"
+              "  %8 = reduce_sum %6 {axes=[1]} : f64[2]\n" OUT("%4") OUT("%5")
+                  OUT("%7") OUT("%8"),
+          X Y "  %2 = add %0, %1 : f64[2,3]\n"
+              "  %3 = sub %0, %1 : f64[2,3]\n"
+              "  %4 = sub %1, %0 : f64[2,3]\n"
+              "  %5 = mul %2, %2 : f64[2,3]\n"
+              "  %6 = reduce_sum %5 {axes=[0]} : f64[3]\n"
+              "  %7 = reduce_sum %5 {axes=[1]} : f64[2]\n" OUT("%3") OUT("%4")
+                  OUT("%6") OUT("%7"));
+}
+
+#define PARAM(id, name)                                                        \
+    "  " id " = param {name=\"" name                                           \
+    "\", role=\"weight\", init=\"constant\", scale=0} : f64[2,3]\n"
+
+TEST(dce_keeps_effects_and_inputs)
+{
+    check("dce",
+          X PARAM("%1", "unread")
+              PARAM("%2", "written") "  %3 = exp %0 : f64[2,3]\n"
+                                     "  %4 = sin %0 : f64[2,3]\n"
+                                     "  %5 = assign %2, %3 : f64[2,3]\n",
+          X PARAM("%1", "written") "  %2 = exp %0 : f64[2,3]\n"
+                                   "  %3 = assign %1, %2 : f64[2,3]\n");
+    check("dce", X "  %1 = exp %0 : f64[2,3]\n", X);
+}
+
+TEST(assigns_that_change_nothing_go)
+{
+    check("simplify,dce", PARAM("%0", "w") "  %1 = assign %0, %0 : f64[2,3]\n",
+          "");
+}
+
+// ---- the order of effects ---------------------------------------------------
+
+TEST(schedule_puts_assigns_after_old_readers)
+{
+    check("schedule",
+          X PARAM("%1", "w") "  %2 = assign %1, %0 : f64[2,3]\n"
+                             "  %3 = transpose %1 {perm=[1,0]} : f64[3,2]\n"
+                             "  %4 = exp %3 : f64[3,2]\n" OUT("%4"),
+          X PARAM("%1", "w") "  %2 = transpose %1 {perm=[1,0]} : f64[3,2]\n"
+                             "  %3 = exp %2 : f64[3,2]\n"
+                             "  %4 = assign %1, %0 : f64[2,3]\n" OUT("%3"));
+}
+
+TEST(schedule_copies_params_that_swap)
+{
+    check("schedule",
+          PARAM("%0", "a") PARAM("%1", "b") //
+          "  %2 = assign %0, %1 : f64[2,3]\n"
+          "  %3 = assign %1, %0 : f64[2,3]\n",
+          PARAM("%0", "a") PARAM("%1", "b") //
+          "  %2 = stop_gradient %1 : f64[2,3]\n"
+          "  %3 = stop_gradient %0 : f64[2,3]\n"
+          "  %4 = assign %0, %2 : f64[2,3]\n"
+          "  %5 = assign %1, %3 : f64[2,3]\n");
+}
+
+TEST(schedule_lets_readers_of_an_assign_read_its_value)
+{
+    check("schedule",
+          X PARAM("%1", "w") "  %2 = exp %0 : f64[2,3]\n"
+                             "  %3 = assign %1, %2 : f64[2,3]\n"
+                             "  %4 = sin %3 : f64[2,3]\n" OUT("%4"),
+          X PARAM("%1", "w") "  %2 = exp %0 : f64[2,3]\n"
+                             "  %3 = assign %1, %2 : f64[2,3]\n"
+                             "  %4 = sin %2 : f64[2,3]\n" OUT("%4"));
+}
+
+// The update of the last layer's weight runs before the first layer's gradient,
+// but not before backward has read the old weight.
+TEST(schedule_updates_weights_when_their_gradients_are_ready)
+{
+#define M(id, a, b, ta, tb)                                                    \
+    "  " id " = matmul " a ", " b " {trans_a=" ta ", trans_b=" tb              \
+    "} : f64[3,3]\n"
+#define P3(id, name)                                                           \
+    "  " id " = param {name=\"" name                                           \
+    "\", role=\"weight\", init=\"constant\", scale=0} : f64[3,3]\n"
+    check("schedule",
+          "  %0 = input {name=\"x\"} : f64[3,3]\n" //
+          P3("%1", "v") P3("%2", "w")              //
+          M("%3", "%0", "%1", "0", "0")            // forward
+          M("%4", "%3", "%2", "0", "0")            //
+          M("%5", "%3", "%4", "1", "0")            // gradient of w
+          M("%6", "%4", "%2", "0", "1")            // of the first product
+          M("%7", "%0", "%6", "1", "0")            // of v
+          "  %8 = sub %1, %7 : f64[3,3]\n"
+          "  %9 = sub %2, %5 : f64[3,3]\n"
+          "  %10 = assign %1, %8 : f64[3,3]\n"
+          "  %11 = assign %2, %9 : f64[3,3]\n",
+          "  %0 = input {name=\"x\"} : f64[3,3]\n" //
+          P3("%1", "v") P3("%2", "w")              //
+          M("%3", "%0", "%1", "0", "0")            //
+          M("%4", "%3", "%2", "0", "0")            //
+          M("%5", "%3", "%4", "1", "0")            //
+          M("%6", "%4", "%2", "0", "1")            //
+          "  %7 = sub %2, %5 : f64[3,3]\n"
+          "  %8 = assign %2, %7 : f64[3,3]\n" //
+          M("%9", "%0", "%6", "1", "0")       //
+          "  %10 = sub %1, %9 : f64[3,3]\n"
+          "  %11 = assign %1, %10 : f64[3,3]\n");
+}
+
+// A mask of the forward part, wanted by the backward part alone.
+TEST(schedule_computes_late_what_can_wait)
+{
+    check("schedule",
+          "  %0 = input {name=\"x\"} : f64[3,3]\n"
+          "  %1 = const {value=0} : f64[3,3]\n"
+          "  %2 = lt %1, %0 : bool[3,3]\n" //
+          M("%3", "%0", "%0", "0", "0")    //
+          M("%4", "%3", "%0", "0", "0")    //
+          "  %5 = select %2, %4, %1 : f64[3,3]\n" OUT("%5"),
+          "  %0 = input {name=\"x\"} : f64[3,3]\n" //
+          M("%1", "%0", "%0", "0", "0")            //
+          M("%2", "%1", "%0", "0", "0")            //
+          "  %3 = const {value=0} : f64[3,3]\n"
+          "  %4 = lt %3, %0 : bool[3,3]\n"
+          "  %5 = select %4, %2, %3 : f64[3,3]\n" OUT("%5"));
+}
+
+// ---- fuse -------------------------------------------------------------------
+
+TEST(fuse_chains_and_siblings)
+{
+    // Two statistics of one tensor read it once; the square is never stored.
+    check("fuse",
+          X "  %1 = reduce_sum %0 {axes=[0]} : f64[3]\n"
+            "  %2 = mul %0, %0 : f64[2,3]\n"
+            "  %3 = reduce_sum %2 {axes=[0]} : f64[3]\n"
+            "  %4 = mul %1, %3 : f64[3]\n" OUT("%4"),
+          X "  %1 = reduce_sum %0 {axes=[0]} : f64[3] #1\n"
+            "  %2 = mul %0, %0 : f64[2,3] #1\n"
+            "  %3 = reduce_sum %2 {axes=[0]} : f64[3] #1\n"
+            "  %4 = mul %1, %3 : f64[3]\n" OUT("%4"));
+}
+
+TEST(fuse_stops_at_other_axes_and_at_results_of_reductions)
+{
+    check("fuse",
+          X "  %1 = exp %0 : f64[2,3]\n"
+            "  %2 = reduce_sum %1 {axes=[1]} : f64[2]\n"
+            "  %3 = broadcast %2 {dims=[2,3], axes=[0]} : f64[2,3]\n"
+            "  %4 = div %1, %3 : f64[2,3]\n"
+            "  %5 = reduce_max %4 {axes=[0]} : f64[3]\n"
+            "  %6 = reduce_sum %4 {axes=[1]} : f64[2]\n" OUT("%5") OUT("%6"),
+          X "  %1 = exp %0 : f64[2,3] #1\n"
+            "  %2 = reduce_sum %1 {axes=[1]} : f64[2] #1\n"
+            "  %3 = broadcast %2 {dims=[2,3], axes=[0]} : f64[2,3]\n"
+            "  %4 = div %1, %3 : f64[2,3] #2\n"
+            "  %5 = reduce_max %4 {axes=[0]} : f64[3] #2\n"
+            "  %6 = reduce_sum %4 {axes=[1]} : f64[2]\n" OUT("%5") OUT("%6"));
+}
+
+TEST(fuse_reads_views_from_stored_values_only)
+{
+    check("fuse",
+          X "  %1 = exp %0 : f64[2,3]\n"
+            "  %2 = slice %1 {start=[0,0], size=[1,3]} : f64[1,3]\n"
+            "  %3 = broadcast %2 {dims=[2,3], axes=[0,1]} : f64[2,3]\n"
+            "  %4 = sub %1, %3 : f64[2,3]\n" OUT("%4"),
+          X "  %1 = exp %0 : f64[2,3]\n"
+            "  %2 = slice %1 {start=[0,0], size=[1,3]} : f64[1,3]\n"
+            "  %3 = broadcast %2 {dims=[2,3], axes=[0,1]} : f64[2,3]\n"
+            "  %4 = sub %1, %3 : f64[2,3]\n" OUT("%4"));
+}
+
+#define B "  %1 = input {name=\"b\"} : f64[3]\n"
+
+TEST(fuse_epilogues)
+{
+    check("fuse",
+          "  %0 = input {name=\"x\"} : f64[3,3]\n" B //
+              M("%2", "%0", "%0", "0", "0")          //
+          "  %3 = broadcast %1 {dims=[3,3], axes=[1]} : f64[3,3]\n"
+          "  %4 = add %2, %3 : f64[3,3]\n"
+          "  %5 = relu %4 : f64[3,3]\n"
+          "  %6 = sin %5 : f64[3,3]\n" OUT("%5") OUT("%6"),
+          "  %0 = input {name=\"x\"} : f64[3,3]\n" B //
+          "  %2 = broadcast %1 {dims=[3,3], axes=[1]} : f64[3,3]\n"
+          "  %3 = matmul %0, %0 {trans_a=0, trans_b=0} : f64[3,3] #1\n"
+          "  %4 = add %3, %2 : f64[3,3] #1\n"
+          "  %5 = relu %4 : f64[3,3] #1\n"
+          "  %6 = sin %5 : f64[3,3]\n" OUT("%5") OUT("%6"));
+}
+
+// The second operand is made after the product: no epilogue. Nor where another
+// node reads the product, or a reduction is what the map is for.
+TEST(fuse_refuses_epilogues)
+{
+    const char *later = "  %0 = input {name=\"x\"} : f64[3,3]\n"    //
+        M("%1", "%0", "%0", "0", "0") M("%2", "%0", "%0", "0", "1") //
+        "  %3 = reduce_max %2 {axes=[0]} : f64[3]\n"
+        "  %4 = broadcast %3 {dims=[3,3], axes=[0]} : f64[3,3]\n"
+        "  %5 = add %1, %4 : f64[3,3]\n" OUT("%5");
+    check("fuse", later, later);
+    check("fuse",
+          "  %0 = input {name=\"x\"} : f64[3,3]\n" //
+          M("%1", "%0", "%0", "0", "0")            //
+          "  %2 = mul %1, %1 : f64[3,3]\n"
+          "  %3 = reduce_sum %2 {axes=[0]} : f64[3]\n"
+          "  %4 = reduce_sum %1 {axes=[0]} : f64[3]\n" OUT("%3") OUT("%4"),
+          "  %0 = input {name=\"x\"} : f64[3,3]\n" //
+          M("%1", "%0", "%0", "0", "0")            //
+          "  %2 = mul %1, %1 : f64[3,3] #1\n"
+          "  %3 = reduce_sum %2 {axes=[0]} : f64[3] #1\n"
+          "  %4 = reduce_sum %1 {axes=[0]} : f64[3] #1\n" OUT("%3") OUT("%4"));
+}
+
+TEST(fuse_assigns_with_what_they_are_given)
+{
+    // Momentum: velocity and weight in one kernel, read before written.
+    check("fuse",
+          X PARAM("%1", "v") PARAM("%2", "w") //
+          "  %3 = add %1, %0 : f64[2,3]\n"
+          "  %4 = assign %1, %3 : f64[2,3]\n"
+          "  %5 = sub %2, %3 : f64[2,3]\n"
+          "  %6 = assign %2, %5 : f64[2,3]\n",
+          X PARAM("%1", "v") PARAM("%2", "w") //
+          "  %3 = add %1, %0 : f64[2,3] #1\n"
+          "  %4 = sub %2, %3 : f64[2,3] #1\n"
+          "  %5 = assign %1, %3 : f64[2,3] #1\n"
+          "  %6 = assign %2, %4 : f64[2,3] #1\n");
+}
+
+// The old content read elsewhere than at the element written: two kernels.
+TEST(fuse_separates_assigns_from_shifted_reads)
+{
+    check("fuse",
+          PARAM("%0", "w") //
+          "  %1 = slice %0 {start=[0,0], size=[1,3]} : f64[1,3]\n"
+          "  %2 = broadcast %1 {dims=[2,3], axes=[0,1]} : f64[2,3]\n"
+          "  %3 = exp %2 : f64[2,3]\n"
+          "  %4 = add %0, %3 : f64[2,3]\n"
+          "  %5 = assign %0, %4 : f64[2,3]\n",
+          PARAM("%0", "w") //
+          "  %1 = slice %0 {start=[0,0], size=[1,3]} : f64[1,3]\n"
+          "  %2 = broadcast %1 {dims=[2,3], axes=[0,1]} : f64[2,3]\n"
+          "  %3 = exp %2 : f64[2,3] #1\n"
+          "  %4 = add %0, %3 : f64[2,3] #1\n"
+          "  %5 = assign %0, %4 : f64[2,3]\n");
+}
+
+// a -> view -> b and c, where c also reads a: c may not join a, for b lies
+// between; it joins b, and a's other reader d joins a.
+TEST(fuse_makes_no_cycles)
+{
+    check("fuse",
+          X "  %1 = exp %0 : f64[2,3]\n"
+            "  %2 = reduce_sum %1 {axes=[0,1]} : f64[]\n"
+            "  %3 = sin %2 : f64[]\n"
+            "  %4 = broadcast %3 {dims=[2,3], axes=[]} : f64[2,3]\n"
+            "  %5 = mul %1, %4 : f64[2,3]\n"
+            "  %6 = cos %1 : f64[2,3]\n"
+            "  %7 = add %5, %6 : f64[2,3]\n" OUT("%7"),
+          X "  %1 = exp %0 : f64[2,3] #1\n"
+            "  %2 = reduce_sum %1 {axes=[0,1]} : f64[] #1\n"
+            "  %3 = cos %1 : f64[2,3] #1\n"
+            "  %4 = sin %2 : f64[]\n"
+            "  %5 = broadcast %4 {dims=[2,3], axes=[]} : f64[2,3]\n"
+            "  %6 = mul %1, %5 : f64[2,3] #2\n"
+            "  %7 = add %6, %3 : f64[2,3] #2\n" OUT("%7"));
+}
+
+// Two chains of equal dims that meet are one kernel, though each was begun
+// alone.
+TEST(fuse_merges_chains_that_meet)
+{
+    check("fuse",
+          X Y "  %2 = exp %0 : f64[2,3]\n"
+              "  %3 = sin %1 : f64[2,3]\n"
+              "  %4 = add %2, %3 : f64[2,3]\n" OUT("%4"),
+          X Y "  %2 = exp %0 : f64[2,3] #1\n"
+              "  %3 = sin %1 : f64[2,3] #1\n"
+              "  %4 = add %2, %3 : f64[2,3] #1\n" OUT("%4"));
+}
+
+// ---- the table of passes, order lists ---------------------------------------
+
+static void count_pass(void *context, const Pass *pass, Graph *graph)
+{
+    (void)pass;
+    (void)graph;
+    ++*(int *)context;
+}
+
+TEST(passes_by_name)
+{
+    Arena *arena = arena_new();
+    int count, seen = 0;
+    const Pass *table = pass_table(&count);
+    for (int i = 0; i < count; i++)
+        CHECK(pass_by_name(table[i].name) == &table[i]);
+    CHECK(!pass_by_name("cs"));
+    Graph *graph = read_graph(arena, X OUT("%0"));
+    CHECK_TEXT(passes_run(graph, "cse,polish,dce", true, NULL, NULL), "polish");
+    CHECK(!passes_run(graph, "cse,cse,dce", true, count_pass, &seen));
+    CHECK_INT(seen, 3);
+    CHECK(!passes_run(graph, NULL, true, count_pass, &seen));
+    CHECK_INT(seen, 3 + count);
+    CHECK(!passes_run(graph, "", true, count_pass, &seen));
+    CHECK_INT(seen, 3 + count);
+    arena_free(arena);
+}
+
+// Insertions at one place use up its labels; order must survive.
+TEST(order_lists_keep_order)
+{
+    enum { COUNT = 3000 };
+    Arena *arena = arena_new();
+    OrderList list = order_list_new(arena, COUNT);
+    order_list_append(&list, 1);
+    order_list_append(&list, 2);
+    for (int i = 3; i <= COUNT; i++)
+        order_list_insert(&list, i, 1); // 1, COUNT, COUNT - 1, ..., 3, 2
+    for (int i = 3; i < COUNT; i++)
+        CHECK(order_list_before(&list, i + 1, i));
+    CHECK(order_list_before(&list, 1, COUNT));
+    CHECK(order_list_before(&list, 3, 2));
+    order_list_remove(&list, COUNT);
+    CHECK_INT(order_list_next(&list, 1), COUNT - 1);
+    order_list_insert(&list, COUNT, 2);
+    CHECK(order_list_before(&list, 2, COUNT));
+    CHECK_INT(order_list_next(&list, COUNT), 0);
+    int walked = 0;
+    for (int at = order_list_next(&list, 0); at;
+         at = order_list_next(&list, at))
+        walked++;
+    CHECK_INT(walked, COUNT);
+    arena_free(arena);
+}
