@@ -30,7 +30,11 @@ typedef struct ExperimentAugment {
     const double *args;
 } ExperimentAugment;
 
-typedef enum LabelAmount { AMOUNT_ALL, AMOUNT_FRACTION, AMOUNT_PER_CLASS } LabelAmount;
+typedef enum LabelAmount {
+    AMOUNT_ALL,
+    AMOUNT_FRACTION,
+    AMOUNT_PER_CLASS
+} LabelAmount;
 
 typedef struct ExperimentPhase {
     const char *name;
@@ -42,16 +46,16 @@ typedef struct ExperimentPhase {
     int batch, views;
     double epochs;
     int64_t steps;
-    bool labeled;            // source is labeled(...), else unlabeled
+    bool labeled; // source is labeled(...), else unlabeled
     LabelAmount amount_rule;
     double amount;
     VEC(ExperimentAugment) augment;
     VEC(ExperimentAugment) evaluate;
     int image_height, image_width;
-    int classes; // the param `classes` when the phase reads labels, else 0
-    Graph *forward;    // the loss and reports only, before gradients
-    Graph *train;      // the whole step
-    Graph *eval;       // training = false; NULL when nothing to evaluate
+    int classes;    // the param `classes` when the phase reads labels, else 0
+    Graph *forward; // the loss and reports only, before gradients
+    Graph *train;   // the whole step
+    Graph *eval;    // training = false; NULL when nothing to evaluate
 } ExperimentPhase;
 
 typedef struct Experiment {
@@ -63,11 +67,11 @@ typedef struct Experiment {
 } Experiment;
 
 typedef struct LangOptions {
-    DType dtype;       // element type of all tensors: DT_F32 or DT_F64
-    int ranks;         // processes; 1
+    DType dtype; // element type of all tensors: DT_F32 or DT_F64
+    int ranks;   // processes; 1
     int setting_count;
     Setting *settings;
-    bool check_only;   // graphs are still built, gradients included
+    bool check_only; // graphs are still built, gradients included
 } LangOptions;
 
 // Reads, parses and elaborates a program. NULL when there were errors, which

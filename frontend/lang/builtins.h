@@ -1,0 +1,47 @@
+// Tables of what can be called without being written in .net: built-in
+// functions and augmentation operations.
+#ifndef SIMCC_FRONTEND_LANG_BUILTINS_H
+#define SIMCC_FRONTEND_LANG_BUILTINS_H
+
+#include "frontend/lang/value.h"
+
+enum { MAX_BUILTIN_ARGS = 4, MAX_PIPE_ARGS = 8 };
+
+struct Sema;
+
+// A call whose arguments have been evaluated and put in the row's order.
+typedef struct Call {
+    const char *name;
+    SourcePos pos;
+    int count;
+    const char *names[MAX_PIPE_ARGS];
+    Datum args[MAX_PIPE_ARGS];        // DATUM_ABSENT where not given
+    const Expr *exprs[MAX_PIPE_ARGS]; // NULL where not given
+} Call;
+
+typedef Datum BuiltinFunction(struct Sema *sema, const Call *call);
+
+typedef struct BuiltinRow {
+    const char *name, *params, *doc;
+    BuiltinFunction *run;
+    int count;
+    const char *names[MAX_BUILTIN_ARGS];
+    bool optional[MAX_BUILTIN_ARGS];
+} BuiltinRow;
+
+// An augmentation operation; defaults are NAN where one must be given.
+typedef struct PipeRow {
+    const char *name, *doc;
+    int count;
+    const char *names[MAX_PIPE_ARGS];
+    double defaults[MAX_PIPE_ARGS];
+} PipeRow;
+
+// Names that need no import: functions, operations, constants. Maps a name to
+// a Datum. Allocated in the arena.
+struct Map;
+void builtins_add(Arena *arena, struct Map *universe);
+
+const char *function_name(const struct Function *function);
+
+#endif

@@ -1,0 +1,350 @@
+// The elaborator: interprets the tree at compile time; operations on tensors
+// add nodes to the graph of the phase being built. Private to frontend/lang.
+//
+//   sema.c         lang_load, errors, names, frames
+//   sema_import.c  reading files and their imports
+//   sema_param.c   parameters, their ranges, --set
+//   sema_expr.c    expressions, compile-time arithmetic
+//   sema_call.c    arguments, defs, special forms
+//   sema_tensor.c  operations on tensors, broadcasting
+//   sema_stmt.c    statements, weights and states
+//   sema_teacher.c a frozen phase as a function
+//   sema_phase.c   phases: options, input, loss, reports, checks
+//   sema_train.c   gradients and optimizers
+//   sema_show.c    the program with every parameter resolved
+#ifndef SIMCC_FRONTEND_LANG_SEMA_H
+#define SIMCC_FRONTEND_LANG_SEMA_H
+
+#include "frontend/lang/builtins.h"
+#include "frontend/lang/experiment.h"
+#include "frontend/lang/map.h"
+#include "frontend/lang/value.h"
+
+// What a program may cost before it is refused. A ResNet-200 with gradients
+// and LARS has under 100,000 operations.
+enum {
+    MAX_CALL_DEPTH = 200,
+    MAX_EVAL_DEPTH = 3000,    // nested expressions over all calls
+    MAX_STEPS = 10 * 1000000, // expressions evaluated
+    MAX_NODES = 500 * 1000,
+    MAX_LIST = 1000 * 1000,
+    MAX_TEXT = 1000 * 1000,
+    MAX_FORMALS = 40,
+    MAX_REPORTS = 16, // what the runtime keeps
+};
+
+typedef struct Module Module;
+typedef struct Phase Phase;
+
+typedef struct Function {
+    const DefItem *def;
+    Module *module;
+} Function;
+
+typedef enum ParamState { PARAM_NEW, PARAM_BUSY, PARAM_DONE } ParamState;
+
+typedef struct Param {
+    const ParamItem *item;
+    Module *module;
+    ParamState state;
+    Datum value;
+    bool from_command_line;
+} Param;
+
+// A name at the top of a file: a parameter or a def.
+typedef struct Global {
+    const char *name;
+    SourcePos pos;
+    Module *module;
+    Param *param; // or
+    const Function *function;
+    const struct Global *rival; // of the same name, imported just as closely
+} Global;
+
+struct Module {
+    const Source *source;
+    const char *path;
+    const Program *program;
+    VEC(Module *) imports;
+    Map globals;  // its own: name -> Global
+    Map visible;  // its own and what it imports, at any distance
+    bool is_open; // its imports are being read
+};
+
+// A weight, state or slot of the graph being built.
+typedef struct Variable {
+    const char *name; // full
+    SourcePos pos;
+    Value param;
+    bool is_state, is_frozen;
+    Datum current; // what reading it gives: the param, or its update
+    bool updated;
+} Variable;
+
+typedef struct Binding {
+    Datum value;
+    SourcePos pos;      // where it was set
+    Variable *variable; // it names a weight or state; else NULL
+} Binding;
+
+typedef enum FrameKind {
+    FRAME_GLOBAL,
+    FRAME_FUNCTION,
+    FRAME_OPTIMIZER,
+    FRAME_PHASE,
+    FRAME_TEACHER, // a phase run for its network alone
+} FrameKind;
+
+// The names of one running body. Recycled, so that calls cost no memory.
+typedef struct Frame {
+    FrameKind kind;
+    struct Frame *caller;
+    const Module *module;
+    const char *what; // the function's name, for traces
+    SourcePos call_pos;
+    Map names; // -> Binding
+    VEC(Binding *) pool;
+    int used; // of the pool
+    bool returned;
+    bool damaged; // part of the body was skipped: names may be missing
+    Datum result;
+    Variable *weight; // FRAME_OPTIMIZER: which weight it updates
+    struct Frame *next_free;
+} Frame;
+
+typedef struct Report {
+    const char *name;
+    SourcePos pos;
+    Value value;
+} Report;
+
+typedef struct Using {
+    const Stmt *stmt;
+    const Function *optimizer;
+    Datum settings[MAX_FORMALS]; // by formal; ABSENT = its default
+    SourcePos setting_pos[MAX_FORMALS];
+    const char *resolved; // all settings, for `show`
+    bool used;
+} Using;
+
+typedef struct Loss {
+    Value value;
+    SourcePos pos;
+} Loss;
+
+// One graph in the making.
+typedef struct Build {
+    Phase *phase;
+    Graph *graph;
+    bool training;
+    bool sharing;      // inside shared(...): declared names are reused
+    bool frozen;       // inside a teacher
+    const char *scope; // "layer1.0", "" at the top
+    Map variables;     // full name -> Variable
+    VEC(Variable *) order;
+    Map schedule_inputs; // "step" ... -> Value + 1
+    const Stmt *input;   // the input statement, once seen
+    VEC(Loss) losses;
+    VEC(Report) reports;
+    VEC(Using *) usings;
+    VEC(const Stmt *) freezes;
+} Build;
+
+typedef struct Option {
+    const char *name;
+    SourcePos pos;
+    Datum value;
+    const Expr *expr;
+    bool from_command_line;
+} Option;
+
+typedef enum PhaseState { PHASE_NEW, PHASE_FAILED, PHASE_DONE } PhaseState;
+
+struct Phase {
+    const PhaseItem *item;
+    Module *module;
+    PhaseState state;
+    VEC(Option) options;
+    Phase *from, *teacher;
+    ExperimentPhase *out;
+    Datum input;               // the DATUM_SOURCE of its input
+    VEC(Variable *) variables; // of its train graph
+    Graph *train;
+    VEC(const char *) usings; // resolved, for `show`
+};
+
+typedef struct Sema {
+    Arena *arena;
+    DiagList *diags;
+    const LangOptions *options;
+    Experiment *experiment;
+    Module *root;
+    VEC(Module *) modules; // imports before importers
+    Map modules_by_path;
+    Map universe; // built-in name -> Datum
+    VEC(Phase *) phases;
+    Map phases_by_name;
+    Map said;     // positions already complained about
+    bool muted;   // the last error was a repetition: its notes are dropped too
+    bool stopped; // too large or too deep: unwind without a word
+    Frame *frame, *free_frames;
+    int call_depth, eval_depth;
+    int64_t steps;
+    Build build;
+} Sema;
+
+// ---- sema.c -----------------------------------------------------------------
+
+// Reports an error once per position, with notes on the calls that led here,
+// and returns poison.
+Datum sema_fail(Sema *s, SourcePos pos, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+// The same without the trace, for errors with notes of their own, which
+// then call sema_trace.
+void sema_error(Sema *s, SourcePos pos, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void sema_note(Sema *s, SourcePos pos, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void sema_trace(Sema *s);
+// "; did you mean `x`?" or "".
+const char *sema_suggest(Sema *s, const char *word,
+                         const char *const *candidates, int count);
+// Counts work; false (and stopped) when it is too much.
+bool sema_step(Sema *s, SourcePos pos);
+
+Frame *frame_push(Sema *s, FrameKind kind, const Module *module,
+                  const char *what, SourcePos call_pos);
+void frame_pop(Sema *s);
+Binding *frame_find(const Frame *frame, const char *name);
+Binding *frame_bind(Sema *s, Frame *frame, const char *name, Datum value,
+                    SourcePos pos);
+// A name's value at this point of the program; reports unknown ones.
+Datum sema_lookup(Sema *s, const char *name, SourcePos pos);
+const Global *sema_global(Sema *s, const Module *module, const char *name,
+                          SourcePos pos);
+
+// ---- sema_import.c ----------------------------------------------------------
+
+// Reads a file and all it imports. NULL after an error that makes it useless.
+Module *module_load(Sema *s, const char *path, SourcePos import_pos);
+// Fills globals and visible of all modules; reports names defined twice.
+void modules_link(Sema *s);
+
+// ---- sema_param.c -----------------------------------------------------------
+
+Datum param_value(Sema *s, Param *param);
+// Evaluates all parameters and fills experiment->params.
+void params_resolve(Sema *s);
+// The last --set of `name` (of `phase.name` when phase is not NULL), or NULL.
+Setting *setting_find(Sema *s, const char *phase, const char *name);
+// What a setting says, as a value like `like`; poison after a diagnostic.
+Datum setting_value(Sema *s, const Setting *setting, Datum like,
+                    const Module *module);
+// Reports settings that name nothing.
+void settings_check(Sema *s);
+
+// ---- sema_expr.c ------------------------------------------------------------
+
+Datum eval_expr(Sema *s, const Expr *expr);
+Datum eval_member(Sema *s, const Expr *expr);
+Datum eval_in_scope(Sema *s, const Expr *expr, const char *scope);
+// The compile-time truth of a condition; false in *ok after a diagnostic.
+bool eval_condition(Sema *s, const Expr *expr, bool *ok);
+
+// ---- sema_call.c ------------------------------------------------------------
+
+// `scope`: what the names of weights made by the callee begin with; NULL = as
+// those made here.
+Datum eval_call(Sema *s, const Expr *expr, const char *scope);
+// Maps arguments to formals: slots[i] is argument i's formal, or -1 after a
+// diagnostic. `first` formals are not for the caller to give.
+bool match_args(Sema *s, const char *callee, SourcePos pos, int first,
+                int count, const char *const *names, const ArgList *args,
+                int *slots);
+// Names of a def's formals, MAX_FORMALS at most. Returns how many.
+int formal_names(const DefItem *def, const char **names);
+// Binds the formals `given` or their defaults in the current frame. False
+// after a diagnostic.
+bool bind_formals(Sema *s, const Function *function, SourcePos pos,
+                  const Datum *given, const SourcePos *given_pos);
+
+// ---- builtins_number.c
+// -------------------------------------------------------
+
+// An elementwise operation applied to a compile-time number.
+Datum number_operation(Sema *s, const Call *call, Op op);
+
+// ---- sema_tensor.c ----------------------------------------------------------
+
+// What an operation is applied to, for its diagnostics.
+typedef struct Site {
+    SourcePos pos;
+    const char *what; // "`+`", "`conv2d`"
+    int count;
+    const Datum *values;
+    const Expr *const *exprs; // may hold NULLs
+} Site;
+
+// graph_add with limits, origin and diagnostics.
+Datum tensor_add(Sema *s, const Site *site, Op op, int count,
+                 const Value *inputs, const Attr *attrs,
+                 const TensorType *type);
+Datum tensor_unary(Sema *s, const Site *site, Op op, Value x);
+// Elementwise with broadcasting; operands are tensors or numbers, at least
+// one a tensor.
+Datum tensor_binary(Sema *s, const Site *site, Op op, Datum a, Datum b);
+Datum tensor_select(Sema *s, const Site *site, Datum condition, Datum yes,
+                    Datum no);
+// x over axes (count 0 = all of them).
+Datum tensor_reduce(Sema *s, const Site *site, Op op, Value x, int count,
+                    const int64_t *axes, bool keep);
+Datum tensor_mean(Sema *s, const Site *site, Value x, int count,
+                  const int64_t *axes, bool keep);
+Datum tensor_matmul(Sema *s, const Site *site, Datum a, Datum b);
+Datum tensor_constant(Sema *s, const Site *site, int rank, const int64_t *dims,
+                      double number);
+// A bool tensor as numbers; others as they are.
+Datum tensor_as_numbers(Sema *s, const Site *site, Value x);
+// A number or tensor stretched to exactly these dims, or poison.
+Datum tensor_fit(Sema *s, const Site *site, Datum x, int rank,
+                 const int64_t *dims);
+const char *tensor_shape_text(Sema *s, Datum x);
+// Notes that say where each operand of a site came from.
+void site_notes(Sema *s, const Site *site);
+
+// ---- sema_stmt.c ------------------------------------------------------------
+
+void exec_block(Sema *s, const StmtList *body);
+void exec_stmt(Sema *s, const Stmt *stmt);
+// Whole numbers of at least `least`, as dims or the like; false after a
+// diagnostic.
+bool eval_sizes(Sema *s, const ExprList *exprs, int64_t least, int *count,
+                int64_t *out);
+// The state or weight gets a new value.
+void variable_update(Sema *s, Binding *binding, Datum value, SourcePos pos);
+
+// ---- sema_teacher.c ---------------------------------------------------------
+
+Datum teacher_call(Sema *s, const Expr *expr, Phase *teacher, const char *name);
+
+// ---- sema_phase.c -----------------------------------------------------------
+
+void phases_elaborate(Sema *s);
+void exec_input(Sema *s, const Stmt *stmt);
+void exec_minimize(Sema *s, const Stmt *stmt);
+void exec_report(Sema *s, const Stmt *stmt);
+void exec_using(Sema *s, const Stmt *stmt);
+// batch, step, ...: names that exist while a phase is built. False when
+// `name` is none of them.
+bool phase_name(Sema *s, const char *name, Datum *out);
+
+// ---- sema_train.c -----------------------------------------------------------
+
+// Appends gradients of `loss`, the optimizers' updates and all assignments.
+void train_finish(Sema *s, Value loss);
+
+// ---- sema_show.c ------------------------------------------------------------
+
+const char *show_program(Sema *s);
+
+#endif

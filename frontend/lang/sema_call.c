@@ -1,0 +1,364 @@
+// Calls: arguments to formals, defs, built-ins, and the special forms shared()
+// and inference().
+#include <string.h>
+
+#include "frontend/lang/sema.h"
+
+static int find_name(const char *name, int count, const char *const *names)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+static int fail_argument(Sema *s, const char *callee, const Arg *arg, int first,
+                         int count, const char *const *names)
+{
+    sema_fail(s, arg->name.pos, "`%s` has no argument `%.40s`%s", callee,
+              arg->name.text,
+              sema_suggest(s, arg->name.text, names + first, count - first));
+    return -1;
+}
+
+bool match_args(Sema *s, const char *callee, SourcePos pos, int first,
+                int count, const char *const *names, const ArgList *args,
+                int *slots)
+{
+    bool taken[MAX_FORMALS] = {false}, ok = true;
+    int next = first;
+    if (args->count > count - first) {
+        sema_fail(s, pos, "`%s` takes %s%d argument%s, not %d", callee,
+                  count > first ? "at most " : "", count - first,
+                  count - first == 1 ? "" : "s", args->count);
+        return false;
+    }
+    for (int i = 0; i < args->count; i++) {
+        const Arg *arg = &args->at[i];
+        int slot = next;
+        if (arg->name.text) {
+            slot = find_name(arg->name.text, count, names);
+            if (slot < first)
+                slot = fail_argument(s, callee, arg, first, count, names);
+        } else {
+            next++;
+        }
+        if (slot >= 0 && taken[slot]) {
+            sema_fail(s, arg->name.text ? arg->name.pos : arg->value->pos,
+                      "`%s` is given `%s` twice", callee, names[slot]);
+            slot = -1;
+        }
+        slots[i] = slot;
+        if (slot >= 0)
+            taken[slot] = true;
+        ok = ok && slot >= 0;
+    }
+    return ok;
+}
+
+int formal_names(const DefItem *def, const char **names)
+{
+    for (int i = 0; i < def->formals->count; i++)
+        names[i] = def->formals->at[i].name.text;
+    return def->formals->count;
+}
+
+// ---- defs -------------------------------------------------------------------
+
+bool bind_formals(Sema *s, const Function *function, SourcePos pos,
+                  const Datum *given, const SourcePos *given_pos)
+{
+    const ArgList *formals = function->def->formals;
+    for (int i = 0; i < formals->count; i++) {
+        const Arg *formal = &formals->at[i];
+        Datum value = given[i];
+        SourcePos where = given_pos[i];
+        if (value.kind == DATUM_ABSENT && !formal->value) {
+            Frame *frame = s->frame; // the error is the caller's
+            s->frame = frame->caller;
+            sema_error(s, pos, "`%s` needs `%s`", function_name(function),
+                       formal->name.text);
+            sema_note(s, function->def->name.pos, "`%s` is defined here",
+                      function_name(function));
+            sema_trace(s);
+            s->frame = frame;
+            return false;
+        }
+        if (value.kind == DATUM_ABSENT) {
+            value = eval_expr(s, formal->value);
+            where = formal->value->pos;
+        }
+        if (value.kind == DATUM_POISON)
+            return false;
+        frame_bind(s, s->frame, formal->name.text, value, where);
+    }
+    return true;
+}
+
+static Datum run_body(Sema *s, const DefItem *def)
+{
+    if (def->value)
+        return eval_expr(s, def->value);
+    exec_block(s, def->body);
+    if (s->frame->damaged && !s->frame->returned)
+        return datum_poison();
+    return s->frame->result;
+}
+
+static Datum call_function(Sema *s, const Expr *expr, const Function *function,
+                           const char *scope)
+{
+    const char *name = function_name(function);
+    const char *names[MAX_FORMALS];
+    int slots[MAX_FORMALS];
+    int count = formal_names(function->def, names);
+    if (function->def->is_optimizer)
+        return sema_fail(s, expr->pos,
+                         "`%s` is an optimizer; a phase applies it: using "
+                         "%s(...)",
+                         name, name);
+    if (!match_args(s, name, expr->pos, 0, count, names, expr->args, slots)) {
+        sema_note(s, function->def->name.pos, "`%s` is defined here", name);
+        return datum_poison();
+    }
+    Datum given[MAX_FORMALS];
+    SourcePos given_pos[MAX_FORMALS];
+    for (int i = 0; i < count; i++)
+        given[i] = (Datum){.kind = DATUM_ABSENT};
+    bool bad = false;
+    for (int i = 0; i < expr->args->count; i++) {
+        const Expr *value = expr->args->at[i].value;
+        given[slots[i]] = eval_expr(s, value);
+        given_pos[slots[i]] = value->pos;
+        bad = bad || given[slots[i]].kind == DATUM_POISON;
+    }
+    if (bad)
+        return datum_poison();
+    if (s->call_depth >= MAX_CALL_DEPTH) {
+        sema_fail(s, expr->pos,
+                  "calls nested more than %d deep; does `%s` call itself "
+                  "without end?",
+                  MAX_CALL_DEPTH, name);
+        s->stopped = true;
+        return datum_poison();
+    }
+    s->call_depth++;
+    frame_push(s, FRAME_FUNCTION, function->module, name, expr->pos);
+    const char *outer = s->build.scope;
+    if (scope)
+        s->build.scope = scope;
+    Datum result = datum_poison();
+    if (bind_formals(s, function, expr->pos, given, given_pos))
+        result = run_body(s, function->def);
+    s->build.scope = outer;
+    frame_pop(s);
+    s->call_depth--;
+    return result;
+}
+
+// ---- built-ins --------------------------------------------------------------
+
+// Evaluates arguments into their places; false after a diagnostic.
+static bool fill_call(Sema *s, const Expr *expr, Call *call)
+{
+    int slots[MAX_FORMALS];
+    if (!match_args(s, call->name, expr->pos, 0, call->count, call->names,
+                    expr->args, slots))
+        return false;
+    for (int i = 0; i < call->count; i++)
+        call->args[i] = (Datum){.kind = DATUM_ABSENT};
+    bool ok = true;
+    for (int i = 0; i < expr->args->count; i++) {
+        const Expr *value = expr->args->at[i].value;
+        call->args[slots[i]] = eval_expr(s, value);
+        call->exprs[slots[i]] = value;
+        ok = ok && call->args[slots[i]].kind != DATUM_POISON;
+    }
+    return ok;
+}
+
+static Datum call_builtin(Sema *s, const Expr *expr, const BuiltinRow *row)
+{
+    Call call = {.name = row->name, .pos = expr->pos, .count = row->count};
+    memcpy(call.names, row->names, sizeof row->names);
+    if (!fill_call(s, expr, &call))
+        return datum_poison();
+    for (int i = 0; i < row->count; i++)
+        if (call.args[i].kind == DATUM_ABSENT && !row->optional[i])
+            return sema_fail(s, expr->pos, "`%s` needs `%s`: %s", row->name,
+                             row->names[i], row->doc);
+    return row->run(s, &call);
+}
+
+static Datum check_pipe_arg(Sema *s, const Call *call, int i)
+{
+    Datum x = call->args[i];
+    SourcePos pos = call->exprs[i]->pos;
+    const char *name = call->names[i];
+    if (!datum_is_number(x))
+        return sema_fail(s, pos, "`%s` of %s is a number, not %s", name,
+                         call->name,
+                         datum_describe(s->arena, x, s->build.graph));
+    double value = datum_number(x);
+    if (strcmp(name, "size") == 0 &&
+        (x.kind != DATUM_INT || value < 1 || value > 8192))
+        return sema_fail(s, pos,
+                         "a size is a whole number of pixels from 1 to 8192");
+    if (strcmp(name, "p") == 0 && (value < 0 || value > 1))
+        return sema_fail(s, pos, "a probability is from 0 to 1");
+    return datum_float(value);
+}
+
+static Datum call_pipe(Sema *s, const Expr *expr, const PipeRow *row)
+{
+    Call call = {.name = row->name, .pos = expr->pos, .count = row->count};
+    memcpy(call.names, row->names, sizeof row->names);
+    if (!fill_call(s, expr, &call))
+        return datum_poison();
+    Augment *augment = ARENA_NEW(s->arena, Augment);
+    augment->row = row;
+    for (int i = 0; i < row->count; i++) {
+        augment->args[i] = row->defaults[i];
+        if (call.args[i].kind != DATUM_ABSENT) {
+            Datum x = check_pipe_arg(s, &call, i);
+            if (x.kind == DATUM_POISON)
+                return x;
+            augment->args[i] = x.number;
+        } else if (row->defaults[i] != row->defaults[i]) { // NAN
+            return sema_fail(s, expr->pos, "`%s` needs `%s`: %s", row->name,
+                             row->names[i], row->doc);
+        }
+    }
+    return (Datum){.kind = DATUM_AUGMENT, .augment = augment};
+}
+
+static Datum call_operation(Sema *s, const Expr *expr, Op op)
+{
+    Call call = {.name = op_info(op)->text,
+                 .pos = expr->pos,
+                 .count = 1,
+                 .names = {"x"}};
+    if (!fill_call(s, expr, &call))
+        return datum_poison();
+    Datum x = call.args[0];
+    if (x.kind == DATUM_ABSENT)
+        return sema_fail(s, expr->pos, "`%s` needs `x`: %s", call.name,
+                         op_info(op)->doc);
+    if (x.kind != DATUM_TENSOR)
+        return number_operation(s, &call, op);
+    Site site = {expr->pos, arena_printf(s->arena, "`%s`", call.name), 1,
+                 call.args, call.exprs};
+    Datum number = tensor_as_numbers(s, &site, x.tensor);
+    return number.kind == DATUM_TENSOR
+               ? tensor_unary(s, &site, op, number.tensor)
+               : number;
+}
+
+// ---- special forms ----------------------------------------------------------
+
+// The one argument of shared(...) or inference(...), or NULL.
+static const Expr *form_argument(Sema *s, const Expr *expr)
+{
+    if (expr->args->count == 1 && !expr->args->at[0].name.text)
+        return expr->args->at[0].value;
+    sema_fail(s, expr->pos, "`%s` takes one expression", expr->left->text);
+    return NULL;
+}
+
+static Datum eval_shared(Sema *s, const Expr *expr, const char *scope)
+{
+    const Expr *inner = form_argument(s, expr);
+    if (!inner)
+        return datum_poison();
+    bool outer = s->build.sharing;
+    s->build.sharing = true;
+    Datum x = scope ? eval_in_scope(s, inner, scope) : eval_expr(s, inner);
+    s->build.sharing = outer;
+    return x;
+}
+
+static Datum eval_inference(Sema *s, const Expr *expr, const char *scope)
+{
+    const Expr *inner = form_argument(s, expr);
+    if (!inner)
+        return datum_poison();
+    bool outer = s->build.training;
+    s->build.training = false;
+    Datum x = scope ? eval_in_scope(s, inner, scope) : eval_expr(s, inner);
+    s->build.training = outer;
+    return x;
+}
+
+static Datum call_views(Sema *s, const Expr *expr, const DataSource *source)
+{
+    Call call = {.name = "views", .pos = expr->pos, .count = 1, .names = {"n"}};
+    if (!fill_call(s, expr, &call))
+        return datum_poison();
+    Datum n = call.args[0];
+    if (n.kind != DATUM_INT || n.whole < 1 || n.whole > 64)
+        return sema_fail(s, expr->pos,
+                         "views(n): n is a whole number from 1 "
+                         "to 64");
+    DataSource *viewed = ARENA_NEW(s->arena, DataSource);
+    *viewed = *source;
+    viewed->views = n.whole;
+    return (Datum){.kind = DATUM_SOURCE, .source = viewed};
+}
+
+// x.NAME(args): unlabeled.views(2), teacher.logits(images).
+static Datum call_member(Sema *s, const Expr *expr, const char *scope)
+{
+    const Expr *member = expr->left;
+    Datum x = eval_expr(s, member->left);
+    if (x.kind == DATUM_POISON)
+        return x;
+    if (x.kind == DATUM_TEACHER)
+        return teacher_call(s, expr, x.teacher, member->text);
+    if (x.kind == DATUM_SOURCE && strcmp(member->text, "views") == 0)
+        return call_views(s, expr, x.source);
+    if (x.kind == DATUM_SOURCE)
+        return sema_fail(s, member->pos,
+                         "images have no `.%.40s`, only "
+                         "`.views(n)`",
+                         member->text);
+    Datum callee = eval_member(s, member);
+    if (callee.kind == DATUM_FUNCTION)
+        return call_function(s, expr, callee.function, scope);
+    if (callee.kind == DATUM_POISON)
+        return callee;
+    return sema_fail(s, expr->pos, "%s is not a function",
+                     datum_describe(s->arena, callee, s->build.graph));
+}
+
+Datum eval_call(Sema *s, const Expr *expr, const char *scope)
+{
+    const Expr *left = expr->left;
+    if (left->kind == EXPR_MEMBER)
+        return call_member(s, expr, scope);
+    if (left->kind == EXPR_NAME && !frame_find(s->frame, left->text)) {
+        if (strcmp(left->text, "shared") == 0)
+            return eval_shared(s, expr, scope);
+        if (strcmp(left->text, "inference") == 0)
+            return eval_inference(s, expr, scope);
+    }
+    Datum callee = eval_expr(s, left);
+    if (scope && callee.kind != DATUM_FUNCTION && callee.kind != DATUM_POISON)
+        return sema_fail(s, expr->pos,
+                         "`as` names the weights that a def makes; this makes "
+                         "none");
+    switch (callee.kind) {
+    case DATUM_POISON:
+        return callee;
+    case DATUM_FUNCTION:
+        return call_function(s, expr, callee.function, scope);
+    case DATUM_BUILTIN:
+        return call_builtin(s, expr, callee.builtin);
+    case DATUM_OPERATION:
+        return call_operation(s, expr, callee.operation);
+    case DATUM_PIPE:
+        return call_pipe(s, expr, callee.pipe);
+    default:
+        return sema_fail(s, expr->pos, "%s is not a function",
+                         datum_describe(s->arena, callee, s->build.graph));
+    }
+}

@@ -1,0 +1,269 @@
+// Parameters and options: their values, ranges, and --set.
+#include <math.h>
+#include <string.h>
+
+#include "frontend/lang/parse.h"
+#include "frontend/lang/sema.h"
+
+// ---- settings ---------------------------------------------------------------
+
+Setting *setting_find(Sema *s, const char *phase, const char *name)
+{
+    Setting *found = NULL;
+    const char *full =
+        phase ? arena_printf(s->arena, "%s.%s", phase, name) : name;
+    for (int i = 0; i < s->options->setting_count; i++) {
+        Setting *setting = &s->options->settings[i];
+        if (strcmp(setting->name, full) != 0)
+            continue;
+        setting->used = true;
+        found = setting;
+    }
+    return found;
+}
+
+// Parses the value as the default of a parameter, so that it may be any
+// expression and errors point into it.
+static const Expr *parse_setting(Sema *s, const Setting *setting)
+{
+    const char *text =
+        arena_printf(s->arena, "param value = %s", setting->value);
+    const char *path = arena_printf(s->arena, "--set %s", setting->name);
+    Source *source = source_from_text(s->arena, path, text, strlen(text));
+    int errors = s->diags->error_count;
+    const Program *program = parse_program(s->arena, source, s->diags);
+    if (s->diags->error_count > errors)
+        return NULL;
+    if (program->params.count != 1 || program->params.at[0]->range ||
+        program->defs.count + program->phases.count + program->imports.count) {
+        sema_error(s, (SourcePos){0}, "--set %s takes one value, not `%s`",
+                   setting->name, setting->value);
+        return NULL;
+    }
+    return program->params.at[0]->value;
+}
+
+// A value given for `like` from outside: a whole number serves as a number.
+static bool agree_in_kind(Datum *value, Datum like)
+{
+    if (like.kind == DATUM_FLOAT && value->kind == DATUM_INT)
+        *value = datum_float((double)value->whole);
+    return value->kind == like.kind ||
+           // A share and a count of labels are both amounts, as is `all`.
+           ((datum_is_number(like) || like.kind == DATUM_ALL) &&
+            value->kind == DATUM_ALL) ||
+           (like.kind == DATUM_ALL && datum_is_number(*value)) ||
+           like.kind == DATUM_NONE || value->kind == DATUM_NONE;
+}
+
+Datum setting_value(Sema *s, const Setting *setting, Datum like,
+                    const Module *module)
+{
+    // A bare word is a string where a string is wanted.
+    if (like.kind == DATUM_STRING && setting->value[0] != '"')
+        return datum_string(setting->value);
+    const Expr *expr = parse_setting(s, setting);
+    if (!expr)
+        return datum_poison();
+    frame_push(s, FRAME_GLOBAL, module, NULL, expr->pos);
+    Datum value = eval_expr(s, expr);
+    frame_pop(s);
+    return value;
+}
+
+static void check_setting(Sema *s, const Setting *setting)
+{
+    VEC(const char *) names = {0};
+    for (int i = 0; i < s->root->visible.entries.count; i++) {
+        const Global *global = s->root->visible.entries.at[i].value;
+        if (global->param)
+            vec_push(s->arena, &names, global->name);
+    }
+    for (int i = 0; i < s->phases.count; i++) {
+        const Phase *phase = s->phases.at[i];
+        for (int k = 0; k < phase->options.count; k++)
+            vec_push(s->arena, &names,
+                     (const char *)arena_printf(s->arena, "%s.%s",
+                                                phase->item->name.text,
+                                                phase->options.at[k].name));
+    }
+    sema_error(s, (SourcePos){0}, "--set %s=%s: there is no such parameter%s",
+               setting->name, setting->value,
+               sema_suggest(s, setting->name, names.at, names.count));
+}
+
+void settings_check(Sema *s)
+{
+    for (int i = 0; i < s->options->setting_count; i++)
+        if (!s->options->settings[i].used)
+            check_setting(s, &s->options->settings[i]);
+}
+
+// ---- ranges -----------------------------------------------------------------
+
+static bool in_interval(Datum value, Datum first, Datum last, bool inclusive)
+{
+    double x = datum_number(value);
+    return x >= datum_number(first) &&
+           (inclusive ? x <= datum_number(last) : x < datum_number(last));
+}
+
+// False after a diagnostic about the range itself.
+static bool is_allowed(Sema *s, const Expr *range, Datum value, bool *allowed)
+{
+    *allowed = true;
+    if (range->kind == EXPR_RANGE) {
+        Datum first = eval_expr(s, range->left);
+        Datum last = eval_expr(s, range->right);
+        if (!datum_is_number(first) || !datum_is_number(last)) {
+            if (first.kind != DATUM_POISON && last.kind != DATUM_POISON)
+                sema_fail(s, range->pos, "the ends of a range are numbers");
+            return false;
+        }
+        *allowed = datum_is_number(value) &&
+                   in_interval(value, first, last, range->truth);
+        return true;
+    }
+    Datum list = eval_expr(s, range);
+    if (list.kind != DATUM_LIST) {
+        if (list.kind != DATUM_POISON)
+            sema_fail(s, range->pos,
+                      "a parameter is `in` a range (1..=4) or a list of "
+                      "choices, not %s",
+                      datum_kind_text(list.kind));
+        return false;
+    }
+    *allowed = false;
+    for (int i = 0; i < list.list->count; i++)
+        *allowed = *allowed || datum_equal(list.list->at[i], value);
+    return true;
+}
+
+static const char *print_range(Sema *s, const Expr *range)
+{
+    if (!range)
+        return "";
+    Text text = text_new(s->arena);
+    text_add(&text, "in ");
+    if (range->kind == EXPR_RANGE) {
+        datum_print(eval_expr(s, range->left), NULL, &text);
+        text_add(&text, range->truth ? "..=" : "..");
+        datum_print(eval_expr(s, range->right), NULL, &text);
+    } else {
+        datum_print(eval_expr(s, range), NULL, &text);
+    }
+    return text_string(&text);
+}
+
+// ---- values -----------------------------------------------------------------
+
+static bool may_be_param(Datum value)
+{
+    switch (value.kind) {
+    case DATUM_INT:
+    case DATUM_FLOAT:
+    case DATUM_BOOL:
+    case DATUM_STRING:
+    case DATUM_LIST:
+    case DATUM_NONE:
+    case DATUM_ALL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static const char *print_datum(Sema *s, Datum value)
+{
+    Text text = text_new(s->arena);
+    datum_print(value, NULL, &text);
+    return text_string(&text);
+}
+
+static Datum evaluate_param(Sema *s, Param *param)
+{
+    const ParamItem *item = param->item;
+    Datum value = eval_expr(s, item->value);
+    if (value.kind == DATUM_POISON)
+        return value;
+    if (!may_be_param(value))
+        return sema_fail(s, item->value->pos,
+                         "a parameter is a number, string, truth value or "
+                         "list, not %s",
+                         datum_kind_text(value.kind));
+    SourcePos pos = item->value->pos;
+    const Setting *setting = setting_find(s, NULL, item->name.text);
+    if (setting) {
+        Datum given = setting_value(s, setting, value, param->module);
+        if (given.kind == DATUM_POISON)
+            return given;
+        if (!agree_in_kind(&given, value)) {
+            sema_error(s, (SourcePos){0}, "--set %s=%s: `%s` is %s",
+                       setting->name, setting->value, item->name.text,
+                       datum_kind_text(value.kind));
+            sema_note(s, item->name.pos, "declared here");
+            return datum_poison();
+        }
+        value = given;
+        pos = (SourcePos){0};
+        param->from_command_line = true;
+    }
+    bool allowed = true;
+    if (item->range && !is_allowed(s, item->range, value, &allowed))
+        return datum_poison();
+    if (allowed)
+        return value;
+    sema_error(s, pos, "%s%s = %s is not %s", setting ? "--set " : "",
+               item->name.text, print_datum(s, value),
+               print_range(s, item->range));
+    if (setting)
+        sema_note(s, item->name.pos, "declared here");
+    return datum_poison();
+}
+
+Datum param_value(Sema *s, Param *param)
+{
+    if (param->state == PARAM_DONE)
+        return param->value;
+    if (param->state == PARAM_BUSY)
+        return sema_fail(s, param->item->name.pos,
+                         "parameter `%s` depends on itself",
+                         param->item->name.text);
+    param->state = PARAM_BUSY;
+    // Evaluated apart from whoever asked first: no scope, no graph.
+    Build build = s->build;
+    memset(&s->build, 0, sizeof s->build);
+    frame_push(s, FRAME_GLOBAL, param->module, NULL, param->item->name.pos);
+    param->value = evaluate_param(s, param);
+    frame_pop(s);
+    s->build = build;
+    param->state = PARAM_DONE;
+    return param->value;
+}
+
+static void add_param(Sema *s, const Global *global)
+{
+    Param *param = global->param;
+    Datum value = param_value(s, param);
+    frame_push(s, FRAME_GLOBAL, param->module, NULL, param->item->name.pos);
+    ExperimentParam out = {.name = global->name,
+                           .value = print_datum(s, value),
+                           .range = print_range(s, param->item->range),
+                           .doc = param->item->doc,
+                           .from_command_line = param->from_command_line};
+    frame_pop(s);
+    vec_push(s->arena, &s->experiment->params, out);
+}
+
+// The root's own parameters come first, in its order.
+void params_resolve(Sema *s)
+{
+    for (int i = s->modules.count - 1; i >= 0; i--) {
+        const Map *globals = &s->modules.at[i]->globals;
+        for (int k = 0; k < globals->entries.count; k++) {
+            const Global *global = globals->entries.at[k].value;
+            if (global->param)
+                add_param(s, global);
+        }
+    }
+}

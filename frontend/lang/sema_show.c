@@ -1,0 +1,141 @@
+// `simcc show`: the sources with every parameter and option replaced by its
+// value, followed by what calls left to defaults.
+#include <inttypes.h>
+#include <string.h>
+
+#include "frontend/lang/sema.h"
+
+// A stretch of source to be replaced.
+typedef struct Edit {
+    Span span;
+    const char *text;
+} Edit;
+typedef VEC(Edit) EditList;
+
+static const char *print_value(Sema *s, Datum value)
+{
+    Text text = text_new(s->arena);
+    datum_print(value, NULL, &text);
+    return text_string(&text);
+}
+
+static void add_edit(Sema *s, EditList *edits, const Expr *expr, Datum value)
+{
+    Edit edit = {expr->span, print_value(s, value)};
+    vec_push(s->arena, edits, edit);
+    // Sources are edited from front to back; phases and params interleave.
+    for (int i = edits->count - 1; i > 0; i--) {
+        Edit *a = &edits->at[i - 1], *b = &edits->at[i];
+        if (a->span.line < b->span.line ||
+            (a->span.line == b->span.line && a->span.column < b->span.column))
+            break;
+        Edit swap = *a;
+        *a = *b;
+        *b = swap;
+    }
+}
+
+static EditList collect_edits(Sema *s, const Module *module)
+{
+    EditList edits = {0};
+    for (int i = 0; i < module->globals.entries.count; i++) {
+        const Global *global = module->globals.entries.at[i].value;
+        if (global->param)
+            add_edit(s, &edits, global->param->item->value,
+                     global->param->value);
+    }
+    for (int i = 0; i < s->phases.count; i++) {
+        const Phase *phase = s->phases.at[i];
+        for (int k = 0; phase->module == module && k < phase->options.count;
+             k++)
+            if (phase->options.at[k].value.kind != DATUM_TENSOR)
+                add_edit(s, &edits, phase->options.at[k].expr,
+                         phase->options.at[k].value);
+    }
+    return edits;
+}
+
+static void print_module(Sema *s, const Module *module, Text *out)
+{
+    EditList edits = collect_edits(s, module);
+    const char *at = module->source->text;
+    const char *end = at + module->source->length;
+    const char *from = at; // of what is not yet printed
+    const char *line_start = at;
+    int line = 1;
+    for (int i = 0; i < edits.count; i++) {
+        Span span = edits.at[i].span;
+        for (; line < span.line && at < end; at++)
+            if (*at == '\n') {
+                line++;
+                line_start = at + 1;
+            }
+        const char *start = line_start + span.column - 1;
+        text_add_n(out, from, (size_t)(start - from));
+        text_add(out, edits.at[i].text);
+        for (; line < span.end_line && at < end; at++)
+            if (*at == '\n') {
+                line++;
+                line_start = at + 1;
+            }
+        from = at = line_start + span.end_column - 1;
+    }
+    text_add_n(out, from, (size_t)(end - from));
+    if (end > module->source->text && end[-1] != '\n')
+        text_add(out, "\n");
+}
+
+static void print_pipeline(const char *what, const ExperimentAugment *ops,
+                           int count, Text *out)
+{
+    if (!count)
+        return;
+    text_addf(out, "#   %s ", what);
+    for (int i = 0; i < count; i++) {
+        text_addf(out, "%s%s(", i ? ", " : "", ops[i].name);
+        for (int k = 0; k < ops[i].arg_count; k++) {
+            text_addf(out, "%s%s = ", k ? ", " : "", ops[i].arg_names[k]);
+            text_add_double(out, ops[i].args[k]);
+        }
+        text_add(out, ")");
+    }
+    text_add(out, "\n");
+}
+
+// What is not to be read in the text: sizes, and settings left to defaults.
+static void print_phase(Sema *s, const Phase *phase, Text *out)
+{
+    const ExperimentPhase *p = phase->out;
+    text_addf(out, "# phase %s\n", p->name);
+    text_add(out, "#   input ");
+    text_add(out, print_value(s, phase->input));
+    text_addf(out, ", images of %d x %d pixels, batch %d", p->image_height,
+              p->image_width, p->batch);
+    if (p->views > 1)
+        text_addf(out, " with %d views each", p->views);
+    if (p->classes)
+        text_addf(out, ", %d classes", p->classes);
+    text_add(out, "\n");
+    print_pipeline("augment", p->augment.at, p->augment.count, out);
+    print_pipeline("evaluate", p->evaluate.at, p->evaluate.count, out);
+    for (int i = 0; i < phase->usings.count; i++)
+        text_addf(out, "#   using %s\n", phase->usings.at[i]);
+}
+
+const char *show_program(Sema *s)
+{
+    Text out = text_new(s->arena);
+    for (int i = s->modules.count - 1; i >= 0; i--) {
+        const Module *module = s->modules.at[i];
+        bool root = module == s->root;
+        if (!root)
+            text_addf(&out, "\n# ---- %s ----\n", module->path);
+        print_module(s, module, &out);
+        if (!root)
+            continue;
+        text_add(&out, s->phases.count ? "\n# ---- resolved ----\n" : "");
+        for (int k = 0; k < s->phases.count; k++)
+            print_phase(s, s->phases.at[k], &out);
+    }
+    return text_string(&out);
+}

@@ -1,0 +1,278 @@
+// The second half of a step: gradients of the loss, the optimizers' updates,
+// and the assignments that end it.
+#include <string.h>
+
+#include "frontend/lang/sema.h"
+#include "ir/autodiff.h"
+
+// ---- using ------------------------------------------------------------------
+
+static const Function *find_optimizer(Sema *s, Word word)
+{
+    const Module *module = s->frame->module;
+    const Global *global = sema_global(s, module, word.text, word.pos);
+    if (global && global->rival)
+        return NULL;
+    if (global && global->function && global->function->def->is_optimizer)
+        return global->function;
+    VEC(const char *) names = {0};
+    for (int i = 0; i < module->visible.entries.count; i++) {
+        const Global *other = module->visible.entries.at[i].value;
+        if (other->function && other->function->def->is_optimizer)
+            vec_push(s->arena, &names, other->name);
+    }
+    sema_fail(s, word.pos, "there is no optimizer `%.60s`%s", word.text,
+              sema_suggest(s, word.text, names.at, names.count));
+    return NULL;
+}
+
+// The arguments wait until the forward pass is complete: they are evaluated
+// once, and shared by all weights.
+void exec_using(Sema *s, const Stmt *stmt)
+{
+    Using *using = ARENA_NEW(s->arena, Using);
+    using->stmt = stmt;
+    using->optimizer = find_optimizer(s, stmt->name);
+    vec_push(s->arena, &s->build.usings, using);
+}
+
+static bool eval_settings(Sema *s, Using *using)
+{
+    const Stmt *stmt = using->stmt;
+    const DefItem *def = using->optimizer->def;
+    const char *names[MAX_FORMALS];
+    int slots[MAX_FORMALS];
+    int count = formal_names(def, names);
+    for (int i = 0; i < count; i++)
+        using->settings[i] = (Datum){.kind = DATUM_ABSENT};
+    if (!match_args(s, def->name.text, stmt->name.pos, 2, count, names,
+                    stmt->args, slots)) {
+        sema_note(s, def->name.pos, "`%s` is defined here", def->name.text);
+        return false;
+    }
+    bool ok = true;
+    for (int i = 0; i < stmt->args->count; i++) {
+        const Expr *expr = stmt->args->at[i].value;
+        using->settings[slots[i]] = eval_expr(s, expr);
+        using->setting_pos[slots[i]] = expr->pos;
+        ok = ok && using->settings[slots[i]].kind != DATUM_POISON;
+    }
+    return ok;
+}
+
+static bool covers(const Using *using, const char *name)
+{
+    const WordList *patterns = using->stmt->words;
+    for (int i = 0; patterns && i < patterns->count; i++)
+        if (text_glob(patterns->at[i].text, name))
+            return true;
+    return !patterns;
+}
+
+// ---- which weights are trained ----------------------------------------------
+
+static bool is_frozen_by(Sema *s, const char *name)
+{
+    for (int i = 0; i < s->build.freezes.count; i++) {
+        const WordList *patterns = s->build.freezes.at[i]->words;
+        for (int k = 0; k < patterns->count; k++)
+            if (text_glob(patterns->at[k].text, name))
+                return true;
+    }
+    return false;
+}
+
+static void check_pattern(Sema *s, Word pattern)
+{
+    for (int i = 0; i < s->build.order.count; i++) {
+        const Variable *variable = s->build.order.at[i];
+        if (!variable->is_frozen && !variable->is_state &&
+            text_glob(pattern.text, variable->name))
+            return;
+    }
+    VEC(const char *) names = {0};
+    for (int i = 0; i < s->build.order.count; i++)
+        vec_push(s->arena, &names, s->build.order.at[i]->name);
+    sema_fail(s, pattern.pos, "\"%s\" matches no weight%s", pattern.text,
+              sema_suggest(s, pattern.text, names.at, names.count));
+}
+
+static void check_patterns(Sema *s)
+{
+    for (int i = 0; i < s->build.freezes.count; i++)
+        for (int k = 0; k < s->build.freezes.at[i]->words->count; k++)
+            check_pattern(s, s->build.freezes.at[i]->words->at[k]);
+    for (int i = 0; i < s->build.usings.count; i++) {
+        const WordList *patterns = s->build.usings.at[i]->stmt->words;
+        for (int k = 0; patterns && k < patterns->count; k++)
+            check_pattern(s, patterns->at[k]);
+    }
+}
+
+typedef VEC(Variable *) VariableList;
+
+static VariableList trained_weights(Sema *s)
+{
+    VariableList trained = {0};
+    for (int i = 0; i < s->build.order.count; i++) {
+        Variable *variable = s->build.order.at[i];
+        if (!variable->is_state && !variable->is_frozen &&
+            !is_frozen_by(s, variable->name))
+            vec_push(s->arena, &trained, variable);
+    }
+    return trained;
+}
+
+// ---- gradients --------------------------------------------------------------
+
+static SourcePos origin_pos(Sema *s, NodeOrigin origin)
+{
+    for (int i = 0; i < s->modules.count && origin.file; i++)
+        if (strcmp(s->modules.at[i]->path, origin.file) == 0)
+            return (SourcePos){s->modules.at[i]->source, origin.line, 1, 0};
+    return (SourcePos){0};
+}
+
+// Gradients of the trained weights, or NULL after a diagnostic.
+static Value *differentiate(Sema *s, Value loss, const VariableList *trained)
+{
+    Value *wrt = ARENA_ARRAY(s->arena, Value, trained->count + 1);
+    Value *grads = ARENA_ARRAY(s->arena, Value, trained->count + 1);
+    for (int i = 0; i < trained->count; i++)
+        wrt[i] = trained->at[i]->param;
+    Graph *graph = s->build.graph;
+    graph->origin = (NodeOrigin){.scope = "gradient"};
+    Value culprit = NO_VALUE;
+    if (autodiff(graph, loss, trained->count, wrt, grads, &culprit))
+        return grads;
+    const Node *node = graph_node(graph, culprit);
+    sema_fail(s, origin_pos(s, node->origin),
+              "the loss depends on `%s`, which has no gradient",
+              op_info(node->op)->text);
+    return NULL;
+}
+
+// A gradient that is zero whatever happens: the loss does not depend on it.
+static bool is_zero(const Graph *graph, Value value)
+{
+    const Node *node = graph_node(graph, value);
+    return node->op == OP_CONST && node->attrs[CONST_VALUE].f == 0;
+}
+
+// ---- updates ----------------------------------------------------------------
+
+// All settings of an optimizer as it ran, for `simcc show`.
+static const char *describe_settings(Sema *s, const Using *using)
+{
+    const ArgList *formals = using->optimizer->def->formals;
+    Text text = text_new(s->arena);
+    text_addf(&text, "%s(", function_name(using->optimizer));
+    for (int i = 2; i < formals->count; i++) {
+        const char *name = formals->at[i].name.text;
+        const Binding *binding = frame_find(s->frame, name);
+        text_addf(&text, "%s%s = ", i > 2 ? ", " : "", name);
+        const Expr *given = NULL;
+        for (int k = 0; k < using->stmt->args->count; k++) {
+            const Arg *arg = &using->stmt->args->at[k];
+            if (arg->name.text ? strcmp(arg->name.text, name) == 0 : k == i - 2)
+                given = arg->value;
+        }
+        if (binding->value.kind == DATUM_TENSOR && given)
+            ast_print_expr(given, &text);
+        else
+            datum_print(binding->value, s->build.graph, &text);
+    }
+    text_add(&text, ")");
+    return text_string(&text);
+}
+
+static void run_optimizer(Sema *s, Using *using, Variable *weight, Value grad)
+{
+    const Function *optimizer = using->optimizer;
+    const ArgList *formals = optimizer->def->formals;
+    Datum given[MAX_FORMALS];
+    SourcePos given_pos[MAX_FORMALS];
+    memcpy(given, using->settings, sizeof given);
+    memcpy(given_pos, using->setting_pos, sizeof given_pos);
+    given[0] = weight->current;
+    given[1] = datum_tensor(grad);
+    given_pos[0] = given_pos[1] = weight->pos;
+    Frame *frame = frame_push(s, FRAME_OPTIMIZER, optimizer->module,
+                              function_name(optimizer), using->stmt->name.pos);
+    frame->weight = weight;
+    if (bind_formals(s, optimizer, using->stmt->name.pos, given, given_pos)) {
+        frame_find(frame, formals->at[0].name.text)->variable = weight;
+        if (!using->used)
+            using->resolved = describe_settings(s, using);
+        using->used = true;
+        exec_block(s, optimizer->def->body);
+    }
+    frame_pop(s);
+}
+
+static Using *using_for(Sema *s, const char *name)
+{
+    for (int i = 0; i < s->build.usings.count; i++)
+        if (covers(s->build.usings.at[i], name))
+            return s->build.usings.at[i];
+    return NULL;
+}
+
+static void update_weights(Sema *s, const VariableList *trained,
+                           const Value *grads)
+{
+    int updated = 0;
+    for (int i = 0; i < trained->count && !s->stopped; i++) {
+        Variable *weight = trained->at[i];
+        if (is_zero(s->build.graph, grads[i]))
+            continue;
+        Using *using = using_for(s, weight->name);
+        if (!using) {
+            sema_error(s, weight->pos, "no `using` covers the weight `%s`",
+                       weight->name);
+            sema_note(s, s->build.usings.at[0]->stmt->pos,
+                      "add one without `on`, or freeze the weight");
+            continue;
+        }
+        s->build.scope = "optimizer";
+        run_optimizer(s, using, weight, grads[i]);
+        updated++;
+    }
+    if (!updated && !s->stopped)
+        sema_fail(s, s->build.losses.at[0].pos,
+                  "the loss depends on no trained weight");
+}
+
+static void add_assigns(Sema *s)
+{
+    s->build.graph->origin = (NodeOrigin){.scope = ""};
+    for (int i = 0; i < s->build.order.count; i++) {
+        const Variable *variable = s->build.order.at[i];
+        if (!variable->updated)
+            continue;
+        Value inputs[] = {variable->param, variable->current.tensor};
+        Site site = {.pos = variable->pos, .what = variable->name};
+        tensor_add(s, &site, OP_ASSIGN, 2, inputs, NULL, NULL);
+    }
+}
+
+void train_finish(Sema *s, Value loss)
+{
+    check_patterns(s);
+    bool ok = true;
+    for (int i = 0; i < s->build.usings.count; i++) {
+        Using *using = s->build.usings.at[i];
+        ok = using->optimizer && eval_settings(s, using) && ok;
+    }
+    VariableList trained = trained_weights(s);
+    Value *grads = ok ? differentiate(s, loss, &trained) : NULL;
+    if (!grads)
+        return;
+    update_weights(s, &trained, grads);
+    s->build.scope = "";
+    add_assigns(s);
+    for (int i = 0; i < s->build.usings.count; i++)
+        if (s->build.usings.at[i]->resolved)
+            vec_push(s->arena, &s->build.phase->usings,
+                     s->build.usings.at[i]->resolved);
+}
