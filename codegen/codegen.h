@@ -39,10 +39,15 @@ void codegen_print_plan(const Plan *plan, Text *out);
 void codegen_print_llvm(Codegen *codegen, Text *out);
 void codegen_print_asm(Codegen *codegen, Text *out);
 
-// NULL, or what is wrong with the plan: buffers alive together overlap, a
-// step reads what nobody wrote, offsets outside the slab. The plan must come
-// from this codegen's codegen_lower.
-const char *codegen_verify_plan(const Codegen *codegen, const Plan *plan,
+// NULL, or what is wrong with the plan by itself: offsets outside the slab or
+// a param, chains that do not fit.
+const char *codegen_verify_plan(const Plan *plan, Arena *arena);
+
+// NULL, or where the plan differs from what the lowering meant: buffers alive
+// together overlap, a step reads what nobody wrote or others overwrote. The
+// plan must come from this codegen's codegen_lower, which has done this itself
+// already.
+const char *codegen_replay_plan(const Codegen *codegen, const Plan *plan,
                                 Arena *arena);
 
 #endif

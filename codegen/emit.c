@@ -296,12 +296,17 @@ LLVMModuleRef emit_kernel(LLVMContextRef context, const Target *target,
 {
     Emit emit = {
         .arena = arena, .target = target, .kernel = kernel, .context = context};
-    emit.module = LLVMModuleCreateWithNameInContext(kernel->symbol, context);
+    // The module's name becomes a symbol, too: not the kernel's.
+    emit.module = LLVMModuleCreateWithNameInContext("simcc", context);
     LLVMSetTarget(emit.module, target->triple);
     emit.builder = LLVMCreateBuilderInContext(context);
     begin_function(&emit);
     if (kernel->kind == KERNEL_POOL)
         emit_pool(&emit);
+    else if (kernel->kind == KERNEL_TAPS)
+        emit_taps(&emit);
+    else if (kernel->kind == KERNEL_TAPS_WEIGHTS)
+        emit_taps_weights(&emit);
     else
         emit_loops(&emit);
     LLVMBuildRetVoid(emit.builder);

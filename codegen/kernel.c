@@ -285,6 +285,9 @@ void kernel_seal(Arena *arena, Kernel *kernel)
     Text text = text_new(arena);
     if (kernel->kind == KERNEL_POOL)
         text_pool(&text, kernel);
+    else if (kernel->kind == KERNEL_TAPS || kernel->kind == KERNEL_TAPS_WEIGHTS)
+        taps_text(&text, kernel->kind == KERNEL_TAPS ? "taps" : "taps weights",
+                  &kernel->taps);
     else
         text_loop(&text, kernel);
     kernel->text = text_string(&text);

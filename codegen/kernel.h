@@ -3,6 +3,7 @@
 #ifndef SIMCC_CODEGEN_KERNEL_H
 #define SIMCC_CODEGEN_KERNEL_H
 
+#include "codegen/taps.h"
 #include "ir/base/text.h"
 #include "ir/graph.h"
 
@@ -52,7 +53,12 @@ typedef struct KernelPool {
     int64_t kh, kw, sh, sw, top, left;
 } KernelPool;
 
-typedef enum KernelKind { KERNEL_LOOP, KERNEL_POOL } KernelKind;
+typedef enum KernelKind {
+    KERNEL_LOOP,
+    KERNEL_POOL,
+    KERNEL_TAPS,         // emit_taps.c
+    KERNEL_TAPS_WEIGHTS, // emit_taps_weights.c
+} KernelKind;
 
 typedef struct Kernel {
     KernelKind kind;
@@ -64,6 +70,7 @@ typedef struct Kernel {
     int arg_count;
     KernelSplit split;
     KernelPool pool;  // KERNEL_POOL; args are the op's inputs, then its output
+    KernelTaps taps;  // KERNEL_TAPS*; args are x, weights, y or x, dy, dw
     const char *text; // canonical form: the key
     const char *symbol;
 } Kernel;

@@ -444,5 +444,8 @@ void codegen_lower(Codegen *codegen, const Graph *graph, Plan *plan)
     write_symbols(&lower, plan);
     write_steps(&lower, plan);
     keep_facts(&lower, outputs, plan);
+    const char *problem = codegen_replay_plan(codegen, plan, lower.arena);
+    if (problem)
+        INTERNAL_ERROR("%s", problem);
     arena_free(lower.arena);
 }

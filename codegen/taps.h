@@ -12,8 +12,7 @@
 #ifndef SIMCC_CODEGEN_TAPS_H
 #define SIMCC_CODEGEN_TAPS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "ir/base/text.h"
 
 enum { TAPS_BLOCK = 16 }; // channels per block, in all tensors
 
@@ -64,9 +63,14 @@ bool tap_inside(const TapAxis *axis, int64_t pixel, int64_t tap);
 void taps_choose_tile(KernelTaps *taps, int vector_bytes);
 void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes);
 
+// Blocks of tile.rows rows.
+int64_t taps_row_blocks(const KernelTaps *taps);
 // Tasks per image.
 int64_t taps_image_tasks(const KernelTaps *taps);
 // Elements of the packed weights, or of their packed gradient.
 int64_t taps_weight_elements(const KernelTaps *taps);
+
+// All of it, canonically.
+void taps_text(Text *text, const char *name, const KernelTaps *taps);
 
 #endif

@@ -44,9 +44,10 @@ const char *target_optimize(LLVMTargetMachineRef machine, LLVMModuleRef module,
     // The code is explicit vector code already; heavier pipelines only cost
     // time.
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef error = LLVMRunPasses(
-        module, "function(mem2reg,early-cse,instcombine,simplifycfg)", machine,
-        options);
+    LLVMErrorRef error = LLVMRunPasses(module,
+                                       "function(mem2reg,early-cse,instcombine<"
+                                       "no-verify-fixpoint>,simplifycfg)",
+                                       machine, options);
     LLVMDisposePassBuilderOptions(options);
     if (error) {
         char *text = LLVMGetErrorMessage(error);

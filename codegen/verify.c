@@ -194,7 +194,7 @@ static const PlanFacts *find_facts(const Codegen *codegen, const Plan *plan)
     return NULL;
 }
 
-const char *codegen_verify_plan(const Codegen *codegen, const Plan *plan,
+const char *codegen_replay_plan(const Codegen *codegen, const Plan *plan,
                                 Arena *arena)
 {
     const PlanFacts *facts = find_facts(codegen, plan);
@@ -223,4 +223,46 @@ const char *codegen_verify_plan(const Codegen *codegen, const Plan *plan,
         if (!owns(&replay, facts->inputs[i]))
             fail(&replay, "input lost", plan->step_count, facts->inputs[i]);
     return replay.problem;
+}
+
+// ---- the plan by itself -----------------------------------------------------
+
+static int64_t space_bytes(const Plan *plan, const PlanRef *ref)
+{
+    if (ref->space == PLAN_SLAB)
+        return plan->slab_bytes;
+    if (ref->param < 0 || ref->param >= plan->param_count)
+        return -1;
+    return plan->params[ref->param].tensor.bytes;
+}
+
+static bool ports_fit(const Plan *plan, int count, const PlanPort *ports)
+{
+    for (int i = 0; i < count; i++)
+        if (ports[i].offset < 0 || ports[i].offset % PLAN_ALIGN != 0 ||
+            ports[i].offset > plan->slab_bytes - ports[i].tensor.bytes)
+            return false;
+    return true;
+}
+
+const char *codegen_verify_plan(const Plan *plan, Arena *arena)
+{
+    if (!ports_fit(plan, plan->input_count, plan->inputs) ||
+        !ports_fit(plan, plan->output_count, plan->outputs))
+        return "an input or output lies outside the slab";
+    for (int s = 0; s < plan->step_count; s++) {
+        const PlanStep *step = &plan->steps[s];
+        if (step->flags & PLAN_STEP_CHAINED &&
+            (s == 0 || step[-1].task_count != step->task_count))
+            return arena_printf(arena, "step %d (%s) is chained to other tasks",
+                                s, step->label);
+        for (int i = 0; i < step->arg_count; i++) {
+            const PlanRef *ref = &plan->refs[step->first_arg + i];
+            if (ref->offset < 0 || ref->offset >= space_bytes(plan, ref))
+                return arena_printf(arena,
+                                    "step %d (%s): argument %d lies outside", s,
+                                    step->label, i);
+        }
+    }
+    return NULL;
 }

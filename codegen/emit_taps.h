@@ -1,0 +1,41 @@
+// What the kernels on blocked tensors share when they are emitted. Vectors are
+// one block of f32 channels; where registers are narrower, LLVM uses several.
+#ifndef SIMCC_CODEGEN_EMIT_TAPS_H
+#define SIMCC_CODEGEN_EMIT_TAPS_H
+
+#include "codegen/emit.h"
+#include "codegen/taps.h"
+
+enum {
+    TAPS_MAX_TILE = 32, // vectors held in a register tile
+    TAPS_UNROLL = 1,    // read channels per round of the innermost loop
+};
+
+// index * step + first
+LLVMValueRef taps_affine(const Emit *e, LLVMValueRef index, int64_t step,
+                         int64_t first);
+LLVMValueRef taps_add(const Emit *e, LLVMValueRef a, int64_t b);
+LLVMValueRef taps_max(const Emit *e, LLVMValueRef a, LLVMValueRef b);
+// pointer + elements; pointer + index * elements
+LLVMValueRef taps_at(const Emit *e, LLVMValueRef pointer, int64_t elements);
+LLVMValueRef taps_step(const Emit *e, LLVMValueRef pointer, LLVMValueRef index,
+                       int64_t elements);
+EmitLoop taps_loop(const Emit *e, int64_t low, int64_t high, int64_t step);
+// The step's integer number `index`.
+LLVMValueRef taps_imm(const Emit *e, int index);
+
+LLVMValueRef taps_load(const Emit *e, LLVMValueRef pointer);
+// One number in every lane.
+LLVMValueRef taps_load_splat(const Emit *e, LLVMValueRef pointer);
+void taps_store(const Emit *e, LLVMValueRef value, LLVMValueRef pointer);
+
+// Vector variables, which the clean-up passes turn into registers.
+LLVMValueRef *taps_variables(const Emit *e, int count);
+LLVMValueRef taps_get(const Emit *e, LLVMValueRef variable);
+void taps_set(const Emit *e, LLVMValueRef variable, LLVMValueRef value);
+void taps_set_zero(const Emit *e, LLVMValueRef variable);
+// variable += a * b, fused where the target can.
+void taps_add_product(const Emit *e, LLVMValueRef variable, LLVMValueRef a,
+                      LLVMValueRef b);
+
+#endif

@@ -1,0 +1,121 @@
+#include "codegen/emit_taps.h"
+
+// ---- addresses --------------------------------------------------------------
+
+LLVMValueRef taps_add(const Emit *e, LLVMValueRef a, int64_t b)
+{
+    return LLVMBuildNSWAdd(e->builder, a, emit_i64(e, b), "");
+}
+
+LLVMValueRef taps_affine(const Emit *e, LLVMValueRef index, int64_t step,
+                         int64_t first)
+{
+    LLVMValueRef scaled =
+        LLVMBuildNSWMul(e->builder, index, emit_i64(e, step), "");
+    return taps_add(e, scaled, first);
+}
+
+LLVMValueRef taps_max(const Emit *e, LLVMValueRef a, LLVMValueRef b)
+{
+    LLVMValueRef more = LLVMBuildICmp(e->builder, LLVMIntSGT, a, b, "");
+    return LLVMBuildSelect(e->builder, more, a, b, "");
+}
+
+// Not inbounds: the first tap of a row may point before the tensor, though
+// nothing is read there.
+static LLVMValueRef offset(const Emit *e, LLVMValueRef pointer,
+                           LLVMValueRef elements)
+{
+    return LLVMBuildGEP2(e->builder, emit_type(e, DT_F32, 1), pointer,
+                         &elements, 1, "");
+}
+
+LLVMValueRef taps_at(const Emit *e, LLVMValueRef pointer, int64_t elements)
+{
+    return elements ? offset(e, pointer, emit_i64(e, elements)) : pointer;
+}
+
+LLVMValueRef taps_step(const Emit *e, LLVMValueRef pointer, LLVMValueRef index,
+                       int64_t elements)
+{
+    return offset(e, pointer, taps_affine(e, index, elements, 0));
+}
+
+EmitLoop taps_loop(const Emit *e, int64_t low, int64_t high, int64_t step)
+{
+    return emit_loop_begin(e, emit_i64(e, low), emit_i64(e, high), step);
+}
+
+LLVMValueRef taps_imm(const Emit *e, int index)
+{
+    LLVMTypeRef type = emit_int_type(e, 64, 1);
+    LLVMValueRef at = emit_i64(e, index);
+    LLVMValueRef imms = LLVMGetParam(e->function, 1);
+    LLVMValueRef slot = LLVMBuildGEP2(e->builder, type, imms, &at, 1, "");
+    return LLVMBuildLoad2(e->builder, type, slot, "");
+}
+
+// ---- memory -----------------------------------------------------------------
+
+// Blocks start on whole cache lines, for buffers do.
+LLVMValueRef taps_load(const Emit *e, LLVMValueRef pointer)
+{
+    LLVMValueRef value = LLVMBuildLoad2(
+        e->builder, emit_type(e, DT_F32, TAPS_BLOCK), pointer, "");
+    LLVMSetAlignment(value, TAPS_BLOCK * sizeof(float));
+    return value;
+}
+
+LLVMValueRef taps_load_splat(const Emit *e, LLVMValueRef pointer)
+{
+    LLVMValueRef one =
+        LLVMBuildLoad2(e->builder, emit_type(e, DT_F32, 1), pointer, "");
+    return emit_splat(e, one, TAPS_BLOCK);
+}
+
+void taps_store(const Emit *e, LLVMValueRef value, LLVMValueRef pointer)
+{
+    LLVMValueRef store = LLVMBuildStore(e->builder, value, pointer);
+    LLVMSetAlignment(store, TAPS_BLOCK * sizeof(float));
+}
+
+// ---- variables --------------------------------------------------------------
+
+LLVMValueRef *taps_variables(const Emit *e, int count)
+{
+    LLVMValueRef *variables = ARENA_ARRAY(e->arena, LLVMValueRef, count);
+    for (int i = 0; i < count; i++)
+        variables[i] =
+            LLVMBuildAlloca(e->builder, emit_type(e, DT_F32, TAPS_BLOCK), "");
+    return variables;
+}
+
+LLVMValueRef taps_get(const Emit *e, LLVMValueRef variable)
+{
+    return LLVMBuildLoad2(e->builder, emit_type(e, DT_F32, TAPS_BLOCK),
+                          variable, "");
+}
+
+void taps_set(const Emit *e, LLVMValueRef variable, LLVMValueRef value)
+{
+    LLVMBuildStore(e->builder, value, variable);
+}
+
+void taps_set_zero(const Emit *e, LLVMValueRef variable)
+{
+    taps_set(e, variable, emit_const(e, DT_F32, TAPS_BLOCK, 0));
+}
+
+void taps_add_product(const Emit *e, LLVMValueRef variable, LLVMValueRef a,
+                      LLVMValueRef b)
+{
+    LLVMValueRef sum = taps_get(e, variable);
+    if (e->target->fma) {
+        LLVMValueRef args[] = {a, b, sum};
+        sum = emit_intrinsic(e, "llvm.fma", 3, args);
+    } else {
+        sum = LLVMBuildFAdd(e->builder, LLVMBuildFMul(e->builder, a, b, ""),
+                            sum, "");
+    }
+    taps_set(e, variable, sum);
+}

@@ -1,0 +1,227 @@
+#include "codegen/taps.h"
+
+#include <string.h>
+
+enum {
+    // Multiplications and additions per task: a few tenths of a millisecond.
+    FLOPS_PER_TASK = 1 << 25,
+    // By weights: x and dy of one part, which all taps read again.
+    PART_BYTES = 64 << 10,
+    // A flat map is cut into rows of at most so many pixels.
+    MAX_FLAT_ROW = 256,
+};
+
+static int64_t min_i64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t max_i64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+// ---- axes -------------------------------------------------------------------
+
+TapAxis taps_forward(int64_t in, int64_t out, int64_t kernel, int64_t stride,
+                     int64_t pad)
+{
+    return (TapAxis){.in = in,
+                     .out = out,
+                     .count = out,
+                     .out_step = 1,
+                     .in_first = -pad,
+                     .in_step = stride,
+                     .taps = kernel,
+                     .tap_step = 1,
+                     .kernel = kernel,
+                     .weight_step = 1};
+}
+
+TapAxis taps_backward(int64_t in, int64_t out, int64_t kernel, int64_t stride,
+                      int64_t pad, int64_t phase)
+{
+    int64_t first = (phase + pad) % stride; // the first tap that gets there
+    return (TapAxis){.in = out,
+                     .out = in,
+                     .count = phase < in ? ceil_div(in - phase, stride) : 0,
+                     .out_first = phase,
+                     .out_step = stride,
+                     .in_first = (phase + pad - first) / stride,
+                     .in_step = 1,
+                     .taps =
+                         first < kernel ? ceil_div(kernel - first, stride) : 0,
+                     .tap_step = -1,
+                     .kernel = kernel,
+                     .weight_first = first,
+                     .weight_step = stride};
+}
+
+bool tap_inside(const TapAxis *axis, int64_t pixel, int64_t tap)
+{
+    int64_t at = axis->in_step * pixel + axis->in_first + tap * axis->tap_step;
+    return at >= 0 && at < axis->in;
+}
+
+bool taps_inside(const TapAxis *axis, int64_t first, int64_t count)
+{
+    for (int64_t t = 0; t < axis->taps; t++)
+        if (!tap_inside(axis, first, t) ||
+            !tap_inside(axis, first + count - 1, t))
+            return false;
+    return true;
+}
+
+static bool is_pointwise(const TapAxis *axis)
+{
+    return axis->taps == 1 && axis->kernel == 1 && axis->in == axis->out &&
+           axis->count == axis->out && axis->in_step == 1 &&
+           axis->out_step == 1 && axis->in_first == 0;
+}
+
+// ---- register tiles ---------------------------------------------------------
+
+// Vector registers left for sums after one broadcast number and the weights of
+// `blocks` blocks. One more stays free: with none, LLVM spills inside the loop.
+static int sum_registers(int vector_bytes, int blocks)
+{
+    int registers = vector_bytes == 64 ? 32 : 16;
+    int vectors = TAPS_BLOCK * (int)sizeof(float) / vector_bytes;
+    return (registers - 2 - blocks * vectors) / vectors;
+}
+
+// Cycles, roughly, that a tile takes per read channel, in units of one vector
+// multiply-add: at least the weights' way from the second-level cache, and the
+// loop itself.
+static int64_t tile_cost(int64_t pixels, int64_t blocks)
+{
+    return max_i64(pixels * blocks, 3 * blocks) + 1;
+}
+
+// Of a row of `count` pixels.
+static int64_t row_cost(int64_t count, int64_t pixels, int64_t blocks)
+{
+    int64_t cost = count / pixels * tile_cost(pixels, blocks);
+    return cost + (count % pixels ? tile_cost(count % pixels, blocks) : 0);
+}
+
+// The cheapest tile: fewest cycles, then fewest loads.
+static void choose_register_tile(KernelTaps *taps, int vector_bytes)
+{
+    int64_t best = 0, count = max_i64(1, taps->cols.count);
+    for (int blocks = 1; blocks <= 4; blocks++) {
+        int most = sum_registers(vector_bytes, blocks) / blocks;
+        if (most < 1 || taps->out_blocks % blocks)
+            continue;
+        // As few tiles as the registers allow, of equal size.
+        int64_t pixels = ceil_div(count, ceil_div(count, most));
+        int64_t cost =
+            row_cost(count, pixels, blocks) * (taps->out_blocks / blocks);
+        if (best && cost >= best)
+            continue;
+        best = cost;
+        taps->tile.pixels = (int)pixels;
+        taps->tile.blocks = blocks;
+    }
+}
+
+void taps_choose_tile(KernelTaps *taps, int vector_bytes)
+{
+    choose_register_tile(taps, vector_bytes);
+    TapTile *tile = &taps->tile;
+    int64_t group = tile->blocks * TAPS_BLOCK; // written channels per task
+    int64_t flops = 2 * taps->cols.count * taps->rows.taps * taps->cols.taps *
+                    taps->in_blocks * TAPS_BLOCK * group;
+    int64_t rows = max_i64(1, taps->rows.count);
+    int64_t blocks = ceil_div(rows * flops, FLOPS_PER_TASK);
+    blocks = max_i64(1, min_i64(blocks, rows));
+    tile->rows = ceil_div(rows, blocks);
+    tile->images = 1;
+    // Whichever is larger, the weights of a group or an image, should be read
+    // by tasks that follow each other.
+    tile->weights_outside = taps->rows.kernel * taps->cols.kernel * group >
+                            taps->rows.in * taps->cols.in;
+}
+
+void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes)
+{
+    TapTile *tile = &taps->tile;
+    const TapAxis *rows = &taps->rows, *cols = &taps->cols;
+    tile->blocks = vector_bytes == 64 && taps->out_blocks % 2 == 0 ? 2 : 1;
+    int most = sum_registers(vector_bytes, tile->blocks) / tile->blocks;
+    tile->pixels = 1;
+    while (2 * tile->pixels <= most && tile->pixels < TAPS_BLOCK)
+        tile->pixels *= 2;
+    int64_t bytes = (rows->in_step * cols->in + tile->blocks * cols->out) *
+                    TAPS_BLOCK * (int64_t)sizeof(float);
+    int64_t fit = max_i64(1, PART_BYTES / bytes);
+    tile->rows = min_i64(fit, rows->count);
+    tile->images = max_i64(1, fit / rows->count);
+    tile->weights_outside = false;
+}
+
+void taps_reshape_pointwise(KernelTaps *taps)
+{
+    if (!is_pointwise(&taps->rows) || !is_pointwise(&taps->cols))
+        return;
+    int64_t pixels = taps->rows.in * taps->cols.in, row = 1;
+    for (int64_t d = 2; d <= min_i64(pixels, MAX_FLAT_ROW); d++)
+        if (pixels % d == 0)
+            row = d;
+    // A prime number of pixels would leave rows of one.
+    if (row < taps->cols.in)
+        return;
+    taps->rows = taps_forward(pixels / row, pixels / row, 1, 1, 0);
+    taps->cols = taps_forward(row, row, 1, 1, 0);
+}
+
+// ---- sizes ------------------------------------------------------------------
+
+int64_t taps_row_blocks(const KernelTaps *taps)
+{
+    return max_i64(1, ceil_div(taps->rows.count, taps->tile.rows));
+}
+
+int64_t taps_image_tasks(const KernelTaps *taps)
+{
+    return taps->out_blocks / taps->tile.blocks * taps_row_blocks(taps);
+}
+
+int64_t taps_weight_elements(const KernelTaps *taps)
+{
+    return taps->out_blocks * taps->in_blocks * taps->rows.kernel *
+           taps->cols.kernel * TAPS_BLOCK * TAPS_BLOCK;
+}
+
+// ---- text -------------------------------------------------------------------
+
+static void text_axis(Text *text, const char *name, const TapAxis *axis)
+{
+    const int64_t numbers[] = {
+        axis->in,       axis->out,      axis->count,        axis->out_first,
+        axis->out_step, axis->in_first, axis->in_step,      axis->taps,
+        axis->tap_step, axis->kernel,   axis->weight_first, axis->weight_step};
+    text_addf(text, "  %s", name);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        text_addf(text, " %lld", (long long)numbers[i]);
+    text_add(text, "\n");
+}
+
+void taps_text(Text *text, const char *name, const KernelTaps *taps)
+{
+    const TapTile *tile = &taps->tile;
+    text_addf(text, "%s: blocks %lld -> %lld, tile %d x %d, rows %lld", name,
+              (long long)taps->in_blocks, (long long)taps->out_blocks,
+              tile->pixels, tile->blocks, (long long)tile->rows);
+    text_addf(text, ", images %lld%s\n", (long long)tile->images,
+              tile->weights_outside ? ", weights outside" : "");
+    text_add(text, "  in out count out_first out_step in_first in_step taps "
+                   "tap_step kernel weight_first weight_step\n");
+    text_axis(text, "rows", &taps->rows);
+    text_axis(text, "cols", &taps->cols);
+}

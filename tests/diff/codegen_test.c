@@ -1,0 +1,606 @@
+// Compiled graphs against the oracle: lowered, compiled, loaded and run, then
+// every output and every assigned param compared with eval_graph.
+#include <stdlib.h>
+
+#include "codegen/codegen.h"
+#include "ir/autodiff.h"
+#include "ir/base/diag.h"
+#include "ir/build.h"
+#include "ir/eval.h"
+#include "ir/text_form.h"
+#include "passes/pass.h"
+#include "runtime/exec.h"
+#include "tests/diff/generator.h"
+#include "tests/harness.h"
+
+#define L(...) ((const int64_t[]){__VA_ARGS__})
+
+// ---- running ----------------------------------------------------------------
+
+// A compiled graph and what its runs need.
+typedef struct Run {
+    Arena *arena;
+    const Graph *graph;
+    Codegen *codegen;
+    Program program; // holds the objects alone
+    Plan plan;
+    CodeImage *image;
+    Store store;
+} Run;
+
+static void must(Status status)
+{
+    if (status.code != STATUS_OK) {
+        test_fail(__FILE__, __LINE__, "%s", status.text);
+        exit(1);
+    }
+}
+
+static Run run_new(Arena *arena, const Graph *graph)
+{
+    CodegenOptions options = {.cpu = "native", .threads = 1};
+    Run run = {.arena = arena, .graph = graph};
+    run.codegen = codegen_new(&options);
+    codegen_lower(run.codegen, graph, &run.plan);
+    const char *wrong = codegen_verify_plan(&run.plan, arena);
+    if (wrong)
+        test_fail(__FILE__, __LINE__, "%s", wrong);
+    wrong = codegen_compile(run.codegen, &run.program.objects,
+                            &run.program.object_count);
+    CHECK(!wrong);
+    must(code_load(&run.program, &run.image));
+    return run;
+}
+
+static void run_free(Run *run)
+{
+    store_free(&run->store);
+    code_free(run->image);
+    codegen_free(run->codegen);
+    // The rest dies with the test's process.
+}
+
+static void to_memory(const TensorType *type, const double *from, void *to)
+{
+    for (int64_t i = 0; i < type_elements(type); i++)
+        switch (type->dtype) {
+        case DT_F32:
+            ((float *)to)[i] = (float)from[i];
+            break;
+        case DT_F64:
+            ((double *)to)[i] = from[i];
+            break;
+        case DT_BF16: {
+            float value = (float)from[i]; // exact in the tests' data
+            uint32_t bits;
+            memcpy(&bits, &value, sizeof bits);
+            ((uint16_t *)to)[i] = (uint16_t)(bits >> 16);
+            break;
+        }
+        default:
+            ((uint8_t *)to)[i] = from[i] != 0;
+        }
+}
+
+static double from_memory(DType dtype, const void *from, int64_t i)
+{
+    uint32_t bits;
+    float value;
+    switch (dtype) {
+    case DT_F32:
+        return ((const float *)from)[i];
+    case DT_F64:
+        return ((const double *)from)[i];
+    case DT_BF16:
+        bits = (uint32_t)((const uint16_t *)from)[i] << 16;
+        memcpy(&value, &bits, sizeof value);
+        return value;
+    default:
+        return ((const uint8_t *)from)[i];
+    }
+}
+
+// Fresh params and inputs, one step; returns the executor for its outputs.
+static Executor *run_once(Run *run, Pool *pool, int count,
+                          const EvalBinding *bindings)
+{
+    Executor *executor;
+    store_free(&run->store);
+    run->store = (Store){0};
+    must(store_add_plan(&run->store, &run->plan));
+    must(executor_new(&run->plan, run->image, &run->store, pool, &executor));
+    for (int i = 0; i < count; i++) {
+        const Node *node = graph_node(run->graph, bindings[i].value);
+        const char *name = node->attrs[0].text;
+        void *to = node->op == OP_INPUT ? executor_input(executor, name)
+                                        : store_find(&run->store, name)->data;
+        to_memory(&node->type, bindings[i].data, to);
+    }
+    executor_run(executor);
+    return executor;
+}
+
+// ---- comparing --------------------------------------------------------------
+
+static double tolerance_of(DType dtype)
+{
+    return dtype == DT_F64 ? 1e-10 : dtype == DT_BF16 ? 1e-2 : 1e-4;
+}
+
+static void compare(const char *what, const char *name, const TensorType *type,
+                    const void *got, const double *want)
+{
+    double scale = 1e-3;
+    for (int64_t i = 0; i < type_elements(type); i++)
+        if (isfinite(want[i]))
+            scale = fmax(scale, fabs(want[i]));
+    for (int64_t i = 0; i < type_elements(type); i++) {
+        double x = from_memory(type->dtype, got, i);
+        bool same = x == want[i] || (isnan(x) && isnan(want[i])) ||
+                    fabs(x - want[i]) <= tolerance_of(type->dtype) * scale;
+        if (!same) {
+            test_fail(__FILE__, __LINE__, "%s: %s[%lld] is %.9g, not %.9g",
+                      what, name, (long long)i, x, want[i]);
+            return;
+        }
+    }
+}
+
+static void compare_all(const char *what, Run *run, Executor *executor,
+                        double **want)
+{
+    const Graph *graph = run->graph;
+    for (int i = 0; i < graph->outputs.count; i++) {
+        const Output *output = &graph->outputs.at[i];
+        compare(what, output->name, graph_type(graph, output->value),
+                executor_output(executor, output->name), want[output->value]);
+    }
+    for (Value v = 0; v < graph->nodes.count; v++) {
+        const Node *node = graph_node(graph, v);
+        if (node->op != OP_ASSIGN)
+            continue;
+        const char *name = graph_node(graph, node->inputs[0])->attrs[0].text;
+        compare(what, name, &node->type, store_find(&run->store, name)->data,
+                want[v]);
+    }
+}
+
+static uint64_t result_hash(const Run *run, const Executor *executor)
+{
+    uint64_t hash = TEXT_HASH_SEED;
+    for (int i = 0; i < run->plan.output_count; i++) {
+        const PlanTensor *tensor = &run->plan.outputs[i].tensor;
+        hash = text_hash(hash, executor_output(executor, tensor->name),
+                         (size_t)tensor->bytes);
+    }
+    for (int i = 0; i < run->store.count; i++)
+        hash = text_hash(hash, run->store.tensors[i].data,
+                         (size_t)run->store.tensors[i].param.tensor.bytes);
+    return hash;
+}
+
+static void check_graph_seed(const char *what, Arena *arena, const Graph *graph,
+                             uint64_t seed)
+{
+    int count;
+    EvalBinding *bindings = generate_bindings(graph, arena, seed, &count);
+    double **want = eval_graph(graph, arena, count, bindings);
+    Run run = run_new(arena, graph);
+    uint64_t hashes[2];
+    for (int threads = 1; threads <= 2; threads++) {
+        Pool *pool = pool_new(threads);
+        Executor *executor = run_once(&run, pool, count, bindings);
+        if (threads == 1)
+            compare_all(what, &run, executor, want);
+        hashes[threads - 1] = result_hash(&run, executor);
+        executor_free(executor);
+        pool_free(pool);
+    }
+    if (hashes[0] != hashes[1])
+        test_fail(__FILE__, __LINE__, "%s: two threads give other bits", what);
+    run_free(&run);
+}
+
+// As it is, and after the passes: fusion, scheduling and all.
+static void check_graph(const char *what, Graph *graph)
+{
+    check_graph_seed(what, graph->arena, graph, 1);
+    passes_run(graph, NULL, false, NULL, NULL);
+    check_graph_seed(arena_printf(graph->arena, "%s, passes", what),
+                     graph->arena, graph, 1);
+}
+
+// ---- hand-written graphs ----------------------------------------------------
+
+static Graph *new_graph(const char *name)
+{
+    return graph_new(arena_new(), name);
+}
+
+static Value input(Graph *g, const char *name, DType dtype, int rank,
+                   const int64_t *dims)
+{
+    return build_input(g, type_make(dtype, rank, dims), name);
+}
+
+static Value param(Graph *g, const char *name, DType dtype, int rank,
+                   const int64_t *dims)
+{
+    return build_param(g, type_make(dtype, rank, dims), name, "weight",
+                       "constant", 0);
+}
+
+TEST(compiled_elementwise_ops_agree)
+{
+    static const Op unary[] = {OP_NEG,  OP_ABS,     OP_EXP,  OP_SIN,   OP_COS,
+                               OP_TANH, OP_SIGMOID, OP_RELU, OP_FLOOR, OP_SIGN};
+    static const Op positive[] = {OP_LOG, OP_SQRT, OP_RSQRT};
+    static const Op binary[] = {OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MAX, OP_MIN};
+    for (int dtype = DT_F32; dtype <= DT_F64; dtype++) {
+        Graph *g = new_graph("elementwise");
+        Value x = input(g, "x", dtype, 2, L(7, 37));
+        Value y = input(g, "y", dtype, 2, L(7, 37));
+        // Away from 0, and exact.
+        Value up = build_binary(g, OP_ADD, build_unary(g, OP_ABS, y),
+                                build_const_like(g, y, 0.0625));
+        int made = 0;
+        for (size_t i = 0; i < sizeof unary / sizeof *unary; i++)
+            graph_add_output(g, arena_printf(g->arena, "o%d", made++),
+                             build_unary(g, unary[i], x));
+        for (size_t i = 0; i < sizeof positive / sizeof *positive; i++)
+            graph_add_output(g, arena_printf(g->arena, "o%d", made++),
+                             build_unary(g, positive[i], up));
+        for (size_t i = 0; i < sizeof binary / sizeof *binary; i++)
+            graph_add_output(g, arena_printf(g->arena, "o%d", made++),
+                             build_binary(g, binary[i], x, up));
+        for (int power = -2; power <= 4; power++) {
+            Value p = build_const_like(g, up, 0.5 * power);
+            graph_add_output(g, arena_printf(g->arena, "o%d", made++),
+                             build_binary(g, OP_POW, up, p));
+        }
+        check_graph(dtype == DT_F32 ? "f32" : "f64", g);
+    }
+}
+
+TEST(compiled_logic_and_casts_agree)
+{
+    Graph *g = new_graph("logic");
+    Value x = input(g, "x", DT_F32, 2, L(3, 29));
+    Value y = input(g, "y", DT_F32, 2, L(3, 29));
+    static const Op compares[] = {OP_EQ, OP_NE, OP_LT, OP_LE};
+    Value last = NO_VALUE;
+    for (int i = 0; i < 4; i++) {
+        Value c = build_binary(g, compares[i], x, y);
+        last = last == NO_VALUE ? c
+                                : build_binary(g, i % 2 ? OP_OR : OP_AND, c,
+                                               build_unary(g, OP_NOT, last));
+        graph_add_output(g, arena_printf(g->arena, "c%d", i), c);
+    }
+    graph_add_output(g, "select", build_select(g, last, x, y));
+    graph_add_output(g, "f64", build_cast(g, x, DT_F64));
+    graph_add_output(g, "number", build_cast(g, last, DT_F32));
+    graph_add_output(g, "truth", build_cast(g, x, DT_BOOL));
+    Value low = build_cast(g, x, DT_BF16);
+    graph_add_output(g, "bf16", low);
+    graph_add_output(g, "bf16 sum",
+                     build_binary(g, OP_ADD, low, build_cast(g, y, DT_BF16)));
+    graph_add_output(g, "back",
+                     build_cast(g, build_cast(g, low, DT_F64), DT_F32));
+    graph_add_output(g, "iota",
+                     build_iota(g, type_make(DT_F32, 2, L(3, 29)), 1));
+    check_graph("logic", g);
+}
+
+// Views of views, read by maps, reductions and products, or put out.
+TEST(compiled_views_agree)
+{
+    Graph *g = new_graph("views");
+    Value x = input(g, "x", DT_F32, 3, L(4, 6, 35));
+    Value t = build_transpose(g, x, L(2, 0, 1));          // 35 4 6
+    Value s = build_slice(g, t, L(3, 1, 0), L(20, 3, 6)); // 20 3 6
+    Value b = build_broadcast(g, s, 4, L(20, 2, 3, 6), L(0, 2, 3));
+    Value count = build_iota(g, type_make(DT_F32, 3, L(40, 3, 6)), 0);
+    Value some = build_slice(g, count, L(10, 0, 0), L(20, 3, 6));
+    graph_add_output(g, "transposed", t);
+    graph_add_output(g, "sum", build_binary(g, OP_ADD, s, some));
+    graph_add_output(g, "broadcast", build_unary(g, OP_EXP, b));
+    graph_add_output(g, "rows", build_reduce(g, OP_REDUCE_SUM, b, 2, L(0, 2)));
+    Value flat = build_reshape(g, s, 2, L(20, 18));
+    graph_add_output(g, "product", build_matmul(g, flat, flat, true, false));
+    graph_add_output(g, "flat", flat);
+    graph_add_output(g, "padded", build_pad(g, s, L(1, 0, 2), L(0, 2, 3), 7));
+    Value parts[] = {s, some, s};
+    graph_add_output(g, "concat", build_concat(g, 3, parts, 1));
+    Value fill = build_const(g, type_make(DT_F32, 2, L(5, 5)), 2.5);
+    graph_add_output(g, "fill", build_reshape(g, fill, 1, L(25)));
+    graph_add_output(g, "input", x);
+    graph_add_output(g, "input again", build_reshape(g, x, 1, L(840)));
+    check_graph("views", g);
+}
+
+// Shapes that take every path: inner and outer dims reduced, parts, tails,
+// sizes of one.
+TEST(compiled_reductions_agree)
+{
+    static const struct {
+        int rank, axes;
+        int64_t dims[4], at[4];
+    } cases[] = {
+        {1, 1, {5}, {0}},
+        {1, 1, {100003}, {0}},
+        {2, 1, {300, 257}, {0}},
+        {2, 1, {300, 257}, {1}},
+        {2, 1, {70000, 3}, {0}},
+        {2, 1, {3, 70001}, {1}},
+        {2, 2, {257, 301}, {0, 1}},
+        {4, 3, {5, 33, 7, 7}, {0, 2, 3}},
+        {4, 3, {9, 64, 16, 16}, {0, 2, 3}},
+        {4, 2, {4, 5, 6, 50}, {1, 3}},
+        {4, 2, {4, 5, 6, 50}, {0, 2}},
+        {4, 1, {30, 1, 40, 41}, {1}},
+        {3, 3, {1, 1, 1}, {0, 1, 2}},
+    };
+    for (int dtype = DT_F32; dtype <= DT_F64; dtype++)
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            Graph *g = new_graph("reduce");
+            Value x = input(g, "x", dtype, cases[i].rank, cases[i].dims);
+            Value square = build_binary(g, OP_MUL, x, x);
+            Value e = build_unary(g, OP_EXP, x);
+            graph_add_output(g, "sum",
+                             build_reduce(g, OP_REDUCE_SUM, square,
+                                          cases[i].axes, cases[i].at));
+            graph_add_output(
+                g, "max",
+                build_reduce(g, OP_REDUCE_MAX, e, cases[i].axes, cases[i].at));
+            if (i % 2)
+                graph_add_output(g, "e", e);
+            check_graph(arena_printf(g->arena, "reduce case %zu", i), g);
+        }
+}
+
+static Value conv(Graph *g, Op op, Value a, Value b, const int64_t *stride,
+                  const int64_t *pad, const int64_t *dims)
+{
+    Attr attrs[MAX_ATTRS] = {{.ints = {2, stride}}, {.ints = {4, pad}}};
+    if (dims)
+        attrs[2].ints = (IntList){4, dims};
+    Value v = graph_add(g, op, 2, (Value[]){a, b}, attrs, NULL);
+    if (v == NO_VALUE)
+        test_fail(__FILE__, __LINE__, "%s", g->error);
+    return v;
+}
+
+// Convolutions both ways, with an epilogue that can run in place.
+TEST(compiled_convolutions_agree)
+{
+    static const int64_t kernels[][3] = {
+        {3, 1, 1}, {1, 1, 0}, {3, 2, 1}, {7, 2, 3}, {1, 2, 0}};
+    for (int dtype = DT_F32; dtype <= DT_F64; dtype++)
+        for (int i = 0; i < 5; i++) {
+            int64_t k = kernels[i][0], s = kernels[i][1], p = kernels[i][2];
+            int64_t xd[] = {5, 3, 11, 10}, wd[] = {8, 3, k, k};
+            int64_t stride[] = {s, s}, pad[] = {p, p, p, p};
+            Graph *g = new_graph("conv");
+            Value x = input(g, "x", dtype, 4, xd);
+            Value w = param(g, "w", dtype, 4, wd);
+            Value y = conv(g, OP_CONV2D, x, w, stride, pad, NULL);
+            Value bias = input(g, "bias", dtype, 1, L(8));
+            const TensorType *type = graph_type(g, y);
+            Value wide = build_broadcast(g, bias, 4, type->dims, L(1));
+            Value z = build_unary(g, OP_RELU, build_binary(g, OP_ADD, y, wide));
+            graph_add_output(g, "z", z);
+            Value gx = conv(g, OP_CONV2D_GRAD_X, w, z, stride, pad, xd);
+            graph_add_output(g, "gx", build_unary(g, OP_NEG, gx));
+            Value gw = conv(g, OP_CONV2D_GRAD_W, x, z, stride, pad, wd);
+            Value rate = build_const_like(g, gw, 0.125);
+            build_assign(
+                g, w,
+                build_binary(g, OP_SUB, w, build_binary(g, OP_MUL, rate, gw)));
+            check_graph(arena_printf(g->arena, "conv %d", i), g);
+        }
+}
+
+static Value pool(Graph *g, Op op, int inputs, Value a, Value b,
+                  const int64_t *window, const int64_t *dims)
+{
+    Attr attrs[MAX_ATTRS] = {{.ints = {2, window}},
+                             {.ints = {2, window + 2}},
+                             {.ints = {4, window + 4}}};
+    if (dims)
+        attrs[3].ints = (IntList){4, dims};
+    Value v = graph_add(g, op, inputs, (Value[]){a, b}, attrs, NULL);
+    if (v == NO_VALUE)
+        test_fail(__FILE__, __LINE__, "%s", g->error);
+    return v;
+}
+
+TEST(compiled_windows_agree)
+{
+    static const int64_t windows[][8] = {{2, 2, 2, 2, 0, 0, 0, 0},
+                                         {3, 3, 2, 2, 1, 1, 1, 1},
+                                         {3, 2, 1, 2, 0, 1, 1, 0},
+                                         {2, 2, 3, 3, 0, 0, 0, 0}};
+    for (int dtype = DT_F32; dtype <= DT_F64; dtype++)
+        for (int i = 0; i < 4; i++) {
+            const int64_t *window = windows[i];
+            Graph *g = new_graph("pool");
+            Value x = input(g, "x", dtype, 4, L(3, 5, 9, 8));
+            Value most = pool(g, OP_MAX_POOL, 1, x, 0, window, NULL);
+            Value sum = pool(g, OP_SUM_POOL, 1, x, 0, window, NULL);
+            graph_add_output(g, "max", most);
+            graph_add_output(g, "sum", sum);
+            graph_add_output(
+                g, "max grad",
+                pool(g, OP_MAX_POOL_GRAD, 2, x, sum, window, NULL));
+            graph_add_output(
+                g, "sum grad",
+                pool(g, OP_SUM_POOL_GRAD, 1, most, 0, window, L(3, 5, 9, 8)));
+            check_graph(arena_printf(g->arena, "pool %d", i), g);
+        }
+}
+
+// Reads of a param's old content, before and after the assignment in node
+// order, through views and as an output.
+TEST(compiled_assignments_keep_the_old_content)
+{
+    Graph *g = new_graph("assign");
+    Value p = param(g, "p", DT_F32, 2, L(6, 6));
+    Value q = param(g, "q", DT_F32, 2, L(6, 6));
+    Value turned = build_transpose(g, p, L(1, 0));
+    Value next = build_assign(g, p, build_binary(g, OP_ADD, p, turned));
+    build_assign(g, q, build_binary(g, OP_MUL, q, build_unary(g, OP_NEG, p)));
+    graph_add_output(g, "old", p);
+    graph_add_output(g, "turned", build_unary(g, OP_NEG, turned));
+    graph_add_output(g, "product", build_matmul(g, p, p, false, true));
+    graph_add_output(g, "next", next);
+    check_graph("assign", g);
+}
+
+// softmax cross-entropy over a batch, normalised, with its gradient by the
+// weights: sums, broadcasts, products and fusion together.
+TEST(compiled_training_step_agrees)
+{
+    for (int dtype = DT_F32; dtype <= DT_F64; dtype++) {
+        Graph *g = new_graph("step");
+        Value x = input(g, "x", dtype, 2, L(64, 40));
+        Value w = param(g, "w", dtype, 2, L(40, 70));
+        Value y = build_matmul(g, x, w, false, false);
+        Value most = build_reduce(g, OP_REDUCE_MAX, y, 1, L(1));
+        Value shifted = build_binary(
+            g, OP_SUB, y, build_broadcast(g, most, 2, L(64, 70), L(0)));
+        Value e = build_unary(g, OP_EXP, shifted);
+        Value total = build_reduce(g, OP_REDUCE_SUM, e, 1, L(1));
+        Value each = build_unary(g, OP_LOG, total);
+        Value loss = build_reduce(g, OP_REDUCE_SUM, each, 1, L(0));
+        Value gradient, culprit;
+        CHECK(autodiff(g, loss, 1, &w, &gradient, &culprit));
+        Value step = build_binary(g, OP_MUL, gradient,
+                                  build_const_like(g, gradient, 0.01));
+        build_assign(g, w, build_binary(g, OP_SUB, w, step));
+        graph_add_output(g, "loss", loss);
+        check_graph("step", g);
+    }
+}
+
+// ---- accuracy ---------------------------------------------------------------
+
+static int64_t ulps(float a, float b)
+{
+    int32_t x, y;
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    x = x < 0 ? INT32_MIN - x : x;
+    y = y < 0 ? INT32_MIN - y : y;
+    return llabs((long long)x - y);
+}
+
+static void check_ulps(const char *name, float x, float got, double want,
+                       int limit)
+{
+    bool same = isnan(want) ? isnan(got) : ulps(got, (float)want) <= limit;
+    // Below the normal numbers, results may be flushed to 0.
+    if (!same && !(fabs(want) < 0x1p-126 && fabs(got) < 0x1p-126))
+        test_fail(__FILE__, __LINE__, "%s(%a) is %a, not %a", name, x, got,
+                  want);
+}
+
+TEST(exp_log_tanh_are_accurate)
+{
+    enum { COUNT = 40000 };
+    Graph *g = new_graph("accuracy");
+    Value x = input(g, "x", DT_F32, 1, L(COUNT));
+    static const Op ops[] = {OP_EXP, OP_LOG, OP_TANH, OP_SIGMOID};
+    static const char *const names[] = {"exp", "log", "tanh", "sigmoid"};
+    for (int i = 0; i < 4; i++)
+        graph_add_output(g, names[i], build_unary(g, ops[i], x));
+    double *data = ARENA_ARRAY(g->arena, double, COUNT);
+    static const double special[] = {
+        0.0,      -0.0,     INFINITY,       -INFINITY,       NAN,     1,
+        -1,       0x1p-126, 0x1.fffffep127, -0x1.fffffep127, 88.7228, 88.723,
+        -87.3365, -87.34,   0x1p-60,        -0x1p-60};
+    int specials = sizeof special / sizeof *special;
+    for (int i = 0; i < COUNT; i++) {
+        double t = 2.0 * i / COUNT - 1;
+        data[i] = i < specials ? (float)special[i]
+                  : i % 3 == 0 ? (float)(90 * t)
+                  : i % 3 == 1 ? (float)(1 + 0.5 * t)
+                               : (float)exp(85 * t);
+    }
+    Run run = run_new(g->arena, g);
+    EvalBinding binding = {x, data};
+    Pool *threads = pool_new(1);
+    Executor *executor = run_once(&run, threads, 1, &binding);
+    for (int f = 0; f < 4; f++) {
+        const float *got = executor_output(executor, names[f]);
+        for (int i = 0; i < COUNT; i++) {
+            double d = data[i];
+            double want = f == 0   ? exp(d)
+                          : f == 1 ? log(d)
+                          : f == 2 ? tanh(d)
+                                   : 1 / (1 + exp(-d));
+            check_ulps(names[f], (float)d, got[i], want, f < 2 ? 2 : 4);
+        }
+    }
+}
+
+TEST(nan_is_not_swallowed)
+{
+    Graph *g = new_graph("nan");
+    Value x = input(g, "x", DT_F32, 1, L(50));
+    graph_add_output(g, "relu", build_unary(g, OP_RELU, x));
+    graph_add_output(g, "sum", build_reduce(g, OP_REDUCE_SUM, x, 1, L(0)));
+    graph_add_output(g, "max", build_reduce(g, OP_REDUCE_MAX, x, 1, L(0)));
+    double data[50] = {[17] = NAN};
+    Run run = run_new(g->arena, g);
+    EvalBinding binding = {x, data};
+    Executor *executor = run_once(&run, pool_new(1), 1, &binding);
+    CHECK(isnan(((const float *)executor_output(executor, "relu"))[17]));
+    CHECK(isnan(*(const float *)executor_output(executor, "sum")));
+    CHECK(isnan(*(const float *)executor_output(executor, "max")));
+}
+
+// ---- random graphs ----------------------------------------------------------
+
+enum { SEEDS = 24, NODES = 40 };
+
+static void check_random(uint64_t seed, DType dtype, const char *passes)
+{
+    Arena *arena = arena_new();
+    Graph *graph = generate_graph(arena, seed, dtype, NODES);
+    if (!passes || *passes)
+        CHECK(!passes_run(graph, passes, false, NULL, NULL));
+    check_graph_seed(arena_printf(arena, "seed %llu, %s, passes %s",
+                                  (unsigned long long)seed, dtype_name(dtype),
+                                  passes ? passes : "all"),
+                     arena, graph, seed);
+    arena_free(arena);
+}
+
+TEST(random_graphs_agree_without_passes)
+{
+    for (uint64_t seed = 0; seed < SEEDS; seed++)
+        check_random(seed, seed % 2 ? DT_F64 : DT_F32, "");
+}
+
+TEST(random_graphs_agree_with_all_passes)
+{
+    for (uint64_t seed = 100; seed < 100 + SEEDS; seed++)
+        check_random(seed, seed % 2 ? DT_F64 : DT_F32, NULL);
+}
+
+TEST(random_graphs_agree_with_any_pass_dropped)
+{
+    int count;
+    const Pass *table = pass_table(&count);
+    for (int dropped = 0; dropped < count; dropped++) {
+        char names[256] = "";
+        for (int i = 0; i < count; i++)
+            if (i != dropped) {
+                strcat(names, *names ? "," : "");
+                strcat(names, table[i].name);
+            }
+        for (uint64_t seed = 0; seed < 3; seed++)
+            check_random(200 + 10 * (uint64_t)dropped + seed,
+                         seed % 2 ? DT_F64 : DT_F32, names);
+    }
+}
