@@ -76,6 +76,7 @@ typedef struct Variable {
     const char *name; // full
     SourcePos pos;
     Value param;
+    TensorType type;
     bool is_state, is_frozen;
     Datum current; // what reading it gives: the param, or its update
     bool updated;
@@ -144,6 +145,7 @@ typedef struct Build {
     VEC(Variable *) order;
     Map schedule_inputs; // "step" ... -> Value + 1
     const Stmt *input;   // the input statement, once seen
+    Value hidden_labels; // labels that training must not see, or NO_VALUE
     VEC(Loss) losses;
     VEC(Report) reports;
     VEC(Using *) usings;
@@ -169,8 +171,7 @@ struct Phase {
     ExperimentPhase *out;
     Datum input;               // the DATUM_SOURCE of its input
     VEC(Variable *) variables; // of its train graph
-    Graph *train;
-    VEC(const char *) usings; // resolved, for `show`
+    VEC(const char *) usings;  // resolved, for `show`
 };
 
 typedef struct Sema {

@@ -310,13 +310,10 @@ static bool check_input(Sema *s, const Stmt *stmt, Datum source)
                       datum_describe(s->arena, source, s->build.graph));
         return false;
     }
-    int most = source.source->labeled ? 2 : 1;
-    if (stmt->words->count <= most)
+    if (stmt->words->count <= 2)
         return true;
-    sema_fail(s, stmt->words->at[most].pos,
-              most == 1 ? "unlabeled images have no labels: `input NAME = "
-                          "unlabeled`"
-                        : "an input has images and labels, nothing more");
+    sema_fail(s, stmt->words->at[2].pos,
+              "an input has images and labels, nothing more");
     return false;
 }
 
@@ -333,7 +330,7 @@ void exec_input(Sema *s, const Stmt *stmt)
         return;
     s->build.phase->input = source;
     set_source(s, out, source.source);
-    if (out->labeled)
+    if (out->labeled || names->count > 1)
         set_classes(s, stmt, out);
     int64_t rows = out->batch / s->options->ranks;
     int64_t dims[] = {rows * out->views, 3, out->image_height,
@@ -343,6 +340,8 @@ void exec_input(Sema *s, const Stmt *stmt)
     if (names->count < 2)
         return;
     Datum labels = add_input(s, stmt, "labels", 1, &rows);
+    if (!out->labeled && s->build.training && labels.kind == DATUM_TENSOR)
+        s->build.hidden_labels = labels.tensor;
     frame_bind(s, s->frame, names->at[1].text, labels, names->at[1].pos);
 }
 
@@ -485,12 +484,61 @@ static Value total_loss(Sema *s)
     return total.tensor;
 }
 
-static void add_outputs(Sema *s, Value loss)
+// Which values depend on labels that training must not see; NULL when there
+// are no such labels.
+static bool *find_hidden(Sema *s)
+{
+    const Graph *graph = s->build.graph;
+    if (s->build.hidden_labels == NO_VALUE)
+        return NULL;
+    bool *hidden = ARENA_ARRAY(s->arena, bool, graph->nodes.count);
+    hidden[s->build.hidden_labels] = true;
+    for (int i = 0; i < graph->nodes.count; i++)
+        for (int k = 0; k < graph->nodes.at[i].input_count; k++)
+            hidden[i] = hidden[i] || hidden[graph->nodes.at[i].inputs[k]];
+    return hidden;
+}
+
+// Takes what depends on hidden labels out of a graph that reads none of it.
+static void drop_hidden(Sema *s, Graph *graph, const bool *hidden, int count)
+{
+    bool *keep = ARENA_ARRAY(s->arena, bool, graph->nodes.count);
+    for (int i = 0; i < graph->nodes.count; i++)
+        keep[i] = i >= count || !hidden[i];
+    graph_compact(graph, keep, NULL);
+}
+
+static bool check_hidden(Sema *s, const bool *hidden)
+{
+    for (int i = 0; i < s->build.losses.count; i++)
+        if (hidden[s->build.losses.at[i].value]) {
+            sema_fail(s, s->build.losses.at[i].pos,
+                      "the loss depends on labels, but the images are "
+                      "`unlabeled`; take them from labeled(amount)");
+            return false;
+        }
+    for (int i = 0; i < s->build.order.count; i++) {
+        const Variable *variable = s->build.order.at[i];
+        if (variable->updated && hidden[variable->current.tensor]) {
+            sema_fail(s, variable->pos,
+                      "`%s` is updated from labels, but the images are "
+                      "`unlabeled`",
+                      variable->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+// Reports that need hidden labels are left to the evaluation.
+static void add_outputs(Sema *s, Value loss, const bool *hidden)
 {
     graph_add_output(s->build.graph, "loss", loss);
     for (int i = 0; i < s->build.reports.count; i++) {
         Report report = s->build.reports.at[i];
         Value value = report.value;
+        if (hidden && hidden[value])
+            continue;
         if (s->build.training || !is_per_image(s, value))
             value = mean_of(s, value, report.pos);
         graph_add_output(s->build.graph, report.name, value);
@@ -527,6 +575,7 @@ static bool build_forward(Sema *s, Phase *phase, bool training)
     s->build.graph = graph_new(s->arena, name);
     s->build.training = training;
     s->build.scope = "";
+    s->build.hidden_labels = NO_VALUE;
     s->build.variables = map_new(s->arena);
     s->build.schedule_inputs = map_new(s->arena);
     frame_push(s, FRAME_PHASE, phase->module, NULL, phase->item->name.pos);
@@ -564,13 +613,21 @@ static bool build_train(Sema *s, Phase *phase)
     int errors = s->diags->error_count;
     if (!build_forward(s, phase, true) || !check_complete(s, phase))
         return false;
+    bool *hidden = find_hidden(s);
+    int forward_count = s->build.graph->nodes.count;
+    if (hidden && !check_hidden(s, hidden))
+        return false;
     Value loss = total_loss(s);
-    add_outputs(s, loss);
+    add_outputs(s, loss, hidden);
     phase->out->forward = copy_graph(
         s->arena, s->build.graph,
         arena_printf(s->arena, "%s.forward", phase->item->name.text));
-    phase->out->train = phase->train = s->build.graph;
+    phase->out->train = s->build.graph;
     train_finish(s, loss);
+    if (hidden) {
+        drop_hidden(s, phase->out->forward, hidden, forward_count);
+        drop_hidden(s, phase->out->train, hidden, forward_count);
+    }
     for (int i = 0; i < s->build.order.count; i++)
         vec_push(s->arena, &phase->variables, s->build.order.at[i]);
     return s->diags->error_count == errors;
@@ -583,7 +640,7 @@ static bool build_eval(Sema *s, Phase *phase)
     bool ok = build_forward(s, phase, false);
     if (ok) {
         Value loss = total_loss(s);
-        add_outputs(s, loss);
+        add_outputs(s, loss, NULL);
         phase->out->eval = s->build.graph;
     }
     frame_pop(s);
@@ -649,8 +706,7 @@ static void check_patterns(Sema *s, const Phase *phase, const WordList *words)
 static void check_same_shape(Sema *s, const Phase *phase, const Variable *mine,
                              const Variable *theirs)
 {
-    const TensorType *here = graph_type(phase->train, mine->param);
-    const TensorType *there = graph_type(phase->from->train, theirs->param);
+    const TensorType *here = &mine->type, *there = &theirs->type;
     if (type_equal(here, there))
         return;
     sema_error(s, phase->item->from.pos,

@@ -134,6 +134,7 @@ static Variable *make_variable(Sema *s, const Stmt *stmt, const char *name,
     *variable = (Variable){.name = name,
                            .pos = stmt->pos,
                            .param = param.tensor,
+                           .type = *type,
                            .is_state = stmt->kind == STMT_STATE,
                            .is_frozen = s->build.frozen,
                            .current = param};
