@@ -1,0 +1,315 @@
+// What each op looks like on blocked images.
+#include "ir/base/diag.h"
+#include "ir/build.h"
+#include "passes/layout.h"
+
+// Adds the node with other inputs and attributes.
+static Value add_node(Layout *layout, const Node *node, const Value *inputs,
+                      const Attr *attrs)
+{
+    Value v = graph_add(layout->graph, node->op, node->input_count, inputs,
+                        attrs, NULL);
+    if (v == NO_VALUE)
+        INTERNAL_ERROR("blocked form is ill-typed: %s", layout->graph->error);
+    return v;
+}
+
+static const TensorType *input_type(const Layout *layout, const Node *node,
+                                    int i)
+{
+    return &layout_node(layout, node->inputs[i])->type;
+}
+
+static bool is_image(const TensorType *type)
+{
+    return type->rank == 4 && type->dtype == DT_F32;
+}
+
+// Free values do not count: they are in blocks for the sake of another reader.
+static bool any_blocked(const Layout *layout, const Node *node)
+{
+    for (int i = 0; i < node->input_count; i++) {
+        Value input = node->inputs[i];
+        if (layout_has_blocked(layout, input) && !layout->free_depth[input])
+            return true;
+    }
+    return false;
+}
+
+static Value *blocked_inputs(Layout *layout, const Node *node)
+{
+    Value *inputs = ARENA_ARRAY(layout->scratch, Value, node->input_count);
+    for (int i = 0; i < node->input_count; i++)
+        inputs[i] = layout_blocked(layout, node->inputs[i]);
+    return inputs;
+}
+
+// ---- convolutions and pools -------------------------------------------------
+
+bool layout_is_blocked_conv(const Layout *layout, const Node *node)
+{
+    const TensorType *image, *w;
+    if (node->op == OP_CONV2D)
+        image = &node->type, w = input_type(layout, node, 1);
+    else if (node->op == OP_CONV2D_GRAD_X)
+        image = &node->type, w = input_type(layout, node, 0);
+    else if (node->op == OP_CONV2D_GRAD_W)
+        image = input_type(layout, node, 0), w = &node->type;
+    else
+        return false;
+    return is_image(image) && w->dims[0] % LAYOUT_BLOCK == 0 &&
+           w->dims[1] % LAYOUT_BLOCK == 0;
+}
+
+static Value make_conv(Layout *layout, const Node *node)
+{
+    Value inputs[2];
+    int weights = node->op == OP_CONV2D          ? 1
+                  : node->op == OP_CONV2D_GRAD_X ? 0
+                                                 : -1;
+    for (int i = 0; i < 2; i++)
+        inputs[i] = i == weights ? layout_plain(layout, node->inputs[i])
+                                 : layout_blocked(layout, node->inputs[i]);
+    Attr attrs[MAX_ATTRS];
+    memcpy(attrs, node->attrs, sizeof attrs);
+    TensorType type = layout_blocked_type(&node->type);
+    if (node->op == OP_CONV2D_GRAD_X)
+        attrs[CONV_DIMS].ints = (IntList){type.rank, type.dims};
+    return add_node(layout, node, inputs, attrs);
+}
+
+static Value make_pool(Layout *layout, const Node *node)
+{
+    Attr attrs[MAX_ATTRS];
+    memcpy(attrs, node->attrs, sizeof attrs);
+    TensorType type = layout_blocked_type(&node->type);
+    if (node->op == OP_SUM_POOL_GRAD)
+        attrs[POOL_DIMS].ints = (IntList){type.rank, type.dims};
+    return add_node(layout, node, blocked_inputs(layout, node), attrs);
+}
+
+// ---- elementwise and constants ----------------------------------------------
+
+static Value make_elementwise(Layout *layout, const Node *node)
+{
+    return add_node(layout, node, blocked_inputs(layout, node), node->attrs);
+}
+
+static Value make_const(Layout *layout, const Node *node)
+{
+    return build_const(layout->graph, layout_blocked_type(&node->type),
+                       node->attrs[CONST_VALUE].f);
+}
+
+// ---- broadcasts -------------------------------------------------------------
+
+// The input's axis that becomes the channels, or its rank when there is none or
+// it has a single channel.
+static int channel_axis(const TensorType *type, IntList axes)
+{
+    for (int i = 0; i < axes.count; i++)
+        if (axes.at[i] == 1 && type->dims[i] > 1)
+            return i;
+    return type->rank;
+}
+
+// The channels [.., c, ..] of a broadcast's input as [.., c / 16, .., 16].
+static Value split_channels(Layout *layout, Value old, int at)
+{
+    TensorType type = layout_node(layout, old)->type;
+    TensorType split = type_make(type.dtype, type.rank + 1, type.dims);
+    int64_t perm[MAX_RANK], after = 1;
+    for (int i = 0; i < type.rank; i++)
+        perm[i] = i <= at ? i : i + 1;
+    perm[type.rank] = at + 1;
+    for (int i = at + 1; i < type.rank; i++)
+        after *= type.dims[i];
+    // The block goes last; where no element moves a reshape does that alone.
+    int block = after == 1 ? type.rank : at + 1;
+    for (int i = type.rank; i > block; i--)
+        split.dims[i] = type.dims[i - 1];
+    split.dims[at] /= LAYOUT_BLOCK;
+    split.dims[block] = LAYOUT_BLOCK;
+    Value v = layout_reshape(layout, layout_plain(layout, old), &split);
+    return after == 1 ? v : build_transpose(layout->graph, v, perm);
+}
+
+static Value make_broadcast(Layout *layout, const Node *node)
+{
+    Value from = node->inputs[0];
+    TensorType type = layout_blocked_type(&node->type);
+    const TensorType *old = input_type(layout, node, 0);
+    IntList old_axes = node->attrs[BROADCAST_AXES].ints;
+    int64_t axes[MAX_RANK];
+    int count = old->rank, at = channel_axis(old, old_axes);
+    memcpy(axes, old_axes.at, sizeof *axes * (size_t)count);
+    Value v;
+    if (at == old->rank)
+        v = layout_plain(layout, from);
+    else if (old->rank == 4) // four axes of four: an image itself
+        v = layout_blocked(layout, from);
+    else
+        v = split_channels(layout, from, at);
+    if (at < old->rank)
+        axes[count++] = 4;
+    return build_broadcast(layout->graph, v, type.rank, type.dims, axes);
+}
+
+// ---- movements --------------------------------------------------------------
+
+// Only to [n, c, 1, 1], where no element moves (see is_free in layout.c).
+static Value make_reshape(Layout *layout, const Node *node)
+{
+    TensorType type = layout_blocked_type(&node->type);
+    return layout_reshape(layout, layout_plain(layout, node->inputs[0]), &type);
+}
+
+static bool is_whole(int64_t channels)
+{
+    return channels % LAYOUT_BLOCK == 0;
+}
+
+static Value make_slice(Layout *layout, const Node *node)
+{
+    int64_t start[5] = {0};
+    memcpy(start, node->attrs[SLICE_START].ints.at, 4 * sizeof *start);
+    start[1] /= LAYOUT_BLOCK;
+    TensorType type = layout_blocked_type(&node->type);
+    return build_slice(layout->graph, layout_blocked(layout, node->inputs[0]),
+                       start, type.dims);
+}
+
+static Value make_pad(Layout *layout, const Node *node)
+{
+    int64_t low[5] = {0}, high[5] = {0};
+    memcpy(low, node->attrs[PAD_LOW].ints.at, 4 * sizeof *low);
+    memcpy(high, node->attrs[PAD_HIGH].ints.at, 4 * sizeof *high);
+    low[1] /= LAYOUT_BLOCK;
+    high[1] /= LAYOUT_BLOCK;
+    return build_pad(layout->graph, layout_blocked(layout, node->inputs[0]),
+                     low, high, node->attrs[PAD_VALUE].f);
+}
+
+// Whether all that moves are whole blocks of channels.
+static bool moves_blocks(const Layout *layout, const Node *node)
+{
+    if (!layout_can_block(&node->type))
+        return false;
+    for (int i = 0; i < node->input_count; i++)
+        if (!layout_can_block(input_type(layout, node, i)))
+            return false;
+    if (node->op == OP_SLICE)
+        return is_whole(node->attrs[SLICE_START].ints.at[1]);
+    if (node->op == OP_PAD)
+        return is_whole(node->attrs[PAD_LOW].ints.at[1]);
+    return true;
+}
+
+// ---- reductions -------------------------------------------------------------
+
+static bool has_axis(IntList axes, int64_t axis)
+{
+    for (int i = 0; i < axes.count; i++)
+        if (axes.at[i] == axis)
+            return true;
+    return false;
+}
+
+// Whether the result is a reshape of the plain one: the two axes of channels
+// both go, or come to stand side by side.
+static bool reduces_blocks(const Layout *layout, const Node *node)
+{
+    const TensorType *type = input_type(layout, node, 0);
+    IntList axes = node->attrs[AXES_AXES].ints;
+    if (has_axis(axes, 1))
+        return true;
+    for (int i = 2; i < 4; i++)
+        if (type->dims[i] > 1 && !has_axis(axes, i))
+            return false;
+    return true;
+}
+
+static Value make_reduce(Layout *layout, const Node *node)
+{
+    IntList old = node->attrs[AXES_AXES].ints;
+    int64_t axes[MAX_RANK];
+    memcpy(axes, old.at, sizeof *axes * (size_t)old.count);
+    int count = old.count;
+    if (has_axis(old, 1))
+        axes[count++] = 4;
+    Value v =
+        build_reduce(layout->graph, node->op,
+                     layout_blocked(layout, node->inputs[0]), count, axes);
+    return layout_reshape(layout, v, &node->type);
+}
+
+// ---- any op -----------------------------------------------------------------
+
+bool layout_gives_plain(Op op)
+{
+    return op == OP_CONV2D_GRAD_W || op == OP_REDUCE_SUM || op == OP_REDUCE_MAX;
+}
+
+static bool is_elementwise(Op op)
+{
+    return op_has(op, TRAIT_ELEMENTWISE) && !op_has(op, TRAIT_EFFECT);
+}
+
+bool layout_wants_blocked(const Layout *layout, const Node *node)
+{
+    switch (node->op) {
+    case OP_CONV2D:
+    case OP_CONV2D_GRAD_X:
+    case OP_CONV2D_GRAD_W:
+        return layout_is_blocked_conv(layout, node);
+    case OP_MAX_POOL:
+    case OP_MAX_POOL_GRAD:
+    case OP_SUM_POOL:
+    case OP_SUM_POOL_GRAD:
+        return is_image(&node->type) && layout_can_block(&node->type) &&
+               any_blocked(layout, node);
+    case OP_SLICE:
+    case OP_PAD:
+    case OP_CONCAT:
+        return any_blocked(layout, node) && moves_blocks(layout, node);
+    case OP_REDUCE_SUM:
+    case OP_REDUCE_MAX:
+        return any_blocked(layout, node) && reduces_blocks(layout, node);
+    default:
+        return is_elementwise(node->op) && any_blocked(layout, node);
+    }
+}
+
+Value layout_make_blocked(Layout *layout, const Node *node)
+{
+    switch (node->op) {
+    case OP_CONV2D:
+    case OP_CONV2D_GRAD_X:
+    case OP_CONV2D_GRAD_W:
+        return make_conv(layout, node);
+    case OP_MAX_POOL:
+    case OP_MAX_POOL_GRAD:
+    case OP_SUM_POOL:
+    case OP_SUM_POOL_GRAD:
+        return make_pool(layout, node);
+    case OP_CONST:
+        return make_const(layout, node);
+    case OP_BROADCAST:
+        return make_broadcast(layout, node);
+    case OP_RESHAPE:
+        return make_reshape(layout, node);
+    case OP_SLICE:
+        return make_slice(layout, node);
+    case OP_PAD:
+        return make_pad(layout, node);
+    case OP_CONCAT:
+        return add_node(layout, node, blocked_inputs(layout, node),
+                        node->attrs);
+    case OP_REDUCE_SUM:
+    case OP_REDUCE_MAX:
+        return make_reduce(layout, node);
+    default:
+        INTERNAL_CHECK(is_elementwise(node->op));
+        return make_elementwise(layout, node);
+    }
+}
