@@ -1,6 +1,7 @@
 // Products, convolutions and windows: which implementation, cut how.
 #include "codegen/lower.h"
 #include "ir/base/diag.h"
+#include "ir/image.h"
 
 enum {
     MAX_TASKS = 64,
@@ -74,11 +75,12 @@ int64_t lower_matmul(Lowering *lower, Value value)
 // ---- convolutions -----------------------------------------------------------
 
 // One convolution, whichever of the three directions: x[n,c,h,w],
-// w[o,c,kh,kw], y[n,o,oh,ow].
+// w[o,c,kh,kw], y[n,o,oh,ow], with the channels of x and y in blocks.
 typedef struct ConvShape {
     Op op;
     DType dtype;
     int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, top, left;
+    int64_t block;
 } ConvShape;
 
 static ConvShape conv_shape(const Lowering *lower, const Node *node)
@@ -92,10 +94,22 @@ static ConvShape conv_shape(const Lowering *lower, const Node *node)
         x = in0, w = &node->type, y = in1;
     IntList stride = node->attrs[CONV_STRIDE].ints;
     IntList pad = node->attrs[CONV_PAD].ints;
-    return (ConvShape){node->op,     node->type.dtype, x->dims[0], x->dims[1],
-                       x->dims[2],   x->dims[3],       y->dims[1], w->dims[2],
-                       w->dims[3],   y->dims[2],       y->dims[3], stride.at[0],
-                       stride.at[1], pad.at[0],        pad.at[1]};
+    return (ConvShape){.op = node->op,
+                       .dtype = node->type.dtype,
+                       .n = x->dims[0],
+                       .c = w->dims[1],
+                       .h = x->dims[2],
+                       .w = x->dims[3],
+                       .o = w->dims[0],
+                       .kh = w->dims[2],
+                       .kw = w->dims[3],
+                       .oh = y->dims[2],
+                       .ow = y->dims[3],
+                       .sh = stride.at[0],
+                       .sw = stride.at[1],
+                       .top = pad.at[0],
+                       .left = pad.at[1],
+                       .block = image_block(x)};
 }
 
 static bool is_pointwise_conv(const ConvShape *s)
@@ -166,12 +180,12 @@ static int64_t blas_weights(Lowering *lower, const ConvShape *s, Value value)
 
 static bool is_by_image(const ConvShape *s)
 {
-    return s->op == OP_CONV2D || s->op == OP_CONV2D_GRAD_X;
+    return s->block == 1 && (s->op == OP_CONV2D || s->op == OP_CONV2D_GRAD_X);
 }
 
 static bool is_by_weight(const ConvShape *s)
 {
-    return s->op == OP_CONV2D_GRAD_W;
+    return s->block == 1 && s->op == OP_CONV2D_GRAD_W;
 }
 
 // Implementations, best first; the first that supports the shape is taken.
@@ -195,7 +209,8 @@ int64_t lower_conv(Lowering *lower, Value value)
     for (int i = 0; i < count; i++)
         if (conv_kernels[i].supports(&shape))
             return conv_kernels[i].lower(lower, &shape, value);
-    INTERNAL_ERROR("no kernel for %s", op_info(node->op)->text);
+    INTERNAL_ERROR("no kernel for %s with channels in blocks of %lld",
+                   op_info(node->op)->text, (long long)shape.block);
 }
 
 // ---- windows ----------------------------------------------------------------
@@ -215,11 +230,20 @@ void lower_pool(Lowering *lower, Value value)
     IntList pad = node->attrs[POOL_PAD].ints;
     Kernel kernel = {.kind = KERNEL_POOL, .arg_count = node->input_count + 1};
     int64_t planes = x->dims[0] * x->dims[1];
-    kernel.pool =
-        (KernelPool){node->op,     node->type.dtype, planes,       x->dims[2],
-                     x->dims[3],   y->dims[2],       y->dims[3],   window.at[0],
-                     window.at[1], stride.at[0],     stride.at[1], pad.at[0],
-                     pad.at[1]};
+    kernel.pool = (KernelPool){.op = node->op,
+                               .dtype = node->type.dtype,
+                               .planes = planes,
+                               .block = image_block(x),
+                               .h = x->dims[2],
+                               .w = x->dims[3],
+                               .oh = y->dims[2],
+                               .ow = y->dims[3],
+                               .kh = window.at[0],
+                               .kw = window.at[1],
+                               .sh = stride.at[0],
+                               .sw = stride.at[1],
+                               .top = pad.at[0],
+                               .left = pad.at[1]};
     int64_t work =
         max_i64(x->dims[2] * x->dims[3],
                 y->dims[2] * y->dims[3] * window.at[0] * window.at[1]);

@@ -1,5 +1,6 @@
-// Window kernels: one plane (image and channel) after the other, one window
-// after the other, its taps in row-major order.
+// Window kernels: one plane (image and block of channels) after the other, one
+// window after the other, its taps in row-major order. The channels of a block
+// are the lanes of a vector; a plain image has blocks of one.
 #include <math.h>
 
 #include "codegen/emit.h"
@@ -9,9 +10,10 @@ typedef struct Pool {
     Emit *e;
     LLVMBuilderRef b;
     const KernelPool *p;
+    int lanes;
     LLVMValueRef x, y, out;   // of the plane; out is one of the other two, or
                               // max_pool_grad's dx
-    LLVMValueRef best, place; // allocas: the largest so far, its index or -1
+    LLVMValueRef best, place; // allocas: the largest so far, its tap or -1
 } Pool;
 
 static LLVMValueRef int64(const Pool *w, int64_t value)
@@ -25,21 +27,37 @@ static LLVMValueRef clamp_low(const Pool *w, LLVMValueRef x)
     return LLVMBuildSelect(w->b, negative, int64(w, 0), x, "");
 }
 
-static LLVMValueRef load(const Pool *w, LLVMValueRef base, LLVMValueRef index)
+static LLVMValueRef address(const Pool *w, LLVMValueRef base,
+                            LLVMValueRef pixel)
 {
-    DType dtype = w->p->dtype;
-    LLVMValueRef at = emit_offset(w->e, dtype, base, index);
-    LLVMValueRef stored =
-        LLVMBuildLoad2(w->b, emit_stored_type(w->e, dtype, 1), at, "");
-    return emit_from_stored(w->e, dtype, 1, stored);
+    LLVMValueRef index =
+        LLVMBuildNSWMul(w->b, pixel, int64(w, w->p->block), "");
+    return emit_offset(w->e, w->p->dtype, base, index);
 }
 
-static void store(const Pool *w, LLVMValueRef base, LLVMValueRef index,
+static LLVMValueRef load(const Pool *w, LLVMValueRef base, LLVMValueRef pixel)
+{
+    DType dtype = w->p->dtype;
+    LLVMValueRef stored =
+        LLVMBuildLoad2(w->b, emit_stored_type(w->e, dtype, w->lanes),
+                       address(w, base, pixel), "");
+    LLVMSetAlignment(stored, (unsigned)dtype_size(dtype));
+    return emit_from_stored(w->e, dtype, w->lanes, stored);
+}
+
+static void store(const Pool *w, LLVMValueRef base, LLVMValueRef pixel,
                   LLVMValueRef value)
 {
     DType dtype = w->p->dtype;
-    LLVMValueRef at = emit_offset(w->e, dtype, base, index);
-    LLVMBuildStore(w->b, emit_to_stored(w->e, dtype, 1, value), at);
+    LLVMValueRef done =
+        LLVMBuildStore(w->b, emit_to_stored(w->e, dtype, w->lanes, value),
+                       address(w, base, pixel));
+    LLVMSetAlignment(done, (unsigned)dtype_size(dtype));
+}
+
+static LLVMValueRef number(const Pool *w, double value)
+{
+    return emit_const(w->e, w->p->dtype, w->lanes, value);
 }
 
 // out[index] += value
@@ -102,7 +120,7 @@ static void clear_plane(const Pool *w)
 {
     const KernelPool *p = w->p;
     EmitLoop i = emit_loop_begin(w->e, int64(w, 0), int64(w, p->h * p->w), 1);
-    store(w, w->out, i.index, emit_const(w->e, p->dtype, 1, 0));
+    store(w, w->out, i.index, number(w, 0));
     emit_loop_end(w->e, &i);
 }
 
@@ -110,12 +128,27 @@ static void clear_plane(const Pool *w)
 
 static LLVMValueRef load_best(const Pool *w)
 {
-    return LLVMBuildLoad2(w->b, emit_type(w->e, w->p->dtype, 1), w->best, "");
+    return LLVMBuildLoad2(w->b, emit_type(w->e, w->p->dtype, w->lanes), w->best,
+                          "");
 }
 
 static LLVMValueRef load_place(const Pool *w)
 {
-    return LLVMBuildLoad2(w->b, emit_int_type(w->e, 64, 1), w->place, "");
+    return LLVMBuildLoad2(w->b, emit_int_type(w->e, 32, w->lanes), w->place,
+                          "");
+}
+
+// The tap's index in every lane.
+static LLVMValueRef tap_number(const Pool *w, LLVMValueRef index)
+{
+    LLVMValueRef number =
+        LLVMBuildTrunc(w->b, index, emit_int_type(w->e, 32, 1), "");
+    return emit_splat(w->e, number, w->lanes);
+}
+
+static LLVMValueRef no_tap(const Pool *w)
+{
+    return emit_int(w->e, 32, w->lanes, -1);
 }
 
 // Takes x[index] if it is the first tap, is larger than the best, or is NaN
@@ -124,22 +157,20 @@ static void take_larger(const Pool *w, LLVMValueRef index, LLVMValueRef unused)
 {
     (void)unused;
     LLVMValueRef x = load(w, w->x, index), best = load_best(w);
-    LLVMValueRef place = load_place(w);
+    LLVMValueRef place = load_place(w), tap = tap_number(w, index);
     LLVMValueRef larger = LLVMBuildFCmp(w->b, LLVMRealOGT, x, best, "");
     LLVMValueRef nan = LLVMBuildFCmp(w->b, LLVMRealUNO, x, x, "");
-    LLVMValueRef first =
-        LLVMBuildICmp(w->b, LLVMIntSLT, place, int64(w, 0), "");
+    LLVMValueRef first = LLVMBuildICmp(w->b, LLVMIntEQ, place, no_tap(w), "");
     LLVMValueRef take =
         LLVMBuildOr(w->b, first, LLVMBuildOr(w->b, larger, nan, ""), "");
     LLVMBuildStore(w->b, LLVMBuildSelect(w->b, take, x, best, ""), w->best);
-    LLVMBuildStore(w->b, LLVMBuildSelect(w->b, take, index, place, ""),
-                   w->place);
+    LLVMBuildStore(w->b, LLVMBuildSelect(w->b, take, tap, place, ""), w->place);
 }
 
 static void find_largest(const Pool *w, LLVMValueRef oy, LLVMValueRef ox)
 {
-    LLVMBuildStore(w->b, emit_const(w->e, w->p->dtype, 1, -INFINITY), w->best);
-    LLVMBuildStore(w->b, int64(w, -1), w->place);
+    LLVMBuildStore(w->b, number(w, -INFINITY), w->best);
+    LLVMBuildStore(w->b, no_tap(w), w->place);
     each_tap(w, oy, ox, NULL, take_larger);
 }
 
@@ -150,19 +181,19 @@ static void max_window(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
     store(w, w->out, index, load_best(w));
 }
 
+static void add_to_largest(const Pool *w, LLVMValueRef index, LLVMValueRef dy)
+{
+    LLVMValueRef largest =
+        LLVMBuildICmp(w->b, LLVMIntEQ, load_place(w), tap_number(w, index), "");
+    add_to(w, index, LLVMBuildSelect(w->b, largest, dy, number(w, 0), ""));
+}
+
 // A window wholly in the padding has no largest element: its dy is lost.
 static void max_grad_window(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
                             LLVMValueRef index)
 {
     find_largest(w, oy, ox);
-    LLVMValueRef place = load_place(w);
-    LLVMBasicBlockRef found = emit_block(w->e), after = emit_block(w->e);
-    LLVMValueRef some = LLVMBuildICmp(w->b, LLVMIntSGE, place, int64(w, 0), "");
-    LLVMBuildCondBr(w->b, some, found, after);
-    LLVMPositionBuilderAtEnd(w->b, found);
-    add_to(w, place, load(w, w->y, index));
-    LLVMBuildBr(w->b, after);
-    LLVMPositionBuilderAtEnd(w->b, after);
+    each_tap(w, oy, ox, load(w, w->y, index), add_to_largest);
 }
 
 static void add_tap(const Pool *w, LLVMValueRef index, LLVMValueRef unused)
@@ -176,7 +207,7 @@ static void add_tap(const Pool *w, LLVMValueRef index, LLVMValueRef unused)
 static void sum_window(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
                        LLVMValueRef index)
 {
-    LLVMBuildStore(w->b, emit_const(w->e, w->p->dtype, 1, 0), w->best);
+    LLVMBuildStore(w->b, number(w, 0), w->best);
     each_tap(w, oy, ox, NULL, add_tap);
     store(w, w->out, index, load_best(w));
 }
@@ -199,7 +230,8 @@ static LLVMValueRef plane_of(const Pool *w, int arg, LLVMValueRef plane,
 static void emit_plane(Pool *w, LLVMValueRef plane)
 {
     const KernelPool *p = w->p;
-    int64_t larger = p->h * p->w, smaller = p->oh * p->ow;
+    int64_t larger = p->h * p->w * p->block;
+    int64_t smaller = p->oh * p->ow * p->block;
     switch (p->op) {
     case OP_MAX_POOL:
     case OP_SUM_POOL:
@@ -228,9 +260,12 @@ static void emit_plane(Pool *w, LLVMValueRef plane)
 void emit_pool(Emit *emit)
 {
     const Kernel *k = emit->kernel;
-    Pool w = {.e = emit, .b = emit->builder, .p = &k->pool};
-    w.best = LLVMBuildAlloca(w.b, emit_type(emit, k->pool.dtype, 1), "");
-    w.place = LLVMBuildAlloca(w.b, emit_int_type(emit, 64, 1), "");
+    Pool w = {.e = emit,
+              .b = emit->builder,
+              .p = &k->pool,
+              .lanes = (int)k->pool.block};
+    w.best = LLVMBuildAlloca(w.b, emit_type(emit, k->pool.dtype, w.lanes), "");
+    w.place = LLVMBuildAlloca(w.b, emit_int_type(emit, 32, w.lanes), "");
     LLVMValueRef chunk = int64(&w, k->split.chunk);
     LLVMValueRef low = LLVMBuildNSWMul(w.b, emit->task, chunk, "");
     LLVMValueRef high = emit_min_i64(emit, LLVMBuildNSWAdd(w.b, low, chunk, ""),

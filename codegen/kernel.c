@@ -272,9 +272,9 @@ static void text_loop(Text *text, const Kernel *kernel)
 static void text_pool(Text *text, const Kernel *kernel)
 {
     const KernelPool *p = &kernel->pool;
-    int64_t sizes[] = {p->planes, p->h,  p->w,  p->oh,  p->ow,  p->kh,
-                       p->kw,     p->sh, p->sw, p->top, p->left};
-    text_addf(text, "%s %s planes,h,w,oh,ow,kh,kw,sh,sw,top,left = ",
+    int64_t sizes[] = {p->planes, p->block, p->h,  p->w,  p->oh,  p->ow,
+                       p->kh,     p->kw,    p->sh, p->sw, p->top, p->left};
+    text_addf(text, "%s %s planes,block,h,w,oh,ow,kh,kw,sh,sw,top,left = ",
               op_info(p->op)->text, dtype_name(p->dtype));
     text_ints(text, sizeof sizes / sizeof *sizes, sizes);
     text_addf(text, " split by %lld\n", (long long)kernel->split.chunk);

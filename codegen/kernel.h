@@ -45,11 +45,12 @@ typedef struct KernelSplit {
     int64_t partial_stride;
 } KernelSplit;
 
-// Window kernels. Planes are the n * c slices of x and y.
+// Window kernels. Planes are the n * c / block slices of x and y; block
+// channels lie side by side at each pixel (ir/image.h).
 typedef struct KernelPool {
     Op op;
     DType dtype;
-    int64_t planes, h, w, oh, ow;
+    int64_t planes, block, h, w, oh, ow;
     int64_t kh, kw, sh, sw, top, left;
 } KernelPool;
 
