@@ -11,8 +11,8 @@
 // and outputs are plain.
 //
 // Free nodes are held back until somebody asks, and made in each form that is
-// asked for: constants, broadcasts, reshapes to one pixel, and elementwise ops
-// of nothing but these. To compute them twice is cheaper than to convert them.
+// asked for: constants, broadcasts, and elementwise ops of nothing but these.
+// To compute them twice is cheaper than to convert them.
 #include "passes/layout.h"
 
 #include "ir/base/diag.h"
@@ -131,8 +131,7 @@ static int free_depth(const Layout *layout, const Node *node)
 {
     if (!layout_can_block(&node->type))
         return 0;
-    bool leaf = node->op == OP_CONST || node->op == OP_BROADCAST ||
-                (node->op == OP_RESHAPE && is_one_pixel(&node->type));
+    bool leaf = node->op == OP_CONST || node->op == OP_BROADCAST;
     if (!leaf && (!op_has(node->op, TRAIT_ELEMENTWISE) ||
                   op_has(node->op, TRAIT_EFFECT)))
         return 0;

@@ -157,13 +157,6 @@ static Value make_broadcast(Layout *layout, const Node *node)
 
 // ---- movements --------------------------------------------------------------
 
-// Only to [n, c, 1, 1], where no element moves (see is_free in layout.c).
-static Value make_reshape(Layout *layout, const Node *node)
-{
-    TensorType type = layout_blocked_type(&node->type);
-    return layout_reshape(layout, layout_plain(layout, node->inputs[0]), &type);
-}
-
 static bool is_whole(int64_t channels)
 {
     return channels % LAYOUT_BLOCK == 0;
@@ -296,8 +289,6 @@ Value layout_make_blocked(Layout *layout, const Node *node)
         return make_const(layout, node);
     case OP_BROADCAST:
         return make_broadcast(layout, node);
-    case OP_RESHAPE:
-        return make_reshape(layout, node);
     case OP_SLICE:
         return make_slice(layout, node);
     case OP_PAD:
