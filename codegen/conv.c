@@ -1,5 +1,5 @@
 // Products, convolutions and windows: which implementation, cut how.
-#include "codegen/lower.h"
+#include "codegen/conv.h"
 #include "ir/base/diag.h"
 #include "ir/image.h"
 
@@ -7,6 +7,7 @@ enum {
     MAX_TASKS = 64,
     PRODUCT_FLOPS_PER_TASK = 1 << 20,
     POOL_ELEMENTS_PER_TASK = 16384,
+    MAX_POOL_BLOCK = 64, // lanes that a window kernel can have
     // Weight gradients are summed per chunk of images, then over the chunks.
     MAX_IMAGE_CHUNKS = 16,
     MAX_PARTIAL_ELEMENTS = 8 << 20,
@@ -73,15 +74,6 @@ int64_t lower_matmul(Lowering *lower, Value value)
 }
 
 // ---- convolutions -----------------------------------------------------------
-
-// One convolution, whichever of the three directions: x[n,c,h,w],
-// w[o,c,kh,kw], y[n,o,oh,ow], with the channels of x and y in blocks.
-typedef struct ConvShape {
-    Op op;
-    DType dtype;
-    int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, top, left;
-    int64_t block;
-} ConvShape;
 
 static ConvShape conv_shape(const Lowering *lower, const Node *node)
 {
@@ -197,6 +189,8 @@ typedef struct ConvKernel {
 } ConvKernel;
 
 static const ConvKernel conv_kernels[] = {
+    {"blocked, by taps", conv_taps_takes_data, conv_taps_data},
+    {"blocked, by taps, weights", conv_taps_takes_weights, conv_taps_weights},
     {"im2col and BLAS by image", is_by_image, blas_images},
     {"im2col and BLAS by weight", is_by_weight, blas_weights},
 };
@@ -230,6 +224,7 @@ void lower_pool(Lowering *lower, Value value)
     IntList pad = node->attrs[POOL_PAD].ints;
     Kernel kernel = {.kind = KERNEL_POOL, .arg_count = node->input_count + 1};
     int64_t planes = x->dims[0] * x->dims[1];
+    INTERNAL_CHECK(image_block(x) <= MAX_POOL_BLOCK);
     kernel.pool = (KernelPool){.op = node->op,
                                .dtype = node->type.dtype,
                                .planes = planes,
