@@ -320,9 +320,9 @@ void lower_loops(Lowering *lower, int count, const Value *nodes,
 
 // ---- copies -----------------------------------------------------------------
 
-static void copy_access(Lowering *lower, const TensorType *space,
-                        const Access *access, Place out, int64_t out_offset,
-                        const int64_t *out_strides, const char *label)
+void lower_copy_access(Lowering *lower, const TensorType *space,
+                       const Access *access, Place out, int64_t out_offset,
+                       const int64_t *out_strides, const char *label)
 {
     Loops loops = loops_begin(lower, space);
     int expr = loops_leaf(&loops, access);
@@ -337,8 +337,8 @@ void lower_copy(Lowering *lower, Value value)
     Access access = value_access(lower, value);
     int64_t strides[MAX_RANK] = {0};
     strides_row_major(type->rank, type->dims, strides);
-    copy_access(lower, type, &access, value_new_buffer(lower, value), 0,
-                strides, value_label(lower, value));
+    lower_copy_access(lower, type, &access, value_new_buffer(lower, value), 0,
+                      strides, value_label(lower, value));
 }
 
 Place lower_snapshot(Lowering *lower, Place place, const TensorType *type,
@@ -347,7 +347,7 @@ Place lower_snapshot(Lowering *lower, Place place, const TensorType *type,
     Access access = {EXPR_LOAD, type->dtype, place, 0, 0, {0}};
     strides_row_major(type->rank, type->dims, access.strides);
     Place copy = {PLACE_SLAB, buffer_new(lower, type_bytes(type))};
-    copy_access(lower, type, &access, copy, 0, access.strides, label);
+    lower_copy_access(lower, type, &access, copy, 0, access.strides, label);
     return copy;
 }
 
@@ -362,11 +362,11 @@ static void lower_pad(Lowering *lower, Value value)
     Place out = value_new_buffer(lower, value);
     Access fill = {EXPR_CONST, node->type.dtype,         {0},
                    0,          node->attrs[PAD_VALUE].f, {0}};
-    copy_access(lower, &node->type, &fill, out, 0, strides, label);
+    lower_copy_access(lower, &node->type, &fill, out, 0, strides, label);
     for (int d = 0; d < in->rank; d++)
         offset += node->attrs[PAD_LOW].ints.at[d] * strides[d];
-    copy_access(lower, in, &input, out, offset * dtype_size(in->dtype), strides,
-                label);
+    lower_copy_access(lower, in, &input, out, offset * dtype_size(in->dtype),
+                      strides, label);
 }
 
 static void lower_concat(Lowering *lower, Value value)
@@ -379,8 +379,9 @@ static void lower_concat(Lowering *lower, Value value)
     for (int i = 0; i < node->input_count; i++) {
         const TensorType *in = graph_type(lower->graph, node->inputs[i]);
         Access input = value_access(lower, node->inputs[i]);
-        copy_access(lower, in, &input, out, offset * dtype_size(in->dtype),
-                    strides, value_label(lower, value));
+        lower_copy_access(lower, in, &input, out,
+                          offset * dtype_size(in->dtype), strides,
+                          value_label(lower, value));
         offset += in->dims[axis] * strides[axis];
     }
 }

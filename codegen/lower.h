@@ -3,6 +3,7 @@
 //   access.c  a value as an address: strided views, constants, counters
 //   loops.c   elementwise, reducing and moving nodes -> loop kernels
 //   conv.c    products, convolutions, windows -> calls and pool kernels
+//   conv_taps.c  convolutions of blocked tensors -> generated kernels
 //   memory.c  lifetimes -> offsets in the slab
 //   lower.c   the walk over the graph, and the finished plan
 #ifndef SIMCC_CODEGEN_LOWER_H
@@ -109,6 +110,11 @@ void lower_loops(Lowering *lower, int count, const Value *nodes,
 void lower_move(Lowering *lower, Value node);
 // Writes a folded value (a view, a constant) to a buffer of its own.
 void lower_copy(Lowering *lower, Value value);
+// Writes what the access holds, for each index of `space`, to `out` at the
+// index's place by out_strides (elements) from out_offset (bytes).
+void lower_copy_access(Lowering *lower, const TensorType *space,
+                       const Access *access, Place out, int64_t out_offset,
+                       const int64_t *out_strides, const char *label);
 // A copy of a placed value, for readers that come after its param changes.
 Place lower_snapshot(Lowering *lower, Place place, const TensorType *type,
                      const char *label);

@@ -7,6 +7,8 @@ enum {
     FLOPS_PER_TASK = 1 << 25,
     // By weights: x and dy of one part, which all taps read again.
     PART_BYTES = 64 << 10,
+    MAX_TILE_PIXELS = 16,
+    MAX_TILE_BLOCKS = 4,
     // A flat map is cut into rows of at most so many pixels.
     MAX_FLAT_ROW = 256,
 };
@@ -86,21 +88,25 @@ static bool is_pointwise(const TapAxis *axis)
 
 // ---- register tiles ---------------------------------------------------------
 
-// Vector registers left for sums after one broadcast number and the weights of
-// `blocks` blocks. One more stays free: with none, LLVM spills inside the loop.
-static int sum_registers(int vector_bytes, int blocks)
+// Whether a tile stays in registers. LLVM likes to load all of a step's numbers
+// of x first, so each counts, unless it can be the operand in memory of the one
+// multiply-add that uses it. One register stays free: with none, LLVM spills
+// inside the loop.
+static bool fits_registers(int64_t pixels, int64_t blocks, int vector_bytes)
 {
     int registers = vector_bytes == 64 ? 32 : 16;
-    int vectors = TAPS_BLOCK * (int)sizeof(float) / vector_bytes;
-    return (registers - 2 - blocks * vectors) / vectors;
+    int64_t vectors = TAPS_BLOCK * (int)sizeof(float) / vector_bytes;
+    bool from_memory = vector_bytes == 64 && blocks == 1;
+    int64_t numbers = from_memory ? 1 : pixels;
+    return (pixels + 1) * blocks * vectors + numbers < registers;
 }
 
-// Cycles, roughly, that a tile takes per read channel, in units of one vector
-// multiply-add: at least the weights' way from the second-level cache, and the
-// loop itself.
+// What a tile costs per read channel, in eighths of a multiply-add: its
+// products, its loads, of which those of weights come from the second-level
+// cache, and the loop itself.
 static int64_t tile_cost(int64_t pixels, int64_t blocks)
 {
-    return max_i64(pixels * blocks, 3 * blocks) + 1;
+    return 8 * pixels * blocks + pixels + 4 * blocks + 4;
 }
 
 // Of a row of `count` pixels.
@@ -110,24 +116,24 @@ static int64_t row_cost(int64_t count, int64_t pixels, int64_t blocks)
     return cost + (count % pixels ? tile_cost(count % pixels, blocks) : 0);
 }
 
-// The cheapest tile: fewest cycles, then fewest loads.
 static void choose_register_tile(KernelTaps *taps, int vector_bytes)
 {
     int64_t best = 0, count = max_i64(1, taps->cols.count);
-    for (int blocks = 1; blocks <= 4; blocks++) {
-        int most = sum_registers(vector_bytes, blocks) / blocks;
-        if (most < 1 || taps->out_blocks % blocks)
-            continue;
-        // As few tiles as the registers allow, of equal size.
-        int64_t pixels = ceil_div(count, ceil_div(count, most));
-        int64_t cost =
-            row_cost(count, pixels, blocks) * (taps->out_blocks / blocks);
-        if (best && cost >= best)
-            continue;
-        best = cost;
-        taps->tile.pixels = (int)pixels;
-        taps->tile.blocks = blocks;
-    }
+    taps->tile.pixels = taps->tile.blocks = 1;
+    for (int blocks = 1; blocks <= MAX_TILE_BLOCKS; blocks++)
+        for (int pixels = 1; pixels <= min_i64(count, MAX_TILE_PIXELS) &&
+                             fits_registers(pixels, blocks, vector_bytes);
+             pixels++) {
+            if (taps->out_blocks % blocks)
+                continue;
+            int64_t cost =
+                row_cost(count, pixels, blocks) * (taps->out_blocks / blocks);
+            if (best && cost >= best)
+                continue;
+            best = cost;
+            taps->tile.pixels = pixels;
+            taps->tile.blocks = blocks;
+        }
 }
 
 void taps_choose_tile(KernelTaps *taps, int vector_bytes)
@@ -153,10 +159,10 @@ void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes)
     TapTile *tile = &taps->tile;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
     tile->blocks = vector_bytes == 64 && taps->out_blocks % 2 == 0 ? 2 : 1;
-    int most = sum_registers(vector_bytes, tile->blocks) / tile->blocks;
-    tile->pixels = 1;
-    while (2 * tile->pixels <= most && tile->pixels < TAPS_BLOCK)
-        tile->pixels *= 2;
+    tile->pixels = TAPS_BLOCK;
+    while (tile->pixels > 1 &&
+           !fits_registers(tile->pixels, tile->blocks, vector_bytes))
+        tile->pixels /= 2;
     int64_t bytes = (rows->in_step * cols->in + tile->blocks * cols->out) *
                     TAPS_BLOCK * (int64_t)sizeof(float);
     int64_t fit = max_i64(1, PART_BYTES / bytes);

@@ -1,0 +1,23 @@
+// Implementations of convolutions, as conv.c chooses among them.
+#ifndef SIMCC_CODEGEN_CONV_H
+#define SIMCC_CODEGEN_CONV_H
+
+#include "codegen/lower.h"
+
+// One convolution, whichever of the three directions: x[n,c,h,w],
+// w[o,c,kh,kw], y[n,o,oh,ow], with the channels of x and y in blocks.
+typedef struct ConvShape {
+    Op op;
+    DType dtype;
+    int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, top, left;
+    int64_t block;
+} ConvShape;
+
+// conv_taps.c: generated kernels on blocked f32 tensors. Return what
+// lower_conv does.
+bool conv_taps_takes_data(const ConvShape *shape);
+int64_t conv_taps_data(Lowering *lower, const ConvShape *shape, Value value);
+bool conv_taps_takes_weights(const ConvShape *shape);
+int64_t conv_taps_weights(Lowering *lower, const ConvShape *shape, Value value);
+
+#endif
