@@ -207,13 +207,24 @@ static bool suits_epilogue(const Fuse *f, Value v, int unit)
     return false;
 }
 
+// A second node with equal inputs was made by the recompute pass, to be spared
+// reading the first one's result from memory: they belong apart.
+static bool has_twin(const Fuse *f, Value v, const Unit *unit)
+{
+    for (int m = 0; m < unit->members.count; m++)
+        if (node_equal(node_of(f, v), node_of(f, unit->members.at[m])))
+            return true;
+    return false;
+}
+
 static bool suits(const Fuse *f, Value v, int unit)
 {
     const Unit *u = &f->units[unit];
     if (u->closed || u->members.count >= MOST_MEMBERS || v - u->last > WINDOW ||
         !type_same_dims(u->space, space_of(f, v)))
         return false;
-    if (u->anchor != NO_VALUE && !suits_epilogue(f, v, unit))
+    if (has_twin(f, v, u) ||
+        (u->anchor != NO_VALUE && !suits_epilogue(f, v, unit)))
         return false;
     if (class_of(f, v) == LOWER_REDUCE)
         return same_axes(f, u->reduce, v);

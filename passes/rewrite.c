@@ -39,6 +39,7 @@ int rewrite_graph(Graph *graph, Arena *scratch, RewriteRule *rule,
     Value *map = ARENA_ARRAY(scratch, Value, count + 1);
     Rewrite rewrite = {.graph = graph_new(graph->arena, graph->name),
                        .scratch = scratch,
+                       .map = map,
                        .context = context};
     for (Value v = 0; v < count; v++) {
         Node node = rename_inputs(graph->arena, graph_node(graph, v), map);

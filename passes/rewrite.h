@@ -8,8 +8,9 @@
 typedef struct Rewrite {
     Graph *graph; // the new graph; rules append to it with ir/build.h
     Arena *scratch;
-    Value old;     // the node being looked at, in the old graph
-    void *context; // the pass's own
+    Value old;        // the node being looked at, in the old graph
+    const Value *map; // old value -> new value, for nodes before `old`
+    void *context;    // the pass's own
 } Rewrite;
 
 // `node` already reads values of the new graph. Returns the new value that

@@ -1,55 +1,14 @@
-// Each rule of each pass on a small graph in text form.
-#include "ir/text_form.h"
+// Each rule of the passes that change nodes, on a small graph in text form.
 #include "passes/order_list.h"
-#include "passes/pass.h"
 #include "tests/harness.h"
-
-// Parses the body of a graph.
-static Graph *read_graph(Arena *arena, const char *body)
-{
-    Text text = text_new(arena);
-    text_addf(&text, "graph \"t\" {\n%s}\n", body);
-    char *copy = arena_alloc(arena, text.length + 2);
-    memcpy(copy, text_string(&text), text.length);
-    Source *source = ARENA_NEW(arena, Source);
-    *source = (Source){"t", copy, text.length};
-    DiagList diags = diag_list_new(arena);
-    GraphList *list = graph_parse(arena, source, &diags);
-    diag_print(&diags, stdout, false);
-    return list && list->graphs.count ? list->graphs.at[0] : NULL;
-}
-
-// What the passes make of the body, as a body.
-static const char *run(Arena *arena, const char *names, const char *body)
-{
-    Graph *graph = read_graph(arena, body);
-    if (!graph)
-        return "does not parse";
-    if (passes_run(graph, names, true, NULL, NULL))
-        return "no such pass";
-    Text text = text_new(arena);
-    graph_print(graph, &text);
-    const char *start = strchr(text_string(&text), '\n') + 1;
-    return arena_strndup(arena, start, strlen(start) - strlen("}\n"));
-}
-
-static void check(const char *names, const char *body, const char *want)
-{
-    Arena *arena = arena_new();
-    CHECK_TEXT(run(arena, names, body), want);
-    arena_free(arena);
-}
-
-#define X      "  %0 = input {name=\"x\"} : f64[2,3]\n"
-#define Y      "  %1 = input {name=\"y\"} : f64[2,3]\n"
-#define OUT(v) "  output \"o\" = " v "\n"
+#include "tests/unit/pass_text.h"
 
 // A rule of the algebra: %0 and %1 are tensors, the body begins at %2.
 static void check_rule(const char *body, const char *want)
 {
     Arena *arena = arena_new();
-    check("simplify,cse,dce", arena_printf(arena, "%s%s", X Y, body),
-          arena_printf(arena, "%s%s", X Y, want));
+    check_pass("simplify,cse,dce", arena_printf(arena, "%s%s", X Y, body),
+               arena_printf(arena, "%s%s", X Y, want));
     arena_free(arena);
 }
 
@@ -244,18 +203,18 @@ TEST(simplify_transposes)
     check_rule("  %2 = transpose %0 {perm=[1,0]} : f64[3,2]\n"
                "  %3 = transpose %2 {perm=[1,0]} : f64[2,3]\n" OUT("%3"),
                OUT("%0"));
-    check("simplify,dce",
-          "  %0 = input {name=\"x\"} : f64[2,3,4]\n"
-          "  %1 = transpose %0 {perm=[2,0,1]} : f64[4,2,3]\n"
-          "  %2 = transpose %1 {perm=[0,2,1]} : f64[4,3,2]\n" OUT("%2"),
-          "  %0 = input {name=\"x\"} : f64[2,3,4]\n"
-          "  %1 = transpose %0 {perm=[2,1,0]} : f64[4,3,2]\n" OUT("%1"));
+    check_pass("simplify,dce",
+               "  %0 = input {name=\"x\"} : f64[2,3,4]\n"
+               "  %1 = transpose %0 {perm=[2,0,1]} : f64[4,2,3]\n"
+               "  %2 = transpose %1 {perm=[0,2,1]} : f64[4,3,2]\n" OUT("%2"),
+               "  %0 = input {name=\"x\"} : f64[2,3,4]\n"
+               "  %1 = transpose %0 {perm=[2,1,0]} : f64[4,3,2]\n" OUT("%1"));
     // An axis of size 1 moves without any element.
-    check("simplify,dce",
-          "  %0 = input {name=\"x\"} : f64[2,1,3]\n"
-          "  %1 = transpose %0 {perm=[1,0,2]} : f64[1,2,3]\n" OUT("%1"),
-          "  %0 = input {name=\"x\"} : f64[2,1,3]\n"
-          "  %1 = reshape %0 {dims=[1,2,3]} : f64[1,2,3]\n" OUT("%1"));
+    check_pass("simplify,dce",
+               "  %0 = input {name=\"x\"} : f64[2,1,3]\n"
+               "  %1 = transpose %0 {perm=[1,0,2]} : f64[1,2,3]\n" OUT("%1"),
+               "  %0 = input {name=\"x\"} : f64[2,1,3]\n"
+               "  %1 = reshape %0 {dims=[1,2,3]} : f64[1,2,3]\n" OUT("%1"));
 }
 
 TEST(simplify_products_of_transposes)
@@ -273,34 +232,35 @@ TEST(simplify_products_of_transposes)
 
 TEST(simplify_reductions_over_single_elements)
 {
-    check("simplify,dce",
-          "  %0 = input {name=\"x\"} : f64[2,1,1]\n"
-          "  %1 = reduce_sum %0 {axes=[1,2]} : f64[2]\n"
-          "  %2 = reduce_max %0 {axes=[0,1]} : f64[1]\n" OUT("%1") OUT("%2"),
-          "  %0 = input {name=\"x\"} : f64[2,1,1]\n"
-          "  %1 = reshape %0 {dims=[2]} : f64[2]\n"
-          "  %2 = reduce_max %0 {axes=[0,1]} : f64[1]\n" OUT("%1") OUT("%2"));
+    check_pass(
+        "simplify,dce",
+        "  %0 = input {name=\"x\"} : f64[2,1,1]\n"
+        "  %1 = reduce_sum %0 {axes=[1,2]} : f64[2]\n"
+        "  %2 = reduce_max %0 {axes=[0,1]} : f64[1]\n" OUT("%1") OUT("%2"),
+        "  %0 = input {name=\"x\"} : f64[2,1,1]\n"
+        "  %1 = reshape %0 {dims=[2]} : f64[2]\n"
+        "  %2 = reduce_max %0 {axes=[0,1]} : f64[1]\n" OUT("%1") OUT("%2"));
 }
 
 // ---- ranks, fold, cse, dce --------------------------------------------------
 
 TEST(ranks_vanish_on_one)
 {
-    check("ranks,dce",
-          X "  %1 = all_sum %0 {ranks=1} : f64[2,3]\n"
-            "  %2 = all_gather %1 {ranks=1} : f64[2,3]\n"
-            "  %3 = reduce_scatter %2 {ranks=1} : f64[2,3]\n"
-            "  %4 = rank : f64[]\n" OUT("%3") OUT("%4"),
-          X "  %1 = const {value=0} : f64[]\n" OUT("%0") OUT("%1"));
+    check_pass("ranks,dce",
+               X "  %1 = all_sum %0 {ranks=1} : f64[2,3]\n"
+                 "  %2 = all_gather %1 {ranks=1} : f64[2,3]\n"
+                 "  %3 = reduce_scatter %2 {ranks=1} : f64[2,3]\n"
+                 "  %4 = rank : f64[]\n" OUT("%3") OUT("%4"),
+               X "  %1 = const {value=0} : f64[]\n" OUT("%0") OUT("%1"));
     const char *two =
         X "  %1 = rank : f64[]\n"
           "  %2 = all_sum %0 {ranks=2} : f64[2,3]\n" OUT("%1") OUT("%2");
-    check("ranks", two, two);
+    check_pass("ranks", two, two);
 }
 
 TEST(fold_computes_constants)
 {
-    check(
+    check_pass(
         "fold,dce",
         "  %0 = const {value=3} : f64[4]\n"
         "  %1 = const {value=2} : f64[4]\n"
@@ -324,315 +284,165 @@ TEST(fold_computes_constants)
 // float, 1 + 2^-8 no bfloat16 (a tie, so it goes to even).
 TEST(fold_rounds_to_the_element_type)
 {
-    check("fold,dce",
-          "  %0 = const {value=16777216} : f32[]\n"
-          "  %1 = const {value=1} : f32[]\n"
-          "  %2 = add %0, %1 : f32[]\n"
-          "  %3 = sub %2, %0 : f32[]\n" OUT("%3"),
-          "  %0 = const {value=0} : f32[]\n" OUT("%0"));
-    check("fold,dce",
-          "  %0 = const {value=1.00390625} : f32[]\n"
-          "  %1 = cast %0 {dtype=\"bf16\"} : bf16[]\n" OUT("%1"),
-          "  %0 = const {value=1} : bf16[]\n" OUT("%0"));
+    check_pass("fold,dce",
+               "  %0 = const {value=16777216} : f32[]\n"
+               "  %1 = const {value=1} : f32[]\n"
+               "  %2 = add %0, %1 : f32[]\n"
+               "  %3 = sub %2, %0 : f32[]\n" OUT("%3"),
+               "  %0 = const {value=0} : f32[]\n" OUT("%0"));
+    check_pass("fold,dce",
+               "  %0 = const {value=1.00390625} : f32[]\n"
+               "  %1 = cast %0 {dtype=\"bf16\"} : bf16[]\n" OUT("%1"),
+               "  %0 = const {value=1} : bf16[]\n" OUT("%0"));
 }
 
 TEST(fold_keeps_nan_but_not_infinity)
 {
     const char *nan = "  %0 = const {value=-1} : f64[]\n"
                       "  %1 = log %0 : f64[]\n" OUT("%1");
-    check("fold", nan, nan);
-    check("fold,dce",
-          "  %0 = const {value=0} : f64[]\n"
-          "  %1 = log %0 : f64[]\n" OUT("%1"),
-          "  %0 = const {value=-inf} : f64[]\n" OUT("%0"));
+    check_pass("fold", nan, nan);
+    check_pass("fold,dce",
+               "  %0 = const {value=0} : f64[]\n"
+               "  %1 = log %0 : f64[]\n" OUT("%1"),
+               "  %0 = const {value=-inf} : f64[]\n" OUT("%0"));
 }
 
 TEST(cse_merges_equal_nodes)
 {
-    check("cse",
-          X Y "  %2 = add %0, %1 : f64[2,3]\n"
-              "  %3 = add %1, %0 : f64[2,3]\n"
-              "  %4 = sub %0, %1 : f64[2,3]\n"
-              "  %5 = sub %1, %0 : f64[2,3]\n"
-              "  %6 = mul %2, %3 : f64[2,3]\n"
-              "  %7 = reduce_sum %6 {axes=[0]} : f64[3]\n"
-              "  %8 = reduce_sum %6 {axes=[1]} : f64[2]\n" OUT("%4") OUT("%5")
-                  OUT("%7") OUT("%8"),
-          X Y "  %2 = add %0, %1 : f64[2,3]\n"
-              "  %3 = sub %0, %1 : f64[2,3]\n"
-              "  %4 = sub %1, %0 : f64[2,3]\n"
-              "  %5 = mul %2, %2 : f64[2,3]\n"
-              "  %6 = reduce_sum %5 {axes=[0]} : f64[3]\n"
-              "  %7 = reduce_sum %5 {axes=[1]} : f64[2]\n" OUT("%3") OUT("%4")
-                  OUT("%6") OUT("%7"));
+    check_pass("cse",
+               X Y "  %2 = add %0, %1 : f64[2,3]\n"
+                   "  %3 = add %1, %0 : f64[2,3]\n"
+                   "  %4 = sub %0, %1 : f64[2,3]\n"
+                   "  %5 = sub %1, %0 : f64[2,3]\n"
+                   "  %6 = mul %2, %3 : f64[2,3]\n"
+                   "  %7 = reduce_sum %6 {axes=[0]} : f64[3]\n"
+                   "  %8 = reduce_sum %6 {axes=[1]} : f64[2]\n" OUT("%4")
+                       OUT("%5") OUT("%7") OUT("%8"),
+               X Y "  %2 = add %0, %1 : f64[2,3]\n"
+                   "  %3 = sub %0, %1 : f64[2,3]\n"
+                   "  %4 = sub %1, %0 : f64[2,3]\n"
+                   "  %5 = mul %2, %2 : f64[2,3]\n"
+                   "  %6 = reduce_sum %5 {axes=[0]} : f64[3]\n"
+                   "  %7 = reduce_sum %5 {axes=[1]} : f64[2]\n" OUT("%3")
+                       OUT("%4") OUT("%6") OUT("%7"));
 }
-
-#define PARAM(id, name)                                                        \
-    "  " id " = param {name=\"" name                                           \
-    "\", role=\"weight\", init=\"constant\", scale=0} : f64[2,3]\n"
 
 TEST(dce_keeps_effects_and_inputs)
 {
-    check("dce",
-          X PARAM("%1", "unread")
-              PARAM("%2", "written") "  %3 = exp %0 : f64[2,3]\n"
-                                     "  %4 = sin %0 : f64[2,3]\n"
-                                     "  %5 = assign %2, %3 : f64[2,3]\n",
-          X PARAM("%1", "written") "  %2 = exp %0 : f64[2,3]\n"
-                                   "  %3 = assign %1, %2 : f64[2,3]\n");
-    check("dce", X "  %1 = exp %0 : f64[2,3]\n", X);
+    check_pass("dce",
+               X PARAM("%1", "unread")
+                   PARAM("%2", "written") "  %3 = exp %0 : f64[2,3]\n"
+                                          "  %4 = sin %0 : f64[2,3]\n"
+                                          "  %5 = assign %2, %3 : f64[2,3]\n",
+               X PARAM("%1", "written") "  %2 = exp %0 : f64[2,3]\n"
+                                        "  %3 = assign %1, %2 : f64[2,3]\n");
+    check_pass("dce", X "  %1 = exp %0 : f64[2,3]\n", X);
 }
 
 TEST(assigns_that_change_nothing_go)
 {
-    check("simplify,dce", PARAM("%0", "w") "  %1 = assign %0, %0 : f64[2,3]\n",
-          "");
+    check_pass("simplify,dce",
+               PARAM("%0", "w") "  %1 = assign %0, %0 : f64[2,3]\n", "");
 }
 
-// ---- the order of effects ---------------------------------------------------
+// ---- sums, recompute --------------------------------------------------------
 
-TEST(schedule_puts_assigns_after_old_readers)
+#define K "  %1 = input {name=\"k\"} : f64[3]\n"
+
+TEST(sums_of_linear_terms_use_sums_that_exist)
 {
-    check("schedule",
-          X PARAM("%1", "w") "  %2 = assign %1, %0 : f64[2,3]\n"
-                             "  %3 = transpose %1 {perm=[1,0]} : f64[3,2]\n"
-                             "  %4 = exp %3 : f64[3,2]\n" OUT("%4"),
-          X PARAM("%1", "w") "  %2 = transpose %1 {perm=[1,0]} : f64[3,2]\n"
-                             "  %3 = exp %2 : f64[3,2]\n"
-                             "  %4 = assign %1, %0 : f64[2,3]\n" OUT("%3"));
+    // sum(k * x - 2 + k) = k * sum(x) - 4 + 2 k, with sum(x) at hand.
+    check_pass("sums,fold,simplify,cse,dce",
+               X K "  %2 = reduce_sum %0 {axes=[0]} : f64[3]\n"
+                   "  %3 = broadcast %1 {dims=[2,3], axes=[1]} : f64[2,3]\n"
+                   "  %4 = mul %0, %3 : f64[2,3]\n"
+                   "  %5 = const {value=2} : f64[2,3]\n"
+                   "  %6 = sub %4, %5 : f64[2,3]\n"
+                   "  %7 = add %6, %3 : f64[2,3]\n"
+                   "  %8 = reduce_sum %7 {axes=[0]} : f64[3]\n" OUT("%2")
+                       OUT("%8"),
+               X K "  %2 = reduce_sum %0 {axes=[0]} : f64[3]\n"
+                   "  %3 = mul %1, %2 : f64[3]\n"
+                   "  %4 = const {value=2} : f64[3]\n"
+                   "  %5 = const {value=4} : f64[3]\n"
+                   "  %6 = sub %3, %5 : f64[3]\n"
+                   "  %7 = mul %1, %4 : f64[3]\n"
+                   "  %8 = add %6, %7 : f64[3]\n" OUT("%2") OUT("%8"));
 }
 
-TEST(schedule_copies_params_that_swap)
+TEST(sums_stay_where_they_would_add_passes)
 {
-    check("schedule",
-          PARAM("%0", "a") PARAM("%1", "b") //
-          "  %2 = assign %0, %1 : f64[2,3]\n"
-          "  %3 = assign %1, %0 : f64[2,3]\n",
-          PARAM("%0", "a") PARAM("%1", "b") //
-          "  %2 = stop_gradient %1 : f64[2,3]\n"
-          "  %3 = stop_gradient %0 : f64[2,3]\n"
-          "  %4 = assign %0, %2 : f64[2,3]\n"
-          "  %5 = assign %1, %3 : f64[2,3]\n");
+    // No sum of x; a sum over another axis; a factor that varies along it.
+    static const char *const cases[][2] = {
+        {"reduce_max %0 {axes=[0]} : f64[3]", "{axes=[0]} : f64[3]"},
+        {"reduce_sum %0 {axes=[1]} : f64[2]", "{axes=[0]} : f64[3]"},
+        {"reduce_sum %0 {axes=[1]} : f64[2]", "{axes=[1]} : f64[2]"}};
+    Arena *arena = arena_new();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *body = arena_printf(
+            arena,
+            "%s  %%2 = %s\n"
+            "  %%3 = broadcast %%1 {dims=[2,3], axes=[1]} : f64[2,3]\n"
+            "  %%4 = mul %%0, %%3 : f64[2,3]\n"
+            "  %%5 = reduce_sum %%4 %s\n" OUT("%%2") OUT("%%5"),
+            X K, cases[i][0], cases[i][1]);
+        check_pass("sums", body, body);
+    }
+    arena_free(arena);
 }
 
-TEST(schedule_lets_readers_of_an_assign_read_its_value)
+#define T "f64[8,16]"
+
+// x - sum(x) is made in both kernels that want it and stored by none.
+TEST(recompute_reads_the_base_instead)
 {
-    check("schedule",
-          X PARAM("%1", "w") "  %2 = exp %0 : f64[2,3]\n"
-                             "  %3 = assign %1, %2 : f64[2,3]\n"
-                             "  %4 = sin %3 : f64[2,3]\n" OUT("%4"),
-          X PARAM("%1", "w") "  %2 = exp %0 : f64[2,3]\n"
-                             "  %3 = assign %1, %2 : f64[2,3]\n"
-                             "  %4 = sin %2 : f64[2,3]\n" OUT("%4"));
+    const char *head = "  %0 = input {name=\"x\"} : " T "\n"
+                       "  %1 = reduce_sum %0 {axes=[0]} : f64[16]\n"
+                       "  %2 = broadcast %1 {dims=[8,16], axes=[1]} : " T "\n";
+    Arena *arena = arena_new();
+    check_pass(
+        "recompute,schedule,fuse",
+        arena_printf(arena,
+                     "%s"
+                     "  %%3 = sub %%0, %%2 : " T "\n"
+                     "  %%4 = mul %%3, %%3 : " T "\n"
+                     "  %%5 = reduce_sum %%4 {axes=[0]} : f64[16]\n"
+                     "  %%6 = broadcast %%5 {dims=[8,16], axes=[1]} : " T "\n"
+                     "  %%7 = mul %%3, %%6 : " T "\n" OUT("%%7"),
+                     head),
+        arena_printf(arena,
+                     "%s"
+                     "  %%3 = sub %%0, %%2 : " T " #1\n"
+                     "  %%4 = mul %%3, %%3 : " T " #1\n"
+                     "  %%5 = reduce_sum %%4 {axes=[0]} : f64[16] #1\n"
+                     "  %%6 = broadcast %%5 {dims=[8,16], axes=[1]} : " T "\n"
+                     "  %%7 = sub %%0, %%2 : " T " #2\n"
+                     "  %%8 = mul %%7, %%6 : " T " #2\n" OUT("%%8"),
+                     head));
+    arena_free(arena);
 }
 
-// The update of the last layer's weight runs before the first layer's gradient,
-// but not before backward has read the old weight.
-TEST(schedule_updates_weights_when_their_gradients_are_ready)
+// Not when it costs more than the memory, nor when it is stored anyway.
+TEST(recompute_leaves_what_is_dear_or_stored)
 {
-#define M(id, a, b, ta, tb)                                                    \
-    "  " id " = matmul " a ", " b " {trans_a=" ta ", trans_b=" tb              \
-    "} : f64[3,3]\n"
-#define P3(id, name)                                                           \
-    "  " id " = param {name=\"" name                                           \
-    "\", role=\"weight\", init=\"constant\", scale=0} : f64[3,3]\n"
-    check("schedule",
-          "  %0 = input {name=\"x\"} : f64[3,3]\n" //
-          P3("%1", "v") P3("%2", "w")              //
-          M("%3", "%0", "%1", "0", "0")            // forward
-          M("%4", "%3", "%2", "0", "0")            //
-          M("%5", "%3", "%4", "1", "0")            // gradient of w
-          M("%6", "%4", "%2", "0", "1")            // of the first product
-          M("%7", "%0", "%6", "1", "0")            // of v
-          "  %8 = sub %1, %7 : f64[3,3]\n"
-          "  %9 = sub %2, %5 : f64[3,3]\n"
-          "  %10 = assign %1, %8 : f64[3,3]\n"
-          "  %11 = assign %2, %9 : f64[3,3]\n",
-          "  %0 = input {name=\"x\"} : f64[3,3]\n" //
-          P3("%1", "v") P3("%2", "w")              //
-          M("%3", "%0", "%1", "0", "0")            //
-          M("%4", "%3", "%2", "0", "0")            //
-          M("%5", "%3", "%4", "1", "0")            //
-          M("%6", "%4", "%2", "0", "1")            //
-          "  %7 = sub %2, %5 : f64[3,3]\n"
-          "  %8 = assign %2, %7 : f64[3,3]\n" //
-          M("%9", "%0", "%6", "1", "0")       //
-          "  %10 = sub %1, %9 : f64[3,3]\n"
-          "  %11 = assign %1, %10 : f64[3,3]\n");
-}
-
-// A mask of the forward part, wanted by the backward part alone.
-TEST(schedule_computes_late_what_can_wait)
-{
-    check("schedule",
-          "  %0 = input {name=\"x\"} : f64[3,3]\n"
-          "  %1 = const {value=0} : f64[3,3]\n"
-          "  %2 = lt %1, %0 : bool[3,3]\n" //
-          M("%3", "%0", "%0", "0", "0")    //
-          M("%4", "%3", "%0", "0", "0")    //
-          "  %5 = select %2, %4, %1 : f64[3,3]\n" OUT("%5"),
-          "  %0 = input {name=\"x\"} : f64[3,3]\n" //
-          M("%1", "%0", "%0", "0", "0")            //
-          M("%2", "%1", "%0", "0", "0")            //
-          "  %3 = const {value=0} : f64[3,3]\n"
-          "  %4 = lt %3, %0 : bool[3,3]\n"
-          "  %5 = select %4, %2, %3 : f64[3,3]\n" OUT("%5"));
-}
-
-// ---- fuse -------------------------------------------------------------------
-
-TEST(fuse_chains_and_siblings)
-{
-    // Two statistics of one tensor read it once; the square is never stored.
-    check("fuse",
-          X "  %1 = reduce_sum %0 {axes=[0]} : f64[3]\n"
-            "  %2 = mul %0, %0 : f64[2,3]\n"
-            "  %3 = reduce_sum %2 {axes=[0]} : f64[3]\n"
-            "  %4 = mul %1, %3 : f64[3]\n" OUT("%4"),
-          X "  %1 = reduce_sum %0 {axes=[0]} : f64[3] #1\n"
-            "  %2 = mul %0, %0 : f64[2,3] #1\n"
-            "  %3 = reduce_sum %2 {axes=[0]} : f64[3] #1\n"
-            "  %4 = mul %1, %3 : f64[3]\n" OUT("%4"));
-}
-
-TEST(fuse_stops_at_other_axes_and_at_results_of_reductions)
-{
-    check("fuse",
-          X "  %1 = exp %0 : f64[2,3]\n"
-            "  %2 = reduce_sum %1 {axes=[1]} : f64[2]\n"
-            "  %3 = broadcast %2 {dims=[2,3], axes=[0]} : f64[2,3]\n"
-            "  %4 = div %1, %3 : f64[2,3]\n"
-            "  %5 = reduce_max %4 {axes=[0]} : f64[3]\n"
-            "  %6 = reduce_sum %4 {axes=[1]} : f64[2]\n" OUT("%5") OUT("%6"),
-          X "  %1 = exp %0 : f64[2,3] #1\n"
-            "  %2 = reduce_sum %1 {axes=[1]} : f64[2] #1\n"
-            "  %3 = broadcast %2 {dims=[2,3], axes=[0]} : f64[2,3]\n"
-            "  %4 = div %1, %3 : f64[2,3] #2\n"
-            "  %5 = reduce_max %4 {axes=[0]} : f64[3] #2\n"
-            "  %6 = reduce_sum %4 {axes=[1]} : f64[2]\n" OUT("%5") OUT("%6"));
-}
-
-TEST(fuse_reads_views_from_stored_values_only)
-{
-    check("fuse",
-          X "  %1 = exp %0 : f64[2,3]\n"
-            "  %2 = slice %1 {start=[0,0], size=[1,3]} : f64[1,3]\n"
-            "  %3 = broadcast %2 {dims=[2,3], axes=[0,1]} : f64[2,3]\n"
-            "  %4 = sub %1, %3 : f64[2,3]\n" OUT("%4"),
-          X "  %1 = exp %0 : f64[2,3]\n"
-            "  %2 = slice %1 {start=[0,0], size=[1,3]} : f64[1,3]\n"
-            "  %3 = broadcast %2 {dims=[2,3], axes=[0,1]} : f64[2,3]\n"
-            "  %4 = sub %1, %3 : f64[2,3]\n" OUT("%4"));
-}
-
-#define B "  %1 = input {name=\"b\"} : f64[3]\n"
-
-TEST(fuse_epilogues)
-{
-    check("fuse",
-          "  %0 = input {name=\"x\"} : f64[3,3]\n" B //
-              M("%2", "%0", "%0", "0", "0")          //
-          "  %3 = broadcast %1 {dims=[3,3], axes=[1]} : f64[3,3]\n"
-          "  %4 = add %2, %3 : f64[3,3]\n"
-          "  %5 = relu %4 : f64[3,3]\n"
-          "  %6 = sin %5 : f64[3,3]\n" OUT("%5") OUT("%6"),
-          "  %0 = input {name=\"x\"} : f64[3,3]\n" B //
-          "  %2 = broadcast %1 {dims=[3,3], axes=[1]} : f64[3,3]\n"
-          "  %3 = matmul %0, %0 {trans_a=0, trans_b=0} : f64[3,3] #1\n"
-          "  %4 = add %3, %2 : f64[3,3] #1\n"
-          "  %5 = relu %4 : f64[3,3] #1\n"
-          "  %6 = sin %5 : f64[3,3]\n" OUT("%5") OUT("%6"));
-}
-
-// The second operand is made after the product: no epilogue. Nor where another
-// node reads the product, or a reduction is what the map is for.
-TEST(fuse_refuses_epilogues)
-{
-    const char *later = "  %0 = input {name=\"x\"} : f64[3,3]\n"    //
-        M("%1", "%0", "%0", "0", "0") M("%2", "%0", "%0", "0", "1") //
-        "  %3 = reduce_max %2 {axes=[0]} : f64[3]\n"
-        "  %4 = broadcast %3 {dims=[3,3], axes=[0]} : f64[3,3]\n"
-        "  %5 = add %1, %4 : f64[3,3]\n" OUT("%5");
-    check("fuse", later, later);
-    check("fuse",
-          "  %0 = input {name=\"x\"} : f64[3,3]\n" //
-          M("%1", "%0", "%0", "0", "0")            //
-          "  %2 = mul %1, %1 : f64[3,3]\n"
-          "  %3 = reduce_sum %2 {axes=[0]} : f64[3]\n"
-          "  %4 = reduce_sum %1 {axes=[0]} : f64[3]\n" OUT("%3") OUT("%4"),
-          "  %0 = input {name=\"x\"} : f64[3,3]\n" //
-          M("%1", "%0", "%0", "0", "0")            //
-          "  %2 = mul %1, %1 : f64[3,3] #1\n"
-          "  %3 = reduce_sum %2 {axes=[0]} : f64[3] #1\n"
-          "  %4 = reduce_sum %1 {axes=[0]} : f64[3] #1\n" OUT("%3") OUT("%4"));
-}
-
-TEST(fuse_assigns_with_what_they_are_given)
-{
-    // Momentum: velocity and weight in one kernel, read before written.
-    check("fuse",
-          X PARAM("%1", "v") PARAM("%2", "w") //
-          "  %3 = add %1, %0 : f64[2,3]\n"
-          "  %4 = assign %1, %3 : f64[2,3]\n"
-          "  %5 = sub %2, %3 : f64[2,3]\n"
-          "  %6 = assign %2, %5 : f64[2,3]\n",
-          X PARAM("%1", "v") PARAM("%2", "w") //
-          "  %3 = add %1, %0 : f64[2,3] #1\n"
-          "  %4 = sub %2, %3 : f64[2,3] #1\n"
-          "  %5 = assign %1, %3 : f64[2,3] #1\n"
-          "  %6 = assign %2, %4 : f64[2,3] #1\n");
-}
-
-// The old content read elsewhere than at the element written: two kernels.
-TEST(fuse_separates_assigns_from_shifted_reads)
-{
-    check("fuse",
-          PARAM("%0", "w") //
-          "  %1 = slice %0 {start=[0,0], size=[1,3]} : f64[1,3]\n"
-          "  %2 = broadcast %1 {dims=[2,3], axes=[0,1]} : f64[2,3]\n"
-          "  %3 = exp %2 : f64[2,3]\n"
-          "  %4 = add %0, %3 : f64[2,3]\n"
-          "  %5 = assign %0, %4 : f64[2,3]\n",
-          PARAM("%0", "w") //
-          "  %1 = slice %0 {start=[0,0], size=[1,3]} : f64[1,3]\n"
-          "  %2 = broadcast %1 {dims=[2,3], axes=[0,1]} : f64[2,3]\n"
-          "  %3 = exp %2 : f64[2,3] #1\n"
-          "  %4 = add %0, %3 : f64[2,3] #1\n"
-          "  %5 = assign %0, %4 : f64[2,3]\n");
-}
-
-// a -> view -> b and c, where c also reads a: c may not join a, for b lies
-// between; it joins b, and a's other reader d joins a.
-TEST(fuse_makes_no_cycles)
-{
-    check("fuse",
-          X "  %1 = exp %0 : f64[2,3]\n"
-            "  %2 = reduce_sum %1 {axes=[0,1]} : f64[]\n"
-            "  %3 = sin %2 : f64[]\n"
-            "  %4 = broadcast %3 {dims=[2,3], axes=[]} : f64[2,3]\n"
-            "  %5 = mul %1, %4 : f64[2,3]\n"
-            "  %6 = cos %1 : f64[2,3]\n"
-            "  %7 = add %5, %6 : f64[2,3]\n" OUT("%7"),
-          X "  %1 = exp %0 : f64[2,3] #1\n"
-            "  %2 = reduce_sum %1 {axes=[0,1]} : f64[] #1\n"
-            "  %3 = cos %1 : f64[2,3] #1\n"
-            "  %4 = sin %2 : f64[]\n"
-            "  %5 = broadcast %4 {dims=[2,3], axes=[]} : f64[2,3]\n"
-            "  %6 = mul %1, %5 : f64[2,3] #2\n"
-            "  %7 = add %6, %3 : f64[2,3] #2\n" OUT("%7"));
-}
-
-// Two chains of equal dims that meet are one kernel, though each was begun
-// alone.
-TEST(fuse_merges_chains_that_meet)
-{
-    check("fuse",
-          X Y "  %2 = exp %0 : f64[2,3]\n"
-              "  %3 = sin %1 : f64[2,3]\n"
-              "  %4 = add %2, %3 : f64[2,3]\n" OUT("%4"),
-          X Y "  %2 = exp %0 : f64[2,3] #1\n"
-              "  %3 = sin %1 : f64[2,3] #1\n"
-              "  %4 = add %2, %3 : f64[2,3] #1\n" OUT("%4"));
+    static const char *const cases[][2] = {{"exp %0", "%7"},
+                                           {"add %0, %0", "%2"}};
+    Arena *arena = arena_new();
+    for (size_t i = 0; i < 2; i++) {
+        const char *body = arena_printf(
+            arena,
+            "  %%0 = input {name=\"x\"} : " T "\n"
+            "  %%1 = input {name=\"y\"} : " T "\n"
+            "  %%2 = %s : " T "\n"
+            "  %%3 = mul %%1, %%1 : " T "\n"
+            "  %%4 = mul %%2, %%3 : " T "\n"
+            "  %%5 = reduce_sum %%4 {axes=[0]} : f64[16]\n"
+            "  %%6 = broadcast %%5 {dims=[8,16], axes=[1]} : " T "\n"
+            "  %%7 = mul %%2, %%6 : " T "\n" OUT("%%7") OUT("%s"),
+            cases[i][0], cases[i][1]);
+        check_pass("recompute", body, body);
+    }
+    arena_free(arena);
 }
 
 // ---- the table of passes, order lists ---------------------------------------
@@ -652,7 +462,7 @@ TEST(passes_by_name)
     for (int i = 0; i < count; i++)
         CHECK(pass_by_name(table[i].name) == &table[i]);
     CHECK(!pass_by_name("cs"));
-    Graph *graph = read_graph(arena, X OUT("%0"));
+    Graph *graph = pass_text_graph(arena, X OUT("%0"));
     CHECK_TEXT(passes_run(graph, "cse,polish,dce", true, NULL, NULL), "polish");
     CHECK(!passes_run(graph, "cse,cse,dce", true, count_pass, &seen));
     CHECK_INT(seen, 3);
