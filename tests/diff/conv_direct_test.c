@@ -1,0 +1,317 @@
+// Convolutions and pools of channel-blocked tensors against the oracle: random
+// shapes in all directions, with the machine's own vectors and with narrower
+// ones, and the same bits for any number of threads.
+#include <stdlib.h>
+
+#include "codegen/codegen.h"
+#include "ir/build.h"
+#include "ir/eval.h"
+#include "runtime/exec.h"
+#include "tests/harness.h"
+
+#define L(...) ((const int64_t[]){__VA_ARGS__})
+
+// ---- random shapes ----------------------------------------------------------
+
+typedef struct Random {
+    uint64_t state;
+} Random;
+
+// A whole number in [low, high].
+static int64_t draw(Random *random, int64_t low, int64_t high)
+{
+    random->state = random->state * 6364136223846793005u + 1442695040888963407u;
+    return low + (int64_t)((random->state >> 33) % (uint64_t)(high - low + 1));
+}
+
+// x[n, c, h, w] and windows of it.
+typedef struct Shape {
+    int64_t n, c, h, w, o, kh, kw, sh, sw;
+    int64_t pad[4]; // top, left, bottom, right
+    int64_t oh, ow;
+} Shape;
+
+static Shape draw_shape(Random *random, int64_t blocks)
+{
+    Shape s = {.n = draw(random, 1, 3),
+               .c = 16 * draw(random, 1, blocks),
+               .h = draw(random, 1, 17),
+               .w = draw(random, 1, 19),
+               .o = 16 * draw(random, 1, blocks),
+               .kh = draw(random, 1, 7),
+               .kw = draw(random, 1, 7),
+               .sh = draw(random, 1, 3),
+               .sw = draw(random, 1, 3)};
+    if (draw(random, 0, 3) == 0)
+        s.kh = s.kw = s.sh = s.sw = 1;
+    for (int i = 0; i < 4; i++)
+        s.pad[i] = draw(random, 0, (i % 2 ? s.kw : s.kh) - 1);
+    s.oh = shape_windows(s.h, s.kh, s.sh, s.pad[0], s.pad[2]);
+    s.ow = shape_windows(s.w, s.kw, s.sw, s.pad[1], s.pad[3]);
+    return s.oh > 0 && s.ow > 0 ? s : draw_shape(random, blocks);
+}
+
+// ---- graphs -----------------------------------------------------------------
+
+static TensorType blocked(int64_t n, int64_t c, int64_t h, int64_t w)
+{
+    return type_make(DT_F32, 5, L(n, c / 16, h, w, 16));
+}
+
+static Value add_node(Graph *g, Op op, int count, const Value *inputs,
+                      const Attr *attrs)
+{
+    Value value = graph_add(g, op, count, inputs, attrs, NULL);
+    if (value == NO_VALUE) {
+        test_fail(__FILE__, __LINE__, "%s", g->error);
+        exit(1);
+    }
+    graph_add_output(g, op_info(op)->text, value);
+    return value;
+}
+
+// A convolution and both its gradients as outputs.
+static Graph *conv_graph(Arena *arena, const Shape *s)
+{
+    Graph *g = graph_new(arena, "conv");
+    TensorType wt = type_make(DT_F32, 4, L(s->o, s->c, s->kh, s->kw));
+    Value x = build_input(g, blocked(s->n, s->c, s->h, s->w), "x");
+    Value w = build_param(g, wt, "w", "weight", "constant", 0);
+    Value dy = build_input(g, blocked(s->n, s->o, s->oh, s->ow), "dy");
+    Attr attrs[MAX_ATTRS] = {[CONV_STRIDE].ints = {2, L(s->sh, s->sw)},
+                             [CONV_PAD].ints = {4, s->pad}};
+    add_node(g, OP_CONV2D, 2, (Value[]){x, w}, attrs);
+    attrs[CONV_DIMS].ints = (IntList){5, L(s->n, s->c / 16, s->h, s->w, 16)};
+    add_node(g, OP_CONV2D_GRAD_X, 2, (Value[]){w, dy}, attrs);
+    attrs[CONV_DIMS].ints = (IntList){4, wt.dims};
+    add_node(g, OP_CONV2D_GRAD_W, 2, (Value[]){x, dy}, attrs);
+    return g;
+}
+
+// All four pools as outputs.
+static Graph *pool_graph(Arena *arena, const Shape *s)
+{
+    Graph *g = graph_new(arena, "pool");
+    Value x = build_input(g, blocked(s->n, s->c, s->h, s->w), "x");
+    Value dy = build_input(g, blocked(s->n, s->c, s->oh, s->ow), "dy");
+    Attr attrs[MAX_ATTRS] = {
+        [POOL_KERNEL].ints = {2, L(s->kh, s->kw)},
+        [POOL_STRIDE].ints = {2, L(s->sh, s->sw)},
+        [POOL_PAD].ints = {4, s->pad},
+        [POOL_DIMS].ints = {5, L(s->n, s->c / 16, s->h, s->w, 16)}};
+    add_node(g, OP_MAX_POOL, 1, &x, attrs);
+    add_node(g, OP_MAX_POOL_GRAD, 2, (Value[]){x, dy}, attrs);
+    add_node(g, OP_SUM_POOL, 1, &x, attrs);
+    add_node(g, OP_SUM_POOL_GRAD, 1, &dy, attrs);
+    return g;
+}
+
+// Numbers in (-1, 1) that floats hold exactly.
+static EvalBinding *bind(const Graph *g, Arena *arena, Random *random,
+                         int *count)
+{
+    EvalBinding *bindings = ARENA_ARRAY(arena, EvalBinding, g->nodes.count);
+    *count = 0;
+    for (Value v = 0; v < g->nodes.count; v++) {
+        Op op = graph_node(g, v)->op;
+        if (op != OP_INPUT && op != OP_PARAM)
+            continue;
+        int64_t elements = type_elements(graph_type(g, v));
+        double *data = ARENA_ARRAY(arena, double, elements);
+        for (int64_t i = 0; i < elements; i++)
+            data[i] = (double)draw(random, -65535, 65535) / 65536;
+        bindings[(*count)++] = (EvalBinding){v, data};
+    }
+    return bindings;
+}
+
+// ---- running ----------------------------------------------------------------
+
+static void must(Status status)
+{
+    if (status.code != STATUS_OK) {
+        test_fail(__FILE__, __LINE__, "%s", status.text);
+        exit(1);
+    }
+}
+
+// Machine code of a graph.
+typedef struct Build {
+    const Graph *graph;
+    Codegen *codegen;
+    Program program; // holds the objects alone
+    Plan plan;
+    CodeImage *image;
+} Build;
+
+static Build build_new(Arena *arena, const Graph *graph, const char *cpu)
+{
+    CodegenOptions options = {.cpu = cpu, .threads = 1};
+    Build build = {.graph = graph, .codegen = codegen_new(&options)};
+    codegen_lower(build.codegen, graph, &build.plan);
+    const char *wrong = codegen_verify_plan(&build.plan, arena);
+    if (!wrong)
+        wrong = codegen_compile(build.codegen, &build.program.objects,
+                                &build.program.object_count);
+    if (wrong)
+        test_fail(__FILE__, __LINE__, "%s", wrong);
+    must(code_load(&build.program, &build.image));
+    return build;
+}
+
+static void fill(const TensorType *type, const double *from, float *to)
+{
+    for (int64_t i = 0; i < type_elements(type); i++)
+        to[i] = (float)from[i];
+}
+
+// The outputs, one after the other, of one step on so many threads.
+static float *run(const Build *build, Arena *arena, int threads, int count,
+                  const EvalBinding *bindings, int64_t *total)
+{
+    Pool *pool = pool_new(threads);
+    Store store = {0};
+    Executor *executor;
+    must(store_add_plan(&store, &build->plan));
+    must(executor_new(&build->plan, build->image, &store, pool, &executor));
+    for (int i = 0; i < count; i++) {
+        const Node *node = graph_node(build->graph, bindings[i].value);
+        const char *name = node->attrs[0].text;
+        fill(&node->type, bindings[i].data,
+             node->op == OP_INPUT ? executor_input(executor, name)
+                                  : store_find(&store, name)->data);
+    }
+    // Twice: what a step leaves in its memory must not matter.
+    executor_run(executor);
+    executor_run(executor);
+    *total = 0;
+    for (int i = 0; i < build->graph->outputs.count; i++)
+        *total += type_elements(
+            graph_type(build->graph, build->graph->outputs.at[i].value));
+    float *all = ARENA_ARRAY(arena, float, *total), *at = all;
+    for (int i = 0; i < build->graph->outputs.count; i++) {
+        const Output *output = &build->graph->outputs.at[i];
+        int64_t elements =
+            type_elements(graph_type(build->graph, output->value));
+        memcpy(at, executor_output(executor, output->name),
+               (size_t)elements * sizeof *at);
+        at += elements;
+    }
+    executor_free(executor);
+    store_free(&store);
+    pool_free(pool);
+    return all;
+}
+
+// Relative root mean square error of each output.
+static void compare(const Build *build, const char *what, const float *got,
+                    double **want, double tolerance)
+{
+    for (int i = 0; i < build->graph->outputs.count; i++) {
+        const Output *output = &build->graph->outputs.at[i];
+        int64_t count = type_elements(graph_type(build->graph, output->value));
+        double error = 0, size = 0;
+        for (int64_t j = 0; j < count; j++) {
+            double exact = want[output->value][j], x = got[j];
+            if (isinf(exact) && x == exact)
+                continue;
+            error += (x - exact) * (x - exact);
+            size += exact * exact;
+        }
+        if (!(sqrt(error) <= tolerance * sqrt(size)))
+            test_fail(__FILE__, __LINE__, "%s, %s: relative error %g", what,
+                      output->name, sqrt(error / size));
+        got += count;
+    }
+}
+
+typedef Graph *GraphOf(Arena *arena, const Shape *shape);
+
+static const char *shape_string(Arena *arena, const Shape *s, const char *cpu)
+{
+    return arena_printf(arena,
+                        "%s: x[%d,%d,%d,%d] -> %d, kernel %dx%d, stride %dx%d, "
+                        "pad %d,%d,%d,%d",
+                        cpu, (int)s->n, (int)s->c, (int)s->h, (int)s->w,
+                        (int)s->o, (int)s->kh, (int)s->kw, (int)s->sh,
+                        (int)s->sw, (int)s->pad[0], (int)s->pad[1],
+                        (int)s->pad[2], (int)s->pad[3]);
+}
+
+static void check_shape(const Shape *s, GraphOf *graph_of, const char *cpu,
+                        Random *random)
+{
+    Arena *arena = arena_new();
+    Graph *graph = graph_of(arena, s);
+    int count;
+    int64_t total;
+    EvalBinding *bindings = bind(graph, arena, random, &count);
+    double **want = eval_graph(graph, arena, count, bindings);
+    Build build = build_new(arena, graph, cpu);
+    const char *what = shape_string(arena, s, cpu);
+    float *one = run(&build, arena, 1, count, bindings, &total);
+    float *two = run(&build, arena, 2, count, bindings, &total);
+    compare(&build, what, one, want, 1e-6);
+    if (memcmp(one, two, (size_t)total * sizeof *one) != 0)
+        test_fail(__FILE__, __LINE__, "%s: two threads give other bits", what);
+    code_free(build.image);
+    codegen_free(build.codegen);
+    arena_free(arena);
+}
+
+static void check_random(GraphOf *graph_of, const char *cpu, uint64_t seed,
+                         int count, int64_t blocks)
+{
+    Random random = {seed};
+    for (int i = 0; i < count; i++) {
+        Shape shape = draw_shape(&random, blocks);
+        check_shape(&shape, graph_of, cpu, &random);
+    }
+}
+
+// ---- tests ------------------------------------------------------------------
+
+TEST(blocked_convolutions)
+{
+    check_random(conv_graph, "native", 1, 24, 3);
+}
+
+TEST(blocked_convolutions_with_256_bit_vectors)
+{
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("x86-64-v3"))
+        test_skip("needs AVX2");
+    check_random(conv_graph, "x86-64-v3", 2, 16, 3);
+}
+
+TEST(blocked_convolutions_with_128_bit_vectors)
+{
+    check_random(conv_graph, "x86-64", 3, 8, 2);
+}
+
+TEST(blocked_convolutions_of_networks)
+{
+    // Shapes as they occur: five blocks, an odd map, a strided step down, a
+    // pointwise one, a stem; a kernel with no taps for some phases.
+    static const Shape shapes[] = {
+        {2, 80, 7, 7, 48, 3, 3, 1, 1, {1, 1, 1, 1}, 7, 7},
+        {1, 32, 14, 14, 64, 3, 3, 2, 2, {0, 0, 1, 1}, 7, 7},
+        {3, 64, 8, 8, 32, 1, 1, 1, 1, {0, 0, 0, 0}, 8, 8},
+        {1, 16, 21, 21, 32, 7, 7, 2, 2, {3, 3, 3, 3}, 11, 11},
+        {2, 32, 9, 9, 16, 1, 1, 2, 2, {0, 0, 0, 0}, 5, 5},
+        {1, 16, 40, 33, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 40, 33},
+    };
+    Random random = {4};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        check_shape(&shapes[i], conv_graph, "native", &random);
+}
+
+TEST(blocked_pools)
+{
+    check_random(pool_graph, "native", 5, 16, 3);
+}
+
+TEST(blocked_pools_with_128_bit_vectors)
+{
+    check_random(pool_graph, "x86-64", 6, 6, 2);
+}
