@@ -1,7 +1,10 @@
 // simcc run: trains phases. simcc eval: evaluates one.
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "frontend/cli/job.h"
 #include "runtime/file.h"
@@ -44,7 +47,8 @@ static void add_quoted(Text *text, const char *word)
     text_add(text, "'");
 }
 
-// Appends the command line to OUT/command.
+// Appends the command line to OUT/command, whose lock this process then holds
+// until it ends: two runs in one folder would write each other's checkpoints.
 static Status note_command(const Job *job)
 {
     char path[RUNDIR_PATH];
@@ -54,11 +58,20 @@ static Status note_command(const Job *job)
         text_add(&text, i ? " " : "");
         add_quoted(&text, cli->argv[i]);
     }
+    text_add(&text, "\n");
     TRY(rundir_create(job->options.out, NULL));
     TRY(rundir_path(job->options.out, NULL, "command", path));
-    FILE *file = fopen(path, "a");
-    bool good = file && fprintf(file, "%s\n", text_string(&text)) > 0;
-    if (!file || fclose(file) != 0 || !good)
+    int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    if (file >= 0 && flock(file, LOCK_EX | LOCK_NB) != 0 &&
+        errno == EWOULDBLOCK) {
+        close(file);
+        return status_error(STATUS_FAILED,
+                            "another simcc is at work in %s; wait for it, or "
+                            "use another --out",
+                            job->options.out);
+    }
+    ssize_t size = (ssize_t)text.length;
+    if (file < 0 || write(file, text.at, text.length) != size)
         return status_error(STATUS_FAILED, "cannot write %s: %s", path,
                             strerror(errno));
     return status_ok();
@@ -145,10 +158,10 @@ static void tell_next(const Job *job, const PhaseList *done)
 static int run_phases(Job *job)
 {
     PhaseList list = chosen_phases(job);
+    CLI_TRY(job->cli, note_command(job));
     for (int i = 0; i < list.count; i++)
         CLI_TRY(job->cli,
                 check_not_there(job, job->program->phases[list.at[i]].name));
-    CLI_TRY(job->cli, note_command(job));
     for (int i = 0; i < list.count; i++) {
         TrainResult result;
         Status status = train_phase(job->program, list.at[i], job->data,

@@ -23,8 +23,8 @@ net=models/quickstart.net
 shapes=$work/shapes
 phases="pretrain finetune distill"
 settings="filters=4 groups=2 image_size=16 classes=3 pretrain.batch=16
-    pretrain.epochs=10 finetune.batch=8 finetune.steps=12 finetune.labels=4
-    distill.batch=16 distill.epochs=2 scratch.steps=4 scratch.labels=4
+    pretrain.epochs=20 finetune.batch=8 finetune.steps=12 finetune.labels=4
+    distill.batch=16 distill.epochs=10 scratch.steps=4 scratch.labels=4
     scratch.batch=8"
 
 # train OUT OPTION...: the phases of the quickstart, made small.
@@ -32,8 +32,18 @@ train() {
     out=$1
     shift
     # shellcheck disable=SC2086
-    "$simcc" run "$net" $phases --data "$shapes" --out "$out" \
+    $how "$simcc" run "$net" $phases --data "$shapes" --out "$out" \
         --set $settings "$@"
+}
+how=
+
+# start OUT OPTION...: the same behind us; $victim is its process.
+start() {
+    (
+        how=exec
+        train "$@"
+    ) > "$work/log" 2>&1 &
+    victim=$!
 }
 
 # same OUT: every model has the bits of the unbroken run.
@@ -50,9 +60,10 @@ check "run: data info counts" says "24" "$simcc" data info "$shapes"
 check "run: data info --json" says '"training":72' \
     "$simcc" data info "$shapes" --json
 
-check "run: trains" train "$work/whole" --json --threads 2
-check "run: results as JSON" grep -q '"phase":"finetune","steps":12' \
-    "$work/check.log"
+train "$work/whole" --json --threads 2 > "$work/results" 2> "$work/log"
+check "run: trains" [ $? = 0 ]
+check "run: results as JSON" \
+    grep -q '"phase":"finetune","steps":12,.*"test":{"loss":' "$work/results"
 for file in command model.net metrics.jsonl curves.png \
     pretrain/model.safetensors finetune/checkpoint.safetensors; do
     check "run: writes $file" [ -s "$work/whole/$file" ]
@@ -60,19 +71,22 @@ done
 train "$work/one" --threads 1 > "$work/log" 2>&1
 check "run: one thread gives the bits of two" same "$work/one"
 
-# Kill it hard, again and again, wherever it is; then let it finish.
-train "$work/killed" --save-every 0.01 > "$work/log" 2>&1 &
-victim=$!
-sleep 1
-kill -9 "$victim" 2>/dev/null
-wait "$victim" 2>/dev/null
-for pause in 0.7 0.9 1.1; do
-    train "$work/killed" --save-every 0.01 --resume > "$work/log" 2>&1 &
-    victim=$!
-    sleep "$pause"
+# Kill it hard, again and again, a while into its steps; then let it finish.
+lines() {
+    cat "$work/killed/metrics.jsonl" 2>/dev/null | wc -l
+}
+killed=0
+for round in 1 2 3 4; do
+    target=$(($(lines) + 30))
+    start "$work/killed" --save-every 0.01 --resume
+    while [ "$(lines)" -lt "$target" ] && kill -0 "$victim" 2>/dev/null; do
+        :
+    done
     kill -9 "$victim" 2>/dev/null
     wait "$victim" 2>/dev/null
+    [ $? = 137 ] && killed=$((killed + 1))
 done
+check "run: was killed in the middle" [ "$killed" -ge 3 ]
 check "run: resumes after kill -9" train "$work/killed" --resume
 check "run: a killed run ends in the same bits" same "$work/killed"
 steps() {
@@ -87,14 +101,15 @@ check "run: a killed run has the same metrics" \
 # SIGTERM: the step ends, a checkpoint is saved.
 check "run: --stop-after stops" says "stopped after step 3" \
     train "$work/stopped" --stop-after 3
-train "$work/signalled" --save-every 0.01 > "$work/log" 2>&1 &
-victim=$!
+start "$work/signalled" --save-every 0.01
 tries=0
 while [ ! -e "$work/signalled/pretrain/checkpoint.safetensors" ] &&
     [ "$tries" -lt 300 ]; do
     sleep 0.1
     tries=$((tries + 1))
 done
+check "run: two runs do not share a folder" exits 1 \
+    train "$work/signalled" --resume
 kill -TERM "$victim" 2>/dev/null
 wait "$victim"
 check "run: SIGTERM exits with 143" [ $? = 143 ]
