@@ -58,9 +58,6 @@ check "check: no color codes when NO_COLOR is set" \
 
 check "show: parameters are resolved" says "filters" \
     "$simcc" show "$net" --set filters=12
-check "show: what it prints is a program" sh -c "
-    '$simcc' show $net > '$work/shown.net' && '$simcc' check '$work/shown.net'"
-
 # shellcheck disable=SC2086
 check "summary: totals" says "backbone" \
     "$simcc" summary "$net" --phase pretrain $small
