@@ -232,7 +232,7 @@ def labelled_case(name, update):
                                update=update))
 
 
-labelled_case("optimizer_lars", lambda: lars(0.4, 5.0, 1e-2))
+labelled_case("optimizer_lars", lambda: lars(0.02, 5.0, 1e-2))
 labelled_case("optimizer_sgd", lambda: from_torch(
     lambda g: torch.optim.SGD(g, lr=1, momentum=0.9, nesterov=True),
     lambda s, t: cosine(0.05, s, t), 1e-2))
@@ -241,7 +241,7 @@ labelled_case("optimizer_adam", lambda: from_torch(
 
 
 @case("pretrain20", batch=8, views=2, size=8, steps=20,
-      update=lambda: lars(0.4, 5.0, 1e-2))
+      update=lambda: lars(0.02, 5.0, 1e-2))
 def pretrain20():
     model = small_resnet()
     head = nets.Head(8, 3, 8)
