@@ -117,6 +117,8 @@ static void add_row(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
                 cols->in_first * TAPS_BLOCK);
     LLVMValueRef wt =
         taps_at(e, wb, cols->weight_first * TAPS_BLOCK * TAPS_BLOCK);
+    xt = taps_opaque(e, xt);
+    wt = taps_opaque(e, wt);
     if (taps_inside(cols, tile->first, tile->pixels))
         add_inner_taps(tile, xt, wt);
     else

@@ -20,6 +20,10 @@ LLVMValueRef taps_max(const Emit *e, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef taps_at(const Emit *e, LLVMValueRef pointer, int64_t elements);
 LLVMValueRef taps_step(const Emit *e, LLVMValueRef pointer, LLVMValueRef index,
                        int64_t elements);
+// The pointer, by an empty piece of assembly that LLVM cannot see through. Left
+// to itself it rewrites addresses across all the loops of a kernel, which takes
+// most of the compile time and gains nothing.
+LLVMValueRef taps_opaque(const Emit *e, LLVMValueRef pointer);
 EmitLoop taps_loop(const Emit *e, int64_t low, int64_t high, int64_t step);
 // The step's integer number `index`.
 LLVMValueRef taps_imm(const Emit *e, int index);

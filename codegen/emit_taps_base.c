@@ -41,6 +41,17 @@ LLVMValueRef taps_step(const Emit *e, LLVMValueRef pointer, LLVMValueRef index,
     return offset(e, pointer, taps_affine(e, index, elements, 0));
 }
 
+LLVMValueRef taps_opaque(const Emit *e, LLVMValueRef pointer)
+{
+    static const char constraints[] = "=r,0"; // out of where it comes in
+    LLVMTypeRef type = LLVMTypeOf(pointer);
+    LLVMTypeRef function = LLVMFunctionType(type, &type, 1, 0);
+    LLVMValueRef nothing =
+        LLVMGetInlineAsm(function, "", 0, constraints, sizeof constraints - 1,
+                         0, 0, LLVMInlineAsmDialectATT, 0);
+    return LLVMBuildCall2(e->builder, function, nothing, &pointer, 1, "");
+}
+
 EmitLoop taps_loop(const Emit *e, int64_t low, int64_t high, int64_t step)
 {
     return emit_loop_begin(e, emit_i64(e, low), emit_i64(e, high), step);
