@@ -22,7 +22,7 @@ typedef struct Run {
     Arena *arena;
     const Graph *graph;
     Codegen *codegen;
-    Program program; // holds the objects alone
+    Program *program; // holds the objects alone
     Plan plan;
     CodeImage *image;
     Store store;
@@ -41,14 +41,15 @@ static Run run_new(Arena *arena, const Graph *graph, const char *cpu)
     CodegenOptions options = {.cpu = cpu, .threads = 1};
     Run run = {.arena = arena, .graph = graph};
     run.codegen = codegen_new(&options);
+    run.program = calloc(1, sizeof *run.program);
     codegen_lower(run.codegen, graph, &run.plan);
     const char *wrong = codegen_verify_plan(&run.plan, arena);
     if (wrong)
         test_fail(__FILE__, __LINE__, "%s", wrong);
-    wrong = codegen_compile(run.codegen, &run.program.objects,
-                            &run.program.object_count);
+    wrong = codegen_compile(run.codegen, &run.program->objects,
+                            &run.program->object_count);
     CHECK(!wrong);
-    must(code_load(&run.program, &run.image));
+    must(code_load(run.program, &run.image));
     return run;
 }
 
@@ -56,8 +57,9 @@ static void run_free(Run *run)
 {
     store_free(&run->store);
     code_free(run->image);
+    program_free(run->program);
+    plan_free(&run->plan);
     codegen_free(run->codegen);
-    // The rest dies with the test's process.
 }
 
 static void to_memory(const TensorType *type, const double *from, void *to)
@@ -201,13 +203,14 @@ static void check_graph_seed(const char *what, Arena *arena, const Graph *graph,
     run_free(&run);
 }
 
-// As it is, and after the passes: fusion, scheduling and all.
+// As it is, and after the passes: fusion, scheduling and all. Frees the graph.
 static void check_graph(const char *what, Graph *graph)
 {
     check_graph_seed(what, graph->arena, graph, 1, "native");
     passes_run(graph, NULL, false, NULL, NULL);
     check_graph_seed(arena_printf(graph->arena, "%s, passes", what),
                      graph->arena, graph, 1, "native");
+    arena_free(graph->arena);
 }
 
 // ---- hand-written graphs ----------------------------------------------------
@@ -545,6 +548,10 @@ static void check_accuracy(const char *cpu)
             check_ulps(names[f], (float)d, got[i], want, f < 2 ? 2 : 4);
         }
     }
+    executor_free(executor);
+    pool_free(threads);
+    run_free(&run);
+    arena_free(g->arena);
 }
 
 TEST(exp_log_tanh_are_accurate)
@@ -566,12 +573,17 @@ TEST(nan_is_not_swallowed)
     graph_add_output(g, "sum", build_reduce(g, OP_REDUCE_SUM, x, 1, L(0)));
     graph_add_output(g, "max", build_reduce(g, OP_REDUCE_MAX, x, 1, L(0)));
     double data[50] = {[17] = NAN};
+    Pool *threads = pool_new(1);
     Run run = run_new(g->arena, g, "native");
     EvalBinding binding = {x, data};
-    Executor *executor = run_once(&run, pool_new(1), 1, &binding);
+    Executor *executor = run_once(&run, threads, 1, &binding);
     CHECK(isnan(((const float *)executor_output(executor, "relu"))[17]));
     CHECK(isnan(*(const float *)executor_output(executor, "sum")));
     CHECK(isnan(*(const float *)executor_output(executor, "max")));
+    executor_free(executor);
+    pool_free(threads);
+    run_free(&run);
+    arena_free(g->arena);
 }
 
 // ---- random graphs ----------------------------------------------------------

@@ -7,15 +7,60 @@
 #include "codegen/kernel.h"
 #include "codegen/object.h"
 #include "ir/build.h"
+#include "runtime/program.h"
 #include "tests/harness.h"
 
 #define L(...) ((const int64_t[]){__VA_ARGS__})
+
+// What a test made, freed when its process ends.
+enum { MAX_MADE = 16 };
+static struct {
+    Arena *arenas[MAX_MADE];
+    Codegen *codegens[MAX_MADE];
+    Plan plans[MAX_MADE];
+    PlanObject *objects[MAX_MADE];
+    int object_counts[MAX_MADE];
+    int arena_count, codegen_count, plan_count, objects_count;
+} owned;
+
+static void free_made(void)
+{
+    for (int i = 0; i < owned.objects_count; i++) {
+        for (int j = 0; j < owned.object_counts[i]; j++) {
+            free(owned.objects[i][j].symbol);
+            free(owned.objects[i][j].bytes);
+        }
+        free(owned.objects[i]);
+    }
+    for (int i = 0; i < owned.plan_count; i++)
+        plan_free(&owned.plans[i]);
+    for (int i = 0; i < owned.codegen_count; i++)
+        codegen_free(owned.codegens[i]);
+    for (int i = 0; i < owned.arena_count; i++)
+        arena_free(owned.arenas[i]);
+}
+
+static Graph *make_graph(const char *name)
+{
+    if (owned.arena_count == 0)
+        atexit(free_made);
+    Arena *arena = owned.arenas[owned.arena_count++] = arena_new();
+    return graph_new(arena, name);
+}
 
 static Codegen *new_codegen(const char *cache_dir)
 {
     CodegenOptions options = {
         .cpu = "native", .cache_dir = cache_dir, .threads = 2};
-    return codegen_new(&options);
+    return owned.codegens[owned.codegen_count++] = codegen_new(&options);
+}
+
+static PlanObject *compile(Codegen *codegen, int *count)
+{
+    PlanObject *objects;
+    CHECK(!codegen_compile(codegen, &objects, count));
+    owned.object_counts[owned.objects_count] = *count;
+    return owned.objects[owned.objects_count++] = objects;
 }
 
 static Value input(Graph *g, int rank, const int64_t *dims)
@@ -30,7 +75,7 @@ static Plan lower(Codegen *codegen, const Graph *g)
     const char *wrong = codegen_verify_plan(&plan, g->arena);
     if (wrong)
         test_fail(__FILE__, __LINE__, "%s", wrong);
-    return plan;
+    return owned.plans[owned.plan_count++] = plan;
 }
 
 // ---- memory -----------------------------------------------------------------
@@ -38,7 +83,7 @@ static Plan lower(Codegen *codegen, const Graph *g)
 // `length` separate maps, each of the one before.
 static Graph *chain(int length, int64_t size)
 {
-    Graph *g = graph_new(arena_new(), "chain");
+    Graph *g = make_graph("chain");
     Value v = input(g, 1, L(size));
     for (int i = 0; i < length; i++)
         v = build_unary(g, i % 2 ? OP_NEG : OP_EXP, v);
@@ -57,7 +102,7 @@ TEST(a_chain_of_maps_runs_in_place)
 // The operand is read again later, or along another axis: no taking over.
 TEST(buffers_still_read_are_not_taken_over)
 {
-    Graph *g = graph_new(arena_new(), "still read");
+    Graph *g = make_graph("still read");
     Value x = input(g, 2, L(64, 64));
     Value a = build_unary(g, OP_EXP, x);
     Value b = build_unary(g, OP_NEG, a);
@@ -70,7 +115,7 @@ TEST(buffers_still_read_are_not_taken_over)
 
 TEST(every_offset_is_aligned)
 {
-    Graph *g = graph_new(arena_new(), "odd");
+    Graph *g = make_graph("odd");
     Value v = input(g, 1, L(13));
     for (int i = 0; i < 5; i++) {
         v = build_unary(g, OP_EXP, v);
@@ -105,7 +150,7 @@ TEST(the_replay_finds_moved_arguments)
 
 TEST(params_and_ports_are_described)
 {
-    Graph *g = graph_new(arena_new(), "ports");
+    Graph *g = make_graph("ports");
     Value p =
         build_param(g, type_make(DT_F64, 1, L(3)), "p", "slot", "uniform", 0.5);
     Value q = build_param(g, type_make(DT_F64, 1, L(3)), "q", "frozen",
@@ -139,7 +184,7 @@ static Value relu_of_product(Graph *g, Value x, Value w)
 
 TEST(epilogues_are_chained_in_place)
 {
-    Graph *g = graph_new(arena_new(), "epilogue");
+    Graph *g = make_graph("epilogue");
     Value x = input(g, 2, L(256, 256));
     Value w = build_param(g, type_make(DT_F32, 2, L(256, 256)), "w", "weight",
                           "constant", 0);
@@ -183,7 +228,7 @@ TEST(the_plan_prints)
 TEST(equal_layers_share_kernels)
 {
     enum { LAYERS = 2000, NODES = 30 };
-    Graph *g = graph_new(arena_new(), "deep");
+    Graph *g = make_graph("deep");
     Value x = input(g, 2, L(8, 64));
     for (int layer = 0; layer < LAYERS; layer++) {
         Value mean = build_reduce(g, OP_REDUCE_SUM, x, 1, L(0));
@@ -227,7 +272,7 @@ TEST(tasks_follow_from_the_shape)
 
 TEST(dims_walked_as_one_are_merged)
 {
-    Arena *arena = arena_new();
+    Arena *arena = make_graph("merge")->arena;
     Kernel kernel = {.rank = 4, .dims = {2, 3, 1, 5}};
     KernelExpr load;
     memset(&load, 0, sizeof load);
@@ -244,7 +289,7 @@ TEST(dims_walked_as_one_are_merged)
 
 static Graph *power(void)
 {
-    Graph *g = graph_new(arena_new(), "power");
+    Graph *g = make_graph("power");
     Value x = input(g, 1, L(100));
     graph_add_output(g, "y", build_binary(g, OP_POW, x, x));
     return g;
@@ -253,10 +298,9 @@ static Graph *power(void)
 TEST(objects_call_the_math_library_alone)
 {
     Codegen *codegen = new_codegen(NULL);
-    PlanObject *objects;
     int count;
     lower(codegen, power());
-    CHECK(!codegen_compile(codegen, &objects, &count));
+    PlanObject *objects = compile(codegen, &count);
     CHECK_INT(count, 1);
     const char *const none[] = {NULL}, *const powf[] = {"powf", NULL};
     CHECK_TEXT(object_check(objects[0].bytes, objects[0].size, none),
@@ -283,17 +327,14 @@ TEST(single_precision_exp_is_vector_code)
 static CodegenStats compile_with(const char *cache_dir)
 {
     Codegen *codegen = new_codegen(cache_dir);
-    PlanObject *objects;
     int count;
     lower(codegen, chain(2, 100));
-    CHECK(!codegen_compile(codegen, &objects, &count));
+    PlanObject *objects = compile(codegen, &count);
     CHECK_INT(count, 2);
     for (int i = 0; i < count; i++)
         CHECK(!object_check(objects[i].bytes, objects[i].size,
                             (const char *const[]){NULL}));
-    CodegenStats stats = codegen_stats(codegen);
-    codegen_free(codegen);
-    return stats;
+    return codegen_stats(codegen);
 }
 
 // Changes the byte in the middle of every file under the cache's folders.
