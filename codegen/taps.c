@@ -89,15 +89,13 @@ static bool is_pointwise(const TapAxis *axis)
 // ---- register tiles ---------------------------------------------------------
 
 // Whether a tile stays in registers. LLVM likes to load all of a step's numbers
-// of x first, so each counts, unless it can be the operand in memory of the one
-// multiply-add that uses it. One register stays free: with none, LLVM spills
-// inside the loop.
+// of x first, so each counts, unless only one multiply-add uses it. One
+// register stays free: with none, LLVM spills inside the loop.
 static bool fits_registers(int64_t pixels, int64_t blocks, int vector_bytes)
 {
     int registers = vector_bytes == 64 ? 32 : 16;
     int64_t vectors = TAPS_BLOCK * (int)sizeof(float) / vector_bytes;
-    bool from_memory = vector_bytes == 64 && blocks == 1;
-    int64_t numbers = from_memory ? 1 : pixels;
+    int64_t numbers = blocks == 1 ? 1 : pixels;
     return (pixels + 1) * blocks * vectors + numbers < registers;
 }
 
@@ -158,7 +156,8 @@ void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes)
 {
     TapTile *tile = &taps->tile;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
-    tile->blocks = vector_bytes == 64 && taps->out_blocks % 2 == 0 ? 2 : 1;
+    // A whole line of x at a time, if it fits.
+    tile->blocks = 1;
     tile->pixels = TAPS_BLOCK;
     while (tile->pixels > 1 &&
            !fits_registers(tile->pixels, tile->blocks, vector_bytes))
