@@ -118,6 +118,7 @@ struct Stmt {
 
 typedef struct ImportItem {
     Word path;
+    Span span; // of the whole statement
 } ImportItem;
 
 typedef struct ParamItem {

@@ -116,7 +116,7 @@ end:
   ;
 
 item:
-    IMPORT string            { parser_add_import(parser, $2); }
+    IMPORT string            { parser_add_import(parser, $2, @$); }
   | PARAM name ASSIGN expr   { parser_add_param(parser, $2, $4, NULL); }
   | PARAM name ASSIGN expr IN expr { parser_add_param(parser, $2, $4, $6); }
   | DEF name OPEN formals CLOSE ASSIGN expr
@@ -129,6 +129,9 @@ item:
   | DEF error block
   | OPTIMIZER error block
   | PHASE error block
+  | DEF error
+  | OPTIMIZER error
+  | PHASE error
   | error
   ;
 
@@ -218,6 +221,8 @@ stmt:
         { $$ = STMT(STMT_FREEZE, @$); $$->words = $2; }
   | FOR error block          { $$ = NULL; }
   | IF error block           { $$ = NULL; }
+  | FOR error                { $$ = NULL; }
+  | IF error                 { $$ = NULL; }
   | error                    { $$ = NULL; }
   ;
 

@@ -7,7 +7,7 @@
 // The scanner's entry points; its own header needs macros we do not want here.
 typedef struct yy_buffer_state ScanBuffer;
 int lang_yylex_init_extra(Parser *parser, void **scanner);
-ScanBuffer *lang_yy_scan_buffer(char *text, size_t size, void *scanner);
+ScanBuffer *lang_yy_scan_bytes(const char *text, int length, void *scanner);
 int lang_yylex_destroy(void *scanner);
 int lang_scan(LANG_YYSTYPE *value, LANG_YYLTYPE *at, void *scanner);
 int lang_yylex(LANG_YYSTYPE *value, LANG_YYLTYPE *at, Parser *parser);
@@ -18,8 +18,10 @@ struct Token {
     Span at;
 };
 
-// Tokens that may be scanned ahead: a newline, and what follows it.
-enum { MAX_WAITING = 4 };
+enum {
+    // Scanned ahead: a newline and what follows it, or a value's beginning.
+    MAX_WAITING = 4,
+};
 
 static int error_limit(const DiagList *diags)
 {
@@ -36,9 +38,16 @@ static Token scan(Parser *parser)
                 sizeof(Token) * (size_t)parser->waiting_count);
         return token;
     }
-    // Enough was said: end the parse here.
-    if (parser->diags->error_count < error_limit(parser->diags))
+    // Enough was said, or seen: end the parse here.
+    if (parser->diags->error_count < error_limit(parser->diags) &&
+        !parser->too_deep && parser->token_count <= MAX_TOKENS)
         token.kind = lang_scan(&token.value, &token.at, parser->scanner);
+    parser->token_count += token.kind != TOKEN_NEWLINE;
+    if (parser->token_count == MAX_TOKENS + 1)
+        diag_error(parser->diags, parser_pos(parser, token.at),
+                   "the file is too long: more than %d names, numbers and "
+                   "signs",
+                   MAX_TOKENS);
     if (token.kind == TOKEN_END_OF_FILE)
         token.at =
             (Span){parser->line, parser->column, parser->line, parser->column};
@@ -50,14 +59,19 @@ static void put_back(Parser *parser, Token token)
     parser->waiting[parser->waiting_count++] = token;
 }
 
+// Between statements: there is nothing yet that could end.
+static bool begins_line(int kind)
+{
+    return kind == 0 || kind == TOKEN_NEWLINE || kind == TOKEN_SEMICOLON ||
+           kind == TOKEN_OPEN_BLOCK;
+}
+
 // After these a statement cannot end, so a newline means nothing.
 static bool continues_after(int kind)
 {
+    if (begins_line(kind))
+        return true;
     switch (kind) {
-    case 0: // the beginning of the file
-    case TOKEN_NEWLINE:
-    case TOKEN_SEMICOLON:
-    case TOKEN_OPEN_BLOCK:
     case TOKEN_COMMA:
     case TOKEN_ASSIGN:
     case TOKEN_ARROW:
@@ -111,26 +125,26 @@ static bool inside_bracket(const Parser *parser)
 // it waiting.
 static bool newline_counts(Parser *parser)
 {
+    // Asked before the next token is scanned: it may be the closing bracket.
+    bool inside = inside_bracket(parser);
+    int open = parser->brackets.count - 1;
+    Bracket innermost = open >= 0 ? parser->brackets.at[open] : (Bracket){0};
     Token next;
     do
         next = scan(parser);
     while (next.kind == TOKEN_NEWLINE);
     put_back(parser, next);
-    if (inside_bracket(parser)) {
+    if (inside) {
         if (!begins_statement(next.kind))
             return false;
-        while (inside_bracket(parser) && parser->brackets.count > 1)
+        parser->forgotten = innermost;
+        while (inside_bracket(parser))
             parser->brackets.count--;
         return true;
     }
-    return !continues_after(parser->previous) && !continues_before(next.kind);
-}
-
-static bool at_statement_start(const Parser *parser)
-{
-    return parser->previous == 0 || parser->previous == TOKEN_NEWLINE ||
-           parser->previous == TOKEN_SEMICOLON ||
-           parser->previous == TOKEN_OPEN_BLOCK;
+    if (continues_after(parser->previous)) // `x +` and then `def`: cut short
+        return begins_statement(next.kind) && !begins_line(parser->previous);
+    return !continues_before(next.kind);
 }
 
 // `weight`, `state` and `input` are keywords only where a declaration stands;
@@ -159,7 +173,7 @@ int lang_yylex(LANG_YYSTYPE *value, LANG_YYLTYPE *at, Parser *parser)
     Token token = scan(parser);
     while (token.kind == TOKEN_NEWLINE && !newline_counts(parser))
         token = scan(parser);
-    if (at_statement_start(parser)) {
+    if (begins_line(parser->previous)) {
         parser->statement_word = (Word){0};
         if (token.kind == TOKEN_NAME) {
             token.kind = contextual_kind(parser, &token);
@@ -173,7 +187,9 @@ int lang_yylex(LANG_YYSTYPE *value, LANG_YYLTYPE *at, Parser *parser)
     return token.kind;
 }
 
-Program *parse_program(Arena *arena, const Source *source, DiagList *diags)
+// Parses a source behind `count` tokens that are already there.
+static Program *parse(Arena *arena, const Source *source, DiagList *diags,
+                      int count, const Token *tokens)
 {
     Token waiting[MAX_WAITING];
     Program *program = ARENA_NEW(arena, Program);
@@ -185,10 +201,32 @@ Program *parse_program(Arena *arena, const Source *source, DiagList *diags)
                      .line = 1,
                      .column = 1,
                      .waiting = waiting};
+    for (int i = 0; i < count; i++)
+        put_back(&parser, tokens[i]);
     if (lang_yylex_init_extra(&parser, &parser.scanner) != 0)
         INTERNAL_ERROR("no memory for the scanner");
-    lang_yy_scan_buffer(source->text, source->length + 2, parser.scanner);
+    // A copy, because the scanner writes into what it scans.
+    lang_yy_scan_bytes(source->text, (int)source->length, parser.scanner);
     lang_yyparse(&parser);
     lang_yylex_destroy(parser.scanner);
     return program;
+}
+
+Program *parse_program(Arena *arena, const Source *source, DiagList *diags)
+{
+    return parse(arena, source, diags, 0, NULL);
+}
+
+const Expr *parse_value(Arena *arena, const Source *source, DiagList *diags)
+{
+    static const Span at = {1, 1, 1, 1};
+    const Token prefix[] = {{TOKEN_PARAM, {0}, at},
+                            {TOKEN_NAME, {.text = "value"}, at},
+                            {TOKEN_ASSIGN, {0}, at}};
+    const Program *program = parse(arena, source, diags, 3, prefix);
+    bool alone =
+        program->params.count == 1 && !program->params.at[0]->range &&
+        program->defs.count + program->phases.count + program->imports.count ==
+            0;
+    return alone ? program->params.at[0]->value : NULL;
 }

@@ -20,6 +20,10 @@ typedef struct Comment {
 
 typedef struct Token Token;
 
+// Bounds time and memory; the models that come with simcc have under 10,000
+// tokens in all.
+enum { MAX_TOKENS = 500 * 1000 };
+
 typedef struct Parser {
     Arena *arena;
     const Source *source;
@@ -30,17 +34,23 @@ typedef struct Parser {
     bool path_begun;       // the scanner has seen a piece of the path
     int bad_line;          // the last line whose characters were complained of
     VEC(Bracket) brackets; // open ones
+    Bracket forgotten;     // one that a new statement showed to be unclosed
     VEC(Comment) comments;
     Token *waiting; // scanned ahead, not yet handed to the parser
     int waiting_count;
     int previous;        // kind of the token handed out last
     Word statement_word; // the name that begins the current statement, if any
+    int token_count;     // newlines apart
     bool too_deep;       // said that an expression is too deep
 } Parser;
 
 // Parses one file. Errors go to `diags`; the program then holds what could be
 // understood. Never NULL.
 Program *parse_program(Arena *arena, const Source *source, DiagList *diags);
+
+// Parses a text that is one expression. NULL when it is not, possibly without
+// a diagnostic.
+const Expr *parse_value(Arena *arena, const Source *source, DiagList *diags);
 
 // ---- for the scanner --------------------------------------------------------
 
@@ -81,7 +91,7 @@ Expr *parser_member(Parser *parser, Span at, Expr *x, const char *name);
 Stmt *parser_stmt(Parser *parser, StmtKind kind, Span at);
 Stmt *parser_declare(Parser *parser, StmtKind kind, Span at, Word name,
                      const ExprList *dims, Expr *value);
-void parser_add_import(Parser *parser, Word path);
+void parser_add_import(Parser *parser, Word path, Span at);
 void parser_add_param(Parser *parser, Word name, Expr *value, Expr *range);
 void parser_add_def(Parser *parser, Word name, bool is_optimizer,
                     const ArgList *formals, Expr *value, const StmtList *body);

@@ -155,9 +155,10 @@ Stmt *parser_declare(Parser *parser, StmtKind kind, Span at, Word name,
     return stmt;
 }
 
-void parser_add_import(Parser *parser, Word path)
+void parser_add_import(Parser *parser, Word path, Span at)
 {
-    vec_push(parser->arena, &parser->program->imports, ((ImportItem){path}));
+    vec_push(parser->arena, &parser->program->imports,
+             ((ImportItem){path, at}));
 }
 
 // The comment behind a parameter, on its last line, without the `#`.
@@ -333,22 +334,36 @@ static void hint_keyword(Parser *parser)
         diag_note(parser->diags, word.pos, "did you mean `%s`?", meant);
 }
 
+// Where the bracket stands that is missing its other half.
+static void hint_bracket(Parser *parser, Span at, const char *got, int count,
+                         const char *const *expected)
+{
+    Bracket bracket = parser->forgotten;
+    int open = parser->brackets.count - 1;
+    parser->forgotten = (Bracket){0};
+    if (!bracket.kind && open >= 0)
+        bracket = parser->brackets.at[open];
+    bool block = bracket.kind == '{';
+    bool closes =
+        block ? has(count, expected, "}") && strcmp(got, "end of file") == 0
+              : has(count, expected, ")") || has(count, expected, "]");
+    bool elsewhere = bracket.at.line != at.line || strstr(got, "end of");
+    if (bracket.kind && closes && elsewhere)
+        diag_note(parser->diags, parser_pos(parser, bracket.at),
+                  "this `%c` is still open",
+                  bracket.kind == 'p' ? '{' : bracket.kind);
+}
+
 void parser_report_syntax(Parser *parser, Span at, const char *got, int count,
                           const char *const *expected)
 {
+    // The end that the limits made is no error of its own.
+    if (parser->too_deep || parser->token_count > MAX_TOKENS)
+        return;
     const char *wanted = describe_expected(parser->arena, count, expected);
     diag_error(parser->diags, parser_pos(parser, at), "unexpected %s%s%s",
                describe_token(parser, at, got), *wanted ? ", expected " : "",
                wanted);
     hint_keyword(parser);
-    int open = parser->brackets.count - 1;
-    bool closes = has(count, expected, ")") || has(count, expected, "]") ||
-                  has(count, expected, "}");
-    if (open >= 0 && closes) {
-        Bracket bracket = parser->brackets.at[open];
-        if (bracket.at.line != at.line || strstr(got, "end of"))
-            diag_note(parser->diags, parser_pos(parser, bracket.at),
-                      "this `%c` is still open",
-                      bracket.kind == 'p' ? '{' : bracket.kind);
-    }
+    hint_bracket(parser, at, got, count, expected);
 }

@@ -22,6 +22,7 @@ static bool is_repetition(Sema *s, SourcePos pos)
 
 static void report(Sema *s, SourcePos pos, const char *format, va_list args)
 {
+    s->failures++;
     s->muted = s->stopped || is_repetition(s, pos);
     if (s->muted)
         return;
@@ -172,17 +173,22 @@ static void add_names(Sema *s, const Map *map, NameList *names)
         vec_push(s->arena, names, map->entries.at[i].key);
 }
 
+enum { PHASE_NAMES = 5 };
+
 static Datum fail_unknown(Sema *s, const char *name, SourcePos pos)
 {
     static const char *const phase_names[] = {"batch", "step", "total_steps",
                                               "epoch_steps", "training"};
     NameList names = {0};
+    for (int i = 0; i < PHASE_NAMES; i++)
+        if (strcmp(name, phase_names[i]) == 0)
+            return sema_fail(s, pos, "`%s` exists only inside phases", name);
     if (s->frame) {
         add_names(s, &s->frame->names, &names);
         add_names(s, &s->frame->module->visible, &names);
     }
     add_names(s, &s->universe, &names);
-    for (size_t i = 0; i < sizeof phase_names / sizeof *phase_names; i++)
+    for (int i = 0; i < PHASE_NAMES; i++)
         vec_push(s->arena, &names, phase_names[i]);
     return sema_fail(s, pos, "unknown name `%.60s`%s", name,
                      sema_suggest(s, name, names.at, names.count));

@@ -9,7 +9,9 @@
 //   sema_tensor.c  operations on tensors, broadcasting
 //   sema_stmt.c    statements, weights and states
 //   sema_teacher.c a frozen phase as a function
-//   sema_phase.c   phases: options, input, loss, reports, checks
+//   sema_phase.c   phases: options, losses, reports, graphs
+//   sema_input.c   where a phase's images come from
+//   sema_from.c    what a phase takes over from others
 //   sema_train.c   gradients and optimizers
 //   sema_show.c    the program with every parameter resolved
 #ifndef SIMCC_FRONTEND_LANG_SEMA_H
@@ -30,6 +32,7 @@ enum {
     MAX_LIST = 1000 * 1000,
     MAX_TEXT = 1000 * 1000,
     MAX_FORMALS = 40,
+    MAX_OPTIONS = 64,
     MAX_REPORTS = 16, // what the runtime keeps
 };
 
@@ -73,8 +76,8 @@ struct Module {
 
 // A weight, state or slot of the graph being built.
 typedef struct Variable {
-    const char *name; // full
-    SourcePos pos;
+    const char *name;        // full
+    SourcePos pos, call_pos; // its declaration, and the call that ran it
     Value param;
     TensorType type;
     bool is_state, is_frozen;
@@ -187,6 +190,7 @@ typedef struct Sema {
     Map phases_by_name;
     Map said;     // positions already complained about
     bool muted;   // the last error was a repetition: its notes are dropped too
+    int failures; // everything that went wrong, repetitions included
     bool stopped; // too large or too deep: unwind without a word
     Frame *frame, *free_frames;
     int call_depth, eval_depth;
@@ -277,6 +281,8 @@ Datum number_operation(Sema *s, const Call *call, Op op);
 
 // ---- sema_tensor.c ----------------------------------------------------------
 
+enum { MAX_SITE = 8 }; // operands worth a note each
+
 // What an operation is applied to, for its diagnostics.
 typedef struct Site {
     SourcePos pos;
@@ -322,7 +328,7 @@ void exec_stmt(Sema *s, const Stmt *stmt);
 bool eval_sizes(Sema *s, const ExprList *exprs, int64_t least, int *count,
                 int64_t *out);
 // The state or weight gets a new value.
-void variable_update(Sema *s, Binding *binding, Datum value, SourcePos pos);
+void variable_update(Sema *s, Binding *binding, Datum value, const Stmt *stmt);
 
 // ---- sema_teacher.c ---------------------------------------------------------
 
@@ -331,13 +337,23 @@ Datum teacher_call(Sema *s, const Expr *expr, Phase *teacher, const char *name);
 // ---- sema_phase.c -----------------------------------------------------------
 
 void phases_elaborate(Sema *s);
-void exec_input(Sema *s, const Stmt *stmt);
 void exec_minimize(Sema *s, const Stmt *stmt);
 void exec_report(Sema *s, const Stmt *stmt);
 void exec_using(Sema *s, const Stmt *stmt);
 // batch, step, ...: names that exist while a phase is built. False when
 // `name` is none of them.
 bool phase_name(Sema *s, const char *name, Datum *out);
+
+// ---- sema_input.c -----------------------------------------------------------
+
+void exec_input(Sema *s, const Stmt *stmt);
+
+// ---- sema_from.c ------------------------------------------------------------
+
+// Finds the phases that `from` and `with` name.
+void from_resolve(Sema *s, Phase *phase);
+// What is taken over from another phase must fit, and there must be some.
+void from_check(Sema *s, const Phase *phase);
 
 // ---- sema_train.c -----------------------------------------------------------
 

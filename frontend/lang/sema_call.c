@@ -330,6 +330,23 @@ static Datum call_member(Sema *s, const Expr *expr, const char *scope)
                      datum_describe(s->arena, callee, s->build.graph));
 }
 
+static bool is_callable(Datum x)
+{
+    return x.kind == DATUM_FUNCTION || x.kind == DATUM_BUILTIN ||
+           x.kind == DATUM_OPERATION || x.kind == DATUM_PIPE;
+}
+
+// A number called `width` does not hide the function width(x).
+static Datum eval_callee(Sema *s, const Expr *expr)
+{
+    Datum callee = eval_expr(s, expr);
+    if (expr->kind != EXPR_NAME || callee.kind == DATUM_POISON ||
+        is_callable(callee))
+        return callee;
+    const Datum *builtin = map_get(&s->universe, expr->text);
+    return builtin ? *builtin : callee;
+}
+
 Datum eval_call(Sema *s, const Expr *expr, const char *scope)
 {
     const Expr *left = expr->left;
@@ -341,7 +358,7 @@ Datum eval_call(Sema *s, const Expr *expr, const char *scope)
         if (strcmp(left->text, "inference") == 0)
             return eval_inference(s, expr, scope);
     }
-    Datum callee = eval_expr(s, left);
+    Datum callee = eval_callee(s, left);
     if (scope && callee.kind != DATUM_FUNCTION && callee.kind != DATUM_POISON)
         return sema_fail(s, expr->pos,
                          "`as` names the weights that a def makes; this makes "

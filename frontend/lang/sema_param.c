@@ -22,25 +22,20 @@ Setting *setting_find(Sema *s, const char *phase, const char *name)
     return found;
 }
 
-// Parses the value as the default of a parameter, so that it may be any
-// expression and errors point into it.
+// The value may be any expression; errors point into it.
 static const Expr *parse_setting(Sema *s, const Setting *setting)
 {
-    const char *text =
-        arena_printf(s->arena, "param value = %s", setting->value);
     const char *path = arena_printf(s->arena, "--set %s", setting->name);
-    Source *source = source_from_text(s->arena, path, text, strlen(text));
+    Source *source = source_from_text(s->arena, path, setting->value,
+                                      strlen(setting->value));
     int errors = s->diags->error_count;
-    const Program *program = parse_program(s->arena, source, s->diags);
+    const Expr *value = parse_value(s->arena, source, s->diags);
     if (s->diags->error_count > errors)
         return NULL;
-    if (program->params.count != 1 || program->params.at[0]->range ||
-        program->defs.count + program->phases.count + program->imports.count) {
+    if (!value)
         sema_error(s, (SourcePos){0}, "--set %s takes one value, not `%s`",
                    setting->name, setting->value);
-        return NULL;
-    }
-    return program->params.at[0]->value;
+    return value;
 }
 
 // A value given for `like` from outside: a whole number serves as a number.

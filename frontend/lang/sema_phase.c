@@ -1,5 +1,4 @@
-// Phases: options, input, losses and reports, and the graphs made of them.
-#include <inttypes.h>
+// Phases: options, losses and reports, and the graphs made of them.
 #include <string.h>
 
 #include "frontend/lang/sema.h"
@@ -82,7 +81,10 @@ static Datum override_option(Sema *s, Phase *phase, Option *option)
 static void eval_options(Sema *s, Phase *phase)
 {
     const ArgList *args = phase->item->options;
-    for (int i = 0; i < args->count; i++) {
+    if (args->count > MAX_OPTIONS)
+        sema_fail(s, args->at[MAX_OPTIONS].name.pos,
+                  "a phase has at most %d settings", MAX_OPTIONS);
+    for (int i = 0; i < args->count && i < MAX_OPTIONS; i++) {
         const Arg *arg = &args->at[i];
         if (find_option(phase, arg->name.text)) {
             sema_fail(s, arg->name.pos, "`%s` is given twice", arg->name.text);
@@ -147,204 +149,6 @@ static void check_length(Sema *s, Phase *phase)
         phase->out->steps = x.whole;
 }
 
-// ---- input ------------------------------------------------------------------
-
-static bool is_size(const char *name)
-{
-    return strcmp(name, "size") == 0;
-}
-
-// The size that images leave a pipeline with, 0 after a diagnostic.
-static int64_t pipeline_size(Sema *s, const Expr *expr, const DatumList *list)
-{
-    int64_t size = 0;
-    for (int i = 0; i < list->count; i++) {
-        if (list->at[i].kind != DATUM_AUGMENT) {
-            sema_fail(s, expr->pos,
-                      "item %d of the pipeline is no augmentation but %s", i,
-                      datum_describe(s->arena, list->at[i], s->build.graph));
-            return 0;
-        }
-        const Augment *augment = list->at[i].augment;
-        for (int k = 0; k < augment->row->count; k++)
-            if (is_size(augment->row->names[k]))
-                size = (int64_t)augment->args[k];
-    }
-    if (size == 0)
-        sema_fail(s, expr->pos,
-                  "nothing in the pipeline sets the images' size; add "
-                  "random_crop(size) or center_crop(size)");
-    return size;
-}
-
-static const DatumList *eval_pipeline(Sema *s, const Expr *expr, int64_t *size)
-{
-    Datum x = eval_expr(s, expr);
-    if (x.kind == DATUM_AUGMENT)
-        x = datum_list(s->arena, 1, &x);
-    if (x.kind != DATUM_LIST) {
-        if (x.kind != DATUM_POISON)
-            sema_fail(s, expr->pos,
-                      "a pipeline is a list of augmentations, not %s",
-                      datum_describe(s->arena, x, s->build.graph));
-        return NULL;
-    }
-    *size = pipeline_size(s, expr, x.list);
-    return *size ? x.list : NULL;
-}
-
-static ExperimentAugment export_augment(Sema *s, const Augment *augment)
-{
-    int count = augment->row->count;
-    double *args = ARENA_ARRAY(s->arena, double, count);
-    memcpy(args, augment->args, sizeof(double) * (size_t)count);
-    return (ExperimentAugment){.name = augment->row->name,
-                               .arg_count = count,
-                               .arg_names = augment->row->names,
-                               .args = args};
-}
-
-static void set_pipelines(Sema *s, ExperimentPhase *out,
-                          const DatumList *augment, const DatumList *evaluate)
-{
-    out->augment.count = out->evaluate.count = 0;
-    for (int i = 0; i < augment->count; i++)
-        vec_push(s->arena, &out->augment,
-                 export_augment(s, augment->at[i].augment));
-    for (int i = 0; evaluate && i < evaluate->count; i++)
-        vec_push(s->arena, &out->evaluate,
-                 export_augment(s, evaluate->at[i].augment));
-}
-
-// Evaluates both pipelines; false after a diagnostic.
-static bool eval_clauses(Sema *s, const Stmt *stmt, ExperimentPhase *out)
-{
-    const DatumList *lists[2] = {NULL, NULL};
-    const Expr *exprs[2] = {NULL, NULL};
-    int64_t sizes[2] = {0, 0};
-    for (int i = 0; i < stmt->clauses->count; i++) {
-        const Arg *clause = &stmt->clauses->at[i];
-        int which = strcmp(clause->name.text, "evaluate") == 0;
-        if (exprs[which]) {
-            sema_fail(s, clause->name.pos, "`%s` is given twice",
-                      clause->name.text);
-            return false;
-        }
-        exprs[which] = clause->value;
-        lists[which] = eval_pipeline(s, clause->value, &sizes[which]);
-        if (!lists[which])
-            return false;
-    }
-    if (!lists[0]) {
-        sema_fail(s, stmt->pos,
-                  "the input says nothing of its images' size; "
-                  "add `, augment [random_crop(size)]`");
-        return false;
-    }
-    if (lists[1] && sizes[0] != sizes[1]) {
-        sema_error(s, exprs[1]->pos,
-                   "evaluation images are %" PRId64
-                   " pixels wide, training images %" PRId64,
-                   sizes[1], sizes[0]);
-        sema_note(s, exprs[0]->pos, "the training pipeline");
-        return false;
-    }
-    set_pipelines(s, out, lists[0], lists[1]);
-    out->image_height = out->image_width = (int)sizes[0];
-    return true;
-}
-
-static void set_source(Sema *s, ExperimentPhase *out, const DataSource *source)
-{
-    out->views = (int)source->views;
-    out->labeled = source->labeled;
-    if (!source->labeled)
-        return;
-    Datum amount = *source->amount;
-    out->amount_rule = amount.kind == DATUM_ALL     ? AMOUNT_ALL
-                       : amount.kind == DATUM_FLOAT ? AMOUNT_FRACTION
-                                                    : AMOUNT_PER_CLASS;
-    out->amount = amount.kind == DATUM_ALL ? 0 : datum_number(amount);
-    (void)s;
-}
-
-static void set_classes(Sema *s, const Stmt *stmt, ExperimentPhase *out)
-{
-    const Binding *binding = frame_find(s->frame, "classes");
-    const Global *global = map_get(&s->build.phase->module->visible, "classes");
-    Datum classes = binding                   ? binding->value
-                    : global && global->param ? param_value(s, global->param)
-                                              : datum_none();
-    if (classes.kind == DATUM_INT && classes.whole > 0 &&
-        classes.whole <= (1 << 24))
-        out->classes = (int)classes.whole;
-    else if (classes.kind != DATUM_POISON)
-        sema_fail(s, stmt->pos,
-                  "labels need to know how many classes there are: param "
-                  "classes = 10");
-}
-
-static Datum add_input(Sema *s, const Stmt *stmt, const char *name, int rank,
-                       const int64_t *dims)
-{
-    Attr attrs[MAX_ATTRS] = {[INPUT_NAME] = {.text = name}};
-    TensorType type = type_make(s->options->dtype, rank, dims);
-    Site site = {.pos = stmt->pos,
-                 .what = arena_printf(s->arena, "`%s`", name)};
-    return tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
-}
-
-static bool check_input(Sema *s, const Stmt *stmt, Datum source)
-{
-    if (s->build.input) {
-        sema_error(s, stmt->pos, "a phase has one input");
-        sema_note(s, s->build.input->pos, "here");
-        return false;
-    }
-    s->build.input = stmt;
-    if (source.kind != DATUM_SOURCE) {
-        if (source.kind != DATUM_POISON)
-            sema_fail(s, stmt->value->pos,
-                      "an input comes from `unlabeled` or `labeled(amount)`, "
-                      "not from %s",
-                      datum_describe(s->arena, source, s->build.graph));
-        return false;
-    }
-    if (stmt->words->count <= 2)
-        return true;
-    sema_fail(s, stmt->words->at[2].pos,
-              "an input has images and labels, nothing more");
-    return false;
-}
-
-void exec_input(Sema *s, const Stmt *stmt)
-{
-    ExperimentPhase *out = s->build.phase->out;
-    const WordList *names = stmt->words;
-    for (int i = 0; i < names->count; i++)
-        frame_bind(s, s->frame, names->at[i].text, datum_poison(),
-                   names->at[i].pos);
-    Datum source = eval_expr(s, stmt->value);
-    bool ok = check_input(s, stmt, source);
-    if (!eval_clauses(s, stmt, out) || !ok)
-        return;
-    s->build.phase->input = source;
-    set_source(s, out, source.source);
-    if (out->labeled || names->count > 1)
-        set_classes(s, stmt, out);
-    int64_t rows = out->batch / s->options->ranks;
-    int64_t dims[] = {rows * out->views, 3, out->image_height,
-                      out->image_width};
-    Datum images = add_input(s, stmt, "images", 4, dims);
-    frame_bind(s, s->frame, names->at[0].text, images, names->at[0].pos);
-    if (names->count < 2)
-        return;
-    Datum labels = add_input(s, stmt, "labels", 1, &rows);
-    if (!out->labeled && s->build.training && labels.kind == DATUM_TENSOR)
-        s->build.hidden_labels = labels.tensor;
-    frame_bind(s, s->frame, names->at[1].text, labels, names->at[1].pos);
-}
-
 // ---- losses and reports -----------------------------------------------------
 
 // A scalar or vector tensor of numbers, or NO_VALUE after a diagnostic.
@@ -353,6 +157,7 @@ static Value eval_quantity(Sema *s, const Expr *expr, const char *what)
     Datum x = eval_expr(s, expr);
     const Expr *const exprs[] = {expr};
     Site site = {expr->pos, what, 1, &x, exprs};
+    s->failures += x.kind == DATUM_POISON;
     if (x.kind == DATUM_POISON)
         return NO_VALUE;
     if (datum_is_number(x) && strcmp(what, "a report") == 0)
@@ -567,7 +372,7 @@ static Graph *copy_graph(Arena *arena, const Graph *graph, const char *name)
 // phase's frame is left for the caller to pop.
 static bool build_forward(Sema *s, Phase *phase, bool training)
 {
-    int errors = s->diags->error_count;
+    int failures = s->failures;
     const char *name = arena_printf(s->arena, "%s.%s", phase->item->name.text,
                                     training ? "train" : "eval");
     memset(&s->build, 0, sizeof s->build);
@@ -590,7 +395,7 @@ static bool build_forward(Sema *s, Phase *phase, bool training)
                                   : datum_poison(),
                    phase->item->teacher_name.pos);
     exec_block(s, phase->item->body);
-    return s->diags->error_count == errors && !s->stopped;
+    return s->failures == failures && !s->stopped;
 }
 
 static bool check_complete(Sema *s, const Phase *phase)
@@ -608,10 +413,12 @@ static bool check_complete(Sema *s, const Phase *phase)
     return false;
 }
 
-static bool build_train(Sema *s, Phase *phase)
+// `failures` is how many there were before the phase: after any, in its options
+// or its statements, there is no sense in going on to its gradients.
+static bool build_train(Sema *s, Phase *phase, int failures)
 {
-    int errors = s->diags->error_count;
-    if (!build_forward(s, phase, true) || !check_complete(s, phase))
+    if (!build_forward(s, phase, true) || !check_complete(s, phase) ||
+        s->failures != failures)
         return false;
     bool *hidden = find_hidden(s);
     int forward_count = s->build.graph->nodes.count;
@@ -630,7 +437,7 @@ static bool build_train(Sema *s, Phase *phase)
     }
     for (int i = 0; i < s->build.order.count; i++)
         vec_push(s->arena, &phase->variables, s->build.order.at[i]);
-    return s->diags->error_count == errors;
+    return s->failures == failures;
 }
 
 static bool build_eval(Sema *s, Phase *phase)
@@ -647,110 +454,6 @@ static bool build_eval(Sema *s, Phase *phase)
     return ok;
 }
 
-// ---- from and with ----------------------------------------------------------
-
-static Phase *find_phase(Sema *s, const Phase *phase, Word word,
-                         const char *role)
-{
-    Phase *found = map_get(&s->phases_by_name, word.text);
-    if (!found) {
-        VEC(const char *) names = {0};
-        for (int i = 0; i < s->phases.count; i++)
-            vec_push(s->arena, &names, s->phases.at[i]->item->name.text);
-        sema_fail(s, word.pos, "there is no phase `%.60s`%s", word.text,
-                  sema_suggest(s, word.text, names.at, names.count));
-        return NULL;
-    }
-    if (found->state != PHASE_NEW && found != phase)
-        return found;
-    sema_fail(s, word.pos, "`%s` comes later; a phase's %s comes before it",
-              word.text, role);
-    return NULL;
-}
-
-static const char *join_words(Sema *s, const WordList *words)
-{
-    if (!words)
-        return NULL;
-    Text text = text_new(s->arena);
-    for (int i = 0; i < words->count; i++)
-        text_addf(&text, "%s%s", i ? "," : "", words->at[i].text);
-    return text_string(&text);
-}
-
-static bool matches_words(const WordList *words, const char *name)
-{
-    for (int i = 0; i < words->count; i++)
-        if (text_glob(words->at[i].text, name))
-            return true;
-    return false;
-}
-
-static void check_patterns(Sema *s, const Phase *phase, const WordList *words)
-{
-    for (int i = 0; words && i < words->count; i++) {
-        bool used = false;
-        for (int k = 0; k < phase->from->variables.count && !used; k++)
-            used = text_glob(words->at[i].text,
-                             phase->from->variables.at[k]->name);
-        for (int k = 0; k < phase->variables.count && !used; k++)
-            used = text_glob(words->at[i].text, phase->variables.at[k]->name);
-        if (!used)
-            sema_fail(s, words->at[i].pos,
-                      "\"%s\" matches no weight of `%s` or `%s`",
-                      words->at[i].text, phase->from->item->name.text,
-                      phase->item->name.text);
-    }
-}
-
-static void check_same_shape(Sema *s, const Phase *phase, const Variable *mine,
-                             const Variable *theirs)
-{
-    const TensorType *here = &mine->type, *there = &theirs->type;
-    if (type_equal(here, there))
-        return;
-    sema_error(s, phase->item->from.pos,
-               "`%s` is %s in `%s` but %s in `%s`; leave it out with except "
-               "\"%s\"",
-               mine->name, type_text(s->arena, here), phase->item->name.text,
-               type_text(s->arena, there), phase->from->item->name.text,
-               mine->name);
-    sema_note(s, mine->pos, "declared here");
-    if (theirs->pos.line != mine->pos.line)
-        sema_note(s, theirs->pos, "and here");
-}
-
-// What is taken over from another phase must fit, and there must be some.
-static void check_from(Sema *s, const Phase *phase)
-{
-    if (!phase->from || phase->from->state != PHASE_DONE)
-        return;
-    const PhaseItem *item = phase->item;
-    check_patterns(s, phase, item->only);
-    check_patterns(s, phase, item->except);
-    Map theirs = map_new(s->arena);
-    for (int i = 0; i < phase->from->variables.count; i++) {
-        Variable *variable = phase->from->variables.at[i];
-        map_set(&theirs, variable->name, variable);
-    }
-    bool any = false;
-    for (int i = 0; i < phase->variables.count; i++) {
-        const Variable *mine = phase->variables.at[i];
-        const Variable *other = map_get(&theirs, mine->name);
-        if (!other || mine->is_frozen || other->is_frozen ||
-            (item->only && !matches_words(item->only, mine->name)) ||
-            (item->except && matches_words(item->except, mine->name)))
-            continue;
-        check_same_shape(s, phase, mine, other);
-        any = true;
-    }
-    if (!any)
-        sema_fail(s, item->from.pos,
-                  "nothing is taken over from `%s`: no "
-                  "weight has the same name in both",
-                  item->from.text);
-}
-
 // ---- all of it --------------------------------------------------------------
 
 static void export_phase(Sema *s, Phase *phase)
@@ -759,26 +462,14 @@ static void export_phase(Sema *s, Phase *phase)
     ExperimentPhase *out = ARENA_NEW(s->arena, ExperimentPhase);
     out->name = item->name.text;
     out->pos = item->name.pos;
-    out->from = item->from.text;
-    out->from_only = join_words(s, item->only);
-    out->from_except = join_words(s, item->except);
-    out->teacher = item->teacher.text;
     out->views = 1;
     phase->out = out;
-    if (item->from.text && !item->from_file)
-        phase->from = find_phase(s, phase, item->from, "start");
-    if (item->teacher.text)
-        phase->teacher = find_phase(s, phase, item->teacher, "teacher");
-    if (!item->from.text && (item->only || item->except))
-        sema_fail(s, item->name.pos,
-                  "`only` and `except` go with `from`: phase `%s` starts "
-                  "afresh",
-                  item->name.text);
+    from_resolve(s, phase);
 }
 
 static void elaborate_phase(Sema *s, Phase *phase)
 {
-    int errors = s->diags->error_count;
+    int failures = s->failures;
     export_phase(s, phase);
     memset(&s->build, 0, sizeof s->build);
     frame_push(s, FRAME_PHASE, phase->module, NULL, phase->item->name.pos);
@@ -789,12 +480,11 @@ static void elaborate_phase(Sema *s, Phase *phase)
     phase->state = PHASE_FAILED;
     if (s->stopped || !phase->out->batch)
         return;
-    bool ok = build_train(s, phase);
+    bool ok = build_train(s, phase, failures);
     frame_pop(s);
-    ok = ok && build_eval(s, phase);
-    if (ok)
-        check_from(s, phase);
-    if (s->diags->error_count == errors)
+    if (ok && build_eval(s, phase))
+        from_check(s, phase);
+    if (s->failures == failures)
         phase->state = PHASE_DONE;
 }
 

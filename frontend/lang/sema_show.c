@@ -1,5 +1,5 @@
-// `simcc show`: the sources with every parameter and option replaced by its
-// value, followed by what calls left to defaults.
+// `simcc show`: one program that needs no other file, with every parameter and
+// option replaced by its value, and what calls left to defaults as comments.
 #include <inttypes.h>
 #include <string.h>
 
@@ -19,9 +19,9 @@ static const char *print_value(Sema *s, Datum value)
     return text_string(&text);
 }
 
-static void add_edit(Sema *s, EditList *edits, const Expr *expr, Datum value)
+static void add_edit(Sema *s, EditList *edits, Span span, const char *text)
 {
-    Edit edit = {expr->span, print_value(s, value)};
+    Edit edit = {span, text};
     vec_push(s->arena, edits, edit);
     // Sources are edited from front to back; phases and params interleave.
     for (int i = edits->count - 1; i > 0; i--) {
@@ -38,19 +38,22 @@ static void add_edit(Sema *s, EditList *edits, const Expr *expr, Datum value)
 static EditList collect_edits(Sema *s, const Module *module)
 {
     EditList edits = {0};
+    // What is imported stands in the same text, further down.
+    for (int i = 0; i < module->program->imports.count; i++)
+        add_edit(s, &edits, module->program->imports.at[i].span, "");
     for (int i = 0; i < module->globals.entries.count; i++) {
         const Global *global = module->globals.entries.at[i].value;
         if (global->param)
-            add_edit(s, &edits, global->param->item->value,
-                     global->param->value);
+            add_edit(s, &edits, global->param->item->value->span,
+                     print_value(s, global->param->value));
     }
     for (int i = 0; i < s->phases.count; i++) {
         const Phase *phase = s->phases.at[i];
         for (int k = 0; phase->module == module && k < phase->options.count;
              k++)
             if (phase->options.at[k].value.kind != DATUM_TENSOR)
-                add_edit(s, &edits, phase->options.at[k].expr,
-                         phase->options.at[k].value);
+                add_edit(s, &edits, phase->options.at[k].expr->span,
+                         print_value(s, phase->options.at[k].value));
     }
     return edits;
 }

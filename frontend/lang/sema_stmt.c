@@ -86,7 +86,10 @@ static Variable *reuse(Sema *s, const Stmt *stmt, Variable *known,
                    "`%s` is declared twice; name the calls with `as`, or "
                    "share on purpose with shared(...)",
                    known->name);
-        sema_note(s, known->pos, "first here");
+        if (known->call_pos.line)
+            sema_note(s, known->call_pos, "first by this call");
+        else
+            sema_note(s, known->pos, "first here");
         sema_trace(s);
         return NULL;
     }
@@ -133,6 +136,7 @@ static Variable *make_variable(Sema *s, const Stmt *stmt, const char *name,
     Variable *variable = ARENA_NEW(s->arena, Variable);
     *variable = (Variable){.name = name,
                            .pos = stmt->pos,
+                           .call_pos = s->frame->call_pos,
                            .param = param.tensor,
                            .type = *type,
                            .is_state = stmt->kind == STMT_STATE,
@@ -170,12 +174,13 @@ static void exec_declaration(Sema *s, const Stmt *stmt)
     binding->variable = variable;
 }
 
-void variable_update(Sema *s, Binding *binding, Datum value, SourcePos pos)
+void variable_update(Sema *s, Binding *binding, Datum value, const Stmt *stmt)
 {
     Variable *variable = binding->variable;
     TensorType type = *graph_type(s->build.graph, variable->param);
-    Site site = {.pos = pos,
-                 .what = arena_printf(s->arena, "`%s`", variable->name)};
+    const Expr *const exprs[] = {stmt->value};
+    Site site = {stmt->pos, arena_printf(s->arena, "`%s`", variable->name), 1,
+                 &value, exprs};
     Datum fitted = tensor_fit(s, &site, value, type.rank, type.dims);
     if (fitted.kind != DATUM_TENSOR)
         return;
@@ -214,7 +219,7 @@ static void exec_update(Sema *s, const Stmt *stmt)
         return; // states stand still outside training
     Datum value = eval_expr(s, stmt->value);
     if (value.kind != DATUM_POISON)
-        variable_update(s, binding, value, stmt->pos);
+        variable_update(s, binding, value, stmt);
 }
 
 // ---- control flow -----------------------------------------------------------
@@ -255,7 +260,7 @@ static void exec_for(Sema *s, const Stmt *stmt)
 static void exec_return(Sema *s, const Stmt *stmt)
 {
     if (s->frame->kind == FRAME_PHASE || s->frame->kind == FRAME_OPTIMIZER) {
-        sema_fail(s, stmt->pos, "`return` belongs into a def");
+        sema_fail(s, stmt->pos, "`return` belongs in a def");
         return;
     }
     s->frame->result = eval_expr(s, stmt->value);
@@ -296,7 +301,7 @@ static bool needs_phase(Sema *s, const Stmt *stmt, const char *word)
     if (s->frame->kind == FRAME_PHASE)
         return true;
     if (s->frame->kind != FRAME_TEACHER)
-        sema_fail(s, stmt->pos, "`%s` belongs into a phase", word);
+        sema_fail(s, stmt->pos, "`%s` belongs in a phase", word);
     return false;
 }
 

@@ -114,7 +114,7 @@ static Datum fail_name(Sema *s, const Expr *expr, const Phase *teacher,
 }
 
 // Binds the teacher's options and inputs in its frame.
-static bool bind_inputs(Sema *s, const Expr *expr, const Phase *teacher,
+static void bind_inputs(Sema *s, const Expr *expr, const Phase *teacher,
                         const Datum *args)
 {
     for (int i = 0; i < teacher->options.count; i++) {
@@ -122,13 +122,9 @@ static bool bind_inputs(Sema *s, const Expr *expr, const Phase *teacher,
         frame_bind(s, s->frame, option->name, option->value, option->pos);
     }
     const Stmt *input = input_of(teacher);
-    int names = input ? input->words->count : 0;
-    if (expr->args->count > names)
-        return false;
     for (int i = 0; i < expr->args->count; i++)
         frame_bind(s, s->frame, input->words->at[i].text, args[i],
                    expr->args->at[i].value->pos);
-    return true;
 }
 
 static Datum run_needed(Sema *s, const Expr *expr, Phase *teacher,
@@ -138,22 +134,20 @@ static Datum run_needed(Sema *s, const Expr *expr, Phase *teacher,
     bool *keep = ARENA_ARRAY(s->arena, bool, body->count + 1);
     if (!find_needed(s, body, name, keep))
         return fail_name(s, expr, teacher, name);
+    const Stmt *input = input_of(teacher);
+    if (expr->args->count > (input ? input->words->count : 0))
+        return sema_fail(s, expr->pos,
+                         "phase `%s` has fewer inputs than arguments given",
+                         teacher->item->name.text);
     frame_push(s, FRAME_TEACHER, teacher->module,
                arena_printf(s->arena, "%s.%s", teacher->item->name.text, name),
                expr->pos);
-    Datum result = datum_poison();
-    if (bind_inputs(s, expr, teacher, args)) {
-        for (int i = 0; i < body->count; i++)
-            if (keep[i])
-                exec_stmt(s, body->at[i]);
-        const Binding *binding = frame_find(s->frame, name);
-        if (binding)
-            result = binding->value;
-    } else {
-        sema_fail(s, expr->pos,
-                  "phase `%s` has fewer inputs than arguments given",
-                  teacher->item->name.text);
-    }
+    bind_inputs(s, expr, teacher, args);
+    for (int i = 0; i < body->count; i++)
+        if (keep[i])
+            exec_stmt(s, body->at[i]);
+    const Binding *binding = frame_find(s->frame, name);
+    Datum result = binding ? binding->value : datum_poison();
     frame_pop(s);
     return result;
 }
@@ -163,7 +157,7 @@ Datum teacher_call(Sema *s, const Expr *expr, Phase *teacher, const char *name)
     enum { MAX_INPUTS = 8 };
     Datum args[MAX_INPUTS];
     if (teacher->state != PHASE_DONE)
-        return datum_poison(); // its own errors were reported
+        return s->failures++, datum_poison(); // its errors were reported
     if (expr->args->count > MAX_INPUTS)
         return sema_fail(s, expr->pos, "too many arguments");
     for (int i = 0; i < expr->args->count; i++) {

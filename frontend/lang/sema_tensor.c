@@ -17,6 +17,13 @@ void site_notes(Sema *s, const Site *site)
         const Expr *expr = site->exprs[i];
         if (site->values[i].kind != DATUM_TENSOR || !expr)
             continue;
+        bool said = false; // x + x: once is enough
+        for (int k = 0; k < i && expr->kind == EXPR_NAME; k++)
+            said =
+                said || (site->exprs[k] && site->exprs[k]->kind == EXPR_NAME &&
+                         strcmp(site->exprs[k]->text, expr->text) == 0);
+        if (said)
+            continue;
         const char *shape = tensor_shape_text(s, site->values[i]);
         const Binding *binding =
             expr->kind == EXPR_NAME ? frame_find(s->frame, expr->text) : NULL;

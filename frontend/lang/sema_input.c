@@ -1,0 +1,201 @@
+// The input statement: where images come from and what is done to them.
+#include <inttypes.h>
+#include <string.h>
+
+#include "frontend/lang/sema.h"
+
+static bool is_size(const char *name)
+{
+    return strcmp(name, "size") == 0;
+}
+
+// The size that images leave a pipeline with, 0 after a diagnostic.
+static int64_t pipeline_size(Sema *s, const Expr *expr, const DatumList *list)
+{
+    int64_t size = 0;
+    for (int i = 0; i < list->count; i++) {
+        if (list->at[i].kind != DATUM_AUGMENT) {
+            sema_fail(s, expr->pos,
+                      "item %d of the pipeline is no augmentation but %s", i,
+                      datum_describe(s->arena, list->at[i], s->build.graph));
+            return 0;
+        }
+        const Augment *augment = list->at[i].augment;
+        for (int k = 0; k < augment->row->count; k++)
+            if (is_size(augment->row->names[k]))
+                size = (int64_t)augment->args[k];
+    }
+    if (size == 0)
+        sema_fail(s, expr->pos,
+                  "nothing in the pipeline sets the images' size; add "
+                  "random_crop(size) or center_crop(size)");
+    return size;
+}
+
+static const DatumList *eval_pipeline(Sema *s, const Expr *expr, int64_t *size)
+{
+    Datum x = eval_expr(s, expr);
+    if (x.kind == DATUM_AUGMENT)
+        x = datum_list(s->arena, 1, &x);
+    if (x.kind != DATUM_LIST) {
+        if (x.kind != DATUM_POISON)
+            sema_fail(s, expr->pos,
+                      "a pipeline is a list of augmentations, not %s",
+                      datum_describe(s->arena, x, s->build.graph));
+        return NULL;
+    }
+    *size = pipeline_size(s, expr, x.list);
+    return *size ? x.list : NULL;
+}
+
+static ExperimentAugment export_augment(Sema *s, const Augment *augment)
+{
+    int count = augment->row->count;
+    double *args = ARENA_ARRAY(s->arena, double, count);
+    memcpy(args, augment->args, sizeof(double) * (size_t)count);
+    return (ExperimentAugment){.name = augment->row->name,
+                               .arg_count = count,
+                               .arg_names = augment->row->names,
+                               .args = args};
+}
+
+static void set_pipelines(Sema *s, ExperimentPhase *out,
+                          const DatumList *augment, const DatumList *evaluate)
+{
+    out->augment.count = out->evaluate.count = 0;
+    for (int i = 0; i < augment->count; i++)
+        vec_push(s->arena, &out->augment,
+                 export_augment(s, augment->at[i].augment));
+    for (int i = 0; evaluate && i < evaluate->count; i++)
+        vec_push(s->arena, &out->evaluate,
+                 export_augment(s, evaluate->at[i].augment));
+}
+
+// Evaluates both pipelines; false after a diagnostic.
+static bool eval_clauses(Sema *s, const Stmt *stmt, ExperimentPhase *out)
+{
+    const DatumList *lists[2] = {NULL, NULL};
+    const Expr *exprs[2] = {NULL, NULL};
+    int64_t sizes[2] = {0, 0};
+    for (int i = 0; i < stmt->clauses->count; i++) {
+        const Arg *clause = &stmt->clauses->at[i];
+        int which = strcmp(clause->name.text, "evaluate") == 0;
+        if (exprs[which]) {
+            sema_fail(s, clause->name.pos, "`%s` is given twice",
+                      clause->name.text);
+            return false;
+        }
+        exprs[which] = clause->value;
+        lists[which] = eval_pipeline(s, clause->value, &sizes[which]);
+        if (!lists[which])
+            return false;
+    }
+    if (!lists[0]) {
+        sema_fail(s, stmt->pos,
+                  "the input says nothing of its images' size; "
+                  "add `, augment [random_crop(size)]`");
+        return false;
+    }
+    if (lists[1] && sizes[0] != sizes[1]) {
+        sema_error(s, exprs[1]->pos,
+                   "evaluation images are %" PRId64
+                   " pixels wide, training images %" PRId64,
+                   sizes[1], sizes[0]);
+        sema_note(s, exprs[0]->pos, "the training pipeline");
+        return false;
+    }
+    set_pipelines(s, out, lists[0], lists[1]);
+    out->image_height = out->image_width = (int)sizes[0];
+    return true;
+}
+
+static void set_source(Sema *s, ExperimentPhase *out, const DataSource *source)
+{
+    out->views = (int)source->views;
+    out->labeled = source->labeled;
+    if (!source->labeled)
+        return;
+    Datum amount = *source->amount;
+    out->amount_rule = amount.kind == DATUM_ALL     ? AMOUNT_ALL
+                       : amount.kind == DATUM_FLOAT ? AMOUNT_FRACTION
+                                                    : AMOUNT_PER_CLASS;
+    out->amount = amount.kind == DATUM_ALL ? 0 : datum_number(amount);
+    (void)s;
+}
+
+static void set_classes(Sema *s, const Stmt *stmt, ExperimentPhase *out)
+{
+    const Binding *binding = frame_find(s->frame, "classes");
+    const Global *global = map_get(&s->build.phase->module->visible, "classes");
+    Datum classes = binding                   ? binding->value
+                    : global && global->param ? param_value(s, global->param)
+                                              : datum_none();
+    if (classes.kind == DATUM_INT && classes.whole > 0 &&
+        classes.whole <= (1 << 24))
+        out->classes = (int)classes.whole;
+    else if (classes.kind != DATUM_POISON)
+        sema_fail(s, stmt->pos,
+                  "labels need to know how many classes there are: param "
+                  "classes = 10");
+}
+
+static Datum add_input(Sema *s, const Stmt *stmt, const char *name, int rank,
+                       const int64_t *dims)
+{
+    Attr attrs[MAX_ATTRS] = {[INPUT_NAME] = {.text = name}};
+    TensorType type = type_make(s->options->dtype, rank, dims);
+    Site site = {.pos = stmt->pos,
+                 .what = arena_printf(s->arena, "`%s`", name)};
+    return tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
+}
+
+static bool check_input(Sema *s, const Stmt *stmt, Datum source)
+{
+    if (s->build.input) {
+        sema_error(s, stmt->pos, "a phase has one input");
+        sema_note(s, s->build.input->pos, "here");
+        return false;
+    }
+    s->build.input = stmt;
+    if (source.kind != DATUM_SOURCE) {
+        if (source.kind != DATUM_POISON)
+            sema_fail(s, stmt->value->pos,
+                      "an input comes from `unlabeled` or `labeled(amount)`, "
+                      "not from %s",
+                      datum_describe(s->arena, source, s->build.graph));
+        return false;
+    }
+    if (stmt->words->count <= 2)
+        return true;
+    sema_fail(s, stmt->words->at[2].pos,
+              "an input has images and labels, nothing more");
+    return false;
+}
+
+void exec_input(Sema *s, const Stmt *stmt)
+{
+    ExperimentPhase *out = s->build.phase->out;
+    const WordList *names = stmt->words;
+    for (int i = 0; i < names->count; i++)
+        frame_bind(s, s->frame, names->at[i].text, datum_poison(),
+                   names->at[i].pos);
+    Datum source = eval_expr(s, stmt->value);
+    bool ok = check_input(s, stmt, source);
+    if (!eval_clauses(s, stmt, out) || !ok)
+        return;
+    s->build.phase->input = source;
+    set_source(s, out, source.source);
+    if (out->labeled || names->count > 1)
+        set_classes(s, stmt, out);
+    int64_t rows = out->batch / s->options->ranks;
+    int64_t dims[] = {rows * out->views, 3, out->image_height,
+                      out->image_width};
+    Datum images = add_input(s, stmt, "images", 4, dims);
+    frame_bind(s, s->frame, names->at[0].text, images, names->at[0].pos);
+    if (names->count < 2)
+        return;
+    Datum labels = add_input(s, stmt, "labels", 1, &rows);
+    if (!out->labeled && s->build.training && labels.kind == DATUM_TENSOR)
+        s->build.hidden_labels = labels.tensor;
+    frame_bind(s, s->frame, names->at[1].text, labels, names->at[1].pos);
+}

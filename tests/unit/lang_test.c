@@ -1,0 +1,614 @@
+// The language: what programs mean. What wrong programs get is in
+// tests/golden/errors.
+#include <stdlib.h>
+
+#include "frontend/lang/experiment.h"
+#include "ir/eval.h"
+#include "ir/text_form.h"
+#include "tests/harness.h"
+
+static Arena *arena;
+static DiagList diags;
+
+static const char *write_file(const char *name, const char *text)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", test_folder(), name);
+    FILE *file = fopen(path, "w");
+    fputs(text, file);
+    fclose(file);
+    return arena_strdup(arena, path);
+}
+
+static Experiment *load_set(const char *text, int count, Setting *settings)
+{
+    if (!arena)
+        arena = arena_new();
+    diags = diag_list_new(arena);
+    LangOptions options = {.dtype = DT_F64,
+                           .ranks = 1,
+                           .setting_count = count,
+                           .settings = settings,
+                           .check_only = true};
+    return lang_load(arena, write_file("program.net", text), &options, &diags);
+}
+
+// A program without mistakes; ends the test after one.
+static Experiment *load(const char *text)
+{
+    Experiment *experiment = load_set(text, 0, NULL);
+    if (!experiment) {
+        for (int i = 0; i < diags.items.count; i++)
+            test_fail(__FILE__, __LINE__, "line %d: %s",
+                      diags.items.at[i].pos.line, diags.items.at[i].message);
+        exit(1);
+    }
+    for (int i = 0; i < experiment->phases.count; i++) {
+        const ExperimentPhase *phase = &experiment->phases.at[i];
+        const Graph *graphs[] = {phase->forward, phase->train, phase->eval};
+        for (int k = 0; k < 3; k++) {
+            const char *why = graphs[k] ? graph_verify(graphs[k], arena) : NULL;
+            if (why)
+                test_fail(__FILE__, __LINE__, "%s: %s", graphs[k]->name, why);
+        }
+    }
+    return experiment;
+}
+
+static const char *sgd = "optimizer sgd(w, g, rate = 0.1) {\n"
+                         "    state v = 0\n"
+                         "    v <- 0.5 * v + g\n"
+                         "    w <- w - rate * v\n"
+                         "}\n"
+                         "param classes = 4\n"
+                         "def scale(x) {\n"
+                         "    weight w[channels(x)] = 1\n"
+                         "    return x * w\n"
+                         "}\n";
+
+// A phase around some statements; images are [2,3,4,4].
+static Experiment *load_phase(const char *statements)
+{
+    return load(arena_printf(
+        arena ? arena : (arena = arena_new()),
+        "%sphase p(batch = 2, steps = 3) {\n"
+        "    input images, y = labeled(all), augment [center_crop(4)], "
+        "evaluate [center_crop(4)]\n"
+        "    minimize mean(scale(images) as first)\n"
+        "    using sgd()\n%s\n}\n",
+        sgd, statements));
+}
+
+static const Node *find_param(const Graph *graph, const char *name)
+{
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Node *node = &graph->nodes.at[i];
+        if (node->op == OP_PARAM &&
+            strcmp(node->attrs[PARAM_NAME].text, name) == 0)
+            return node;
+    }
+    return NULL;
+}
+
+static const char *role_of(const Graph *graph, const char *name)
+{
+    const Node *node = find_param(graph, name);
+    return node ? node->attrs[PARAM_ROLE].text : "absent";
+}
+
+static int count_op(const Graph *graph, Op op)
+{
+    int count = 0;
+    for (int i = 0; i < graph->nodes.count; i++)
+        count += graph->nodes.at[i].op == op;
+    return count;
+}
+
+static Value output(const Graph *graph, const char *name)
+{
+    for (int i = 0; i < graph->outputs.count; i++)
+        if (strcmp(graph->outputs.at[i].name, name) == 0)
+            return graph->outputs.at[i].value;
+    test_fail(__FILE__, __LINE__, "no output %s", name);
+    exit(1);
+}
+
+// The value of a reported scalar, with leaves bound to 1, 2, 3, ...; params
+// to their initial constants.
+static double report(const Graph *graph, const char *name)
+{
+    EvalBinding *bindings = ARENA_ARRAY(arena, EvalBinding, graph->nodes.count);
+    int count = 0;
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Node *node = &graph->nodes.at[i];
+        if (node->op != OP_PARAM && node->op != OP_INPUT)
+            continue;
+        int64_t elements = type_elements(&node->type);
+        double *data = ARENA_ARRAY(arena, double, elements);
+        for (int64_t k = 0; k < elements; k++)
+            data[k] = node->op == OP_INPUT ? (double)(k + 1)
+                                           : node->attrs[PARAM_SCALE].f;
+        bindings[count++] = (EvalBinding){i, data};
+    }
+    double **results = eval_graph(graph, arena, count, bindings);
+    return results[output(graph, name)][0];
+}
+
+static void check_report(const char *expression, double want)
+{
+    const char *text = arena_printf(arena ? arena : (arena = arena_new()),
+                                    "    report r = %s\n", expression);
+    Experiment *e = load_phase(text);
+    double got = report(e->phases.at[0].forward, "r");
+    if (fabs(got - want) > 1e-12 * (1 + fabs(want)))
+        test_fail(__FILE__, __LINE__, "%s is %.17g, not %.17g", expression, got,
+                  want);
+}
+
+// ---- syntax -----------------------------------------------------------------
+
+static void check_tree(const char *expression, const char *want)
+{
+    arena = arena ? arena : arena_new();
+    diags = diag_list_new(arena);
+    const char *path = write_file(
+        "tree.net", arena_printf(arena, "def f() = %s\n", expression));
+    const char *got = lang_dump_ast(arena, path, &diags);
+    want = arena_printf(arena, "def f() = %s\n", want);
+    const char *start = got ? strstr(got, "def") : NULL;
+    CHECK_TEXT(start ? start : "a syntax error", want);
+}
+
+TEST(operators_bind_as_documented)
+{
+    check_tree("a + b * c ^ d ^ e", "(a + (b * (c ^ (d ^ e))))");
+    check_tree("-a ^ 2", "(- (a ^ 2))");
+    check_tree("2 ^ -a", "(2 ^ (- a))");
+    check_tree("not a == b and c or d", "(((not (a == b)) and c) or d)");
+    check_tree("a - b - c", "((a - b) - c)");
+    check_tree("0..n + 1", "(0 .. (n + 1))");
+    check_tree("a @ f(x) as p", "(a @ (f(x) as p))");
+    check_tree("if a then b else c as q", "(if a then b else (c as q))");
+    check_tree("x.last[0](1, k = 2)", "x.last[0](1, k = 2)");
+    check_tree("f(x) as layer{g + 1}.{i}", "(f(x) as layer{(g + 1)}.{i})");
+    check_tree("a as downsample.0.for", "(a as downsample.0.for)");
+}
+
+TEST(numbers_and_percentages)
+{
+    check_tree("5%", "0.05");
+    check_tree("7%n", "(7 % n)");
+    check_tree("7 % n", "(7 % n)");
+    check_tree("7.5%(2)", "(7.5 % 2)");
+    check_tree("1e-4", "0.0001");
+    check_tree("0..4", "(0 .. 4)");
+    check_tree("1..=4", "(1 ..= 4)");
+    check_tree("\"a\\\"b\\n\"", "\"a\\\"b\\n\"");
+}
+
+TEST(newlines_end_statements_or_do_not)
+{
+    check_tree("f(1,\n   2\n)", "f(1, 2)");
+    check_tree("a +\n  b", "(a + b)");
+    check_tree("f(x)\n    as p", "(f(x) as p)");
+    check_tree("\n  if a\n  then b\n  else c", "(if a then b else c)");
+}
+
+// ---- compile-time values ----------------------------------------------------
+
+TEST(arithmetic_of_numbers)
+{
+    check_report("7 // 2", 3);
+    check_report("-7 // 2", -4);
+    check_report("-7 % 3", 2);
+    check_report("7 / 2", 3.5);
+    check_report("2^10", 1024);
+    check_report("2^-1", 0.5);
+    check_report("max(3, 4.5) + min(1, 2)", 5.5);
+    check_report("floor(2.7) // 2", 1);
+    check_report("int(3.9) + len([1, 2, 3])", 6);
+    check_report("sqrt(16) + abs(-2)", 6);
+    check_report("[3, 4, 6].last + [3, 4][0] + [1, 2][-1]", 11);
+    check_report("if \"a\" == \"a\" and not false then 1 else 2", 1);
+    check_report("if matches(\"bn1.bias\", [\"fc*\", \"*.bias\"]) then 1 "
+                 "else 2",
+                 1);
+}
+
+TEST(shapes_are_known_at_compile_time)
+{
+    check_report("numel(images)", 96);
+    check_report("shape(images)[1]", 3);
+    check_report("batch_size(images) * 100 + channels(images) * 10 + "
+                 "height(images)",
+                 234);
+    check_report("ndim(mean(images, over = \"hw\"))", 2);
+    check_report("ndim(mean(images, over = \"hw\", keep = true))", 4);
+    check_report("len(split(images, 4, axis = \"h\"))", 4);
+}
+
+// ---- tensors ----------------------------------------------------------------
+
+TEST(broadcasting)
+{
+    check_report("sum(images)", 96 * 97 / 2);
+    check_report("sum(images * 0 + 1)", 96);
+    check_report("sum(images * 0 + iota([3], axis = 0))", 2 * 16 * 3);
+    check_report("sum(iota([2, 1], axis = 0) + zeros([2, 5]))", 5);
+    check_report("sum(iota([2, 1], axis = 0) + iota([1, 3], axis = 1))", 9);
+    check_report("sum(zeros([2, 3]) + mean(ones([4])))", 6);
+    check_report("sum(2 - ones([3]))", 3);
+    check_report("sum(ones([3]) / 2)", 1.5);
+    check_report("sum((iota([3], axis = 0) - 1)^2)", 2);
+    check_report("sum(iota([5], axis = 0) // 2)", 0 + 0 + 1 + 1 + 2);
+    check_report("sum(iota([5], axis = 0) % 2)", 2);
+}
+
+TEST(comparisons_and_choices)
+{
+    check_report("sum(where(images > 95, 1, 0))", 1);
+    check_report("sum(where(images >= 95, 1, 0))", 2);
+    check_report("sum(images == 3)", 1);
+    check_report("sum(where(not (images < 3 or images > 5), images, 0))", 12);
+    check_report("sum(max(iota([4], axis = 0), 2))", 2 + 2 + 2 + 3);
+    check_report("where(true, 1, 2)", 1);
+}
+
+TEST(reductions_and_moves)
+{
+    check_report("sum(mean(images, over = \"nhw\"))", 32.5 + 48.5 + 64.5);
+    check_report("max_over(images)", 96);
+    check_report("sum(mean(images, over = [0, 2, 3]))", 145.5);
+    check_report("sum(slice(images, start = [0, 0, 0, 0], size = [1, 1, 1, "
+                 "3]))",
+                 6);
+    check_report("sum(pad(ones([2]), low = [1], high = [2], value = 5))", 17);
+    check_report("sum(concat([ones([2, 2]), zeros([2, 3])], axis = \"c\"))", 4);
+    check_report("sum(split(iota([4], axis = 0), 2)[1])", 5);
+    check_report("sum(ones([2, 3]) @ ones([3, 4]))", 24);
+    check_report("sum(transpose(iota([2, 3], axis = 1)) @ ones([2, 1]))", 6);
+    check_report("sum(sum_pool(ones([1, 1, 4, 4]), kernel = 2, stride = 2))",
+                 16);
+    check_report("sum(conv2d(ones([1, 1, 4, 4]), ones([1, 1, 3, 3]), pad = "
+                 "[1, 1, 0, 0]))",
+                 4 + 4 * 6 + 4 * 9);
+}
+
+// ---- functions --------------------------------------------------------------
+
+TEST(functions_take_defaults_names_and_recursion)
+{
+    Experiment *e = load(arena_printf(
+        arena = arena_new(),
+        "%sdef power(x, n = 2, plus = n) = x^n + plus\n"
+        "def factorial(n) = if n <= 1 then 1 else n * factorial(n - 1)\n"
+        "def twice(f, x) = f(f(x))\n"
+        "def first_above(list, limit) {\n"
+        "    for x in list {\n"
+        "        if x > limit { return x }\n"
+        "    }\n"
+        "}\n"
+        "phase p(batch = 2, steps = 3, scale_by = 2 * batch) {\n"
+        "    input images = unlabeled, augment [center_crop(4)]\n"
+        "    minimize mean(scale(images))\n"
+        "    using sgd()\n"
+        "    report a = power(3), b = power(3, plus = 1), c = power(n = 3, x "
+        "= 2)\n"
+        "    report d = factorial(10), e = twice(power, 1)\n"
+        "    report f = first_above([1, 5, 9], 4), g = scale_by\n"
+        "}\n",
+        sgd));
+    const Graph *graph = e->phases.at[0].forward;
+    CHECK_NEAR(report(graph, "a"), 11, 0);
+    CHECK_NEAR(report(graph, "b"), 10, 0);
+    CHECK_NEAR(report(graph, "c"), 11, 0);
+    CHECK_NEAR(report(graph, "d"), 3628800, 0);
+    CHECK_NEAR(report(graph, "e"), 11, 0);
+    CHECK_NEAR(report(graph, "f"), 5, 0);
+    CHECK_NEAR(report(graph, "g"), 4, 0);
+}
+
+TEST(imports_are_read_once_and_seen_through)
+{
+    arena = arena_new();
+    write_file("base.net", "param base = 7\ndef seven() = base\n");
+    write_file("left.net", "import \"base.net\"\ndef l() = seven()\n");
+    write_file("right.net", "import \"base.net\"\ndef r() = seven() + base\n");
+    Experiment *e = load(
+        arena_printf(arena,
+                     "import \"left.net\"\nimport \"right.net\"\n%s"
+                     "phase p(batch = 2, steps = 1) {\n"
+                     "    input images = unlabeled, augment [center_crop(4)]\n"
+                     "    minimize mean(scale(images))\n"
+                     "    using sgd()\n"
+                     "    report total = l() + r()\n"
+                     "}\n",
+                     sgd));
+    CHECK_NEAR(report(e->phases.at[0].forward, "total"), 21, 0);
+    CHECK_INT(e->params.count, 2);
+    CHECK_TEXT(e->params.at[0].name, "classes");
+}
+
+// ---- weights and states -----------------------------------------------------
+
+TEST(weights_are_named_by_the_calls_that_made_them)
+{
+    Experiment *e =
+        load_phase("    a = scale(scale(images) as inner) as outer.{1 + 1}\n"
+                   "    b = shared(scale(a) as first)\n"
+                   "    weight plain = normal(0.5)\n"
+                   "    minimize mean(a) + mean(b) + plain\n");
+    const Graph *train = e->phases.at[0].train;
+    CHECK_TEXT(role_of(train, "first.w"), "weight");
+    CHECK_TEXT(role_of(train, "inner.w"), "weight");
+    CHECK_TEXT(role_of(train, "outer.2.w"), "weight");
+    CHECK_TEXT(role_of(train, "optimizer.v.outer.2.w"), "slot");
+    const Node *plain = find_param(train, "plain");
+    CHECK(plain && plain->type.rank == 0);
+    CHECK(plain && strcmp(plain->attrs[PARAM_INIT].text, "normal") == 0);
+    CHECK_NEAR(plain ? plain->attrs[PARAM_SCALE].f : 0, 0.5, 0);
+    // Four weights, each with its slot.
+    CHECK_INT(count_op(train, OP_PARAM), 8);
+    CHECK_INT(count_op(train, OP_ASSIGN), 8);
+}
+
+static const char *running = "def running(x) {\n"
+                             "    state seen = 3\n"
+                             "    if training { seen <- seen + mean(x) }\n"
+                             "    return x * seen\n"
+                             "}\n";
+
+TEST(states_change_in_training_only)
+{
+    Experiment *e = load(arena_printf(
+        arena = arena_new(),
+        "%s%sphase p(batch = 2, steps = 3) {\n"
+        "    input images = unlabeled, augment [center_crop(4)], evaluate "
+        "[center_crop(4)]\n"
+        "    minimize mean(scale(images))\n"
+        "    using sgd()\n"
+        "    report r = mean(running(images) as a) / mean(images)\n"
+        "    report q = mean(inference(running(images) as b)) / "
+        "mean(images)\n"
+        "}\n",
+        sgd, running));
+    const ExperimentPhase *phase = &e->phases.at[0];
+    CHECK_TEXT(role_of(phase->train, "a.seen"), "state");
+    CHECK_NEAR(report(phase->train, "r"), 3 + 48.5, 1e-9);
+    CHECK_NEAR(report(phase->train, "q"), 3, 1e-9);
+    CHECK_NEAR(report(phase->eval, "r"), 3, 1e-9);
+    CHECK_INT(count_op(phase->eval, OP_ASSIGN), 0);
+    // first.w, its slot, a.seen; b.seen stands still.
+    CHECK_INT(count_op(phase->train, OP_ASSIGN), 3);
+    CHECK_INT(count_op(phase->forward, OP_ASSIGN), 0);
+}
+
+// w = 1, g = d mean(images * w) = mean over n, h, w of images / 3.
+TEST(optimizers_update_every_trained_weight)
+{
+    Experiment *e = load_phase("    report r = step / total_steps\n");
+    const Graph *train = e->phases.at[0].train;
+    int assigned = 0;
+    for (int i = 0; i < train->nodes.count; i++)
+        assigned += train->nodes.at[i].op == OP_ASSIGN;
+    CHECK_INT(assigned, 2);
+    CHECK_INT(count_op(train, OP_INPUT), 4);
+    CHECK_INT(count_op(e->phases.at[0].forward, OP_INPUT), 4);
+    CHECK_NEAR(report(train, "loss"), 48.5, 1e-9);
+}
+
+TEST(frozen_and_unreached_weights_are_left_alone)
+{
+    Experiment *e =
+        load_phase("    kept = scale(images) as kept\n"
+                   "    cut = stop_gradient(scale(images) as cut)\n"
+                   "    tuned = scale(images) as tuned\n"
+                   "    using sgd(rate = 1.0) on \"never\", \"tuned.*\"\n"
+                   "    weight never = 0\n"
+                   "    minimize mean(kept) + mean(cut) + mean(tuned)\n"
+                   "    freeze \"kept.*\"\n");
+    const Graph *train = e->phases.at[0].train;
+    CHECK_TEXT(role_of(train, "kept.w"), "weight");
+    CHECK_TEXT(role_of(train, "optimizer.v.kept.w"), "absent");
+    CHECK_TEXT(role_of(train, "optimizer.v.cut.w"), "absent");
+    CHECK_TEXT(role_of(train, "optimizer.v.never"), "absent");
+    CHECK_TEXT(role_of(train, "optimizer.v.tuned.w"), "slot");
+    CHECK_TEXT(role_of(train, "optimizer.v.first.w"), "slot");
+}
+
+// ---- phases -----------------------------------------------------------------
+
+static const char *two_phases =
+    "param size = 8 in 4..=16 # pixels\n"
+    "def net(x) = mean(scale(x) as body, over = \"hw\")\n"
+    "def head(h) = scale(h) as head\n"
+    "phase teach(batch = 4, epochs = 2.5, labels = 10) {\n"
+    "    input images, y = labeled(labels), augment [random_crop(size, "
+    "area_max = 0.5), flip()], evaluate [center_crop(size)]\n"
+    "    h = net(images)\n"
+    "    logits = head(h)\n"
+    "    minimize sum(logits, over = \"c\") - y\n"
+    "    using sgd()\n"
+    "    report top = sum(logits, over = \"c\")\n"
+    "}\n"
+    "phase learn(batch = 2, steps = 7) from teach except \"head.*\" with "
+    "teacher = teach {\n"
+    "    input images, y = unlabeled.views(2), augment [center_crop(size)], "
+    "evaluate [center_crop(size)]\n"
+    "    wanted = teacher.logits(images)\n"
+    "    again = teacher.h(images)\n"
+    "    h = head(net(images))\n"
+    "    minimize mean((wanted - h)^2)\n"
+    "    using sgd()\n"
+    "    report right = mean(h) + mean(y), size = mean(again)\n"
+    "}\n";
+
+TEST(phases_carry_their_settings)
+{
+    Experiment *e =
+        load(arena_printf(arena = arena_new(), "%s%s", sgd, two_phases));
+    CHECK_TEXT(e->name, "program");
+    CHECK_INT(e->phases.count, 2);
+    const ExperimentPhase *teach = &e->phases.at[0], *learn = &e->phases.at[1];
+    CHECK_INT(teach->batch, 4);
+    CHECK_NEAR(teach->epochs, 2.5, 0);
+    CHECK_INT(teach->steps, 0);
+    CHECK(teach->labeled);
+    CHECK_INT(teach->amount_rule, AMOUNT_PER_CLASS);
+    CHECK_NEAR(teach->amount, 10, 0);
+    CHECK_INT(teach->classes, 4);
+    CHECK_INT(teach->image_height, 8);
+    CHECK_INT(teach->augment.count, 2);
+    CHECK_TEXT(teach->augment.at[0].name, "random_crop");
+    CHECK_TEXT(teach->augment.at[0].arg_names[2], "area_max");
+    CHECK_NEAR(teach->augment.at[0].args[2], 0.5, 0);
+    CHECK_NEAR(teach->augment.at[0].args[1], 0.08, 0);
+    CHECK_INT(teach->evaluate.count, 1);
+    CHECK_INT(learn->steps, 7);
+    CHECK_INT(learn->views, 2);
+    CHECK(!learn->labeled);
+    CHECK_TEXT(learn->from, "teach");
+    CHECK(!learn->from_only);
+    CHECK_TEXT(learn->from_except, "head.*");
+    CHECK_TEXT(learn->teacher, "teach");
+    CHECK_TEXT(e->params.at[1].doc, "pixels");
+    CHECK_TEXT(e->params.at[1].range, "in 4..=16");
+    CHECK_TEXT(e->params.at[1].value, "8");
+}
+
+TEST(a_teacher_is_frozen_and_shared_by_its_calls)
+{
+    Experiment *e =
+        load(arena_printf(arena = arena_new(), "%s%s", sgd, two_phases));
+    const ExperimentPhase *learn = &e->phases.at[1];
+    CHECK_TEXT(role_of(learn->train, "teacher.body.w"), "frozen");
+    CHECK_TEXT(role_of(learn->train, "teacher.head.w"), "frozen");
+    CHECK_TEXT(role_of(learn->train, "body.w"), "weight");
+    CHECK_TEXT(role_of(learn->train, "optimizer.v.teacher.body.w"), "absent");
+    CHECK_INT(count_op(learn->train, OP_STOP_GRADIENT), 2);
+}
+
+// Labels of unlabelled images are for evaluation: training must not see them.
+TEST(hidden_labels_stay_out_of_training)
+{
+    Experiment *e =
+        load(arena_printf(arena = arena_new(), "%s%s", sgd, two_phases));
+    const ExperimentPhase *learn = &e->phases.at[1];
+    CHECK_INT(count_op(learn->train, OP_INPUT), 1);
+    CHECK_INT(learn->train->outputs.count, 2);
+    CHECK_INT(learn->forward->outputs.count, 2);
+    CHECK_INT(count_op(learn->eval, OP_INPUT), 2);
+    CHECK_INT(learn->eval->outputs.count, 3);
+}
+
+TEST(evaluation_keeps_one_number_an_image)
+{
+    Experiment *e =
+        load(arena_printf(arena = arena_new(), "%s%s", sgd, two_phases));
+    const ExperimentPhase *teach = &e->phases.at[0];
+    CHECK_INT(graph_type(teach->eval, output(teach->eval, "loss"))->rank, 1);
+    CHECK_INT(graph_type(teach->eval, output(teach->eval, "top"))->dims[0], 4);
+    CHECK_INT(graph_type(teach->train, output(teach->train, "loss"))->rank, 0);
+    CHECK_INT(graph_type(teach->train, output(teach->train, "top"))->rank, 0);
+}
+
+TEST(settings_reach_params_and_phases)
+{
+    Setting settings[] = {{"size", "16", false},
+                          {"teach.labels", "5%", false},
+                          {"teach.batch", "2 * 3", false},
+                          {"learn.steps", "9", false}};
+    Experiment *e =
+        load_set(arena_printf(arena = arena_new(), "%s%s", sgd, two_phases), 4,
+                 settings);
+    CHECK(e != NULL);
+    if (!e)
+        return;
+    CHECK_INT(e->phases.at[0].image_width, 16);
+    CHECK_INT(e->phases.at[0].batch, 6);
+    CHECK_INT(e->phases.at[0].amount_rule, AMOUNT_FRACTION);
+    CHECK_NEAR(e->phases.at[0].amount, 0.05, 1e-15);
+    CHECK_INT(e->phases.at[1].steps, 9);
+    CHECK(e->params.at[1].from_command_line);
+    for (int i = 0; i < 4; i++)
+        CHECK(settings[i].used);
+    CHECK(strstr(e->resolved, "param size = 16 in 4..=16 # pixels"));
+    CHECK(strstr(e->resolved,
+                 "phase teach(batch = 6, epochs = 2.5, labels = 0.05) {"));
+    CHECK(strstr(e->resolved, "flip(p = 0.5)"));
+    CHECK(strstr(e->resolved, "using sgd(rate = 0.1)"));
+}
+
+TEST(shown_programs_mean_the_same)
+{
+    Setting settings[] = {{"size", "12", false}, {"teach.epochs", "9", false}};
+    Experiment *first =
+        load_set(arena_printf(arena = arena_new(), "%s%s", sgd, two_phases), 2,
+                 settings);
+    CHECK(first != NULL);
+    if (!first)
+        return;
+    Experiment *second = load(first->resolved);
+    Text a = text_new(arena), b = text_new(arena);
+    graph_print(first->phases.at[1].train, &a);
+    graph_print(second->phases.at[1].train, &b);
+    CHECK_TEXT(text_string(&a), text_string(&b));
+}
+
+TEST(reshaped_weights_of_another_phase_are_an_error)
+{
+    const char *text =
+        arena_printf(arena = arena_new(),
+                     "%sphase a(batch = 2, steps = 1) {\n"
+                     "    input images = unlabeled, augment [center_crop(4)]\n"
+                     "    minimize mean(scale(images))\n"
+                     "    using sgd()\n"
+                     "}\n"
+                     "phase b(batch = 2, steps = 1) from a {\n"
+                     "    input images = unlabeled, augment [center_crop(4)]\n"
+                     "    minimize mean(scale(mean(images, over = \"c\")))\n"
+                     "    using sgd()\n"
+                     "}\n",
+                     sgd);
+    CHECK(load_set(text, 0, NULL) == NULL);
+    CHECK_INT(diags.error_count, 1);
+    CHECK(strstr(diags.items.at[0].message, "`w` is f64[4] in `b` but f64[3] "
+                                            "in `a`"));
+}
+
+// ---- the models that come with it -------------------------------------------
+
+static void check_model(const char *path, int count, Setting *settings)
+{
+    arena = arena_new();
+    diags = diag_list_new(arena);
+    LangOptions options = {.dtype = DT_F32,
+                           .ranks = 1,
+                           .setting_count = count,
+                           .settings = settings};
+    Experiment *e = lang_load(arena, path, &options, &diags);
+    if (!e)
+        test_fail(__FILE__, __LINE__, "%s: %s", path,
+                  diags.items.count ? diags.items.at[0].message : "?");
+    for (int i = 0; e && i < e->phases.count; i++) {
+        const char *why = graph_verify(e->phases.at[i].train, arena);
+        if (why)
+            test_fail(__FILE__, __LINE__, "%s", why);
+    }
+    arena_free(arena);
+    arena = NULL;
+}
+
+TEST(models_are_without_mistakes)
+{
+    check_model("models/quickstart.net", 0, NULL);
+    check_model("models/simclrv2.net", 0, NULL);
+}
+
+TEST(the_largest_published_net_elaborates)
+{
+    Setting settings[] = {{"depth", "152", false},
+                          {"width", "3", false},
+                          {"sk_ratio", "0.0625", false}};
+    check_model("models/simclrv2.net", 3, settings);
+}
