@@ -3,9 +3,7 @@
 #ifndef SIMCC_PASSES_LAYOUT_H
 #define SIMCC_PASSES_LAYOUT_H
 
-#include "passes/pass.h"
-
-PassFunction pass_layout;
+#include "ir/graph.h"
 
 // Channels to a block: the floats of one 512-bit register, or two of 256 bits.
 enum { LAYOUT_BLOCK = 16 };
