@@ -489,6 +489,39 @@ TEST(compiled_training_step_agrees)
     }
 }
 
+// A small net that the passes put into blocks of channels, and its update. The
+// pool sees exact numbers only, of which float and double choose the same.
+TEST(compiled_net_in_blocks_agrees)
+{
+    Graph *g = new_graph("blocks");
+    const int64_t one[] = {1, 1}, two[] = {2, 2}, pad[] = {1, 1, 1, 1};
+    const int64_t window[] = {3, 3, 2, 2, 0, 0, 1, 1};
+    Value x = input(g, "x", DT_F32, 4, L(3, 3, 13, 12));
+    Value w[] = {param(g, "w0", DT_F32, 4, L(16, 3, 3, 3)),
+                 param(g, "w1", DT_F32, 4, L(32, 16, 3, 3)),
+                 param(g, "w2", DT_F32, 4, L(32, 32, 3, 3)),
+                 param(g, "gain", DT_F32, 1, L(32))};
+    Value y = conv(g, OP_CONV2D, x, w[0], one, pad, NULL);
+    y = pool(g, OP_MAX_POOL, 1, build_unary(g, OP_RELU, y), 0, window, NULL, 0);
+    y = conv(g, OP_CONV2D, y, w[1], two, pad, NULL);
+    y = build_unary(g, OP_TANH,
+                    build_binary(g, OP_MUL, y, build_const_like(g, y, 0.01)));
+    Value z = conv(g, OP_CONV2D, y, w[2], one, pad, NULL);
+    TensorType type = *graph_type(g, z);
+    Value gain = build_broadcast(g, w[3], 4, type.dims, L(1));
+    z = build_binary(g, OP_ADD, y, build_binary(g, OP_MUL, z, gain));
+    Value means = build_reduce(g, OP_REDUCE_SUM, z, 2, L(2, 3));
+    Value loss = build_reduce(
+        g, OP_REDUCE_SUM, build_binary(g, OP_MUL, means, means), 2, L(0, 1));
+    Value gradients[4], culprit;
+    CHECK(autodiff(g, loss, 4, w, gradients, &culprit));
+    for (int i = 0; i < 4; i++)
+        build_assign(g, w[i], gradients[i]);
+    graph_add_output(g, "means", means);
+    graph_add_output(g, "z", z);
+    check_graph("blocks", g);
+}
+
 // ---- accuracy ---------------------------------------------------------------
 
 static int64_t ulps(float a, float b)
