@@ -19,5 +19,12 @@ bool conv_taps_takes_data(const ConvShape *shape);
 int64_t conv_taps_data(Lowering *lower, const ConvShape *shape, Value value);
 bool conv_taps_takes_weights(const ConvShape *shape);
 int64_t conv_taps_weights(Lowering *lower, const ConvShape *shape, Value value);
+// The value [o, c, kh, kw] in the order that shape->op reads it in (taps.h).
+Place conv_pack_weights(Lowering *lower, const ConvShape *shape, Value weights,
+                        const char *label);
+
+// conv_winograd.c: the same for 3x3 windows at stride 1, on maps where it pays.
+bool conv_winograd_takes(const ConvShape *shape);
+int64_t conv_winograd(Lowering *lower, const ConvShape *shape, Value value);
 
 #endif

@@ -28,8 +28,8 @@ static bool is_blocked(const ConvShape *s)
 // In the packed order [written/16, kh, read/16, kw, 16 read, 16 written],
 // copied from a tensor laid out [o, c, kh, kw]. Forward reads c and writes o;
 // by data, the other way round.
-static Place pack_weights(Lowering *lower, const ConvShape *s, Value weights,
-                          const char *label)
+Place conv_pack_weights(Lowering *lower, const ConvShape *s, Value weights,
+                        const char *label)
 {
     bool forward = s->op == OP_CONV2D;
     int64_t written = forward ? s->o : s->c, read = forward ? s->c : s->o;
@@ -130,8 +130,8 @@ int64_t conv_taps_data(Lowering *lower, const ConvShape *s, Value value)
     Value weights = node->inputs[forward ? 1 : 0];
     Place args[3];
     args[0] = value_place(lower, data);
-    args[1] = pack_weights(lower, s, weights,
-                           arena_printf(lower->arena, "%s: weights", label));
+    args[1] = conv_pack_weights(
+        lower, s, weights, arena_printf(lower->arena, "%s: weights", label));
     args[2] = value_new_buffer(lower, value);
     int64_t row_phases = forward ? 1 : min_i64(s->sh, s->h);
     int64_t col_phases = forward ? 1 : min_i64(s->sw, s->w);

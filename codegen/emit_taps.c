@@ -34,37 +34,13 @@ static int64_t map_elements(int64_t rows, int64_t cols)
     return rows * cols * TAPS_BLOCK;
 }
 
-// sums += x[pixel][c] * w[block][c] for the read channel c. x and w point at
-// channel 0 of one tap.
-static void add_channel(const Tile *tile, const bool *valid, LLVMValueRef x,
-                        LLVMValueRef w, LLVMValueRef c)
-{
-    const Emit *e = tile->emit;
-    int blocks = tile->taps->tile.blocks;
-    LLVMValueRef weights[TAPS_MAX_TILE];
-    LLVMValueRef wc = emit_offset(
-        e, DT_F32, w, LLVMBuildMul(e->builder, c, emit_i64(e, TAPS_BLOCK), ""));
-    LLVMValueRef xc = emit_offset(e, DT_F32, x, c);
-    for (int b = 0; b < blocks; b++)
-        weights[b] = taps_load(e, taps_at(e, wc, b * weight_block(tile->taps)));
-    for (int p = 0; p < tile->pixels; p++) {
-        if (!valid[p])
-            continue;
-        int64_t at = p * tile->taps->cols.in_step * TAPS_BLOCK;
-        LLVMValueRef one = taps_load_splat(e, taps_at(e, xc, at));
-        for (int b = 0; b < blocks; b++)
-            taps_add_product(e, tile->sums[p * blocks + b], one, weights[b]);
-    }
-}
-
 static void add_tap(const Tile *tile, const bool *valid, LLVMValueRef x,
                     LLVMValueRef w)
 {
-    const Emit *e = tile->emit;
-    EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, TAPS_UNROLL);
-    for (int u = 0; u < TAPS_UNROLL; u++)
-        add_channel(tile, valid, x, w, taps_add(e, channels.index, u));
-    emit_loop_end(e, &channels);
+    const KernelTaps *taps = tile->taps;
+    TapsTile sums = {tile->pixels, taps->tile.blocks, tile->sums,
+                     taps->cols.in_step * TAPS_BLOCK, weight_block(taps)};
+    taps_multiply(tile->emit, &sums, valid, x, w);
 }
 
 // All taps of all pixels are inside: a loop over them.
@@ -72,11 +48,8 @@ static void add_inner_taps(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
 {
     const Emit *e = tile->emit;
     const TapAxis *cols = &tile->taps->cols;
-    bool valid[TAPS_MAX_TILE];
-    for (int p = 0; p < tile->pixels; p++)
-        valid[p] = true;
     EmitLoop taps = taps_loop(e, 0, cols->taps, 1);
-    add_tap(tile, valid,
+    add_tap(tile, NULL,
             taps_step(e, x, taps.index, cols->tap_step * TAPS_BLOCK),
             taps_step(e, w, taps.index,
                       cols->weight_step * TAPS_BLOCK * TAPS_BLOCK));

@@ -8,7 +8,6 @@
 
 enum {
     TAPS_MAX_TILE = 32, // vectors held in a register tile
-    TAPS_UNROLL = 1,    // read channels per round of the innermost loop
 };
 
 // index * step + first
@@ -38,7 +37,23 @@ LLVMValueRef *taps_variables(const Emit *e, int count);
 LLVMValueRef taps_get(const Emit *e, LLVMValueRef variable);
 void taps_set(const Emit *e, LLVMValueRef variable, LLVMValueRef value);
 void taps_set_zero(const Emit *e, LLVMValueRef variable);
-// variable += a * b, fused where the target can.
+// A register tile of sums[pixel][block], and how to read what is multiplied:
+// numbers x of pixels `pixel_step` elements apart, vectors w of blocks
+// `block_step` elements apart.
+typedef struct TapsTile {
+    int pixels, blocks;
+    LLVMValueRef *sums; // variables
+    int64_t pixel_step, block_step;
+} TapsTile;
+
+// sums += x[pixel][c] * w[block][c] over the channels c of one block, for the
+// pixels that are valid (NULL = all). x and w point at channel 0.
+void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
+                   LLVMValueRef x, LLVMValueRef w);
+// a * b + c, fused where the target can.
+LLVMValueRef taps_fused(const Emit *e, LLVMValueRef a, LLVMValueRef b,
+                        LLVMValueRef c);
+// variable += a * b, as taps_fused.
 void taps_add_product(const Emit *e, LLVMValueRef variable, LLVMValueRef a,
                       LLVMValueRef b);
 

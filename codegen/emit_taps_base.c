@@ -117,16 +117,46 @@ void taps_set_zero(const Emit *e, LLVMValueRef variable)
     taps_set(e, variable, emit_const(e, DT_F32, TAPS_BLOCK, 0));
 }
 
+LLVMValueRef taps_fused(const Emit *e, LLVMValueRef a, LLVMValueRef b,
+                        LLVMValueRef c)
+{
+    LLVMValueRef args[] = {a, b, c};
+    if (e->target->fma)
+        return emit_intrinsic(e, "llvm.fma", 3, args);
+    return LLVMBuildFAdd(e->builder, LLVMBuildFMul(e->builder, a, b, ""), c,
+                         "");
+}
+
 void taps_add_product(const Emit *e, LLVMValueRef variable, LLVMValueRef a,
                       LLVMValueRef b)
 {
-    LLVMValueRef sum = taps_get(e, variable);
-    if (e->target->fma) {
-        LLVMValueRef args[] = {a, b, sum};
-        sum = emit_intrinsic(e, "llvm.fma", 3, args);
-    } else {
-        sum = LLVMBuildFAdd(e->builder, LLVMBuildFMul(e->builder, a, b, ""),
-                            sum, "");
+    taps_set(e, variable, taps_fused(e, a, b, taps_get(e, variable)));
+}
+
+// ---- products ---------------------------------------------------------------
+
+static void multiply_channel(const Emit *e, const TapsTile *tile,
+                             const bool *valid, LLVMValueRef x, LLVMValueRef w)
+{
+    LLVMValueRef weights[TAPS_MAX_TILE];
+    for (int b = 0; b < tile->blocks; b++)
+        weights[b] = taps_load(e, taps_at(e, w, b * tile->block_step));
+    for (int p = 0; p < tile->pixels; p++) {
+        if (valid && !valid[p])
+            continue;
+        LLVMValueRef one =
+            taps_load_splat(e, taps_at(e, x, p * tile->pixel_step));
+        for (int b = 0; b < tile->blocks; b++)
+            taps_add_product(e, tile->sums[p * tile->blocks + b], one,
+                             weights[b]);
     }
-    taps_set(e, variable, sum);
+}
+
+void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
+                   LLVMValueRef x, LLVMValueRef w)
+{
+    EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, 1);
+    multiply_channel(e, tile, valid, taps_step(e, x, channels.index, 1),
+                     taps_step(e, w, channels.index, TAPS_BLOCK));
+    emit_loop_end(e, &channels);
 }

@@ -288,6 +288,12 @@ void kernel_seal(Arena *arena, Kernel *kernel)
     else if (kernel->kind == KERNEL_TAPS || kernel->kind == KERNEL_TAPS_WEIGHTS)
         taps_text(&text, kernel->kind == KERNEL_TAPS ? "taps" : "taps weights",
                   &kernel->taps);
+    else if (kernel->kind == KERNEL_WINOGRAD ||
+             kernel->kind == KERNEL_WINOGRAD_WEIGHTS)
+        winograd_text(&text,
+                      kernel->kind == KERNEL_WINOGRAD ? "winograd"
+                                                      : "winograd weights",
+                      &kernel->winograd);
     else
         text_loop(&text, kernel);
     kernel->text = text_string(&text);

@@ -4,6 +4,7 @@
 #define SIMCC_CODEGEN_KERNEL_H
 
 #include "codegen/taps.h"
+#include "codegen/winograd.h"
 #include "ir/base/text.h"
 #include "ir/graph.h"
 
@@ -59,6 +60,8 @@ typedef enum KernelKind {
     KERNEL_POOL,
     KERNEL_TAPS,         // emit_taps.c
     KERNEL_TAPS_WEIGHTS, // emit_taps_weights.c
+    KERNEL_WINOGRAD,     // emit_winograd.c
+    KERNEL_WINOGRAD_WEIGHTS,
 } KernelKind;
 
 typedef struct Kernel {
@@ -70,9 +73,11 @@ typedef struct Kernel {
     VEC(KernelStore) stores;
     int arg_count;
     KernelSplit split;
-    KernelPool pool;  // KERNEL_POOL; args are the op's inputs, then its output
-    KernelTaps taps;  // KERNEL_TAPS*; args are x, weights, y or x, dy, dw
-    const char *text; // canonical form: the key
+    KernelPool pool; // KERNEL_POOL; args are the op's inputs, then its output
+    KernelTaps taps; // KERNEL_TAPS*; args are x, weights, y or x, dy, dw
+    KernelWinograd winograd; // KERNEL_WINOGRAD*; args are x, weights, y or
+                             // weights, transformed weights
+    const char *text;        // canonical form: the key
     const char *symbol;
 } Kernel;
 

@@ -114,30 +114,33 @@ static int64_t row_cost(int64_t count, int64_t pixels, int64_t blocks)
     return cost + (count % pixels ? tile_cost(count % pixels, blocks) : 0);
 }
 
-static void choose_register_tile(KernelTaps *taps, int vector_bytes)
+void taps_choose_register_tile(int64_t count, int64_t out_blocks,
+                               int vector_bytes, int *tile_pixels,
+                               int *tile_blocks)
 {
-    int64_t best = 0, count = max_i64(1, taps->cols.count);
-    taps->tile.pixels = taps->tile.blocks = 1;
+    int64_t best = 0;
+    *tile_pixels = *tile_blocks = 1;
     for (int blocks = 1; blocks <= MAX_TILE_BLOCKS; blocks++)
         for (int pixels = 1; pixels <= min_i64(count, MAX_TILE_PIXELS) &&
                              fits_registers(pixels, blocks, vector_bytes);
              pixels++) {
-            if (taps->out_blocks % blocks)
+            if (out_blocks % blocks)
                 continue;
             int64_t cost =
-                row_cost(count, pixels, blocks) * (taps->out_blocks / blocks);
+                row_cost(count, pixels, blocks) * (out_blocks / blocks);
             if (best && cost >= best)
                 continue;
             best = cost;
-            taps->tile.pixels = pixels;
-            taps->tile.blocks = blocks;
+            *tile_pixels = pixels;
+            *tile_blocks = blocks;
         }
 }
 
 void taps_choose_tile(KernelTaps *taps, int vector_bytes)
 {
-    choose_register_tile(taps, vector_bytes);
     TapTile *tile = &taps->tile;
+    taps_choose_register_tile(max_i64(1, taps->cols.count), taps->out_blocks,
+                              vector_bytes, &tile->pixels, &tile->blocks);
     int64_t group = tile->blocks * TAPS_BLOCK; // written channels per task
     int64_t flops = 2 * taps->cols.count * taps->rows.taps * taps->cols.taps *
                     taps->in_blocks * TAPS_BLOCK * group;

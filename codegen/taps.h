@@ -59,6 +59,10 @@ bool taps_inside(const TapAxis *axis, int64_t first, int64_t count);
 // Whether the tap of the pixel is.
 bool tap_inside(const TapAxis *axis, int64_t pixel, int64_t tap);
 
+// The register tile for rows of `count` pixels.
+void taps_choose_register_tile(int64_t count, int64_t out_blocks,
+                               int vector_bytes, int *tile_pixels,
+                               int *tile_blocks);
 // Chooses the tile for a target with vectors of so many bytes.
 void taps_choose_tile(KernelTaps *taps, int vector_bytes);
 void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes);

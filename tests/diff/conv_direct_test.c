@@ -238,8 +238,9 @@ static const char *shape_string(Arena *arena, const Shape *s, const char *cpu)
                         (int)s->pad[2], (int)s->pad[3]);
 }
 
-static void check_shape(const Shape *s, GraphOf *graph_of, const char *cpu,
-                        Random *random)
+// Returns the bytes of scratch memory per thread.
+static int64_t check_shape(const Shape *s, GraphOf *graph_of, const char *cpu,
+                           Random *random)
 {
     Arena *arena = arena_new();
     Graph *graph = graph_of(arena, s);
@@ -251,12 +252,14 @@ static void check_shape(const Shape *s, GraphOf *graph_of, const char *cpu,
     const char *what = shape_string(arena, s, cpu);
     float *one = run(&build, arena, 1, count, bindings, &total);
     float *two = run(&build, arena, 2, count, bindings, &total);
-    compare(&build, what, one, want, 1e-6);
+    compare(&build, what, one, want, 2e-6);
     if (memcmp(one, two, (size_t)total * sizeof *one) != 0)
         test_fail(__FILE__, __LINE__, "%s: two threads give other bits", what);
+    int64_t scratch = build.plan.scratch_bytes;
     code_free(build.image);
     codegen_free(build.codegen);
     arena_free(arena);
+    return scratch;
 }
 
 static void check_random(GraphOf *graph_of, const char *cpu, uint64_t seed,
@@ -266,6 +269,35 @@ static void check_random(GraphOf *graph_of, const char *cpu, uint64_t seed,
     for (int i = 0; i < count; i++) {
         Shape shape = draw_shape(&random, blocks);
         check_shape(&shape, graph_of, cpu, &random);
+    }
+}
+
+// 3x3 windows at stride 1 on maps of many tiles: Winograd's algorithm, which
+// alone has scratch memory.
+static Shape draw_winograd_shape(Random *random)
+{
+    Shape s = {.n = draw(random, 2, 3),
+               .c = 16 * draw(random, 1, 5),
+               .h = draw(random, 21, 33),
+               .w = draw(random, 21, 33),
+               .o = 16 * draw(random, 1, 5),
+               .kh = 3,
+               .kw = 3,
+               .sh = 1,
+               .sw = 1};
+    for (int i = 0; i < 4; i++)
+        s.pad[i] = draw(random, 0, 2);
+    s.oh = shape_windows(s.h, 3, 1, s.pad[0], s.pad[2]);
+    s.ow = shape_windows(s.w, 3, 1, s.pad[1], s.pad[3]);
+    return s;
+}
+
+static void check_winograd(const char *cpu, uint64_t seed, int count)
+{
+    Random random = {seed};
+    for (int i = 0; i < count; i++) {
+        Shape shape = draw_winograd_shape(&random);
+        CHECK(check_shape(&shape, conv_graph, cpu, &random) > 0);
     }
 }
 
@@ -304,6 +336,24 @@ TEST(blocked_convolutions_of_networks)
     Random random = {4};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         check_shape(&shapes[i], conv_graph, "native", &random);
+}
+
+TEST(winograd_convolutions)
+{
+    check_winograd("native", 7, 3);
+}
+
+TEST(winograd_convolutions_with_256_bit_vectors)
+{
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("x86-64-v3"))
+        test_skip("needs AVX2");
+    check_winograd("x86-64-v3", 8, 1);
+}
+
+TEST(winograd_convolutions_with_128_bit_vectors)
+{
+    check_winograd("x86-64", 9, 1);
 }
 
 TEST(blocked_pools)

@@ -1,0 +1,84 @@
+// Convolutions of 3x3 windows at stride 1 by Winograd's algorithm, forward and
+// by data: weights are packed and transformed in each step.
+#include "codegen/codegen_impl.h"
+#include "codegen/conv.h"
+
+// By data, x[j] gets dy[i] * w[t] where i = j + pad - t: the same sum with the
+// taps in reverse order, over dy with 2 - pad zeros around.
+static KernelWinograd winograd_of(const ConvShape *s)
+{
+    KernelWinograd k = {.in_blocks = s->c / TAPS_BLOCK,
+                        .out_blocks = s->o / TAPS_BLOCK,
+                        .h = s->h,
+                        .w = s->w,
+                        .oh = s->oh,
+                        .ow = s->ow,
+                        .top = s->top,
+                        .left = s->left};
+    if (s->op == OP_CONV2D)
+        return k;
+    return (KernelWinograd){.in_blocks = k.out_blocks,
+                            .out_blocks = k.in_blocks,
+                            .flip = true,
+                            .h = k.oh,
+                            .w = k.ow,
+                            .oh = k.h,
+                            .ow = k.w,
+                            .top = 2 - k.top,
+                            .left = 2 - k.left};
+}
+
+bool conv_winograd_takes(const ConvShape *s)
+{
+    if (!conv_taps_takes_data(s) || s->kh != 3 || s->kw != 3 || s->sh != 1 ||
+        s->sw != 1)
+        return false;
+    KernelWinograd k = winograd_of(s);
+    return winograd_pays(&k, s->n);
+}
+
+// The packed weights, transformed; see winograd.h.
+static Place transform_weights(Lowering *lower, const KernelWinograd *winograd,
+                               Place packed, const char *label)
+{
+    Kernel kernel = {.kind = KERNEL_WINOGRAD_WEIGHTS, .arg_count = 2};
+    kernel.winograd.in_blocks = winograd->in_blocks;
+    kernel.winograd.out_blocks = winograd->out_blocks;
+    kernel.winograd.flip = winograd->flip;
+    Place out = {PLACE_SLAB,
+                 buffer_new(lower, winograd_weight_elements(winograd) *
+                                       dtype_size(DT_F32))};
+    LowerStep step = step_kernel(lower, &kernel, label);
+    step.task_count = winograd->in_blocks * winograd->out_blocks;
+    step_arg(lower, &step, packed, 0, false, false);
+    step_arg(lower, &step, out, 0, true, false);
+    step_push(lower, &step);
+    return out;
+}
+
+int64_t conv_winograd(Lowering *lower, const ConvShape *s, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    const char *label = value_label(lower, value);
+    const char *rest = arena_printf(lower->arena, "%s: weights", label);
+    bool forward = s->op == OP_CONV2D;
+    Kernel kernel = {.kind = KERNEL_WINOGRAD, .arg_count = 3};
+    KernelWinograd *winograd = &kernel.winograd;
+    *winograd = winograd_of(s);
+    winograd_choose_tile(winograd, lower->codegen->target.vector_bytes, s->n);
+    Place packed =
+        conv_pack_weights(lower, s, node->inputs[forward ? 1 : 0], rest);
+    Place weights = transform_weights(lower, winograd, packed, rest);
+    LowerStep step = step_kernel(lower, &kernel, label);
+    step.task_count = winograd_tasks(winograd, s->n);
+    step_arg(lower, &step, value_place(lower, node->inputs[forward ? 0 : 1]), 0,
+             false, false);
+    step_arg(lower, &step, weights, 0, false, false);
+    step_arg(lower, &step, value_new_buffer(lower, value), 0, true, false);
+    step_imms(lower, &step, 1, &s->n);
+    step_push(lower, &step);
+    int64_t scratch = winograd_scratch(winograd).total * dtype_size(DT_F32);
+    if (lower->scratch_bytes < scratch)
+        lower->scratch_bytes = scratch;
+    return 0;
+}

@@ -1,0 +1,67 @@
+// Convolutions of 3x3 windows at stride 1 with a quarter of the multiplications
+// (Winograd 1980; Lavin and Gray 2016), on channel-blocked tensors.
+//
+// A tile of 4x4 results needs 6x6 numbers of x, and
+//
+//   y = A' [(G g G') * (B' x B)] A
+//
+// with an elementwise product, which sums over channels turn into 36 matrix
+// products. The three transforms evaluate polynomials at the points 0, +-a,
+// +-b and infinity. a = 5/8 and b = 3/2 keep the rounding error below twice
+// that of the plain sum; the whole numbers 1 and 2 give five times as much.
+#ifndef SIMCC_CODEGEN_WINOGRAD_H
+#define SIMCC_CODEGEN_WINOGRAD_H
+
+#include "ir/base/text.h"
+
+enum {
+    WINOGRAD_OUT = 4,                         // results along a tile's side
+    WINOGRAD_IN = 6,                          // numbers of x that they need
+    WINOGRAD_AREA = WINOGRAD_IN * WINOGRAD_IN // products
+};
+
+#define WINOGRAD_A (5.0 / 8)
+#define WINOGRAD_B (3.0 / 2)
+
+// Weights come packed as for taps (taps.h) and are transformed to
+// [written/16, 36, read/16, 16 read, 16 written].
+typedef struct KernelWinograd {
+    int64_t in_blocks, out_blocks;
+    bool flip;           // of the weights, in both directions: by data
+    int64_t h, w;        // of the read map
+    int64_t oh, ow;      // of the written one
+    int64_t top, left;   // zeros around the read map
+    int pixels, blocks;  // register tile: tiles x blocks
+    int64_t tiles;       // transformed at a time; a multiple of pixels
+    int64_t task_blocks; // written blocks per task; a multiple of blocks
+} KernelWinograd;
+
+// Tiles of one image.
+int64_t winograd_rows(const KernelWinograd *winograd);
+int64_t winograd_cols(const KernelWinograd *winograd);
+// For so many images.
+int64_t winograd_tasks(const KernelWinograd *winograd, int64_t images);
+int64_t winograd_weight_elements(const KernelWinograd *winograd);
+
+// Per thread, in elements: the transformed tiles, their products, and lines
+// for a tile between the two halves of a transform, of zeros, and of what lies
+// outside the result.
+typedef struct WinogradScratch {
+    int64_t input, input_point; // [36][in_blocks][tiles][16] and its first step
+    int64_t product, product_point; // [36][blocks][tiles][16]
+    int64_t lines, zeros, waste;
+    int64_t total;
+} WinogradScratch;
+WinogradScratch winograd_scratch(const KernelWinograd *winograd);
+
+// Sets the sizes of tiles and tasks for a target with vectors of so many bytes.
+void winograd_choose_tile(KernelWinograd *winograd, int vector_bytes,
+                          int64_t images);
+// Whether it should beat the plain sum on this shape.
+bool winograd_pays(const KernelWinograd *winograd, int64_t images);
+
+// All of it, canonically.
+void winograd_text(Text *text, const char *name,
+                   const KernelWinograd *winograd);
+
+#endif
