@@ -190,6 +190,8 @@ typedef struct ConvKernel {
 
 static const ConvKernel conv_kernels[] = {
     {"blocked, Winograd", conv_winograd_takes, conv_winograd},
+    {"blocked, Winograd, weights", conv_winograd_takes_weights,
+     conv_winograd_weights},
     {"blocked, by taps", conv_taps_takes_data, conv_taps_data},
     {"blocked, by taps, weights", conv_taps_takes_weights, conv_taps_weights},
     {"im2col and BLAS by image", is_by_image, blas_images},

@@ -22,9 +22,16 @@ int64_t conv_taps_weights(Lowering *lower, const ConvShape *shape, Value value);
 // The value [o, c, kh, kw] in the order that shape->op reads it in (taps.h).
 Place conv_pack_weights(Lowering *lower, const ConvShape *shape, Value weights,
                         const char *label);
+// A kernel by weights of so many tasks per chunk of images, and what makes of
+// its packed partial results the value.
+int64_t conv_push_weights(Lowering *lower, const ConvShape *shape,
+                          Kernel *kernel, int64_t tasks, Value value);
 
 // conv_winograd.c: the same for 3x3 windows at stride 1, on maps where it pays.
 bool conv_winograd_takes(const ConvShape *shape);
 int64_t conv_winograd(Lowering *lower, const ConvShape *shape, Value value);
+bool conv_winograd_takes_weights(const ConvShape *shape);
+int64_t conv_winograd_weights(Lowering *lower, const ConvShape *shape,
+                              Value value);
 
 #endif

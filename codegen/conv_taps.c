@@ -163,20 +163,17 @@ static Kernel weights_kernel(const Lowering *lower, const ConvShape *s)
     return kernel;
 }
 
-int64_t conv_taps_weights(Lowering *lower, const ConvShape *s, Value value)
+int64_t conv_push_weights(Lowering *lower, const ConvShape *s, Kernel *kernel,
+                          int64_t tasks, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
     const char *label = value_label(lower, value);
-    Kernel kernel = weights_kernel(lower, s);
-    int64_t elements = taps_weight_elements(&kernel.taps);
-    int64_t tasks = kernel.taps.in_blocks *
-                    (kernel.taps.out_blocks / kernel.taps.tile.blocks);
-    int64_t chunk =
-        ceil_div(s->n, min_i64(s->n, ceil_div(ENOUGH_TASKS, tasks)));
-    int64_t chunks = ceil_div(s->n, chunk);
+    int64_t elements = s->o * s->c * s->kh * s->kw;
+    int64_t wanted = min_i64(s->n, ceil_div(ENOUGH_TASKS, tasks));
+    int64_t chunk = ceil_div(s->n, wanted), chunks = ceil_div(s->n, chunk);
     int64_t bytes = elements * dtype_size(DT_F32);
     Place parts = {PLACE_SLAB, buffer_new(lower, chunks * bytes)};
-    LowerStep step = step_kernel(lower, &kernel, label);
+    LowerStep step = step_kernel(lower, kernel, label);
     step.task_count = chunks * tasks;
     step_arg(lower, &step, value_place(lower, node->inputs[0]), 0, false,
              false);
@@ -193,4 +190,12 @@ int64_t conv_taps_weights(Lowering *lower, const ConvShape *s, Value value)
     }
     unpack_weights(lower, s, packed, value, rest);
     return 0;
+}
+
+int64_t conv_taps_weights(Lowering *lower, const ConvShape *s, Value value)
+{
+    Kernel kernel = weights_kernel(lower, s);
+    int64_t tasks = kernel.taps.in_blocks *
+                    (kernel.taps.out_blocks / kernel.taps.tile.blocks);
+    return conv_push_weights(lower, s, &kernel, tasks, value);
 }

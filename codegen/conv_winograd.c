@@ -1,5 +1,5 @@
-// Convolutions of 3x3 windows at stride 1 by Winograd's algorithm, forward and
-// by data: weights are packed and transformed in each step.
+// Convolutions of 3x3 windows at stride 1 by Winograd's algorithm. Forward and
+// by data, weights are packed and transformed in each step.
 #include "codegen/codegen_impl.h"
 #include "codegen/conv.h"
 
@@ -15,7 +15,7 @@ static KernelWinograd winograd_of(const ConvShape *s)
                         .ow = s->ow,
                         .top = s->top,
                         .left = s->left};
-    if (s->op == OP_CONV2D)
+    if (s->op != OP_CONV2D_GRAD_X)
         return k;
     return (KernelWinograd){.in_blocks = k.out_blocks,
                             .out_blocks = k.in_blocks,
@@ -28,13 +28,29 @@ static KernelWinograd winograd_of(const ConvShape *s)
                             .left = 2 - k.left};
 }
 
+static bool has_windows(const ConvShape *s)
+{
+    return s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1;
+}
+
 bool conv_winograd_takes(const ConvShape *s)
 {
-    if (!conv_taps_takes_data(s) || s->kh != 3 || s->kw != 3 || s->sh != 1 ||
-        s->sw != 1)
-        return false;
     KernelWinograd k = winograd_of(s);
-    return winograd_pays(&k, s->n);
+    return conv_taps_takes_data(s) && has_windows(s) && winograd_pays(&k, s->n);
+}
+
+bool conv_winograd_takes_weights(const ConvShape *s)
+{
+    KernelWinograd k = winograd_of(s);
+    return conv_taps_takes_weights(s) && has_windows(s) &&
+           winograd_gradient_pays(&k, s->n);
+}
+
+static void want_scratch(Lowering *lower, WinogradScratch scratch)
+{
+    int64_t bytes = scratch.total * dtype_size(DT_F32);
+    if (lower->scratch_bytes < bytes)
+        lower->scratch_bytes = bytes;
 }
 
 // The packed weights, transformed; see winograd.h.
@@ -77,8 +93,20 @@ int64_t conv_winograd(Lowering *lower, const ConvShape *s, Value value)
     step_arg(lower, &step, value_new_buffer(lower, value), 0, true, false);
     step_imms(lower, &step, 1, &s->n);
     step_push(lower, &step);
-    int64_t scratch = winograd_scratch(winograd).total * dtype_size(DT_F32);
-    if (lower->scratch_bytes < scratch)
-        lower->scratch_bytes = scratch;
+    want_scratch(lower, winograd_scratch(winograd));
     return 0;
+}
+
+int64_t conv_winograd_weights(Lowering *lower, const ConvShape *s, Value value)
+{
+    Kernel kernel = {.kind = KERNEL_WINOGRAD_GRADIENT, .arg_count = 3};
+    KernelWinograd *winograd = &kernel.winograd;
+    *winograd = winograd_of(s);
+    winograd_choose_gradient_tile(winograd,
+                                  lower->codegen->target.vector_bytes);
+    want_scratch(lower, winograd_gradient_scratch(winograd));
+    int64_t tasks =
+        winograd_shares(winograd->out_blocks, winograd->task_blocks) *
+        winograd_shares(winograd->in_blocks, winograd->task_reads);
+    return conv_push_weights(lower, s, &kernel, tasks, value);
 }

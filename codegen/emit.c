@@ -311,6 +311,8 @@ LLVMModuleRef emit_kernel(LLVMContextRef context, const Target *target,
         emit_winograd(&emit);
     else if (kernel->kind == KERNEL_WINOGRAD_WEIGHTS)
         emit_winograd_weights(&emit);
+    else if (kernel->kind == KERNEL_WINOGRAD_GRADIENT)
+        emit_winograd_gradient(&emit);
     else
         emit_loops(&emit);
     LLVMBuildRetVoid(emit.builder);

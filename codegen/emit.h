@@ -38,6 +38,7 @@ void emit_taps(Emit *emit);
 void emit_taps_weights(Emit *emit);
 void emit_winograd(Emit *emit);
 void emit_winograd_weights(Emit *emit);
+void emit_winograd_gradient(Emit *emit);
 
 // ---- types and constants ----------------------------------------------------
 

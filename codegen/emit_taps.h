@@ -46,8 +46,11 @@ typedef struct TapsTile {
     int64_t pixel_step, block_step;
 } TapsTile;
 
-// sums += x[pixel][c] * w[block][c] over the channels c of one block, for the
-// pixels that are valid (NULL = all). x and w point at channel 0.
+// sums += x[pixel] * w[block], for the pixels that are valid (NULL = all).
+void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
+                       LLVMValueRef x, LLVMValueRef w);
+// sums += x[pixel][c] * w[block][c] over the channels c of one block. x and w
+// point at channel 0.
 void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
                    LLVMValueRef x, LLVMValueRef w);
 // a * b + c, fused where the target can.

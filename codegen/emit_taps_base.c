@@ -135,8 +135,8 @@ void taps_add_product(const Emit *e, LLVMValueRef variable, LLVMValueRef a,
 
 // ---- products ---------------------------------------------------------------
 
-static void multiply_channel(const Emit *e, const TapsTile *tile,
-                             const bool *valid, LLVMValueRef x, LLVMValueRef w)
+void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
+                       LLVMValueRef x, LLVMValueRef w)
 {
     LLVMValueRef weights[TAPS_MAX_TILE];
     for (int b = 0; b < tile->blocks; b++)
@@ -156,7 +156,7 @@ void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
                    LLVMValueRef x, LLVMValueRef w)
 {
     EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, 1);
-    multiply_channel(e, tile, valid, taps_step(e, x, channels.index, 1),
-                     taps_step(e, w, channels.index, TAPS_BLOCK));
+    taps_multiply_one(e, tile, valid, taps_step(e, x, channels.index, 1),
+                      taps_step(e, w, channels.index, TAPS_BLOCK));
     emit_loop_end(e, &channels);
 }

@@ -65,18 +65,10 @@ static Range valid_pixels(const Emit *e, const TapAxis *axis, LLVMValueRef base,
 // of that pixel's tap.
 static void add_pixel(const WeightTask *task, LLVMValueRef x, LLVMValueRef dy)
 {
-    const Emit *e = task->emit;
-    const TapTile *tile = &task->taps->tile;
-    int64_t map = map_elements(&task->taps->rows, &task->taps->cols, false);
-    LLVMValueRef gradients[TAPS_MAX_TILE];
-    for (int b = 0; b < tile->blocks; b++)
-        gradients[b] = taps_load(e, taps_at(e, dy, b * map));
-    for (int c = 0; c < tile->pixels; c++) {
-        LLVMValueRef one = taps_load_splat(e, taps_at(e, x, c));
-        for (int b = 0; b < tile->blocks; b++)
-            taps_add_product(e, task->sums[c * tile->blocks + b], one,
-                             gradients[b]);
-    }
+    const KernelTaps *taps = task->taps;
+    TapsTile tile = {taps->tile.pixels, taps->tile.blocks, task->sums, 1,
+                     map_elements(&taps->rows, &taps->cols, false)};
+    taps_multiply_one(task->emit, &tile, NULL, x, dy);
 }
 
 // The images, rows and columns of the current part. x and dy point at image 0;

@@ -1,16 +1,13 @@
 // The kernels of winograd.h: one that transforms weights, and one that
 // transforms tiles of x, multiplies and transforms back, on blocks of tiles
 // small enough that what lies between stays in the cache.
-#include "codegen/emit_taps.h"
-
-enum { TILE = TAPS_BLOCK * TAPS_BLOCK };
+#include "codegen/emit_winograd.h"
 
 static const double A = WINOGRAD_A, A2 = WINOGRAD_A * WINOGRAD_A;
 static const double B = WINOGRAD_B, B2 = WINOGRAD_B * WINOGRAD_B;
 
-// x * factor + y; without y the product alone.
-static LLVMValueRef scale(const Emit *e, LLVMValueRef x, double factor,
-                          LLVMValueRef y)
+LLVMValueRef winograd_scale(const Emit *e, LLVMValueRef x, double factor,
+                            LLVMValueRef y)
 {
     LLVMValueRef by = emit_const(e, DT_F32, TAPS_BLOCK, factor);
     return y ? taps_fused(e, x, by, y) : LLVMBuildFMul(e->builder, x, by, "");
@@ -34,30 +31,34 @@ static LLVMValueRef difference(const Emit *e, LLVMValueRef x, LLVMValueRef y)
 static void weights_axis(const Emit *e, LLVMValueRef *const g, LLVMValueRef *u)
 {
     double na = 1 / (2 * A2 * (A2 - B2)), nb = 1 / (2 * B2 * (B2 - A2));
-    LLVMValueRef even_a = scale(e, g[2], na * A2, scale(e, g[0], na, NULL));
-    LLVMValueRef even_b = scale(e, g[2], nb * B2, scale(e, g[0], nb, NULL));
-    u[0] = scale(e, g[0], 1 / (A2 * B2), NULL);
-    u[1] = scale(e, g[1], na * A, even_a);
-    u[2] = scale(e, g[1], -na * A, even_a);
-    u[3] = scale(e, g[1], nb * B, even_b);
-    u[4] = scale(e, g[1], -nb * B, even_b);
+    LLVMValueRef even_a =
+        winograd_scale(e, g[2], na * A2, winograd_scale(e, g[0], na, NULL));
+    LLVMValueRef even_b =
+        winograd_scale(e, g[2], nb * B2, winograd_scale(e, g[0], nb, NULL));
+    u[0] = winograd_scale(e, g[0], 1 / (A2 * B2), NULL);
+    u[1] = winograd_scale(e, g[1], na * A, even_a);
+    u[2] = winograd_scale(e, g[1], -na * A, even_a);
+    u[3] = winograd_scale(e, g[1], nb * B, even_b);
+    u[4] = winograd_scale(e, g[1], -nb * B, even_b);
     u[5] = g[2];
 }
 
 // B' d: row p holds the coefficients of M(x) / (x - p), the last row those of
 // M(x) = x (x^2 - a^2) (x^2 - b^2).
-static void input_axis(const Emit *e, LLVMValueRef *const d, LLVMValueRef *v)
+void winograd_input_axis(const Emit *e, LLVMValueRef *const d, LLVMValueRef *v)
 {
-    LLVMValueRef even_a = scale(e, d[2], -B2, d[4]);
-    LLVMValueRef even_b = scale(e, d[2], -A2, d[4]);
-    LLVMValueRef odd_a = scale(e, d[1], -B2, d[3]);
-    LLVMValueRef odd_b = scale(e, d[1], -A2, d[3]);
-    v[0] = scale(e, d[0], A2 * B2, scale(e, d[2], -(A2 + B2), d[4]));
-    v[1] = scale(e, odd_a, A, even_a);
-    v[2] = scale(e, odd_a, -A, even_a);
-    v[3] = scale(e, odd_b, B, even_b);
-    v[4] = scale(e, odd_b, -B, even_b);
-    v[5] = scale(e, d[1], A2 * B2, scale(e, d[3], -(A2 + B2), d[5]));
+    LLVMValueRef even_a = winograd_scale(e, d[2], -B2, d[4]);
+    LLVMValueRef even_b = winograd_scale(e, d[2], -A2, d[4]);
+    LLVMValueRef odd_a = winograd_scale(e, d[1], -B2, d[3]);
+    LLVMValueRef odd_b = winograd_scale(e, d[1], -A2, d[3]);
+    v[0] = winograd_scale(e, d[0], A2 * B2,
+                          winograd_scale(e, d[2], -(A2 + B2), d[4]));
+    v[1] = winograd_scale(e, odd_a, A, even_a);
+    v[2] = winograd_scale(e, odd_a, -A, even_a);
+    v[3] = winograd_scale(e, odd_b, B, even_b);
+    v[4] = winograd_scale(e, odd_b, -B, even_b);
+    v[5] = winograd_scale(e, d[1], A2 * B2,
+                          winograd_scale(e, d[3], -(A2 + B2), d[5]));
 }
 
 // A' m: the powers 0 to 3 of the points; infinity has the last one only.
@@ -66,9 +67,10 @@ static void result_axis(const Emit *e, LLVMValueRef *const m, LLVMValueRef *y)
     LLVMValueRef even_a = sum(e, m[1], m[2]), odd_a = difference(e, m[1], m[2]);
     LLVMValueRef even_b = sum(e, m[3], m[4]), odd_b = difference(e, m[3], m[4]);
     y[0] = sum(e, m[0], sum(e, even_a, even_b));
-    y[1] = scale(e, odd_a, A, scale(e, odd_b, B, NULL));
-    y[2] = scale(e, even_a, A2, scale(e, even_b, B2, NULL));
-    y[3] = scale(e, odd_a, A * A2, scale(e, odd_b, B * B2, m[5]));
+    y[1] = winograd_scale(e, odd_a, A, winograd_scale(e, odd_b, B, NULL));
+    y[2] = winograd_scale(e, even_a, A2, winograd_scale(e, even_b, B2, NULL));
+    y[3] = winograd_scale(e, odd_a, A * A2,
+                          winograd_scale(e, odd_b, B * B2, m[5]));
 }
 
 // ---- weights ----------------------------------------------------------------
@@ -82,7 +84,7 @@ static void transform_weights(const Emit *e, LLVMValueRef g, LLVMValueRef u)
         LLVMValueRef taps[3];
         for (int r = 0; r < 3; r++) {
             int row = k->flip ? 2 - r : r, col = k->flip ? 2 - s : s;
-            int64_t at = (row * k->in_blocks * 3 + col) * TILE;
+            int64_t at = (row * k->in_blocks * 3 + col) * WINOGRAD_PAIR;
             taps[r] = taps_load(e, taps_at(e, g, at));
         }
         weights_axis(e, taps, column);
@@ -95,7 +97,8 @@ static void transform_weights(const Emit *e, LLVMValueRef g, LLVMValueRef u)
         for (int j = 0; j < WINOGRAD_IN; j++)
             taps_store(
                 e, row[j],
-                taps_at(e, u, (i * WINOGRAD_IN + j) * k->in_blocks * TILE));
+                taps_at(e, u,
+                        (i * WINOGRAD_IN + j) * k->in_blocks * WINOGRAD_PAIR));
     }
 }
 
@@ -106,11 +109,12 @@ void emit_winograd_weights(Emit *e)
     LLVMValueRef reads = emit_i64(e, k->in_blocks);
     LLVMValueRef out = LLVMBuildUDiv(e->builder, e->task, reads, "");
     LLVMValueRef in = LLVMBuildURem(e->builder, e->task, reads, "");
-    LLVMValueRef g = taps_step(e, e->args[0], out, 9 * k->in_blocks * TILE);
-    LLVMValueRef u =
-        taps_step(e, e->args[1], out, WINOGRAD_AREA * k->in_blocks * TILE);
-    g = taps_step(e, g, in, 3 * TILE);
-    u = taps_step(e, u, in, TILE);
+    LLVMValueRef g =
+        taps_step(e, e->args[0], out, 9 * k->in_blocks * WINOGRAD_PAIR);
+    LLVMValueRef u = taps_step(e, e->args[1], out,
+                               WINOGRAD_AREA * k->in_blocks * WINOGRAD_PAIR);
+    g = taps_step(e, g, in, 3 * WINOGRAD_PAIR);
+    u = taps_step(e, u, in, WINOGRAD_PAIR);
     EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, 1);
     transform_weights(e, taps_step(e, g, channels.index, TAPS_BLOCK),
                       taps_step(e, u, channels.index, TAPS_BLOCK));
@@ -119,38 +123,35 @@ void emit_winograd_weights(Emit *e)
 
 // ---- tiles ------------------------------------------------------------------
 
-typedef struct Work {
-    const Emit *emit;
-    const KernelWinograd *k;
-    WinogradScratch at;
-    LLVMValueRef scratch, lines, zeros, waste;
-    LLVMValueRef first, count; // tiles of the task
-    LLVMValueRef low, high;    // written blocks of the task
-    LLVMValueRef *sums;
-} Work;
+WinogradWork winograd_begin(const Emit *e, WinogradScratch at)
+{
+    const KernelWinograd *k = &e->kernel->winograd;
+    WinogradWork work = {.emit = e, .k = k, .at = at};
+    work.scratch = LLVMGetParam(e->function, 3);
+    work.lines = taps_at(e, work.scratch, at.lines);
+    work.zeros = taps_at(e, work.scratch, at.zeros);
+    work.waste = taps_at(e, work.scratch, at.waste);
+    work.sums = taps_variables(e, k->pixels * k->blocks);
+    taps_store(e, emit_const(e, DT_F32, TAPS_BLOCK, 0), work.zeros);
+    return work;
+}
 
-// A tile's image and its first result.
-typedef struct Corner {
-    LLVMValueRef image, row, col;
-} Corner;
-
-static Corner find_corner(const Work *work, LLVMValueRef tile)
+WinogradCorner winograd_corner(const WinogradWork *work, LLVMValueRef tile)
 {
     const Emit *e = work->emit;
     LLVMBuilderRef b = e->builder;
-    int64_t cols = winograd_cols(work->k);
-    LLVMValueRef area = emit_i64(e, winograd_rows(work->k) * cols);
+    LLVMValueRef cols = emit_i64(e, winograd_cols(work->k));
+    LLVMValueRef area = emit_i64(e, winograd_tiles(work->k));
     LLVMValueRef index = LLVMBuildAdd(b, work->first, tile, "");
     LLVMValueRef inside = LLVMBuildURem(b, index, area, "");
-    LLVMValueRef row = LLVMBuildUDiv(b, inside, emit_i64(e, cols), "");
-    LLVMValueRef col = LLVMBuildURem(b, inside, emit_i64(e, cols), "");
-    return (Corner){LLVMBuildUDiv(b, index, area, ""),
-                    taps_affine(e, row, WINOGRAD_OUT, 0),
-                    taps_affine(e, col, WINOGRAD_OUT, 0)};
+    LLVMValueRef row = LLVMBuildUDiv(b, inside, cols, "");
+    LLVMValueRef col = LLVMBuildURem(b, inside, cols, "");
+    return (WinogradCorner){LLVMBuildUDiv(b, index, area, ""),
+                            taps_affine(e, row, WINOGRAD_OUT, 0),
+                            taps_affine(e, col, WINOGRAD_OUT, 0)};
 }
 
-// 0 <= index < size
-static LLVMValueRef is_inside(const Emit *e, LLVMValueRef index, int64_t size)
+LLVMValueRef winograd_is_inside(const Emit *e, LLVMValueRef index, int64_t size)
 {
     return LLVMBuildICmp(e->builder, LLVMIntULT, index, emit_i64(e, size), "");
 }
@@ -164,18 +165,17 @@ static LLVMValueRef pixel_or(const Emit *e, LLVMValueRef inside,
     return LLVMBuildSelect(e->builder, inside, at, outside, "");
 }
 
-// The second half of a transform: lines [i][j] along j.
-static void load_line(const Work *work, LLVMValueRef i, LLVMValueRef *d)
+void winograd_load_line(const WinogradWork *work, LLVMValueRef i, int count,
+                        LLVMValueRef *d)
 {
     const Emit *e = work->emit;
     LLVMValueRef line = taps_step(e, work->lines, i, WINOGRAD_IN * TAPS_BLOCK);
-    for (int j = 0; j < WINOGRAD_IN; j++)
+    for (int j = 0; j < count; j++)
         d[j] = taps_load(e, taps_at(e, line, j * TAPS_BLOCK));
 }
 
-// The first half's column j, `count` numbers long.
-static void store_column(const Work *work, LLVMValueRef j, int count,
-                         LLVMValueRef *const column)
+void winograd_store_column(const WinogradWork *work, LLVMValueRef j, int count,
+                           LLVMValueRef *const column)
 {
     const Emit *e = work->emit;
     LLVMValueRef line = taps_step(e, work->lines, j, TAPS_BLOCK);
@@ -184,73 +184,86 @@ static void store_column(const Work *work, LLVMValueRef j, int count,
                    taps_at(e, line, i * WINOGRAD_IN * TAPS_BLOCK));
 }
 
-// One block of one tile; map points at the block's pixel (0, 0).
-static void transform_input(const Work *work, const Corner *corner,
-                            LLVMValueRef map, LLVMValueRef out)
+// The first half: columns of the piece, numbers outside the map being zero.
+static void transform_columns(const WinogradWork *work,
+                              const WinogradSource *source,
+                              const WinogradCorner *corner, LLVMValueRef map)
 {
     const Emit *e = work->emit;
-    const KernelWinograd *k = work->k;
     LLVMValueRef rows[WINOGRAD_IN], inside[WINOGRAD_IN], d[WINOGRAD_IN],
         v[WINOGRAD_IN];
-    for (int i = 0; i < WINOGRAD_IN; i++) {
-        LLVMValueRef row = taps_add(e, corner->row, i - k->top);
-        inside[i] = is_inside(e, row, k->h);
-        rows[i] = taps_step(e, map, row, k->w * TAPS_BLOCK);
+    for (int i = 0; i < source->side; i++) {
+        LLVMValueRef row = taps_add(e, corner->row, i - source->top);
+        inside[i] = winograd_is_inside(e, row, source->h);
+        rows[i] = taps_step(e, map, row, source->w * TAPS_BLOCK);
     }
-    EmitLoop j = taps_loop(e, 0, WINOGRAD_IN, 1);
+    EmitLoop j = taps_loop(e, 0, source->side, 1);
     LLVMValueRef col = taps_add(
-        e, LLVMBuildAdd(e->builder, corner->col, j.index, ""), -k->left);
-    LLVMValueRef col_inside = is_inside(e, col, k->w);
-    for (int i = 0; i < WINOGRAD_IN; i++) {
+        e, LLVMBuildAdd(e->builder, corner->col, j.index, ""), -source->left);
+    LLVMValueRef col_inside = winograd_is_inside(e, col, source->w);
+    for (int i = 0; i < source->side; i++) {
         LLVMValueRef both = LLVMBuildAnd(e->builder, inside[i], col_inside, "");
         d[i] = taps_load(e, pixel_or(e, both, rows[i], col, work->zeros));
     }
-    input_axis(e, d, v);
-    store_column(work, j.index, WINOGRAD_IN, v);
+    source->axis(e, d, v);
+    winograd_store_column(work, j.index, WINOGRAD_IN, v);
     emit_loop_end(e, &j);
+}
+
+// One block of one tile; map points at the block's pixel (0, 0).
+static void transform_tile(const WinogradWork *work,
+                           const WinogradSource *source,
+                           const WinogradCorner *corner, LLVMValueRef map,
+                           LLVMValueRef out)
+{
+    const Emit *e = work->emit;
+    LLVMValueRef d[WINOGRAD_IN], v[WINOGRAD_IN];
+    transform_columns(work, source, corner, map);
     EmitLoop i = taps_loop(e, 0, WINOGRAD_IN, 1);
-    load_line(work, i.index, d);
-    input_axis(e, d, v);
-    LLVMValueRef to =
-        taps_step(e, out, i.index, WINOGRAD_IN * work->at.input_point);
-    for (int n = 0; n < WINOGRAD_IN; n++)
-        taps_store(e, v[n], taps_at(e, to, n * work->at.input_point));
+    winograd_load_line(work, i.index, source->side, d);
+    source->axis(e, d, v);
+    LLVMValueRef to = taps_step(e, out, i.index, WINOGRAD_IN * source->point);
+    for (int j = 0; j < WINOGRAD_IN; j++)
+        taps_store(e, v[j], taps_at(e, to, j * source->point));
     emit_loop_end(e, &i);
 }
 
-static void transform_inputs(const Work *work)
+void winograd_transform_tiles(const WinogradWork *work,
+                              const WinogradSource *source)
 {
     const Emit *e = work->emit;
-    const KernelWinograd *k = work->k;
-    int64_t map = k->h * k->w * TAPS_BLOCK;
+    int64_t area = source->h * source->w * TAPS_BLOCK;
     EmitLoop tile = emit_loop_begin(e, emit_i64(e, 0), work->count, 1);
-    Corner corner = find_corner(work, tile.index);
-    LLVMValueRef x = taps_step(e, e->args[0], corner.image, k->in_blocks * map);
-    LLVMValueRef out = taps_at(e, work->scratch, work->at.input);
-    out = taps_step(e, out, tile.index, TAPS_BLOCK);
-    EmitLoop block = taps_loop(e, 0, k->in_blocks, 1);
-    transform_input(
-        work, &corner, taps_opaque(e, taps_step(e, x, block.index, map)),
-        taps_opaque(e, taps_step(e, out, block.index, k->tiles * TAPS_BLOCK)));
+    WinogradCorner corner = winograd_corner(work, tile.index);
+    LLVMValueRef map =
+        taps_step(e, source->map, corner.image, source->blocks * area);
+    LLVMValueRef out = taps_step(e, source->out, tile.index, TAPS_BLOCK);
+    EmitLoop block = emit_loop_begin(e, emit_i64(e, 0), source->count, 1);
+    transform_tile(work, source, &corner,
+                   taps_opaque(e, taps_step(e, map, block.index, area)),
+                   taps_opaque(e, taps_step(e, out, block.index,
+                                            work->k->tiles * TAPS_BLOCK)));
     emit_loop_end(e, &block);
     emit_loop_end(e, &tile);
 }
 
+// ---- forward and by data ----------------------------------------------------
+
 // One point's product of `pixels` tiles: sums over all read channels.
-static void multiply_tiles(const Work *work, LLVMValueRef v, LLVMValueRef u,
-                           LLVMValueRef product)
+static void multiply_tiles(const WinogradWork *work, LLVMValueRef v,
+                           LLVMValueRef u, LLVMValueRef product)
 {
     const Emit *e = work->emit;
     const KernelWinograd *k = work->k;
     TapsTile tile = {k->pixels, k->blocks, work->sums, TAPS_BLOCK,
-                     WINOGRAD_AREA * k->in_blocks * TILE};
+                     WINOGRAD_AREA * k->in_blocks * WINOGRAD_PAIR};
     for (int i = 0; i < k->pixels * k->blocks; i++)
         taps_set_zero(e, work->sums[i]);
     EmitLoop block = taps_loop(e, 0, k->in_blocks, 1);
     taps_multiply(
         e, &tile, NULL,
         taps_opaque(e, taps_step(e, v, block.index, k->tiles * TAPS_BLOCK)),
-        taps_opaque(e, taps_step(e, u, block.index, TILE)));
+        taps_opaque(e, taps_step(e, u, block.index, WINOGRAD_PAIR)));
     emit_loop_end(e, &block);
     for (int p = 0; p < k->pixels; p++)
         for (int b = 0; b < k->blocks; b++)
@@ -260,14 +273,15 @@ static void multiply_tiles(const Work *work, LLVMValueRef v, LLVMValueRef u,
 
 // All points of the written blocks from `block` on. Tiles beyond the last are
 // multiplied, too, and never looked at.
-static void multiply(const Work *work, LLVMValueRef block)
+static void multiply(const WinogradWork *work, LLVMValueRef block)
 {
     const Emit *e = work->emit;
     const KernelWinograd *k = work->k;
-    LLVMValueRef weights =
-        taps_step(e, e->args[1], block, WINOGRAD_AREA * k->in_blocks * TILE);
+    LLVMValueRef weights = taps_step(
+        e, e->args[1], block, WINOGRAD_AREA * k->in_blocks * WINOGRAD_PAIR);
     EmitLoop point = taps_loop(e, 0, WINOGRAD_AREA, 1);
-    LLVMValueRef u = taps_step(e, weights, point.index, k->in_blocks * TILE);
+    LLVMValueRef u =
+        taps_step(e, weights, point.index, k->in_blocks * WINOGRAD_PAIR);
     LLVMValueRef v = taps_step(e, taps_at(e, work->scratch, work->at.input),
                                point.index, work->at.input_point);
     LLVMValueRef m = taps_step(e, taps_at(e, work->scratch, work->at.product),
@@ -280,8 +294,9 @@ static void multiply(const Work *work, LLVMValueRef block)
 }
 
 // One block of one tile; map points at the block's pixel (0, 0).
-static void transform_result(const Work *work, const Corner *corner,
-                             LLVMValueRef product, LLVMValueRef map)
+static void transform_result(const WinogradWork *work,
+                             const WinogradCorner *corner, LLVMValueRef product,
+                             LLVMValueRef map)
 {
     const Emit *e = work->emit;
     const KernelWinograd *k = work->k;
@@ -292,15 +307,15 @@ static void transform_result(const Work *work, const Corner *corner,
         m[i] = taps_load(
             e, taps_at(e, from, i * WINOGRAD_IN * work->at.product_point));
     result_axis(e, m, y);
-    store_column(work, j.index, WINOGRAD_OUT, y);
+    winograd_store_column(work, j.index, WINOGRAD_OUT, y);
     emit_loop_end(e, &j);
     for (int n = 0; n < WINOGRAD_OUT; n++)
-        inside[n] = is_inside(e, taps_add(e, corner->col, n), k->ow);
+        inside[n] = winograd_is_inside(e, taps_add(e, corner->col, n), k->ow);
     EmitLoop i = taps_loop(e, 0, WINOGRAD_OUT, 1);
     LLVMValueRef row = LLVMBuildAdd(e->builder, corner->row, i.index, "");
-    LLVMValueRef row_inside = is_inside(e, row, k->oh);
+    LLVMValueRef row_inside = winograd_is_inside(e, row, k->oh);
     LLVMValueRef to = taps_step(e, map, row, k->ow * TAPS_BLOCK);
-    load_line(work, i.index, m);
+    winograd_load_line(work, i.index, WINOGRAD_IN, m);
     result_axis(e, m, y);
     for (int n = 0; n < WINOGRAD_OUT; n++) {
         LLVMValueRef both = LLVMBuildAnd(e->builder, inside[n], row_inside, "");
@@ -312,13 +327,13 @@ static void transform_result(const Work *work, const Corner *corner,
 }
 
 // Of the written blocks from `first` on.
-static void transform_results(const Work *work, LLVMValueRef first)
+static void transform_results(const WinogradWork *work, LLVMValueRef first)
 {
     const Emit *e = work->emit;
     const KernelWinograd *k = work->k;
     int64_t map = k->oh * k->ow * TAPS_BLOCK;
     EmitLoop tile = emit_loop_begin(e, emit_i64(e, 0), work->count, 1);
-    Corner corner = find_corner(work, tile.index);
+    WinogradCorner corner = winograd_corner(work, tile.index);
     LLVMValueRef y =
         taps_step(e, e->args[2], corner.image, k->out_blocks * map);
     y = taps_step(e, y, first, map);
@@ -333,37 +348,43 @@ static void transform_results(const Work *work, LLVMValueRef first)
     emit_loop_end(e, &tile);
 }
 
+static void transform_inputs(const WinogradWork *work)
+{
+    const Emit *e = work->emit;
+    const KernelWinograd *k = work->k;
+    WinogradSource source = {.axis = winograd_input_axis,
+                             .side = WINOGRAD_IN,
+                             .h = k->h,
+                             .w = k->w,
+                             .top = k->top,
+                             .left = k->left,
+                             .map = e->args[0],
+                             .blocks = k->in_blocks,
+                             .count = emit_i64(e, k->in_blocks),
+                             .out = taps_at(e, work->scratch, work->at.input),
+                             .point = work->at.input_point};
+    winograd_transform_tiles(work, &source);
+}
+
 // A task: some tiles, some written blocks. imm[0]: images.
-static Work begin_task(Emit *e)
+void emit_winograd(Emit *e)
 {
     const KernelWinograd *k = &e->kernel->winograd;
     LLVMBuilderRef b = e->builder;
-    Work work = {.emit = e, .k = k, .at = winograd_scratch(k)};
-    work.scratch = LLVMGetParam(e->function, 3);
-    work.lines = taps_at(e, work.scratch, work.at.lines);
-    work.zeros = taps_at(e, work.scratch, work.at.zeros);
-    work.waste = taps_at(e, work.scratch, work.at.waste);
-    work.sums = taps_variables(e, k->pixels * k->blocks);
-    int64_t shares = (k->out_blocks + k->task_blocks - 1) / k->task_blocks;
-    LLVMValueRef share = LLVMBuildURem(b, e->task, emit_i64(e, shares), "");
-    LLVMValueRef part = LLVMBuildUDiv(b, e->task, emit_i64(e, shares), "");
-    LLVMValueRef total =
-        taps_affine(e, taps_imm(e, 0), winograd_rows(k) * winograd_cols(k), 0);
+    WinogradWork work = winograd_begin(e, winograd_scratch(k));
+    LLVMValueRef shares =
+        emit_i64(e, winograd_shares(k->out_blocks, k->task_blocks));
+    LLVMValueRef share = LLVMBuildURem(b, e->task, shares, "");
+    LLVMValueRef part = LLVMBuildUDiv(b, e->task, shares, "");
+    LLVMValueRef total = taps_affine(e, taps_imm(e, 0), winograd_tiles(k), 0);
     work.first = taps_affine(e, part, k->tiles, 0);
     work.count = emit_min_i64(e, LLVMBuildSub(b, total, work.first, ""),
                               emit_i64(e, k->tiles));
-    work.low = taps_affine(e, share, k->task_blocks, 0);
-    work.high = emit_min_i64(e, taps_add(e, work.low, k->task_blocks),
-                             emit_i64(e, k->out_blocks));
-    return work;
-}
-
-void emit_winograd(Emit *e)
-{
-    Work work = begin_task(e);
-    taps_store(e, emit_const(e, DT_F32, TAPS_BLOCK, 0), work.zeros);
+    LLVMValueRef low = taps_affine(e, share, k->task_blocks, 0);
+    LLVMValueRef high = emit_min_i64(e, taps_add(e, low, k->task_blocks),
+                                     emit_i64(e, k->out_blocks));
     transform_inputs(&work);
-    EmitLoop block = emit_loop_begin(e, work.low, work.high, work.k->blocks);
+    EmitLoop block = emit_loop_begin(e, low, high, k->blocks);
     multiply(&work, block.index);
     transform_results(&work, block.index);
     emit_loop_end(e, &block);

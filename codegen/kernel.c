@@ -285,15 +285,16 @@ void kernel_seal(Arena *arena, Kernel *kernel)
     Text text = text_new(arena);
     if (kernel->kind == KERNEL_POOL)
         text_pool(&text, kernel);
-    else if (kernel->kind == KERNEL_TAPS || kernel->kind == KERNEL_TAPS_WEIGHTS)
-        taps_text(&text, kernel->kind == KERNEL_TAPS ? "taps" : "taps weights",
-                  &kernel->taps);
-    else if (kernel->kind == KERNEL_WINOGRAD ||
-             kernel->kind == KERNEL_WINOGRAD_WEIGHTS)
-        winograd_text(&text,
-                      kernel->kind == KERNEL_WINOGRAD ? "winograd"
-                                                      : "winograd weights",
-                      &kernel->winograd);
+    else if (kernel->kind == KERNEL_TAPS)
+        taps_text(&text, "taps", &kernel->taps);
+    else if (kernel->kind == KERNEL_TAPS_WEIGHTS)
+        taps_text(&text, "taps weights", &kernel->taps);
+    else if (kernel->kind == KERNEL_WINOGRAD)
+        winograd_text(&text, "winograd", &kernel->winograd);
+    else if (kernel->kind == KERNEL_WINOGRAD_WEIGHTS)
+        winograd_text(&text, "winograd weights", &kernel->winograd);
+    else if (kernel->kind == KERNEL_WINOGRAD_GRADIENT)
+        winograd_text(&text, "winograd gradient", &kernel->winograd);
     else
         text_loop(&text, kernel);
     kernel->text = text_string(&text);

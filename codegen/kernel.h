@@ -62,6 +62,7 @@ typedef enum KernelKind {
     KERNEL_TAPS_WEIGHTS, // emit_taps_weights.c
     KERNEL_WINOGRAD,     // emit_winograd.c
     KERNEL_WINOGRAD_WEIGHTS,
+    KERNEL_WINOGRAD_GRADIENT, // emit_winograd_gradient.c
 } KernelKind;
 
 typedef struct Kernel {
@@ -75,8 +76,8 @@ typedef struct Kernel {
     KernelSplit split;
     KernelPool pool; // KERNEL_POOL; args are the op's inputs, then its output
     KernelTaps taps; // KERNEL_TAPS*; args are x, weights, y or x, dy, dw
-    KernelWinograd winograd; // KERNEL_WINOGRAD*; args are x, weights, y or
-                             // weights, transformed weights
+    KernelWinograd winograd; // KERNEL_WINOGRAD*; args are x, weights, y;
+                             // weights, transformed ones; or x, dy, dw
     const char *text;        // canonical form: the key
     const char *symbol;
 } Kernel;

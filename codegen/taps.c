@@ -155,16 +155,21 @@ void taps_choose_tile(KernelTaps *taps, int vector_bytes)
                             taps->rows.in * taps->cols.in;
 }
 
+int taps_weight_channels(int vector_bytes)
+{
+    int channels = TAPS_BLOCK;
+    while (channels > 1 && !fits_registers(channels, 1, vector_bytes))
+        channels /= 2;
+    return channels;
+}
+
 void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes)
 {
     TapTile *tile = &taps->tile;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
     // A whole line of x at a time, if it fits.
     tile->blocks = 1;
-    tile->pixels = TAPS_BLOCK;
-    while (tile->pixels > 1 &&
-           !fits_registers(tile->pixels, tile->blocks, vector_bytes))
-        tile->pixels /= 2;
+    tile->pixels = taps_weight_channels(vector_bytes);
     int64_t bytes = (rows->in_step * cols->in + tile->blocks * cols->out) *
                     TAPS_BLOCK * (int64_t)sizeof(float);
     int64_t fit = max_i64(1, PART_BYTES / bytes);

@@ -63,6 +63,8 @@ bool tap_inside(const TapAxis *axis, int64_t pixel, int64_t tap);
 void taps_choose_register_tile(int64_t count, int64_t out_blocks,
                                int vector_bytes, int *tile_pixels,
                                int *tile_blocks);
+// Of gradients by weights: read channels for one block of written ones.
+int taps_weight_channels(int vector_bytes);
 // Chooses the tile for a target with vectors of so many bytes.
 void taps_choose_tile(KernelTaps *taps, int vector_bytes);
 void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes);

@@ -3,10 +3,13 @@
 #include "codegen/taps.h"
 
 enum {
-    WANTED_TILES = 32,    // products of few tiles would wait for weights
-    ENOUGH_TASKS = 16,    // fewer share the written channels out
-    MIN_TASK_BLOCKS = 8,  // for each such task transforms the input again
-    MIN_TILES = 64,       // in all, to make up for transforming the weights
+    WANTED_TILES = 32,   // products of few tiles would wait for weights
+    ENOUGH_TASKS = 16,   // fewer share the written channels out
+    MIN_TASK_BLOCKS = 8, // for each such task transforms the input again
+    MIN_TILES = 64,      // in all, to make up for transforming the weights
+    // By weights: the sums of a task stay in the cache with its tiles.
+    GRADIENT_TILES = 48,
+    MAX_GRADIENT_BLOCKS = 8,
     TRANSFORM_COST = 300, // cycles per tile and block, input or result
 };
 
@@ -30,14 +33,25 @@ int64_t winograd_cols(const KernelWinograd *k)
     return ceil_div(k->ow, WINOGRAD_OUT);
 }
 
+int64_t winograd_tiles(const KernelWinograd *k)
+{
+    return winograd_rows(k) * winograd_cols(k);
+}
+
+int64_t winograd_shares(int64_t blocks, int64_t share)
+{
+    return ceil_div(blocks, share);
+}
+
 static int64_t tile_blocks(const KernelWinograd *k, int64_t images)
 {
-    return ceil_div(images * winograd_rows(k) * winograd_cols(k), k->tiles);
+    return ceil_div(images * winograd_tiles(k), k->tiles);
 }
 
 int64_t winograd_tasks(const KernelWinograd *k, int64_t images)
 {
-    return tile_blocks(k, images) * ceil_div(k->out_blocks, k->task_blocks);
+    return tile_blocks(k, images) *
+           winograd_shares(k->out_blocks, k->task_blocks);
 }
 
 int64_t winograd_weight_elements(const KernelWinograd *k)
@@ -46,24 +60,39 @@ int64_t winograd_weight_elements(const KernelWinograd *k)
            TAPS_BLOCK;
 }
 
-WinogradScratch winograd_scratch(const KernelWinograd *k)
+// What follows the transformed tiles and `sums` of so many elements.
+static WinogradScratch scratch_of(const KernelWinograd *k, int64_t in_blocks,
+                                  int64_t out_blocks, int64_t sums)
 {
     WinogradScratch s = {0};
     // One line more per point: a power of two would put all of a tile's points
     // into one set of the cache.
-    s.input_point = (k->in_blocks * k->tiles + 1) * TAPS_BLOCK;
-    s.product_point = (k->blocks * k->tiles + 1) * TAPS_BLOCK;
+    s.input_point = (in_blocks * k->tiles + 1) * TAPS_BLOCK;
+    s.product_point = (out_blocks * k->tiles + 1) * TAPS_BLOCK;
     s.product = WINOGRAD_AREA * s.input_point;
-    s.lines = s.product + WINOGRAD_AREA * s.product_point;
+    s.sums = s.product + WINOGRAD_AREA * s.product_point;
+    s.lines = s.sums + sums;
     s.zeros = s.lines + WINOGRAD_AREA * TAPS_BLOCK;
     s.waste = s.zeros + TAPS_BLOCK;
     s.total = s.waste + TAPS_BLOCK;
     return s;
 }
 
+WinogradScratch winograd_scratch(const KernelWinograd *k)
+{
+    return scratch_of(k, k->in_blocks, k->blocks, 0);
+}
+
+WinogradScratch winograd_gradient_scratch(const KernelWinograd *k)
+{
+    return scratch_of(k, k->task_reads, k->task_blocks,
+                      WINOGRAD_AREA * k->task_blocks * k->task_reads *
+                          TAPS_BLOCK * TAPS_BLOCK);
+}
+
 void winograd_choose_tile(KernelWinograd *k, int vector_bytes, int64_t images)
 {
-    int64_t total = images * winograd_rows(k) * winograd_cols(k);
+    int64_t total = images * winograd_tiles(k);
     int64_t tiles = ceil_div(total, ceil_div(total, WANTED_TILES));
     taps_choose_register_tile(tiles, k->out_blocks, vector_bytes, &k->pixels,
                               &k->blocks);
@@ -76,14 +105,37 @@ void winograd_choose_tile(KernelWinograd *k, int vector_bytes, int64_t images)
     k->task_blocks = min_i64(blocks, k->out_blocks);
 }
 
+void winograd_choose_gradient_tile(KernelWinograd *k, int vector_bytes)
+{
+    k->pixels = taps_weight_channels(vector_bytes);
+    k->blocks = 1;
+    k->tiles = GRADIENT_TILES;
+    k->task_blocks = min_i64(k->out_blocks, MAX_GRADIENT_BLOCKS);
+    k->task_reads = min_i64(k->in_blocks, MAX_GRADIENT_BLOCKS);
+}
+
+// Against 9 products per pixel and pair of channels: 36 per tile and pair, and
+// so many blocks transformed for each.
+static bool is_cheaper(const KernelWinograd *k, int64_t transforms)
+{
+    int64_t pairs = k->in_blocks * k->out_blocks * TAPS_BLOCK;
+    int64_t cost = winograd_tiles(k) *
+                   (WINOGRAD_AREA * pairs + TRANSFORM_COST * transforms);
+    return 10 * cost <= 8 * (9 * k->oh * k->ow * pairs);
+}
+
 bool winograd_pays(const KernelWinograd *k, int64_t images)
 {
-    int64_t tiles = winograd_rows(k) * winograd_cols(k);
-    int64_t pairs = k->in_blocks * k->out_blocks * TAPS_BLOCK;
-    int64_t cost = tiles * (WINOGRAD_AREA * pairs +
-                            TRANSFORM_COST * (k->in_blocks + k->out_blocks));
-    return images * tiles >= MIN_TILES &&
-           10 * cost <= 8 * (9 * k->oh * k->ow * pairs);
+    return images * winograd_tiles(k) >= MIN_TILES &&
+           is_cheaper(k, k->in_blocks + k->out_blocks);
+}
+
+bool winograd_gradient_pays(const KernelWinograd *k, int64_t images)
+{
+    int64_t in = winograd_shares(k->in_blocks, MAX_GRADIENT_BLOCKS);
+    int64_t out = winograd_shares(k->out_blocks, MAX_GRADIENT_BLOCKS);
+    return images * winograd_tiles(k) >= MIN_TILES &&
+           is_cheaper(k, out * k->in_blocks + in * k->out_blocks);
 }
 
 void winograd_text(Text *text, const char *name, const KernelWinograd *k)
@@ -93,7 +145,7 @@ void winograd_text(Text *text, const char *name, const KernelWinograd *k)
     text_addf(text, ", map %lld x %lld -> %lld x %lld, pad %lld %lld",
               (long long)k->h, (long long)k->w, (long long)k->oh,
               (long long)k->ow, (long long)k->top, (long long)k->left);
-    text_addf(text, ", tile %d x %d, tiles %lld, blocks per task %lld\n",
+    text_addf(text, ", tile %d x %d, tiles %lld, blocks per task %lld %lld\n",
               k->pixels, k->blocks, (long long)k->tiles,
-              (long long)k->task_blocks);
+              (long long)k->task_blocks, (long long)k->task_reads);
 }

@@ -34,11 +34,15 @@ typedef struct KernelWinograd {
     int pixels, blocks;  // register tile: tiles x blocks
     int64_t tiles;       // transformed at a time; a multiple of pixels
     int64_t task_blocks; // written blocks per task; a multiple of blocks
+    int64_t task_reads;  // by weights: read blocks per task
 } KernelWinograd;
 
 // Tiles of one image.
 int64_t winograd_rows(const KernelWinograd *winograd);
 int64_t winograd_cols(const KernelWinograd *winograd);
+int64_t winograd_tiles(const KernelWinograd *winograd);
+// Parts of at most `share` blocks.
+int64_t winograd_shares(int64_t blocks, int64_t share);
 // For so many images.
 int64_t winograd_tasks(const KernelWinograd *winograd, int64_t images);
 int64_t winograd_weight_elements(const KernelWinograd *winograd);
@@ -49,16 +53,22 @@ int64_t winograd_weight_elements(const KernelWinograd *winograd);
 typedef struct WinogradScratch {
     int64_t input, input_point; // [36][in_blocks][tiles][16] and its first step
     int64_t product, product_point; // [36][blocks][tiles][16]
+    int64_t sums; // by weights: [36][task_blocks][task_reads][16][16]
     int64_t lines, zeros, waste;
     int64_t total;
 } WinogradScratch;
 WinogradScratch winograd_scratch(const KernelWinograd *winograd);
+// By weights; `product` is the transformed dy, [36][task_blocks][tiles][16].
+WinogradScratch winograd_gradient_scratch(const KernelWinograd *winograd);
 
 // Sets the sizes of tiles and tasks for a target with vectors of so many bytes.
 void winograd_choose_tile(KernelWinograd *winograd, int vector_bytes,
                           int64_t images);
+void winograd_choose_gradient_tile(KernelWinograd *winograd, int vector_bytes);
 // Whether it should beat the plain sum on this shape.
 bool winograd_pays(const KernelWinograd *winograd, int64_t images);
+
+bool winograd_gradient_pays(const KernelWinograd *winograd, int64_t images);
 
 // All of it, canonically.
 void winograd_text(Text *text, const char *name,
