@@ -343,6 +343,18 @@ TEST(winograd_convolutions)
     check_winograd("native", 7, 3);
 }
 
+TEST(winograd_convolutions_shared_out)
+{
+    // Nine blocks of channels: more than one task takes.
+    static const Shape shapes[] = {
+        {2, 144, 21, 22, 16, 3, 3, 1, 1, {1, 1, 1, 1}, 21, 22},
+        {2, 32, 22, 21, 144, 3, 3, 1, 1, {1, 1, 1, 1}, 22, 21},
+    };
+    Random random = {10};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        CHECK(check_shape(&shapes[i], conv_graph, "native", &random) > 0);
+}
+
 TEST(winograd_convolutions_with_256_bit_vectors)
 {
     __builtin_cpu_init();
