@@ -18,7 +18,7 @@ typedef struct DataOptions {
     int64_t cache_bytes;  // decoded images kept; 0 = 512 MiB, negative = none
 } DataOptions;
 
-// A set opened from a folder, which is one of
+// A set opened from a path, which is one of
 //   PATH/CLASS/...image       each subfolder is a class when every subfolder
 //                             holds images directly and PATH itself none;
 //   PATH/...image             otherwise: no classes, found recursively;
@@ -30,11 +30,23 @@ typedef struct DataOptions {
 //   IDX files                 *train-images*idx3-ubyte, *train-labels*idx1-
 //                             ubyte, t10k-... or test-..., plain or .gz;
 //   CIFAR binary batches      data_batch_*.bin and test_batch.bin, or
-//                             (CIFAR-100, fine labels) train.bin and test.bin.
-// Order is by path bytes. A class folder's own subfolders belong to it. Names
-// that begin with a dot are ignored. Without a test part, `test_fraction` of
-// each class is held out, chosen by seed and name, so that it does not change
-// when files are added to other classes.
+//                             (CIFAR-100, fine labels) train.bin and test.bin;
+//   STL-10 binary files       train_X.bin and train_y.bin, maybe test_X.bin,
+//                             test_y.bin and unlabeled_X.bin;
+//   tar shards                *.tar and neither images nor folders beside them,
+//                             in PATH or in its train/ and test/; in PATH those
+//                             named test* or val* are the test part. PATH may
+//                             be one shard itself. Members of one name up to
+//                             the first dot are a sample: .png, .jpg or .jpeg,
+//                             and .cls, a class number;
+//   a list of files           PATH is a text file: path, label and part (train
+//                             or test) a line, parted by commas or by spaces;
+//                             label and part may be missing.
+// The order of shards and lists is their own; otherwise it is by path bytes. A
+// class folder's own subfolders belong to it. Names that begin with a dot are
+// ignored. Without a test part, `test_fraction` of each class is held out,
+// chosen by seed and name, so that it does not change when files are added to
+// other classes.
 //
 // Opening reads the first bytes of each image file. What cannot be an image is
 // left out and named in dataset_skips; damage further inside shows when the
@@ -77,5 +89,12 @@ Status dataset_read(const Dataset *dataset, DataSplit split, int64_t index,
 Status dataset_select(const Dataset *dataset, PhaseSource source,
                       LabelRule rule, double amount, uint64_t seed,
                       int64_t **indices, int64_t *count);
+
+// The training indices of the images a file names, one dataset_sample_name a
+// line, for a phase with labels. Ascending; owned by the caller. STATUS_DATA,
+// with the line, when one is unknown, a test image, without a label or named
+// twice.
+Status dataset_select_listed(const Dataset *dataset, const char *path,
+                             int64_t **indices, int64_t *count);
 
 #endif

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
+
+#include "runtime/file.h"
 
 static const int64_t default_cache = (int64_t)512 << 20;
 
@@ -14,8 +17,8 @@ static Status out_of_memory(const Dataset *dataset)
                         dataset->root);
 }
 
-Status dataset_add_sample(Dataset *dataset, DataSplit split, const char *name,
-                          int label, const uint8_t *bytes)
+static Status append_sample(Dataset *dataset, DataSplit split,
+                            const Sample *made)
 {
     SampleList *list = &dataset->splits[split];
     if (list->count == list->room) {
@@ -27,28 +30,66 @@ Status dataset_add_sample(Dataset *dataset, DataSplit split, const char *name,
         list->items = grown;
         list->room = room;
     }
-    char *copy = strdup(name);
+    Sample *sample = &list->items[list->count];
+    *sample = *made;
+    sample->name = strdup(made->name);
+    if (!sample->name)
+        return out_of_memory(dataset);
+    atomic_init(&sample->cached, NULL);
+    list->count++;
+    return status_ok();
+}
+
+Status dataset_add_sample(Dataset *dataset, DataSplit split, const char *name,
+                          int label, const uint8_t *bytes)
+{
+    Sample sample = {
+        .name = (char *)name, .label = label, .bytes = bytes, .container = -1};
+    return append_sample(dataset, split, &sample);
+}
+
+Status dataset_add_part(Dataset *dataset, DataSplit split, const char *name,
+                        int label, int container, int64_t offset, int64_t size)
+{
+    Sample sample = {.name = (char *)name,
+                     .label = label,
+                     .container = container,
+                     .offset = offset,
+                     .size = size};
+    return append_sample(dataset, split, &sample);
+}
+
+static Status append_text(const Dataset *dataset, char ***list, int *count,
+                          const char *text)
+{
+    char **grown = realloc(*list, ((size_t)*count + 1) * sizeof *grown);
+    if (grown)
+        *list = grown;
+    char *copy = grown ? strdup(text) : NULL;
     if (!copy)
         return out_of_memory(dataset);
-    Sample *sample = &list->items[list->count++];
-    sample->name = copy;
-    sample->label = label;
-    sample->bytes = bytes;
-    atomic_init(&sample->cached, NULL);
+    grown[(*count)++] = copy;
     return status_ok();
+}
+
+Status dataset_add_container(Dataset *dataset, const char *path, int *container)
+{
+    *container = dataset->container_count;
+    return append_text(dataset, &dataset->containers, &dataset->container_count,
+                       path);
 }
 
 Status dataset_add_class(Dataset *dataset, const char *name)
 {
-    size_t count = (size_t)dataset->class_count;
-    char **grown = realloc(dataset->classes, (count + 1) * sizeof *grown);
-    if (grown)
-        dataset->classes = grown;
-    char *copy = grown ? strdup(name) : NULL;
-    if (!copy)
-        return out_of_memory(dataset);
-    dataset->classes[dataset->class_count++] = copy;
-    return status_ok();
+    return append_text(dataset, &dataset->classes, &dataset->class_count, name);
+}
+
+int dataset_find_class(const Dataset *dataset, const char *name)
+{
+    for (int i = 0; i < dataset->class_count; i++)
+        if (strcmp(dataset->classes[i], name) == 0)
+            return i;
+    return -1;
 }
 
 Status dataset_number_classes(Dataset *dataset, int count)
@@ -59,6 +100,25 @@ Status dataset_number_classes(Dataset *dataset, int count)
         TRY(dataset_add_class(dataset, name));
     }
     return status_ok();
+}
+
+Status dataset_name_classes(Dataset *dataset, const char *file, int count)
+{
+    char path[DATASET_PATH], *text = NULL, *rest = NULL;
+    int64_t size = 0;
+    dataset_path(dataset, file, path);
+    if (file_read(path, 1 << 20, &text, &size).code != STATUS_OK)
+        return dataset_number_classes(dataset, count);
+    Status status = status_ok();
+    char *line = strtok_r(text, "\r\n", &rest);
+    for (int i = 0; i < count && status.code == STATUS_OK; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", i);
+        status = dataset_add_class(dataset, line ? line : number);
+        line = line ? strtok_r(NULL, "\r\n", &rest) : NULL;
+    }
+    free(text);
+    return status;
 }
 
 Status dataset_add_skip(Dataset *dataset, const char *path, const char *reason)
@@ -109,9 +169,13 @@ void dataset_free(Dataset *dataset)
     }
     for (int i = 0; i < dataset->block_count; i++)
         free(dataset->blocks[i]);
+    for (int i = 0; i < dataset->container_count; i++)
+        free(dataset->containers[i]);
+    free(dataset->containers);
     free(dataset->classes);
     free(dataset->skips);
     free(dataset->description);
+    free(dataset->folder);
     free(dataset->root);
     free(dataset);
 }
@@ -173,49 +237,100 @@ static Status describe(Dataset *dataset, const DataOptions *options)
     return dataset->description ? status_ok() : out_of_memory(dataset);
 }
 
-static Status check_root(const char *path)
+Status dataset_check_found(const Dataset *dataset)
+{
+    if (dataset->splits[SPLIT_TRAIN].count > 0)
+        return status_ok();
+    if (dataset->skip_count == 0)
+        return status_error(STATUS_DATA,
+                            "%s: no PNG or JPEG images, IDX files, CIFAR or "
+                            "STL-10 batches or tar shards to train on in it",
+                            dataset->root);
+    return status_error(STATUS_DATA,
+                        "%s: no readable training image in it; %d left out, "
+                        "the first is %s: %s",
+                        dataset->root, dataset->skip_count,
+                        dataset->skips[0].path, dataset->skips[0].reason);
+}
+
+static Status check_root(const char *path, bool *folder)
 {
     struct stat info;
     if (stat(path, &info) != 0)
         return status_error(STATUS_DATA, "%s: %s", path, strerror(errno));
-    if (!S_ISDIR(info.st_mode))
-        return status_error(STATUS_DATA, "%s: not a folder", path);
+    *folder = S_ISDIR(info.st_mode);
+    if (!*folder && !S_ISREG(info.st_mode))
+        return status_error(STATUS_DATA, "%s: neither a folder nor a file",
+                            path);
     return status_ok();
 }
 
-static Status fill(Dataset *dataset, const DataOptions *options)
+static bool is_archive_name(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 4 && strcasecmp(path + length - 4, ".tar") == 0;
+}
+
+static Status read_folder(Dataset *dataset)
 {
     bool found = false;
     TRY(dataset_read_idx(dataset, &found));
     if (!found)
         TRY(dataset_read_cifar(dataset, &found));
     if (!found)
-        TRY(dataset_read_folder(dataset));
+        TRY(dataset_read_stl(dataset, &found));
+    if (!found)
+        TRY(dataset_read_shards(dataset, &found));
+    return found ? status_ok() : dataset_read_folder(dataset);
+}
+
+static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
+{
+    if (folder)
+        TRY(read_folder(dataset));
+    else if (is_archive_name(dataset->root))
+        TRY(dataset_read_archive(dataset));
+    else
+        TRY(dataset_read_list(dataset));
     if (!dataset->test_part && options->test_fraction > 0)
         TRY(dataset_hold_out(dataset, options->test_fraction, options->seed));
     return describe(dataset, options);
 }
 
+// The folder itself, or the one a file lies in; malloc'ed.
+static char *folder_of(const char *path, bool folder)
+{
+    const char *slash = strrchr(path, '/');
+    if (folder)
+        return strdup(path);
+    if (!slash)
+        return strdup(".");
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
 Status dataset_open(const char *path, const DataOptions *options,
                     Dataset **dataset)
 {
+    bool folder = false;
     *dataset = NULL;
-    TRY(check_root(path));
+    TRY(check_root(path, &folder));
     if (!(options->test_fraction >= 0 && options->test_fraction < 1))
         return status_error(STATUS_USAGE,
                             "the test fraction must be at least 0 and below 1");
     Dataset *opened = calloc(1, sizeof *opened);
-    if (opened)
+    if (opened) {
         opened->root = strdup(path);
-    if (!opened || !opened->root) {
-        free(opened);
+        opened->folder = folder_of(path, folder);
+    }
+    if (!opened || !opened->root || !opened->folder) {
+        dataset_free(opened);
         return status_error(STATUS_MEMORY, "%s: no memory to open it", path);
     }
     opened->min_side = options->min_side;
     atomic_init(&opened->cache_left, options->cache_bytes == 0
                                          ? default_cache
                                          : options->cache_bytes);
-    Status status = fill(opened, options);
+    Status status = fill(opened, options, folder);
     if (status.code != STATUS_OK) {
         dataset_free(opened);
         return status;
@@ -262,73 +377,4 @@ int dataset_skips(const Dataset *dataset, const DataSkip **skips)
 {
     *skips = dataset->skips;
     return dataset->skip_count;
-}
-
-// ---- reading ---------------------------------------------------------------
-
-// Planes to interleaved; one channel is copied to three.
-static Status read_memory(const Dataset *dataset, const Sample *sample,
-                          Image *image)
-{
-    DataShape shape = dataset->shape;
-    TRY(image_new(shape.width, shape.height, image));
-    int64_t count = (int64_t)shape.width * shape.height;
-    for (int c = 0; c < 3; c++) {
-        int64_t plane = shape.channels == 3 ? c * count : 0;
-        for (int64_t i = 0; i < count; i++)
-            image->pixels[3 * i + c] = sample->bytes[plane + i];
-    }
-    return status_ok();
-}
-
-static Status read_cached(const CachedImage *cached, Image *image)
-{
-    TRY(image_new(cached->width, cached->height, image));
-    memcpy(image->pixels, cached->pixels,
-           3 * (size_t)cached->width * (size_t)cached->height);
-    return status_ok();
-}
-
-// Takes the bytes from the allowance first, and gives them back when there
-// were too few, when memory is short, or when another thread was faster.
-static void keep_decoded(Dataset *dataset, Sample *sample, const Image *image)
-{
-    size_t pixels = 3 * (size_t)image->width * (size_t)image->height;
-    long long size = (long long)(sizeof(CachedImage) + pixels);
-    if (atomic_load(&dataset->cache_left) < size)
-        return;
-    CachedImage *entry = NULL, *expected = NULL;
-    if (atomic_fetch_sub(&dataset->cache_left, size) >= size)
-        entry = malloc((size_t)size);
-    if (entry) {
-        entry->width = image->width;
-        entry->height = image->height;
-        memcpy(entry->pixels, image->pixels, pixels);
-        if (atomic_compare_exchange_strong(&sample->cached, &expected, entry))
-            return;
-        free(entry);
-    }
-    atomic_fetch_add(&dataset->cache_left, size);
-}
-
-Status dataset_read(const Dataset *dataset, DataSplit split, int64_t index,
-                    Image *image)
-{
-    Sample *sample = &dataset->splits[split].items[index];
-    if (sample->bytes)
-        return read_memory(dataset, sample, image);
-    const CachedImage *cached = atomic_load(&sample->cached);
-    if (cached)
-        return read_cached(cached, image);
-    *image = (Image){0};
-    char path[4096];
-    int length =
-        snprintf(path, sizeof path, "%s/%s", dataset->root, sample->name);
-    if (length >= (int)sizeof path)
-        return status_error(STATUS_DATA, "%s: the path is too long",
-                            sample->name);
-    TRY(image_read(path, dataset->min_side, image));
-    // The cache is not part of the set's value: the same image either way.
-    keep_decoded((Dataset *)dataset, sample, image);
-    return status_ok();
 }

@@ -1,8 +1,6 @@
 // The binary version of CIFAR: records of one label byte (CIFAR-100: coarse,
 // then fine) and 32x32 red, green and blue planes.
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "runtime/dataset.h"
 #include "runtime/file.h"
@@ -86,26 +84,6 @@ static Status read_batch(Dataset *dataset, DataSplit split,
                        size);
 }
 
-// One name a line; without the file, or with too few lines, numbers.
-static Status name_classes(Dataset *dataset, const CifarKind *kind)
-{
-    char path[4096], *text = NULL, *rest = NULL;
-    int64_t size = 0;
-    path_of(dataset, kind->names, path);
-    if (file_read(path, 1 << 20, &text, &size).code != STATUS_OK)
-        return dataset_number_classes(dataset, kind->classes);
-    Status status = status_ok();
-    char *line = strtok_r(text, "\r\n", &rest);
-    for (int i = 0; i < kind->classes && status.code == STATUS_OK; i++) {
-        char number[16];
-        snprintf(number, sizeof number, "%d", i);
-        status = dataset_add_class(dataset, line ? line : number);
-        line = line ? strtok_r(NULL, "\r\n", &rest) : NULL;
-    }
-    free(text);
-    return status;
-}
-
 Status dataset_read_cifar(Dataset *dataset, bool *found)
 {
     for (int k = 0; k < 2 && !*found; k++) {
@@ -124,7 +102,7 @@ Status dataset_read_cifar(Dataset *dataset, bool *found)
             TRY(read_batch(dataset, SPLIT_TEST, kind, kind->test));
             dataset->test_part = kind->test;
         }
-        return name_classes(dataset, kind);
+        return dataset_name_classes(dataset, kind->names, kind->classes);
     }
     return status_ok();
 }

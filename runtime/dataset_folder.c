@@ -4,14 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "runtime/dataset.h"
 
-// Enough of a file for the PNG header, or a JPEG's up to its size when no
-// large metadata precede it.
-enum { PATH_ROOM = 4096, PROBE_BYTES = 4096 };
+enum { PATH_ROOM = DATASET_PATH };
 
 typedef struct NameList {
     char **items;
@@ -75,29 +72,6 @@ static void full_path(char path[PATH_ROOM], const Dataset *dataset,
 
 // ---- kinds of files --------------------------------------------------------
 
-static bool has_extension(const char *name, const char *const *extensions)
-{
-    const char *dot = strrchr(name, '.');
-    for (; dot && *extensions; extensions++)
-        if (strcasecmp(dot + 1, *extensions) == 0)
-            return true;
-    return false;
-}
-
-static bool is_image_name(const char *name)
-{
-    static const char *const readable[] = {"png", "jpg", "jpeg", "jpe", NULL};
-    return has_extension(name, readable);
-}
-
-static bool is_foreign_image(const char *name)
-{
-    static const char *const foreign[] = {"bmp",  "gif", "webp", "tif",
-                                          "tiff", "ppm", "pgm",  "heic",
-                                          "avif", "jp2", "jxl",  NULL};
-    return has_extension(name, foreign);
-}
-
 typedef enum EntryKind { ENTRY_OTHER, ENTRY_FILE, ENTRY_FOLDER } EntryKind;
 
 // Follows links: sets are often assembled from them.
@@ -144,19 +118,8 @@ static Status probe_file(Dataset *dataset, const char *relative,
 {
     char path[PATH_ROOM], buffer[128];
     full_path(path, dataset, relative);
-    uint8_t bytes[PROBE_BYTES];
-    const char *reason = NULL;
-    FILE *file = fopen(path, "rb");
-    if (!file) {
-        reason = strerror(errno);
-    } else {
-        setvbuf(file, NULL, _IONBF, 0);
-        size_t count = fread(bytes, 1, sizeof bytes, file);
-        reason = ferror(file) ? strerror(errno)
-                              : image_probe(bytes, (int64_t)count, buffer,
-                                            sizeof buffer);
-        fclose(file);
-    }
+    const char *reason =
+        dataset_probe(path, 0, INT64_MAX, buffer, sizeof buffer);
     if (reason)
         return dataset_add_skip(dataset, path, reason);
     return add_name(images, relative) ? status_ok() : no_memory(dataset);
@@ -200,7 +163,7 @@ static Status walk_entry(Walk *walk, const char *relative, const char *name,
     if (kind == ENTRY_FOLDER)
         return is_ancestor(here, &info) ? status_ok()
                                         : walk_folder(walk, path, here);
-    bool image = is_image_name(name);
+    bool image = dataset_is_image_name(name);
     walk->found |= image;
     if (!walk->images)
         return status_ok();
@@ -209,7 +172,7 @@ static Status walk_entry(Walk *walk, const char *relative, const char *name,
         return probe_file(walk->dataset, path, walk->images);
     if (image)
         return dataset_add_skip(walk->dataset, full, "not a file");
-    if (is_foreign_image(name))
+    if (dataset_is_foreign_name(name))
         return dataset_add_skip(walk->dataset, full,
                                 "only PNG and JPEG are read");
     return status_ok();
@@ -267,7 +230,7 @@ static Status holds_images(Dataset *dataset, const char *relative,
     *directly = *below = false;
     Status status = list_folder(dataset, relative, &names);
     for (int64_t i = 0; i < names.count && !*directly; i++)
-        *directly = is_image_name(names.items[i]);
+        *directly = dataset_is_image_name(names.items[i]);
     free_names(&names);
     if (status.code != STATUS_OK || *directly)
         return status;
@@ -285,7 +248,7 @@ static Status view_entry(Dataset *dataset, const char *relative,
     if (!join_path(path, relative, name))
         return status_ok(); // named when walked
     if (!is_folder(dataset, path)) {
-        view->images_directly |= is_image_name(name);
+        view->images_directly |= dataset_is_image_name(name);
         return status_ok();
     }
     TRY(holds_images(dataset, path, &directly, &below));
@@ -313,21 +276,13 @@ static bool has_class_folders(const FolderView *view)
            !view->images_below;
 }
 
-static int find_class(const Dataset *dataset, const char *name)
-{
-    for (int i = 0; i < dataset->class_count; i++)
-        if (strcmp(dataset->classes[i], name) == 0)
-            return i;
-    return -1;
-}
-
 static Status add_class_folder(Dataset *dataset, DataSplit split,
                                const char *relative, const char *name)
 {
     char path[PATH_ROOM];
     if (split == SPLIT_TRAIN)
         TRY(dataset_add_class(dataset, name));
-    int label = find_class(dataset, name);
+    int label = dataset_find_class(dataset, name);
     if (label < 0)
         return status_error(STATUS_DATA,
                             "%s: the test part %s has a class %s that the "
@@ -406,27 +361,11 @@ static Status has_parts(Dataset *dataset, const char *test, const char *extra,
         const char *name = names.items[i];
         if (strcmp(name, "train") == 0 || (extra && strcmp(name, extra) == 0))
             continue;
-        if (is_image_name(name) || is_folder(dataset, name))
+        if (dataset_is_image_name(name) || is_folder(dataset, name))
             *parts = false;
     }
     free_names(&names);
     return status;
-}
-
-static Status check_found(const Dataset *dataset)
-{
-    if (dataset->splits[SPLIT_TRAIN].count > 0)
-        return status_ok();
-    if (dataset->skip_count == 0)
-        return status_error(STATUS_DATA,
-                            "%s: no PNG or JPEG images, IDX files or CIFAR "
-                            "batches in it",
-                            dataset->root);
-    return status_error(STATUS_DATA,
-                        "%s: no readable training image in it; %d left out, "
-                        "the first is %s: %s",
-                        dataset->root, dataset->skip_count,
-                        dataset->skips[0].path, dataset->skips[0].reason);
 }
 
 Status dataset_read_folder(Dataset *dataset)
@@ -445,5 +384,5 @@ Status dataset_read_folder(Dataset *dataset)
         TRY(add_part(dataset, SPLIT_TEST, test));
         dataset->test_part = test;
     }
-    return check_found(dataset);
+    return dataset_check_found(dataset);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/dataset.h"
+#include "runtime/file.h"
 #include "runtime/philox.h"
 
 typedef struct Ranked {
@@ -200,5 +201,120 @@ Status dataset_select(const Dataset *dataset, PhaseSource source,
     }
     *indices = chosen;
     *count = used;
+    return status;
+}
+
+// ---- a list of the images with labels --------------------------------------
+
+typedef struct NamedSample {
+    const char *name;
+    DataSplit split;
+    int64_t index;
+} NamedSample;
+
+static int compare_named(const void *left, const void *right)
+{
+    const NamedSample *a = left, *b = right;
+    return strcmp(a->name, b->name);
+}
+
+// All samples of both parts by name. NULL for lack of memory.
+static NamedSample *sort_named(const Dataset *dataset, size_t *count)
+{
+    *count = (size_t)(dataset->splits[SPLIT_TRAIN].count +
+                      dataset->splits[SPLIT_TEST].count);
+    NamedSample *named = malloc((*count + 1) * sizeof *named);
+    size_t used = 0;
+    for (int split = 0; named && split < 2; split++)
+        for (int64_t i = 0; i < dataset->splits[split].count; i++)
+            named[used++] = (NamedSample){dataset->splits[split].items[i].name,
+                                          (DataSplit)split, i};
+    if (named)
+        qsort(named, used, sizeof *named, compare_named);
+    return named;
+}
+
+typedef struct ListedLabels {
+    const Dataset *dataset;
+    const char *path; // of the list
+    char *text;
+    NamedSample *named;
+    size_t named_count;
+    bool *chosen; // by training index
+    int64_t count;
+} ListedLabels;
+
+static Status choose_line(ListedLabels *list, const char *name, int64_t line)
+{
+    NamedSample key = {.name = name};
+    NamedSample *found = bsearch(&key, list->named, list->named_count,
+                                 sizeof key, compare_named);
+    const char *wrong = NULL;
+    if (!found)
+        wrong = "is not in the data";
+    else if (found->split == SPLIT_TEST)
+        wrong = list->dataset->test_part
+                    ? "is a test image"
+                    : "is held out for testing: use the --seed and "
+                      "--held-out that the list was made with";
+    else if (dataset_label(list->dataset, SPLIT_TRAIN, found->index) < 0)
+        wrong = "has no label";
+    else if (list->chosen[found->index])
+        wrong = "is there a second time";
+    if (wrong)
+        return status_error(STATUS_DATA, "%s:%lld: %.200s %s", list->path,
+                            (long long)line, name, wrong);
+    list->chosen[found->index] = true;
+    list->count++;
+    return status_ok();
+}
+
+static Status choose_listed(ListedLabels *list)
+{
+    int64_t size = 0;
+    Status status = file_read(list->path, 1 << 30, &list->text, &size);
+    if (status.code == STATUS_FAILED)
+        status.code = STATUS_DATA;
+    if (status.code != STATUS_OK)
+        return status;
+    list->named = sort_named(list->dataset, &list->named_count);
+    list->chosen = calloc((size_t)list->dataset->splits[SPLIT_TRAIN].count + 1,
+                          sizeof *list->chosen);
+    if (!list->named || !list->chosen)
+        return status_error(STATUS_MEMORY, "%s: no memory for it", list->path);
+    char *rest = list->text, *name;
+    for (int64_t line = 1; (name = dataset_next_line(&rest)); line++)
+        if (*name)
+            TRY(choose_line(list, name, line));
+    if (list->count == 0)
+        return status_error(STATUS_DATA, "%s: lists no image", list->path);
+    return status_ok();
+}
+
+static Status take_chosen(const ListedLabels *list, int64_t **indices,
+                          int64_t *count)
+{
+    *indices = malloc((size_t)list->count * sizeof **indices);
+    if (!*indices)
+        return status_error(STATUS_MEMORY, "%s: no memory for it", list->path);
+    for (int64_t i = 0; *count < list->count; i++)
+        if (list->chosen[i])
+            (*indices)[(*count)++] = i;
+    return status_ok();
+}
+
+Status dataset_select_listed(const Dataset *dataset, const char *path,
+                             int64_t **indices, int64_t *count)
+{
+    ListedLabels list = {.dataset = dataset, .path = path};
+    *indices = NULL;
+    *count = 0;
+    TRY(check_rule(dataset, LABELS_ALL, 0));
+    Status status = choose_listed(&list);
+    if (status.code == STATUS_OK)
+        status = take_chosen(&list, indices, count);
+    free(list.text);
+    free(list.named);
+    free(list.chosen);
     return status;
 }

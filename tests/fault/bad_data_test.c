@@ -140,7 +140,7 @@ TEST(empty_and_missing_folders)
     const char *path = test_path("set");
     check_set_refused(path, "No such file");
     write_bytes(path, "x", 1);
-    check_set_refused(path, "not a folder");
+    check_set_refused(path, ":1: no image file's name");
     write_bytes(test_path("none/readme.txt"), "x", 1);
     check_set_refused(test_path("none"), "no PNG or JPEG images");
     write_bytes(test_path("bad/a/x.jpg"), "x", 1);
