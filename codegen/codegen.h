@@ -22,6 +22,9 @@ void codegen_free(Codegen *codegen);
 // runtime/program.h wants it.
 void codegen_lower(Codegen *codegen, const Graph *graph, Plan *plan);
 
+// The params of a graph that is not lowered: fills plan->params alone.
+void codegen_list_params(const Graph *graph, Plan *plan);
+
 // Compiles all remembered kernels (or takes them from the cache). *objects is
 // malloc'ed, one per distinct kernel. Returns NULL or what went wrong.
 const char *codegen_compile(Codegen *codegen, PlanObject **objects, int *count);

@@ -274,20 +274,26 @@ static PlanParam plan_param(const Node *node)
         .scale = node->attrs[PARAM_SCALE].f};
 }
 
-static void write_leaves(const Lowering *lower, Plan *plan)
+void codegen_list_params(const Graph *graph, Plan *plan)
+{
+    int params = 0;
+    for (Value v = 0; v < graph->nodes.count; v++)
+        plan->param_count += graph_node(graph, v)->op == OP_PARAM;
+    plan->params = plan_alloc((size_t)plan->param_count, sizeof(PlanParam));
+    for (Value v = 0; v < graph->nodes.count; v++)
+        if (graph_node(graph, v)->op == OP_PARAM)
+            plan->params[params++] = plan_param(graph_node(graph, v));
+}
+
+static void write_inputs(const Lowering *lower, Plan *plan)
 {
     const Graph *graph = lower->graph;
-    for (Value v = 0; v < graph->nodes.count; v++) {
-        plan->param_count += graph_node(graph, v)->op == OP_PARAM;
+    for (Value v = 0; v < graph->nodes.count; v++)
         plan->input_count += graph_node(graph, v)->op == OP_INPUT;
-    }
-    plan->params = plan_alloc((size_t)plan->param_count, sizeof(PlanParam));
     plan->inputs = plan_alloc((size_t)plan->input_count, sizeof(PlanPort));
-    int params = 0, inputs = 0;
+    int inputs = 0;
     for (Value v = 0; v < graph->nodes.count; v++) {
         const Node *node = graph_node(graph, v);
-        if (node->op == OP_PARAM)
-            plan->params[params++] = plan_param(node);
         if (node->op == OP_INPUT)
             plan->inputs[inputs++] = (PlanPort){
                 plan_tensor(node->attrs[INPUT_NAME].text, &node->type),
@@ -439,7 +445,8 @@ void codegen_lower(Codegen *codegen, const Graph *graph, Plan *plan)
     *plan = (Plan){.name = plan_string(graph->name),
                    .slab_bytes = memory_plan(&lower),
                    .scratch_bytes = lower.scratch_bytes};
-    write_leaves(&lower, plan);
+    codegen_list_params(graph, plan);
+    write_inputs(&lower, plan);
     write_outputs(&lower, outputs, plan);
     write_symbols(&lower, plan);
     write_steps(&lower, plan);

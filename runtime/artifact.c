@@ -19,7 +19,7 @@
 
 static const char MAGIC[8] = {'S', 'I', 'M', 'C', 'C', 'A', 'R', 'T'};
 
-enum { VERSION = 1, SECTION_BYTES = 24 };
+enum { VERSION = 2, SECTION_BYTES = 24 };
 static const uint32_t NO_TEXT = UINT32_MAX;
 static const int64_t FILE_LIMIT = (int64_t)1 << 32;
 
@@ -260,6 +260,7 @@ static void code_program(Codec *codec, Program *program)
 {
     code_name(codec, &program->name);
     code_name(codec, &program->source);
+    code_text(codec, &program->parameters);
     code_name(codec, &program->target);
     code_i32(codec, &program->dtype);
 }

@@ -55,6 +55,7 @@ void program_free(Program *program)
     free(program->objects);
     free(program->name);
     free(program->source);
+    free(program->parameters);
     free(program->target);
     free(program);
 }

@@ -68,9 +68,10 @@ static int compare_for_file(const void *a, const void *b)
 static Status check_tensor(const char *path, const SafeTensor *tensor)
 {
     int64_t bytes;
-    if (tensor->dtype <= SAFE_BOOL && tensor->rank >= 0 &&
-        tensor->rank <= SAFE_MAX_RANK && tensor_bytes(tensor, &bytes) &&
-        bytes == tensor->bytes && strcmp(tensor->name, META_KEY) != 0 &&
+    bool writable = tensor->dtype <= SAFE_BOOL || tensor->dtype == SAFE_I64;
+    if (writable && tensor->rank >= 0 && tensor->rank <= SAFE_MAX_RANK &&
+        tensor_bytes(tensor, &bytes) && bytes == tensor->bytes &&
+        strcmp(tensor->name, META_KEY) != 0 &&
         json_is_utf8(tensor->name, strlen(tensor->name)))
         return status_ok();
     return status_error(STATUS_INTERNAL,

@@ -50,8 +50,8 @@ typedef struct SafeMeta {
 
 // Writes the file atomically, tensors in the reference writer's order (larger
 // types first, then by name) whatever their order here. Only the first four
-// types. STATUS_FAILED when the file cannot be written, STATUS_INTERNAL for a
-// name given twice or sizes that disagree.
+// types and I64. STATUS_FAILED when the file cannot be written, STATUS_INTERNAL
+// for a name given twice or sizes that disagree.
 Status safetensors_write(const char *path, int count, const SafeTensor *tensors,
                          int meta_count, const SafeMeta *metas);
 

@@ -135,6 +135,7 @@ static Status save_checkpoint(Run *run, bool finished)
         .images = run->image_count,
         .seed = run->options->seed,
         .program = program_hash(run->program),
+        .parameters = run->program->parameters,
         .finished = finished,
     };
     Tally tally = run->tally;
@@ -166,6 +167,9 @@ static Status check_same_run(const Run *run, const CheckpointInfo *info)
         what = "number of steps";
     if (!what)
         return status_ok();
+    if (info->program != program_hash(run->program))
+        TRY(weights_check(run->program, run->phase, run->checkpoint_path,
+                          run->options));
     return status_error(STATUS_FAILED,
                         "%s cannot be resumed: its %s is another; use another "
                         "--out, or the same settings",
@@ -204,9 +208,10 @@ static Status fill_store(Run *run)
     if (run->step > 0)
         TRY(checkpoint_load(run->checkpoint_path, &run->store));
     else
-        TRY(weights_load_from(run->program, run->phase, run->options,
-                              &run->store));
-    TRY(weights_load_teacher(run->phase, run->options, &run->store));
+        TRY(weights_load_start(run->program, run->phase, run->options,
+                               &run->store));
+    TRY(weights_load_teacher(run->program, run->phase, run->options,
+                             &run->store));
     store_initialize(&run->store, run->options->seed);
     return status_ok();
 }
@@ -458,6 +463,22 @@ static void draw_curves(Run *run)
     free(names);
 }
 
+// With the classes' names, so that predictions of other images have them too.
+static Status save_model(const Run *run, const char *path)
+{
+    ModelInfo info = {
+        .program = run->program->name,
+        .phase = run->phase->name,
+        .parameters = run->program->parameters,
+        .step = run->step,
+    };
+    char *classes = trainset_class_lines(run->phase, run->data);
+    info.classes = classes;
+    Status status = model_save(path, &run->store, &info);
+    free(classes);
+    return status;
+}
+
 static Status finish(Run *run)
 {
     char path[RUNDIR_PATH];
@@ -474,8 +495,7 @@ static Status finish(Run *run)
     draw_curves(run);
     TRY(rundir_path(run->options->out, run->phase->name, "model.safetensors",
                     path));
-    TRY(model_save(path, &run->store, run->program->name, run->phase->name,
-                   run->step));
+    TRY(save_model(run, path));
     return save_checkpoint(run, true);
 }
 
@@ -544,8 +564,10 @@ static Status evaluate_weights(Run *run, const char *weights)
 {
     TRY(trainset_check_classes(run->phase, run->data));
     TRY(store_add_plan(&run->store, &run->phase->eval));
-    TRY(weights_load_all(weights, &run->store));
-    TRY(weights_load_teacher(run->phase, run->options, &run->store));
+    TRY(weights_load_all(run->program, run->phase, weights, run->options,
+                         &run->store));
+    TRY(weights_load_teacher(run->program, run->phase, run->options,
+                             &run->store));
     store_initialize(&run->store, run->options->seed);
     run->pool = pool_new(run->options->threads);
     if (!run->pool)

@@ -39,6 +39,9 @@ typedef struct TrainOptions {
     uint64_t seed;
     int threads; // 0 = all cores
     bool resume;
+    // Weights to start a phase from instead of its `from`, and renames of
+    // their names; NULL = none.
+    const char *init, *init_map;
     double checkpoint_seconds; // between checkpoints inside a phase; 0 = 60
     int64_t stop_after; // stop after that many steps in all (tests); 0 = never
     // Set by a signal handler: finish the step, save, return. May be NULL.
@@ -46,6 +49,8 @@ typedef struct TrainOptions {
     // Progress and warnings; called from the training thread.
     void (*progress)(void *context, const TrainProgress *progress);
     void (*message)(void *context, const char *text);
+    // Lines that explain the failure about to be returned.
+    void (*explain)(void *context, const char *text);
     void *context;
 } TrainOptions;
 

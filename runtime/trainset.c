@@ -1,7 +1,11 @@
 #include "runtime/trainset.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "runtime/json.h"
 
 Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data)
 {
@@ -78,4 +82,21 @@ Status trainset_select(const ProgramPhase *phase, const Dataset *data,
                             "there are no images to train phase %s on",
                             phase->name);
     return check_labels(phase, data, *indices, *count);
+}
+
+char *trainset_class_lines(const ProgramPhase *phase, const Dataset *data)
+{
+    int count = phase->classes ? dataset_classes(data) : 0;
+    size_t size = 1, used = 0;
+    for (int i = 0; i < count; i++) {
+        const char *name = dataset_class_name(data, i);
+        if (strchr(name, '\n') || !json_is_utf8(name, strlen(name)))
+            return NULL;
+        size += strlen(name) + 1;
+    }
+    char *text = count ? malloc(size) : NULL;
+    for (int i = 0; text && i < count; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s",
+                                 i ? "\n" : "", dataset_class_name(data, i));
+    return text;
 }

@@ -14,4 +14,8 @@ Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data);
 Status trainset_select(const ProgramPhase *phase, const Dataset *data,
                        uint64_t seed, int64_t **indices, int64_t *count);
 
+// The names of a phase's classes, a line each: malloc'ed. NULL when the phase
+// has none, or a name is no line of UTF-8.
+char *trainset_class_lines(const ProgramPhase *phase, const Dataset *data);
+
 #endif

@@ -160,6 +160,29 @@ bool compiler_load(Compiler *compiler)
     return compiler->experiment != NULL;
 }
 
+Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes,
+                            const char *whence)
+{
+    const Experiment *experiment = compiler->experiment;
+    for (int i = 0; classes > 0 && i < experiment->params.count; i++) {
+        const ExperimentParam *param = &experiment->params.at[i];
+        if (strcmp(param->name, "classes") != 0 || param->from_command_line ||
+            strtol(param->value, NULL, 10) == classes)
+            continue;
+        Setting setting = {"classes", arena_printf(cli->arena, "%d", classes),
+                           false};
+        cli_note(cli, "classes = %d, as in the %s (the program has %s)",
+                 classes, whence, param->value);
+        vec_push(cli->arena, &cli->settings, setting);
+        compiler->lang.settings = cli->settings.at;
+        compiler->lang.setting_count = cli->settings.count;
+        if (!compiler_load(compiler))
+            return status_error(STATUS_SOURCE, "no program");
+        return status_ok();
+    }
+    return status_ok();
+}
+
 static Status run_passes(Compiler *compiler, Graph *graph)
 {
     PassClock clock = {compiler, now_seconds()};
@@ -194,7 +217,9 @@ static Status optimize(Compiler *compiler)
         const ExperimentPhase *phase = &experiment->phases.at[i];
         if (!compiler_wants(compiler, phase->name))
             continue;
-        Graph *graphs[] = {phase->train, phase->eval};
+        bool value = compiler->lang.value_name != NULL;
+        Graph *graphs[] = {value ? phase->value : phase->train,
+                           value ? NULL : phase->eval};
         for (int g = 0; g < 2; g++) {
             if (!graphs[g])
                 continue;
@@ -221,8 +246,32 @@ static Status lower_graph(Compiler *compiler, Codegen *codegen,
     return status_ok();
 }
 
-// Graph to plan, for every graph of the wanted phases. Plans that are not
-// made still get a name: the runtime expects one.
+void compiler_list_params(const Compiler *compiler, Program *program)
+{
+    const Experiment *experiment = compiler->experiment;
+    for (int i = 0; i < experiment->phases.count; i++) {
+        Plan *plan = &program->phases[i].train;
+        Graph *graph = experiment->phases.at[i].train;
+        if (plan->params)
+            continue;
+        passes_run(graph, "dce", false, NULL, NULL);
+        codegen_list_params(graph, plan);
+    }
+}
+
+static Status lower_phase(Compiler *compiler, Codegen *codegen,
+                          const ExperimentPhase *phase, ProgramPhase *to)
+{
+    if (compiler->lang.value_name)
+        return lower_graph(compiler, codegen, phase->value, &to->eval);
+    TRY(lower_graph(compiler, codegen, phase->train, &to->train));
+    if (phase->eval)
+        TRY(lower_graph(compiler, codegen, phase->eval, &to->eval));
+    return status_ok();
+}
+
+// Graph to plan, for every graph of the wanted phases. Plans that are not made
+// still get a name and params: weights are compared with them.
 static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
 {
     const Experiment *experiment = compiler->experiment;
@@ -230,16 +279,14 @@ static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
     for (int i = 0; i < experiment->phases.count; i++) {
         const ExperimentPhase *phase = &experiment->phases.at[i];
         ProgramPhase *to = &program->phases[i];
-        if (compiler_wants(compiler, phase->name)) {
-            TRY(lower_graph(compiler, codegen, phase->train, &to->train));
-            if (phase->eval)
-                TRY(lower_graph(compiler, codegen, phase->eval, &to->eval));
-        }
+        if (compiler_wants(compiler, phase->name))
+            TRY(lower_phase(compiler, codegen, phase, to));
         if (!to->train.name)
             to->train.name = strdup("");
         if (!to->eval.name)
             to->eval.name = strdup("");
     }
+    compiler_list_params(compiler, program);
     add_time(compiler, "lower", &start);
     return status_ok();
 }

@@ -49,10 +49,19 @@ Status compiler_open(Compiler *compiler, const Cli *cli);
 // Reads and elaborates the program; false when it has errors (diags).
 bool compiler_load(Compiler *compiler);
 
+// Gives the param `classes` a value nobody set, if the program has it and
+// another one, and loads the program again. `whence` is told.
+Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes,
+                            const char *whence);
+
 // The whole compiler. *program is the caller's (program_free), and NULL when
 // `emit` asked for an earlier form. STATUS_SOURCE when the source has errors,
 // which are in `diags` (the status text says how many).
 Status compiler_run(Compiler *compiler, Program **program);
+
+// Fills the params of every phase's train plan that has none: the names and
+// shapes of its weights. The experiment must be loaded.
+void compiler_list_params(const Compiler *compiler, Program *program);
 
 // Runs passes on graphs read from a file in text form: --from=graph.
 Status compiler_run_graphs(Compiler *compiler);

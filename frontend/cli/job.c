@@ -8,6 +8,7 @@
 #include "frontend/cli/program.h"
 #include "frontend/cli/progress.h"
 #include "runtime/input.h"
+#include "runtime/model.h"
 
 // ---- data -------------------------------------------------------------------
 
@@ -100,29 +101,17 @@ static int experiment_min_side(const Experiment *experiment)
     return side;
 }
 
-// A program with a param `classes` nobody set gets the number in the data.
+// A program with a param `classes` nobody set gets the number in the data, or,
+// where a value is computed, in the weights: the images need no labels then.
 static Status fit_classes(Job *job, Compiler *compiler)
 {
-    int classes = dataset_classes(job->data);
-    const Experiment *experiment = compiler->experiment;
-    for (int i = 0; classes > 0 && i < experiment->params.count; i++) {
-        const ExperimentParam *param = &experiment->params.at[i];
-        if (strcmp(param->name, "classes") != 0 || param->from_command_line ||
-            strtol(param->value, NULL, 10) == classes)
-            continue;
-        Cli *cli = job->cli;
-        Setting setting = {"classes", arena_printf(cli->arena, "%d", classes),
-                           false};
-        cli_note(cli, "classes = %d, as in the data (the program has %s)",
-                 classes, param->value);
-        vec_push(cli->arena, &cli->settings, setting);
-        compiler->lang.settings = cli->settings.at;
-        compiler->lang.setting_count = cli->settings.count;
-        if (!compiler_load(compiler))
-            return status_error(STATUS_SOURCE, "no program");
-        return status_ok();
-    }
-    return status_ok();
+    char weights[RUNDIR_PATH], value[32];
+    if (!job->value)
+        return compiler_fit_classes(compiler, job->cli,
+                                    dataset_classes(job->data), "data");
+    TRY(job_weights(job, weights));
+    TRY(model_parameter(weights, "classes", value, sizeof value));
+    return compiler_fit_classes(compiler, job->cli, atoi(value), "weights");
 }
 
 static Status compile_for_data(Job *job, Compiler *compiler)
@@ -147,6 +136,8 @@ static int open_source(Job *job)
     CLI_TRY(job->cli, compiler_open(&compiler, job->cli));
     compiler.phase_count = job->cli->word_count - 1;
     compiler.phases = job->cli->words + 1;
+    compiler.lang.value_phase = job->cli->words[1];
+    compiler.lang.value_name = job->value;
     Status status = compile_for_data(job, &compiler);
     return compiler_report(&compiler, job->cli, &status);
 }
@@ -167,22 +158,78 @@ static Status read_options(Job *job)
     options->threads = (int)threads;
     options->out = cli->values[OPT_out];
     options->resume = cli_has(cli, OPT_resume);
+    options->init = cli->values[OPT_init];
+    options->init_map = cli->values[OPT_init_map];
+    if (options->init_map && !options->init)
+        return status_error(STATUS_USAGE,
+                            "--init-map renames the weights of --init");
     options->progress = progress_tell;
     options->message = progress_message;
+    options->explain = progress_explain;
     options->context = job;
     return status_ok();
 }
 
-int job_open(Job *job, Cli *cli)
+static Status start(Job *job, Cli *cli)
 {
     const char *term = getenv("TERM");
     *job = (Job){.cli = cli};
     job->live = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
-    CLI_TRY(cli, read_options(job));
+    return read_options(job);
+}
+
+int job_open(Job *job, Cli *cli)
+{
+    CLI_TRY(cli, start(job, cli));
     if (!is_artifact(cli->words[0]))
         return open_source(job);
     CLI_TRY(cli, open_artifact(job));
     return STATUS_OK;
+}
+
+int job_open_value(Job *job, Cli *cli, const char *value)
+{
+    CLI_TRY(cli, start(job, cli));
+    job->value = value;
+    if (!is_artifact(cli->words[0]))
+        return open_source(job);
+    Status status = status_error(STATUS_USAGE,
+                                 "%s is compiled, for training and evaluation "
+                                 "alone: `simcc %s` needs the .net file",
+                                 cli->words[0], cli->command->name);
+    return cli_fail(cli, &status);
+}
+
+// The program and its weights' shapes.
+static Status read_program(Job *job, Compiler *compiler)
+{
+    char weights[RUNDIR_PATH], value[32];
+    if (!compiler_load(compiler))
+        return status_error(STATUS_SOURCE, "no program");
+    TRY(compiler_check_names(compiler));
+    TRY(job_weights(job, weights));
+    TRY(model_parameter(weights, "classes", value, sizeof value));
+    TRY(compiler_fit_classes(compiler, job->cli, atoi(value), "weights"));
+    job->program =
+        program_from_experiment(compiler->experiment, compiler->lang.dtype, "");
+    compiler_list_params(compiler, job->program);
+    return status_ok();
+}
+
+int job_open_program(Job *job, Cli *cli)
+{
+    Compiler compiler;
+    CLI_TRY(cli, start(job, cli));
+    if (is_artifact(cli->words[0])) {
+        CLI_TRY(cli, program_read(cli->words[0], &job->program));
+        CLI_TRY(cli, check_artifact(job));
+        return STATUS_OK;
+    }
+    CLI_TRY(cli, compiler_open(&compiler, cli));
+    compiler.phase_count = cli->word_count - 1;
+    compiler.phases = cli->words + 1;
+    Status status = read_program(job, &compiler);
+    return compiler_report(&compiler, cli, &status);
 }
 
 void job_close(Job *job)
@@ -197,4 +244,19 @@ int job_phase(const Job *job, const char *name)
         if (strcmp(job->program->phases[i].name, name) == 0)
             return i;
     INTERNAL_ERROR("phase '%s' is lost", name);
+}
+
+Status job_weights(const Job *job, char path[RUNDIR_PATH])
+{
+    const Cli *cli = job->cli;
+    if (cli_has(cli, OPT_weights)) {
+        snprintf(path, RUNDIR_PATH, "%s", cli->values[OPT_weights]);
+        return status_ok();
+    }
+    if (!cli_has(cli, OPT_out))
+        return status_error(STATUS_USAGE,
+                            "say which weights: --weights FILE, or the run "
+                            "directory: --out DIR");
+    return rundir_path(cli->values[OPT_out], cli->words[1], "model.safetensors",
+                       path);
 }

@@ -1,9 +1,10 @@
-// What `run` and `eval` share: a program, from source or artifact, and the
-// data it works on.
+// What commands that work with weights share: a program, from source or
+// artifact, and the data it works on.
 #ifndef SIMCC_FRONTEND_CLI_JOB_H
 #define SIMCC_FRONTEND_CLI_JOB_H
 
 #include "frontend/cli/cli.h"
+#include "runtime/rundir.h"
 #include "runtime/train.h"
 
 typedef struct Job {
@@ -11,6 +12,7 @@ typedef struct Job {
     Program *program;
     Dataset *data;
     TrainOptions options;
+    const char *value; // compile this value of the phase alone; NULL = train
     // The line of progress.
     bool live;      // it is rewritten in place
     bool on_screen; // and stands there now
@@ -20,9 +22,17 @@ typedef struct Job {
 // Opens everything that FILE, the PHASE words and the options name; says on
 // standard error what was found. Returns an exit code; job_close in any case.
 int job_open(Job *job, Cli *cli);
+// The same, but the phase's evaluation plan computes the named value, and
+// nothing is trained.
+int job_open_value(Job *job, Cli *cli, const char *value);
+// The program and the shapes of its weights alone: no data, no machine code.
+int job_open_program(Job *job, Cli *cli);
 void job_close(Job *job);
 // The phase's place in the program; it is there once the job is open.
 int job_phase(const Job *job, const char *name);
+
+// The file of --weights, or the phase's model in --out.
+Status job_weights(const Job *job, char path[RUNDIR_PATH]);
 
 // Writes a result to standard output: one line, or JSON with --json.
 void job_print_result(Job *job, const TrainResult *result);

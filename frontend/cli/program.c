@@ -1,5 +1,6 @@
 #include "frontend/cli/program.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,12 +83,27 @@ static void fill_phase(ProgramPhase *to, const ExperimentPhase *from)
     to->classes = from->classes;
 }
 
+static char *parameter_lines(const Experiment *experiment)
+{
+    size_t size = 1;
+    for (int i = 0; i < experiment->params.count; i++)
+        size += strlen(experiment->params.at[i].name) +
+                strlen(experiment->params.at[i].value) + 4;
+    char *text = new_zeroed(size, 1);
+    for (int i = 0, used = 0; i < experiment->params.count; i++)
+        used += snprintf(text + used, size - (size_t)used, "%s = %s\n",
+                         experiment->params.at[i].name,
+                         experiment->params.at[i].value);
+    return text;
+}
+
 Program *program_from_experiment(const Experiment *experiment, DType dtype,
                                  const char *target)
 {
     Program *program = new_zeroed(1, sizeof *program);
     program->name = new_text(experiment->name);
     program->source = new_text(experiment->resolved);
+    program->parameters = parameter_lines(experiment);
     program->target = new_text(target);
     program->dtype = dtype == DT_F64 ? PLAN_F64 : PLAN_F32;
     program->phase_count = experiment->phases.count;

@@ -88,6 +88,12 @@ void progress_message(void *context, const char *text)
     cli_note(job->cli, "%s", text);
 }
 
+void progress_explain(void *context, const char *text)
+{
+    job_clear_line(context);
+    fprintf(stderr, "%s\n", text);
+}
+
 // ---- results ----------------------------------------------------------------
 
 static void add_json_number(Text *text, double value)

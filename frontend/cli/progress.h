@@ -8,5 +8,7 @@
 // progress is one line, rewritten; elsewhere a line every few seconds.
 void progress_tell(void *context, const TrainProgress *progress);
 void progress_message(void *context, const char *text);
+// TrainOptions.explain: stays under --quiet, as the error it belongs to.
+void progress_explain(void *context, const char *text);
 
 #endif

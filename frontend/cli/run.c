@@ -8,7 +8,6 @@
 
 #include "frontend/cli/job.h"
 #include "runtime/file.h"
-#include "runtime/rundir.h"
 
 // ---- signals ----------------------------------------------------------------
 
@@ -168,6 +167,7 @@ static int run_phases(Job *job)
                                     &job->options, &result);
         job_clear_line(job);
         CLI_TRY(job->cli, status);
+        job->options.init = NULL; // it was for the first phase
         job_print_result(job, &result);
         if (result.stopped || (caught_signal && i + 1 < list.count))
             return tell_stopped(job, &result);
@@ -199,15 +199,10 @@ static int eval_phase(Job *job)
 {
     char path[RUNDIR_PATH];
     Cli *cli = job->cli;
-    const char *weights = cli->values[OPT_weights];
     TrainResult result;
-    if (!weights) {
-        CLI_TRY(cli, rundir_path(job->options.out, cli->words[1],
-                                 "model.safetensors", path));
-        weights = path;
-    }
+    CLI_TRY(cli, job_weights(job, path));
     CLI_TRY(cli, evaluate_phase(job->program, job_phase(job, cli->words[1]),
-                                job->data, weights, &job->options, &result));
+                                job->data, path, &job->options, &result));
     if (result.test_count == 0) {
         Status status =
             status_error(STATUS_DATA, "there was nothing to evaluate");

@@ -56,6 +56,8 @@ typedef struct ExperimentPhase {
     Graph *forward; // the loss and reports only, before gradients
     Graph *train;   // the whole step
     Graph *eval;    // training = false; NULL when nothing to evaluate
+    Graph *value;   // options.value_name without training; NULL = not asked for
+    int value_rows; // images at a time in it
 } ExperimentPhase;
 
 typedef struct Experiment {
@@ -71,6 +73,8 @@ typedef struct LangOptions {
     int ranks;   // processes; 1
     int setting_count;
     Setting *settings;
+    // Also make a graph of one named value of one phase; NULL = none.
+    const char *value_phase, *value_name;
     bool check_only; // graphs are still built, gradients included
 } LangOptions;
 

@@ -9,6 +9,7 @@
 //   sema_tensor.c  operations on tensors, broadcasting
 //   sema_stmt.c    statements, weights and states
 //   sema_teacher.c a frozen phase as a function
+//   sema_value.c   one value of a phase, without training
 //   sema_phase.c   phases: options, losses, reports, graphs
 //   sema_input.c   where a phase's images come from
 //   sema_from.c    what a phase takes over from others
@@ -333,10 +334,23 @@ void variable_update(Sema *s, Binding *binding, Datum value, const Stmt *stmt);
 // ---- sema_teacher.c ---------------------------------------------------------
 
 Datum teacher_call(Sema *s, const Expr *expr, Phase *teacher, const char *name);
+// keep[i]: statement i matters to `name`. False when nothing sets it.
+bool find_needed(Sema *s, const StmtList *body, const char *name, bool *keep);
+// The phase's input statement; NULL when it has none.
+const Stmt *input_of(const Phase *phase);
+
+// ---- sema_value.c -----------------------------------------------------------
+
+// Makes the graph of the value that the options ask for. False after a
+// diagnostic.
+bool value_build(Sema *s, Phase *phase);
 
 // ---- sema_phase.c -----------------------------------------------------------
 
 void phases_elaborate(Sema *s);
+// Starts a graph of the phase, `what` after its name, in a frame of its own
+// with options and teacher bound.
+void build_begin(Sema *s, Phase *phase, bool training, const char *what);
 void exec_minimize(Sema *s, const Stmt *stmt);
 void exec_report(Sema *s, const Stmt *stmt);
 void exec_using(Sema *s, const Stmt *stmt);

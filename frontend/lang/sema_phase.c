@@ -368,13 +368,10 @@ static Graph *copy_graph(Arena *arena, const Graph *graph, const char *name)
     return copy;
 }
 
-// Runs the phase's statements into a new graph; false after diagnostics. The
-// phase's frame is left for the caller to pop.
-static bool build_forward(Sema *s, Phase *phase, bool training)
+void build_begin(Sema *s, Phase *phase, bool training, const char *what)
 {
-    int failures = s->failures;
-    const char *name = arena_printf(s->arena, "%s.%s", phase->item->name.text,
-                                    training ? "train" : "eval");
+    const char *name =
+        arena_printf(s->arena, "%s.%s", phase->item->name.text, what);
     memset(&s->build, 0, sizeof s->build);
     s->build.phase = phase;
     s->build.graph = graph_new(s->arena, name);
@@ -394,6 +391,14 @@ static bool build_forward(Sema *s, Phase *phase, bool training)
                                             .teacher = phase->teacher}
                                   : datum_poison(),
                    phase->item->teacher_name.pos);
+}
+
+// Runs the phase's statements into a new graph; false after diagnostics. The
+// phase's frame is left for the caller to pop.
+static bool build_forward(Sema *s, Phase *phase, bool training)
+{
+    int failures = s->failures;
+    build_begin(s, phase, training, training ? "train" : "eval");
     exec_block(s, phase->item->body);
     return s->failures == failures && !s->stopped;
 }
@@ -482,7 +487,7 @@ static void elaborate_phase(Sema *s, Phase *phase)
         return;
     bool ok = build_train(s, phase, failures);
     frame_pop(s);
-    if (ok && build_eval(s, phase))
+    if (ok && build_eval(s, phase) && value_build(s, phase))
         from_check(s, phase);
     if (s->failures == failures)
         phase->state = PHASE_DONE;

@@ -56,9 +56,7 @@ static void read_stmt(Sema *s, const Stmt *stmt, Map *names)
             read_stmt(s, blocks[b]->at[i], names);
 }
 
-// keep[i]: statement i matters to `name`. False when nothing sets it.
-static bool find_needed(Sema *s, const StmtList *body, const char *name,
-                        bool *keep)
+bool find_needed(Sema *s, const StmtList *body, const char *name, bool *keep)
 {
     Map needed = map_new(s->arena);
     map_set(&needed, name, s);
@@ -91,7 +89,7 @@ static Datum stop_gradients(Sema *s, const Site *site, Datum x)
     return (Datum){.kind = DATUM_LIST, .list = list};
 }
 
-static const Stmt *input_of(const Phase *phase)
+const Stmt *input_of(const Phase *phase)
 {
     const StmtList *body = phase->item->body;
     for (int i = 0; i < body->count; i++)

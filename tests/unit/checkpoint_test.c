@@ -2,6 +2,7 @@
 #include "runtime/checkpoint.h"
 #include "runtime/file.h"
 #include "runtime/metrics.h"
+#include "runtime/model.h"
 #include "runtime/reports.h"
 #include "tests/harness.h"
 
@@ -59,6 +60,9 @@ static const char *path_of(const char *file)
     return path;
 }
 
+static const ModelInfo model_info = {
+    .program = "p", .phase = "x", .parameters = "depth = 18\nwidth = 1\n"};
+
 // ---- checkpoints ------------------------------------------------------------
 
 TEST(checkpoint_gives_back_every_bit)
@@ -99,7 +103,7 @@ TEST(checkpoint_refuses_other_files)
     Store store = new_store(6), other = new_store(7);
     CheckpointInfo info = {.phase = "x", .finished = true}, back;
     const char *path = path_of("c.safetensors");
-    CHECK_INT(model_save(path, &store, "p", "x", 1).code, STATUS_OK);
+    CHECK_INT(model_save(path, &store, &model_info).code, STATUS_OK);
     CHECK_INT(checkpoint_info(path, &back).code, STATUS_DATA);
     CHECK_INT(checkpoint_load(path, &store).code, STATUS_DATA); // no slots
     CHECK_INT(checkpoint_save(path, &store, &info).code, STATUS_OK);
@@ -125,10 +129,10 @@ TEST(model_loads_by_name_and_glob)
     ModelReport report;
     fill(&saved, 1);
     const char *path = path_of("m.safetensors");
-    CHECK_INT(model_save(path, &saved, "p", "x", 1).code, STATUS_OK);
+    CHECK_INT(model_save(path, &saved, &model_info).code, STATUS_OK);
     CHECK_INT(model_load(path, &store, &filter, &report).code, STATUS_OK);
-    CHECK_INT(report.loaded, 2);
-    CHECK_INT(report.missing, 0);
+    CHECK_INT(report.matched, 2);
+    CHECK_INT(report.counts[MODEL_MISSING], 0);
     CHECK(first_of(&store, "conv1.weight") == first_of(&saved, "conv1.weight"));
     CHECK(first_of(&store, "fc.weight") == 0);
     CHECK(first_of(&store, "conv1.weight.v") == 0);
@@ -136,7 +140,7 @@ TEST(model_loads_by_name_and_glob)
 
     filter = (ModelFilter){.only = "fc.*", .role = PLAN_WEIGHT};
     CHECK_INT(model_load(path, &store, &filter, &report).code, STATUS_OK);
-    CHECK_INT(report.loaded, 1);
+    CHECK_INT(report.matched, 1);
     CHECK(first_of(&store, "fc.weight") == first_of(&saved, "fc.weight"));
     store_free(&saved);
     store_free(&store);
@@ -149,9 +153,9 @@ TEST(model_loads_a_teacher)
     ModelReport report;
     fill(&saved, 1);
     const char *path = path_of("m.safetensors");
-    CHECK_INT(model_save(path, &saved, "p", "x", 1).code, STATUS_OK);
+    CHECK_INT(model_save(path, &saved, &model_info).code, STATUS_OK);
     CHECK_INT(model_load(path, &store, &filter, &report).code, STATUS_OK);
-    CHECK_INT(report.loaded, 1);
+    CHECK_INT(report.matched, 1);
     CHECK(first_of(&store, "teacher.fc.weight") ==
           first_of(&saved, "fc.weight"));
     CHECK(first_of(&store, "fc.weight") == 0);
@@ -168,14 +172,14 @@ TEST(model_reports_missing_and_misshapen)
     ModelReport report;
     const char *path = path_of("m.safetensors");
     CHECK_INT(store_add_plan(&store, &plan).code, STATUS_OK);
-    CHECK_INT(model_save(path, &saved, "p", "x", 1).code, STATUS_OK);
+    CHECK_INT(model_save(path, &saved, &model_info).code, STATUS_OK);
     Status status = model_load(path, &store, &filter, &report);
     CHECK_INT(status.code, STATUS_DATA);
     CHECK(strstr(status.text, "[6,2]") && strstr(status.text, "[7,2]"));
     filter.except = "fc.*";
     CHECK_INT(model_load(path, &store, &filter, &report).code, STATUS_OK);
-    CHECK_INT(report.missing, 1);
-    CHECK_TEXT(report.names, "head.0.weight");
+    CHECK_INT(report.counts[MODEL_MISSING], 1);
+    CHECK_TEXT(report.lines[MODEL_MISSING][0], "head.0.weight  [2,2]");
     CHECK_INT(model_load("/nowhere/x", &store, &filter, &report).code,
               STATUS_FAILED);
     store_free(&saved);

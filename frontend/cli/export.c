@@ -1,0 +1,31 @@
+// simcc export: a phase's weights as other programs want them.
+#include "frontend/cli/job.h"
+#include "runtime/export.h"
+
+static Status export_phase(Job *job)
+{
+    char weights[RUNDIR_PATH];
+    const Cli *cli = job->cli;
+    TRY(job_weights(job, weights));
+    return export_model(job->program, job_phase(job, cli->words[1]), weights,
+                        cli->values[OPT_output], cli_has(cli, OPT_backbone),
+                        &job->options);
+}
+
+int command_export(Cli *cli)
+{
+    Job job;
+    if (!cli_has(cli, OPT_output)) {
+        Status status =
+            status_error(STATUS_USAGE, "say where to write: -o FILE");
+        return cli_fail(cli, &status);
+    }
+    int code = job_open_program(&job, cli);
+    if (code == STATUS_OK) {
+        Status status = export_phase(&job);
+        if (status.code != STATUS_OK)
+            code = cli_fail(cli, &status);
+    }
+    job_close(&job);
+    return code;
+}

@@ -1,0 +1,300 @@
+// simcc embed: a value of each image as rows of a NumPy array.
+// simcc predict: the class of each image, as a table.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/cli/job.h"
+#include "runtime/file.h"
+#include "runtime/infer.h"
+#include "runtime/model.h"
+#include "runtime/npy.h"
+
+typedef struct Table {
+    const Job *job;
+    const PlanTensor *value;
+    int64_t width; // elements of a row
+    FileWriter npy, csv;
+    bool has_npy, has_csv;
+    const char **classes; // names of the columns of a prediction
+    double *row;          // [width]
+    int64_t count, unreadable;
+} Table;
+
+// ---- CSV --------------------------------------------------------------------
+
+static void put_text(Table *table, const char *text)
+{
+    file_put(&table->csv, text, (int64_t)strlen(text));
+}
+
+// Quoted where a comma, quote or line end would break the table.
+static void put_field(Table *table, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        put_text(table, text);
+        return;
+    }
+    put_text(table, "\"");
+    for (; *text; text++)
+        put_text(table, *text == '"' ? "\"\"" : (char[]){*text, '\0'});
+    put_text(table, "\"");
+}
+
+static void put_number(Table *table, double number, int digits)
+{
+    char text[40];
+    snprintf(text, sizeof text, ",%.*g", digits, number);
+    put_text(table, text);
+}
+
+// ---- rows -------------------------------------------------------------------
+
+// The row as doubles; NaN for an image that cannot be read.
+static void take_row(Table *table, const void *values)
+{
+    for (int64_t i = 0; i < table->width; i++)
+        table->row[i] = !values ? NAN
+                        : table->value->dtype == PLAN_F64
+                            ? ((const double *)values)[i]
+                            : (double)((const float *)values)[i];
+    table->count++;
+    table->unreadable += !values;
+}
+
+static void put_npy_row(Table *table)
+{
+    for (int64_t i = 0; i < table->width; i++) {
+        float single = (float)table->row[i];
+        if (table->value->dtype == PLAN_F64)
+            file_put(&table->npy, &table->row[i], 8);
+        else
+            file_put(&table->npy, &single, 4);
+    }
+}
+
+// Every image has a row, so that they stay in step with the data set.
+static Status embed_row(void *context, DataSplit split, int64_t index,
+                        const void *values)
+{
+    Table *table = context;
+    const Dataset *data = table->job->data;
+    take_row(table, values);
+    put_npy_row(table);
+    if (!table->has_csv)
+        return status_ok();
+    put_field(table, dataset_sample_name(data, split, index));
+    put_text(table, ",");
+    put_field(table,
+              dataset_class_name(data, dataset_label(data, split, index)));
+    for (int64_t i = 0; i < table->width; i++)
+        put_number(table, table->row[i],
+                   table->value->dtype == PLAN_F64 ? 17 : 9);
+    put_text(table, "\n");
+    return status_ok();
+}
+
+// Logits to probabilities; returns the most probable class.
+static int64_t softmax(double *row, int64_t count)
+{
+    int64_t best = 0;
+    double sum = 0;
+    for (int64_t i = 1; i < count; i++)
+        best = row[i] > row[best] ? i : best;
+    double top = row[best];
+    for (int64_t i = 0; i < count; i++)
+        sum += row[i] = exp(row[i] - top);
+    for (int64_t i = 0; i < count; i++)
+        row[i] /= sum;
+    return best;
+}
+
+static Status predict_row(void *context, DataSplit split, int64_t index,
+                          const void *values)
+{
+    Table *table = context;
+    take_row(table, values);
+    if (!values)
+        return status_ok();
+    int64_t best = softmax(table->row, table->width);
+    put_field(table, dataset_sample_name(table->job->data, split, index));
+    put_text(table, ",");
+    put_field(table, table->classes[best]);
+    for (int64_t i = 0; i < table->width; i++)
+        put_number(table, table->row[i], 6);
+    put_text(table, "\n");
+    return status_ok();
+}
+
+// ---- heads of the tables ----------------------------------------------------
+
+static Status choose_splits(const Cli *cli, unsigned *splits)
+{
+    static const char *const names[] = {"train", "test", "all"};
+    const char *given =
+        cli_has(cli, OPT_split) ? cli->values[OPT_split] : "all";
+    for (unsigned i = 0; i < 3; i++)
+        if (strcmp(given, names[i]) == 0) {
+            *splits = i + 1; // bit 0: training, bit 1: testing
+            return status_ok();
+        }
+    return status_error(STATUS_USAGE, "--split is train, test or all");
+}
+
+static int64_t count_images(const Job *job, unsigned splits)
+{
+    int64_t count = 0;
+    for (int split = SPLIT_TRAIN; split <= SPLIT_TEST; split++)
+        if (splits >> split & 1)
+            count += dataset_count(job->data, (DataSplit)split);
+    return count;
+}
+
+static Status begin_embed(Table *table, int64_t images)
+{
+    const Cli *cli = table->job->cli;
+    const PlanTensor *value = table->value;
+    const char *path = cli->values[OPT_output];
+    int64_t dims[PLAN_MAX_RANK] = {images};
+    memcpy(dims + 1, value->dims + 1, sizeof *dims * (size_t)(value->rank - 1));
+    TRY(npy_begin(&table->npy, path, value->dtype, value->rank, dims));
+    table->has_npy = true;
+    if (!cli_has(cli, OPT_csv))
+        return status_ok();
+    size_t length = strlen(path);
+    bool named = length > 4 && strcmp(path + length - 4, ".npy") == 0;
+    TRY(file_begin(&table->csv,
+                   arena_printf(cli->arena, "%.*s.csv",
+                                (int)(named ? length - 4 : length), path)));
+    table->has_csv = true;
+    put_text(table, "name,class");
+    for (int64_t i = 0; i < table->width; i++)
+        put_text(table, arena_printf(cli->arena, ",%s%lld", value->name,
+                                     (long long)i));
+    put_text(table, "\n");
+    return status_ok();
+}
+
+// Names from the weights, else from the data, else numbers.
+static Status name_classes(Table *table)
+{
+    char path[RUNDIR_PATH], *lines;
+    const Job *job = table->job;
+    Arena *arena = job->cli->arena;
+    table->classes = ARENA_ARRAY(arena, const char *, table->width);
+    for (int64_t i = 0; i < table->width; i++)
+        table->classes[i] = dataset_classes(job->data) == table->width
+                                ? dataset_class_name(job->data, (int)i)
+                                : arena_printf(arena, "%lld", (long long)i);
+    TRY(job_weights(job, path));
+    TRY(model_classes(path, &lines));
+    int64_t count = 0;
+    for (char *line = lines; line; line = strchr(line, '\n'), count++)
+        line += line != lines;
+    char *line = lines;
+    for (int64_t i = 0; count == table->width && i < count; i++) {
+        size_t length = strcspn(line, "\n");
+        table->classes[i] = arena_printf(arena, "%.*s", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+    free(lines);
+    return status_ok();
+}
+
+static Status begin_predict(Table *table)
+{
+    if (table->value->rank != 2)
+        return status_error(STATUS_USAGE,
+                            "%s is not a row of logits for each image",
+                            table->value->name);
+    TRY(name_classes(table));
+    TRY(file_begin(&table->csv, table->job->cli->values[OPT_output]));
+    table->has_csv = true;
+    put_text(table, "name,predicted");
+    for (int64_t i = 0; i < table->width; i++) {
+        put_text(table, ",");
+        put_field(table, table->classes[i]);
+    }
+    put_text(table, "\n");
+    return status_ok();
+}
+
+// ---- both -------------------------------------------------------------------
+
+static Status fill_table(Table *table, int phase, bool predict)
+{
+    char weights[RUNDIR_PATH];
+    unsigned splits = 0;
+    const Job *job = table->job;
+    InferSink sink = {predict ? predict_row : embed_row, table};
+    TRY(choose_splits(job->cli, &splits));
+    TRY(job_weights(job, weights));
+    int64_t images = count_images(job, splits);
+    if (!images)
+        return status_error(STATUS_DATA, "there are no such images");
+    TRY(predict ? begin_predict(table) : begin_embed(table, images));
+    return infer_phase(job->program, phase, job->data, weights, splits,
+                       &job->options, &sink);
+}
+
+static Status end_table(Table *table, Status status)
+{
+    FileWriter *files[] = {&table->npy, &table->csv};
+    bool begun[] = {table->has_npy, table->has_csv};
+    for (int i = 0; i < 2; i++) {
+        if (begun[i] && status.code != STATUS_OK)
+            file_abandon(files[i]);
+        else if (begun[i])
+            status = file_commit(files[i]);
+    }
+    return status;
+}
+
+static int infer(Job *job, bool predict)
+{
+    const Cli *cli = job->cli;
+    int phase = job_phase(job, cli->words[1]);
+    Table table = {.job = job};
+    table.value = infer_value(&job->program->phases[phase]);
+    table.width = 1;
+    for (int i = 1; i < table.value->rank; i++)
+        table.width *= table.value->dims[i];
+    table.row = ARENA_ARRAY(cli->arena, double, table.width + 1);
+    CLI_TRY(cli, end_table(&table, fill_table(&table, phase, predict)));
+    if (table.unreadable)
+        cli_warn(cli, arena_printf(cli->arena, "%lld images cannot be read: %s",
+                                   (long long)table.unreadable,
+                                   predict ? "they are left out"
+                                           : "their rows are NaN"));
+    cli_note(cli, "%s of %lld images, %lld numbers each, in %s",
+             table.value->name, (long long)table.count, (long long)table.width,
+             cli->values[OPT_output]);
+    return STATUS_OK;
+}
+
+static int run_command(Cli *cli, const char *value, bool predict)
+{
+    Job job;
+    if (!cli_has(cli, OPT_output)) {
+        Status status =
+            status_error(STATUS_USAGE, "say where to write: -o FILE");
+        return cli_fail(cli, &status);
+    }
+    if (cli_has(cli, OPT_value))
+        value = cli->values[OPT_value];
+    int code = job_open_value(&job, cli, value);
+    if (code == STATUS_OK)
+        code = infer(&job, predict);
+    job_close(&job);
+    return code;
+}
+
+int command_embed(Cli *cli)
+{
+    return run_command(cli, "h", false);
+}
+
+int command_predict(Cli *cli)
+{
+    return run_command(cli, "logits", true);
+}

@@ -1,0 +1,91 @@
+// One named value of a phase over plain images: what `embed` and `predict`
+// compute. Only the statements it needs are run, without training.
+#include <string.h>
+
+#include "frontend/lang/sema.h"
+
+enum { VALUE_ROWS = 64 }; // images at a time, at most
+
+static bool fail_unknown(Sema *s, const Phase *phase, const char *name)
+{
+    const StmtList *body = phase->item->body;
+    Text names = text_new(s->arena);
+    for (int i = 0; i < body->count; i++)
+        if (body->at[i]->kind == STMT_ASSIGN)
+            text_addf(&names, "%s`%s`", names.length ? ", " : "",
+                      body->at[i]->name.text);
+    sema_fail(s, phase->item->name.pos, "phase `%s` sets no `%.40s`; it has %s",
+              phase->item->name.text, name,
+              names.length ? text_string(&names) : "no named values");
+    return false;
+}
+
+static Datum add_input(Sema *s, Word word, const char *name, int rank,
+                       const int64_t *dims)
+{
+    Attr attrs[MAX_ATTRS] = {[INPUT_NAME] = {.text = name}};
+    TensorType type = type_make(s->options->dtype, rank, dims);
+    Site site = {.pos = word.pos, .what = name};
+    Datum input = tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
+    frame_bind(s, s->frame, word.text, input, word.pos);
+    return input;
+}
+
+// One view of each image, whatever the phase trains on.
+static void add_inputs(Sema *s, Phase *phase, const Stmt *input)
+{
+    ExperimentPhase *out = phase->out;
+    int64_t rows = out->batch < VALUE_ROWS ? out->batch : VALUE_ROWS;
+    int64_t dims[] = {rows, 3, out->image_height, out->image_width};
+    out->value_rows = (int)rows;
+    add_input(s, input->words->at[0], "images", 4, dims);
+    if (input->words->count > 1)
+        add_input(s, input->words->at[1], "labels", 1, dims);
+}
+
+// The value under its name, once it is known to be a tensor of images.
+static bool add_output(Sema *s, Phase *phase, const char *name)
+{
+    const Binding *binding = frame_find(s->frame, name);
+    SourcePos pos = binding ? binding->pos : phase->item->name.pos;
+    Datum x = binding ? binding->value : datum_poison();
+    if (x.kind == DATUM_POISON)
+        return false;
+    const TensorType *type =
+        x.kind == DATUM_TENSOR ? graph_type(s->build.graph, x.tensor) : NULL;
+    if (!type || type->rank < 1 || type->dims[0] != phase->out->value_rows) {
+        sema_fail(s, pos, "`%s` is %s, not a tensor with a row for each image",
+                  name, datum_describe(s->arena, x, s->build.graph));
+        return false;
+    }
+    // A number of its own, also where the value is an input or true and false.
+    Site site = {.pos = pos, .what = name};
+    x = tensor_as_numbers(s, &site, x.tensor);
+    if (x.kind == DATUM_TENSOR)
+        graph_add_output(s->build.graph, name, x.tensor);
+    return x.kind == DATUM_TENSOR;
+}
+
+bool value_build(Sema *s, Phase *phase)
+{
+    const char *name = s->options->value_name;
+    const StmtList *body = phase->item->body;
+    const Stmt *input = input_of(phase);
+    if (!name || strcmp(phase->item->name.text, s->options->value_phase) != 0)
+        return true;
+    bool *keep = ARENA_ARRAY(s->arena, bool, body->count + 1);
+    bool is_input = strcmp(name, input->words->at[0].text) == 0;
+    if (!find_needed(s, body, name, keep) && !is_input)
+        return fail_unknown(s, phase, name);
+    int failures = s->failures;
+    build_begin(s, phase, false, "value");
+    add_inputs(s, phase, input);
+    for (int i = 0; i < body->count; i++)
+        if (keep[i])
+            exec_stmt(s, body->at[i]);
+    bool ok =
+        s->failures == failures && !s->stopped && add_output(s, phase, name);
+    frame_pop(s);
+    phase->out->value = ok ? s->build.graph : NULL;
+    return ok;
+}
