@@ -77,8 +77,8 @@ __attribute__((format(printf, 2, 3))) static void say(const Run *run,
 static Status select_images(Run *run)
 {
     const ProgramPhase *phase = run->phase;
-    TRY(trainset_select(phase, run->data, run->options->seed, &run->indices,
-                        &run->image_count));
+    TRY(trainset_select(phase, run->data, run->options->labels,
+                        run->options->seed, &run->indices, &run->image_count));
     if (run->image_count < phase->batch)
         say(run,
             "the batch of %d is larger than the %" PRId64
@@ -93,9 +93,15 @@ static Status select_images(Run *run)
 
 // What must be equal for a checkpoint to be continued: every parameter of the
 // program is in its resolved source.
-static uint64_t program_hash(const Program *program)
+static uint64_t program_hash(const Run *run)
 {
-    return random_name(program->source) * 31 + (uint64_t)program->dtype;
+    uint64_t hash =
+        random_name(run->program->source) * 31 + (uint64_t)run->program->dtype;
+    // A phase's own rule is in the source; a list is not.
+    bool listed = run->options->labels && run->phase->source == SOURCE_LABELED;
+    for (int64_t i = 0; listed && i < run->image_count; i++)
+        hash = hash * 31 + (uint64_t)run->indices[i];
+    return hash;
 }
 
 static double session_seconds(const Run *run)
@@ -134,7 +140,7 @@ static Status save_checkpoint(Run *run, bool finished)
         .step = run->step,
         .images = run->image_count,
         .seed = run->options->seed,
-        .program = program_hash(run->program),
+        .program = program_hash(run),
         .parameters = run->program->parameters,
         .finished = finished,
     };
@@ -157,8 +163,8 @@ static Status check_same_run(const Run *run, const CheckpointInfo *info)
     const char *what = NULL;
     if (strcmp(info->phase, run->phase->name) != 0)
         what = "phase";
-    else if (info->program != program_hash(run->program))
-        what = "program or parameters";
+    else if (info->program != program_hash(run))
+        what = "program, or its parameters or labels,";
     else if (info->seed != run->options->seed)
         what = "seed";
     else if (info->images != run->image_count)
@@ -167,7 +173,7 @@ static Status check_same_run(const Run *run, const CheckpointInfo *info)
         what = "number of steps";
     if (!what)
         return status_ok();
-    if (info->program != program_hash(run->program))
+    if (info->program != program_hash(run))
         TRY(weights_check(run->program, run->phase, run->checkpoint_path,
                           run->options));
     return status_error(STATUS_FAILED,

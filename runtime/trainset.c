@@ -70,9 +70,14 @@ static Status check_labels(const ProgramPhase *phase, const Dataset *data,
 }
 
 Status trainset_select(const ProgramPhase *phase, const Dataset *data,
-                       uint64_t seed, int64_t **indices, int64_t *count)
+                       const char *labels, uint64_t seed, int64_t **indices,
+                       int64_t *count)
 {
     TRY(trainset_check_classes(phase, data));
+    if (labels && phase->source == SOURCE_LABELED) {
+        TRY(dataset_select_listed(data, labels, indices, count));
+        return check_labels(phase, data, *indices, *count);
+    }
     TRY(check_amount(phase, data));
     TRY(dataset_select(data, (PhaseSource)phase->source,
                        (LabelRule)phase->label_rule, phase->label_amount, seed,

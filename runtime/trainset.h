@@ -10,9 +10,12 @@ Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data);
 
 // The training indices the phase may use, as dataset_select. STATUS_DATA when
 // there are none, a class has fewer images than the phase wants labels of, or
-// a label is outside the program's classes.
+// a label is outside the program's classes. `labels` names a file for
+// dataset_select_listed, which then takes the place of the phase's own rule if
+// the phase has labels; NULL = none.
 Status trainset_select(const ProgramPhase *phase, const Dataset *data,
-                       uint64_t seed, int64_t **indices, int64_t *count);
+                       const char *labels, uint64_t seed, int64_t **indices,
+                       int64_t *count);
 
 // The names of a phase's classes, a line each: malloc'ed. NULL when the phase
 // has none, or a name is no line of UTF-8.
