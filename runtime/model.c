@@ -53,11 +53,13 @@ static bool ends_with(const char *name, const char *end)
     return length >= tail && strcmp(name + length - tail, end) == 0;
 }
 
-// Is it in the same module: is what stands before the first dot equal?
+// Are both in one row of modules: is what stands before the first dot or digit
+// equal, as in layer1.0.conv1 and layer3.0.conv1?
 static bool same_module(const char *a, const char *b)
 {
-    size_t length = strcspn(a, ".");
-    return length == strcspn(b, ".") && strncmp(a, b, length) == 0;
+    static const char ends[] = ".0123456789";
+    size_t length = strcspn(a, ends);
+    return length == strcspn(b, ends) && strncmp(a, b, length) == 0;
 }
 
 // ---- writing ----------------------------------------------------------------

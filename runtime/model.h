@@ -40,8 +40,8 @@ typedef struct ModelReport {
     int counters; // torchvision's num_batches_tracked, which nothing here needs
     int counts[MODEL_DIFFERENCES];
     char lines[MODEL_DIFFERENCES][MODEL_SHOWN][MODEL_LINE];
-    // Extra tensors of a module that the program has too ("layer1" of
-    // layer1.2.conv1.weight): another network, not a larger file.
+    // Extra tensors of modules that the program has too ("layer" of
+    // layer4.2.conv1.weight): another network, not a larger file.
     int strange;
 } ModelReport;
 

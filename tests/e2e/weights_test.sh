@@ -1,0 +1,135 @@
+#!/bin/sh
+# Weights in and out: starting from others' weights, refusing another network,
+# export, features and predictions; torchvision and back where it is there.
+. tests/e2e/lib.sh
+
+says() {
+    wanted=$1
+    shift
+    "$@" > "$work/said" 2>&1
+    grep -qF -- "$wanted" "$work/said" ||
+        { cat "$work/said"; echo "does not say: $wanted"; false; }
+}
+
+# lines COUNT FILE
+lines() {
+    [ "$(wc -l < "$2")" = "$1" ] || { wc -l "$2"; false; }
+}
+
+net=models/quickstart.net
+settings="filters=4 groups=2 image_size=16 pretrain.batch=16 pretrain.epochs=2
+    finetune.batch=8 finetune.steps=6 finetune.labels=4 distill.batch=16
+    distill.epochs=1 scratch.steps=4 scratch.labels=4 scratch.batch=8"
+shapes=$work/shapes
+run=$work/run
+
+# with COMMAND PHASE OPTION...: on the quickstart, made small; --set comes last.
+with() {
+    command=$1
+    phase=$2
+    shift 2
+    # shellcheck disable=SC2086
+    "$simcc" "$command" "$net" "$phase" "$@" --set $settings $also
+}
+also=
+
+check "weights: data" "$simcc" data synth "$shapes" --classes 3 \
+    --per-class 12 --size 16
+check "weights: trains" with run pretrain finetune --data "$shapes" \
+    --out "$run"
+
+# Another network is refused, with what differs, wherever weights come in.
+also="filters=8"
+check "weights: eval refuses another width" exits_with 4 \
+    with eval finetune --data "$shapes" --out "$run"
+check "weights: and says what differs, quietly too" \
+    says "conv1.weight  [4,3,3,3] in the file, [8,3,3,3] in the program" \
+    with eval finetune -q --data "$shapes" --out "$run"
+check "weights: and which parameter" says "filters = 4 in the file, 8 here" \
+    with eval finetune --data "$shapes" --out "$run"
+check "weights: from refuses" exits_with 4 with run finetune --force \
+    --data "$shapes" --out "$run"
+check "weights: a teacher is refused" exits_with 4 with run distill \
+    --data "$shapes" --out "$run"
+check "weights: --init refuses other shapes" exits_with 4 with run scratch \
+    --data "$shapes" --out "$work/init0" \
+    --init "$run/finetune/model.safetensors"
+check "weights: export refuses" exits_with 4 with export pretrain \
+    --out "$run" -o "$work/x.safetensors"
+# A deeper network has all tensors of a shallower one, and yet is another.
+also="groups=1"
+check "weights: embed refuses a deeper network" exits_with 4 with embed \
+    pretrain --data "$shapes" --out "$run" -o "$work/x.npy"
+also=
+
+# --init: by name, told in full; the same weights give the same result.
+check "weights: --init starts from a model" says "    37 tensors match" \
+    with run scratch --data "$shapes" --out "$work/init" \
+    --init "$run/finetune/model.safetensors"
+grep -q "extra: in the file" "$work/said" &&
+    check "weights: --init lists what is extra" grep -q "head.0" "$work/said"
+printf 'fc. -> theirs.\n' > "$work/map"
+check "weights: --init-map renames" says "           fc.weight  [3,8]" \
+    with run scratch --data "$shapes" --out "$work/map-run" \
+    --init "$run/finetune/model.safetensors" --init-map "$work/map"
+check "weights: --init-map alone makes no sense" exits_with 2 with run \
+    scratch --data "$shapes" --out "$work/map2" --init-map "$work/map"
+check "weights: --init of no weights" exits_with 1 with run scratch \
+    --data "$shapes" --out "$work/init2" --init "$work/none.safetensors"
+
+# Export: everything, or what torchvision has; it can come back in.
+check "export: writes" with export scratch --out "$work/init" \
+    -o "$work/scratch.safetensors"
+check "export: counts batches as PyTorch does" \
+    grep -q '"bn1.num_batches_tracked":{"dtype":"I64","shape":\[\]' \
+    "$work/scratch.safetensors"
+check "export: says the stem is another" says "not torchvision's 7x7" \
+    with export pretrain --out "$run" -o "$work/p.safetensors" --backbone
+check "export: --backbone leaves out the head" \
+    sh -c "! grep -q 'head.0' '$work/p.safetensors'"
+check "export: comes back in" says "num_batches_tracked ignored" \
+    with run scratch --data "$shapes" --out "$work/back" \
+    --init "$work/scratch.safetensors"
+check "export: -o is asked for" exits_with 2 with export scratch \
+    --out "$work/init"
+
+# Features and predictions.
+check "embed: writes an array and a table" with embed pretrain \
+    --data "$shapes" --out "$run" -o "$work/h.npy" --csv
+check "embed: the array's shape" grep -q "'shape': (45, 8,)" "$work/h.npy"
+check "embed: a row for each image" lines 46 "$work/h.csv"
+check "embed: other values by name" with embed pretrain --data "$shapes" \
+    --out "$run" --value z --split test -o "$work/z.npy"
+check "embed: their shape" grep -q "'shape': (9, 64,)" "$work/z.npy"
+check "embed: a value that is not there" says "sets no \`q\`; it has \`h\`" \
+    with embed pretrain --data "$shapes" --out "$run" --value q \
+    -o "$work/q.npy"
+check "embed: of unlabelled images" with embed pretrain \
+    --data "$shapes/test/disc" --out "$run" -o "$work/u.npy"
+check "predict: writes" with predict finetune --data "$shapes" --out "$run" \
+    --split test -o "$work/p.csv"
+check "predict: names the classes" \
+    sh -c "head -n 1 '$work/p.csv' | grep -qx 'name,predicted,disc,ring,square'"
+check "predict: probabilities add up" awk -F, 'NR > 1 {
+    sum = $3 + $4 + $5; if (sum < 0.9999 || sum > 1.0001) exit 1; n++
+    } END { exit n != 9 }' "$work/p.csv"
+check "predict: the classes of unlabelled images" with predict finetune \
+    --data "$shapes/test/ring" --out "$run" -o "$work/u.csv"
+check "predict: by name too" grep -q "predicted,disc,ring,square" "$work/u.csv"
+# Predictions are those that eval counts.
+share=$(awk -F, 'NR > 1 { split($1, part, "/"); hit += part[2] == $2; n++ }
+    END { printf "%.4g", hit / n }' "$work/p.csv")
+check "predict: as eval counts" says "top1 $share" with eval finetune \
+    --data "$shapes" --out "$run"
+
+python=${PYTHON:-python3}
+if ! "$python" -c 'import torch, torchvision, safetensors' 2>/dev/null; then
+    skip "weights: torchvision and back" \
+        "($python has no torch, torchvision and safetensors; PYTHON names another)"
+else
+    mkdir "$work/torchvision"
+    check "weights: torchvision and back" "$python" \
+        tests/reference/torchvision_check.py "$simcc" "$work/torchvision"
+fi
+
+finish
