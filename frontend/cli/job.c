@@ -27,6 +27,19 @@ static void tell_skips(const Job *job)
                               count - SHOWN));
 }
 
+// A mistake in the list shows before the first phase trains, not after it.
+static Status check_labels(const Job *job)
+{
+    int64_t *indices, count;
+    const char *path = job->options.labels;
+    if (!path)
+        return status_ok();
+    TRY(dataset_select_listed(job->data, path, &indices, &count));
+    free(indices);
+    cli_note(job->cli, "%s: the labels of %lld images", path, (long long)count);
+    return status_ok();
+}
+
 static Status open_data(Job *job, int min_side)
 {
     const Cli *cli = job->cli;
@@ -40,7 +53,7 @@ static Status open_data(Job *job, int min_side)
     cli_note(cli, "%s: %s", cli->values[OPT_data],
              dataset_description(job->data));
     tell_skips(job);
-    return status_ok();
+    return check_labels(job);
 }
 
 // ---- program ----------------------------------------------------------------
@@ -157,6 +170,7 @@ static Status read_options(Job *job)
     options->seed = (uint64_t)seed;
     options->threads = (int)threads;
     options->out = cli->values[OPT_out];
+    options->labels = cli->values[OPT_labels];
     options->resume = cli_has(cli, OPT_resume);
     options->init = cli->values[OPT_init];
     options->init_map = cli->values[OPT_init_map];

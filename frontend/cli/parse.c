@@ -134,7 +134,8 @@ static Status find_command(Cli *cli, int *at)
     cli->command = command_by_name(word);
     if (!cli->command && strcmp(word, "data") == 0)
         return status_error(STATUS_USAGE,
-                            "`simcc data` wants one of: info, synth");
+                            "`simcc data` wants one of: info, check, split, "
+                            "synth");
     if (!cli->command)
         return unknown_command(cli, word);
     ++*at;

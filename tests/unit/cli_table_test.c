@@ -156,7 +156,7 @@ TEST(cli_set_takes_all_that_follows)
 TEST(cli_says_what_was_meant)
 {
     check_fails("simcc chekc a.net", "did you mean check?");
-    check_fails("simcc data inof x", "info, synth");
+    check_fails("simcc data inof x", "info, check, split, synth");
     check_fails("simcc xyzzyxyzzy", "simcc help");
     check_fails("simcc run a.net --dta x", "did you mean --data?");
     check_fails("simcc check a.net --resume", "no option --resume");
