@@ -103,11 +103,15 @@ typedef struct Color {
     double channel[3];
 } Color;
 
+// Muted colors: a level of grey with a tint. Bright ones would mark an image so
+// well that nothing else about it need be learned.
 static Color draw_color(RandomStream *stream)
 {
     Color color;
+    double level = random_uniform(stream);
     for (int c = 0; c < 3; c++)
-        color.channel[c] = random_uniform(stream);
+        color.channel[c] =
+            fmin(fmax(level + random_range(stream, -0.2, 0.2), 0), 1);
     return color;
 }
 
@@ -239,18 +243,37 @@ typedef struct Pose {
     double x, y, scale, stretch, cosine, sine;
 } Pose;
 
-static Pose draw_pose(RandomStream *stream)
+// What the copies of an image's figure have in common.
+typedef struct Flock {
+    double spacing, angle, scale, stretch, shift_x, shift_y;
+} Flock;
+
+static Flock draw_flock(RandomStream *stream)
 {
-    Pose pose;
-    double angle = random_range(stream, 0, 2 * pi);
-    pose.cosine = cos(angle);
-    pose.sine = sin(angle);
-    pose.scale = random_range(stream, 0.38, 0.78);
-    pose.stretch = exp(random_range(stream, -0.2, 0.2));
-    double slack = 1.05 - 0.8 * pose.scale;
-    pose.x = random_range(stream, -slack, slack);
-    pose.y = random_range(stream, -slack, slack);
-    return pose;
+    Flock flock;
+    flock.spacing = random_range(stream, 0.62, 0.95);
+    flock.angle = random_range(stream, 0, 2 * pi);
+    flock.scale = flock.spacing * random_range(stream, 0.4, 0.52);
+    flock.stretch = exp(random_range(stream, -0.15, 0.15));
+    flock.shift_x = random_range(stream, -0.5, 0.5) * flock.spacing;
+    flock.shift_y = random_range(stream, -0.5, 0.5) * flock.spacing;
+    return flock;
+}
+
+// The copy at a place of the flock's lattice, a little out of line.
+static Pose draw_pose(RandomStream *stream, const Flock *flock, int row,
+                      int column)
+{
+    const double loose = 0.12 * flock->spacing;
+    double x = column * flock->spacing + flock->shift_x;
+    double y = row * flock->spacing + flock->shift_y;
+    double angle = flock->angle + random_range(stream, -0.4, 0.4);
+    return (Pose){.x = x + random_range(stream, -loose, loose),
+                  .y = y + random_range(stream, -loose, loose),
+                  .scale = flock->scale * random_range(stream, 0.85, 1.1),
+                  .stretch = flock->stretch,
+                  .cosine = cos(angle),
+                  .sine = sin(angle)};
 }
 
 static void draw_figure(Canvas *canvas, const Figure *figure, Pose pose,
@@ -266,6 +289,18 @@ static void draw_figure(Canvas *canvas, const Figure *figure, Pose pose,
         canvas->pixels[i] =
             mix(canvas->pixels[i], gradient_at(fill, px, py), share);
     }
+}
+
+// Copies of one figure over the whole image, so that a crop still shows it.
+static void draw_figures(Canvas *canvas, RandomStream *stream,
+                         const Figure *figure, const Gradient *fill)
+{
+    Flock flock = draw_flock(stream);
+    int reach = (int)ceil(1.5 / flock.spacing);
+    for (int row = -reach; row <= reach; row++)
+        for (int column = -reach; column <= reach; column++)
+            draw_figure(canvas, figure, draw_pose(stream, &flock, row, column),
+                        fill);
 }
 
 static void store_noisy(const Canvas *canvas, RandomStream *stream,
@@ -310,11 +345,10 @@ Status synth_image(const SynthOptions *options, DataSplit split, int label,
     Gradient background = draw_gradient(&stream, ground);
     Gradient fill = draw_gradient(&stream, ink);
     draw_background(&canvas, &background);
-    int64_t lines = 1 + random_below(&stream, 4);
-    int64_t dots = 2 + random_below(&stream, 5);
-    draw_clutter(&canvas, &stream, lines, dots);
-    draw_figure(&canvas, &figures[label], draw_pose(&stream), &fill);
-    draw_clutter(&canvas, &stream, random_below(&stream, 3),
+    int64_t lines = random_below(&stream, 3);
+    draw_clutter(&canvas, &stream, lines, random_below(&stream, 4));
+    draw_figures(&canvas, &stream, &figures[label], &fill);
+    draw_clutter(&canvas, &stream, random_below(&stream, 2),
                  random_below(&stream, 3));
     store_noisy(&canvas, &stream, image);
     free(canvas.pixels);

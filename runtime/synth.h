@@ -1,7 +1,8 @@
 // Drawn images: a labelled set to try everything on without a download. The
-// class is the shape of one figure; its place, size, angle, stretch, colors,
-// the gradients, the clutter before and behind it and the noise are drawn
-// without regard to the class, so that raw pixels say little about it.
+// class is the shape of a figure that stands several times in the image; place,
+// size, angle, stretch, colors, the gradients, the clutter before and behind
+// and the noise are drawn without regard to the class, so that raw pixels say
+// little about it.
 #ifndef SIMCC_RUNTIME_SYNTH_H
 #define SIMCC_RUNTIME_SYNTH_H
 
