@@ -32,7 +32,7 @@ check "cli: no command shows help and fails" exits 2 "$simcc"
 check "cli: --help" exits 0 "$simcc" --help
 check "cli: --version" says "simcc " "$simcc" --version
 for command in check show summary compile run eval export embed predict \
-    "data info" "data synth" help; do
+    "data info" "data check" "data split" "data synth" help; do
     # shellcheck disable=SC2086
     check "cli: $command -h has examples" says "examples:" \
         "$simcc" $command -h

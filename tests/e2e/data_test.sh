@@ -1,0 +1,151 @@
+#!/bin/sh
+# Data sets from the command line: lists and shards, the check, splits and
+# runs that use them.
+. tests/e2e/lib.sh
+
+exits() {
+    wanted=$1
+    shift
+    "$@"
+    got=$?
+    [ "$got" = "$wanted" ] || { echo "exit code $got, not $wanted"; false; }
+}
+
+says() {
+    wanted=$1
+    shift
+    "$@" > "$work/said" 2>&1
+    grep -qF -- "$wanted" "$work/said" ||
+        { cat "$work/said"; echo "does not say: $wanted"; false; }
+}
+
+shapes=$work/shapes
+"$simcc" data synth "$shapes" --classes 3 --per-class 12 --size 32 -q
+one=$(cd "$shapes" && find train -name '*.png' | sort | head -n 1)
+last=$(cd "$shapes" && find train -name '*.png' | sort | tail -n 1)
+first_class=$(dirname "$one")
+last_class=$(dirname "$last")
+
+# ---- kinds ------------------------------------------------------------------
+
+(cd "$shapes" && find train test -name '*.png' | sort |
+    sed 's|^\(.*\)/\(.*\)/\(.*\)$|\1/\2/\3,\2,\1|') > "$shapes/list.csv"
+check "data: a list is a data set" \
+    says "list with 3 classes, 36 training images and" \
+    "$simcc" data info "$shapes/list.csv"
+echo "a/b.png,x,y,z" >> "$shapes/list.csv"
+check "data: a bad line has exit code 4" exits 4 \
+    "$simcc" data info "$shapes/list.csv"
+check "data: a bad line is named" says "list.csv:$(wc -l < \
+    "$shapes/list.csv" | tr -d ' '): more than three columns" \
+    "$simcc" data info "$shapes/list.csv"
+
+mkdir -p "$work/flat" "$work/shards"
+number=0
+for class in "$shapes"/train/*; do
+    for file in "$class"/*.png; do
+        name=$(basename "$class")-$(basename "$file" .png)
+        cp "$file" "$work/flat/$name.png"
+        printf '%d\n' "$number" > "$work/flat/$name.cls"
+    done
+    number=$((number + 1))
+done
+for format in ustar gnu pax; do
+    (cd "$work/flat" && tar --sort=name --format=$format \
+        -cf "$work/shards/train-0.tar" -- *)
+    check "data: tar shards ($format)" says \
+        "tar shards with 3 classes, 36 training images" \
+        "$simcc" data info "$work/shards" --held-out 0
+done
+head -c 20000 "$work/shards/train-0.tar" > "$work/cut.tar"
+check "data: a cut shard is refused" exits 4 "$simcc" data info "$work/cut.tar"
+
+# ---- check ------------------------------------------------------------------
+
+check "data check: a drawn set is good" exits 0 "$simcc" data check "$shapes"
+cp -r "$shapes" "$work/spoilt"
+cp "$work/spoilt/$one" "$work/spoilt/$first_class/copy.png"
+check "data check: a copy in its own class is told" \
+    says "identical   $first_class/copy.png = $one" \
+    "$simcc" data check "$work/spoilt"
+check "data check: and is no failure" exits 0 "$simcc" data check "$work/spoilt"
+cp "$work/spoilt/$one" "$work/spoilt/$last_class/copy.png"
+check "data check: a copy in another class is a failure" exits 4 \
+    "$simcc" data check "$work/spoilt"
+check "data check: and is told" says "(in two classes)" \
+    "$simcc" data check "$work/spoilt"
+rm "$work/spoilt/$last_class/copy.png"
+cp "$work/spoilt/$one" "$work/spoilt/test/${first_class#train/}/copy.png"
+check "data check: a leak" says "(training and test)" \
+    "$simcc" data check "$work/spoilt"
+check "data check: --json" says '"training_and_test":true' \
+    "$simcc" data check "$work/spoilt" --json
+cp -r "$shapes" "$work/cut"
+head -c 100 "$shapes/$one" > "$work/cut/$one"
+check "data check: a damaged image is a failure" exits 4 \
+    "$simcc" data check "$work/cut"
+check "data check: and is named" says "unreadable  $one: bad PNG" \
+    "$simcc" data check "$work/cut"
+
+# The photos hold three files twice, each in two classes.
+trash=../shared/data/trashnet150
+if [ -d "$trash" ]; then
+    "$simcc" data check "$trash" > "$work/trash" 2>&1
+    for pair in "metal/metal91.jpg = glass/glass115.jpg" \
+        "plastic/plastic152.jpg = glass/glass176.jpg" \
+        "plastic/plastic332.jpg = glass/glass389.jpg"; do
+        check "data check: photos: $pair" grep -qF "$pair" "$work/trash"
+    done
+    check "data check: photos: nothing else" \
+        grep -qF "0 unreadable, 0 tiny, 0 grey, 3 identical, 0 near" \
+        "$work/trash"
+else
+    skip "data check: photos" "(no $trash)"
+fi
+
+# ---- split ------------------------------------------------------------------
+
+check "data split" exits 0 "$simcc" data split "$shapes" --per-class 4 \
+    --seeds 3 -o "$work/splits"
+check "data split: four of each class" sh -c "
+    [ \$(wc -l < '$work/splits/split-0.txt') = 12 ] &&
+    [ \$(grep -c '^$first_class/' '$work/splits/split-0.txt') = 4 ]"
+check "data split: seeds differ" sh -c "
+    ! cmp -s '$work/splits/split-0.txt' '$work/splits/split-2.txt'"
+check "data split: wants a folder" exits 2 "$simcc" data split "$shapes"
+check "data split: more labels than images" exits 4 "$simcc" data split \
+    "$shapes" --per-class 13 -o "$work/none"
+
+# train OUT OPTION...: the phase with labels alone, made small.
+train() {
+    out=$1
+    shift
+    "$simcc" run models/quickstart.net scratch --data "$shapes" --out "$out" \
+        --set filters=4 groups=2 image_size=16 classes=3 scratch.steps=6 \
+        scratch.labels=4 scratch.batch=8 "$@"
+}
+
+check "run: by the program's rule" train "$work/rule" -q
+check "run: by a list" train "$work/list" -q \
+    --labels "$work/splits/split-0.txt"
+check "run: split-0 is what the rule chooses under seed 0" \
+    cmp "$work/rule/scratch/model.safetensors" \
+    "$work/list/scratch/model.safetensors"
+train "$work/other" -q --labels "$work/splits/split-1.txt" > /dev/null 2>&1
+check "run: another list is another result" sh -c "
+    ! cmp -s '$work/rule/scratch/model.safetensors' \
+        '$work/other/scratch/model.safetensors'"
+train "$work/half" -q --labels "$work/splits/split-1.txt" --stop-after 3 \
+    > /dev/null 2>&1
+check "run: not resumed with another list" says "or labels" \
+    train "$work/half" --resume --labels "$work/splits/split-2.txt"
+check "run: resumed with the same list" train "$work/half" -q --resume \
+    --labels "$work/splits/split-1.txt"
+check "run: to the same bits" cmp "$work/other/scratch/model.safetensors" \
+    "$work/half/scratch/model.safetensors"
+echo "train/none.png" > "$work/bad"
+check "run: a bad list is refused before training" says \
+    "bad:1: train/none.png is not in the data" \
+    train "$work/refused" --labels "$work/bad"
+
+exit $script_failed
