@@ -110,11 +110,12 @@ TEST(repeated_images_are_found)
     // Twice in training: the test image is paired with the other class's.
     copy_file(test_path("s/train/cat/3.png"), test_path("s/train/dog/a.png"));
     copy_file(test_path("s/train/cat/3.png"), test_path("s/test/cat/a.png"));
+    copy_file(test_path("s/train/cat/3.png"), test_path("s/train/dog/b.png"));
     make_picture(test_path("s/test/dog/near.png"), 14, 1);
     make_picture(test_path("s/train/dog/near.png"), 11, 1);
     make_picture(test_path("s/train/dog/other.png"), 12, 40);
     Dataset *set = check_set(test_path("s"), &check);
-    CHECK_INT(check.counts[FINDING_IDENTICAL], 4);
+    CHECK_INT(check.counts[FINDING_IDENTICAL], 5);
     const Finding *finding = finding_of(&check, FINDING_IDENTICAL, 0);
     CHECK_TEXT(finding->name, "train/cat/9.png");
     CHECK_TEXT(finding->other, "train/cat/1.png");
@@ -122,7 +123,11 @@ TEST(repeated_images_are_found)
     finding = finding_of(&check, FINDING_IDENTICAL, 1);
     CHECK_TEXT(finding->other, "train/cat/2.png");
     CHECK(finding->across && !finding->leak);
+    // The other class is worse than the copy in its own.
     finding = finding_of(&check, FINDING_IDENTICAL, 3);
+    CHECK_TEXT(finding->name, "train/dog/b.png");
+    CHECK_TEXT(finding->other, "train/cat/3.png");
+    finding = finding_of(&check, FINDING_IDENTICAL, 4);
     CHECK_TEXT(finding->name, "test/cat/a.png");
     CHECK_TEXT(finding->other, "train/dog/a.png");
     CHECK(finding->across && finding->leak);
@@ -133,7 +138,7 @@ TEST(repeated_images_are_found)
     CHECK_NEAR(finding->distance, 1, 0.2);
     CHECK(!finding->across && !finding->leak);
     CHECK(finding_of(&check, FINDING_NEAR, 1)->leak);
-    CHECK_INT(check.crossing, 4);
+    CHECK_INT(check.crossing, 5);
     CHECK(dataset_check_bad(&check));
     dataset_check_free(&check);
     dataset_free(set);
