@@ -11,6 +11,7 @@
 #include "passes/pass.h"
 #include "runtime/exec.h"
 #include "tests/diff/generator.h"
+#include "tests/compiled.h"
 #include "tests/harness.h"
 
 #define L(...) ((const int64_t[]){__VA_ARGS__})
@@ -21,45 +22,21 @@
 typedef struct Run {
     Arena *arena;
     const Graph *graph;
-    Codegen *codegen;
-    Program *program; // holds the objects alone
-    Plan plan;
-    CodeImage *image;
+    Compiled compiled;
     Store store;
 } Run;
 
-static void must(Status status)
-{
-    if (status.code != STATUS_OK) {
-        test_fail(__FILE__, __LINE__, "%s", status.text);
-        exit(1);
-    }
-}
-
 static Run run_new(Arena *arena, const Graph *graph, const char *cpu)
 {
-    CodegenOptions options = {.cpu = cpu, .threads = 1};
     Run run = {.arena = arena, .graph = graph};
-    run.codegen = codegen_new(&options);
-    run.program = calloc(1, sizeof *run.program);
-    codegen_lower(run.codegen, graph, &run.plan);
-    const char *wrong = codegen_verify_plan(&run.plan, arena);
-    if (wrong)
-        test_fail(__FILE__, __LINE__, "%s", wrong);
-    wrong = codegen_compile(run.codegen, &run.program->objects,
-                            &run.program->object_count);
-    CHECK(!wrong);
-    must(code_load(run.program, &run.image));
+    run.compiled = compiled_new(arena, graph, cpu);
     return run;
 }
 
 static void run_free(Run *run)
 {
     store_free(&run->store);
-    code_free(run->image);
-    program_free(run->program);
-    plan_free(&run->plan);
-    codegen_free(run->codegen);
+    compiled_free(&run->compiled);
 }
 
 static void to_memory(const TensorType *type, const double *from, void *to)
@@ -109,8 +86,9 @@ static Executor *run_once(Run *run, Pool *pool, int count,
     Executor *executor;
     store_free(&run->store);
     run->store = (Store){0};
-    must(store_add_plan(&run->store, &run->plan));
-    must(executor_new(&run->plan, run->image, &run->store, pool, &executor));
+    must(store_add_plan(&run->store, &run->compiled.plan));
+    must(executor_new(&run->compiled.plan, run->compiled.image, &run->store,
+                      pool, &executor));
     for (int i = 0; i < count; i++) {
         const Node *node = graph_node(run->graph, bindings[i].value);
         const char *name = node->attrs[0].text;
@@ -170,8 +148,8 @@ static void compare_all(const char *what, Run *run, Executor *executor,
 static uint64_t result_hash(const Run *run, const Executor *executor)
 {
     uint64_t hash = TEXT_HASH_SEED;
-    for (int i = 0; i < run->plan.output_count; i++) {
-        const PlanTensor *tensor = &run->plan.outputs[i].tensor;
+    for (int i = 0; i < run->compiled.plan.output_count; i++) {
+        const PlanTensor *tensor = &run->compiled.plan.outputs[i].tensor;
         hash = text_hash(hash, executor_output(executor, tensor->name),
                          (size_t)tensor->bytes);
     }

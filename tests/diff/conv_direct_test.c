@@ -7,6 +7,7 @@
 #include "ir/build.h"
 #include "ir/eval.h"
 #include "runtime/exec.h"
+#include "tests/compiled.h"
 #include "tests/harness.h"
 
 #define L(...) ((const int64_t[]){__VA_ARGS__})
@@ -127,38 +128,6 @@ static EvalBinding *bind(const Graph *g, Arena *arena, Random *random,
 
 // ---- running ----------------------------------------------------------------
 
-static void must(Status status)
-{
-    if (status.code != STATUS_OK) {
-        test_fail(__FILE__, __LINE__, "%s", status.text);
-        exit(1);
-    }
-}
-
-// Machine code of a graph.
-typedef struct Build {
-    const Graph *graph;
-    Codegen *codegen;
-    Program program; // holds the objects alone
-    Plan plan;
-    CodeImage *image;
-} Build;
-
-static Build build_new(Arena *arena, const Graph *graph, const char *cpu)
-{
-    CodegenOptions options = {.cpu = cpu, .threads = 1};
-    Build build = {.graph = graph, .codegen = codegen_new(&options)};
-    codegen_lower(build.codegen, graph, &build.plan);
-    const char *wrong = codegen_verify_plan(&build.plan, arena);
-    if (!wrong)
-        wrong = codegen_compile(build.codegen, &build.program.objects,
-                                &build.program.object_count);
-    if (wrong)
-        test_fail(__FILE__, __LINE__, "%s", wrong);
-    must(code_load(&build.program, &build.image));
-    return build;
-}
-
 static void fill(const TensorType *type, const double *from, float *to)
 {
     for (int64_t i = 0; i < type_elements(type); i++)
@@ -166,7 +135,7 @@ static void fill(const TensorType *type, const double *from, float *to)
 }
 
 // The outputs, one after the other, of one step on so many threads.
-static float *run(const Build *build, Arena *arena, int threads, int count,
+static float *run(const Compiled *build, Arena *arena, int threads, int count,
                   const EvalBinding *bindings, int64_t *total)
 {
     Pool *pool = pool_new(threads);
@@ -204,7 +173,7 @@ static float *run(const Build *build, Arena *arena, int threads, int count,
 }
 
 // Relative root mean square error of each output.
-static void compare(const Build *build, const char *what, const float *got,
+static void compare(const Compiled *build, const char *what, const float *got,
                     double **want, double tolerance)
 {
     for (int i = 0; i < build->graph->outputs.count; i++) {
@@ -248,7 +217,7 @@ static int64_t check_shape(const Shape *s, GraphOf *graph_of, const char *cpu,
     int64_t total;
     EvalBinding *bindings = bind(graph, arena, random, &count);
     double **want = eval_graph(graph, arena, count, bindings);
-    Build build = build_new(arena, graph, cpu);
+    Compiled build = compiled_new(arena, graph, cpu);
     const char *what = shape_string(arena, s, cpu);
     float *one = run(&build, arena, 1, count, bindings, &total);
     float *two = run(&build, arena, 2, count, bindings, &total);
@@ -256,8 +225,7 @@ static int64_t check_shape(const Shape *s, GraphOf *graph_of, const char *cpu,
     if (memcmp(one, two, (size_t)total * sizeof *one) != 0)
         test_fail(__FILE__, __LINE__, "%s: two threads give other bits", what);
     int64_t scratch = build.plan.scratch_bytes;
-    code_free(build.image);
-    codegen_free(build.codegen);
+    compiled_free(&build);
     arena_free(arena);
     return scratch;
 }

@@ -4,11 +4,10 @@
 
 #include <stdlib.h>
 
-#include "codegen/codegen.h"
 #include "frontend/lang/experiment.h"
 #include "ir/eval.h"
 #include "passes/pass.h"
-#include "runtime/exec.h"
+#include "tests/compiled.h"
 #include "tests/harness.h"
 
 enum { MAX_CHANGES = 600, MAX_OUTPUTS = 200, NAME_SIZE = 80 };
@@ -214,14 +213,6 @@ static void run_oracle(Arena *arena, const Graph *graph, const Vectors *v)
     }
 }
 
-static void must(Status status)
-{
-    if (status.code != STATUS_OK) {
-        test_fail(__FILE__, __LINE__, "%s", status.text);
-        exit(1);
-    }
-}
-
 static void run_steps(const Graph *graph, const Plan *plan, Executor *executor,
                       const Vectors *v)
 {
@@ -245,23 +236,11 @@ static void run_steps(const Graph *graph, const Plan *plan, Executor *executor,
 static void run_compiled(Arena *arena, Graph *graph, const Vectors *v)
 {
     CHECK(passes_run(graph, NULL, false, NULL, NULL) == NULL);
-    Codegen *codegen =
-        codegen_new(&(CodegenOptions){.cpu = "native", .threads = 2});
-    Program program = {.dtype = PLAN_F64};
-    Plan plan = {0};
-    codegen_lower(codegen, graph, &plan);
-    const char *wrong =
-        codegen_compile(codegen, &program.objects, &program.object_count);
-    if (wrong) {
-        test_fail(__FILE__, __LINE__, "%s", wrong);
-        return;
-    }
-    CodeImage *image = NULL;
+    Compiled compiled = compiled_new(arena, graph, "native");
     Executor *executor = NULL;
     Store store = {0};
     Pool *pool = pool_new(2);
-    must(code_load(&program, &image));
-    must(store_add_plan(&store, &plan));
+    must(store_add_plan(&store, &compiled.plan));
     double **before = ARENA_ARRAY(arena, double *, graph->nodes.count);
     for (Value i = 0; i < graph->nodes.count; i++) {
         const Node *node = graph_node(graph, i);
@@ -272,8 +251,8 @@ static void run_compiled(Arena *arena, Graph *graph, const Vectors *v)
         before[i] = ARENA_ARRAY(arena, double, type_elements(&node->type));
         memcpy(before[i], tensor->data, (size_t)tensor->param.tensor.bytes);
     }
-    must(executor_new(&plan, image, &store, pool, &executor));
-    run_steps(graph, &plan, executor, v);
+    must(executor_new(&compiled.plan, compiled.image, &store, pool, &executor));
+    run_steps(graph, &compiled.plan, executor, v);
     for (Value i = 0; i < graph->nodes.count; i++) {
         const Node *node = graph_node(graph, i);
         if (node->op != OP_PARAM ||
@@ -284,10 +263,9 @@ static void run_compiled(Arena *arena, Graph *graph, const Vectors *v)
                      type_elements(&node->type));
     }
     executor_free(executor);
-    code_free(image);
     store_free(&store);
     pool_free(pool);
-    codegen_free(codegen);
+    compiled_free(&compiled);
 }
 
 static void run_case(const char *name, bool oracle)

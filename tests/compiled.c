@@ -1,0 +1,37 @@
+#include "tests/compiled.h"
+
+#include <stdlib.h>
+
+#include "tests/harness.h"
+
+void must(Status status)
+{
+    if (status.code != STATUS_OK) {
+        test_fail(__FILE__, __LINE__, "%s", status.text);
+        exit(1);
+    }
+}
+
+Compiled compiled_new(Arena *arena, const Graph *graph, const char *cpu)
+{
+    CodegenOptions options = {.cpu = cpu, .threads = 1};
+    Compiled compiled = {.graph = graph, .codegen = codegen_new(&options)};
+    compiled.program = calloc(1, sizeof *compiled.program);
+    codegen_lower(compiled.codegen, graph, &compiled.plan);
+    const char *wrong = codegen_verify_plan(&compiled.plan, arena);
+    if (!wrong)
+        wrong = codegen_compile(compiled.codegen, &compiled.program->objects,
+                                &compiled.program->object_count);
+    if (wrong)
+        must(status_error(STATUS_FAILED, "%s", wrong));
+    must(code_load(compiled.program, &compiled.image));
+    return compiled;
+}
+
+void compiled_free(Compiled *compiled)
+{
+    code_free(compiled->image);
+    program_free(compiled->program);
+    plan_free(&compiled->plan);
+    codegen_free(compiled->codegen);
+}

@@ -1,0 +1,23 @@
+// A graph compiled in the test's process, ready for executors.
+#ifndef SIMCC_TESTS_COMPILED_H
+#define SIMCC_TESTS_COMPILED_H
+
+#include "codegen/codegen.h"
+#include "runtime/exec.h"
+
+typedef struct Compiled {
+    const Graph *graph;
+    Codegen *codegen;
+    Program *program; // holds the objects alone
+    Plan plan;
+    CodeImage *image;
+} Compiled;
+
+// Lowers and compiles the graph for a CPU; fails the test when that fails.
+Compiled compiled_new(Arena *arena, const Graph *graph, const char *cpu);
+void compiled_free(Compiled *compiled);
+
+// Ends the test as failed unless the status is a success.
+void must(Status status);
+
+#endif
