@@ -8,6 +8,9 @@ WERROR   ?=
 SANITIZE ?=
 JOBS     ?= $(shell nproc)
 MAKEFLAGS += -j$(JOBS) --no-print-directory
+# `make V=1` shows the commands.
+Q = $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1) $(2)")
 
 WARNINGS = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes \
            -Wmissing-prototypes -Wvla -Wno-missing-field-initializers
@@ -30,29 +33,35 @@ TESTS    = $(wildcard tests/*.c tests/unit/*.c tests/grad/*.c tests/diff/*.c \
 all: $(BUILD)/simcc
 
 $(BUILD)/simcc: $(OBJECTS)
-	$(CC) $(FLAGS) -o $@ $^ $(LIBS)
+	$(call say,link   ,$@)
+	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/tests/run: $(LIBRARY) $(TESTS:%.c=$(BUILD)/%.o)
-	$(CC) $(FLAGS) -o $@ $^ $(LIBS)
+	$(call say,link   ,$@)
+	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/%.o: %.c | $(BUILD)/packages
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) -MMD -MP -c -o $@ $<
+	$(call say,compile,$<)
+	$(Q)$(CC) $(FLAGS) -MMD -MP -c -o $@ $<
 
 # Generated code is not held to our warnings.
 $(BUILD)/%.o: $(BUILD)/%.c
-	$(CC) $(FLAGS) -w -Ifrontend/lang -MMD -MP -c -o $@ $<
+	$(call say,compile,$<)
+	$(Q)$(CC) $(FLAGS) -w -Ifrontend/lang -MMD -MP -c -o $@ $<
 
 $(BUILD)/frontend/lang/grammar.c $(BUILD)/frontend/lang/grammar.h &: \
 		frontend/lang/grammar.y | $(BUILD)/packages
 	@mkdir -p $(@D)
-	bison -Wall -Werror --header=$(BUILD)/frontend/lang/grammar.h \
+	$(call say,bison  ,$<)
+	$(Q)bison -Wall -Werror --header=$(BUILD)/frontend/lang/grammar.h \
 	      -o $(BUILD)/frontend/lang/grammar.c $<
 
 $(BUILD)/frontend/lang/lexer.c $(BUILD)/frontend/lang/lexer.h &: \
 		frontend/lang/lexer.l | $(BUILD)/packages
 	@mkdir -p $(@D)
-	flex --header-file=$(BUILD)/frontend/lang/lexer.h \
+	$(call say,flex   ,$<)
+	$(Q)flex --header-file=$(BUILD)/frontend/lang/lexer.h \
 	     -o $(BUILD)/frontend/lang/lexer.c $<
 
 $(SOURCES:%.c=$(BUILD)/%.o) $(PARSER): | $(BUILD)/frontend/lang/grammar.h \
