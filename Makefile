@@ -113,12 +113,42 @@ lint:
 
 ## make format: rewrite the sources in the house style
 format:
-	@find ir passes codegen runtime frontend tests -name '*.[ch]' \
+	@find ir passes codegen runtime frontend tests bench -name '*.[ch]' \
 	    | xargs clang-format -i
 
 ## make demo: pretrain, fine-tune, distill and compare on drawn images
 demo: $(BUILD)/simcc
 	@BUILD=$(BUILD) sh tests/e2e/demo.sh
+
+# ---- measuring --------------------------------------------------------------
+
+# The peers of `make bench` need none of this to be there: who is missing is
+# said so in the table. BENCH_PYTHON is the Python that has torch and jax.
+BENCH_PACKAGES = libdnnl-dev libgomp1
+BENCH = $(BUILD)/bench
+# bench/onednn.c speaks to version 2, which Debian 12 has.
+ONEDNN := $(shell grep -qs 'VERSION_MAJOR 2$$' \
+    /usr/include/oneapi/dnnl/dnnl_version.h && echo yes)
+ONEDNN_SOURCE = $(if $(ONEDNN),onednn,onednn_missing)
+ONEDNN_LIBS = $(if $(ONEDNN),-ldnnl -lgomp)
+
+$(BENCH)/peak: $(BENCH)/peak.o
+$(BENCH)/conv: $(BENCH)/conv.o $(BENCH)/conv_list.o $(BENCH)/$(ONEDNN_SOURCE).o
+$(BENCH)/step: $(BENCH)/step.o
+$(BENCH)/steps: $(BENCH)/steps.o
+$(BENCH)/report: $(BENCH)/report.o $(BENCH)/records.o $(BENCH)/chart.o
+
+BENCH_PROGRAMS = $(addprefix $(BENCH)/,peak conv step steps report)
+$(BENCH_PROGRAMS): $(BENCH)/bench.o $(LIBRARY)
+	$(CC) $(FLAGS) -o $@ $^ $(LIBS) $(if $(filter %/conv,$@),$(ONEDNN_LIBS))
+
+bench-programs: $(BENCH_PROGRAMS)
+
+## make bench: speed and memory beside oneDNN, PyTorch and JAX (ten minutes)
+bench:
+	-$(call install,$(BENCH_PACKAGES))
+	@$(MAKE) bench-programs
+	@BUILD=$(BUILD) sh bench/run.sh
 
 ## make clean: remove build/
 clean:
@@ -128,5 +158,5 @@ clean:
 help:
 	@grep -h '^## ' Makefile | sed 's/^## //'
 
-.PHONY: all test asan lint format demo clean help
+.PHONY: all test asan lint format demo bench bench-programs clean help
 .DELETE_ON_ERROR:

@@ -33,6 +33,7 @@ ladder_out=$(
     ladder codegen codegen/ ir/ runtime/abi.def runtime/plan.h
     ladder runtime runtime/
     ladder frontend/cli frontend/ ir/ passes/ codegen/ runtime/
+    ladder bench bench/ frontend/ ir/ passes/ codegen/ runtime/
 )
 [ -z "$ladder_out" ] || { echo "$ladder_out"; bad=1; }
 
@@ -48,7 +49,7 @@ only_in png.h runtime/image_png.c
 only_in jpeglib.h runtime/image_jpeg.c
 only_in zlib.h runtime/dataset_idx.c
 
-sources=$(find ir passes codegen runtime frontend tests -name '*.[chly]' | sort)
+sources=$(find ir passes codegen runtime frontend tests bench -name '*.[chly]' | sort)
 
 for file in $sources; do
     lines=$(wc -l < "$file")

@@ -1,0 +1,364 @@
+// Makes one table, report.json and ratios.png of what the measuring programs
+// wrote. A ratio is the peer's time (or memory) over simcc's: above 1, simcc is
+// ahead.
+//   report  reads peak.tsv, conv.tsv, steps.tsv in $BUILD/bench
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/bench.h"
+#include "bench/chart.h"
+#include "bench/records.h"
+#include "runtime/file.h"
+
+// Words of the records; see the programs that write them.
+enum { PEAK_THREADS = 1, PEAK_VECTOR, PEAK_GFLOPS };
+enum {
+    CONV_SHAPE = 1,
+    CONV_DIRECTION,
+    CONV_THREADS,
+    CONV_GFLOP,
+    CONV_SIMCC,
+    CONV_WEIGHTS,
+    CONV_DIRECT,
+    CONV_LAST,
+    CONV_WINOGRAD,
+    CONV_DIFFERENCE,
+    CONV_USES
+};
+enum {
+    STEP_CASE = 1,
+    STEP_PEER,
+    STEP_MS,
+    STEP_LEAST,
+    STEP_MOST,
+    STEP_RSS,
+    STEP_SLAB,
+    STEP_LOSS
+};
+enum { MISSING_CASE = 1, MISSING_PEER, MISSING_REASON };
+
+// Of the convolutions that are behind; all are in report.json.
+enum { LIST_LINES = 60 };
+
+typedef struct Report {
+    Arena *arena;
+    const char *folder;
+    RecordList peaks, convs, steps, missing, onednn;
+    VEC(ChartBar) bars;
+    Text json;
+} Report;
+
+static RecordList read_records(const Report *report, const char *file,
+                               const char *kind)
+{
+    const char *path =
+        arena_printf(report->arena, "%s/%s", report->folder, file);
+    return records_read(report->arena, path, kind);
+}
+
+static void add_bar(Report *report, const char *label, double ratio)
+{
+    ChartBar bar = {label, ratio};
+    vec_push(report->arena, &report->bars, bar);
+}
+
+static double ratio_of(double peer, double own)
+{
+    return own > 0 ? peer / own : 0;
+}
+
+// ---- peak -------------------------------------------------------------------
+
+static double peak_of(const Report *report, int threads)
+{
+    for (int i = 0; i < report->peaks.count; i++)
+        if ((int)record_number(&report->peaks.at[i], PEAK_THREADS) == threads)
+            return record_number(&report->peaks.at[i], PEAK_GFLOPS);
+    return 0;
+}
+
+static void report_peaks(Report *report)
+{
+    text_add(&report->json, "\"peak\":[");
+    for (int i = 0; i < report->peaks.count; i++) {
+        const Record *peak = &report->peaks.at[i];
+        printf("peak of %s thread%s, %s: %s GFLOP/s\n",
+               record_text(peak, PEAK_THREADS),
+               record_number(peak, PEAK_THREADS) == 1 ? "" : "s",
+               record_text(peak, PEAK_VECTOR), record_text(peak, PEAK_GFLOPS));
+        text_addf(&report->json, "%s{\"threads\":%s,\"gflops\":%s}",
+                  i ? "," : "", record_text(peak, PEAK_THREADS),
+                  record_text(peak, PEAK_GFLOPS));
+    }
+    text_add(&report->json, "]");
+}
+
+// ---- convolutions -----------------------------------------------------------
+
+// The faster of the direct layouts that ran; 0 without oneDNN.
+static double best_direct(const Record *conv)
+{
+    double blocked = record_number(conv, CONV_DIRECT);
+    double last = record_number(conv, CONV_LAST);
+    if (blocked > 0 && last > 0)
+        return blocked < last ? blocked : last;
+    return blocked > 0 ? blocked : last;
+}
+
+static double conv_ratio(const Record *conv)
+{
+    return ratio_of(best_direct(conv), record_number(conv, CONV_SIMCC));
+}
+
+// Milliseconds that one of it is slower than oneDNN.
+static double conv_loss(const Record *conv)
+{
+    return record_number(conv, CONV_SIMCC) - best_direct(conv);
+}
+
+static int compare_losses(const void *a, const void *b)
+{
+    double x = conv_loss(*(const Record *const *)a);
+    double y = conv_loss(*(const Record *const *)b);
+    return (x < y) - (x > y);
+}
+
+// All convolutions of a case's step in one direction, as often as it has them.
+typedef struct ConvSum {
+    int kinds, behind;
+    double simcc, direct, fastest, gflop;
+} ConvSum;
+
+static ConvSum sum_convs(const Report *report, int bench, const char *direction,
+                         int threads)
+{
+    ConvSum sum = {0};
+    for (int i = 0; i < report->convs.count; i++) {
+        const Record *conv = &report->convs.at[i];
+        double uses = record_number(conv, CONV_USES + bench);
+        if (uses == 0 || (int)record_number(conv, CONV_THREADS) != threads ||
+            strcmp(record_text(conv, CONV_DIRECTION), direction) != 0)
+            continue;
+        double direct = best_direct(conv);
+        double winograd = record_number(conv, CONV_WINOGRAD);
+        bool better = winograd > 0 && winograd < direct;
+        sum.kinds++;
+        sum.behind += direct > 0 && conv_ratio(conv) < 1;
+        sum.simcc += uses * record_number(conv, CONV_SIMCC);
+        sum.direct += uses * direct;
+        sum.fastest += uses * (better ? winograd : direct);
+        sum.gflop += uses * record_number(conv, CONV_GFLOP);
+    }
+    return sum;
+}
+
+static void report_sum(Report *report, int bench, const char *direction,
+                       int threads)
+{
+    ConvSum sum = sum_convs(report, bench, direction, threads);
+    double peak = peak_of(report, threads);
+    double ratio = ratio_of(sum.direct, sum.simcc);
+    if (sum.kinds == 0)
+        return;
+    printf("%-28s %-10s %2d %9.1f %9.1f %6.2f %6.2f %6.0f%% %5d of %d\n",
+           bench_cases[bench].title, direction, threads, sum.simcc, sum.direct,
+           ratio, ratio_of(sum.fastest, sum.simcc),
+           peak > 0 ? 1e5 * sum.gflop / sum.simcc / peak : 0, sum.behind,
+           sum.kinds);
+    if (sum.direct > 0 && threads > 1)
+        add_bar(report,
+                arena_printf(report->arena, "convs %s, %s", direction,
+                             bench_cases[bench].id),
+                ratio);
+}
+
+static void print_behind(const Report *report)
+{
+    const Record **list =
+        ARENA_ARRAY(report->arena, const Record *, report->convs.count + 1);
+    int count = 0;
+    for (int i = 0; i < report->convs.count; i++) {
+        double ratio = conv_ratio(&report->convs.at[i]);
+        if (ratio > 0 && ratio < 1)
+            list[count++] = &report->convs.at[i];
+    }
+    qsort(list, (size_t)count, sizeof *list, compare_losses);
+    printf("\n%d of %d convolutions are behind oneDNN's direct kernels; those "
+           "that lose most:\n%-28s %-10s %2s %9s %9s %6s %9s\n",
+           count, report->convs.count, "shape", "direction", "th", "simcc ms",
+           "oneDNN ms", "ratio", "unpacked*");
+    for (int i = 0; i < count && i < LIST_LINES; i++) {
+        double simcc = record_number(list[i], CONV_SIMCC);
+        double kernel = simcc - record_number(list[i], CONV_WEIGHTS);
+        printf("%-28s %-10s %2s %9.3f %9.3f %6.2f %9.2f\n",
+               record_text(list[i], CONV_SHAPE),
+               record_text(list[i], CONV_DIRECTION),
+               record_text(list[i], CONV_THREADS), simcc, best_direct(list[i]),
+               conv_ratio(list[i]), ratio_of(best_direct(list[i]), kernel));
+    }
+    puts("* the ratio without packing and unpacking of weights");
+}
+
+static void json_convs(Report *report)
+{
+    text_add(&report->json, ",\"convolutions\":[");
+    for (int i = 0; i < report->convs.count; i++) {
+        const Record *conv = &report->convs.at[i];
+        text_addf(
+            &report->json,
+            "%s\n{\"shape\":\"%s\",\"direction\":\"%s\",\"threads\":%s,"
+            "\"gflop\":%s,\"simcc_ms\":%s,\"weights_ms\":%s,"
+            "\"onednn_blocked_ms\":%s,\"onednn_nhwc_ms\":%s,"
+            "\"onednn_winograd_ms\":%s,\"difference\":%s,\"ratio\":%.4f}",
+            i ? "," : "", record_text(conv, CONV_SHAPE),
+            record_text(conv, CONV_DIRECTION), record_text(conv, CONV_THREADS),
+            record_text(conv, CONV_GFLOP), record_text(conv, CONV_SIMCC),
+            record_text(conv, CONV_WEIGHTS), record_text(conv, CONV_DIRECT),
+            record_text(conv, CONV_LAST), record_text(conv, CONV_WINOGRAD),
+            record_text(conv, CONV_DIFFERENCE), conv_ratio(conv));
+    }
+    text_add(&report->json, "]");
+}
+
+static void report_convs(Report *report)
+{
+    static const char *const directions[] = {"forward", "by data",
+                                             "by weights"};
+    const char *version =
+        report->onednn.count ? record_text(&report->onednn.at[0], 1) : "-";
+    int cores = bench_cores();
+    printf("\nAll convolutions of a step, one by one, against oneDNN %s%s\n",
+           version, strcmp(version, "-") == 0 ? " (not installed)" : "");
+    printf("%-28s %-10s %2s %9s %9s %6s %6s %7s %s\n", "step", "direction",
+           "th", "simcc ms", "direct ms", "ratio", "best*", "of peak",
+           "behind");
+    for (int threads = 1; threads <= cores; threads += cores - 1) {
+        for (int bench = 0; bench < BENCH_CASES; bench++)
+            for (int d = 0; d < 3; d++)
+                report_sum(report, bench, directions[d], threads);
+        if (cores == 1)
+            break;
+    }
+    puts("* the ratio when oneDNN may use Winograd, as versions up to 3.1 can");
+    if (report->convs.count && strcmp(version, "-") != 0)
+        print_behind(report);
+    json_convs(report);
+}
+
+// ---- steps ------------------------------------------------------------------
+
+static const char *peer_title(const char *id)
+{
+    static const char *const titles[][2] = {
+#define PEER(peer, title, ...) {#peer, title},
+#include "bench/peers.def"
+#undef PEER
+    };
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        if (strcmp(titles[i][0], id) == 0)
+            return titles[i][1];
+    return id;
+}
+
+static const Record *own_step(const Report *report, const char *bench)
+{
+    for (int i = 0; i < report->steps.count; i++)
+        if (strcmp(record_text(&report->steps.at[i], STEP_CASE), bench) == 0 &&
+            strcmp(record_text(&report->steps.at[i], STEP_PEER), "simcc") == 0)
+            return &report->steps.at[i];
+    return NULL;
+}
+
+static void report_step(Report *report, const Record *step, bool first)
+{
+    const char *id = record_text(step, STEP_CASE);
+    const BenchCase *bench = bench_case_by_id(id);
+    const Record *own = own_step(report, id);
+    const char *peer = record_text(step, STEP_PEER);
+    bool is_own = strcmp(peer, "simcc") == 0;
+    double ratio = own ? ratio_of(record_number(step, STEP_MS),
+                                  record_number(own, STEP_MS))
+                       : 0;
+    double least = own ? ratio_of(record_number(step, STEP_LEAST),
+                                  record_number(own, STEP_LEAST))
+                       : 0;
+    double memory = own ? ratio_of(record_number(step, STEP_RSS),
+                                   record_number(own, STEP_RSS))
+                        : 0;
+    if (is_own)
+        printf("%s\n", bench ? bench->title : id);
+    printf("  %-24s %9.1f %9.1f %9.1f %6.2f %6.2f %8.0f %6.2f\n",
+           peer_title(peer), record_number(step, STEP_MS),
+           record_number(step, STEP_LEAST), record_number(step, STEP_MOST),
+           ratio, least, record_number(step, STEP_RSS) / 1024, memory);
+    text_addf(&report->json,
+              "%s\n{\"case\":\"%s\",\"peer\":\"%s\",\"ms\":%s,\"least_ms\":%s,"
+              "\"most_ms\":%s,\"rss_kb\":%s,\"slab_kb\":%s,\"ratio\":%.4f,"
+              "\"least_ratio\":%.4f,\"memory_ratio\":%.4f}",
+              first ? "" : ",", id, peer, record_text(step, STEP_MS),
+              record_text(step, STEP_LEAST), record_text(step, STEP_MOST),
+              record_text(step, STEP_RSS), record_text(step, STEP_SLAB), ratio,
+              least, memory);
+    if (!is_own)
+        add_bar(
+            report,
+            arena_printf(report->arena, "step %s: %s", id, peer_title(peer)),
+            ratio);
+}
+
+static void report_steps(Report *report)
+{
+    printf("\nWhole training steps, %d threads\n"
+           "  %-24s %9s %9s %9s %6s %6s %8s %6s\n",
+           bench_cores(), "", "ms", "least", "most", "ratio", "least",
+           "peak MB", "ratio");
+    add_bar(report, "", 0);
+    text_add(&report->json, ",\"steps\":[");
+    for (int i = 0; i < report->steps.count; i++)
+        report_step(report, &report->steps.at[i], i == 0);
+    text_add(&report->json, "]");
+    for (int i = 0; i < report->missing.count; i++) {
+        const Record *missing = &report->missing.at[i];
+        printf("  no %s in %s: %s\n",
+               peer_title(record_text(missing, MISSING_PEER)),
+               record_text(missing, MISSING_CASE),
+               record_text(missing, MISSING_REASON));
+    }
+}
+
+// ---- all of it --------------------------------------------------------------
+
+static void write_files(Report *report)
+{
+    const char *json =
+        arena_printf(report->arena, "%s/report.json", report->folder);
+    const char *chart =
+        arena_printf(report->arena, "%s/ratios.png", report->folder);
+    const char *text = text_string(&report->json);
+    Status status = file_write(json, text, (int64_t)strlen(text));
+    bench_require(&status);
+    status = chart_write(chart, "time of the peer / time of simcc",
+                         report->bars.at, report->bars.count);
+    bench_require(&status);
+    printf("\n%s\n%s\n", json, chart);
+}
+
+int main(void)
+{
+    Report report = {.arena = arena_new()};
+    report.folder = bench_folder(report.arena);
+    report.json = text_new(report.arena);
+    report.peaks = read_records(&report, "peak.tsv", "peak");
+    report.convs = read_records(&report, "conv.tsv", "conv");
+    report.onednn = read_records(&report, "conv.tsv", "onednn");
+    report.steps = read_records(&report, "steps.tsv", "step");
+    report.missing = read_records(&report, "steps.tsv", "missing");
+    text_add(&report.json, "{");
+    report_peaks(&report);
+    report_convs(&report);
+    report_steps(&report);
+    text_add(&report.json, "}\n");
+    write_files(&report);
+    arena_free(report.arena);
+    return 0;
+}
