@@ -61,17 +61,31 @@ void bench_compiler(Compiler *compiler, Arena *arena, const BenchCase *bench,
 
 int bench_cores(void)
 {
+    const char *threads = getenv("BENCH_THREADS");
     cpu_set_t set;
+    if (threads && strtol(threads, NULL, 10) > 0)
+        return (int)strtol(threads, NULL, 10);
     if (sched_getaffinity(0, sizeof set, &set) != 0)
         return 1;
     return CPU_COUNT(&set);
 }
 
-double bench_seconds(void)
+static double read_clock(clockid_t clock)
 {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
+    clock_gettime(clock, &time);
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+double bench_seconds(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+double bench_work_seconds(int threads)
+{
+    return read_clock(threads == 1 ? CLOCK_PROCESS_CPUTIME_ID
+                                   : CLOCK_MONOTONIC);
 }
 
 static int compare_numbers(const void *a, const void *b)

@@ -41,10 +41,14 @@ void bench_compiler(Compiler *compiler, Arena *arena, const BenchCase *bench,
 // Where results go: $BUILD/bench, or build/bench.
 const char *bench_folder(Arena *arena);
 
-// Threads that measurements may use: those of this process's cores.
+// Threads that measurements use: $BENCH_THREADS, or one for each core of this
+// process.
 int bench_cores(void);
 
 double bench_seconds(void); // on a steady clock
+// For work on one thread the processor time of this process, which other work
+// on the machine disturbs little; else the steady clock.
+double bench_work_seconds(int threads);
 
 // Of the values, which it sorts; 0 of none.
 double bench_median(double *values, int count);

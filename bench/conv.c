@@ -132,7 +132,7 @@ enum { SIMCC = ONEDNN_KINDS, SIDES };
 typedef struct Race {
     SimccConv simcc;
     OneDnnConv *peers[ONEDNN_KINDS];
-    int runs[SIDES];
+    int threads, runs[SIDES];
     double seconds[SIDES][ROUNDS];
 } Race;
 
@@ -150,10 +150,10 @@ static double take_turn(Race *race, int side, int runs, bool warm)
     usleep(SETTLE_MICROSECONDS);
     if (warm)
         run_side(race, side);
-    double start = bench_seconds();
+    double start = bench_work_seconds(race->threads);
     for (int i = 0; i < runs; i++)
         run_side(race, side);
-    return (bench_seconds() - start) / runs;
+    return (bench_work_seconds(race->threads) - start) / runs;
 }
 
 static bool races(const Race *race, int side)
@@ -224,7 +224,7 @@ static void time_conv(ConvBench *bench, int index, Pool *pool)
     const BenchConv *conv = &bench->list.at[index];
     int threads = pool_threads(pool);
     const float *data[2] = {NULL, NULL};
-    Race race = {0};
+    Race race = {.threads = threads};
     open_conv(&race.simcc, bench, index, pool);
     fill_tensors(&race.simcc, data);
     for (int kind = 0; kind < ONEDNN_KINDS; kind++)

@@ -4,8 +4,8 @@
 //   steps [CASE...]  ->  lines "step CASE PEER MS LEAST MOST RSS_KB SLAB_KB
 //   LOSS"
 //                        or    "missing CASE PEER REASON"
-// BENCH_FULL=1 times every peer in every case; BENCH_PYTHON is the interpreter
-// of the peers written in Python.
+// BENCH_FULL=1 times every peer in every case; BENCH_PEERS="simcc torch" only
+// those; BENCH_PYTHON is the interpreter of the peers written in Python.
 //
 // The protocol: a peer writes "ready"; for each line with a number it takes
 // that many steps and answers with their milliseconds; at the end of its input
@@ -28,7 +28,7 @@ enum {
     ROUNDS = 5,
     STEPS = 3, // of a turn; the first, on a cold cache, does not count
     LEAST_ROUNDS = 2,
-    READY_SECONDS = 300,
+    READY_SECONDS = 150,
     TURN_SECONDS = 120,
     CASE_SECONDS = 45, // no further round begins after that
 };
@@ -190,12 +190,26 @@ static void print_result(const BenchCase *bench, Peer *peer)
            slab, loss);
 }
 
-static void time_case(Arena *arena, const BenchCase *bench, bool full)
+static bool takes_part(const PeerInfo *info, const BenchCase *bench)
+{
+    const char *full = getenv("BENCH_FULL"), *only = getenv("BENCH_PEERS");
+    size_t length = strlen(info->id);
+    for (const char *at = only; at && *at; at += strcspn(at, " ")) {
+        at += strspn(at, " ");
+        if (strcspn(at, " ") == length && strncmp(at, info->id, length) == 0)
+            return true;
+    }
+    if (only && *only)
+        return false;
+    return (full && *full) || bench->peers == BENCH_ALL || info->quick;
+}
+
+static void time_case(Arena *arena, const BenchCase *bench)
 {
     Peer peers[PEERS] = {0};
     for (int i = 0; i < PEERS; i++) {
         peers[i].info = &peer_infos[i];
-        if (full || bench->peers == BENCH_ALL || peer_infos[i].quick)
+        if (takes_part(&peer_infos[i], bench))
             start_peer(arena, &peers[i], bench);
     }
     for (int i = 0; i < PEERS; i++)
@@ -230,14 +244,13 @@ static bool is_wanted(const BenchCase *bench, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    const char *full = getenv("BENCH_FULL");
     Arena *arena = arena_new();
     signal(SIGPIPE, SIG_IGN);
     for (int i = 0; i < BENCH_CASES; i++) {
         if (!is_wanted(&bench_cases[i], argc, argv))
             continue;
         fprintf(stderr, "bench: training steps of %s\n", bench_cases[i].title);
-        time_case(arena, &bench_cases[i], full && *full);
+        time_case(arena, &bench_cases[i]);
     }
     arena_free(arena);
     return 0;
