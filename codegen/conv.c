@@ -1,5 +1,6 @@
 // Products, convolutions and windows: which implementation, cut how.
 #include "codegen/conv.h"
+#include "codegen/integers.h"
 #include "ir/base/diag.h"
 #include "ir/image.h"
 
@@ -14,21 +15,6 @@ enum {
     WANTED_GW_TASKS = 8,
     MIN_BLOCK_CHANNELS = 8, // of a weight gradient's block of outputs
 };
-
-static int64_t min_i64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max_i64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 // The f32 or f64 variant of a call.
 static PlanCall call_of(const Node *node, PlanCall f32, PlanCall f64)

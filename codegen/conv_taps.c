@@ -2,21 +2,12 @@
 // each step, gradients by weights unpacked.
 #include "codegen/codegen_impl.h"
 #include "codegen/conv.h"
+#include "codegen/integers.h"
 
 enum {
     // Gradients by weights: fewer tasks than this share the images out.
     ENOUGH_TASKS = 16,
 };
-
-static int64_t min_i64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 static bool is_blocked(const ConvShape *s)
 {

@@ -1,5 +1,6 @@
 #include "codegen/kernel.h"
 
+#include "codegen/integers.h"
 #include "ir/base/diag.h"
 
 enum {
@@ -12,16 +13,6 @@ enum {
     // Fewer outputs than this keep too few cores busy: sum in parts.
     ENOUGH_OUTPUTS = 16,
 };
-
-static int64_t min_i64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 void strides_row_major(int rank, const int64_t *dims, int64_t *strides)
 {

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "codegen/integers.h"
+
 enum {
     // Multiplications and additions per task: a few tenths of a millisecond.
     FLOPS_PER_TASK = 1 << 25,
@@ -12,21 +14,6 @@ enum {
     // A flat map is cut into rows of at most so many pixels.
     MAX_FLAT_ROW = 256,
 };
-
-static int64_t min_i64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max_i64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 // ---- axes -------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 #include "codegen/winograd.h"
 
+#include "codegen/integers.h"
 #include "codegen/taps.h"
 
 enum {
@@ -12,16 +13,6 @@ enum {
     MAX_GRADIENT_BLOCKS = 8,
     TRANSFORM_COST = 300, // cycles per tile and block, input or result
 };
-
-static int64_t min_i64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 int64_t winograd_rows(const KernelWinograd *k)
 {
