@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "runtime/calls.h"
+#include "runtime/clock.h"
 
 enum { HUGE_PAGE = 2 << 20 };
 
@@ -247,13 +247,6 @@ static void run_groups(void *context, int thread)
     }
 }
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
 // As run_group on thread 0, with a look at the clock after every kernel.
 static double time_group(Executor *executor, const Group *group, double start)
 {
@@ -262,7 +255,7 @@ static double time_group(Executor *executor, const Group *group, double start)
         for (int i = group->first; i < group->end; i++) {
             const BoundStep *step = &executor->steps[i];
             step->run(step->args, step->imm, task, executor->scratch.base);
-            double stop = now();
+            double stop = clock_seconds();
             executor->seconds[i] += stop - start;
             start = stop;
         }
@@ -273,7 +266,7 @@ static double time_group(Executor *executor, const Group *group, double start)
 static void run_groups_timed(void *context, int thread)
 {
     Executor *executor = context;
-    double start = thread == 0 ? now() : 0;
+    double start = thread == 0 ? clock_seconds() : 0;
     for (int g = 0; g < executor->group_count; g++) {
         const Group *group = &executor->groups[g];
         if (thread == 0)
@@ -283,7 +276,7 @@ static void run_groups_timed(void *context, int thread)
         if (group->meet)
             pool_barrier(executor->pool);
         if (group->meet && thread == 0) {
-            double stop = now();
+            double stop = clock_seconds();
             executor->seconds[group->first] += stop - start;
             start = stop;
         }

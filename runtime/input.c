@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "runtime/augment.h"
+#include "runtime/clock.h"
 #include "runtime/sampler.h"
 
 // Two batches in the making: one for the step that is about to be taken, one
@@ -42,13 +42,6 @@ struct Input {
     char **notes;   // unreadable files not yet named
     int note_count;
 };
-
-static double now_seconds(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 // ---- one row ----------------------------------------------------------------
 
@@ -330,7 +323,7 @@ Status input_take(Input *input, int32_t dtype, void *images, void *labels,
 {
     const InputSpec *spec = &input->spec;
     Slot *slot = &input->slots[0];
-    double start = now_seconds();
+    double start = clock_seconds();
     pthread_mutex_lock(&input->lock);
     for (int i = 0; i < SLOTS; i++)
         if (input->slots[i].step == input->step)
@@ -340,7 +333,7 @@ Status input_take(Input *input, int32_t dtype, void *images, void *labels,
     Status failure = input->failure;
     tell_notes(input);
     pthread_mutex_unlock(&input->lock);
-    input->waited += now_seconds() - start;
+    input->waited += clock_seconds() - start;
     if (failure.code != STATUS_OK)
         return failure;
 

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "runtime/checkpoint.h"
+#include "runtime/clock.h"
 #include "runtime/evaluate.h"
 #include "runtime/file.h"
 #include "runtime/input.h"
@@ -51,13 +51,6 @@ typedef struct Run {
     int64_t told_step;
     double told_loss; // sum since then
 } Run;
-
-static double now_seconds(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 __attribute__((format(printf, 2, 3))) static void say(const Run *run,
                                                       const char *format, ...)
@@ -106,7 +99,7 @@ static uint64_t program_hash(const Run *run)
 
 static double session_seconds(const Run *run)
 {
-    return run->started > 0 ? now_seconds() - run->started : 0;
+    return run->started > 0 ? clock_seconds() - run->started : 0;
 }
 
 // "images name=value ...", values with every bit.
@@ -153,7 +146,7 @@ static Status save_checkpoint(Run *run, bool finished)
         return status_error(STATUS_INTERNAL, "a checkpoint's notes are too "
                                              "long");
     TRY(checkpoint_save(run->checkpoint_path, &run->store, &info));
-    run->saved = now_seconds();
+    run->saved = clock_seconds();
     run->saved_step = run->step;
     return status_ok();
 }
@@ -336,7 +329,7 @@ static Status write_metrics(Run *run)
 
 static void tell_progress(Run *run, const double *values)
 {
-    double now = now_seconds(), waited = input_wait_seconds(run->input);
+    double now = clock_seconds(), waited = input_wait_seconds(run->input);
     double passed = now - run->told;
     bool last = run->step == run->total_steps;
     run->told_loss += values[0];
@@ -412,13 +405,13 @@ static Status run_steps(Run *run)
     double interval = run->options->checkpoint_seconds > 0
                           ? run->options->checkpoint_seconds
                           : 60;
-    run->started = run->saved = run->told = now_seconds();
+    run->started = run->saved = run->told = clock_seconds();
     run->started_step = run->told_step = run->saved_step = run->step;
     while (run->step < run->total_steps && !run->result->stopped) {
         TRY(run_step(run));
         run->result->stopped = run->step < run->total_steps && must_stop(run);
         if (run->result->stopped || run->step == run->total_steps ||
-            now_seconds() - run->saved >= interval)
+            clock_seconds() - run->saved >= interval)
             TRY(save_checkpoint(run, false));
     }
     return status_ok();
@@ -603,7 +596,7 @@ Status evaluate_phase(const Program *program, int phase, Dataset *data,
     run->data = data;
     run->options = options;
     run->result = result;
-    run->started = now_seconds();
+    run->started = clock_seconds();
     Status status = evaluate_weights(run, weights);
     result->seconds = session_seconds(run);
     close_run(run);

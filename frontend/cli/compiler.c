@@ -3,25 +3,18 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "frontend/cli/program.h"
 #include "ir/text_form.h"
 #include "passes/pass.h"
+#include "runtime/clock.h"
 
 // ---- time -------------------------------------------------------------------
-
-static double now_seconds(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 // Adds what passed since *start to the time called `name`, and starts again.
 static void add_time(Compiler *compiler, const char *name, double *start)
 {
-    double now = now_seconds(), passed = now - *start;
+    double now = clock_seconds(), passed = now - *start;
     *start = now;
     for (int i = 0; i < compiler->times.count; i++)
         if (strcmp(compiler->times.at[i].name, name) == 0) {
@@ -152,7 +145,7 @@ static Status source_errors(const Compiler *compiler)
 
 bool compiler_load(Compiler *compiler)
 {
-    double start = now_seconds();
+    double start = clock_seconds();
     compiler->diags = diag_list_new(compiler->arena);
     compiler->experiment = lang_load(compiler->arena, compiler->path,
                                      &compiler->lang, &compiler->diags);
@@ -185,7 +178,7 @@ Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes,
 
 static Status run_passes(Compiler *compiler, Graph *graph)
 {
-    PassClock clock = {compiler, now_seconds()};
+    PassClock clock = {compiler, clock_seconds()};
     if (compiler->passes && strcmp(compiler->passes, "none") == 0)
         return status_ok();
     const char *unknown = passes_run(graph, compiler->passes, compiler->verify,
@@ -275,7 +268,7 @@ static Status lower_phase(Compiler *compiler, Codegen *codegen,
 static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
 {
     const Experiment *experiment = compiler->experiment;
-    double start = now_seconds();
+    double start = clock_seconds();
     for (int i = 0; i < experiment->phases.count; i++) {
         const ExperimentPhase *phase = &experiment->phases.at[i];
         ProgramPhase *to = &program->phases[i];
@@ -294,7 +287,7 @@ static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
 // Kernels to machine code.
 static Status generate(Compiler *compiler, Codegen *codegen, Program *program)
 {
-    double start = now_seconds();
+    double start = clock_seconds();
     if (compiler->emit == EMIT_LLVM)
         codegen_print_llvm(codegen, &compiler->dump);
     if (compiler->emit == EMIT_ASM)

@@ -2,9 +2,9 @@
 // plan, on random input.
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "frontend/cli/compiler.h"
+#include "runtime/clock.h"
 #include "runtime/exec.h"
 #include "runtime/philox.h"
 
@@ -25,13 +25,6 @@ typedef struct Profile {
     Executor *executor;
     double seconds; // of one round, as a whole
 } Profile;
-
-static double now_seconds(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 // Images are uniform noise; labels and counters small whole numbers.
 static void fill_inputs(Profile *profile)
@@ -82,10 +75,10 @@ static void profile_close(Profile *profile)
 static void profile_run(Profile *profile, int rounds)
 {
     executor_run(profile->executor);
-    double start = now_seconds();
+    double start = clock_seconds();
     for (int i = 0; i < rounds; i++)
         executor_run(profile->executor);
-    profile->seconds = (now_seconds() - start) / rounds;
+    profile->seconds = (clock_seconds() - start) / rounds;
     executor_set_timing(profile->executor, true);
     for (int i = 0; i < rounds; i++)
         executor_run(profile->executor);

@@ -2,18 +2,12 @@
 
 #include <math.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "runtime/clock.h"
 
 // Seconds between two lines where no terminal is.
 static const double line_seconds = 5;
-
-static double now_seconds(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static void add_duration(Text *text, double seconds)
 {
@@ -63,7 +57,7 @@ void job_clear_line(Job *job)
 void progress_tell(void *context, const TrainProgress *progress)
 {
     Job *job = context;
-    double now = now_seconds();
+    double now = clock_seconds();
     bool last = progress->step == progress->total_steps;
     if (cli_has(job->cli, OPT_quiet) ||
         (!job->live && now - job->told < line_seconds && !last))
