@@ -7,6 +7,8 @@
 enum {
     MAX_TASKS = 64,
     PRODUCT_FLOPS_PER_TASK = 1 << 20,
+    MIN_BLOCK_ROWS = 64,
+    MIN_BLOCK_COLS = 128,
     POOL_ELEMENTS_PER_TASK = 16384,
     MAX_POOL_BLOCK = 64, // lanes that a window kernel can have
     // Weight gradients are summed per chunk of images, then over the chunks.
@@ -38,6 +40,27 @@ static void push_call(Lowering *lower, LowerStep *step, const Node *node,
 
 // ---- matrix products --------------------------------------------------------
 
+// A product cut into blocks of rows, and of columns where the rows are few.
+// BLAS packs its operands anew in every block, so blocks are not made thin.
+typedef struct ProductBlocks {
+    int64_t rows, cols; // of one block
+    int64_t row_blocks, col_blocks;
+} ProductBlocks;
+
+static ProductBlocks product_blocks(int64_t m, int64_t n, int64_t k)
+{
+    int64_t wanted =
+        max_i64(1, min_i64(m * n * k / PRODUCT_FLOPS_PER_TASK, MAX_TASKS));
+    int64_t row_blocks = max_i64(1, min_i64(wanted, m / MIN_BLOCK_ROWS));
+    int64_t col_blocks =
+        max_i64(1, min_i64(wanted / row_blocks, n / MIN_BLOCK_COLS));
+    ProductBlocks blocks = {ceil_div(m, row_blocks), ceil_div(n, col_blocks), 0,
+                            0};
+    blocks.row_blocks = ceil_div(m, blocks.rows);
+    blocks.col_blocks = ceil_div(n, blocks.cols);
+    return blocks;
+}
+
 int64_t lower_matmul(Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
@@ -47,16 +70,15 @@ int64_t lower_matmul(Lowering *lower, Value value)
     int64_t trans_b = node->attrs[MATMUL_TRANS_B].i;
     int64_t m = node->type.dims[0], n = node->type.dims[1];
     int64_t k = a->dims[trans_a ? 0 : 1];
-    int64_t tasks = m * n * k / PRODUCT_FLOPS_PER_TASK;
-    int64_t rows = ceil_div(m, max_i64(1, min_i64(tasks, MAX_TASKS)));
-    int64_t imms[] = {m,          n,          k, trans_a, trans_b,
-                      a->dims[1], b->dims[1], n, rows};
-    LowerStep step =
-        step_call(call_of(node, PLAN_CALL_MATMUL_F32, PLAN_CALL_MATMUL_F64),
-                  ceil_div(m, rows), value_label(lower, value));
+    ProductBlocks blocks = product_blocks(m, n, k);
+    int64_t imms[] = {m,          n,          k, trans_a,     trans_b,
+                      a->dims[1], b->dims[1], n, blocks.rows, blocks.cols};
+    LowerStep step = step_call(
+        call_of(node, PLAN_CALL_MATMUL_F32, PLAN_CALL_MATMUL_F64),
+        blocks.row_blocks * blocks.col_blocks, value_label(lower, value));
     step_imms(lower, &step, sizeof imms / sizeof *imms, imms);
     push_call(lower, &step, node, value_new_buffer(lower, value));
-    return rows;
+    return blocks.col_blocks == 1 ? blocks.rows : 0;
 }
 
 // ---- convolutions -----------------------------------------------------------

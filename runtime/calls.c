@@ -1,9 +1,10 @@
 // Runtime functions of abi.def. Tensors are NCHW, weights OIHW, matrices row
 // by row. What each takes, with a step's task count in brackets:
 //
-// MATMUL   imm m n k trans_a trans_b lda ldb ldc rows_per_task
-//          args a b c                       [m / rows_per_task, rounded up]
-//          c = op(a) op(b); a task computes rows_per_task rows of c.
+// MATMUL   imm m n k trans_a trans_b lda ldb ldc rows_per_task cols_per_task
+//          args a b c        [row blocks * column blocks, each rounded up]
+//          c = op(a) op(b); task t computes block t / column blocks of the
+//          rows and block t % column blocks of the columns of c.
 // CONV     imm n c h w o kh kw oh ow sh sw pt pl images_per_task
 //          args x w y                       [n / images_per_task, rounded up]
 // CONV_GX  imm as CONV; args w dy dx        [as CONV]
@@ -156,7 +157,7 @@ int call_imm_count(PlanCall call)
     switch (call) {
     case PLAN_CALL_MATMUL_F32:
     case PLAN_CALL_MATMUL_F64:
-        return 9;
+        return 10;
     case PLAN_CALL_CONV_GW_F32:
     case PLAN_CALL_CONV_GW_F64:
         return 16;

@@ -15,20 +15,23 @@
 #define conv_gw_image NAME(conv_gw_image)
 #define conv_gw_group NAME(conv_gw_group)
 
-// c[rows] = op(a)[rows] op(b); see calls.c for the layout of imm.
+// c[rows, cols] = op(a)[rows] op(b)[cols]; see calls.c for the layout of imm.
 void NAME(call_matmul)(void *const *args, const int64_t *imm, int64_t task,
                        void *scratch)
 {
     (void)scratch;
-    int64_t m = imm[0], n = imm[1], k = imm[2], lda = imm[5];
-    int64_t first = task * imm[8];
-    int64_t rows = m - first < imm[8] ? m - first : imm[8];
+    int64_t m = imm[0], n = imm[1], k = imm[2], lda = imm[5], ldb = imm[6];
+    int64_t blocks = (n + imm[9] - 1) / imm[9];
+    int64_t row = task / blocks * imm[8], col = task % blocks * imm[9];
+    int64_t rows = m - row < imm[8] ? m - row : imm[8];
+    int64_t cols = n - col < imm[9] ? n - col : imm[9];
     if (rows <= 0)
         return;
-    const T *a = (const T *)args[0] + first * (imm[3] ? 1 : lda);
+    const T *a = (const T *)args[0] + row * (imm[3] ? 1 : lda);
+    const T *b = (const T *)args[1] + col * (imm[4] ? ldb : 1);
     gemm(CblasRowMajor, imm[3] ? CblasTrans : CblasNoTrans,
-         imm[4] ? CblasTrans : CblasNoTrans, (int)rows, (int)n, (int)k, 1, a,
-         (int)lda, args[1], (int)imm[6], 0, (T *)args[2] + first * imm[7],
+         imm[4] ? CblasTrans : CblasNoTrans, (int)rows, (int)cols, (int)k, 1, a,
+         (int)lda, b, (int)ldb, 0, (T *)args[2] + row * imm[7] + col,
          (int)imm[7]);
 }
 

@@ -24,8 +24,8 @@ static void fill_plan(Plan *plan)
     PlanRef refs[] = {{PLAN_SLAB, 0, 64}, {PLAN_PARAM, 1, 0}, {0, 0, 0}};
     PlanStep steps[] = {{0, 0, 0, 5, 0, 2, 0, 1, strdup("first")},
                         {-1, PLAN_CALL_MATMUL_F32, PLAN_STEP_CHAINED, 5, 0, 3,
-                         2, 9, strdup("second")}};
-    int64_t imms[11] = {12, INT64_MIN, 1, 1, 1, 0, 0, 1, 1, 1, 1};
+                         2, 10, strdup("second")}};
+    int64_t imms[12] = {12, INT64_MIN, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1};
     char *symbols[] = {strdup("kernel_0")};
     *plan = (Plan){.name = strdup("phase.train"),
                    .param_count = 2,
@@ -33,7 +33,7 @@ static void fill_plan(Plan *plan)
                    .output_count = 1,
                    .step_count = 2,
                    .ref_count = 3,
-                   .imm_count = 11,
+                   .imm_count = 12,
                    .symbol_count = 1,
                    .params = copy(params, sizeof params),
                    .inputs = copy(inputs, sizeof inputs),

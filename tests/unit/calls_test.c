@@ -215,7 +215,7 @@ TEST(calls_weight_gradient_in_blocks_and_chunks)
 
 // c = op(a) op(b) with rows longer than the matrices are wide.
 static void check_matmul(int m, int n, int k, int trans_a, int trans_b,
-                         int rows_per_task)
+                         int rows_per_task, int cols_per_task)
 {
     int lda = (trans_a ? m : k) + 2, ldb = (trans_b ? k : n) + 3, ldc = n + 1;
     int na = (trans_a ? k : m) * lda, nb = (trans_b ? n : k) * ldb;
@@ -225,8 +225,11 @@ static void check_matmul(int m, int n, int k, int trans_a, int trans_b,
     float *c32 = malloc(sizeof *c32 * (size_t)(m * ldc));
     for (int i = 0; i < m * ldc; i++)
         c[i] = c32[i] = NAN;
-    int64_t imm[] = {m, n, k, trans_a, trans_b, lda, ldb, ldc, rows_per_task};
-    for (int task = (m + rows_per_task - 1) / rows_per_task; task-- > 0;) {
+    int64_t imm[] = {m,   n,   k,   trans_a,       trans_b,
+                     lda, ldb, ldc, rows_per_task, cols_per_task};
+    int tasks = (m + rows_per_task - 1) / rows_per_task *
+                ((n + cols_per_task - 1) / cols_per_task);
+    for (int task = tasks; task-- > 0;) {
         call_matmul_f64((void *[]){a, b, c}, imm, task, NULL);
         call_matmul_f32((void *[]){a32, b32, c32}, imm, task, NULL);
     }
@@ -253,9 +256,10 @@ TEST(calls_matmul_agrees_with_its_definition)
 {
     calls_init();
     for (int trans = 0; trans < 4; trans++) {
-        check_matmul(5, 7, 3, trans & 1, trans >> 1, 2);
-        check_matmul(64, 10, 33, trans & 1, trans >> 1, 64);
-        check_matmul(1, 1, 40, trans & 1, trans >> 1, 8);
+        check_matmul(5, 7, 3, trans & 1, trans >> 1, 2, 7);
+        check_matmul(5, 7, 3, trans & 1, trans >> 1, 2, 3);
+        check_matmul(64, 10, 33, trans & 1, trans >> 1, 64, 4);
+        check_matmul(1, 1, 40, trans & 1, trans >> 1, 8, 1);
     }
 }
 
@@ -266,7 +270,7 @@ TEST(calls_are_named_and_counted)
         CHECK(strncmp(call_name(call), "call_", 5) == 0);
         CHECK_INT(call_arg_count(call), 3);
     }
-    CHECK_INT(call_imm_count(PLAN_CALL_MATMUL_F64), 9);
+    CHECK_INT(call_imm_count(PLAN_CALL_MATMUL_F64), 10);
     CHECK_INT(call_imm_count(PLAN_CALL_CONV_GX_F32), 14);
     CHECK_INT(call_imm_count(PLAN_CALL_CONV_GW_F64), 16);
 }

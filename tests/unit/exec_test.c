@@ -204,7 +204,7 @@ typedef struct Fixture {
     PlanPort inputs[1], outputs[2];
     PlanStep steps[6];
     PlanRef refs[11];
-    int64_t imms[10];
+    int64_t imms[11];
 } Fixture;
 
 static void make_plan(Fixture *f)
@@ -220,7 +220,7 @@ static void make_plan(Fixture *f)
                   {2, 0, PLAN_STEP_CHAINED, TASKS, 4, 2, 0, 1, "sum"},
                   {3, 0, 0, 1, 6, 1, 0, 0, "step"},
                   {3, 0, 0, 1, 7, 1, 0, 0, "step"},
-                  {-1, PLAN_CALL_MATMUL_F32, 0, 1, 8, 3, 1, 9, "total"}},
+                  {-1, PLAN_CALL_MATMUL_F32, 0, 1, 8, 3, 1, 10, "total"}},
         .refs = {{PLAN_SLAB, 0, AT_X},
                  {PLAN_SLAB, 0, AT_E},
                  {PLAN_SLAB, 0, AT_E},
@@ -232,7 +232,7 @@ static void make_plan(Fixture *f)
                  {PLAN_PARAM, 1, 0},
                  {PLAN_SLAB, 0, AT_S},
                  {PLAN_SLAB, 0, AT_TOTAL}},
-        .imms = {WIDTH, 1, 1, TASKS, 0, 0, TASKS, 1, 1, 1},
+        .imms = {WIDTH, 1, 1, TASKS, 0, 0, TASKS, 1, 1, 1, 1},
     };
     f->plan = (Plan){.name = "test",
                      .param_count = 2,

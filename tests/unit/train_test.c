@@ -40,8 +40,8 @@ static PlanStep step(int32_t dtype, int first, const char *label)
                       .task_count = 1,
                       .first_arg = 3 * first,
                       .arg_count = 3,
-                      .first_imm = 9 * first,
-                      .imm_count = 9,
+                      .first_imm = 10 * first,
+                      .imm_count = 10,
                       .label = strdup(label)};
 }
 
@@ -63,9 +63,9 @@ static void fill_plan(Plan *plan, int32_t dtype, int rows, bool training)
     PlanRef score = {PLAN_SLAB, 0, SCORE}, loss = {PLAN_SLAB, 0, LOSS};
     PlanRef refs[] = {x, w, score, score, score, loss, score, x, w};
     int64_t imms[] = {
-        rows, 1,      PIXELS, 0, 1, PIXELS, PIXELS, 1,      rows, //
-        1,    1,      rows,   1, 0, 1,      1,      1,      1,    //
-        1,    PIXELS, rows,   1, 0, 1,      PIXELS, PIXELS, 1};
+        rows, 1,      PIXELS, 0, 1, PIXELS, PIXELS, 1,      rows, 1, //
+        1,    1,      rows,   1, 0, 1,      1,      1,      1,    1, //
+        1,    PIXELS, rows,   1, 0, 1,      PIXELS, PIXELS, 1,    PIXELS};
     PlanStep steps[] = {step(dtype, 0, "score"), step(dtype, 1, "loss"),
                         training ? step(dtype, 2, "update") : (PlanStep){0}};
     *plan = (Plan){.name = strdup(training ? "p.train" : "p.eval"),
@@ -74,7 +74,7 @@ static void fill_plan(Plan *plan, int32_t dtype, int rows, bool training)
                    .output_count = 2,
                    .step_count = training ? 3 : 2,
                    .ref_count = 9,
-                   .imm_count = 27,
+                   .imm_count = 30,
                    .params = copy(params, sizeof params),
                    .inputs = copy(inputs, sizeof inputs),
                    .outputs = copy(outputs, sizeof outputs),
