@@ -84,6 +84,12 @@ static void profile_run(Profile *profile, int rounds)
         executor_run(profile->executor);
 }
 
+// What the step really has: weights and optimizer, slab, scratch.
+static int64_t memory_used(const Profile *profile)
+{
+    return store_bytes(&profile->store) + executor_bytes(profile->executor);
+}
+
 static const char *step_kernel_name(const Plan *plan, const PlanStep *step)
 {
     static const char *const calls[] = {
@@ -127,10 +133,10 @@ static void print_table(const Profile *profile, const ProfileRow *rows,
     double total = 0;
     for (int i = 0; i < count; i++)
         total += rows[i].seconds;
-    printf(
-        "%.3f ms a step on %d threads, %d kernels; with the clock running:\n",
-        1e3 * profile->seconds, pool_threads(profile->pool),
-        profile->plan->step_count);
+    printf("%.3f ms a step on %d threads, %d kernels, %.1f MB\n",
+           1e3 * profile->seconds, pool_threads(profile->pool),
+           profile->plan->step_count, 1e-6 * (double)memory_used(profile));
+    printf("with the clock read at every kernel:\n");
     printf("%10s %6s %6s  %-20s  %s\n", "ms", "share", "times", "kernel",
            "operations");
     for (int i = 0; i < count && i < DEFAULT_LINES; i++)
@@ -145,8 +151,10 @@ static void print_json(const Profile *profile, const ProfileRow *rows,
                        int count, Arena *arena)
 {
     Text text = text_new(arena);
-    text_addf(&text, "{\"seconds\":%.9f,\"threads\":%d,\"kernels\":[",
-              profile->seconds, pool_threads(profile->pool));
+    text_addf(&text,
+              "{\"seconds\":%.9f,\"threads\":%d,\"memory\":%lld,\"kernels\":[",
+              profile->seconds, pool_threads(profile->pool),
+              (long long)memory_used(profile));
     for (int i = 0; i < count; i++) {
         text_addf(&text,
                   "%s{\"seconds\":%.9f,\"count\":%d,\"kernel\":", i ? "," : "",
