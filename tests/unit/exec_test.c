@@ -240,7 +240,7 @@ static void make_plan(Fixture *f)
                      .output_count = 2,
                      .step_count = 6,
                      .ref_count = 11,
-                     .imm_count = 10,
+                     .imm_count = 11,
                      .symbol_count = 4,
                      .params = f->params,
                      .inputs = f->inputs,
