@@ -119,22 +119,12 @@ Status checkpoint_info(const char *path, CheckpointInfo *info)
 
 // ---- tensors ----------------------------------------------------------------
 
-static void shape_text(int rank, const int64_t *dims, char *text, size_t size)
-{
-    size_t used = (size_t)snprintf(text, size, "[");
-    for (int i = 0; i < rank && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%" PRId64,
-                                 i ? "," : "", dims[i]);
-    if (used < size)
-        snprintf(text + used, size - used, "]");
-}
-
 static Status shape_error(const char *path, const PlanTensor *want,
                           const SafeTensor *have)
 {
     char wanted[96], found[128];
-    shape_text(want->rank, want->dims, wanted, sizeof wanted);
-    shape_text(have->rank, have->dims, found, sizeof found);
+    plan_shape_text(want->rank, want->dims, wanted, sizeof wanted);
+    plan_shape_text(have->rank, have->dims, found, sizeof found);
     return status_error(STATUS_DATA,
                         "%s: %s is %s there, but %s in the program", path,
                         want->name, found, wanted);

@@ -2,11 +2,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "runtime/clock.h"
 #include "runtime/input.h"
 #include "runtime/philox.h"
 #include "runtime/reports.h"
+#include "runtime/trainset.h"
+#include "runtime/weights.h"
 
 typedef struct Evaluation {
     Executor *executor;
@@ -26,20 +28,12 @@ static void say(const TrainOptions *options, const char *text)
         options->message(options->context, text);
 }
 
-static const PlanPort *find_input(const Plan *plan, const char *name)
-{
-    for (int i = 0; i < plan->input_count; i++)
-        if (strcmp(plan->inputs[i].tensor.name, name) == 0)
-            return &plan->inputs[i];
-    return NULL;
-}
-
 static Status open_evaluation(Evaluation *evaluation, const ProgramPhase *phase,
                               const Dataset *data, const CodeImage *code,
                               Store *store, Pool *pool,
                               const TrainOptions *options)
 {
-    const PlanPort *images = find_input(&phase->eval, "images");
+    const PlanPort *images = plan_input(&phase->eval, "images");
     const int64_t *dims = images->tensor.dims;
     int64_t rows = dims[0];
     int views = rows % phase->batch == 0 ? (int)(rows / phase->batch) : 1;
@@ -129,13 +123,13 @@ static void collect(const Evaluation *evaluation, const TrainOptions *options,
 static bool can_evaluate(const ProgramPhase *phase, const Dataset *data,
                          const TrainOptions *options)
 {
-    if (phase->eval.step_count == 0 || !find_input(&phase->eval, "images"))
+    if (phase->eval.step_count == 0 || !plan_input(&phase->eval, "images"))
         return false;
     if (dataset_count(data, SPLIT_TEST) == 0) {
         say(options, "no test images: nothing is evaluated");
         return false;
     }
-    if (find_input(&phase->eval, "labels") && dataset_classes(data) == 0) {
+    if (plan_input(&phase->eval, "labels") && dataset_classes(data) == 0) {
         say(options, "the test images have no labels: nothing is evaluated");
         return false;
     }
@@ -161,4 +155,53 @@ Status evaluate_plan(const ProgramPhase *phase, const Dataset *data,
     executor_free(evaluation.executor);
     free(evaluation.valid);
     return status;
+}
+
+// ---- evaluation alone -------------------------------------------------------
+
+static Status evaluate_weights(const Program *program,
+                               const ProgramPhase *phase, const Dataset *data,
+                               const char *weights, const TrainOptions *options,
+                               TrainResult *result)
+{
+    Store store = {0};
+    Pool *pool = NULL;
+    CodeImage *code = NULL;
+    Status status = store_add_plan(&store, &phase->eval);
+    if (status.code == STATUS_OK)
+        status = weights_load_all(program, phase, weights, options, &store);
+    if (status.code == STATUS_OK)
+        status = weights_load_teacher(program, phase, options, &store);
+    if (status.code == STATUS_OK) {
+        store_initialize(&store, options->seed);
+        pool = pool_new(options->threads);
+        status = pool ? code_load(program, &code)
+                      : status_error(STATUS_FAILED, "cannot start threads");
+    }
+    if (status.code == STATUS_OK)
+        status =
+            evaluate_plan(phase, data, code, &store, pool, options, result);
+    code_free(code);
+    pool_free(pool);
+    store_free(&store);
+    return status;
+}
+
+Status evaluate_phase(const Program *program, int phase, Dataset *data,
+                      const char *weights, const TrainOptions *options,
+                      TrainResult *result)
+{
+    const ProgramPhase *chosen = &program->phases[phase];
+    double start = clock_seconds();
+    *result = (TrainResult){0};
+    snprintf(result->phase, sizeof result->phase, "%s", chosen->name);
+    if (chosen->eval.step_count == 0)
+        return status_error(STATUS_FAILED,
+                            "phase %s has nothing to evaluate: its input has "
+                            "no labels or no `evaluate` pipeline",
+                            chosen->name);
+    TRY(trainset_check_classes(chosen, data));
+    TRY(evaluate_weights(program, chosen, data, weights, options, result));
+    result->seconds = clock_seconds() - start;
+    return status_ok();
 }

@@ -1,4 +1,4 @@
-// Runs a phase's evaluation plan over the test images.
+// Evaluation: a phase's evaluation plan over the test images.
 #ifndef SIMCC_RUNTIME_EVALUATE_H
 #define SIMCC_RUNTIME_EVALUATE_H
 
@@ -12,5 +12,11 @@
 Status evaluate_plan(const ProgramPhase *phase, const Dataset *data,
                      const CodeImage *code, Store *store, Pool *pool,
                      const TrainOptions *options, TrainResult *result);
+
+// Evaluates a phase with the weights in `weights` (a safetensors file). A
+// teacher's are taken from options->out.
+Status evaluate_phase(const Program *program, int phase, Dataset *data,
+                      const char *weights, const TrainOptions *options,
+                      TrainResult *result);
 
 #endif

@@ -29,19 +29,11 @@ const PlanTensor *infer_value(const ProgramPhase *phase)
     return &phase->eval.outputs[0].tensor;
 }
 
-static const PlanTensor *images_of(const Plan *plan)
-{
-    for (int i = 0; i < plan->input_count; i++)
-        if (strcmp(plan->inputs[i].tensor.name, "images") == 0)
-            return &plan->inputs[i].tensor;
-    return NULL;
-}
-
 static Status open_inference(Inference *run, const char *weights)
 {
     const Plan *plan = &run->phase->eval;
     const PlanTensor *value = infer_value(run->phase);
-    if (!images_of(plan))
+    if (!plan_input(plan, "images"))
         return status_error(STATUS_FAILED, "%s does not depend on the images",
                             value->name);
     run->batch = (int)value->dims[0];
@@ -76,7 +68,7 @@ static Status hand_on(const Inference *run, DataSplit split, int64_t first,
 static Status run_batches(Inference *run, DataSplit split, Input *input)
 {
     int64_t count = dataset_count(run->data, split);
-    int32_t dtype = images_of(&run->phase->eval)->dtype;
+    int32_t dtype = plan_input(&run->phase->eval, "images")->tensor.dtype;
     void *images = executor_input(run->executor, "images");
     void *labels = executor_input(run->executor, "labels");
     for (int64_t done = 0; done < count; done += run->batch) {
@@ -90,7 +82,7 @@ static Status run_batches(Inference *run, DataSplit split, Input *input)
 static Status run_split(Inference *run, DataSplit split)
 {
     const ProgramPhase *phase = run->phase;
-    const int64_t *dims = images_of(&phase->eval)->dims;
+    const int64_t *dims = plan_input(&phase->eval, "images")->tensor.dims;
     Input *input;
     // What lib/augment.net's eval_crop does.
     run->whole = (AugmentStep){

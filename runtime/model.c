@@ -153,16 +153,6 @@ static Entry *find_entry(const Match *match, const char *name)
 
 // ---- the report -------------------------------------------------------------
 
-static void shape_text(int rank, const int64_t *dims, char *text, size_t size)
-{
-    size_t used = (size_t)snprintf(text, size, "[");
-    for (int i = 0; i < rank && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%" PRId64,
-                                 i ? "," : "", dims[i]);
-    if (used < size)
-        snprintf(text + used, size - used, "]");
-}
-
 __attribute__((format(printf, 3, 4))) static void
 note(ModelReport *report, ModelDifference kind, const char *format, ...)
 {
@@ -190,7 +180,7 @@ static void match_want(Match *match, Want *want)
     char wanted[96], found[128];
     const PlanTensor *tensor = want->tensor;
     want->from = find_entry(match, want->name);
-    shape_text(tensor->rank, tensor->dims, wanted, sizeof wanted);
+    plan_shape_text(tensor->rank, tensor->dims, wanted, sizeof wanted);
     if (!want->from) {
         note(match->report, MODEL_MISSING, "%s  %s", want->name, wanted);
         return;
@@ -201,7 +191,7 @@ static void match_want(Match *match, Want *want)
         match->report->matched++;
         return;
     }
-    shape_text(have->rank, have->dims, found, sizeof found);
+    plan_shape_text(have->rank, have->dims, found, sizeof found);
     note(match->report, MODEL_SHAPE, "%s  %s in the file, %s in the program",
          want->name, found, wanted);
 }
@@ -231,8 +221,8 @@ static void match_rest(Match *match, const ModelFilter *filter)
             (filter->only && !name_matches(filter->only, entry->name)) ||
             (filter->except && name_matches(filter->except, entry->name)))
             continue;
-        shape_text(entry->tensor->rank, entry->tensor->dims, shape,
-                   sizeof shape);
+        plan_shape_text(entry->tensor->rank, entry->tensor->dims, shape,
+                        sizeof shape);
         note(report, MODEL_EXTRA, "%s  %s", entry->name, shape);
         bool strange = false;
         for (int w = 0; w < match->want_count && !strange; w++)

@@ -1,6 +1,8 @@
 // What must hold for a plan to be executed without looking back: every index
 // inside its array, every offset inside its buffer. Plans may come from files.
+#include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "runtime/calls.h"
 #include "runtime/program.h"
@@ -16,6 +18,24 @@ int plan_dtype_bytes(int dtype)
     static const int bytes[] = {
         [PLAN_F32] = 4, [PLAN_F64] = 8, [PLAN_BF16] = 2, [PLAN_BOOL] = 1};
     return dtype >= 0 && dtype <= PLAN_BOOL ? bytes[dtype] : 0;
+}
+
+int64_t plan_elements(const PlanTensor *tensor)
+{
+    int64_t count = 1;
+    for (int i = 0; i < tensor->rank; i++)
+        count *= tensor->dims[i];
+    return count;
+}
+
+void plan_shape_text(int rank, const int64_t *dims, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int i = 0; i < rank && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%" PRId64,
+                                 i ? "," : "", dims[i]);
+    if (used < size)
+        snprintf(text + used, size - used, "]");
 }
 
 static bool is_sound_tensor(const PlanTensor *tensor)

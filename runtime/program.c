@@ -1,6 +1,7 @@
 #include "runtime/program.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void free_ports(PlanPort *ports, int count)
 {
@@ -58,4 +59,20 @@ void program_free(Program *program)
     free(program->parameters);
     free(program->target);
     free(program);
+}
+
+const ProgramPhase *program_phase(const Program *program, const char *name)
+{
+    for (int i = 0; i < program->phase_count; i++)
+        if (strcmp(program->phases[i].name, name) == 0)
+            return &program->phases[i];
+    return NULL;
+}
+
+const PlanPort *plan_input(const Plan *plan, const char *name)
+{
+    for (int i = 0; i < plan->input_count; i++)
+        if (strcmp(plan->inputs[i].tensor.name, name) == 0)
+            return &plan->inputs[i];
+    return NULL;
 }

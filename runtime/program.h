@@ -4,6 +4,7 @@
 #define SIMCC_RUNTIME_PROGRAM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "runtime/plan.h"
 #include "runtime/status.h"
@@ -68,10 +69,17 @@ typedef struct Program {
 void program_free(Program *program);
 void plan_free(Plan *plan); // what it points to, not the struct itself
 
+// The phase or input of that name; NULL when there is none.
+const ProgramPhase *program_phase(const Program *program, const char *name);
+const PlanPort *plan_input(const Plan *plan, const char *name);
+
 // STATUS_DATA when an index or offset of the plan is out of range, or a step
 // calls a runtime function with another number of arguments than it has.
 Status plan_check(const Plan *plan);
 int plan_dtype_bytes(int dtype); // 0 = no PlanDType
+int64_t plan_elements(const PlanTensor *tensor);
+// "[64,3,7,7]", cut off at `size` bytes.
+void plan_shape_text(int rank, const int64_t *dims, char *text, size_t size);
 
 // Artifact files: "SIMCCART", version, then checksummed sections; see
 // docs/formats.md. Written atomically. Reading trusts no size in the file.

@@ -58,10 +58,8 @@ static double element(const void *data, int32_t dtype, int64_t i)
 double reports_mean(const Reports *reports, int index, const bool *valid)
 {
     const PlanTensor *tensor = &reports->ports[index]->tensor;
-    int64_t elements = 1, counted = 0;
+    int64_t elements = plan_elements(tensor), counted = 0;
     double sum = 0;
-    for (int i = 0; i < tensor->rank; i++)
-        elements *= tensor->dims[i];
     for (int64_t i = 0; i < elements; i++) {
         if (valid && !valid[i])
             continue;

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "runtime/philox.h"
+#include "runtime/program.h"
 
 enum { HUGE_PAGE = 2 << 20 };
 
@@ -109,21 +110,13 @@ static uint16_t bf16_round(float value)
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-static int64_t element_count(const PlanTensor *tensor)
-{
-    int64_t count = 1;
-    for (int i = 0; i < tensor->rank; i++)
-        count *= tensor->dims[i];
-    return count;
-}
-
 // One stream per tensor, named by it, read in the order of the elements.
 static void initialize(StoreTensor *tensor, uint64_t seed)
 {
     const PlanParam *param = &tensor->param;
     RandomStream stream = random_stream(seed, random_name("initialize"),
                                         random_name(param->tensor.name), 0, 0);
-    int64_t count = element_count(&param->tensor);
+    int64_t count = plan_elements(&param->tensor);
     for (int64_t i = 0; i < count; i++) {
         double value = draw(param, &stream);
         switch ((PlanDType)param->tensor.dtype) {

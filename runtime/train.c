@@ -215,14 +215,6 @@ static Status fill_store(Run *run)
     return status_ok();
 }
 
-static const PlanPort *find_input(const Plan *plan, const char *name)
-{
-    for (int i = 0; i < plan->input_count; i++)
-        if (strcmp(plan->inputs[i].tensor.name, name) == 0)
-            return &plan->inputs[i];
-    return NULL;
-}
-
 static void feed_scalar(const Run *run, const char *name, double value)
 {
     void *at = executor_input(run->executor, name);
@@ -237,7 +229,7 @@ static void feed_scalar(const Run *run, const char *name, double value)
 static Status start_executor(Run *run)
 {
     const ProgramPhase *phase = run->phase;
-    const PlanPort *images = find_input(&phase->train, "images");
+    const PlanPort *images = plan_input(&phase->train, "images");
     if (!images || images->tensor.rank != 4 ||
         images->tensor.dims[0] != (int64_t)phase->batch * phase->views)
         return status_error(STATUS_INTERNAL,
@@ -270,7 +262,7 @@ static Status start_executor(Run *run)
 static Status start_input(Run *run)
 {
     const ProgramPhase *phase = run->phase;
-    const int64_t *dims = find_input(&phase->train, "images")->tensor.dims;
+    const int64_t *dims = plan_input(&phase->train, "images")->tensor.dims;
     InputSpec spec = {
         .data = run->data,
         .split = SPLIT_TRAIN,
@@ -552,53 +544,6 @@ Status train_phase(const Program *program, int phase, Dataset *data,
     run->result = result;
     *result = (TrainResult){0};
     Status status = run_phase(run);
-    close_run(run);
-    free(run);
-    return status;
-}
-
-// ---- evaluation alone -------------------------------------------------------
-
-static Status evaluate_weights(Run *run, const char *weights)
-{
-    TRY(trainset_check_classes(run->phase, run->data));
-    TRY(store_add_plan(&run->store, &run->phase->eval));
-    TRY(weights_load_all(run->program, run->phase, weights, run->options,
-                         &run->store));
-    TRY(weights_load_teacher(run->program, run->phase, run->options,
-                             &run->store));
-    store_initialize(&run->store, run->options->seed);
-    run->pool = pool_new(run->options->threads);
-    if (!run->pool)
-        return status_error(STATUS_FAILED, "cannot start threads");
-    TRY(code_load(run->program, &run->code));
-    return evaluate_plan(run->phase, run->data, run->code, &run->store,
-                         run->pool, run->options, run->result);
-}
-
-Status evaluate_phase(const Program *program, int phase, Dataset *data,
-                      const char *weights, const TrainOptions *options,
-                      TrainResult *result)
-{
-    const ProgramPhase *chosen = &program->phases[phase];
-    *result = (TrainResult){0};
-    snprintf(result->phase, sizeof result->phase, "%s", chosen->name);
-    if (chosen->eval.step_count == 0)
-        return status_error(STATUS_FAILED,
-                            "phase %s has nothing to evaluate: its input has "
-                            "no labels or no `evaluate` pipeline",
-                            chosen->name);
-    Run *run = calloc(1, sizeof *run);
-    if (!run)
-        return status_error(STATUS_MEMORY, "no memory to evaluate");
-    run->program = program;
-    run->phase = chosen;
-    run->data = data;
-    run->options = options;
-    run->result = result;
-    run->started = clock_seconds();
-    Status status = evaluate_weights(run, weights);
-    result->seconds = session_seconds(run);
     close_run(run);
     free(run);
     return status;

@@ -63,10 +63,4 @@ typedef struct TrainOptions {
 Status train_phase(const Program *program, int phase, Dataset *data,
                    const TrainOptions *options, TrainResult *result);
 
-// Evaluates a phase with the weights in `weights` (a safetensors file). A
-// teacher's are taken from options->out.
-Status evaluate_phase(const Program *program, int phase, Dataset *data,
-                      const char *weights, const TrainOptions *options,
-                      TrainResult *result);
-
 #endif

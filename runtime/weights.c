@@ -7,14 +7,6 @@
 #include "runtime/file.h"
 #include "runtime/rundir.h"
 
-static const ProgramPhase *find_phase(const Program *program, const char *name)
-{
-    for (int i = 0; i < program->phase_count; i++)
-        if (strcmp(program->phases[i].name, name) == 0)
-            return &program->phases[i];
-    return NULL;
-}
-
 // The model an earlier phase left in the run directory.
 static Status phase_model(const ProgramPhase *phase, const char *source,
                           const TrainOptions *options, char path[RUNDIR_PATH])
@@ -124,7 +116,7 @@ static Status load_from(const Program *program, const ProgramPhase *phase,
         .parameters = program->parameters,
     };
     ModelReport report;
-    const ProgramPhase *source = find_phase(program, phase->from);
+    const ProgramPhase *source = program_phase(program, phase->from);
     if (source) {
         TRY(phase_model(phase, phase->from, options, path));
         TRY(weights_check(program, source, path, options));
@@ -187,7 +179,7 @@ Status weights_load_teacher(const Program *program, const ProgramPhase *phase,
         wanted = wanted || store->tensors[i].param.role == PLAN_FROZEN;
     if (!wanted || !phase->teacher)
         return status_ok();
-    const ProgramPhase *teacher = find_phase(program, phase->teacher);
+    const ProgramPhase *teacher = program_phase(program, phase->teacher);
     TRY(phase_model(phase, phase->teacher, options, path));
     if (teacher)
         TRY(weights_check(program, teacher, path, options));

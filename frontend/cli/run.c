@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "frontend/cli/job.h"
+#include "runtime/evaluate.h"
 #include "runtime/file.h"
 
 // ---- signals ----------------------------------------------------------------

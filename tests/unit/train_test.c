@@ -3,6 +3,7 @@
 // depend on every image, its augmentation and the order of batches.
 #include "runtime/train.h"
 #include "runtime/augment.h"
+#include "runtime/evaluate.h"
 #include "runtime/file.h"
 #include "runtime/input.h"
 #include "runtime/synth.h"
