@@ -21,9 +21,10 @@ typedef enum PlanCall {
 } PlanCall;
 
 // Every kernel, generated or from the runtime, has this type. args: buffers in
-// the step's order; imm: the step's integers (generated kernels ignore them);
-// task: 0 .. task_count-1; scratch: this thread's PlanProgram.scratch_bytes.
-// Tasks of a step write disjoint memory and may run in any order.
+// the step's order; imm: the step's integers, each kernel's own (a convolution
+// reads how many images there are from them); task: 0 .. task_count-1;
+// scratch: this thread's Plan.scratch_bytes. Tasks of a step write disjoint
+// memory and may run in any order.
 typedef void PlanKernel(void *const *args, const int64_t *imm, int64_t task,
                         void *scratch);
 
