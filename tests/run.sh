@@ -7,11 +7,17 @@ export BUILD
 log=$BUILD/tests/log
 : > "$log"
 
+failures() {
+    grep -c '^not ok ' "$log"
+}
+
 run() {
+    before=$(failures)
     "$@" >> "$log" 2>&1 </dev/null || {
-        # A part that dies without a failed line of its own counts as one.
+        # A part that dies, or fails without saying where, counts as one.
         status=$?
-        [ "$status" = 1 ] || echo "not ok $* (exit $status)" >> "$log"
+        [ "$status" = 1 ] && [ "$(failures)" != "$before" ] ||
+            echo "not ok $* (exit $status)" >> "$log"
     }
 }
 
@@ -21,7 +27,7 @@ for script in tests/golden/run.sh tests/e2e/*_test.sh; do
 done
 
 passed=$(grep -c '^ok ' "$log")
-failed=$(grep -c '^not ok ' "$log")
+failed=$(failures)
 skipped=$(grep -c '^skip ' "$log")
 if [ "$failed" != 0 ]; then
     echo "What failed, with the lines before it:"

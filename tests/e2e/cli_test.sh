@@ -3,24 +3,6 @@
 # show, summary, compile and every printed form.
 . tests/e2e/lib.sh
 
-# exits CODE COMMAND...
-exits() {
-    wanted=$1
-    shift
-    "$@"
-    got=$?
-    [ "$got" = "$wanted" ] || { echo "exit code $got, not $wanted"; false; }
-}
-
-# says TEXT COMMAND...: somewhere in its output, whatever its exit code.
-says() {
-    wanted=$1
-    shift
-    "$@" > "$work/said" 2>&1
-    grep -qF -- "$wanted" "$work/said" ||
-        { cat "$work/said"; echo "does not say: $wanted"; false; }
-}
-
 net=models/quickstart.net
 small="--set filters=4 groups=2 image_size=16 pretrain.batch=8"
 cat > "$work/bad.net" <<'END'

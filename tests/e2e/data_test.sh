@@ -3,22 +3,6 @@
 # runs that use them.
 . tests/e2e/lib.sh
 
-exits() {
-    wanted=$1
-    shift
-    "$@"
-    got=$?
-    [ "$got" = "$wanted" ] || { echo "exit code $got, not $wanted"; false; }
-}
-
-says() {
-    wanted=$1
-    shift
-    "$@" > "$work/said" 2>&1
-    grep -qF -- "$wanted" "$work/said" ||
-        { cat "$work/said"; echo "does not say: $wanted"; false; }
-}
-
 shapes=$work/shapes
 "$simcc" data synth "$shapes" --classes 3 --per-class 12 --size 32 -q
 one=$(cd "$shapes" && find train -name '*.png' | sort | head -n 1)

@@ -26,16 +26,22 @@ skip() {
     echo "skip $1 $2"
 }
 
-# exits_with CODE COMMAND...
-exits_with() {
-    want=$1
+# exits CODE COMMAND...
+exits() {
+    wanted=$1
     shift
     "$@"
     got=$?
-    [ "$got" = "$want" ] || {
-        echo "exit code $got, not $want: $*"
-        return 1
-    }
+    [ "$got" = "$wanted" ] || { echo "exit code $got, not $wanted"; false; }
+}
+
+# says TEXT COMMAND...: somewhere in its output, whatever its exit code.
+says() {
+    wanted=$1
+    shift
+    "$@" > "$work/said" 2>&1
+    grep -qF -- "$wanted" "$work/said" ||
+        { cat "$work/said"; echo "does not say: $wanted"; false; }
 }
 
 # finish: the script's exit code.

@@ -27,6 +27,7 @@ agrees() {
         }'
 }
 
+check readme_shows_dumps [ -e "$work/block-1" ]
 for block in "$work"/block-*; do
     [ -e "$block" ] || continue
     check "readme_$(sed -n '1s/^\$ simcc //p' "$block" | tr -c 'a-z0-9\n' _)" \

@@ -3,22 +3,6 @@
 # the same bits, threads, evaluation, what is refused.
 . tests/e2e/lib.sh
 
-exits() {
-    wanted=$1
-    shift
-    "$@"
-    got=$?
-    [ "$got" = "$wanted" ] || { echo "exit code $got, not $wanted"; false; }
-}
-
-says() {
-    wanted=$1
-    shift
-    "$@" > "$work/said" 2>&1
-    grep -qF -- "$wanted" "$work/said" ||
-        { cat "$work/said"; echo "does not say: $wanted"; false; }
-}
-
 net=models/quickstart.net
 shapes=$work/shapes
 phases="pretrain finetune distill"

@@ -3,14 +3,6 @@
 # export, features and predictions; torchvision and back where it is there.
 . tests/e2e/lib.sh
 
-says() {
-    wanted=$1
-    shift
-    "$@" > "$work/said" 2>&1
-    grep -qF -- "$wanted" "$work/said" ||
-        { cat "$work/said"; echo "does not say: $wanted"; false; }
-}
-
 # lines COUNT FILE
 lines() {
     [ "$(wc -l < "$2")" = "$1" ] || { wc -l "$2"; false; }
@@ -40,25 +32,25 @@ check "weights: trains" with run pretrain finetune --data "$shapes" \
 
 # Another network is refused, with what differs, wherever weights come in.
 also="filters=8"
-check "weights: eval refuses another width" exits_with 4 \
+check "weights: eval refuses another width" exits 4 \
     with eval finetune --data "$shapes" --out "$run"
 check "weights: and says what differs, quietly too" \
     says "conv1.weight  [4,3,3,3] in the file, [8,3,3,3] in the program" \
     with eval finetune -q --data "$shapes" --out "$run"
 check "weights: and which parameter" says "filters = 4 in the file, 8 here" \
     with eval finetune --data "$shapes" --out "$run"
-check "weights: from refuses" exits_with 4 with run finetune --force \
+check "weights: from refuses" exits 4 with run finetune --force \
     --data "$shapes" --out "$run"
-check "weights: a teacher is refused" exits_with 4 with run distill \
+check "weights: a teacher is refused" exits 4 with run distill \
     --data "$shapes" --out "$run"
-check "weights: --init refuses other shapes" exits_with 4 with run scratch \
+check "weights: --init refuses other shapes" exits 4 with run scratch \
     --data "$shapes" --out "$work/init0" \
     --init "$run/finetune/model.safetensors"
-check "weights: export refuses" exits_with 4 with export pretrain \
+check "weights: export refuses" exits 4 with export pretrain \
     --out "$run" -o "$work/x.safetensors"
 # A deeper network has all tensors of a shallower one, and yet is another.
 also="groups=1"
-check "weights: embed refuses a deeper network" exits_with 4 with embed \
+check "weights: embed refuses a deeper network" exits 4 with embed \
     pretrain --data "$shapes" --out "$run" -o "$work/x.npy"
 also=
 
@@ -72,9 +64,9 @@ printf 'fc. -> theirs.\n' > "$work/map"
 check "weights: --init-map renames" says "           fc.weight  [3,8]" \
     with run scratch --data "$shapes" --out "$work/map-run" \
     --init "$run/finetune/model.safetensors" --init-map "$work/map"
-check "weights: --init-map alone makes no sense" exits_with 2 with run \
+check "weights: --init-map alone makes no sense" exits 2 with run \
     scratch --data "$shapes" --out "$work/map2" --init-map "$work/map"
-check "weights: --init of no weights" exits_with 1 with run scratch \
+check "weights: --init of no weights" exits 1 with run scratch \
     --data "$shapes" --out "$work/init2" --init "$work/none.safetensors"
 
 # Export: everything, or what torchvision has; it can come back in.
@@ -90,7 +82,7 @@ check "export: --backbone leaves out the head" \
 check "export: comes back in" says "num_batches_tracked ignored" \
     with run scratch --data "$shapes" --out "$work/back" \
     --init "$work/scratch.safetensors"
-check "export: -o is asked for" exits_with 2 with export scratch \
+check "export: -o is asked for" exits 2 with export scratch \
     --out "$work/init"
 
 # Features and predictions.
