@@ -165,7 +165,7 @@ static void report_sum(Report *report, int bench, const char *direction,
            ratio, ratio_of(sum.fastest, sum.simcc),
            peak > 0 ? 1e5 * sum.gflop / sum.simcc / peak : 0, sum.behind,
            sum.kinds);
-    if (sum.direct > 0 && threads > 1)
+    if (sum.direct > 0 && threads == bench_cores())
         add_bar(report,
                 arena_printf(report->arena, "convs %s, %s", direction,
                              bench_cases[bench].id),
@@ -308,7 +308,7 @@ static void report_step(Report *report, const Record *step, bool first)
 
 static void report_steps(Report *report)
 {
-    printf("\nWhole training steps, %d threads\n"
+    printf("\nWhole training steps; threads: %d\n"
            "  %-24s %9s %9s %9s %6s %6s %8s %6s\n",
            bench_cores(), "", "ms", "least", "most", "ratio", "least",
            "peak MB", "ratio");
