@@ -2,9 +2,9 @@
 //   emit.c       types, constants, memory, calls; the kernel's function
 //   emit_loop.c  loop nests of map and reduce kernels
 //   emit_map.c   emit_<ID>, one small function per elementwise op
-//   emit_math.c  exp and log in single precision
+//   emit_math.c  exp, log and tanh in single precision
 //   emit_pool.c  window kernels
-//   emit_taps*.c, emit_winograd.c convolutions of channel-blocked tensors
+//   emit_taps*.c, emit_winograd*.c  convolutions of channel-blocked tensors
 //
 // Arithmetic is on <lanes x T>, or plain T when lanes is 1: f32 for f32 and
 // bf16, f64, i1 for bool. No fast-math anywhere: a lane's result does not

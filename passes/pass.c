@@ -29,11 +29,6 @@ static const Pass *find_pass(const char *name, size_t length)
     return NULL;
 }
 
-const Pass *pass_by_name(const char *name)
-{
-    return find_pass(name, strlen(name));
-}
-
 // The text form must say everything a graph holds: what is read back from it
 // prints as the same bytes.
 static void check_round_trip(const Graph *graph, const Pass *pass,

@@ -16,7 +16,6 @@ typedef struct Pass {
 
 // All passes in default order; *count receives how many.
 const Pass *pass_table(int *count);
-const Pass *pass_by_name(const char *name);
 
 typedef void PassObserver(void *context, const Pass *pass, Graph *graph);
 

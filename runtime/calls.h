@@ -16,7 +16,7 @@ void calls_init(void);
 PlanKernel *call_function(PlanCall call);
 int call_imm_count(PlanCall call);
 int call_arg_count(PlanCall call);
-// "call_conv_f32", for dumps and profiles.
+// "call_conv_f32", for profiles.
 const char *call_name(PlanCall call);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/cli/compiler.h"
+#include "runtime/calls.h"
 #include "runtime/clock.h"
 #include "runtime/exec.h"
 #include "runtime/philox.h"
@@ -92,12 +93,8 @@ static int64_t memory_used(const Profile *profile)
 
 static const char *step_kernel_name(const Plan *plan, const PlanStep *step)
 {
-    static const char *const calls[] = {
-#define CALL(id, function, doc) #function,
-#include "runtime/abi.def"
-#undef CALL
-    };
-    return step->symbol >= 0 ? plan->symbols[step->symbol] : calls[step->call];
+    return step->symbol >= 0 ? plan->symbols[step->symbol]
+                             : call_name((PlanCall)step->call);
 }
 
 static int compare_rows(const void *a, const void *b)

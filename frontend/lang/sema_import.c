@@ -7,40 +7,18 @@
 #include "frontend/lang/parse.h"
 #include "frontend/lang/sema.h"
 
-// Length of the UTF-8 sequence at `at` (of `left` bytes), 0 when it is none.
-static int utf8_length(const unsigned char *at, size_t left)
-{
-    if (at[0] < 0x80)
-        return 1;
-    int length = at[0] >= 0xc2 && at[0] < 0xe0   ? 2
-                 : at[0] >= 0xe0 && at[0] < 0xf0 ? 3
-                 : at[0] >= 0xf0 && at[0] < 0xf5 ? 4
-                                                 : 0;
-    if (length == 0 || (size_t)length > left)
-        return 0;
-    for (int i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    // Overlong forms, surrogates, and what lies past the last code point.
-    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return length;
-}
-
 static bool check_encoding(Sema *s, const Source *source)
 {
-    const unsigned char *text = (const unsigned char *)source->text;
     SourcePos pos = {source, 1, 1, 0};
     for (size_t i = 0; i < source->length;) {
-        int length = utf8_length(text + i, source->length - i);
+        int length = text_utf8_length(source->text + i);
         if (length == 0) {
             sema_error(s, pos, "the file is not UTF-8 text: byte 0x%02x",
-                       text[i]);
+                       (unsigned char)source->text[i]);
             return false;
         }
         pos.column += length;
-        if (text[i] == '\n') {
+        if (source->text[i] == '\n') {
             pos.line++;
             pos.column = 1;
         }
