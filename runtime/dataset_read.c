@@ -81,16 +81,9 @@ static Status read_range(const char *path, int64_t offset, int64_t size,
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return status_error(STATUS_DATA, "%s: %s", path, strerror(errno));
-    int64_t have = 0;
-    ssize_t count = 1;
-    while (have < size && count > 0) {
-        count = pread(file, bytes + have, (size_t)(size - have),
-                      (off_t)(offset + have));
-        if (count > 0)
-            have += count;
-    }
+    int64_t have = file_read_at(file, offset, size, bytes);
     const char *reason =
-        count < 0 ? strerror(errno) : "shorter than when it was opened";
+        have < 0 ? strerror(errno) : "shorter than when it was opened";
     close(file);
     return have == size ? status_ok()
                         : status_error(STATUS_DATA, "%s: %s", path, reason);

@@ -214,6 +214,23 @@ Status file_read(const char *path, int64_t limit, char **bytes, int64_t *size)
     return status;
 }
 
+int64_t file_read_at(int descriptor, int64_t offset, int64_t size, void *bytes)
+{
+    int64_t have = 0;
+    while (have < size) {
+        ssize_t got = pread(descriptor, (char *)bytes + have,
+                            (size_t)(size - have), (off_t)(offset + have));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        have += got;
+    }
+    return have;
+}
+
 bool file_exists(const char *path)
 {
     return access(path, F_OK) == 0;

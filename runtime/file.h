@@ -34,6 +34,10 @@ Status file_write(const char *path, const void *bytes, int64_t size);
 // zero after its *size bytes.
 Status file_read(const char *path, int64_t limit, char **bytes, int64_t *size);
 
+// Reads `size` bytes from `offset` on. Returns how many there were, fewer at
+// the end of the file only; -1, with errno, when reading fails.
+int64_t file_read_at(int descriptor, int64_t offset, int64_t size, void *bytes);
+
 bool file_exists(const char *path);
 // Makes a folder and those above it that are missing.
 Status file_make_folder(const char *path);

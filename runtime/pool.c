@@ -196,31 +196,3 @@ void pool_each(Pool *pool, void (*body)(void *context, int thread),
     body(context, 0);
     pool_barrier(pool);
 }
-
-typedef struct PoolRange {
-    Pool *pool;
-    int64_t count;
-    PoolTask *run;
-    void *context;
-} PoolRange;
-
-static void run_range(void *context, int thread)
-{
-    const PoolRange *range = context;
-    int64_t end = pool_split(range->count, range->pool->threads, thread + 1);
-    for (int64_t task = pool_split(range->count, range->pool->threads, thread);
-         task < end; task++)
-        range->run(range->context, task, thread);
-}
-
-void pool_run(Pool *pool, int64_t count, PoolTask *run, void *context)
-{
-    PoolRange range = {pool, count, run, context};
-    if (count == 1 || pool->threads == 1) {
-        flush_denormals();
-        for (int64_t task = 0; task < count; task++)
-            run(context, task, 0);
-    } else if (count > 0) {
-        pool_each(pool, run_range, &range);
-    }
-}

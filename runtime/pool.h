@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 typedef struct Pool Pool;
-typedef void PoolTask(void *context, int64_t task, int thread);
 
 // A pool of `threads` (the caller is thread 0); 0 = one per core this process
 // may use. Denormals are flushed to zero in every thread, the caller's too.
@@ -22,11 +21,8 @@ static inline int64_t pool_split(int64_t count, int threads, int thread)
     return (count * thread + threads - 1) / threads;
 }
 
-// Runs tasks 0..count-1 and returns when all are done. Not reentrant.
-void pool_run(Pool *pool, int64_t count, PoolTask *run, void *context);
-
-// For executors that walk many steps: runs `body` once on every thread, and
-// lets the threads meet at pool_barrier inside it.
+// Runs `body` once on every thread and returns when all are done; inside, the
+// threads may meet at pool_barrier. Not reentrant.
 void pool_each(Pool *pool, void (*body)(void *context, int thread),
                void *context);
 void pool_barrier(Pool *pool);

@@ -457,20 +457,12 @@ static Status index_names(SafeFile *file)
 static Status read_at(const SafeFile *file, void *out, int64_t size,
                       int64_t offset)
 {
-    char *to = out;
-    while (size > 0) {
-        ssize_t done = pread(file->descriptor, to, (size_t)size, offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return status_error(STATUS_FAILED, "cannot read '%s': %s",
-                                file->path, strerror(errno));
-        if (done == 0)
-            return bad_file(file, "it ends too early");
-        to += done;
-        offset += done;
-        size -= done;
-    }
+    int64_t got = file_read_at(file->descriptor, offset, size, out);
+    if (got < 0)
+        return status_error(STATUS_FAILED, "cannot read '%s': %s", file->path,
+                            strerror(errno));
+    if (got < size)
+        return bad_file(file, "it ends too early");
     return status_ok();
 }
 

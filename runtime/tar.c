@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/file.h"
+
 // POSIX.1-1988, "ustar Interchange Format". A header is a block of its own;
 // bytes are padded to whole blocks.
 enum { BLOCK = 512, PAX_BYTES = 1 << 20 };
@@ -54,15 +56,11 @@ void tar_close(TarReader *reader)
 static Status read_at(const TarReader *reader, int64_t offset, void *bytes,
                       int64_t count)
 {
-    for (int64_t have = 0; have < count;) {
-        ssize_t got = pread(reader->descriptor, (char *)bytes + have,
-                            (size_t)(count - have), (off_t)(offset + have));
-        if (got <= 0)
-            return status_error(STATUS_DATA, "%s: %s", reader->path,
-                                got < 0 ? strerror(errno)
-                                        : "the file is truncated");
-        have += got;
-    }
+    int64_t got = file_read_at(reader->descriptor, offset, count, bytes);
+    if (got < count)
+        return status_error(STATUS_DATA, "%s: %s", reader->path,
+                            got < 0 ? strerror(errno)
+                                    : "the file is truncated");
     return status_ok();
 }
 

@@ -9,11 +9,27 @@ typedef struct Marks {
     int times[1000];
 } Marks;
 
-static void mark(void *context, int64_t task, int thread)
+typedef struct MarkWork {
+    Pool *pool;
+    int count;
+    Marks *marks;
+} MarkWork;
+
+static void mark_part(void *context, int thread)
 {
-    Marks *marks = context;
-    marks->thread[task] = thread;
-    marks->times[task]++;
+    const MarkWork *work = context;
+    int threads = pool_threads(work->pool);
+    int64_t end = pool_split(work->count, threads, thread + 1);
+    for (int64_t task = pool_split(work->count, threads, thread); task < end;
+         task++) {
+        work->marks->thread[task] = thread;
+        work->marks->times[task]++;
+    }
+}
+
+static void mark(Pool *pool, int count, Marks *marks)
+{
+    pool_each(pool, mark_part, &(MarkWork){pool, count, marks});
 }
 
 TEST(pool_runs_every_task_once)
@@ -23,7 +39,7 @@ TEST(pool_runs_every_task_once)
         CHECK_INT(pool_threads(pool), threads);
         for (int count = 0; count <= 1000; count += count < 12 ? 1 : 329) {
             Marks *marks = calloc(1, sizeof *marks);
-            pool_run(pool, count, mark, marks);
+            mark(pool, count, marks);
             for (int i = 0; i < 1000; i++) {
                 CHECK_INT(marks->times[i], i < count);
                 CHECK(marks->thread[i] >= 0 && marks->thread[i] < threads);
@@ -85,14 +101,13 @@ TEST(pool_barrier_orders_writes)
     }
 }
 
-static void halve_smallest(void *context, int64_t task, int thread)
+static void halve_smallest(void *context, int thread)
 {
-    (void)thread;
     volatile float smallest = 1.17549435e-38f; // the least normal number
     volatile float denormal = 1e-40f;
     float *out = context;
-    out[2 * task] = smallest * 0.5f;      // result flushed
-    out[2 * task + 1] = denormal * 1e10f; // input flushed
+    out[2 * thread] = smallest * 0.5f;      // result flushed
+    out[2 * thread + 1] = denormal * 1e10f; // input flushed
 }
 
 TEST(pool_flushes_denormals_in_every_thread)
@@ -101,10 +116,10 @@ TEST(pool_flushes_denormals_in_every_thread)
     test_skip("flushing is set on x86-64 only");
 #endif
     Pool *pool = pool_new(4);
-    float out[16];
+    float out[8];
     memset(out, 1, sizeof out);
-    pool_run(pool, 8, halve_smallest, out);
-    for (int i = 0; i < 16; i++)
+    pool_each(pool, halve_smallest, out);
+    for (int i = 0; i < 8; i++)
         CHECK(out[i] == 0);
     pool_free(pool);
 }
@@ -115,7 +130,7 @@ TEST(pool_default_size_and_reuse)
     CHECK(pool_threads(pool) >= 1);
     Marks *marks = calloc(1, sizeof *marks);
     for (int i = 0; i < 2000; i++)
-        pool_run(pool, 3, mark, marks);
+        mark(pool, 3, marks);
     for (int i = 0; i < 3; i++)
         CHECK_INT(marks->times[i], 2000);
     free(marks);
