@@ -26,11 +26,10 @@ int command_show(Cli *cli)
 {
     Compiler compiler;
     CLI_TRY(cli, compiler_open(&compiler, cli));
-    if (!compiler_load(&compiler)) {
-        diag_print(&compiler.diags, stderr, cli->color);
-        return STATUS_SOURCE;
-    }
+    bool good = compiler_load(&compiler);
     diag_print(&compiler.diags, stderr, cli->color);
+    if (!good)
+        return STATUS_SOURCE;
     fputs(compiler.experiment->resolved, stdout);
     return STATUS_OK;
 }

@@ -32,7 +32,7 @@ typedef struct Compiler {
     int phase_count; // compile these phases only; 0 = all
     const char *const *phases;
     const char *passes; // comma-separated; NULL = all, "none" = none
-    bool verify;        // check graphs after every pass, and plans
+    bool verify;        // graphs must read back after every pass; check plans
     EmitKind emit;      // stop after making this form, which is in `dump`
     // What came of it.
     DiagList diags; // errors and warnings of the source

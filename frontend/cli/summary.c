@@ -327,11 +327,10 @@ int command_summary(Cli *cli)
 {
     Compiler compiler;
     CLI_TRY(cli, compiler_open(&compiler, cli));
-    if (!compiler_load(&compiler)) {
-        diag_print(&compiler.diags, stderr, cli->color);
-        return STATUS_SOURCE;
-    }
+    bool good = compiler_load(&compiler);
     diag_print(&compiler.diags, stderr, cli->color);
+    if (!good)
+        return STATUS_SOURCE;
     CLI_TRY(cli, compiler_check_names(&compiler));
     const Experiment *experiment = compiler.experiment;
     for (int i = 0; i < experiment->phases.count; i++)
