@@ -263,14 +263,10 @@ static int word_index(const char *word, int count, const char *const *words)
 
 static PlanParam plan_param(const Node *node)
 {
-    // In the order of PlanRole and PlanInit.
-    static const char *const roles[] = {"weight", "state", "slot", "frozen"};
-    static const char *const inits[] = {"constant", "normal",
-                                        "truncated_normal", "uniform"};
     return (PlanParam){
         .tensor = plan_tensor(node->attrs[PARAM_NAME].text, &node->type),
-        .role = word_index(node->attrs[PARAM_ROLE].text, 4, roles),
-        .init = word_index(node->attrs[PARAM_INIT].text, 4, inits),
+        .role = word_index(node->attrs[PARAM_ROLE].text, 4, plan_role_words),
+        .init = word_index(node->attrs[PARAM_INIT].text, 4, plan_init_words),
         .scale = node->attrs[PARAM_SCALE].f};
 }
 

@@ -1,11 +1,25 @@
 // --emit=plan: what will be executed, and where everything lies.
-#include "codegen/codegen.h"
+#include "codegen/codegen_impl.h"
 
 // Rows of abi.def by name.
 static const char *const call_names[] = {
 #define CALL(id, function, doc) #function,
 #include "runtime/abi.def"
 #undef CALL
+};
+
+const char *const plan_role_words[] = {
+    [PLAN_WEIGHT] = "weight",
+    [PLAN_STATE] = "state",
+    [PLAN_SLOT] = "slot",
+    [PLAN_FROZEN] = "frozen",
+};
+
+const char *const plan_init_words[] = {
+    [PLAN_INIT_CONSTANT] = "constant",
+    [PLAN_INIT_NORMAL] = "normal",
+    [PLAN_INIT_TRUNCATED_NORMAL] = "truncated_normal",
+    [PLAN_INIT_UNIFORM] = "uniform",
 };
 
 static void print_tensor(const PlanTensor *tensor, Text *out)
@@ -19,14 +33,12 @@ static void print_tensor(const PlanTensor *tensor, Text *out)
 
 static void print_params(const Plan *plan, Text *out)
 {
-    static const char *const roles[] = {"weight", "state", "slot", "frozen"};
-    static const char *const inits[] = {"constant", "normal",
-                                        "truncated_normal", "uniform"};
     for (int i = 0; i < plan->param_count; i++) {
         const PlanParam *param = &plan->params[i];
         text_addf(out, "  param %d ", i);
         print_tensor(&param->tensor, out);
-        text_addf(out, " %s %s ", roles[param->role], inits[param->init]);
+        text_addf(out, " %s %s ", plan_role_words[param->role],
+                  plan_init_words[param->init]);
         text_add_double(out, param->scale);
         text_add(out, "\n");
     }
