@@ -126,7 +126,7 @@ void lower_sum_parts(Lowering *lower, Place parts, Place out, int64_t count,
 // ---- conv.c -----------------------------------------------------------------
 
 // Returns how many indices of dim 0 each task makes, 0 when tasks are not cut
-// along dim 0 of the result.
+// along dim 0 of the result alone.
 int64_t lower_matmul(Lowering *lower, Value node);
 int64_t lower_conv(Lowering *lower, Value node);
 void lower_pool(Lowering *lower, Value node);
