@@ -51,7 +51,7 @@ echo
 echo "Test accuracy (400 images, 8 classes, 10 labels a class; seeds: $SEEDS)"
 row scratch  "from scratch, the labels alone"
 row finetune "pretrained without labels, then fine-tuned"
-row distill  "distilled from that into a quarter of its size"
+row distill  "distilled into a net with a third of its weights"
 echo
 echo "Augmented views:  $demo/views.png"
 for seed in $SEEDS; do
