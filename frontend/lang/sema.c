@@ -174,11 +174,11 @@ static void add_names(Sema *s, const Map *map, NameList *names)
 }
 
 enum { PHASE_NAMES = 5 };
+static const char *const phase_names[PHASE_NAMES] = {
+    "batch", "step", "total_steps", "epoch_steps", "training"};
 
 static Datum fail_unknown(Sema *s, const char *name, SourcePos pos)
 {
-    static const char *const phase_names[] = {"batch", "step", "total_steps",
-                                              "epoch_steps", "training"};
     NameList names = {0};
     for (int i = 0; i < PHASE_NAMES; i++)
         if (strcmp(name, phase_names[i]) == 0)
@@ -227,6 +227,17 @@ Datum sema_lookup(Sema *s, const char *name, SourcePos pos)
     return builtin ? *builtin : fail_unknown(s, name, pos);
 }
 
+void sema_check_name(Sema *s, const char *name, SourcePos pos)
+{
+    bool known = frame_find(s->frame, name) ||
+                 map_get(&s->frame->module->visible, name) ||
+                 map_get(&s->universe, name);
+    for (int i = 0; i < PHASE_NAMES; i++)
+        known = known || strcmp(name, phase_names[i]) == 0;
+    if (!known)
+        fail_unknown(s, name, pos);
+}
+
 const char *function_name(const Function *function)
 {
     return function->def->name.text;
@@ -269,6 +280,7 @@ static void elaborate(Sema *s)
         return;
     params_resolve(s);
     phases_elaborate(s);
+    names_check(s);
     settings_check(s);
     if (s->diags->error_count == 0)
         s->experiment->resolved = show_program(s);

@@ -14,6 +14,7 @@
 //   sema_input.c   where a phase's images come from
 //   sema_from.c    what a phase takes over from others
 //   sema_train.c   gradients and optimizers
+//   sema_names.c   names in what no run elaborates
 //   sema_show.c    the program with every parameter resolved
 #ifndef SIMCC_FRONTEND_LANG_SEMA_H
 #define SIMCC_FRONTEND_LANG_SEMA_H
@@ -226,6 +227,8 @@ Binding *frame_bind(Sema *s, Frame *frame, const char *name, Datum value,
                     SourcePos pos);
 // A name's value at this point of the program; reports unknown ones.
 Datum sema_lookup(Sema *s, const char *name, SourcePos pos);
+// Reports a name that is unknown to the frame, its file and the language.
+void sema_check_name(Sema *s, const char *name, SourcePos pos);
 const Global *sema_global(Sema *s, const Module *module, const char *name,
                           SourcePos pos);
 
@@ -262,6 +265,8 @@ bool eval_condition(Sema *s, const Expr *expr, bool *ok);
 // `scope`: what the names of weights made by the callee begin with; NULL = as
 // those made here.
 Datum eval_call(Sema *s, const Expr *expr, const char *scope);
+// shared(...) and inference(...): no functions, so no values either.
+bool is_special_form(const Sema *s, const Expr *callee);
 // Maps arguments to formals: slots[i] is argument i's formal, or -1 after a
 // diagnostic. `first` formals are not for the caller to give.
 bool match_args(Sema *s, const char *callee, SourcePos pos, int first,
@@ -373,6 +378,12 @@ void from_check(Sema *s, const Phase *phase);
 
 // Appends gradients of `loss`, the optimizers' updates and all assignments.
 void train_finish(Sema *s, Value loss);
+
+// ---- sema_names.c -----------------------------------------------------------
+
+// Reports names and arguments that cannot be, in all defs and phases; what the
+// elaboration has said is not said again.
+void names_check(Sema *s);
 
 // ---- sema_show.c ------------------------------------------------------------
 

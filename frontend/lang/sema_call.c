@@ -347,17 +347,22 @@ static Datum eval_callee(Sema *s, const Expr *expr)
     return builtin ? *builtin : callee;
 }
 
+bool is_special_form(const Sema *s, const Expr *callee)
+{
+    return callee->kind == EXPR_NAME && !frame_find(s->frame, callee->text) &&
+           (strcmp(callee->text, "shared") == 0 ||
+            strcmp(callee->text, "inference") == 0);
+}
+
 Datum eval_call(Sema *s, const Expr *expr, const char *scope)
 {
     const Expr *left = expr->left;
     if (left->kind == EXPR_MEMBER)
         return call_member(s, expr, scope);
-    if (left->kind == EXPR_NAME && !frame_find(s->frame, left->text)) {
-        if (strcmp(left->text, "shared") == 0)
-            return eval_shared(s, expr, scope);
-        if (strcmp(left->text, "inference") == 0)
-            return eval_inference(s, expr, scope);
-    }
+    if (is_special_form(s, left))
+        return strcmp(left->text, "shared") == 0
+                   ? eval_shared(s, expr, scope)
+                   : eval_inference(s, expr, scope);
     Datum callee = eval_callee(s, left);
     if (scope && callee.kind != DATUM_FUNCTION && callee.kind != DATUM_POISON)
         return sema_fail(s, expr->pos,

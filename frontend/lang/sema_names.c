@@ -1,0 +1,131 @@
+// Names in bodies that no run elaborates: of defs nobody calls, and of
+// branches not taken. Only what is wrong whatever the values are is said here:
+// names that nothing sets, and arguments a def does not have.
+#include <string.h>
+
+#include "frontend/lang/sema.h"
+
+// ---- expressions ------------------------------------------------------------
+
+static void check_expr(Sema *s, const Expr *expr);
+
+static void check_args(Sema *s, const ArgList *args)
+{
+    for (int i = 0; args && i < args->count; i++)
+        check_expr(s, args->at[i].value);
+}
+
+// A def's name, where no variable hides it and one import alone defines it.
+static const Function *called_def(const Sema *s, const Expr *callee)
+{
+    if (callee->kind != EXPR_NAME || frame_find(s->frame, callee->text))
+        return NULL;
+    const Global *global = map_get(&s->frame->module->visible, callee->text);
+    return global && !global->rival ? global->function : NULL;
+}
+
+static void check_call(Sema *s, const Expr *expr)
+{
+    const char *names[MAX_FORMALS];
+    int slots[MAX_FORMALS];
+    const Function *function = called_def(s, expr->left);
+    if (!function || function->def->is_optimizer)
+        return;
+    int count = formal_names(function->def, names);
+    if (!match_args(s, function_name(function), expr->pos, 0, count, names,
+                    expr->args, slots))
+        sema_note(s, function->def->name.pos, "`%s` is defined here",
+                  function_name(function));
+}
+
+static void check_expr(Sema *s, const Expr *expr)
+{
+    if (!expr)
+        return;
+    if (expr->kind == EXPR_NAME)
+        sema_check_name(s, expr->text, expr->pos);
+    if (expr->kind == EXPR_CALL)
+        check_call(s, expr);
+    check_expr(s, expr->condition);
+    if (expr->kind != EXPR_CALL || !is_special_form(s, expr->left))
+        check_expr(s, expr->left);
+    check_expr(s, expr->right);
+    for (int i = 0; expr->items && i < expr->items->count; i++)
+        check_expr(s, expr->items->at[i]);
+    check_args(s, expr->args);
+    for (int i = 0; expr->path && i < expr->path->count; i++)
+        check_expr(s, expr->path->at[i].expr);
+}
+
+// ---- bodies -----------------------------------------------------------------
+
+// Its kind and order are unknown here; that it exists is enough.
+static void bind(Sema *s, Word name)
+{
+    if (name.text)
+        frame_bind(s, s->frame, name.text, datum_poison(), name.pos);
+}
+
+// Blocks open no scope: a name set anywhere in a body is a name of all of it.
+static void bind_block(Sema *s, const StmtList *body)
+{
+    for (int i = 0; body && i < body->count; i++) {
+        const Stmt *stmt = body->at[i];
+        if (stmt->kind == STMT_ASSIGN || stmt->kind == STMT_WEIGHT ||
+            stmt->kind == STMT_STATE || stmt->kind == STMT_FOR)
+            bind(s, stmt->name);
+        for (int k = 0; stmt->kind == STMT_INPUT && k < stmt->words->count; k++)
+            bind(s, stmt->words->at[k]);
+        bind_block(s, stmt->body);
+        bind_block(s, stmt->other);
+    }
+}
+
+static void check_block(Sema *s, const StmtList *body)
+{
+    for (int i = 0; body && i < body->count; i++) {
+        const Stmt *stmt = body->at[i];
+        check_expr(s, stmt->value);
+        for (int k = 0; stmt->dims && k < stmt->dims->count; k++)
+            check_expr(s, stmt->dims->at[k]);
+        check_args(s, stmt->args);
+        check_args(s, stmt->clauses);
+        check_block(s, stmt->body);
+        check_block(s, stmt->other);
+    }
+}
+
+static void check_def(Sema *s, const Module *module, const DefItem *def)
+{
+    frame_push(s, FRAME_FUNCTION, module, NULL, def->name.pos);
+    for (int i = 0; i < def->formals->count; i++)
+        bind(s, def->formals->at[i].name);
+    bind_block(s, def->body);
+    check_args(s, def->formals);
+    check_expr(s, def->value);
+    check_block(s, def->body);
+    frame_pop(s);
+}
+
+static void check_phase(Sema *s, const Phase *phase)
+{
+    const PhaseItem *item = phase->item;
+    frame_push(s, FRAME_PHASE, phase->module, NULL, item->name.pos);
+    for (int i = 0; item->options && i < item->options->count; i++)
+        bind(s, item->options->at[i].name);
+    bind(s, item->teacher_name);
+    bind_block(s, item->body);
+    check_block(s, item->body);
+    frame_pop(s);
+}
+
+void names_check(Sema *s)
+{
+    for (int i = 0; i < s->modules.count; i++) {
+        const Program *program = s->modules.at[i]->program;
+        for (int k = 0; k < program->defs.count; k++)
+            check_def(s, s->modules.at[i], program->defs.at[k]);
+    }
+    for (int i = 0; i < s->phases.count; i++)
+        check_phase(s, s->phases.at[i]);
+}
