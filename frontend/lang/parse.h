@@ -69,6 +69,7 @@ int parser_string(Parser *parser, union LANG_YYSTYPE *value, const char *text,
                   int length);
 int parser_open_string(Parser *parser, int length);
 int parser_bad_number(Parser *parser, const char *text, int length);
+int parser_foreign_sign(Parser *parser, const char *text, int length);
 int parser_bad_character(Parser *parser, const char *text, int length);
 
 // ---- for the grammar --------------------------------------------------------

@@ -186,6 +186,31 @@ int parser_bad_number(Parser *parser, const char *text, int length)
     return TOKEN_BAD;
 }
 
+// What other languages write; one complaint a line, as below.
+int parser_foreign_sign(Parser *parser, const char *text, int length)
+{
+    static const struct {
+        const char *sign, *here;
+    } signs[] = {{"**", "a power is `^`"},
+                 {":=", "`=` sets a variable"},
+                 {":", "a body stands in `{` and `}`"},
+                 {"!", "write `not`"},
+                 {"&&", "write `and`"},
+                 {"&", "write `and`"},
+                 {"||", "write `or`"},
+                 {"|", "write `or`"},
+                 {"'", "a string stands in double quotes"}};
+    if (parser->bad_line == parser->line)
+        return TOKEN_BAD;
+    parser->bad_line = parser->line;
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (strlen(signs[i].sign) == (size_t)length &&
+            memcmp(signs[i].sign, text, (size_t)length) == 0)
+            diag_error(parser->diags, here(parser, length),
+                       "unexpected `%s`; %s", signs[i].sign, signs[i].here);
+    return TOKEN_BAD;
+}
+
 // One complaint a line: a binary file should not fill the screen.
 int parser_bad_character(Parser *parser, const char *text, int length)
 {

@@ -325,11 +325,17 @@ static void hint_keyword(Parser *parser)
         "weight", "state",    "return", "for",    "assert",   "input",
         "if",     "minimize", "using",  "report", "freeze",   "import",
         "param",  "def",      "phase",  "else",   "optimizer"};
+    // Of other languages, and what they are here.
+    static const char *const foreign[][2] = {
+        {"func", "def"}, {"function", "def"}, {"fn", "def"}};
     Word word = parser->statement_word;
     if (!word.text || strlen(word.text) > 20)
         return;
     const char *meant =
         text_closest(word.text, words, sizeof words / sizeof *words);
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+        if (strcmp(word.text, foreign[i][0]) == 0)
+            meant = foreign[i][1];
     if (meant && strcmp(meant, word.text) != 0)
         diag_note(parser->diags, word.pos, "did you mean `%s`?", meant);
 }
@@ -364,6 +370,9 @@ void parser_report_syntax(Parser *parser, Span at, const char *got, int count,
     diag_error(parser->diags, parser_pos(parser, at), "unexpected %s%s%s",
                describe_token(parser, at, got), *wanted ? ", expected " : "",
                wanted);
+    if (strcmp(got, "//") == 0)
+        diag_note(parser->diags, parser_pos(parser, at),
+                  "a comment begins with `#`");
     hint_keyword(parser);
     hint_bracket(parser, at, got, count, expected);
 }
