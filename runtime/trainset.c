@@ -15,6 +15,11 @@ Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data)
                             "phase %s needs labels, and the data has none: "
                             "put the images into one folder per class",
                             phase->name);
+    if (phase->classes > 1 && classes == 1)
+        return status_error(STATUS_DATA,
+                            "phase %s is made for %d classes and the data has "
+                            "one: put the images into one folder per class",
+                            phase->name, phase->classes);
     if (phase->classes && classes && phase->classes != classes)
         return status_error(STATUS_DATA,
                             "phase %s is made for %d classes and the data has "

@@ -119,6 +119,9 @@ static int experiment_min_side(const Experiment *experiment)
 static Status fit_classes(Job *job, Compiler *compiler)
 {
     char weights[RUNDIR_PATH], value[32];
+    // A single folder names no classes to tell apart.
+    if (!job->value && dataset_classes(job->data) == 1)
+        return status_ok();
     if (!job->value)
         return compiler_fit_classes(compiler, job->cli,
                                     dataset_classes(job->data), "data");
@@ -131,6 +134,7 @@ static Status compile_for_data(Job *job, Compiler *compiler)
 {
     if (!compiler_load(compiler))
         return status_error(STATUS_SOURCE, "no program");
+    TRY(compiler_check_names(compiler)); // before thousands of files are read
     TRY(open_data(job, experiment_min_side(compiler->experiment)));
     TRY(fit_classes(job, compiler));
     TRY(compiler_run(compiler, &job->program));

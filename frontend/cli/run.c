@@ -150,9 +150,19 @@ static void tell_next(const Job *job, const PhaseList *done)
     const char *last = job->program->phases[done->at[done->count - 1]].name;
     cli_note(cli, "weights: %s/%s/model.safetensors   curves: %s/curves.png",
              job->options.out, last, job->options.out);
-    if (next)
-        cli_note(cli, "next: simcc run %s %s --data %s --out %s", cli->words[0],
-                 next->name, cli->values[OPT_data], job->options.out);
+    if (!next ||
+        (next->source == SOURCE_LABELED && dataset_classes(job->data) < 2))
+        return;
+    Text line = text_new(cli->arena);
+    text_addf(&line, "next: simcc run %s %s --data %s --out %s", cli->words[0],
+              next->name, cli->values[OPT_data], job->options.out);
+    // The next phase must find weights of its own shapes.
+    for (int i = 0; i < cli->settings.count; i++) {
+        const Setting *setting = &cli->settings.at[i];
+        text_addf(&line, "%s %s=", i ? "" : " --set", setting->name);
+        add_quoted(&line, setting->value);
+    }
+    cli_note(cli, "%s", text_string(&line));
 }
 
 static int run_phases(Job *job)
