@@ -208,10 +208,13 @@ static int64_t count_unlabelled(const Dataset *dataset)
 static Status describe(Dataset *dataset, const DataOptions *options)
 {
     char train[32], test[32], part[32], extra[64] = "", skips[64] = "";
-    char classes[48] = "no classes", held[96] = "", where[128] = "";
+    char classes[96] = "no classes", held[96] = "", where[128] = "";
     if (dataset->class_count > 0)
         snprintf(classes, sizeof classes, "%d class%s", dataset->class_count,
                  dataset->class_count == 1 ? "" : "es");
+    else if (dataset->classless)
+        snprintf(classes, sizeof classes, "no classes (%s)",
+                 dataset->classless);
     int64_t unlabelled = count_unlabelled(dataset);
     if (dataset->class_count > 0 && unlabelled > 0)
         snprintf(extra, sizeof extra, ", %s of them without a label",

@@ -58,6 +58,7 @@ struct Dataset {
     int min_side;
     const char *kind;      // "folder", "IDX files", ...
     const char *test_part; // where the test images come from, for people
+    const char *classless; // why there are no classes, when that may surprise
     char *description;
     atomic_llong cache_left; // bytes
 };

@@ -327,7 +327,11 @@ static Status add_part(Dataset *dataset, DataSplit split, const char *relative)
                               "%s: the test part %s does not consist of class "
                               "folders as the training part does",
                               dataset->root, relative);
-    else if (status.code == STATUS_OK)
+    if (split == SPLIT_TRAIN && !labelled && view.classes.count > 0)
+        dataset->classless = view.images_directly
+                                 ? "there are images beside the folders"
+                                 : "some folders have images deeper down only";
+    if (status.code == STATUS_OK)
         status = labelled ? add_classes(dataset, split, relative, &view)
                           : add_images(dataset, split, relative, -1);
     free_view(&view);

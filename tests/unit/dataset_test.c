@@ -97,6 +97,8 @@ TEST(unlabelled_trees)
     make_class("flat/sub", 2, 1);
     Dataset *set = open_good(root("flat"), (DataOptions){0});
     CHECK_INT(dataset_classes(set), 0);
+    CHECK(strstr(dataset_description(set),
+                 "no classes (there are images beside the folders)") != NULL);
     CHECK_INT(dataset_count(set, SPLIT_TRAIN), 5);
     CHECK_INT(dataset_label(set, SPLIT_TRAIN, 4), -1);
     dataset_free(set);
