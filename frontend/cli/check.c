@@ -17,8 +17,9 @@ int command_check(Cli *cli)
         return STATUS_SOURCE;
     }
     const Experiment *experiment = compiler.experiment;
-    cli_note(cli, "%s: no errors; %d parameters, %d phases", compiler.path,
-             experiment->params.count, experiment->phases.count);
+    int params = experiment->params.count, phases = experiment->phases.count;
+    cli_note(cli, "%s: no errors; %d parameter%s, %d phase%s", compiler.path,
+             params, params == 1 ? "" : "s", phases, phases == 1 ? "" : "s");
     return STATUS_OK;
 }
 

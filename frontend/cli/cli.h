@@ -68,6 +68,9 @@ struct Cli {
 // a command, `command` is NULL: --help, --version or nothing at all.
 Status cli_parse(Cli *cli, int argc, char **argv);
 
+// The usage error for a word that names no command.
+Status cli_unknown_command(const Cli *cli, const char *word);
+
 static inline bool cli_has(const Cli *cli, OptionId id)
 {
     return cli->values[id] != NULL;

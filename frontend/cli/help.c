@@ -70,9 +70,10 @@ int command_help(Cli *cli)
         help_command(command, stdout);
         return STATUS_OK;
     }
-    Status status = status_error(STATUS_USAGE,
-                                 "there is no command '%s'; `simcc help` "
-                                 "lists them",
-                                 name);
+    if (strcmp(name, "data") == 0) {
+        help_overview(stdout);
+        return STATUS_OK;
+    }
+    Status status = cli_unknown_command(cli, name);
     return cli_fail(cli, &status);
 }

@@ -18,7 +18,7 @@ static const char *suggest(Arena *arena, const char *word, int count,
     return arena_printf(arena, ": did you mean %s%s?", lead, closest);
 }
 
-static Status unknown_command(Cli *cli, const char *word)
+Status cli_unknown_command(const Cli *cli, const char *word)
 {
     const char **names = ARENA_ARRAY(cli->arena, const char *, command_count);
     for (int i = 0; i < command_count; i++)
@@ -63,8 +63,9 @@ static bool is_setting(const char *word)
 static Status add_setting(Cli *cli, const char *word)
 {
     if (!is_setting(word))
-        return status_error(STATUS_USAGE,
-                            "--set wants NAME=VALUE, and got '%s'", word);
+        return status_error(
+            STATUS_USAGE, "--set wants NAME=VALUE without spaces, and got '%s'",
+            word);
     size_t length = strcspn(word, "=");
     Setting setting = {arena_strndup(cli->arena, word, length),
                        word + length + 1, false};
@@ -112,6 +113,11 @@ static Status take_option(Cli *cli, int *at)
             return status_error(STATUS_USAGE, "--%s wants a value: %s",
                                 option->name, option->argument);
         value = cli->argv[++*at];
+        // "--data --out RUN": the value was forgotten.
+        if (strncmp(value, "--", 2) == 0)
+            return status_error(STATUS_USAGE,
+                                "--%s wants a value (%s), and got '%s'",
+                                option->name, option->argument, value);
     }
     cli->values[id] = value ? value : "";
     return id == OPT_set ? take_settings(cli, value, at) : status_ok();
@@ -135,9 +141,9 @@ static Status find_command(Cli *cli, int *at)
     if (!cli->command && strcmp(word, "data") == 0)
         return status_error(STATUS_USAGE,
                             "`simcc data` wants one of: info, check, split, "
-                            "synth");
+                            "synth; `simcc data info -h` explains one");
     if (!cli->command)
-        return unknown_command(cli, word);
+        return cli_unknown_command(cli, word);
     ++*at;
     return status_ok();
 }
@@ -151,9 +157,13 @@ static Status check_words(const Cli *cli)
         return status_error(STATUS_USAGE, "usage: simcc %s %s [OPTION...]",
                             command->name, command->usage);
     if (cli->word_count > command->most_words)
-        return status_error(STATUS_USAGE,
-                            "`simcc %s` does not know what to do with '%s'",
-                            command->name, cli->words[command->most_words]);
+        return status_error(
+            STATUS_USAGE,
+            "`simcc %s` does not know what to do with '%s'; "
+            "usage: simcc %s %s%s [OPTION...]",
+            command->name, cli->words[command->most_words], command->name,
+            command->usage,
+            command->options >> OPT_phase & 1 ? " [--phase NAME]" : "");
     return status_ok();
 }
 

@@ -161,11 +161,13 @@ TEST(cli_says_what_was_meant)
     check_fails("simcc run a.net --dta x", "did you mean --data?");
     check_fails("simcc check a.net --resume", "no option --resume");
     check_fails("simcc run a.net --seed", "--seed wants a value");
+    check_fails("simcc run a.net --data --out run", "got '--out'");
     check_fails("simcc run a.net --resume=1", "takes no value");
     check_fails("simcc show a.net --set depth", "NAME=VALUE");
     check_fails("simcc show a.net --set 1=2", "NAME=VALUE");
     check_fails("simcc show", "usage: simcc show FILE");
     check_fails("simcc show a b", "'b'");
+    check_fails("simcc summary a.net train", "--phase NAME");
     check_fails("simcc --resume", "a command comes first");
 }
 
