@@ -69,6 +69,7 @@ Datum setting_value(Sema *s, const Setting *setting, Datum like,
 static void check_setting(Sema *s, const Setting *setting)
 {
     VEC(const char *) names = {0};
+    const char *phase_setting = NULL; // `batch` for `pretrain.batch`
     for (int i = 0; i < s->root->visible.entries.count; i++) {
         const Global *global = s->root->visible.entries.at[i].value;
         if (global->param)
@@ -76,15 +77,22 @@ static void check_setting(Sema *s, const Setting *setting)
     }
     for (int i = 0; i < s->phases.count; i++) {
         const Phase *phase = s->phases.at[i];
-        for (int k = 0; k < phase->options.count; k++)
-            vec_push(s->arena, &names,
-                     (const char *)arena_printf(s->arena, "%s.%s",
-                                                phase->item->name.text,
-                                                phase->options.at[k].name));
+        for (int k = 0; k < phase->options.count; k++) {
+            const char *name = phase->options.at[k].name;
+            const char *full =
+                arena_printf(s->arena, "%s.%s", phase->item->name.text, name);
+            vec_push(s->arena, &names, full);
+            if (!phase_setting && strcmp(name, setting->name) == 0)
+                phase_setting = full;
+        }
     }
+    const char *hint =
+        phase_setting
+            ? arena_printf(s->arena, "; each phase has its own: %s=%s",
+                           phase_setting, setting->value)
+            : sema_suggest(s, setting->name, names.at, names.count);
     sema_error(s, (SourcePos){0}, "--set %s=%s: there is no such parameter%s",
-               setting->name, setting->value,
-               sema_suggest(s, setting->name, names.at, names.count));
+               setting->name, setting->value, hint);
 }
 
 void settings_check(Sema *s)

@@ -113,7 +113,8 @@ static void check_batch(Sema *s, Phase *phase)
         return;
     if (batch->value.kind != DATUM_INT || batch->value.whole < 1 ||
         batch->value.whole > (1 << 24)) {
-        sema_fail(s, batch->pos, "a batch is a whole number of images, not %s",
+        sema_fail(s, batch->pos,
+                  "a batch is a whole number of at least 1, not %s",
                   datum_describe(s->arena, batch->value, NULL));
         return;
     }
