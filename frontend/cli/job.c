@@ -7,6 +7,7 @@
 #include "frontend/cli/compiler.h"
 #include "frontend/cli/program.h"
 #include "frontend/cli/progress.h"
+#include "runtime/file.h"
 #include "runtime/input.h"
 #include "runtime/model.h"
 
@@ -275,6 +276,12 @@ Status job_weights(const Job *job, char path[RUNDIR_PATH])
         return status_error(STATUS_USAGE,
                             "say which weights: --weights FILE, or the run "
                             "directory: --out DIR");
-    return rundir_path(cli->values[OPT_out], cli->words[1], "model.safetensors",
-                       path);
+    TRY(rundir_path(cli->values[OPT_out], cli->words[1], "model.safetensors",
+                    path));
+    if (file_exists(path))
+        return status_ok();
+    return status_error(STATUS_FAILED,
+                        "there is no %s: `simcc run %s %s` trains the phase, "
+                        "--weights FILE names other weights",
+                        path, cli->words[0], cli->words[1]);
 }

@@ -132,4 +132,19 @@ check "run: a bad list is refused before training" says \
     "bad:1: train/none.png is not in the data" \
     train "$work/refused" --labels "$work/bad"
 
+# A single folder is no class; it pretrains, and its settings go on.
+mkdir "$work/single"
+cp -r "$shapes/train/disc" "$work/single/photos"
+one() {
+    "$simcc" run models/quickstart.net "$@" --data "$work/single" \
+        --out "$work/single-run" --set filters=4 groups=1 image_size=16 \
+        pretrain.batch=4 pretrain.epochs=1
+}
+check "run: one folder pretrains" one pretrain
+check "run: one folder has nothing to tell apart" says "has one: put" \
+    one scratch
+check "eval: without weights, how to get them" says "trains the phase" \
+    "$simcc" eval models/quickstart.net finetune --data "$shapes" \
+    --out "$work/single-run"
+
 exit $script_failed
