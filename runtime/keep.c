@@ -49,7 +49,8 @@ static int64_t step_of(const char *name)
 {
     int64_t step;
     int end = 0;
-    if (sscanf(name, "checkpoint-%" SCNd64 ".safetensors%n", &step, &end) != 1 ||
+    if (sscanf(name, "checkpoint-%" SCNd64 ".safetensors%n", &step, &end) !=
+            1 ||
         end == 0 || name[end] || step < 0)
         return -1;
     return step;

@@ -17,11 +17,11 @@ enum { KEEP_DEFAULT = 2 }; // checkpoints, the newest included
 
 typedef struct Keep {
     char folder[RUNDIR_PATH - 64];
-    int count;           // as KEEP_DEFAULT
-    bool resumes;        // keep_find found one: those there are of this run
-    int64_t newest;      // the step of checkpoint.safetensors, if sound; or -1
-    int64_t best_step;   // of best.safetensors; -1 = there is none
-    double best_loss;    // the mean loss of the steps before it
+    int count;         // as KEEP_DEFAULT
+    bool resumes;      // keep_find found one: those there are of this run
+    int64_t newest;    // the step of checkpoint.safetensors, if sound; or -1
+    int64_t best_step; // of best.safetensors; -1 = there is none
+    double best_loss;  // the mean loss of the steps before it
 } Keep;
 
 // For OUT/PHASE; count < 1 = KEEP_DEFAULT. STATUS_FAILED when the path is too

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/checkpoint.h"
 #include "runtime/clock.h"
 #include "runtime/evaluate.h"
 #include "runtime/file.h"
 #include "runtime/input.h"
+#include "runtime/keep.h"
 #include "runtime/metrics.h"
 #include "runtime/philox.h"
 #include "runtime/reports.h"
@@ -30,7 +30,8 @@ typedef struct Run {
     Dataset *data;
     const TrainOptions *options;
     TrainResult *result;
-    char checkpoint_path[RUNDIR_PATH];
+    Keep keep;
+    char checkpoint_path[RUNDIR_PATH]; // to resume from; "" = none
 
     int64_t *indices; // the training images this phase may use
     int64_t image_count, total_steps, step;
@@ -47,6 +48,7 @@ typedef struct Run {
     int32_t dtype;         // of all inputs
     double started, saved; // seconds on the clock
     int64_t started_step, saved_step;
+    double saved_loss;        // sum since then
     double told, told_waited; // progress: when, and input wait until then
     int64_t told_step;
     double told_loss; // sum since then
@@ -145,9 +147,12 @@ static Status save_checkpoint(Run *run, bool finished)
          !print_result(run->result, info.result, sizeof info.result)))
         return status_error(STATUS_INTERNAL, "a checkpoint's notes are too "
                                              "long");
-    TRY(checkpoint_save(run->checkpoint_path, &run->store, &info));
+    double steps = (double)(run->step - run->saved_step);
+    TRY(keep_save(&run->keep, &run->store, &info,
+                  steps > 0 ? run->saved_loss / steps : NAN));
     run->saved = clock_seconds();
     run->saved_step = run->step;
+    run->saved_loss = 0;
     return status_ok();
 }
 
@@ -180,9 +185,12 @@ static Status resume(Run *run, bool *finished)
 {
     CheckpointInfo info;
     *finished = false;
-    if (!run->options->resume || !file_exists(run->checkpoint_path))
+    if (!run->options->resume)
         return status_ok();
-    TRY(checkpoint_info(run->checkpoint_path, &info));
+    TRY(keep_find(&run->keep, run->checkpoint_path, &info, run->options->warn,
+                  run->options->context));
+    if (!run->checkpoint_path[0])
+        return status_ok();
     TRY(check_same_run(run, &info));
     if (!tally_parse(&run->tally, info.tally))
         return status_error(STATUS_DATA, "%s is damaged: unreadable sums",
@@ -377,6 +385,7 @@ static Status run_step(Run *run)
     for (int i = 0; i < run->reports.count; i++)
         values[i] = reports_mean(&run->reports, i, NULL);
     TRY(check_finite(run, values[0]));
+    run->saved_loss += values[0];
     tally_add(&run->tally, run->step, run->total_steps, values);
     run->step++;
     if (run->step % metrics_interval(run) == 0 || run->step == run->total_steps)
@@ -392,6 +401,16 @@ static bool must_stop(const Run *run)
            (options->stop_after > 0 && run->step >= options->stop_after);
 }
 
+// A signal asks for a checkpoint once.
+static bool save_is_wanted(const Run *run)
+{
+    volatile sig_atomic_t *save = run->options->save;
+    bool wanted = save && *save;
+    if (wanted)
+        *save = 0;
+    return wanted;
+}
+
 static Status run_steps(Run *run)
 {
     double interval = run->options->checkpoint_seconds > 0
@@ -403,7 +422,7 @@ static Status run_steps(Run *run)
         TRY(run_step(run));
         run->result->stopped = run->step < run->total_steps && must_stop(run);
         if (run->result->stopped || run->step == run->total_steps ||
-            clock_seconds() - run->saved >= interval)
+            save_is_wanted(run) || clock_seconds() - run->saved >= interval)
             TRY(save_checkpoint(run, false));
     }
     return status_ok();
@@ -497,8 +516,7 @@ static Status run_phase(Run *run)
     bool finished;
     TRY(select_images(run));
     TRY(rundir_create(options->out, run->phase->name));
-    TRY(rundir_path(options->out, run->phase->name, "checkpoint.safetensors",
-                    run->checkpoint_path));
+    TRY(keep_open(&run->keep, options->out, run->phase->name, options->keep));
     TRY(resume(run, &finished));
     if (finished) {
         fill_result(run);
