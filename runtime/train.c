@@ -33,7 +33,7 @@ typedef struct Run {
     Keep keep;
     char checkpoint_path[RUNDIR_PATH]; // to resume from; "" = none
 
-    int64_t *indices; // the training images this phase may use
+    Trainset set; // the training images this phase may use
     int64_t image_count, total_steps, step;
     Store store;
     CodeImage *code;
@@ -73,12 +73,8 @@ static Status select_images(Run *run)
 {
     const ProgramPhase *phase = run->phase;
     TRY(trainset_select(phase, run->data, run->options->labels,
-                        run->options->seed, &run->indices, &run->image_count));
-    if (run->image_count < phase->batch)
-        say(run,
-            "the batch of %d is larger than the %" PRId64
-            " training images: a step sees some of them more than once",
-            phase->batch, run->image_count);
+                        run->options->seed, &run->set));
+    run->image_count = run->set.count;
     run->total_steps = sampler_total_steps(phase->steps, phase->epochs,
                                            run->image_count, phase->batch);
     return status_ok();
@@ -93,9 +89,11 @@ static uint64_t program_hash(const Run *run)
     uint64_t hash =
         random_name(run->program->source) * 31 + (uint64_t)run->program->dtype;
     // A phase's own rule is in the source; a list is not.
-    bool listed = run->options->labels && run->phase->source == SOURCE_LABELED;
+    bool listed =
+        run->options->labels && run->phase->source != SOURCE_UNLABELED;
     for (int64_t i = 0; listed && i < run->image_count; i++)
-        hash = hash * 31 + (uint64_t)run->indices[i];
+        if (!run->set.seen || run->set.seen[i])
+            hash = hash * 31 + (uint64_t)run->set.indices[i];
     return hash;
 }
 
@@ -274,7 +272,8 @@ static Status start_input(Run *run)
     InputSpec spec = {
         .data = run->data,
         .split = SPLIT_TRAIN,
-        .indices = run->indices,
+        .indices = run->set.indices,
+        .seen = run->set.seen,
         .count = run->image_count,
         .augment = phase->augment,
         .augment_count = phase->augment_count,
@@ -546,7 +545,7 @@ static void close_run(Run *run)
     pool_free(run->pool);
     store_free(&run->store);
     metrics_close(&run->metrics);
-    free(run->indices);
+    trainset_free(&run->set);
 }
 
 Status train_phase(const Program *program, int phase, Dataset *data,
