@@ -11,6 +11,7 @@
 
 #include "runtime/file.h"
 #include "runtime/json.h"
+#include "runtime/tiles.h"
 
 #define META_KEY "__metadata__"
 
@@ -163,6 +164,22 @@ static void put_u64(FileWriter *writer, uint64_t number)
     file_put(writer, bytes, sizeof bytes);
 }
 
+static Status put_data(FileWriter *writer, const SafeTensor *tensor)
+{
+    if (!tensor->param || !tensor->param->tile) {
+        file_put(writer, tensor->data, tensor->bytes);
+        return status_ok();
+    }
+    void *rows = malloc((size_t)tensor->bytes + 1);
+    if (!rows)
+        return status_error(STATUS_MEMORY, "no memory to write %s",
+                            tensor->name);
+    tiles_load(tensor->param, tensor->data, rows);
+    file_put(writer, rows, tensor->bytes);
+    free(rows);
+    return status_ok();
+}
+
 static Status write_sorted(const char *path, int count,
                            const SafeTensor *const *sorted, int meta_count,
                            const SafeMeta *metas)
@@ -177,9 +194,12 @@ static Status write_sorted(const char *path, int count,
     if (status.code == STATUS_OK) {
         put_u64(&writer, size);
         file_put(&writer, header, (int64_t)size);
-        for (int i = 0; i < count; i++)
-            file_put(&writer, sorted[i]->data, sorted[i]->bytes);
-        status = file_commit(&writer);
+        for (int i = 0; i < count && status.code == STATUS_OK; i++)
+            status = put_data(&writer, sorted[i]);
+        if (status.code == STATUS_OK)
+            status = file_commit(&writer);
+        else
+            file_abandon(&writer);
     }
     free(header);
     return status;
