@@ -453,7 +453,7 @@ TEST(phases_carry_their_settings)
     CHECK_INT(teach->batch, 4);
     CHECK_NEAR(teach->epochs, 2.5, 0);
     CHECK_INT(teach->steps, 0);
-    CHECK(teach->labeled);
+    CHECK_INT(teach->source, IMAGES_LABELED);
     CHECK_INT(teach->amount_rule, AMOUNT_PER_CLASS);
     CHECK_NEAR(teach->amount, 10, 0);
     CHECK_INT(teach->classes, 4);
@@ -466,7 +466,7 @@ TEST(phases_carry_their_settings)
     CHECK_INT(teach->evaluate.count, 1);
     CHECK_INT(learn->steps, 7);
     CHECK_INT(learn->views, 2);
-    CHECK(!learn->labeled);
+    CHECK_INT(learn->source, IMAGES_UNLABELED);
     CHECK_TEXT(learn->from, "teach");
     CHECK(!learn->from_only);
     CHECK_TEXT(learn->from_except, "head.*");
