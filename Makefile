@@ -142,9 +142,10 @@ $(BENCH)/peak: $(BENCH)/peak.o
 $(BENCH)/conv: $(BENCH)/conv.o $(BENCH)/conv_list.o $(BENCH)/$(ONEDNN_SOURCE).o
 $(BENCH)/step: $(BENCH)/step.o
 $(BENCH)/steps: $(BENCH)/steps.o
+$(BENCH)/input: $(BENCH)/input.o $(BENCH)/input_photos.o
 $(BENCH)/report: $(BENCH)/report.o $(BENCH)/records.o $(BENCH)/chart.o
 
-BENCH_PROGRAMS = $(addprefix $(BENCH)/,peak conv step steps report)
+BENCH_PROGRAMS = $(addprefix $(BENCH)/,peak conv step steps input report)
 $(BENCH_PROGRAMS): $(BENCH)/bench.o $(LIBRARY)
 	$(CC) $(FLAGS) -o $@ $^ $(LIBS) $(if $(filter %/conv,$@),$(ONEDNN_LIBS))
 
@@ -156,6 +157,11 @@ bench:
 	@$(MAKE) bench-programs
 	@BUILD=$(BUILD) sh bench/run.sh
 
+## make bench-input: reading and augmenting images beside torchvision; DATA=DIR
+##     reads those instead of drawn ones
+bench-input: $(BENCH)/input
+	@BUILD=$(BUILD) $(BENCH)/input $(DATA)
+
 ## make clean: remove build/
 clean:
 	rm -rf $(BUILD)
@@ -164,5 +170,6 @@ clean:
 help:
 	@grep -h '^## ' Makefile | sed 's/^## //'
 
-.PHONY: all test asan kill-test lint format demo bench bench-programs clean help
+.PHONY: all test asan kill-test lint format demo bench bench-input bench-programs \
+        clean help
 .DELETE_ON_ERROR:

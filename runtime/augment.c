@@ -284,8 +284,8 @@ static void run_color_jitter(AugmentFrame *frame, const double *args,
         int part = order[i];
         if (range[part] == 0)
             continue;
-        tell(frame, "%s %s %.3g", parts[part],
-             is_signed(args, part) ? "+" : "x", factor[part]);
+        tell(frame, is_signed(args, part) ? "%s %+.3g" : "%s x %.3g",
+             parts[part], factor[part]);
         add_color(frame, jitter_kind(args, part), factor[part]);
     }
 }

@@ -316,7 +316,7 @@ TEST(what_was_drawn_is_told)
     CHECK_TEXT(status.text, "");
     float factor;
     CHECK_INT(sscanf(told,
-                     "center_crop 30 x 30 at 25, 15; flip; brightness + %f; "
+                     "center_crop 30 x 30 at 25, 15; flip; brightness %f; "
                      "grayscale; blur 2",
                      &factor),
               1);
