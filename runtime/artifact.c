@@ -19,7 +19,7 @@
 
 static const char MAGIC[8] = {'S', 'I', 'M', 'C', 'C', 'A', 'R', 'T'};
 
-enum { VERSION = 2, SECTION_BYTES = 24 };
+enum { VERSION = 3, SECTION_BYTES = 24 };
 static const uint32_t NO_TEXT = UINT32_MAX;
 static const int64_t FILE_LIMIT = (int64_t)1 << 32;
 
@@ -262,6 +262,8 @@ static void code_program(Codec *codec, Program *program)
     code_name(codec, &program->source);
     code_text(codec, &program->parameters);
     code_name(codec, &program->target);
+    code_i32(codec, &program->cpu);
+    code_i32(codec, &program->strict);
     code_i32(codec, &program->dtype);
 }
 
@@ -451,7 +453,8 @@ static Status read_program(Codec *file, const char *path, Program *program)
     TRY(open_section(file, path, "PROG", &content));
     code_program(&content, program);
     TRY(close_section(&content, path));
-    if (plan_dtype_bytes(program->dtype) == 0)
+    if (plan_dtype_bytes(program->dtype) == 0 || program->cpu < 0 ||
+        program->cpu > PLAN_CPU_AVX512)
         return bad_artifact(path, "unknown type of numbers");
     TRY(read_phases(file, path, program));
     TRY(open_section(file, path, "CODE", &content));

@@ -12,6 +12,14 @@ enum { PLAN_MAX_RANK = 6, PLAN_ALIGN = 64 };
 // Values equal to ir's DType.
 typedef enum PlanDType { PLAN_F32, PLAN_F64, PLAN_BF16, PLAN_BOOL } PlanDType;
 
+// What generated code asks of the processor; each has what is before it.
+typedef enum PlanCpu {
+    PLAN_CPU_ANY, // every x86-64
+    PLAN_CPU_AVX,
+    PLAN_CPU_AVX2,   // and fused multiply-add: x86-64-v3
+    PLAN_CPU_AVX512, // x86-64-v4
+} PlanCpu;
+
 // Runtime functions by number.
 typedef enum PlanCall {
 #define CALL(id, function, doc) PLAN_CALL_##id,

@@ -60,6 +60,8 @@ typedef struct Program {
     char *source;     // the program with every parameter resolved
     char *parameters; // "name = value" lines
     char *target;     // CPU name and features the objects were made for
+    int32_t cpu;      // PlanCpu: what the objects need
+    int32_t strict;   // 1: convolutions are plain sums
     int32_t dtype;    // PlanDType of weights and activations
     int32_t phase_count, object_count;
     ProgramPhase *phases;

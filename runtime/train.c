@@ -134,6 +134,7 @@ static Status save_checkpoint(Run *run, bool finished)
         .images = run->image_count,
         .seed = run->options->seed,
         .program = program_hash(run),
+        .strict = run->program->strict,
         .parameters = run->program->parameters,
         .finished = finished,
     };
@@ -164,6 +165,9 @@ static Status check_same_run(const Run *run, const CheckpointInfo *info)
         what = "number of training images";
     else if (info->step > run->total_steps)
         what = "number of steps";
+    else if (info->strict != (run->program->strict != 0))
+        what = info->strict ? "way to convolve (with --strict)"
+                            : "way to convolve (without --strict)";
     if (!what)
         return status_ok();
     if (info->program != program_hash(run))

@@ -72,7 +72,9 @@ Program *sample_program(void)
     PlanObject objects[] = {{strdup("kernel_0"), 5, copy("\x7f\0\1\2\3", 5)}};
     *program = (Program){.name = strdup("sample.net"),
                          .source = strdup("model {\n  \"caf\xc3\xa9\"\n}\n"),
-                         .target = strdup("x86-64"),
+                         .target = strdup("x86-64-v3"),
+                         .cpu = PLAN_CPU_AVX2,
+                         .strict = 1,
                          .dtype = PLAN_F32,
                          .phase_count = 2,
                          .object_count = 1,

@@ -62,6 +62,11 @@ Status compiler_open(Compiler *compiler, const Cli *cli)
     compiler->lang.settings = cli->settings.at;
     compiler->codegen.cpu =
         cli_has(cli, OPT_target) ? cli->values[OPT_target] : "native";
+    const char *problem =
+        codegen_cpu_problem(cli->arena, compiler->codegen.cpu);
+    if (problem)
+        return status_error(STATUS_USAGE, "--target: %s", problem);
+    compiler->codegen.strict = cli_has(cli, OPT_strict);
     compiler->codegen.threads = (int)threads;
     if (!cli_has(cli, OPT_no_cache))
         compiler->codegen.cache_dir = cache_folder(cli->arena);
@@ -335,6 +340,8 @@ Status compiler_run(Compiler *compiler, Program **result)
     Codegen *codegen = codegen_new(&compiler->codegen);
     Program *program = program_from_experiment(
         compiler->experiment, compiler->lang.dtype, codegen_target(codegen));
+    program->cpu = (int32_t)codegen_needs(codegen);
+    program->strict = compiler->codegen.strict;
     status = lower(compiler, codegen, program);
     if (status.code == STATUS_OK)
         status = generate(compiler, codegen, program);

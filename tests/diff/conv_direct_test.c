@@ -323,6 +323,24 @@ TEST(winograd_convolutions_shared_out)
         CHECK(check_shape(&shapes[i], conv_graph, "native", &random) > 0);
 }
 
+TEST(strict_convolutions_are_plain_sums)
+{
+    Random random = {12};
+    Arena *arena = arena_new();
+    Shape shape = draw_winograd_shape(&random);
+    Graph *graph = conv_graph(arena, &shape);
+    for (int strict = 0; strict < 2; strict++) {
+        CodegenOptions options = {.cpu = "native", .strict = strict};
+        Codegen *codegen = codegen_new(&options);
+        Plan plan;
+        codegen_lower(codegen, graph, &plan);
+        CHECK((plan.scratch_bytes == 0) == (strict == 1));
+        plan_free(&plan);
+        codegen_free(codegen);
+    }
+    arena_free(arena);
+}
+
 TEST(winograd_convolutions_with_256_bit_vectors)
 {
     __builtin_cpu_init();
