@@ -200,6 +200,10 @@ static void code_step(Codec *codec, PlanStep *step)
     code_i32(codec, &step->first_imm);
     code_i32(codec, &step->imm_count);
     code_name(codec, &step->label);
+    code_i64(codec, &step->flops);
+    code_i64(codec, &step->bytes);
+    code_text(codec, &step->file);
+    code_i32(codec, &step->line);
 }
 
 static void code_ref(Codec *codec, PlanRef *ref)
@@ -215,7 +219,7 @@ static void code_plan(Codec *codec, Plan *plan)
     CODE_ARRAY(codec, plan->param_count, plan->params, 36, code_param);
     CODE_ARRAY(codec, plan->input_count, plan->inputs, 28, code_port);
     CODE_ARRAY(codec, plan->output_count, plan->outputs, 28, code_port);
-    CODE_ARRAY(codec, plan->step_count, plan->steps, 36, code_step);
+    CODE_ARRAY(codec, plan->step_count, plan->steps, 60, code_step);
     CODE_ARRAY(codec, plan->ref_count, plan->refs, 16, code_ref);
     CODE_ARRAY(codec, plan->imm_count, plan->imms, 8, code_i64);
     CODE_ARRAY(codec, plan->symbol_count, plan->symbols, 4, code_name);

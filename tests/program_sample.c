@@ -24,7 +24,7 @@ static void fill_plan(Plan *plan)
     PlanRef refs[] = {{PLAN_SLAB, 0, 64}, {PLAN_PARAM, 1, 0}, {0, 0, 0}};
     PlanStep steps[] = {{0, 0, 0, 5, 0, 2, 0, 1, strdup("first")},
                         {-1, PLAN_CALL_MATMUL_F32, PLAN_STEP_CHAINED, 5, 0, 3,
-                         2, 10, strdup("second")}};
+                         2, 10, strdup("second"), 7, 8, strdup("a.net"), 3}};
     int64_t imms[12] = {12, INT64_MIN, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1};
     char *symbols[] = {strdup("kernel_0")};
     *plan = (Plan){.name = strdup("phase.train"),
