@@ -181,6 +181,7 @@ static void code_param(Codec *codec, PlanParam *param)
     code_i32(codec, &param->role);
     code_i32(codec, &param->init);
     code_f64(codec, &param->scale);
+    code_i32(codec, &param->tile);
 }
 
 static void code_port(Codec *codec, PlanPort *port)
@@ -216,7 +217,7 @@ static void code_ref(Codec *codec, PlanRef *ref)
 static void code_plan(Codec *codec, Plan *plan)
 {
     code_text(codec, &plan->name); // NULL in a phase without evaluation
-    CODE_ARRAY(codec, plan->param_count, plan->params, 36, code_param);
+    CODE_ARRAY(codec, plan->param_count, plan->params, 40, code_param);
     CODE_ARRAY(codec, plan->input_count, plan->inputs, 28, code_port);
     CODE_ARRAY(codec, plan->output_count, plan->outputs, 28, code_port);
     CODE_ARRAY(codec, plan->step_count, plan->steps, 60, code_step);

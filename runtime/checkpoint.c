@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/model.h"
+#include "runtime/tiles.h"
 
 // ---- writing ----------------------------------------------------------------
 
@@ -18,6 +19,7 @@ static SafeTensor describe(const StoreTensor *tensor)
         .rank = plan->rank,
         .bytes = plan->bytes,
         .data = tensor->data,
+        .param = &tensor->param,
     };
     memcpy(safe.dims, plan->dims, sizeof plan->dims);
     return safe;
@@ -154,6 +156,7 @@ static Status load_all(const SafeFile *file, const char *path, Store *store)
             return status_error(STATUS_DATA, "%s: %s has another element type",
                                 path, want->name);
         TRY(safetensors_read(file, have, tensor->data));
+        TRY(tiles_settle(&tensor->param, tensor->data));
         tensor->loaded = true;
     }
     return status_ok();

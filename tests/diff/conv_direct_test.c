@@ -75,7 +75,8 @@ static Value add_node(Graph *g, Op op, int count, const Value *inputs,
 static Graph *conv_graph(Arena *arena, const Shape *s)
 {
     Graph *g = graph_new(arena, "conv");
-    TensorType wt = type_make(DT_F32, 4, L(s->o, s->c, s->kh, s->kw));
+    TensorType wt =
+        type_make(DT_F32, 6, L(s->o / 16, s->c / 16, s->kh, s->kw, 16, 16));
     Value x = build_input(g, blocked(s->n, s->c, s->h, s->w), "x");
     Value w = build_param(g, wt, "w", "weight", "constant", 0);
     Value dy = build_input(g, blocked(s->n, s->o, s->oh, s->ow), "dy");
@@ -84,7 +85,7 @@ static Graph *conv_graph(Arena *arena, const Shape *s)
     add_node(g, OP_CONV2D, 2, (Value[]){x, w}, attrs);
     attrs[CONV_DIMS].ints = (IntList){5, L(s->n, s->c / 16, s->h, s->w, 16)};
     add_node(g, OP_CONV2D_GRAD_X, 2, (Value[]){w, dy}, attrs);
-    attrs[CONV_DIMS].ints = (IntList){4, wt.dims};
+    attrs[CONV_DIMS].ints = (IntList){6, wt.dims};
     add_node(g, OP_CONV2D_GRAD_W, 2, (Value[]){x, dy}, attrs);
     return g;
 }
