@@ -189,8 +189,7 @@ void exec_minimize(Sema *s, const Stmt *stmt)
         vec_push(s->arena, &s->build.losses, ((Loss){value, stmt->pos}));
 }
 
-// The name a report goes by: its own, its function's, or its variable's.
-static Word report_name(Sema *s, const Arg *arg)
+Word report_name(Sema *s, const Arg *arg)
 {
     const Expr *expr = arg->value;
     if (arg->name.text)
@@ -205,7 +204,7 @@ static Word report_name(Sema *s, const Arg *arg)
     return (Word){0};
 }
 
-static bool check_report(Sema *s, Word name)
+bool check_report(Sema *s, Word name)
 {
     for (int i = 0; i < s->build.reports.count; i++) {
         if (strcmp(s->build.reports.at[i].name, name.text) != 0)
@@ -223,7 +222,8 @@ static bool check_report(Sema *s, Word name)
                   "anyway");
         return false;
     }
-    if (s->build.reports.count == MAX_REPORTS || strlen(name.text) > 63) {
+    if (s->build.reports.count + s->build.weight_reports.count >= MAX_REPORTS ||
+        strlen(name.text) > 63) {
         sema_fail(s, name.pos,
                   "a phase has at most %d reports, with names "
                   "of at most 63 bytes",

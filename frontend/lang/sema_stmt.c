@@ -347,7 +347,9 @@ void exec_stmt(Sema *s, const Stmt *stmt)
             exec_using(s, stmt);
         break;
     case STMT_REPORT:
-        if (needs_phase(s, stmt, "report"))
+        if (s->frame->kind == FRAME_OPTIMIZER)
+            exec_weight_report(s, stmt);
+        else if (needs_phase(s, stmt, "report"))
             exec_report(s, stmt);
         break;
     case STMT_FREEZE:
