@@ -372,8 +372,8 @@ Word report_name(Sema *s, const Arg *arg);
 // Is there room for a report of that name? False after a diagnostic.
 bool check_report(Sema *s, Word name);
 void exec_using(Sema *s, const Stmt *stmt);
-// batch, step, ...: names that exist while a phase is built. False when
-// `name` is none of them.
+// batch, classes, step, ...: names that exist while a phase is built. False
+// when `name` is none of them.
 bool phase_name(Sema *s, const char *name, Datum *out);
 
 // ---- sema_input.c -----------------------------------------------------------

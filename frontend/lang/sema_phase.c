@@ -46,6 +46,11 @@ bool phase_name(Sema *s, const char *name, Datum *out)
         *out = batch ? batch->value : datum_poison();
         return true;
     }
+    if (strcmp(name, "classes") == 0) {
+        *out =
+            phase->out->classes ? datum_int(phase->out->classes) : datum_none();
+        return true;
+    }
     if (strcmp(name, "step") != 0 && strcmp(name, "total_steps") != 0 &&
         strcmp(name, "epoch_steps") != 0)
         return false;
