@@ -109,7 +109,8 @@ static ConvShape conv_shape(const Lowering *lower, const Node *node)
                        .sw = stride.at[1],
                        .top = pad.at[0],
                        .left = pad.at[1],
-                       .block = image_block(x)};
+                       .block = image_block(x),
+                       .out_block = image_block(y)};
 }
 
 static bool is_pointwise_conv(const ConvShape *s)
@@ -180,12 +181,13 @@ static int64_t blas_weights(Lowering *lower, const ConvShape *s, Value value)
 
 static bool is_by_image(const ConvShape *s)
 {
-    return s->block == 1 && (s->op == OP_CONV2D || s->op == OP_CONV2D_GRAD_X);
+    return s->out_block == 1 &&
+           (s->op == OP_CONV2D || s->op == OP_CONV2D_GRAD_X);
 }
 
 static bool is_by_weight(const ConvShape *s)
 {
-    return s->block == 1 && s->op == OP_CONV2D_GRAD_W;
+    return s->out_block == 1 && s->op == OP_CONV2D_GRAD_W;
 }
 
 // Implementations, best first; the first that supports the shape is taken.
@@ -202,6 +204,8 @@ static const ConvKernel conv_kernels[] = {
      conv_winograd_weights},
     {"blocked, by taps", conv_taps_takes_data, conv_taps_data},
     {"blocked, by taps, weights", conv_taps_takes_weights, conv_taps_weights},
+    {"planes to blocks", conv_stem_takes, conv_stem},
+    {"planes to blocks, weights", conv_stem_takes_weights, conv_stem_weights},
     {"im2col and BLAS by image", is_by_image, blas_images},
     {"im2col and BLAS by weight", is_by_weight, blas_weights},
 };

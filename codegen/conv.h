@@ -10,7 +10,7 @@ typedef struct ConvShape {
     Op op;
     DType dtype;
     int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, top, left;
-    int64_t block;
+    int64_t block, out_block; // of x and of y
 } ConvShape;
 
 // conv_taps.c: generated kernels on blocked f32 tensors. Return what
@@ -22,10 +22,13 @@ int64_t conv_taps_weights(Lowering *lower, const ConvShape *shape, Value value);
 // The value [o, c, kh, kw] in the order that shape->op reads it in (taps.h).
 Place conv_pack_weights(Lowering *lower, const ConvShape *shape, Value weights,
                         const char *label);
-// A kernel by weights of so many tasks per chunk of images, and what makes of
-// its packed partial results the value.
-int64_t conv_push_weights(Lowering *lower, const ConvShape *shape,
-                          Kernel *kernel, int64_t tasks, Value value);
+// A kernel by weights of so many tasks per chunk of images, and the sum of the
+// chunks' results, in the kernel's order.
+Place conv_push_weights(Lowering *lower, const ConvShape *shape, Kernel *kernel,
+                        int64_t tasks, Value value);
+// The same, and what makes the value of a result in the order of taps.
+int64_t conv_finish_weights(Lowering *lower, const ConvShape *shape,
+                            Kernel *kernel, int64_t tasks, Value value);
 
 // conv_winograd.c: the same for 3x3 windows at stride 1, on maps where it pays.
 bool conv_winograd_takes(const ConvShape *shape);
@@ -33,5 +36,11 @@ int64_t conv_winograd(Lowering *lower, const ConvShape *shape, Value value);
 bool conv_winograd_takes_weights(const ConvShape *shape);
 int64_t conv_winograd_weights(Lowering *lower, const ConvShape *shape,
                               Value value);
+
+// conv_stem.c: from planes to blocks (ir/image.h), and by its weights.
+bool conv_stem_takes(const ConvShape *shape);
+int64_t conv_stem(Lowering *lower, const ConvShape *shape, Value value);
+bool conv_stem_takes_weights(const ConvShape *shape);
+int64_t conv_stem_weights(Lowering *lower, const ConvShape *shape, Value value);
 
 #endif

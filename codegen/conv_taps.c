@@ -11,7 +11,8 @@ enum {
 
 static bool is_blocked(const ConvShape *s)
 {
-    return s->block == TAPS_BLOCK && s->dtype == DT_F32;
+    return s->block == TAPS_BLOCK && s->out_block == TAPS_BLOCK &&
+           s->dtype == DT_F32;
 }
 
 // ---- weights ----------------------------------------------------------------
@@ -154,8 +155,8 @@ static Kernel weights_kernel(const Lowering *lower, const ConvShape *s)
     return kernel;
 }
 
-int64_t conv_push_weights(Lowering *lower, const ConvShape *s, Kernel *kernel,
-                          int64_t tasks, Value value)
+Place conv_push_weights(Lowering *lower, const ConvShape *s, Kernel *kernel,
+                        int64_t tasks, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
     const char *label = value_label(lower, value);
@@ -173,13 +174,21 @@ int64_t conv_push_weights(Lowering *lower, const ConvShape *s, Kernel *kernel,
     step_arg(lower, &step, parts, 0, true, false);
     step_imms(lower, &step, 2, (int64_t[]){s->n, chunk});
     step_push(lower, &step);
-    const char *rest = arena_printf(lower->arena, "%s: weights", label);
-    Place packed = parts;
-    if (chunks > 1) {
-        packed = (Place){PLACE_SLAB, buffer_new(lower, bytes)};
-        lower_sum_parts(lower, parts, packed, chunks, elements, DT_F32, rest);
-    }
-    unpack_weights(lower, s, packed, value, rest);
+    if (chunks == 1)
+        return parts;
+    Place packed = {PLACE_SLAB, buffer_new(lower, bytes)};
+    lower_sum_parts(lower, parts, packed, chunks, elements, DT_F32,
+                    arena_printf(lower->arena, "%s: weights", label));
+    return packed;
+}
+
+int64_t conv_finish_weights(Lowering *lower, const ConvShape *s, Kernel *kernel,
+                            int64_t tasks, Value value)
+{
+    Place packed = conv_push_weights(lower, s, kernel, tasks, value);
+    unpack_weights(
+        lower, s, packed, value,
+        arena_printf(lower->arena, "%s: weights", value_label(lower, value)));
     return 0;
 }
 
@@ -188,5 +197,5 @@ int64_t conv_taps_weights(Lowering *lower, const ConvShape *s, Value value)
     Kernel kernel = weights_kernel(lower, s);
     int64_t tasks = kernel.taps.in_blocks *
                     (kernel.taps.out_blocks / kernel.taps.tile.blocks);
-    return conv_push_weights(lower, s, &kernel, tasks, value);
+    return conv_finish_weights(lower, s, &kernel, tasks, value);
 }

@@ -2,7 +2,8 @@
 // convolutions are fast in. Conversions are ordinary nodes:
 //   to blocks    reshape [n, c/16, 16, h, w], transpose [0, 1, 3, 4, 2]
 //   from blocks  transpose [0, 1, 4, 2, 3], reshape [n, c, h, w]
-// and a reshape alone where a plane is one pixel.
+// and a reshape alone where a plane is one pixel. So is that of the few
+// channels of a first convolution, whose result is made in blocks.
 //
 // One walk over the nodes. Every value has up to two versions, each made when
 // first asked for. Convolutions between whole blocks work on blocks; what reads
@@ -145,9 +146,9 @@ static int free_depth(const Layout *layout, const Node *node)
     return depth < MOST_FREE_DEPTH ? depth + 1 : 0;
 }
 
-// A convolution of few channels, as the first of a net, gives whole blocks: all
-// that follows it is then done in blocks, and its one result converted rather
-// than each of its readers' results.
+// A convolution of channels that fill no blocks gives whole ones: all that
+// follows it is then done in blocks, and its one result converted rather than
+// each of its readers' results.
 static bool opens_blocks(const Node *node)
 {
     return node->op == OP_CONV2D && node->type.dtype == DT_F32 &&

@@ -3,10 +3,10 @@
 #ifndef SIMCC_PASSES_LAYOUT_H
 #define SIMCC_PASSES_LAYOUT_H
 
-#include "ir/graph.h"
+#include "ir/image.h"
 
-// Channels to a block: the floats of one 512-bit register, or two of 256 bits.
-enum { LAYOUT_BLOCK = 16 };
+// Channels to a block.
+enum { LAYOUT_BLOCK = IMAGE_BLOCK };
 
 typedef struct Layout {
     const Graph *old;

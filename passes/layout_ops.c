@@ -3,6 +3,9 @@
 #include "ir/build.h"
 #include "passes/layout.h"
 
+// Columns of a stem's kernel, whose rows are unrolled in machine code.
+enum { MOST_STEM_COLS = 11 };
+
 // Adds the node with other inputs and attributes.
 static Value add_node(Layout *layout, const Node *node, const Value *inputs,
                       const Attr *attrs)
@@ -46,19 +49,47 @@ static Value *blocked_inputs(Layout *layout, const Node *node)
 
 // ---- convolutions and pools -------------------------------------------------
 
+// The image of which a convolution's blocks are counted, and its weights; false
+// for other nodes.
+static bool conv_types(const Layout *layout, const Node *node,
+                       const TensorType **image, const TensorType **w)
+{
+    if (node->op == OP_CONV2D)
+        *image = &node->type, *w = input_type(layout, node, 1);
+    else if (node->op == OP_CONV2D_GRAD_X)
+        *image = &node->type, *w = input_type(layout, node, 0);
+    else if (node->op == OP_CONV2D_GRAD_W)
+        *image = input_type(layout, node, 0), *w = &node->type;
+    else
+        return false;
+    return is_image(*image) && (*w)->dims[0] % LAYOUT_BLOCK == 0;
+}
+
 bool layout_is_blocked_conv(const Layout *layout, const Node *node)
 {
     const TensorType *image, *w;
-    if (node->op == OP_CONV2D)
-        image = &node->type, w = input_type(layout, node, 1);
-    else if (node->op == OP_CONV2D_GRAD_X)
-        image = &node->type, w = input_type(layout, node, 0);
-    else if (node->op == OP_CONV2D_GRAD_W)
-        image = input_type(layout, node, 0), w = &node->type;
-    else
-        return false;
-    return is_image(image) && w->dims[0] % LAYOUT_BLOCK == 0 &&
+    return conv_types(layout, node, &image, &w) &&
            w->dims[1] % LAYOUT_BLOCK == 0;
+}
+
+// A convolution from planes to blocks (ir/image.h), or by its weights.
+static bool is_stem(const Layout *layout, const Node *node)
+{
+    const TensorType *image, *w;
+    return node->op != OP_CONV2D_GRAD_X &&
+           conv_types(layout, node, &image, &w) && w->dims[1] < LAYOUT_BLOCK &&
+           w->dims[3] <= MOST_STEM_COLS;
+}
+
+// The image as the convolution reads it: in blocks, or in planes.
+static Value conv_image(Layout *layout, Value old)
+{
+    TensorType type = layout_node(layout, old)->type;
+    if (layout_can_block(&type))
+        return layout_blocked(layout, old);
+    type.rank = 5;
+    type.dims[4] = 1;
+    return layout_reshape(layout, layout_plain(layout, old), &type);
 }
 
 static Value make_conv(Layout *layout, const Node *node)
@@ -69,7 +100,7 @@ static Value make_conv(Layout *layout, const Node *node)
                                                  : -1;
     for (int i = 0; i < 2; i++)
         inputs[i] = i == weights ? layout_plain(layout, node->inputs[i])
-                                 : layout_blocked(layout, node->inputs[i]);
+                                 : conv_image(layout, node->inputs[i]);
     Attr attrs[MAX_ATTRS];
     memcpy(attrs, node->attrs, sizeof attrs);
     TensorType type = layout_blocked_type(&node->type);
@@ -254,7 +285,7 @@ bool layout_wants_blocked(const Layout *layout, const Node *node)
     case OP_CONV2D:
     case OP_CONV2D_GRAD_X:
     case OP_CONV2D_GRAD_W:
-        return layout_is_blocked_conv(layout, node);
+        return layout_is_blocked_conv(layout, node) || is_stem(layout, node);
     case OP_MAX_POOL:
     case OP_MAX_POOL_GRAD:
     case OP_SUM_POOL:
