@@ -195,7 +195,8 @@ int64_t conv_finish_weights(Lowering *lower, const ConvShape *s, Kernel *kernel,
 int64_t conv_taps_weights(Lowering *lower, const ConvShape *s, Value value)
 {
     Kernel kernel = weights_kernel(lower, s);
-    int64_t tasks = kernel.taps.in_blocks *
-                    (kernel.taps.out_blocks / kernel.taps.tile.blocks);
+    const TapTile *tile = &kernel.taps.tile;
+    int64_t tasks = taps_shares(kernel.taps.in_blocks, tile->reads) *
+                    taps_shares(kernel.taps.out_blocks, tile->writes);
     return conv_finish_weights(lower, s, &kernel, tasks, value);
 }
