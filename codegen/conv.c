@@ -94,13 +94,14 @@ static ConvShape conv_shape(const Lowering *lower, const Node *node)
         x = in0, w = &node->type, y = in1;
     IntList stride = node->attrs[CONV_STRIDE].ints;
     IntList pad = node->attrs[CONV_PAD].ints;
+    TensorType plain = weights_plain_type(w);
     return (ConvShape){.op = node->op,
                        .dtype = node->type.dtype,
                        .n = x->dims[0],
-                       .c = w->dims[1],
+                       .c = plain.dims[1],
                        .h = x->dims[2],
                        .w = x->dims[3],
-                       .o = w->dims[0],
+                       .o = plain.dims[0],
                        .kh = w->dims[2],
                        .kw = w->dims[3],
                        .oh = y->dims[2],
@@ -110,7 +111,8 @@ static ConvShape conv_shape(const Lowering *lower, const Node *node)
                        .top = pad.at[0],
                        .left = pad.at[1],
                        .block = image_block(x),
-                       .out_block = image_block(y)};
+                       .out_block = image_block(y),
+                       .tile = weights_tile(w)};
 }
 
 static bool is_pointwise_conv(const ConvShape *s)
@@ -181,13 +183,13 @@ static int64_t blas_weights(Lowering *lower, const ConvShape *s, Value value)
 
 static bool is_by_image(const ConvShape *s)
 {
-    return s->out_block == 1 &&
+    return s->out_block == 1 && s->tile == 1 &&
            (s->op == OP_CONV2D || s->op == OP_CONV2D_GRAD_X);
 }
 
 static bool is_by_weight(const ConvShape *s)
 {
-    return s->out_block == 1 && s->op == OP_CONV2D_GRAD_W;
+    return s->out_block == 1 && s->tile == 1 && s->op == OP_CONV2D_GRAD_W;
 }
 
 // Implementations, best first; the first that supports the shape is taken.
@@ -218,8 +220,9 @@ int64_t lower_conv(Lowering *lower, Value value)
     for (int i = 0; i < count; i++)
         if (conv_kernels[i].supports(&shape))
             return conv_kernels[i].lower(lower, &shape, value);
-    INTERNAL_ERROR("no kernel for %s with channels in blocks of %lld",
-                   op_info(node->op)->text, (long long)shape.block);
+    INTERNAL_ERROR("no kernel for %s with blocks of %lld and tiles of %lld",
+                   op_info(node->op)->text, (long long)shape.block,
+                   (long long)shape.tile);
 }
 
 // ---- windows ----------------------------------------------------------------

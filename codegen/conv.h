@@ -5,30 +5,26 @@
 #include "codegen/lower.h"
 
 // One convolution, whichever of the three directions: x[n,c,h,w],
-// w[o,c,kh,kw], y[n,o,oh,ow], with the channels of x and y in blocks.
+// w[o,c,kh,kw], y[n,o,oh,ow], with the channels of x and y in blocks and those
+// of w in tiles.
 typedef struct ConvShape {
     Op op;
     DType dtype;
     int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, top, left;
     int64_t block, out_block; // of x and of y
+    int64_t tile;             // of w
 } ConvShape;
 
-// conv_taps.c: generated kernels on blocked f32 tensors. Return what
-// lower_conv does.
+// conv_taps.c: generated kernels on blocked f32 tensors and weights in tiles.
+// Return what lower_conv does.
 bool conv_taps_takes_data(const ConvShape *shape);
 int64_t conv_taps_data(Lowering *lower, const ConvShape *shape, Value value);
 bool conv_taps_takes_weights(const ConvShape *shape);
 int64_t conv_taps_weights(Lowering *lower, const ConvShape *shape, Value value);
-// The value [o, c, kh, kw] in the order that shape->op reads it in (taps.h).
-Place conv_pack_weights(Lowering *lower, const ConvShape *shape, Value weights,
-                        const char *label);
-// A kernel by weights of so many tasks per chunk of images, and the sum of the
-// chunks' results, in the kernel's order.
-Place conv_push_weights(Lowering *lower, const ConvShape *shape, Kernel *kernel,
-                        int64_t tasks, Value value);
-// The same, and what makes the value of a result in the order of taps.
-int64_t conv_finish_weights(Lowering *lower, const ConvShape *shape,
-                            Kernel *kernel, int64_t tasks, Value value);
+// A kernel by weights of so many tasks per chunk of images, and the sum of what
+// the chunks give to `out`.
+void conv_push_weights(Lowering *lower, const ConvShape *shape, Kernel *kernel,
+                       int64_t tasks, Value value, Place out);
 
 // conv_winograd.c: the same for 3x3 windows at stride 1, on maps where it pays.
 bool conv_winograd_takes(const ConvShape *shape);

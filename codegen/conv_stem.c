@@ -14,7 +14,8 @@ enum {
 
 static bool is_stem(const ConvShape *s)
 {
-    return s->block == 1 && s->out_block == TAPS_BLOCK && s->dtype == DT_F32;
+    return s->block == 1 && s->out_block == TAPS_BLOCK && s->tile == 1 &&
+           s->dtype == DT_F32;
 }
 
 bool conv_stem_takes(const ConvShape *s)
@@ -135,7 +136,8 @@ int64_t conv_stem_weights(Lowering *lower, const ConvShape *s, Value value)
     const char *rest =
         arena_printf(lower->arena, "%s: weights", value_label(lower, value));
     StemWeights w = stem_weights(s);
-    Place sums = conv_push_weights(lower, s, &kernel, tasks, value);
+    Place sums = {PLACE_SLAB, buffer_new(lower, type_bytes(&w.space))};
+    conv_push_weights(lower, s, &kernel, tasks, value, sums);
     reorder(lower, &w, sums, w.packed, value_new_buffer(lower, value), w.plain,
             rest);
     return 0;

@@ -311,6 +311,8 @@ LLVMModuleRef emit_kernel(LLVMContextRef context, const Target *target,
         emit_stem(&emit);
     else if (kernel->kind == KERNEL_STEM_WEIGHTS)
         emit_stem_weights(&emit);
+    else if (kernel->kind == KERNEL_TILES)
+        emit_tiles(&emit);
     else if (kernel->kind == KERNEL_WINOGRAD)
         emit_winograd(&emit);
     else if (kernel->kind == KERNEL_WINOGRAD_WEIGHTS)

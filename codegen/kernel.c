@@ -284,6 +284,8 @@ void kernel_seal(Arena *arena, Kernel *kernel)
         taps_text(&text, "stem", &kernel->taps);
     else if (kernel->kind == KERNEL_STEM_WEIGHTS)
         taps_text(&text, "stem weights", &kernel->taps);
+    else if (kernel->kind == KERNEL_TILES)
+        taps_text(&text, "tiles", &kernel->taps);
     else if (kernel->kind == KERNEL_WINOGRAD)
         winograd_text(&text, "winograd", &kernel->winograd);
     else if (kernel->kind == KERNEL_WINOGRAD_WEIGHTS)

@@ -62,6 +62,7 @@ typedef enum KernelKind {
     KERNEL_TAPS_WEIGHTS, // emit_taps_weights.c
     KERNEL_STEM,         // emit_stem.c
     KERNEL_STEM_WEIGHTS, // emit_stem_weights.c
+    KERNEL_TILES,        // emit_tiles.c
     KERNEL_WINOGRAD,     // emit_winograd.c
     KERNEL_WINOGRAD_WEIGHTS,
     KERNEL_WINOGRAD_GRADIENT, // emit_winograd_gradient.c
@@ -79,6 +80,7 @@ typedef struct Kernel {
     KernelPool pool; // KERNEL_POOL; args are the op's inputs, then its output
     KernelTaps taps; // KERNEL_TAPS*, KERNEL_STEM*, whose blocks read are
                      // planes; args are x, weights, y or x, dy, dw
+                     // KERNEL_TILES: args are weights, transposed ones
     KernelWinograd winograd; // KERNEL_WINOGRAD*; args are x, weights, y;
                              // weights, transformed ones; or x, dy, dw
     const char *text;        // canonical form: the key

@@ -6,6 +6,7 @@
 
 #include "codegen/codegen_impl.h"
 #include "ir/base/diag.h"
+#include "ir/image.h"
 
 // ---- buffers and steps ------------------------------------------------------
 
@@ -263,11 +264,14 @@ static int word_index(const char *word, int count, const char *const *words)
 
 static PlanParam plan_param(const Node *node)
 {
+    int64_t tile = node->attrs[PARAM_TILE].i;
+    TensorType type = tile ? weights_plain_type(&node->type) : node->type;
     return (PlanParam){
-        .tensor = plan_tensor(node->attrs[PARAM_NAME].text, &node->type),
+        .tensor = plan_tensor(node->attrs[PARAM_NAME].text, &type),
         .role = word_index(node->attrs[PARAM_ROLE].text, 4, plan_role_words),
         .init = word_index(node->attrs[PARAM_INIT].text, 4, plan_init_words),
-        .scale = node->attrs[PARAM_SCALE].f};
+        .scale = node->attrs[PARAM_SCALE].f,
+        .tile = (int32_t)tile};
 }
 
 void codegen_list_params(const Graph *graph, Plan *plan)

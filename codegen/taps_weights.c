@@ -12,7 +12,8 @@ enum {
     MOST_TILES = 160,
     MOST_SHARE = 8, // blocks
     MIN_SHARE = 2,
-    WANTED_TASKS = 16
+    WANTED_TASKS = 16,
+    CHUNK_PIXELS = 512, // at least, per chunk of images
 };
 
 int64_t taps_shares(int64_t blocks, int64_t share)
@@ -24,6 +25,12 @@ int64_t taps_shares(int64_t blocks, int64_t share)
 static int64_t even_share(int64_t count, int64_t most)
 {
     return ceil_div(count, ceil_div(count, most));
+}
+
+static int64_t chunks_wanted(const KernelTaps *taps, int64_t share)
+{
+    return ceil_div(WANTED_TASKS, taps_shares(taps->in_blocks, share) *
+                                      taps_shares(taps->out_blocks, share));
 }
 
 static void choose_part(KernelTaps *taps)
@@ -38,24 +45,27 @@ static void choose_part(KernelTaps *taps)
     tile->images = max_i64(1, pixels / (rows->count * cols->count));
 }
 
-static void choose_shares(KernelTaps *taps)
+// Small shares make many tasks, but each reads all its blocks of x and dy. The
+// other way to have enough are chunks of images, of which each makes a sum of
+// its own, to be read again.
+static void choose_shares(KernelTaps *taps, int64_t images)
 {
     TapTile *tile = &taps->tile;
     int64_t kernel = taps->rows.taps * taps->cols.taps, share = MOST_SHARE;
+    int64_t pixels = images * taps->rows.count * taps->cols.count;
     while (share > MIN_SHARE && kernel * share * share > MOST_TILES)
         share /= 2;
-    while (share > MIN_SHARE && taps_shares(taps->in_blocks, share) *
-                                        taps_shares(taps->out_blocks, share) <
-                                    WANTED_TASKS)
+    while (share > MIN_SHARE &&
+           chunks_wanted(taps, share) > max_i64(1, pixels / CHUNK_PIXELS))
         share /= 2;
     tile->reads = even_share(taps->in_blocks, share);
     tile->writes = even_share(taps->out_blocks, share);
 }
 
-void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes)
+void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes, int64_t images)
 {
     taps->tile.pixels = taps_weight_channels(vector_bytes);
     taps->tile.blocks = 1;
     choose_part(taps);
-    choose_shares(taps);
+    choose_shares(taps, images);
 }

@@ -19,7 +19,7 @@
 
 static const char MAGIC[8] = {'S', 'I', 'M', 'C', 'C', 'A', 'R', 'T'};
 
-enum { VERSION = 2, SECTION_BYTES = 24 };
+enum { VERSION = 3, SECTION_BYTES = 24 };
 static const uint32_t NO_TEXT = UINT32_MAX;
 static const int64_t FILE_LIMIT = (int64_t)1 << 32;
 
@@ -181,6 +181,7 @@ static void code_param(Codec *codec, PlanParam *param)
     code_i32(codec, &param->role);
     code_i32(codec, &param->init);
     code_f64(codec, &param->scale);
+    code_i32(codec, &param->tile);
 }
 
 static void code_port(Codec *codec, PlanPort *port)
@@ -212,7 +213,7 @@ static void code_ref(Codec *codec, PlanRef *ref)
 static void code_plan(Codec *codec, Plan *plan)
 {
     code_text(codec, &plan->name); // NULL in a phase without evaluation
-    CODE_ARRAY(codec, plan->param_count, plan->params, 36, code_param);
+    CODE_ARRAY(codec, plan->param_count, plan->params, 40, code_param);
     CODE_ARRAY(codec, plan->input_count, plan->inputs, 28, code_port);
     CODE_ARRAY(codec, plan->output_count, plan->outputs, 28, code_port);
     CODE_ARRAY(codec, plan->step_count, plan->steps, 36, code_step);
@@ -404,7 +405,7 @@ static Status check_phase(const ProgramPhase *phase, const char *path)
 {
     if (phase->batch < 1 || phase->views < 1 || phase->steps < 0 ||
         !(phase->epochs >= 0) || phase->source < 0 ||
-        phase->source > SOURCE_LABELED || phase->label_rule < 0 ||
+        phase->source > SOURCE_PARTLY_LABELED || phase->label_rule < 0 ||
         phase->label_rule > LABELS_PER_CLASS || phase->image_height < 0 ||
         phase->image_width < 0 || phase->classes < 0 || !phase->train.name ||
         (phase->eval.step_count > 0 && !phase->eval.name) ||

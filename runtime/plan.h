@@ -51,11 +51,15 @@ typedef enum PlanRole {
 } PlanRole;
 
 // A tensor that lives between steps. Plans of one phase share params by name.
+// Its elements are in row-major order or, weights [o, c, kh, kw] of
+// convolutions that kernels read in tiles, as [o/tile, c/tile, kh, kw, tile c,
+// tile o].
 typedef struct PlanParam {
-    PlanTensor tensor;
-    int32_t role; // PlanRole
-    int32_t init; // PlanInit
+    PlanTensor tensor; // the dims of the rows in either case
+    int32_t role;      // PlanRole
+    int32_t init;      // PlanInit
     double scale;
+    int32_t tile; // side of a tile; 0 = row-major
 } PlanParam;
 
 // Where a named input or output lies in the slab.

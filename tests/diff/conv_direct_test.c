@@ -6,6 +6,7 @@
 #include "codegen/codegen.h"
 #include "ir/build.h"
 #include "ir/eval.h"
+#include "ir/image.h"
 #include "runtime/exec.h"
 #include "tests/compiled.h"
 #include "tests/harness.h"
@@ -78,6 +79,8 @@ static Graph *conv_graph(Arena *arena, const Shape *s)
 {
     Graph *g = graph_new(arena, "conv");
     TensorType wt = type_make(DT_F32, 4, L(s->o, s->c, s->kh, s->kw));
+    if (s->c % 16 == 0)
+        wt = weights_tiled_type(&wt, 16);
     Value x = build_input(g, blocked(s->n, s->c, s->h, s->w), "x");
     Value w = build_param(g, wt, "w", "weight", "constant", 0);
     Value dy = build_input(g, blocked(s->n, s->o, s->oh, s->ow), "dy");
@@ -87,7 +90,7 @@ static Graph *conv_graph(Arena *arena, const Shape *s)
     attrs[CONV_DIMS].ints = (IntList){5, L(s->n, s->c / 16, s->h, s->w, 16)};
     if (s->c % 16 == 0)
         add_node(g, OP_CONV2D_GRAD_X, 2, (Value[]){w, dy}, attrs);
-    attrs[CONV_DIMS].ints = (IntList){4, wt.dims};
+    attrs[CONV_DIMS].ints = (IntList){wt.rank, wt.dims};
     add_node(g, OP_CONV2D_GRAD_W, 2, (Value[]){x, dy}, attrs);
     return g;
 }
