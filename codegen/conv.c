@@ -1,5 +1,7 @@
 // Products, convolutions and windows: which implementation, cut how.
 #include "codegen/conv.h"
+
+#include "codegen/codegen_impl.h"
 #include "codegen/integers.h"
 #include "ir/base/diag.h"
 #include "ir/image.h"
@@ -196,29 +198,34 @@ static bool is_by_weight(const ConvShape *s)
 // A rule of the shape alone: results must not depend on the machine's load.
 typedef struct ConvKernel {
     const char *name;
+    bool strict; // a plain sum of products
     bool (*supports)(const ConvShape *shape);
     int64_t (*lower)(Lowering *lower, const ConvShape *shape, Value value);
 } ConvKernel;
 
 static const ConvKernel conv_kernels[] = {
-    {"blocked, Winograd", conv_winograd_takes, conv_winograd},
-    {"blocked, Winograd, weights", conv_winograd_takes_weights,
+    {"blocked, Winograd", false, conv_winograd_takes, conv_winograd},
+    {"blocked, Winograd, weights", false, conv_winograd_takes_weights,
      conv_winograd_weights},
-    {"blocked, by taps", conv_taps_takes_data, conv_taps_data},
-    {"blocked, by taps, weights", conv_taps_takes_weights, conv_taps_weights},
-    {"planes to blocks", conv_stem_takes, conv_stem},
-    {"planes to blocks, weights", conv_stem_takes_weights, conv_stem_weights},
-    {"im2col and BLAS by image", is_by_image, blas_images},
-    {"im2col and BLAS by weight", is_by_weight, blas_weights},
+    {"blocked, by taps", true, conv_taps_takes_data, conv_taps_data},
+    {"blocked, by taps, weights", true, conv_taps_takes_weights,
+     conv_taps_weights},
+    {"planes to blocks", true, conv_stem_takes, conv_stem},
+    {"planes to blocks, weights", true, conv_stem_takes_weights,
+     conv_stem_weights},
+    {"im2col and BLAS by image", true, is_by_image, blas_images},
+    {"im2col and BLAS by weight", true, is_by_weight, blas_weights},
 };
 
 int64_t lower_conv(Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
     ConvShape shape = conv_shape(lower, node);
+    bool strict = lower->codegen->options.strict;
     int count = sizeof conv_kernels / sizeof *conv_kernels;
     for (int i = 0; i < count; i++)
-        if (conv_kernels[i].supports(&shape))
+        if ((conv_kernels[i].strict || !strict) &&
+            conv_kernels[i].supports(&shape))
             return conv_kernels[i].lower(lower, &shape, value);
     INTERNAL_ERROR("no kernel for %s with blocks of %lld and tiles of %lld",
                    op_info(node->op)->text, (long long)shape.block,

@@ -57,6 +57,7 @@ Status checkpoint_save(const char *path, const Store *store,
         {"images", images},
         {"seed", seed},
         {"program", program},
+        {"strict", info->strict ? "true" : "false"},
         {"finished", info->finished ? "true" : "false"},
         {"tally", info->tally},
         {"result", info->result},
@@ -107,6 +108,8 @@ static bool read_info(const SafeFile *file, CheckpointInfo *info)
     info->step = (int64_t)step;
     info->images = (int64_t)images;
     info->finished = strcmp(finished, "true") == 0;
+    const char *strict = safetensors_meta(file, "strict");
+    info->strict = strict && strcmp(strict, "true") == 0;
     return true;
 }
 
