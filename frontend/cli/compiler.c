@@ -278,6 +278,8 @@ static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
             to->train.name = strdup("");
         if (!to->eval.name)
             to->eval.name = strdup("");
+        if (!to->train.name || !to->eval.name)
+            arena_out_of_memory(1);
     }
     compiler_list_params(compiler, program);
     add_time(compiler, "lower", &start);
