@@ -6,6 +6,7 @@
 //   conv_taps.c, conv_winograd.c  convolutions of blocked tensors -> generated
 //             kernels
 //   memory.c  lifetimes -> offsets in the slab
+//   work.c    arithmetic and bytes of the steps
 //   lower.c   the walk over the graph, and the finished plan
 #ifndef SIMCC_CODEGEN_LOWER_H
 #define SIMCC_CODEGEN_LOWER_H
@@ -53,6 +54,8 @@ typedef struct LowerStep {
     VEC(StepArg) args;
     VEC(int64_t) imms;
     const char *label;
+    Value node;           // what it was made for
+    int64_t flops, bytes; // work.c
 } LowerStep;
 
 typedef struct Members {
@@ -76,6 +79,7 @@ typedef struct Lowering {
     VEC(SlabBuffer) buffers;
     VEC(LowerStep) steps;
     int64_t scratch_bytes;
+    Value current; // the node being lowered: steps are made for it
 } Lowering;
 
 // ---- uses.c -----------------------------------------------------------------
@@ -135,6 +139,11 @@ void lower_pool(Lowering *lower, Value node);
 
 // Decides every buffer's offset; returns the bytes of the slab.
 int64_t memory_plan(Lowering *lower);
+
+// ---- work.c -----------------------------------------------------------------
+
+// Fills flops and bytes of every step.
+void work_count(Lowering *lower);
 
 // ---- lower.c ----------------------------------------------------------------
 
