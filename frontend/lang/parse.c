@@ -204,7 +204,7 @@ static Program *parse(Arena *arena, const Source *source, DiagList *diags,
     for (int i = 0; i < count; i++)
         put_back(&parser, tokens[i]);
     if (lang_yylex_init_extra(&parser, &parser.scanner) != 0)
-        arena_out_of_memory(sizeof parser);
+        INTERNAL_ERROR("no memory for the scanner");
     // A copy, because the scanner writes into what it scans.
     lang_yy_scan_bytes(source->text, (int)source->length, parser.scanner);
     lang_yyparse(&parser);
