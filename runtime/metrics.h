@@ -1,6 +1,6 @@
 // OUT/metrics.jsonl: one JSON object per line, in the order things happened.
 //   {"phase":"pretrain","step":50,"epoch":2.5,"loss":3.1,...,
-//    "images_per_second":410.0}
+//    "images_per_second":410.0,"input_wait":0.002}
 // and, for an evaluation, "test_images" in the place of "epoch".
 #ifndef SIMCC_RUNTIME_METRICS_H
 #define SIMCC_RUNTIME_METRICS_H

@@ -249,6 +249,7 @@ Status watch_line(Watch *watch, const WatchLine *from)
     gather(watch, from, &line);
     TRY(add_monitors(watch, from->step, &line));
     add(&line, "images_per_second", from->images_per_second);
+    add(&line, "input_wait", from->waited / from->seconds);
     TRY(metrics_write(&watch->metrics, from->step, line.count, line.names,
                       line.values));
     TRY(events_write(&watch->events, from->step, line.count, line.names,

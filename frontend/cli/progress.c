@@ -36,7 +36,7 @@ static void describe(const TrainProgress *progress, Text *text)
             text_addf(text, "  %s %.3g", progress->report_names[i],
                       progress->report_values[i]);
     text_addf(text, "  %.0f img/s", progress->images_per_second);
-    if (progress->input_wait > 0.1)
+    if (progress->input_wait > 0.03)
         text_addf(text, "  waiting for input %.0f%%",
                   100 * progress->input_wait);
     text_add(text, "  ");
