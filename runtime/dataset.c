@@ -1,4 +1,4 @@
-#include "runtime/dataset.h"
+#include "runtime/dataset_inside.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -234,8 +234,10 @@ static Status describe(Dataset *dataset, const DataOptions *options)
     group_digits(dataset->splits[SPLIT_TRAIN].count, train);
     group_digits(dataset->splits[SPLIT_TEST].count, test);
     snprintf(text, sizeof text,
-             "%s with %s, %s training images%s and %s test images%s%s",
-             dataset->kind, classes, train, extra, test, where, skips);
+             "%s with %s, %s training image%s%s and %s test image%s%s%s",
+             dataset->kind, classes, train,
+             dataset->splits[SPLIT_TRAIN].count == 1 ? "" : "s", extra, test,
+             dataset->splits[SPLIT_TEST].count == 1 ? "" : "s", where, skips);
     dataset->description = strdup(text);
     return dataset->description ? status_ok() : out_of_memory(dataset);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/dataset.h"
+#include "runtime/dataset_inside.h"
 
 // The picture shrunk to a grid, and the signs of its slopes: a difference
 // hash, one bit for each two neighbours of 9 x 8 grey cells.

@@ -2,7 +2,7 @@
 // then fine) and 32x32 red, green and blue planes.
 #include <stdio.h>
 
-#include "runtime/dataset.h"
+#include "runtime/dataset_inside.h"
 #include "runtime/file.h"
 
 enum { SIDE = 32, PLANES = 3 * SIDE * SIDE, MAX_FILE = 1 << 30 };

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "runtime/dataset.h"
+#include "runtime/dataset_inside.h"
 
 enum { PATH_ROOM = DATASET_PATH };
 

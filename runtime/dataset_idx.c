@@ -10,7 +10,7 @@
 
 #include <zlib.h>
 
-#include "runtime/dataset.h"
+#include "runtime/dataset_inside.h"
 
 enum { PATH_ROOM = 4096, TYPE_U8 = 8, MAX_SIDE = 4096, CHUNK = 1 << 20 };
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "runtime/dataset.h"
+#include "runtime/dataset_inside.h"
 #include "runtime/file.h"
 
 enum { MAX_LIST = 1 << 30, FIELDS = 3 };

@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "runtime/dataset.h"
+#include "runtime/dataset_inside.h"
 #include "runtime/file.h"
 
 // No image of acceptable size is larger, short of padding.

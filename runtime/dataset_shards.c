@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "runtime/dataset.h"
+#include "runtime/dataset_inside.h"
 #include "runtime/tar.h"
 
 typedef struct ShardList {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "runtime/dataset.h"
+#include "runtime/dataset_inside.h"
 #include "runtime/file.h"
 
 enum { SIDE = 96, IMAGE = 3 * SIDE * SIDE, CLASSES = 10, MAX_LABELS = 1 << 24 };

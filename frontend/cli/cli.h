@@ -80,6 +80,8 @@ Status cli_whole(const Cli *cli, OptionId id, int64_t fallback, int64_t least,
                  int64_t most, int64_t *number);
 Status cli_number(const Cli *cli, OptionId id, double fallback, double least,
                   double most, double *number);
+// Bytes: a number and K, M or G, which count in powers of 1024.
+Status cli_bytes(const Cli *cli, OptionId id, int64_t fallback, int64_t *bytes);
 Status cli_dtype(const Cli *cli, DType *dtype);
 
 // ---- talk (talk.c), all on standard error -----------------------------------
@@ -103,6 +105,8 @@ __attribute__((format(printf, 2, 3))) void cli_note(const Cli *cli,
 
 void help_overview(FILE *out);
 void help_command(const Command *command, FILE *out);
+// The commands of two words that begin with this one.
+void help_group(const char *group, FILE *out);
 void help_version(FILE *out);
 
 #define COMMAND(id, ...) CommandFunction command_##id;

@@ -27,6 +27,19 @@ void help_overview(FILE *out)
           out);
 }
 
+void help_group(const char *group, FILE *out)
+{
+    size_t length = strlen(group);
+    fprintf(out, "usage: simcc %s COMMAND [WORD...] [OPTION...]\n\n", group);
+    for (int i = 0; i < command_count; i++)
+        if (strncmp(command_table[i].name, group, length) == 0 &&
+            command_table[i].name[length] == ' ')
+            fprintf(out, "  simcc %s %s\n      %s\n", command_table[i].name,
+                    command_table[i].usage, command_table[i].doc);
+    fprintf(out, "\n`simcc %s COMMAND -h` explains one, with examples.\n",
+            group);
+}
+
 static void print_option(const Option *option, FILE *out)
 {
     char left[64];
@@ -71,7 +84,7 @@ int command_help(Cli *cli)
         return STATUS_OK;
     }
     if (strcmp(name, "data") == 0) {
-        help_overview(stdout);
+        help_group(name, stdout);
         return STATUS_OK;
     }
     Status status = cli_unknown_command(cli, name);

@@ -48,6 +48,9 @@ static Status open_data(Job *job, int min_side)
     const Cli *cli = job->cli;
     DataOptions options = {.seed = job->options.seed, .min_side = min_side};
     TRY(cli_number(cli, OPT_held_out, 0.2, 0, 0.95, &options.test_fraction));
+    TRY(cli_bytes(cli, OPT_cache, 0, &options.cache_bytes));
+    if (cli_has(cli, OPT_cache) && options.cache_bytes == 0)
+        options.cache_bytes = -1;
     if (!cli_has(cli, OPT_data))
         return status_error(STATUS_USAGE,
                             "say where the images are: --data DIR (`simcc "

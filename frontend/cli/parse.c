@@ -138,6 +138,14 @@ static Status find_command(Cli *cli, int *at)
         }
     }
     cli->command = command_by_name(word);
+    const char *next = *at + 1 < cli->argc ? cli->argv[*at + 1] : "";
+    if (!cli->command && strcmp(word, "data") == 0 &&
+        (strcmp(next, "-h") == 0 || strcmp(next, "--help") == 0)) {
+        cli->command = command_by_name("help");
+        cli->words[cli->word_count++] = word;
+        *at += 2;
+        return status_ok();
+    }
     if (!cli->command && strcmp(word, "data") == 0)
         return status_error(STATUS_USAGE,
                             "`simcc data` wants one of: info, check, split, "
@@ -238,6 +246,29 @@ Status cli_number(const Cli *cli, OptionId id, double fallback, double least,
         return status_error(STATUS_USAGE,
                             "--%s wants a number from %g to %g, and got '%s'",
                             option_table[id].name, least, most, text);
+    return status_ok();
+}
+
+Status cli_bytes(const Cli *cli, OptionId id, int64_t fallback, int64_t *bytes)
+{
+    static const char units[] = "KMG";
+    const char *text = cli->values[id], *unit;
+    char *end;
+    *bytes = fallback;
+    if (!text)
+        return status_ok();
+    double number = strtod(text, &end);
+    bool good = end != text;
+    if (good && *end && (unit = strchr(units, toupper(*end))) != NULL) {
+        number *= (double)(1 << 10 * (unit - units + 1));
+        end++;
+    }
+    if (!good || *end || !(number >= 0 && number <= 1e15))
+        return status_error(STATUS_USAGE,
+                            "--%s wants a size such as 512M or 2G, and got "
+                            "'%s'",
+                            option_table[id].name, text);
+    *bytes = (int64_t)number;
     return status_ok();
 }
 

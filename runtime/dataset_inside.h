@@ -1,6 +1,6 @@
 // Inside a data set: what the readers of each format fill in.
-#ifndef SIMCC_RUNTIME_DATASET_H
-#define SIMCC_RUNTIME_DATASET_H
+#ifndef SIMCC_RUNTIME_DATASET_INSIDE_H
+#define SIMCC_RUNTIME_DATASET_INSIDE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
