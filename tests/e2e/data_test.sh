@@ -147,4 +147,49 @@ check "eval: without weights, how to get them" says "trains the phase" \
     "$simcc" eval models/quickstart.net finetune --data "$shapes" \
     --out "$work/single-run"
 
+# One file in a hundred is damaged: four of 400, in four ways.
+"$simcc" data synth "$work/hurt" -q --classes 4 --per-class 100 --size 16
+images=$work/hurt/train
+set -- "$images"/*/
+head -c 300 "${1}00007.png" > "$work/part" && mv "$work/part" "${1}00007.png"
+: > "${2}00011.png"
+echo "no image" > "${3}00013.png"
+printf 'damage' | dd of="${4}00017.png" bs=1 seek=200 conv=notrunc 2> /dev/null
+hurt() {
+    rm -rf "$work/hurt-out"
+    "$simcc" run models/quickstart.net pretrain --data "$work/hurt" \
+        --out "$work/hurt-out" --set filters=4 groups=2 image_size=16 \
+        pretrain.batch=32 pretrain.epochs=2 "$@" > "$work/hurt.log" 2>&1
+}
+# names_once FILE...: each in one line of the log.
+names_once() {
+    for file; do
+        [ "$(grep -c "$file" "$work/hurt.log")" = 1 ] ||
+            { echo "not named once: $file"; cat "$work/hurt.log"; return 1; }
+    done
+}
+check "run: with damaged files to the end" hurt --threads 2
+check "run: each is named once" names_once "${1#"$images/"}00007.png" \
+    "${2#"$images/"}00011.png" "${3#"$images/"}00013.png" \
+    "${4#"$images/"}00017.png"
+mv "$work/hurt-out/pretrain/model.safetensors" "$work/hurt.model"
+check "run: and again on one thread" hurt --threads 1 --cache 0
+check "run: to the same bits" cmp "$work/hurt.model" \
+    "$work/hurt-out/pretrain/model.safetensors"
+
+check "help data: its commands" says "simcc data split DIR" "$simcc" help data
+check "data -h: the same" says "simcc data split DIR" "$simcc" data -h
+check "run: --cache wants a size" says "a size such as 512M or 2G" \
+    "$simcc" run models/quickstart.net --data "$shapes" --out "$work/no" \
+    --cache lots
+check "run: and no other" exits 2 "$simcc" run models/quickstart.net \
+    --data "$shapes" --out "$work/no" --cache 2Q
+
+check "augment: what was drawn" says "view 7: random_crop " \
+    "$simcc" augment models/quickstart.net --data "$shapes" \
+    -o "$work/views.png"
+check "augment: did you mean" says "did you mean pretrain?" \
+    "$simcc" augment models/quickstart.net pretrian --data "$shapes" \
+    -o "$work/views.png"
+
 exit $script_failed

@@ -58,7 +58,7 @@ TEST(list_with_commas)
     Dataset *set = open_good(test_path("s/list.csv"));
     CHECK_TEXT(dataset_description(set),
                "list with 2 classes, 3 training images, 1 of them without a "
-               "label and 1 test images (marked in it)");
+               "label and 1 test image (marked in it)");
     // Numbers go by value, not by bytes.
     CHECK_TEXT(dataset_class_name(set, 0), "9");
     CHECK_TEXT(dataset_class_name(set, 1), "10");
@@ -192,7 +192,7 @@ TEST(shards)
     Dataset *set = open_good(test_path("s"));
     CHECK_TEXT(dataset_description(set),
                "tar shards with 3 classes, 3 training images, 1 of them "
-               "without a label and 1 test images (shards of their own)");
+               "without a label and 1 test image (shards of their own)");
     CHECK_TEXT(dataset_class_name(set, 1), "dog");
     CHECK_TEXT(dataset_class_name(set, 2), "2");
     CHECK_TEXT(dataset_sample_name(set, SPLIT_TRAIN, 0),

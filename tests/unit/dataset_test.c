@@ -75,7 +75,7 @@ TEST(train_and_test_folders)
     CHECK_TEXT(dataset_sample_name(set, SPLIT_TEST, 0), "val/dog/000.png");
     CHECK_TEXT(dataset_description(set),
                "folder with 2 classes, 9 training images, 4 of them without a "
-               "label and 1 test images (val)");
+               "label and 1 test image (val)");
     int64_t *indices, count;
     CHECK(
         dataset_select(set, SOURCE_LABELED, LABELS_ALL, 0, 1, &indices, &count)
