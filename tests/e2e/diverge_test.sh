@@ -9,7 +9,7 @@ optimizer='optimizer sgd(w, g, rate) { w <- w - rate * g }'
 mkdir "$work/data"
 {
     printf '\0\0\10\3\0\0\0\10\0\0\0\20\0\0\0\20'
-    od -An -v -tx1 Makefile README.md | tr -d ' \n' | head -c 2560 |
+    od -An -v -tx1 Makefile README.md | tr -d ' \n' | head -c 1280 |
         tr '0-9a-f' '\001-\020'
     head -c 256 /dev/zero
     od -An -v -tx1 Makefile README.md | tr -d ' \n' | head -c 512 |
