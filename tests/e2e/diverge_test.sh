@@ -62,7 +62,7 @@ phase p(batch = 4, steps = 50) {
 NET
 check "diverge: a poisoned image" diverges black
 check "diverge: names the image" mentions "for the image "
-check "diverge: by its place" mentions "[5]"
+check "diverge: by its place" mentions "train-images/000005"
 check "diverge: and the line" mentions "black.net:"
 
 # The rate is without bounds: the weight is infinite before the loss is.
