@@ -5,6 +5,7 @@
 //   conv.c    products, convolutions, windows -> calls and pool kernels
 //   conv_taps.c, conv_winograd.c  convolutions of blocked tensors -> generated
 //             kernels
+//   rows.c    products that are reduced tile by tile -> calls
 //   memory.c  lifetimes -> offsets in the slab
 //   lower.c   the walk over the graph, and the finished plan
 #ifndef SIMCC_CODEGEN_LOWER_H
@@ -130,6 +131,11 @@ void lower_sum_parts(Lowering *lower, Place parts, Place out, int64_t count,
 int64_t lower_matmul(Lowering *lower, Value node);
 int64_t lower_conv(Lowering *lower, Value node);
 void lower_pool(Lowering *lower, Value node);
+
+// ---- rows.c -----------------------------------------------------------------
+
+// Products of rows with rows that are reduced as they are made.
+void lower_rows(Lowering *lower, Value node);
 
 // ---- memory.c ---------------------------------------------------------------
 
