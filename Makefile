@@ -106,6 +106,12 @@ asan:
 	@$(MAKE) test BUILD=$(BUILD)/asan OPT='-O1 -fno-omit-frame-pointer' \
 	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
 
+## make kill-test: SIGKILL at KILLS=200 random moments, and resume
+kill-test: $(BUILD)/simcc
+	@mkdir -p $(BUILD)/tests
+	@BUILD=$(abspath $(BUILD)) KILLS=$(or $(KILLS),200) \
+	    sh tests/e2e/kill_test.sh
+
 ## make lint: dependency ladder, sizes, table meta-tests, format
 lint:
 	$(call install,$(LINT_PACKAGES))
@@ -158,5 +164,5 @@ clean:
 help:
 	@grep -h '^## ' Makefile | sed 's/^## //'
 
-.PHONY: all test asan lint format demo bench bench-programs clean help
+.PHONY: all test asan kill-test lint format demo bench bench-programs clean help
 .DELETE_ON_ERROR:

@@ -404,7 +404,7 @@ static Status check_phase(const ProgramPhase *phase, const char *path)
 {
     if (phase->batch < 1 || phase->views < 1 || phase->steps < 0 ||
         !(phase->epochs >= 0) || phase->source < 0 ||
-        phase->source > SOURCE_LABELED || phase->label_rule < 0 ||
+        phase->source > SOURCE_PARTLY_LABELED || phase->label_rule < 0 ||
         phase->label_rule > LABELS_PER_CLASS || phase->image_height < 0 ||
         phase->image_width < 0 || phase->classes < 0 || !phase->train.name ||
         (phase->eval.step_count > 0 && !phase->eval.name) ||

@@ -49,6 +49,7 @@ Status checkpoint_save(const char *path, const Store *store,
     snprintf(seed, sizeof seed, "%" PRIu64, info->seed);
     snprintf(program, sizeof program, "%016" PRIx64, info->program);
     SafeMeta metas[] = {
+        {SAFE_CHECKSUM_KEY, SAFE_NO_CHECKSUM},
         {"phase", info->phase},
         {"step", step},
         {"images", images},
@@ -57,6 +58,7 @@ Status checkpoint_save(const char *path, const Store *store,
         {"finished", info->finished ? "true" : "false"},
         {"tally", info->tally},
         {"result", info->result},
+        {"best", info->best},
         {"parameters", info->parameters ? info->parameters : ""},
     };
     return store_save(path, store, true, sizeof metas / sizeof *metas, metas);
@@ -93,6 +95,7 @@ static bool read_info(const SafeFile *file, CheckpointInfo *info)
     if (!copy_meta(file, "phase", info->phase, sizeof info->phase) ||
         !copy_meta(file, "tally", info->tally, sizeof info->tally) ||
         !copy_meta(file, "result", info->result, sizeof info->result) ||
+        !copy_meta(file, "best", info->best, sizeof info->best) ||
         !copy_meta(file, "finished", finished, sizeof finished) ||
         !number_meta(file, "step", 10, &step) || step > INT64_MAX ||
         !number_meta(file, "images", 10, &images) || images > INT64_MAX ||
@@ -109,12 +112,14 @@ Status checkpoint_info(const char *path, CheckpointInfo *info)
 {
     SafeFile *file;
     TRY(safetensors_open(path, &file));
-    bool complete = read_info(file, info);
+    Status status = status_ok();
+    if (!safetensors_meta(file, SAFE_CHECKSUM_KEY) || !read_info(file, info))
+        status =
+            status_error(STATUS_DATA, "%s is not a checkpoint of simcc", path);
+    else
+        status = safetensors_verify(file);
     safetensors_close(file);
-    if (!complete)
-        return status_error(STATUS_DATA, "%s is not a checkpoint of simcc",
-                            path);
-    return status_ok();
+    return status;
 }
 
 // ---- tensors ----------------------------------------------------------------

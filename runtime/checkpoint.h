@@ -21,6 +21,7 @@ typedef struct CheckpointInfo {
     bool finished;                // evaluated too; `result` is complete
     char tally[CHECKPOINT_TEXT];  // train.c's running sums
     char result[CHECKPOINT_TEXT]; // train.c's result, when finished
+    char best[64];                // the best checkpoint so far; see keep.h
 } CheckpointInfo;
 
 // Writes a store's tensors but the frozen ones, and the optimizer's only when
@@ -31,7 +32,8 @@ Status store_save(const char *path, const Store *store, bool slots,
 // Writes weights, state and slots, atomically.
 Status checkpoint_save(const char *path, const Store *store,
                        const CheckpointInfo *info);
-// Reads what the file says about itself only.
+// Reads all of the file, and returns what it says about itself. STATUS_DATA
+// when it is no checkpoint, or not as it was written.
 Status checkpoint_info(const char *path, CheckpointInfo *info);
 // Fills every tensor but the frozen ones; the file must hold all of them with
 // the store's shapes and types.

@@ -146,6 +146,20 @@ void file_abandon(FileWriter *writer)
     release(writer);
 }
 
+Status file_link(const char *from, const char *to)
+{
+    char *temporary = join(to, ".tmp");
+    if (!temporary)
+        return status_error(STATUS_MEMORY, "no memory to name '%s'", to);
+    Status status = status_ok();
+    unlink(temporary);
+    if (link(from, temporary) != 0 || rename(temporary, to) != 0)
+        status = file_error("name", to);
+    unlink(temporary); // still there if both names were one file's already
+    free(temporary);
+    return status.code == STATUS_OK ? sync_parent(to) : status;
+}
+
 Status file_write(const char *path, const void *bytes, int64_t size)
 {
     FileWriter writer;

@@ -27,7 +27,11 @@ Status file_commit(FileWriter *writer);
 // Ends the writer without touching the old file.
 void file_abandon(FileWriter *writer);
 
-// The three in one.
+// Gives the file at `from` the name `to` as well, in place of what had it, all
+// or nothing. STATUS_FAILED, too, where files cannot have two names.
+Status file_link(const char *from, const char *to);
+
+// Begin, put and commit in one.
 Status file_write(const char *path, const void *bytes, int64_t size);
 
 // Reads a regular file of at most `limit` bytes. *bytes is malloc'ed with a

@@ -141,8 +141,11 @@ static Status fill_row(Input *input, Slot *slot, int row)
     }
     Status status = augment_views(input, slot, row, asked, &image);
     image_free(&image);
+    int64_t index = index_at(spec, place);
     slot->labels[row] =
-        (float)dataset_label(spec->data, spec->split, index_at(spec, place));
+        spec->seen && !spec->seen[index]
+            ? -1
+            : (float)dataset_label(spec->data, spec->split, index);
     slot->valid[row] = spec->training || slot->samples[row].epoch == 0;
     return status;
 }

@@ -15,6 +15,8 @@ typedef struct InputSpec {
     DataSplit split;
     const int64_t *indices; // into the split, in data-set order; NULL = all
     int64_t count;          // how many indices
+    const bool *seen;       // by image of the split: is its label seen, or -1
+                            // given? NULL = all are
     const AugmentStep *augment;
     int augment_count;
     int batch, views, height, width;

@@ -69,6 +69,7 @@ Status model_save(const char *path, const Store *store, const ModelInfo *info)
     char steps[32];
     snprintf(steps, sizeof steps, "%" PRId64, info->step);
     SafeMeta metas[] = {
+        {SAFE_CHECKSUM_KEY, SAFE_NO_CHECKSUM},
         {"format", "pt"},
         {"program", info->program},
         {"phase", info->phase},
@@ -112,6 +113,7 @@ static Status open_match(Match *match, const Renames *renames)
 {
     static const Renames none = {0};
     TRY(safetensors_open(match->path, &match->file));
+    TRY(safetensors_verify(match->file));
     int count = safetensors_count(match->file);
     match->entries = calloc((size_t)count + 1, sizeof *match->entries);
     for (int i = 0; match->entries && i < count; i++) {

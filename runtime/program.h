@@ -18,8 +18,9 @@ typedef struct AugmentStep {
 } AugmentStep;
 
 typedef enum PhaseSource {
-    SOURCE_UNLABELED, // every training image, labels unseen
-    SOURCE_LABELED,   // the labelled part of the training images
+    SOURCE_UNLABELED,      // every training image, labels unseen
+    SOURCE_LABELED,        // the labelled part of the training images
+    SOURCE_PARTLY_LABELED, // every training image; -1 where no label is seen
 } PhaseSource;
 
 // How many labels a phase may see.

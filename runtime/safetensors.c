@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,10 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/checksum.h"
 #include "runtime/file.h"
 #include "runtime/json.h"
-
-#define META_KEY "__metadata__"
 
 static const struct DTypeRow {
     const char *name;
@@ -38,8 +38,7 @@ int safe_dtype_bytes(SafeDType dtype)
     return dtypes[dtype].bytes;
 }
 
-// Product of dims and type size; false when it overflows or a dim is negative.
-static bool tensor_bytes(const SafeTensor *tensor, int64_t *bytes)
+bool safe_tensor_bytes(const SafeTensor *tensor, int64_t *bytes)
 {
     *bytes = dtypes[tensor->dtype].bytes;
     for (int i = 0; i < tensor->rank; i++)
@@ -53,166 +52,6 @@ static int compare_names(const void *a, const void *b)
 {
     const SafeTensor *const *x = a, *const *y = b;
     return strcmp((*x)->name, (*y)->name);
-}
-
-// ---- writing ----------------------------------------------------------------
-
-// Larger types first, so that every tensor lies on a multiple of its own size.
-static int compare_for_file(const void *a, const void *b)
-{
-    const SafeTensor *const *x = a, *const *y = b;
-    int wider = dtypes[(*y)->dtype].bytes - dtypes[(*x)->dtype].bytes;
-    return wider ? wider : compare_names(a, b);
-}
-
-static Status check_tensor(const char *path, const SafeTensor *tensor)
-{
-    int64_t bytes;
-    bool writable = tensor->dtype <= SAFE_BOOL || tensor->dtype == SAFE_I64;
-    if (writable && tensor->rank >= 0 && tensor->rank <= SAFE_MAX_RANK &&
-        tensor_bytes(tensor, &bytes) && bytes == tensor->bytes &&
-        strcmp(tensor->name, META_KEY) != 0 &&
-        json_is_utf8(tensor->name, strlen(tensor->name)))
-        return status_ok();
-    return status_error(STATUS_INTERNAL,
-                        "'%s': tensor '%s' has a name, type or size that the "
-                        "format does not allow",
-                        path, tensor->name);
-}
-
-static void put_string(FILE *out, const char *text)
-{
-    putc('"', out);
-    for (; *text; text++) {
-        unsigned char byte = (unsigned char)*text;
-        if (byte == '"' || byte == '\\')
-            fprintf(out, "\\%c", byte);
-        else if (byte < 0x20)
-            fprintf(out, "\\u%04x", byte);
-        else
-            putc(byte, out);
-    }
-    putc('"', out);
-}
-
-static void put_metas(FILE *out, int count, const SafeMeta *metas)
-{
-    fprintf(out, "\"" META_KEY "\":{");
-    for (int i = 0; i < count; i++) {
-        if (i > 0)
-            putc(',', out);
-        put_string(out, metas[i].key);
-        putc(':', out);
-        put_string(out, metas[i].value);
-    }
-    putc('}', out);
-}
-
-static void put_tensor(FILE *out, const SafeTensor *tensor, int64_t offset)
-{
-    put_string(out, tensor->name);
-    fprintf(out, ":{\"dtype\":\"%s\",\"shape\":[", dtypes[tensor->dtype].name);
-    for (int i = 0; i < tensor->rank; i++)
-        fprintf(out, i ? ",%lld" : "%lld", (long long)tensor->dims[i]);
-    fprintf(out, "],\"data_offsets\":[%lld,%lld]}", (long long)offset,
-            (long long)(offset + tensor->bytes));
-}
-
-static void put_header(FILE *out, int count, const SafeTensor *const *sorted,
-                       int meta_count, const SafeMeta *metas)
-{
-    putc('{', out);
-    if (meta_count > 0)
-        put_metas(out, meta_count, metas);
-    int64_t offset = 0;
-    for (int i = 0; i < count; i++) {
-        if (i > 0 || meta_count > 0)
-            putc(',', out);
-        put_tensor(out, sorted[i], offset);
-        offset += sorted[i]->bytes;
-    }
-    putc('}', out);
-    while (ftell(out) % 8 != 0)
-        putc(' ', out);
-}
-
-// The header's text in memory: *text is malloc'ed.
-static Status make_header(const char *path, int count,
-                          const SafeTensor *const *sorted, int meta_count,
-                          const SafeMeta *metas, char **text, size_t *size)
-{
-    FILE *out = open_memstream(text, size);
-    bool good = out != NULL;
-    if (good) {
-        put_header(out, count, sorted, meta_count, metas);
-        good = !ferror(out);
-        good = fclose(out) == 0 && good;
-    }
-    if (!good)
-        return status_error(STATUS_MEMORY, "no memory to write '%s'", path);
-    if (*size > SAFE_HEADER_LIMIT)
-        return status_error(STATUS_INTERNAL, "'%s': header too long", path);
-    return status_ok();
-}
-
-static void put_u64(FileWriter *writer, uint64_t number)
-{
-    unsigned char bytes[8];
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (unsigned char)(number >> 8 * i);
-    file_put(writer, bytes, sizeof bytes);
-}
-
-static Status write_sorted(const char *path, int count,
-                           const SafeTensor *const *sorted, int meta_count,
-                           const SafeMeta *metas)
-{
-    char *header = NULL;
-    size_t size = 0;
-    FileWriter writer;
-    Status status =
-        make_header(path, count, sorted, meta_count, metas, &header, &size);
-    if (status.code == STATUS_OK)
-        status = file_begin(&writer, path);
-    if (status.code == STATUS_OK) {
-        put_u64(&writer, size);
-        file_put(&writer, header, (int64_t)size);
-        for (int i = 0; i < count; i++)
-            file_put(&writer, sorted[i]->data, sorted[i]->bytes);
-        status = file_commit(&writer);
-    }
-    free(header);
-    return status;
-}
-
-static Status check_all(const char *path, int count,
-                        const SafeTensor *const *sorted)
-{
-    for (int i = 0; i < count; i++)
-        TRY(check_tensor(path, sorted[i]));
-    for (int i = 1; i < count; i++)
-        if (strcmp(sorted[i]->name, sorted[i - 1]->name) == 0)
-            return status_error(STATUS_INTERNAL, "'%s': tensor '%s' twice",
-                                path, sorted[i]->name);
-    return status_ok();
-}
-
-Status safetensors_write(const char *path, int count, const SafeTensor *tensors,
-                         int meta_count, const SafeMeta *metas)
-{
-    const SafeTensor **sorted = malloc(((size_t)count + 1) * sizeof *sorted);
-    if (!sorted)
-        return status_error(STATUS_MEMORY, "no memory to write '%s'", path);
-    for (int i = 0; i < count; i++)
-        sorted[i] = &tensors[i];
-    qsort(sorted, (size_t)count, sizeof *sorted, compare_names);
-    Status status = check_all(path, count, sorted);
-    if (status.code == STATUS_OK) {
-        qsort(sorted, (size_t)count, sizeof *sorted, compare_for_file);
-        status = write_sorted(path, count, sorted, meta_count, metas);
-    }
-    free(sorted);
-    return status;
 }
 
 // ---- reading ----------------------------------------------------------------
@@ -341,7 +180,7 @@ static void read_tensor(JsonReader *json, SafeTensor *tensor)
         return;
     if (seen != 7)
         json_fail(json, "tensor without dtype, shape or data_offsets");
-    else if (!tensor_bytes(tensor, &bytes) || bytes != tensor->bytes)
+    else if (!safe_tensor_bytes(tensor, &bytes) || bytes != tensor->bytes)
         json_fail(json, "shape and data_offsets disagree");
 }
 
@@ -350,7 +189,7 @@ static void read_entry(JsonReader *json, SafeFile *file)
     char *name = json_key(json);
     if (!name)
         return;
-    if (strcmp(name, META_KEY) == 0) {
+    if (strcmp(name, SAFE_META_KEY) == 0) {
         free(name);
         read_metas(json, file);
         return;
@@ -584,4 +423,66 @@ Status safetensors_read(const SafeFile *file, const SafeTensor *tensor,
                         void *out)
 {
     return read_at(file, out, tensor->bytes, tensor->offset);
+}
+
+// ---- the checksum -----------------------------------------------------------
+
+enum { DIGITS = sizeof SAFE_NO_CHECKSUM - 1 };
+
+// Adds the header as it was before its checksum was put in; false when the
+// checksum does not stand there as our writer writes it.
+static bool add_header(Checksum *sum, char *text, size_t size,
+                       const char *digits)
+{
+    static const char key[] = "\"" SAFE_CHECKSUM_KEY "\":\"";
+    char *at = memmem(text, size, key, sizeof key - 1);
+    if (!at || strlen(digits) != DIGITS)
+        return false;
+    at += sizeof key - 1;
+    if ((size_t)(text + size - at) < DIGITS || memcmp(at, digits, DIGITS) != 0)
+        return false;
+    memcpy(at, SAFE_NO_CHECKSUM, DIGITS);
+    checksum_add(sum, text, (int64_t)size);
+    return true;
+}
+
+static Status add_data(const SafeFile *file, Checksum *sum, void *buffer,
+                       int64_t room)
+{
+    int64_t end = file->data_start + file->data_bytes;
+    for (int64_t at = file->data_start; at < end; at += room) {
+        int64_t size = end - at < room ? end - at : room;
+        TRY(read_at(file, buffer, size, at));
+        checksum_add(sum, buffer, size);
+    }
+    return status_ok();
+}
+
+Status safetensors_verify(const SafeFile *file)
+{
+    enum { ROOM = 1 << 20 };
+    const char *want = safetensors_meta(file, SAFE_CHECKSUM_KEY);
+    char have[DIGITS + 1];
+    if (!want)
+        return status_ok();
+    int64_t header = file->data_start - 8;
+    char *text = malloc((size_t)(header > ROOM ? header : ROOM));
+    if (!text)
+        return status_error(STATUS_MEMORY, "no memory to read '%s'",
+                            file->path);
+    Checksum sum = checksum_new();
+    Status status = read_at(file, text, header, 8);
+    bool good = status.code == STATUS_OK &&
+                add_header(&sum, text, (size_t)header, want);
+    if (good)
+        status = add_data(file, &sum, text, ROOM);
+    free(text);
+    TRY(status);
+    snprintf(have, sizeof have, "%016" PRIx64, checksum_value(&sum));
+    if (good && strcmp(have, want) == 0)
+        return status_ok();
+    return status_error(STATUS_DATA,
+                        "'%s' is damaged, or was changed by another program: "
+                        "its checksum is not that of its content",
+                        file->path);
 }

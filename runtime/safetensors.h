@@ -2,12 +2,18 @@
 #ifndef SIMCC_RUNTIME_SAFETENSORS_H
 #define SIMCC_RUNTIME_SAFETENSORS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/plan.h"
 #include "runtime/status.h"
 
 enum { SAFE_MAX_RANK = 8, SAFE_HEADER_LIMIT = 100000000 };
+#define SAFE_META_KEY "__metadata__"
+// A file written with this key and value in its metadata has the checksum of
+// its header, as written, and data there instead.
+#define SAFE_CHECKSUM_KEY "checksum"
+#define SAFE_NO_CHECKSUM  "0000000000000000"
 
 // The types this program writes come first and equal PlanDType; files of
 // others may hold the rest, which are listed but not converted.
@@ -48,6 +54,9 @@ typedef struct SafeMeta {
     const char *key, *value;
 } SafeMeta;
 
+// Product of dims and type size; false when it overflows or a dim is negative.
+bool safe_tensor_bytes(const SafeTensor *tensor, int64_t *bytes);
+
 // Writes the file atomically, tensors in the reference writer's order (larger
 // types first, then by name) whatever their order here. Only the first four
 // types and I64. STATUS_FAILED when the file cannot be written, STATUS_INTERNAL
@@ -73,6 +82,10 @@ const SafeTensor *safetensors_find(const SafeFile *file, const char *name);
 const char *safetensors_meta(const SafeFile *file, const char *key);
 int safetensors_meta_count(const SafeFile *file);
 SafeMeta safetensors_meta_at(const SafeFile *file, int index);
+
+// Reads the whole file; STATUS_DATA when it has a checksum that is not that of
+// its content. A file without one passes: other programs write none.
+Status safetensors_verify(const SafeFile *file);
 
 // Copies a tensor's bytes from disk to `out`. Thread-safe.
 Status safetensors_read(const SafeFile *file, const SafeTensor *tensor,

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/checkpoint.h"
 #include "runtime/clock.h"
 #include "runtime/evaluate.h"
 #include "runtime/file.h"
 #include "runtime/input.h"
+#include "runtime/keep.h"
 #include "runtime/metrics.h"
 #include "runtime/philox.h"
 #include "runtime/reports.h"
@@ -30,9 +30,10 @@ typedef struct Run {
     Dataset *data;
     const TrainOptions *options;
     TrainResult *result;
-    char checkpoint_path[RUNDIR_PATH];
+    Keep keep;
+    char checkpoint_path[RUNDIR_PATH]; // to resume from; "" = none
 
-    int64_t *indices; // the training images this phase may use
+    Trainset set; // the training images this phase may use
     int64_t image_count, total_steps, step;
     Store store;
     CodeImage *code;
@@ -47,6 +48,7 @@ typedef struct Run {
     int32_t dtype;         // of all inputs
     double started, saved; // seconds on the clock
     int64_t started_step, saved_step;
+    double saved_loss;        // sum since then
     double told, told_waited; // progress: when, and input wait until then
     int64_t told_step;
     double told_loss; // sum since then
@@ -71,12 +73,8 @@ static Status select_images(Run *run)
 {
     const ProgramPhase *phase = run->phase;
     TRY(trainset_select(phase, run->data, run->options->labels,
-                        run->options->seed, &run->indices, &run->image_count));
-    if (run->image_count < phase->batch)
-        say(run,
-            "the batch of %d is larger than the %" PRId64
-            " training images: a step sees some of them more than once",
-            phase->batch, run->image_count);
+                        run->options->seed, &run->set));
+    run->image_count = run->set.count;
     run->total_steps = sampler_total_steps(phase->steps, phase->epochs,
                                            run->image_count, phase->batch);
     return status_ok();
@@ -91,9 +89,11 @@ static uint64_t program_hash(const Run *run)
     uint64_t hash =
         random_name(run->program->source) * 31 + (uint64_t)run->program->dtype;
     // A phase's own rule is in the source; a list is not.
-    bool listed = run->options->labels && run->phase->source == SOURCE_LABELED;
+    bool listed =
+        run->options->labels && run->phase->source != SOURCE_UNLABELED;
     for (int64_t i = 0; listed && i < run->image_count; i++)
-        hash = hash * 31 + (uint64_t)run->indices[i];
+        if (!run->set.seen || run->set.seen[i])
+            hash = hash * 31 + (uint64_t)run->set.indices[i];
     return hash;
 }
 
@@ -145,9 +145,12 @@ static Status save_checkpoint(Run *run, bool finished)
          !print_result(run->result, info.result, sizeof info.result)))
         return status_error(STATUS_INTERNAL, "a checkpoint's notes are too "
                                              "long");
-    TRY(checkpoint_save(run->checkpoint_path, &run->store, &info));
+    double steps = (double)(run->step - run->saved_step);
+    TRY(keep_save(&run->keep, &run->store, &info,
+                  steps > 0 ? run->saved_loss / steps : NAN));
     run->saved = clock_seconds();
     run->saved_step = run->step;
+    run->saved_loss = 0;
     return status_ok();
 }
 
@@ -180,9 +183,12 @@ static Status resume(Run *run, bool *finished)
 {
     CheckpointInfo info;
     *finished = false;
-    if (!run->options->resume || !file_exists(run->checkpoint_path))
+    if (!run->options->resume)
         return status_ok();
-    TRY(checkpoint_info(run->checkpoint_path, &info));
+    TRY(keep_find(&run->keep, run->checkpoint_path, &info, run->options->warn,
+                  run->options->context));
+    if (!run->checkpoint_path[0])
+        return status_ok();
     TRY(check_same_run(run, &info));
     if (!tally_parse(&run->tally, info.tally))
         return status_error(STATUS_DATA, "%s is damaged: unreadable sums",
@@ -266,7 +272,8 @@ static Status start_input(Run *run)
     InputSpec spec = {
         .data = run->data,
         .split = SPLIT_TRAIN,
-        .indices = run->indices,
+        .indices = run->set.indices,
+        .seen = run->set.seen,
         .count = run->image_count,
         .augment = phase->augment,
         .augment_count = phase->augment_count,
@@ -377,6 +384,7 @@ static Status run_step(Run *run)
     for (int i = 0; i < run->reports.count; i++)
         values[i] = reports_mean(&run->reports, i, NULL);
     TRY(check_finite(run, values[0]));
+    run->saved_loss += values[0];
     tally_add(&run->tally, run->step, run->total_steps, values);
     run->step++;
     if (run->step % metrics_interval(run) == 0 || run->step == run->total_steps)
@@ -392,6 +400,16 @@ static bool must_stop(const Run *run)
            (options->stop_after > 0 && run->step >= options->stop_after);
 }
 
+// A signal asks for a checkpoint once.
+static bool save_is_wanted(const Run *run)
+{
+    volatile sig_atomic_t *save = run->options->save;
+    bool wanted = save && *save;
+    if (wanted)
+        *save = 0;
+    return wanted;
+}
+
 static Status run_steps(Run *run)
 {
     double interval = run->options->checkpoint_seconds > 0
@@ -403,7 +421,7 @@ static Status run_steps(Run *run)
         TRY(run_step(run));
         run->result->stopped = run->step < run->total_steps && must_stop(run);
         if (run->result->stopped || run->step == run->total_steps ||
-            clock_seconds() - run->saved >= interval)
+            save_is_wanted(run) || clock_seconds() - run->saved >= interval)
             TRY(save_checkpoint(run, false));
     }
     return status_ok();
@@ -497,8 +515,7 @@ static Status run_phase(Run *run)
     bool finished;
     TRY(select_images(run));
     TRY(rundir_create(options->out, run->phase->name));
-    TRY(rundir_path(options->out, run->phase->name, "checkpoint.safetensors",
-                    run->checkpoint_path));
+    TRY(keep_open(&run->keep, options->out, run->phase->name, options->keep));
     TRY(resume(run, &finished));
     if (finished) {
         fill_result(run);
@@ -528,7 +545,7 @@ static void close_run(Run *run)
     pool_free(run->pool);
     store_free(&run->store);
     metrics_close(&run->metrics);
-    free(run->indices);
+    trainset_free(&run->set);
 }
 
 Status train_phase(const Program *program, int phase, Dataset *data,

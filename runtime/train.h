@@ -46,12 +46,17 @@ typedef struct TrainOptions {
     // their names; NULL = none.
     const char *init, *init_map;
     double checkpoint_seconds; // between checkpoints inside a phase; 0 = 60
+    int keep; // checkpoints of a phase, the newest included; 0 = KEEP_DEFAULT
     int64_t stop_after; // stop after that many steps in all (tests); 0 = never
     // Set by a signal handler: finish the step, save, return. May be NULL.
     const volatile sig_atomic_t *stop;
+    // Set by a signal handler: save after the step and go on; it is then
+    // cleared. May be NULL.
+    volatile sig_atomic_t *save;
     // Progress and warnings; called from the training thread.
     void (*progress)(void *context, const TrainProgress *progress);
     void (*message)(void *context, const char *text);
+    void (*warn)(void *context, const char *text);
     // Lines that explain the failure about to be returned.
     void (*explain)(void *context, const char *text);
     void *context;

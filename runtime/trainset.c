@@ -32,8 +32,7 @@ Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data)
 static Status check_amount(const ProgramPhase *phase, const Dataset *data)
 {
     int classes = dataset_classes(data);
-    if (phase->source != SOURCE_LABELED ||
-        phase->label_rule != LABELS_PER_CLASS)
+    if (phase->label_rule != LABELS_PER_CLASS)
         return status_ok();
     int64_t *counts = calloc((size_t)classes, sizeof *counts);
     if (!counts)
@@ -60,7 +59,7 @@ static Status check_amount(const ProgramPhase *phase, const Dataset *data)
 static Status check_labels(const ProgramPhase *phase, const Dataset *data,
                            const int64_t *indices, int64_t count)
 {
-    if (phase->source != SOURCE_LABELED || !phase->classes)
+    if (!phase->classes)
         return status_ok();
     for (int64_t i = 0; i < count; i++) {
         int64_t index = indices[i];
@@ -74,24 +73,82 @@ static Status check_labels(const ProgramPhase *phase, const Dataset *data,
     return status_ok();
 }
 
-Status trainset_select(const ProgramPhase *phase, const Dataset *data,
-                       const char *labels, uint64_t seed, int64_t **indices,
-                       int64_t *count)
+// The images of which labels are seen.
+static Status select_labelled(const ProgramPhase *phase, const Dataset *data,
+                              const char *labels, uint64_t seed, Trainset *set)
 {
-    TRY(trainset_check_classes(phase, data));
-    if (labels && phase->source == SOURCE_LABELED) {
-        TRY(dataset_select_listed(data, labels, indices, count));
-        return check_labels(phase, data, *indices, *count);
+    if (labels) {
+        TRY(dataset_select_listed(data, labels, &set->indices, &set->count));
+    } else {
+        TRY(check_amount(phase, data));
+        TRY(dataset_select(data, SOURCE_LABELED, (LabelRule)phase->label_rule,
+                           phase->label_amount, seed, &set->indices,
+                           &set->count));
     }
-    TRY(check_amount(phase, data));
-    TRY(dataset_select(data, (PhaseSource)phase->source,
-                       (LabelRule)phase->label_rule, phase->label_amount, seed,
-                       indices, count));
-    if (*count == 0)
+    return check_labels(phase, data, set->indices, set->count);
+}
+
+// All images, and which of them show their labels.
+static Status select_partly(const ProgramPhase *phase, const Dataset *data,
+                            const char *labels, uint64_t seed, Trainset *set)
+{
+    Trainset labelled = {0};
+    Status status = status_ok();
+    set->seen =
+        calloc((size_t)dataset_count(data, SPLIT_TRAIN) + 1, sizeof *set->seen);
+    if (!set->seen)
+        return status_error(STATUS_MEMORY, "no memory to choose labels");
+    if (dataset_classes(data))
+        status = select_labelled(phase, data, labels, seed, &labelled);
+    for (int64_t i = 0; status.code == STATUS_OK && i < labelled.count; i++)
+        set->seen[labelled.indices[i]] = true;
+    trainset_free(&labelled);
+    TRY(status);
+    return dataset_select(data, SOURCE_UNLABELED, LABELS_ALL, 0, seed,
+                          &set->indices, &set->count);
+}
+
+static Status check_count(const ProgramPhase *phase, const Trainset *set)
+{
+    if (set->count == 0)
         return status_error(STATUS_DATA,
                             "there are no images to train phase %s on",
                             phase->name);
-    return check_labels(phase, data, *indices, *count);
+    if (set->count < phase->batch)
+        return status_error(
+            STATUS_DATA,
+            "phase %s takes batches of %d images, and has "
+            "%" PRId64 " to train on: --set %s.batch=%" PRId64 ", or less",
+            phase->name, phase->batch, set->count, phase->name, set->count);
+    return status_ok();
+}
+
+Status trainset_select(const ProgramPhase *phase, const Dataset *data,
+                       const char *labels, uint64_t seed, Trainset *set)
+{
+    Status status = trainset_check_classes(phase, data);
+    *set = (Trainset){0};
+    if (status.code != STATUS_OK)
+        return status;
+    if (phase->source == SOURCE_LABELED)
+        status = select_labelled(phase, data, labels, seed, set);
+    else if (phase->source == SOURCE_PARTLY_LABELED)
+        status = select_partly(phase, data, labels, seed, set);
+    else
+        status = dataset_select(data, SOURCE_UNLABELED, LABELS_ALL, 0, seed,
+                                &set->indices, &set->count);
+    if (status.code == STATUS_OK)
+        status = check_count(phase, set);
+    if (status.code != STATUS_OK)
+        trainset_free(set);
+    return status;
+}
+
+void trainset_free(Trainset *set)
+{
+    free(set->indices);
+    free(set->seen);
+    *set = (Trainset){0};
 }
 
 char *trainset_class_lines(const ProgramPhase *phase, const Dataset *data)

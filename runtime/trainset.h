@@ -8,14 +8,22 @@
 // classes and not the same number.
 Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data);
 
-// The training indices the phase may use, as dataset_select. STATUS_DATA when
-// there are none, a class has fewer images than the phase wants labels of, or
-// a label is outside the program's classes. `labels` names a file for
+// What a phase trains on.
+typedef struct Trainset {
+    int64_t *indices; // [count], of training images, ascending
+    int64_t count;
+    bool *seen; // by training image: may its label be seen? NULL = all may
+} Trainset;
+
+// Chooses the training images of a phase. STATUS_DATA when there are none or
+// fewer than a batch, a class has fewer than the phase wants labels of, or a
+// label is outside the program's classes. `labels` names a file for
 // dataset_select_listed, which then takes the place of the phase's own rule if
-// the phase has labels; NULL = none.
+// the phase has labels; NULL = none. A partly labelled phase takes data
+// without classes, too. The set is freed by trainset_free.
 Status trainset_select(const ProgramPhase *phase, const Dataset *data,
-                       const char *labels, uint64_t seed, int64_t **indices,
-                       int64_t *count);
+                       const char *labels, uint64_t seed, Trainset *set);
+void trainset_free(Trainset *set);
 
 // The names of a phase's classes, a line each: malloc'ed. NULL when the phase
 // has none, or a name is no line of UTF-8.

@@ -9,6 +9,7 @@
 #include "frontend/cli/progress.h"
 #include "runtime/file.h"
 #include "runtime/input.h"
+#include "runtime/keep.h"
 #include "runtime/model.h"
 
 // ---- data -------------------------------------------------------------------
@@ -166,13 +167,15 @@ static Status read_options(Job *job)
 {
     const Cli *cli = job->cli;
     TrainOptions *options = &job->options;
-    int64_t seed, threads;
+    int64_t seed, threads, keep;
     TRY(cli_whole(cli, OPT_seed, 0, 0, INT64_MAX, &seed));
     TRY(cli_whole(cli, OPT_threads, 0, 1, 1024, &threads));
     TRY(cli_whole(cli, OPT_stop_after, 0, 1, INT64_MAX, &options->stop_after));
     TRY(cli_number(cli, OPT_save_every, 60, 0.001, 1e9,
                    &options->checkpoint_seconds));
+    TRY(cli_whole(cli, OPT_keep, KEEP_DEFAULT, 1, 1000, &keep));
     options->seed = (uint64_t)seed;
+    options->keep = (int)keep;
     options->threads = (int)threads;
     options->out = cli->values[OPT_out];
     options->labels = cli->values[OPT_labels];
@@ -184,6 +187,7 @@ static Status read_options(Job *job)
                             "--init-map renames the weights of --init");
     options->progress = progress_tell;
     options->message = progress_message;
+    options->warn = progress_warn;
     options->explain = progress_explain;
     options->context = job;
     return status_ok();

@@ -60,6 +60,18 @@ static LabelRule label_rule(LabelAmount amount)
     }
 }
 
+static PhaseSource image_source(ImageSource images)
+{
+    switch (images) {
+    case IMAGES_LABELED:
+        return SOURCE_LABELED;
+    case IMAGES_PARTLY_LABELED:
+        return SOURCE_PARTLY_LABELED;
+    default:
+        return SOURCE_UNLABELED;
+    }
+}
+
 static void fill_phase(ProgramPhase *to, const ExperimentPhase *from)
 {
     to->name = new_text(from->name);
@@ -71,7 +83,7 @@ static void fill_phase(ProgramPhase *to, const ExperimentPhase *from)
     to->views = from->views;
     to->epochs = from->epochs;
     to->steps = from->steps;
-    to->source = from->labeled ? SOURCE_LABELED : SOURCE_UNLABELED;
+    to->source = image_source(from->source);
     to->label_rule = label_rule(from->amount_rule);
     to->label_amount = from->amount;
     to->augment_count = from->augment.count;

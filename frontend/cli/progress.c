@@ -82,6 +82,13 @@ void progress_message(void *context, const char *text)
     cli_note(job->cli, "%s", text);
 }
 
+void progress_warn(void *context, const char *text)
+{
+    Job *job = context;
+    job_clear_line(job);
+    cli_warn(job->cli, text);
+}
+
 void progress_explain(void *context, const char *text)
 {
     job_clear_line(context);

@@ -8,25 +8,42 @@
 
 #include "frontend/cli/job.h"
 #include "runtime/evaluate.h"
-#include "runtime/file.h"
+#include "runtime/keep.h"
 
 // ---- signals ----------------------------------------------------------------
 
-static volatile sig_atomic_t caught_signal;
+static volatile sig_atomic_t caught_signal, wanted_save;
 
-static void catch_signal(int number)
+// The first SIGINT or SIGTERM lets the step finish and saves; a second one, of
+// either kind, ends the process at once.
+static void catch_end(int number)
 {
+    if (caught_signal) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
     caught_signal = number;
 }
 
-// The first SIGINT or SIGTERM lets the step finish and saves; a second one
-// ends the process at once.
-static void watch_signals(void)
+static void catch_save(int number)
 {
-    struct sigaction action = {.sa_handler = catch_signal,
-                               .sa_flags = (int)SA_RESETHAND | SA_RESTART};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    wanted_save = number;
+}
+
+static void watch(int number, void (*handler)(int number))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    sigaction(number, &action, NULL);
+}
+
+// Before there is anything to save, the first signal ends the process as ever.
+static void watch_signals(Job *job)
+{
+    job->options.stop = &caught_signal;
+    job->options.save = &wanted_save;
+    watch(SIGINT, catch_end);
+    watch(SIGTERM, catch_end);
+    watch(SIGUSR1, catch_save);
 }
 
 // ---- the run directory ------------------------------------------------------
@@ -80,11 +97,11 @@ static Status note_command(const Job *job)
 // Hours of training are not overwritten by accident.
 static Status check_not_there(const Job *job, const char *phase)
 {
-    char path[RUNDIR_PATH];
+    Keep keep;
     const Cli *cli = job->cli;
-    TRY(rundir_path(job->options.out, phase, "checkpoint.safetensors", path));
+    TRY(keep_open(&keep, job->options.out, phase, 0));
     if (cli_has(cli, OPT_resume) || cli_has(cli, OPT_force) ||
-        !file_exists(path))
+        !keep_exists(&keep))
         return status_ok();
     return status_error(STATUS_FAILED,
                         "%s holds phase %s already: --resume goes on with it, "
@@ -196,8 +213,7 @@ int command_run(Cli *cli)
         return cli_fail(cli, &status);
     }
     int code = job_open(&job, cli);
-    watch_signals();
-    job.options.stop = &caught_signal;
+    watch_signals(&job);
     if (code == STATUS_OK)
         code = run_phases(&job);
     job_close(&job);

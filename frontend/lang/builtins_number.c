@@ -222,7 +222,7 @@ Datum builtin_uniform(Sema *s, const Call *call)
     return make_init(s, call);
 }
 
-Datum builtin_labeled(Sema *s, const Call *call)
+static Datum make_source(Sema *s, const Call *call, ImageSource images)
 {
     Datum amount = call->args[0];
     if (amount.kind == DATUM_ABSENT)
@@ -232,15 +232,26 @@ Datum builtin_labeled(Sema *s, const Call *call)
     bool number = amount.kind == DATUM_INT && amount.whole > 0;
     if (!share && !number && amount.kind != DATUM_ALL)
         return sema_fail(s, call->exprs[0]->pos,
-                         "labeled(amount): `all`, a share such as 1%% or 0.1, "
+                         "%s(amount): `all`, a share such as 1%% or 0.1, "
                          "or a number of images a class, not %s",
+                         call->name,
                          datum_describe(s->arena, amount, s->build.graph));
     DataSource *source = ARENA_NEW(s->arena, DataSource);
-    source->labeled = true;
+    source->images = images;
     source->views = 1;
     source->amount = ARENA_NEW(s->arena, Datum);
     *source->amount = amount;
     return (Datum){.kind = DATUM_SOURCE, .source = source};
+}
+
+Datum builtin_labeled(Sema *s, const Call *call)
+{
+    return make_source(s, call, IMAGES_LABELED);
+}
+
+Datum builtin_partly_labeled(Sema *s, const Call *call)
+{
+    return make_source(s, call, IMAGES_PARTLY_LABELED);
 }
 
 // ---- tables -----------------------------------------------------------------

@@ -30,6 +30,12 @@ typedef struct ExperimentAugment {
     const double *args;
 } ExperimentAugment;
 
+typedef enum ImageSource {
+    IMAGES_UNLABELED,      // all of them, labels unseen
+    IMAGES_LABELED,        // those with labels
+    IMAGES_PARTLY_LABELED, // all of them, labels where they are seen, else -1
+} ImageSource;
+
 typedef enum LabelAmount {
     AMOUNT_ALL,
     AMOUNT_FRACTION,
@@ -46,8 +52,8 @@ typedef struct ExperimentPhase {
     int batch, views;
     double epochs;
     int64_t steps;
-    bool labeled; // source is labeled(...), else unlabeled
-    LabelAmount amount_rule;
+    ImageSource source;
+    LabelAmount amount_rule; // of the labels seen
     double amount;
     VEC(ExperimentAugment) augment;
     VEC(ExperimentAugment) evaluate;

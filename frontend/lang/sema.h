@@ -173,6 +173,7 @@ struct Phase {
     PhaseState state;
     VEC(Option) options;
     Phase *from, *teacher;
+    WordList renamed; // phases of its header that --set replaced
     ExperimentPhase *out;
     Datum input;               // the DATUM_SOURCE of its input
     VEC(Variable *) variables; // of its train graph

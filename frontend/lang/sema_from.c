@@ -102,23 +102,38 @@ void from_check(Sema *s, const Phase *phase)
         sema_fail(s, item->from.pos,
                   "nothing is taken over from `%s`: no "
                   "weight has the same name in both",
-                  item->from.text);
+                  phase->from->item->name.text);
+}
+
+// The phase a header names, or the one that --set PHASE.`clause` puts in its
+// place.
+static Word chosen_phase(Sema *s, Phase *phase, Word written,
+                         const char *clause)
+{
+    const Setting *setting =
+        written.text ? setting_find(s, phase->item->name.text, clause) : NULL;
+    if (!setting)
+        return written;
+    vec_push(s->arena, &phase->renamed, ((Word){setting->value, written.pos}));
+    return (Word){setting->value, written.pos};
 }
 
 void from_resolve(Sema *s, Phase *phase)
 {
     const PhaseItem *item = phase->item;
     ExperimentPhase *out = phase->out;
-    out->from = item->from.text;
+    Word from = item->from, teacher;
+    if (!item->from_file)
+        from = chosen_phase(s, phase, item->from, "from");
+    teacher = chosen_phase(s, phase, item->teacher, item->teacher_name.text);
+    out->from = from.text;
     out->from_only = join_words(s, item->only);
     out->from_except = join_words(s, item->except);
-    out->teacher = item->teacher.text;
-    if (item->from.text && !item->from_file)
-        phase->from =
-            find_phase(s, phase, item->from, "what a phase starts from");
-    if (item->teacher.text)
-        phase->teacher =
-            find_phase(s, phase, item->teacher, "a phase's teacher");
+    out->teacher = teacher.text;
+    if (from.text && !item->from_file)
+        phase->from = find_phase(s, phase, from, "what a phase starts from");
+    if (teacher.text)
+        phase->teacher = find_phase(s, phase, teacher, "a phase's teacher");
     if (!item->from.text && (item->only || item->except))
         sema_fail(s, item->name.pos,
                   "`only` and `except` go with `from`; phase `%s` starts "

@@ -112,8 +112,8 @@ static bool eval_clauses(Sema *s, const Stmt *stmt, ExperimentPhase *out)
 static void set_source(Sema *s, ExperimentPhase *out, const DataSource *source)
 {
     out->views = (int)source->views;
-    out->labeled = source->labeled;
-    if (!source->labeled)
+    out->source = source->images;
+    if (source->images == IMAGES_UNLABELED)
         return;
     Datum amount = *source->amount;
     out->amount_rule = amount.kind == DATUM_ALL     ? AMOUNT_ALL
@@ -160,8 +160,8 @@ static bool check_input(Sema *s, const Stmt *stmt, Datum source)
     if (source.kind != DATUM_SOURCE) {
         if (source.kind != DATUM_POISON)
             sema_fail(s, stmt->value->pos,
-                      "an input comes from `unlabeled` or `labeled(amount)`, "
-                      "not from %s",
+                      "an input comes from `unlabeled`, `labeled(amount)` or "
+                      "`partly_labeled(amount)`, not from %s",
                       datum_describe(s->arena, source, s->build.graph));
         return false;
     }
@@ -185,7 +185,7 @@ void exec_input(Sema *s, const Stmt *stmt)
         return;
     s->build.phase->input = source;
     set_source(s, out, source.source);
-    if (out->labeled || names->count > 1)
+    if (out->source == IMAGES_LABELED || names->count > 1)
         set_classes(s, stmt, out);
     int64_t rows = out->batch / s->options->ranks;
     int64_t dims[] = {rows * out->views, 3, out->image_height,
@@ -195,7 +195,8 @@ void exec_input(Sema *s, const Stmt *stmt)
     if (names->count < 2)
         return;
     Datum labels = add_input(s, stmt, "labels", 1, &rows);
-    if (!out->labeled && s->build.training && labels.kind == DATUM_TENSOR)
+    if (out->source == IMAGES_UNLABELED && s->build.training &&
+        labels.kind == DATUM_TENSOR)
         s->build.hidden_labels = labels.tensor;
     frame_bind(s, s->frame, names->at[1].text, labels, names->at[1].pos);
 }

@@ -320,7 +320,8 @@ static bool check_hidden(Sema *s, const bool *hidden)
         if (hidden[s->build.losses.at[i].value]) {
             sema_fail(s, s->build.losses.at[i].pos,
                       "the loss depends on labels, but the images are "
-                      "`unlabeled`; take them from labeled(amount)");
+                      "`unlabeled`; take them from labeled(amount) or "
+                      "partly_labeled(amount)");
             return false;
         }
     for (int i = 0; i < s->build.order.count; i++) {
@@ -473,6 +474,28 @@ static void export_phase(Sema *s, Phase *phase)
     from_resolve(s, phase);
 }
 
+static bool reads_labels(const Graph *graph)
+{
+    for (int i = 0; graph && i < graph->nodes.count; i++) {
+        const Node *node = &graph->nodes.at[i];
+        for (int k = 0; k < node->input_count; k++) {
+            const Node *input = graph_node(graph, node->inputs[k]);
+            if (input->op == OP_INPUT &&
+                strcmp(input->attrs[INPUT_NAME].text, "labels") == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+// How many classes there are matters to a phase that reads labels.
+static void forget_classes(ExperimentPhase *out)
+{
+    if (out->source != IMAGES_LABELED && !reads_labels(out->train) &&
+        !reads_labels(out->eval))
+        out->classes = 0;
+}
+
 static void elaborate_phase(Sema *s, Phase *phase)
 {
     int failures = s->failures;
@@ -490,6 +513,7 @@ static void elaborate_phase(Sema *s, Phase *phase)
     frame_pop(s);
     if (ok && build_eval(s, phase) && value_build(s, phase))
         from_check(s, phase);
+    forget_classes(phase->out);
     if (s->failures == failures)
         phase->state = PHASE_DONE;
 }

@@ -35,6 +35,11 @@ static void add_edit(Sema *s, EditList *edits, Span span, const char *text)
     }
 }
 
+static Span word_span(SourcePos pos)
+{
+    return (Span){pos.line, pos.column, pos.line, pos.end_column};
+}
+
 static EditList collect_edits(Sema *s, const Module *module)
 {
     EditList edits = {0};
@@ -49,6 +54,10 @@ static EditList collect_edits(Sema *s, const Module *module)
     }
     for (int i = 0; i < s->phases.count; i++) {
         const Phase *phase = s->phases.at[i];
+        for (int k = 0; phase->module == module && k < phase->renamed.count;
+             k++)
+            add_edit(s, &edits, word_span(phase->renamed.at[k].pos),
+                     phase->renamed.at[k].text);
         for (int k = 0; phase->module == module && k < phase->options.count;
              k++)
             if (phase->options.at[k].value.kind != DATUM_TENSOR)

@@ -89,13 +89,22 @@ static Datum stop_gradients(Sema *s, const Site *site, Datum x)
     return (Datum){.kind = DATUM_LIST, .list = list};
 }
 
+static const Stmt *input_in(const StmtList *body)
+{
+    for (int i = 0; body && i < body->count; i++) {
+        const Stmt *stmt = body->at[i], *found = input_in(stmt->body);
+        if (stmt->kind == STMT_INPUT)
+            return stmt;
+        found = found ? found : input_in(stmt->other);
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
 const Stmt *input_of(const Phase *phase)
 {
-    const StmtList *body = phase->item->body;
-    for (int i = 0; i < body->count; i++)
-        if (body->at[i]->kind == STMT_INPUT)
-            return body->at[i];
-    return NULL;
+    return input_in(phase->item->body);
 }
 
 static Datum fail_name(Sema *s, const Expr *expr, const Phase *teacher,

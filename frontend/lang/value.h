@@ -4,7 +4,7 @@
 #define SIMCC_FRONTEND_LANG_VALUE_H
 
 #include "frontend/lang/ast.h"
-#include "ir/graph.h"
+#include "frontend/lang/experiment.h"
 
 typedef enum DatumKind {
     DATUM_POISON, // an error was reported; whatever it touches is poison too
@@ -45,9 +45,9 @@ typedef struct Init {
 } Init;
 
 typedef struct DataSource {
-    bool labeled;
+    ImageSource images;
     int64_t views;
-    Datum *amount; // labeled: DATUM_ALL, a fraction or a count
+    Datum *amount; // of labels: DATUM_ALL, a fraction or a count
 } DataSource;
 
 struct Datum {

@@ -1,6 +1,7 @@
 // The models of models/lib against PyTorch in double precision: the vectors
 // beside tests/reference/*.net were written by make_vectors.py there. Each case
-// runs twice: through the oracle, and compiled for f64 through every pass.
+// runs twice: through the oracle, and compiled for f64 through every pass. The
+// three trainings of the method run in f32, too, against their f64 weights.
 
 #include <stdlib.h>
 
@@ -26,7 +27,7 @@ typedef struct ExpectedChange {
 } ExpectedChange;
 
 typedef struct Vectors {
-    int steps, classes, output_count, change_count;
+    int steps, classes, first_label, output_count, change_count;
     ExpectedOutput outputs[MAX_OUTPUTS];
     ExpectedChange changes[MAX_CHANGES];
 } Vectors;
@@ -51,7 +52,8 @@ static Vectors *read_vectors(const char *path)
                  sscanf(line, "change %79s %lf %lf", c->name, &c->norm,
                         &c->product) == 3)
             v->change_count++;
-        else if (sscanf(line, "steps %d", &v->steps) != 1)
+        else if (sscanf(line, "steps %d", &v->steps) != 1 &&
+                 sscanf(line, "first_label %d", &v->first_label) != 1)
             CHECK_INT(sscanf(line, "classes %d", &v->classes), 1);
     }
     fclose(file);
@@ -80,6 +82,16 @@ static bool ends_with(const char *text, const char *end)
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
+// Has it a starting value of this test's? A teacher's statistics and weights
+// have one role.
+static bool is_weight(const Node *node)
+{
+    const char *role = node->attrs[PARAM_ROLE].text;
+    return strcmp(role, "weight") == 0 ||
+           (strcmp(role, "frozen") == 0 &&
+            !strstr(node->attrs[PARAM_NAME].text, ".running_"));
+}
+
 // The weights' starting values; running state and slots start as the program
 // says.
 static void fill_param(const Node *node, double *data)
@@ -87,7 +99,7 @@ static void fill_param(const Node *node, double *data)
     const char *name = node->attrs[PARAM_NAME].text;
     int64_t count = type_elements(&node->type);
     double amplitude = 0, base = 0;
-    if (strcmp(node->attrs[PARAM_ROLE].text, "weight") != 0) {
+    if (!is_weight(node)) {
         base = node->attrs[PARAM_SCALE].f;
     } else if (ends_with(name, ".bias")) {
         amplitude = 0.1;
@@ -111,7 +123,7 @@ static void fill_input(const Node *node, int step, const Vectors *v,
         if (strcmp(name, "images") == 0)
             data[i] = (2 * u - 1 + 1) / 2;
         else if (strcmp(name, "labels") == 0)
-            data[i] = floor(u * v->classes);
+            data[i] = floor(u * (v->classes - v->first_label)) + v->first_label;
         else if (strcmp(name, "step") == 0)
             data[i] = step;
         else
@@ -213,27 +225,89 @@ static void run_oracle(Arena *arena, const Graph *graph, const Vectors *v)
     }
 }
 
-static void run_steps(const Graph *graph, const Plan *plan, Executor *executor,
-                      const Vectors *v)
+// ---- compiled ---------------------------------------------------------------
+
+// A tensor after the last step.
+typedef struct Trained {
+    const char *name;
+    int64_t count;
+    double *before, *data;
+} Trained;
+typedef VEC(Trained) TrainedList;
+
+// `data` as the executor has it.
+static void put_numbers(void *to, DType dtype, const double *data,
+                        int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (dtype == DT_F64)
+            ((double *)to)[i] = data[i];
+        else
+            ((float *)to)[i] = (float)data[i];
+}
+
+static void get_numbers(double *to, DType dtype, const void *data,
+                        int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        to[i] = dtype == DT_F64 ? ((const double *)data)[i]
+                                : (double)((const float *)data)[i];
+}
+
+static void feed(Arena *arena, const Graph *graph, Executor *executor, int step,
+                 const Vectors *v)
+{
+    for (Value i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph_node(graph, i);
+        if (node->op != OP_INPUT)
+            continue;
+        int64_t count = type_elements(&node->type);
+        double *data = ARENA_ARRAY(arena, double, count);
+        fill_input(node, step, v, data);
+        put_numbers(executor_input(executor, node->attrs[INPUT_NAME].text),
+                    node->type.dtype, data, count);
+    }
+}
+
+// All steps; the outputs of f64 are held against the vectors.
+static void run_steps(Arena *arena, const Graph *graph, const Plan *plan,
+                      Executor *executor, const Vectors *v)
 {
     for (int step = 0; step < v->steps; step++) {
-        for (Value i = 0; i < graph->nodes.count; i++) {
-            const Node *node = graph_node(graph, i);
-            if (node->op == OP_INPUT)
-                fill_input(
-                    node, step, v,
-                    executor_input(executor, node->attrs[INPUT_NAME].text));
-        }
+        feed(arena, graph, executor, step, v);
         executor_run(executor);
         for (int i = 0; i < plan->output_count; i++) {
-            const char *name = plan->outputs[i].tensor.name;
-            const double *value = executor_output(executor, name);
-            check_output(v, step, name, *value);
+            const PlanTensor *output = &plan->outputs[i].tensor;
+            const void *value = executor_output(executor, output->name);
+            if (output->dtype == PLAN_F64)
+                check_output(v, step, output->name, *(const double *)value);
         }
     }
 }
 
-static void run_compiled(Arena *arena, Graph *graph, const Vectors *v)
+// Fills the store, and lists the tensors whose training matters.
+static TrainedList fill_store(Arena *arena, const Graph *graph, Store *store)
+{
+    TrainedList list = {0};
+    for (Value i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph_node(graph, i);
+        if (node->op != OP_PARAM)
+            continue;
+        Trained one = {.name = node->attrs[PARAM_NAME].text,
+                       .count = type_elements(&node->type)};
+        one.before = ARENA_ARRAY(arena, double, one.count);
+        one.data = ARENA_ARRAY(arena, double, one.count);
+        fill_param(node, one.before);
+        put_numbers(store_find(store, one.name)->data, node->type.dtype,
+                    one.before, one.count);
+        if (strcmp(node->attrs[PARAM_ROLE].text, "slot") != 0)
+            vec_push(arena, &list, one);
+    }
+    return list;
+}
+
+static TrainedList run_compiled(Arena *arena, Graph *graph, DType dtype,
+                                const Vectors *v)
 {
     CHECK(passes_run(graph, NULL, false, NULL, NULL) == NULL);
     Compiled compiled = compiled_new(arena, graph, "native");
@@ -241,51 +315,76 @@ static void run_compiled(Arena *arena, Graph *graph, const Vectors *v)
     Store store = {0};
     Pool *pool = pool_new(2);
     must(store_add_plan(&store, &compiled.plan));
-    double **before = ARENA_ARRAY(arena, double *, graph->nodes.count);
-    for (Value i = 0; i < graph->nodes.count; i++) {
-        const Node *node = graph_node(graph, i);
-        if (node->op != OP_PARAM)
-            continue;
-        StoreTensor *tensor = store_find(&store, node->attrs[PARAM_NAME].text);
-        fill_param(node, tensor->data);
-        before[i] = ARENA_ARRAY(arena, double, type_elements(&node->type));
-        memcpy(before[i], tensor->data, (size_t)tensor->param.tensor.bytes);
-    }
+    TrainedList list = fill_store(arena, graph, &store);
     must(executor_new(&compiled.plan, compiled.image, &store, pool, &executor));
-    run_steps(graph, &compiled.plan, executor, v);
-    for (Value i = 0; i < graph->nodes.count; i++) {
-        const Node *node = graph_node(graph, i);
-        if (node->op != OP_PARAM ||
-            strcmp(node->attrs[PARAM_ROLE].text, "slot") == 0)
-            continue;
-        const char *name = node->attrs[PARAM_NAME].text;
-        check_change(v, name, before[i], store_find(&store, name)->data,
-                     type_elements(&node->type));
-    }
+    run_steps(arena, graph, &compiled.plan, executor, v);
+    for (int i = 0; i < list.count; i++)
+        get_numbers(list.at[i].data, dtype,
+                    store_find(&store, list.at[i].name)->data,
+                    list.at[i].count);
     executor_free(executor);
     store_free(&store);
     pool_free(pool);
     compiled_free(&compiled);
+    return list;
 }
 
-static void run_case(const char *name, bool oracle)
+// ---- cases ------------------------------------------------------------------
+
+// The training step of the case's last phase, or NULL.
+static Graph *load_case(Arena *arena, const char *name, DType dtype)
 {
-    Arena *arena = arena_new();
     DiagList diags = diag_list_new(arena);
-    LangOptions options = {.dtype = DT_F64, .ranks = 1};
+    LangOptions options = {.dtype = dtype, .ranks = 1};
     const char *path = arena_printf(arena, "tests/reference/%s.net", name);
     Experiment *experiment = lang_load(arena, path, &options, &diags);
-    if (!experiment) {
-        diag_print(&diags, stdout, false);
-        test_fail(__FILE__, __LINE__, "%s does not compile", path);
-        return;
-    }
+    if (experiment)
+        return experiment->phases.at[experiment->phases.count - 1].train;
+    diag_print(&diags, stdout, false);
+    test_fail(__FILE__, __LINE__, "%s does not compile", path);
+    return NULL;
+}
+
+static TrainedList run_case(Arena *arena, const char *name, bool oracle)
+{
+    Graph *graph = load_case(arena, name, DT_F64);
     Vectors *v =
         read_vectors(arena_printf(arena, "tests/reference/%s.txt", name));
-    Graph *graph = experiment->phases.at[0].train;
     if (oracle)
         run_oracle(arena, graph, v);
-    run_compiled(arena, graph, v);
+    TrainedList list = run_compiled(arena, graph, DT_F64, v);
+    for (int i = 0; i < list.count; i++)
+        check_change(v, list.at[i].name, list.at[i].before, list.at[i].data,
+                     list.at[i].count);
+    free(v);
+    return list;
+}
+
+// No number of a tensor is further off than 1e-4 of the tensor's largest.
+static void check_single(const Trained *got, const Trained *want)
+{
+    double largest = 0, error = 0;
+    CHECK(strcmp(got->name, want->name) == 0);
+    for (int64_t i = 0; i < want->count; i++) {
+        largest = fmax(largest, fabs(want->data[i]));
+        error = fmax(error, fabs(got->data[i] - want->data[i]));
+    }
+    if (!(error <= 1e-4 * largest))
+        test_fail(__FILE__, __LINE__, "%s is off by %g of %g in f32",
+                  want->name, error, largest);
+}
+
+static void run_single(const char *name)
+{
+    Arena *arena = arena_new();
+    TrainedList want = run_case(arena, name, false);
+    Vectors *v =
+        read_vectors(arena_printf(arena, "tests/reference/%s.txt", name));
+    TrainedList got =
+        run_compiled(arena, load_case(arena, name, DT_F32), DT_F32, v);
+    CHECK_INT(got.count, want.count);
+    for (int i = 0; i < got.count; i++)
+        check_single(&got.at[i], &want.at[i]);
     free(v);
     arena_free(arena);
 }
@@ -294,7 +393,9 @@ static void run_case(const char *name, bool oracle)
 #define CASE(name, oracle)                                                     \
     TEST(reference_##name)                                                     \
     {                                                                          \
-        run_case(#name, oracle);                                               \
+        Arena *arena = arena_new();                                            \
+        run_case(arena, #name, oracle);                                        \
+        arena_free(arena);                                                     \
     }
 
 CASE(basic_project, true)
@@ -316,6 +417,19 @@ CASE(resnet50_sk, false)
 CASE(head, true)
 CASE(distillation, true)
 CASE(optimizer_lars, true)
+CASE(optimizer_lars_nesterov, true)
+CASE(optimizer_lars_velocity, true)
+CASE(optimizer_lars_velocity_nesterov, true)
 CASE(optimizer_sgd, true)
 CASE(optimizer_adam, true)
 CASE(pretrain20, true)
+CASE(probe, true)
+CASE(finetune20, true)
+CASE(distill20, true)
+
+TEST(reference_trainings_in_single_precision)
+{
+    run_single("pretrain20");
+    run_single("finetune20");
+    run_single("distill20");
+}

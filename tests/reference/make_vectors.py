@@ -1,5 +1,5 @@
 """Writes the vectors beside the .net files of this folder, from PyTorch in
-double precision. Needs only torch and numpy:  python make_vectors.py
+double precision. Needs only torch and numpy:  python make_vectors.py [CASE...]
 
 Weights and inputs are a formula of their name and index (hashed), so a vector
 file holds results only: outputs by step, and for each tensor the norm of its
@@ -7,6 +7,7 @@ change and the change's product with a hashed direction.
 """
 import math
 import os
+import sys
 
 import numpy as np
 import torch
@@ -55,13 +56,15 @@ def probe(y):
 
 # ---- update rules: (weights, gradients, step, total) -> in place ------------
 
-PLAIN = ("bn", "downsample.1.", "mix.1.", "conv1.1.", "conv1.4.")
+NORMS = ("bn", "downsample.1.", "mix.1.", "conv1.1.", "conv1.4.")
 
 
-def is_plain(name, fc):
-    if name.endswith(".bias") or (fc and name.startswith("fc.")):
-        return True
-    return any(p in name for p in PLAIN)
+def is_norm(name):
+    return any(p in name for p in NORMS)
+
+
+def is_classifier(name):
+    return name.startswith("fc.") or ".fc." in name
 
 
 def subtract():
@@ -81,31 +84,39 @@ def warmup_cosine(peak, warmup, now, total):
     return cosine(peak, now - warmup, total - warmup)
 
 
-def lars(peak, warmup, decay, trust=0.001, momentum=0.9):
+def lars(peak, warmup, decay, trust=0.001, momentum=0.9, classic=True,
+         nesterov=False):
     velocity = {}
+
+    def ratio(name, w, d):
+        if is_norm(name) or name.endswith(".bias") or is_classifier(name):
+            return 1.0
+        if not w.norm() > 0 or not d.norm() > 0:
+            return 1.0
+        return trust * w.norm() / d.norm()
 
     def update(weights, step, total):
         rate = warmup_cosine(peak, warmup, step, total)
         for name, w in weights.items():
-            d, ratio = w.grad, 1.0
-            if not is_plain(name, True):
+            d = w.grad
+            if not is_norm(name) and not name.endswith(".bias"):
                 d = d + decay * w
-                if w.norm() > 0 and d.norm() > 0:
-                    ratio = trust * w.norm() / d.norm()
-            v = momentum * velocity.get(name, 0) + rate * ratio * d
-            velocity[name] = v
-            w -= v
+            before = velocity.get(name, torch.zeros_like(w))
+            move = rate * ratio(name, w, d) * d if classic else d
+            v = velocity[name] = momentum * before + move
+            u = momentum * v + move if nesterov else v
+            w -= u if classic else rate * ratio(name, w, u) * u
     return update
 
 
 def from_torch(make, rate, decay):
-    """PyTorch's own optimizer, decay on everything but norms and biases."""
+    """PyTorch's own optimizer, decay on everything but norms."""
     state = {}
 
     def update(weights, step, total):
         if not state:
-            kept = [w for n, w in weights.items() if is_plain(n, False)]
-            decayed = [w for n, w in weights.items() if not is_plain(n, False)]
+            kept = [w for n, w in weights.items() if is_norm(n)]
+            decayed = [w for n, w in weights.items() if not is_norm(n)]
             state["optimizer"] = make([{"params": kept, "weight_decay": 0.0},
                                        {"params": decayed,
                                         "weight_decay": decay}])
@@ -233,6 +244,12 @@ def labelled_case(name, update):
 
 
 labelled_case("optimizer_lars", lambda: lars(0.02, 5.0, 1e-2))
+labelled_case("optimizer_lars_nesterov",
+              lambda: lars(0.02, 5.0, 1e-2, nesterov=True))
+labelled_case("optimizer_lars_velocity",
+              lambda: lars(0.02, 5.0, 1e-2, classic=False))
+labelled_case("optimizer_lars_velocity_nesterov",
+              lambda: lars(0.02, 5.0, 1e-2, classic=False, nesterov=True))
 labelled_case("optimizer_sgd", lambda: from_torch(
     lambda g: torch.optim.SGD(g, lr=1, momentum=0.9, nesterov=True),
     lambda s, t: cosine(0.05, s, t), 1e-2))
@@ -241,7 +258,7 @@ labelled_case("optimizer_adam", lambda: from_torch(
 
 
 @case("pretrain20", batch=8, views=2, size=8, steps=20,
-      update=lambda: lars(0.02, 5.0, 1e-2))
+      update=lambda: lars(0.01, 5.0, 1e-2))
 def pretrain20():
     model = small_resnet()
     head = nets.Head(8, 3, 8)
@@ -250,16 +267,76 @@ def pretrain20():
     def forward(images, labels):
         z = head(model(images))[-1]
         ab = nets.view_similarities(z, 1.0)
-        return {"loss": nets.nt_xent(z, 0.1),
+        return {"loss": nets.nt_xent(z, 0.5),
                 "contrastive_accuracy":
                     (ab.argmax(1) == torch.arange(8)).double().mean()}
+    return model, forward
+
+
+@case("probe", batch=6, views=2, size=8, steps=3, classes=5,
+      update=lambda: lars(0.02, 1.0, 1e-2))
+def probe_beside():
+    """Linear evaluation in pretraining: nothing else learns from it."""
+    model = small_resnet()
+    model.head = nets.Head(8, 2, 8).head
+    model.probe = nn.Module()
+    model.probe.fc = nn.Linear(8, 5)
+
+    def forward(images, labels):
+        h = model(images)
+        z = nets.run_head(model.head, h)[-1]
+        logits = model.probe.fc(h.detach())
+        seen = torch.cat([labels, labels])
+        return {"loss": nets.nt_xent(z, 0.5) + F.cross_entropy(logits, seen),
+                "probe_top1": (logits.argmax(1) == seen).double().mean()}
+    return model, forward
+
+
+@case("finetune20", batch=8, size=8, steps=20, classes=5,
+      update=lambda: lars(0.05, 0.0, 0.0))
+def finetune20():
+    """From the first layer of the head, all of it trained."""
+    model = small_resnet()
+    model.head = nets.Head(8, 3, 8).head
+    model.fc = nn.Linear(8, 5)
+
+    def forward(images, labels):
+        logits = model.fc(nets.run_head(model.head, model(images))[1])
+        return {"loss": F.cross_entropy(logits, labels),
+                "top1": (logits.argmax(1) == labels).double().mean()}
+    return model, forward
+
+
+@case("distill20", batch=8, size=8, steps=20, classes=5, first_label=-1,
+      update=lambda: lars(0.02, 2.0, 1e-2))
+def distill20():
+    """A frozen teacher in inference mode, and a few labels beside it."""
+    model = nets.ResNet(nets.CifarStem(5), False, [1, 1], [5, 6])
+    model.fc = nn.Linear(6, 5)
+    model.teacher = small_resnet()
+    model.teacher.fc = nn.Linear(8, 5)
+    model.teacher.eval().requires_grad_(False)
+
+    def forward(images, labels):
+        wanted = model.teacher.fc(model.teacher(images))
+        logits = model.fc(model(images))
+        known = labels >= 0
+        soft = F.cross_entropy(logits / 0.5, torch.softmax(wanted / 0.5, 1))
+        hard = F.cross_entropy(logits, labels, ignore_index=-1,
+                               reduction="sum") / len(labels)
+        right = (logits.argmax(1) == labels) & known
+        return {"loss": 0.7 * soft * 0.25 + 0.3 * hard,
+                "agreement":
+                    (wanted.argmax(1) == logits.argmax(1)).double().mean(),
+                "top1": right.sum() / known.sum().clamp(min=1)}
     return model, forward
 
 
 # ---- running them -----------------------------------------------------------
 
 
-def run(name, build, batch, size, update, views=1, steps=1, classes=0):
+def run(name, build, batch, size, update, views=1, steps=1, classes=0,
+        first_label=0):
     model, forward = build()
     weights = dict(model.named_parameters())
     states = dict(model.named_buffers())
@@ -273,7 +350,8 @@ def run(name, build, batch, size, update, views=1, steps=1, classes=0):
     for step in range(steps):
         images = (signed("images", shape, step * math.prod(shape)) + 1) / 2
         labels = torch.from_numpy(np.floor(
-            hashed("labels", batch, step * batch) * classes).astype(np.int64))
+            hashed("labels", batch, step * batch) * (classes - first_label)
+        ).astype(np.int64) + first_label)
         for w in weights.values():
             w.grad = None
         outputs = forward(images, labels)
@@ -290,11 +368,16 @@ def run(name, build, batch, size, update, views=1, steps=1, classes=0):
                      f"{float(change @ direction):.17g}")
     with open(os.path.join(HERE, name + ".txt"), "w") as out:
         out.write(f"steps {steps}\nclasses {classes}\n")
+        if first_label:
+            out.write(f"first_label {first_label}\n")
         out.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    wanted = sys.argv[1:] or list(CASES)
     for case_name, (make, settings) in CASES.items():
+        if case_name not in wanted:
+            continue
         run(case_name, make, **settings)
         print(case_name)

@@ -37,11 +37,14 @@ class Norm(nn.Module):
     def forward(self, x):
         axes = (0, 2, 3) if x.dim() == 4 else (0,)
         shape = (1, -1, 1, 1) if x.dim() == 4 else (1, -1)
-        mean = x.mean(axes)
-        var = x.var(axes, unbiased=False)
-        with torch.no_grad():
-            self.running_mean.mul_(0.9).add_(0.1 * mean)
-            self.running_var.mul_(0.9).add_(0.1 * var)
+        if self.training:
+            mean = x.mean(axes)
+            var = x.var(axes, unbiased=False)
+            with torch.no_grad():
+                self.running_mean.mul_(0.9).add_(0.1 * mean)
+                self.running_var.mul_(0.9).add_(0.1 * var)
+        else:
+            mean, var = self.running_mean, self.running_var
         y = (x - mean.view(shape)) / torch.sqrt(var.view(shape) + 1e-5)
         y = y * self.weight.view(shape)
         return y + self.bias.view(shape) if self.center else y
@@ -212,10 +215,15 @@ class Head(nn.Module):
             for i in range(layers))
 
     def forward(self, h):
-        taps = [h]
-        for layer in self.head:
-            taps.append(layer(taps[-1]))
-        return taps
+        return run_head(self.head, h)
+
+
+def run_head(layers, h):
+    """All taps: the input, then the output of each layer."""
+    taps = [h]
+    for layer in layers:
+        taps.append(layer(taps[-1]))
+    return taps
 
 
 def nt_xent(z, tau):

@@ -459,7 +459,7 @@ TEST(phases_carry_their_settings)
     CHECK_INT(teach->batch, 4);
     CHECK_NEAR(teach->epochs, 2.5, 0);
     CHECK_INT(teach->steps, 0);
-    CHECK(teach->labeled);
+    CHECK_INT(teach->source, IMAGES_LABELED);
     CHECK_INT(teach->amount_rule, AMOUNT_PER_CLASS);
     CHECK_NEAR(teach->amount, 10, 0);
     CHECK_INT(teach->classes, 4);
@@ -472,7 +472,7 @@ TEST(phases_carry_their_settings)
     CHECK_INT(teach->evaluate.count, 1);
     CHECK_INT(learn->steps, 7);
     CHECK_INT(learn->views, 2);
-    CHECK(!learn->labeled);
+    CHECK_INT(learn->source, IMAGES_UNLABELED);
     CHECK_TEXT(learn->from, "teach");
     CHECK(!learn->from_only);
     CHECK_TEXT(learn->from_except, "head.*");
@@ -580,41 +580,4 @@ TEST(reshaped_weights_of_another_phase_are_an_error)
     CHECK_INT(diags.error_count, 1);
     CHECK(strstr(diags.items.at[0].message, "`w` is f64[4] in `b` but f64[3] "
                                             "in `a`"));
-}
-
-// ---- the models that come with it -------------------------------------------
-
-static void check_model(const char *path, int count, Setting *settings)
-{
-    arena = arena_new();
-    diags = diag_list_new(arena);
-    LangOptions options = {.dtype = DT_F32,
-                           .ranks = 1,
-                           .setting_count = count,
-                           .settings = settings};
-    Experiment *e = lang_load(arena, path, &options, &diags);
-    if (!e)
-        test_fail(__FILE__, __LINE__, "%s: %s", path,
-                  diags.items.count ? diags.items.at[0].message : "?");
-    for (int i = 0; e && i < e->phases.count; i++) {
-        const char *why = graph_verify(e->phases.at[i].train, arena);
-        if (why)
-            test_fail(__FILE__, __LINE__, "%s", why);
-    }
-    arena_free(arena);
-    arena = NULL;
-}
-
-TEST(models_are_without_mistakes)
-{
-    check_model("models/quickstart.net", 0, NULL);
-    check_model("models/simclrv2.net", 0, NULL);
-}
-
-TEST(the_largest_published_net_elaborates)
-{
-    Setting settings[] = {{"depth", "152", false},
-                          {"width", "3", false},
-                          {"sk_ratio", "0.0625", false}};
-    check_model("models/simclrv2.net", 3, settings);
 }

@@ -1,0 +1,336 @@
+// The programs of models/: that each elaborates, and the published numbers that
+// its defaults must give: learning rates, steps and sizes.
+#include <dirent.h>
+#include <stdlib.h>
+
+#include "frontend/lang/experiment.h"
+#include "ir/eval.h"
+#include "ir/text_form.h"
+#include "runtime/sampler.h"
+#include "tests/harness.h"
+
+// A program of models/ with settings, or the end of the test.
+static Experiment *load(Arena *arena, const char *name, int count,
+                        Setting *settings)
+{
+    DiagList diags = diag_list_new(arena);
+    LangOptions options = {.dtype = DT_F64,
+                           .ranks = 1,
+                           .setting_count = count,
+                           .settings = settings};
+    const char *path = arena_printf(arena, "models/%s.net", name);
+    Experiment *e = lang_load(arena, path, &options, &diags);
+    if (e)
+        return e;
+    test_fail(__FILE__, __LINE__, "%s: %s", path, diags.items.at[0].message);
+    exit(1);
+}
+
+static const ExperimentPhase *phase_of(const Experiment *e, const char *name)
+{
+    for (int i = 0; i < e->phases.count; i++)
+        if (strcmp(e->phases.at[i].name, name) == 0)
+            return &e->phases.at[i];
+    test_fail(__FILE__, __LINE__, "there is no phase %s", name);
+    exit(1);
+}
+
+// ---- all of them ------------------------------------------------------------
+
+static void check_program(const char *name, int count, Setting *settings)
+{
+    Arena *arena = arena_new();
+    Experiment *e = load(arena, name, count, settings);
+    for (int i = 0; i < e->phases.count; i++) {
+        const ExperimentPhase *phase = &e->phases.at[i];
+        const Graph *graphs[] = {phase->forward, phase->train, phase->eval};
+        for (int k = 0; k < 3; k++) {
+            const char *why = graphs[k] ? graph_verify(graphs[k], arena) : NULL;
+            if (why)
+                test_fail(__FILE__, __LINE__, "%s %s: %s", name, phase->name,
+                          why);
+        }
+    }
+    arena_free(arena);
+}
+
+TEST(every_model_is_without_mistakes)
+{
+    DIR *folder = opendir("models");
+    int found = 0;
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        char name[256];
+        const char *end = strrchr(entry->d_name, '.');
+        if (!end || strcmp(end, ".net") != 0)
+            continue;
+        snprintf(name, sizeof name, "%.*s", (int)(end - entry->d_name),
+                 entry->d_name);
+        check_program(name, 0, NULL);
+        found++;
+    }
+    if (folder)
+        closedir(folder);
+    CHECK(found >= 7);
+}
+
+TEST(the_largest_published_net_elaborates)
+{
+    Setting settings[] = {{"depth", "152", false},
+                          {"width", "3", false},
+                          {"sk_ratio", "0.0625", false}};
+    check_program("simclrv2", 3, settings);
+}
+
+TEST(options_of_the_method_elaborate)
+{
+    Setting settings[] = {{"depth", "18", false},
+                          {"image_size", "32", false},
+                          {"pretrain.probe", "true", false},
+                          {"average", "true", false},
+                          {"head_layers", "1", false},
+                          {"fine_tune_after_block", "2", false},
+                          {"frozen_norms", "moving", false},
+                          {"train_head", "false", false},
+                          {"zero_init_logits", "false", false},
+                          {"distill.alpha", "0.5", false},
+                          {"distill.tau_squared", "true", false},
+                          {"distill.teacher", "self_distill", false},
+                          {"linear.from", "finetune_100", false}};
+    check_program("simclrv2", 13, settings);
+}
+
+// ---- learning rates and steps -----------------------------------------------
+
+typedef struct Row {
+    const char *program, *phase;
+    int64_t images, steps, warmup;
+    double peak;
+} Row;
+
+enum { IMAGENET = 1281167, ONE_PERCENT = 12811, TEN_PERCENT = 128116 };
+
+static const Row rows[] = {
+    {"simclrv2", "pretrain", IMAGENET, 250228, 12511, 6.4},
+    {"simclrv2", "finetune", ONE_PERCENT, 751, 0, 0.16},
+    {"simclrv2", "finetune_10", TEN_PERCENT, 3754, 0, 0.16},
+    {"simclrv2", "finetune_100", IMAGENET, 37535, 0, 0.16},
+    {"simclrv2", "linear", IMAGENET, 28151, 0, 1.6},
+    {"simclrv2", "self_distill", IMAGENET, 125114, 6255, 6.4},
+    {"simclrv2", "distill", IMAGENET, 125114, 6255, 6.4},
+    {"simclrv2", "supervised", IMAGENET, 28151, 0, 1.6},
+    {"imagenet_100", "pretrain", IMAGENET, 31279, 3127, 4.8},
+    {"imagenet_100", "linear", IMAGENET, 28151, 0, 1.6},
+    {"imagenet_100", "finetune", ONE_PERCENT, 751, 0, 0.16},
+    {"simclrv1", "pretrain", IMAGENET, 31279, 3127, 4.8},
+    {"simclrv1", "linear", IMAGENET, 28151, 0, 1.6},
+    {"simclrv1", "finetune", ONE_PERCENT, 188, 0, 0.8},
+    {"simclrv1", "finetune_10", TEN_PERCENT, 939, 0, 0.8},
+    {"cifar10", "pretrain", 50000, 97657, 976, 2.0},
+    {"cifar10", "linear", 50000, 9766, 0, 0.2},
+    {"cifar10", "supervised", 50000, 39063, 0, 0.05},
+    {"cifar10_v1", "pretrain", 50000, 48829, 488, 4.0},
+    {"cifar10_v1", "linear", 50000, 1099, 0, 1.6},
+};
+
+typedef struct Schedule {
+    Graph *graph; // of the rate alone
+    Value rate;
+    double total, epoch_steps;
+} Schedule;
+
+// What `learning_rate` of the phase depends on, without the net.
+static Schedule schedule_of(Arena *arena, const ExperimentPhase *phase,
+                            int64_t images)
+{
+    Graph *graph = phase->forward;
+    Schedule schedule = {.graph = graph, .rate = NO_VALUE};
+    bool *keep = ARENA_ARRAY(arena, bool, graph->nodes.count);
+    for (int i = 0; i < graph->outputs.count; i++)
+        if (strcmp(graph->outputs.at[i].name, "learning_rate") == 0)
+            graph->outputs.at[0] = graph->outputs.at[i];
+    graph->outputs.count = 1;
+    if (strcmp(graph->outputs.at[0].name, "learning_rate") == 0)
+        schedule.rate = graph->outputs.at[0].value;
+    if (schedule.rate == NO_VALUE) {
+        test_fail(__FILE__, __LINE__, "%s reports no rate", phase->name);
+        exit(1);
+    }
+    keep[schedule.rate] = true;
+    for (Value i = schedule.rate; i >= 0; i--)
+        for (int k = 0; keep[i] && k < graph_node(graph, i)->input_count; k++)
+            keep[graph_node(graph, i)->inputs[k]] = true;
+    graph_compact(graph, keep, NULL);
+    schedule.rate = graph->outputs.at[0].value;
+    schedule.total = (double)sampler_total_steps(phase->steps, phase->epochs,
+                                                 images, phase->batch);
+    schedule.epoch_steps = (double)images / phase->batch;
+    return schedule;
+}
+
+static double rate_at(const Schedule *schedule, double step)
+{
+    Arena *arena = arena_new();
+    const Graph *graph = schedule->graph;
+    EvalBinding bindings[3];
+    double numbers[3];
+    int count = 0;
+    for (Value i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph_node(graph, i);
+        if (node->op != OP_INPUT)
+            continue;
+        const char *name = node->attrs[INPUT_NAME].text;
+        numbers[count] = strcmp(name, "step") == 0 ? step
+                         : strcmp(name, "total_steps") == 0
+                             ? schedule->total
+                             : schedule->epoch_steps;
+        bindings[count] = (EvalBinding){i, &numbers[count]};
+        count++;
+    }
+    double rate = *eval_graph(graph, arena, count, bindings)[schedule->rate];
+    arena_free(arena);
+    return rate;
+}
+
+static void check_row(const Row *row)
+{
+    Arena *arena = arena_new();
+    Experiment *e = load(arena, row->program, 0, NULL);
+    Schedule s = schedule_of(arena, phase_of(e, row->phase), row->images);
+    double warmup = (double)row->warmup;
+    CHECK_INT((int64_t)s.total, row->steps);
+    CHECK_NEAR(rate_at(&s, warmup), row->peak, 1e-12 * row->peak);
+    CHECK_NEAR(rate_at(&s, s.total), 0, 1e-12);
+    if (row->warmup) {
+        CHECK(rate_at(&s, 0) == 0);
+        CHECK_NEAR(rate_at(&s, 1), row->peak / warmup, 1e-12);
+        CHECK(rate_at(&s, warmup - 1) < row->peak);
+    }
+    CHECK(rate_at(&s, warmup + 1) < row->peak);
+    // Half of the peak in the middle of the cosine.
+    double middle = (warmup + s.total) / 2;
+    CHECK_NEAR(rate_at(&s, middle), row->peak / 2, 1e-9 * row->peak);
+    arena_free(arena);
+}
+
+TEST(schedules_of_the_models_are_the_published_ones)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        check_row(&rows[i]);
+}
+
+TEST(single_rates_are_the_published_ones)
+{
+    Arena *arena = arena_new();
+    Experiment *e = load(arena, "simclrv2", 0, NULL);
+    Schedule s = schedule_of(arena, phase_of(e, "pretrain"), IMAGENET);
+    CHECK_NEAR(rate_at(&s, 1), 0.00051155, 5e-9);
+    CHECK_NEAR(rate_at(&s, 131369), 3.200021145, 5e-10);
+    s = schedule_of(arena, phase_of(e, "finetune"), ONE_PERCENT);
+    CHECK_NEAR(rate_at(&s, 375), 0.080167328, 5e-10);
+    arena_free(arena);
+}
+
+// ---- sizes ------------------------------------------------------------------
+
+typedef struct Size {
+    const char *depth, *image_size, *width, *sk_ratio;
+    int64_t trainable, head; // 0 = held elsewhere
+    int convolutions, norms; // of the backbone
+    int64_t middle[4];       // of selective kernels, by group
+} Size;
+
+static const Size sizes[] = {
+    {"18", "64", "1", "0.0", 11180736, 592000, 21, 21, {0}},
+    {"18", "32", "1", "0.0", 11173056, 592000, 21, 21, {0}},
+    {"34", "64", "1", "0.0", 21288896, 592000, 37, 37, {0}},
+    {"34", "32", "1", "0.0", 21281216, 592000, 37, 37, {0}},
+    {"50", "32", "1", "0.0", 23500352, 8659072, 53, 53, {0}},
+    {"101", "32", "1", "0.0", 42492480, 8659072, 104, 104, {0}},
+    {"152", "32", "1", "0.0", 58136128, 8659072, 155, 155, {0}},
+    {"200", "64", "1", "0.0", 62624832, 8659072, 203, 203, {0}},
+    {"200", "32", "1", "0.0", 62617152, 8659072, 203, 203, {0}},
+    {"50", "64", "1", "0.0625", 35215584, 8659072, 87, 71, {32, 32, 32, 32}},
+    {"101", "64", "2", "0.0625", 257132224, 0, 172, 139, {32, 32, 32, 64}},
+    {"152", "64", "3", "0.0625", 794704160, 0, 257, 207, {32, 32, 48, 96}},
+};
+
+static void check_middles(Arena *arena, const Graph *graph, const Size *size)
+{
+    for (int group = 0; group < 4 && size->middle[0]; group++) {
+        const char *name =
+            arena_printf(arena, "layer%d.0.sk.mix.0.weight", group + 1);
+        int64_t got = 0;
+        for (Value i = 0; i < graph->nodes.count; i++) {
+            const Node *node = graph_node(graph, i);
+            if (node->op == OP_PARAM &&
+                strcmp(node->attrs[PARAM_NAME].text, name) == 0)
+                got = node->type.dims[0];
+        }
+        CHECK_INT(got, size->middle[group]);
+    }
+}
+
+static void check_size(const Size *size)
+{
+    Arena *arena = arena_new();
+    Setting settings[] = {{"depth", size->depth, false},
+                          {"image_size", size->image_size, false},
+                          {"width", size->width, false},
+                          {"sk_ratio", size->sk_ratio, false},
+                          {"pretrain.batch", "2", false}};
+    Experiment *e = load(arena, "simclrv2", 5, settings);
+    const Graph *graph = phase_of(e, "pretrain")->forward;
+    int64_t backbone = 0, head = 0;
+    int convolutions = 0, norms = 0;
+    for (Value i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph_node(graph, i);
+        convolutions += node->op == OP_CONV2D;
+        if (node->op != OP_PARAM)
+            continue;
+        const char *name = node->attrs[PARAM_NAME].text;
+        bool in_head = strncmp(name, "head.", 5) == 0;
+        if (strcmp(node->attrs[PARAM_ROLE].text, "weight") == 0)
+            *(in_head ? &head : &backbone) += type_elements(&node->type);
+        norms += !in_head && strstr(name, "running_mean") != NULL;
+    }
+    CHECK_INT(backbone, size->trainable);
+    CHECK_INT(convolutions, size->convolutions);
+    CHECK_INT(norms, size->norms);
+    if (size->head)
+        CHECK_INT(head, size->head);
+    check_middles(arena, graph, size);
+    arena_free(arena);
+}
+
+TEST(nets_have_the_published_sizes)
+{
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        check_size(&sizes[i]);
+}
+
+// fc: features * classes + classes.
+TEST(classifiers_have_the_published_sizes)
+{
+    static const struct {
+        const char *depth, *classes;
+        int64_t elements;
+    } fcs[] = {
+        {"18", "10", 5130}, {"50", "10", 20490}, {"50", "1000", 2049000}};
+    for (size_t i = 0; i < sizeof fcs / sizeof *fcs; i++) {
+        Arena *arena = arena_new();
+        Setting settings[] = {{"depth", fcs[i].depth, false},
+                              {"classes", fcs[i].classes, false},
+                              {"image_size", "32", false}};
+        Experiment *e = load(arena, "simclrv2", 3, settings);
+        const Graph *graph = phase_of(e, "linear")->forward;
+        int64_t fc = 0;
+        for (Value k = 0; k < graph->nodes.count; k++) {
+            const Node *node = graph_node(graph, k);
+            if (node->op == OP_PARAM &&
+                strncmp(node->attrs[PARAM_NAME].text, "fc.", 3) == 0)
+                fc += type_elements(&node->type);
+        }
+        CHECK_INT(fc, fcs[i].elements);
+        arena_free(arena);
+    }
+}
