@@ -79,7 +79,8 @@ BenchConvList conv_list(Arena *arena)
 
 const char *conv_shape_text(Arena *arena, const BenchConv *conv)
 {
-    const int64_t *x = conv->x.dims, *w = conv->w.dims;
+    TensorType plain = weights_plain_type(&conv->w);
+    const int64_t *x = conv->x.dims, *w = plain.dims;
     return arena_printf(arena, "%lldx%lld%s %lld>%lld %lld^2 x%lld",
                         (long long)w[2], (long long)w[3],
                         conv->stride[0] == 2 ? "/2" : "", (long long)w[1],
@@ -95,7 +96,8 @@ const char *conv_direction(const BenchConv *conv)
 
 double conv_gflop(const BenchConv *conv)
 {
-    double taps = (double)(conv->w.dims[1] * conv->w.dims[2] * conv->w.dims[3]);
+    TensorType plain = weights_plain_type(&conv->w);
+    double taps = (double)(plain.dims[1] * plain.dims[2] * plain.dims[3]);
     return 2e-9 * (double)type_elements(&conv->y) * taps;
 }
 

@@ -59,6 +59,13 @@ static dnnl_memory_desc_t describe(const TensorType *type,
     return desc;
 }
 
+static dnnl_memory_desc_t describe_weights(const TensorType *type,
+                                           dnnl_format_tag_t tag)
+{
+    TensorType plain = weights_plain_type(type);
+    return describe(&plain, tag);
+}
+
 // As simcc has it.
 static dnnl_memory_desc_t describe_simcc(const TensorType *type)
 {
@@ -74,7 +81,7 @@ static dnnl_status_t describe_conv(const BenchConv *conv, OneDnnKind kind,
     dnnl_format_tag_t tag =
         kind == ONEDNN_CHANNELS_LAST ? dnnl_nhwc : dnnl_format_tag_any;
     dnnl_memory_desc_t x = describe(&conv->x, tag);
-    dnnl_memory_desc_t w = describe(&conv->w, dnnl_format_tag_any);
+    dnnl_memory_desc_t w = describe_weights(&conv->w, dnnl_format_tag_any);
     dnnl_memory_desc_t y = describe(&conv->y, tag);
     dnnl_dims_t stride = {conv->stride[0], conv->stride[1]};
     dnnl_dims_t before = {conv->pad[0], conv->pad[1]};
@@ -154,7 +161,8 @@ static void make_memory(OneDnnConv *self, const BenchConv *conv,
         self->args[i] = (dnnl_exec_arg_t){args[i], self->own[i]};
     }
     self->simcc[0] = describe_simcc(&conv->x);
-    self->simcc[1] = describe(&conv->w, dnnl_nchw);
+    self->simcc[1] = describe_weights(
+        &conv->w, conv->w.rank == 6 ? dnnl_OIhw16i16o : dnnl_nchw);
     self->simcc[2] = describe_simcc(&conv->y);
 }
 

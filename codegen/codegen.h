@@ -10,7 +10,11 @@ typedef struct CodegenOptions {
     const char *cpu;       // "native" or an LLVM CPU name ("x86-64-v3")
     const char *cache_dir; // object cache; NULL = no cache
     int threads;           // compile threads; 0 = one per core
+    bool strict;           // convolutions as plain sums: no Winograd
 } CodegenOptions;
+
+// NULL, or why this is no processor that code can be made for.
+const char *codegen_cpu_problem(Arena *arena, const char *cpu);
 
 typedef struct Codegen Codegen; // kernels by descriptor, shared by all plans
 
@@ -36,6 +40,8 @@ typedef struct CodegenStats {
 CodegenStats codegen_stats(const Codegen *codegen);
 // "znver4 +avx512f..., LLVM 19.1.7"
 const char *codegen_target(const Codegen *codegen);
+// What its machine code needs.
+PlanCpu codegen_needs(const Codegen *codegen);
 
 // Dumps for --emit=plan|llvm|asm.
 void codegen_print_plan(const Plan *plan, Text *out);

@@ -18,6 +18,11 @@
 
 enum { FIRST_TABLE_SIZE = 1024, MAX_COMPILE_THREADS = 64 };
 
+const char *codegen_cpu_problem(Arena *arena, const char *cpu)
+{
+    return target_problem(arena, cpu);
+}
+
 Codegen *codegen_new(const CodegenOptions *options)
 {
     Arena *arena = arena_new();
@@ -49,6 +54,11 @@ CodegenStats codegen_stats(const Codegen *codegen)
 const char *codegen_target(const Codegen *codegen)
 {
     return codegen->target.text;
+}
+
+PlanCpu codegen_needs(const Codegen *codegen)
+{
+    return codegen->target.needs;
 }
 
 // ---- kernels by descriptor --------------------------------------------------

@@ -1,5 +1,7 @@
 // Products, convolutions and windows: which implementation, cut how.
 #include "codegen/conv.h"
+
+#include "codegen/codegen_impl.h"
 #include "codegen/integers.h"
 #include "ir/base/diag.h"
 #include "ir/image.h"
@@ -94,13 +96,14 @@ static ConvShape conv_shape(const Lowering *lower, const Node *node)
         x = in0, w = &node->type, y = in1;
     IntList stride = node->attrs[CONV_STRIDE].ints;
     IntList pad = node->attrs[CONV_PAD].ints;
+    TensorType plain = weights_plain_type(w);
     return (ConvShape){.op = node->op,
                        .dtype = node->type.dtype,
                        .n = x->dims[0],
-                       .c = w->dims[1],
+                       .c = plain.dims[1],
                        .h = x->dims[2],
                        .w = x->dims[3],
-                       .o = w->dims[0],
+                       .o = plain.dims[0],
                        .kh = w->dims[2],
                        .kw = w->dims[3],
                        .oh = y->dims[2],
@@ -109,7 +112,8 @@ static ConvShape conv_shape(const Lowering *lower, const Node *node)
                        .sw = stride.at[1],
                        .top = pad.at[0],
                        .left = pad.at[1],
-                       .block = image_block(x)};
+                       .block = image_block(x),
+                       .tile = weights_tile(w)};
 }
 
 static bool is_pointwise_conv(const ConvShape *s)
@@ -180,42 +184,48 @@ static int64_t blas_weights(Lowering *lower, const ConvShape *s, Value value)
 
 static bool is_by_image(const ConvShape *s)
 {
-    return s->block == 1 && (s->op == OP_CONV2D || s->op == OP_CONV2D_GRAD_X);
+    return s->block == 1 && s->tile == 1 &&
+           (s->op == OP_CONV2D || s->op == OP_CONV2D_GRAD_X);
 }
 
 static bool is_by_weight(const ConvShape *s)
 {
-    return s->block == 1 && s->op == OP_CONV2D_GRAD_W;
+    return s->block == 1 && s->tile == 1 && s->op == OP_CONV2D_GRAD_W;
 }
 
 // Implementations, best first; the first that supports the shape is taken.
 // A rule of the shape alone: results must not depend on the machine's load.
 typedef struct ConvKernel {
     const char *name;
+    bool strict; // a plain sum of products
     bool (*supports)(const ConvShape *shape);
     int64_t (*lower)(Lowering *lower, const ConvShape *shape, Value value);
 } ConvKernel;
 
 static const ConvKernel conv_kernels[] = {
-    {"blocked, Winograd", conv_winograd_takes, conv_winograd},
-    {"blocked, Winograd, weights", conv_winograd_takes_weights,
+    {"blocked, Winograd", false, conv_winograd_takes, conv_winograd},
+    {"blocked, Winograd, weights", false, conv_winograd_takes_weights,
      conv_winograd_weights},
-    {"blocked, by taps", conv_taps_takes_data, conv_taps_data},
-    {"blocked, by taps, weights", conv_taps_takes_weights, conv_taps_weights},
-    {"im2col and BLAS by image", is_by_image, blas_images},
-    {"im2col and BLAS by weight", is_by_weight, blas_weights},
+    {"blocked, by taps", true, conv_taps_takes_data, conv_taps_data},
+    {"blocked, by taps, weights", true, conv_taps_takes_weights,
+     conv_taps_weights},
+    {"im2col and BLAS by image", true, is_by_image, blas_images},
+    {"im2col and BLAS by weight", true, is_by_weight, blas_weights},
 };
 
 int64_t lower_conv(Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
     ConvShape shape = conv_shape(lower, node);
+    bool strict = lower->codegen->options.strict;
     int count = sizeof conv_kernels / sizeof *conv_kernels;
     for (int i = 0; i < count; i++)
-        if (conv_kernels[i].supports(&shape))
+        if ((conv_kernels[i].strict || !strict) &&
+            conv_kernels[i].supports(&shape))
             return conv_kernels[i].lower(lower, &shape, value);
-    INTERNAL_ERROR("no kernel for %s with channels in blocks of %lld",
-                   op_info(node->op)->text, (long long)shape.block);
+    INTERNAL_ERROR("no kernel for %s with blocks of %lld and tiles of %lld",
+                   op_info(node->op)->text, (long long)shape.block,
+                   (long long)shape.tile);
 }
 
 // ---- windows ----------------------------------------------------------------

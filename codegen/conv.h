@@ -5,25 +5,23 @@
 #include "codegen/lower.h"
 
 // One convolution, whichever of the three directions: x[n,c,h,w],
-// w[o,c,kh,kw], y[n,o,oh,ow], with the channels of x and y in blocks.
+// w[o,c,kh,kw], y[n,o,oh,ow], with the channels of x and y in blocks and those
+// of w in tiles.
 typedef struct ConvShape {
     Op op;
     DType dtype;
     int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, top, left;
-    int64_t block;
+    int64_t block, tile;
 } ConvShape;
 
-// conv_taps.c: generated kernels on blocked f32 tensors. Return what
-// lower_conv does.
+// conv_taps.c: generated kernels on blocked f32 tensors and weights in tiles.
+// Return what lower_conv does.
 bool conv_taps_takes_data(const ConvShape *shape);
 int64_t conv_taps_data(Lowering *lower, const ConvShape *shape, Value value);
 bool conv_taps_takes_weights(const ConvShape *shape);
 int64_t conv_taps_weights(Lowering *lower, const ConvShape *shape, Value value);
-// The value [o, c, kh, kw] in the order that shape->op reads it in (taps.h).
-Place conv_pack_weights(Lowering *lower, const ConvShape *shape, Value weights,
-                        const char *label);
-// A kernel by weights of so many tasks per chunk of images, and what makes of
-// its packed partial results the value.
+// A kernel by weights of so many tasks per chunk of images, and what makes the
+// value of its partial results.
 int64_t conv_push_weights(Lowering *lower, const ConvShape *shape,
                           Kernel *kernel, int64_t tasks, Value value);
 

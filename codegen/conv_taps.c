@@ -1,5 +1,5 @@
-// Convolutions of blocked tensors as generated kernels: weights are packed for
-// each step, gradients by weights unpacked.
+// Convolutions of blocked tensors as generated kernels. Weights are read as
+// they are stored, forward; by data their tiles are transposed in each step.
 #include "codegen/codegen_impl.h"
 #include "codegen/conv.h"
 #include "codegen/integers.h"
@@ -11,60 +11,31 @@ enum {
 
 static bool is_blocked(const ConvShape *s)
 {
-    return s->block == TAPS_BLOCK && s->dtype == DT_F32;
+    return s->block == TAPS_BLOCK && s->tile == TAPS_BLOCK &&
+           s->dtype == DT_F32;
 }
 
 // ---- weights ----------------------------------------------------------------
 
-// In the packed order [written/16, kh, read/16, kw, 16 read, 16 written],
-// copied from a tensor laid out [o, c, kh, kw]. Forward reads c and writes o;
-// by data, the other way round.
-Place conv_pack_weights(Lowering *lower, const ConvShape *s, Value weights,
-                        const char *label)
+// Stored weights, [o/16, c/16, kh, kw, 16 c, 16 o], as the kernel by data reads
+// them: [c/16, o/16, kh, kw, 16 o, 16 c].
+static Place transpose_weights(Lowering *lower, const ConvShape *s,
+                               Place weights, const char *label)
 {
-    bool forward = s->op == OP_CONV2D;
-    int64_t written = forward ? s->o : s->c, read = forward ? s->c : s->o;
-    int64_t kernel = s->kh * s->kw;
-    int64_t to_o = s->c * kernel, to_c = kernel;
-    int64_t to_written = forward ? to_o : to_c;
-    int64_t to_read = forward ? to_c : to_o;
-    TensorType packed =
-        type_make(DT_F32, 6,
-                  (int64_t[]){written / TAPS_BLOCK, s->kh, read / TAPS_BLOCK,
-                              s->kw, TAPS_BLOCK, TAPS_BLOCK});
-    Access access = {.kind = EXPR_LOAD,
-                     .dtype = DT_F32,
-                     .place = value_place(lower, weights),
-                     .strides = {TAPS_BLOCK * to_written, s->kw,
-                                 TAPS_BLOCK * to_read, 1, to_read, to_written}};
-    int64_t strides[MAX_RANK] = {0};
-    strides_row_major(packed.rank, packed.dims, strides);
-    Place out = {PLACE_SLAB, buffer_new(lower, type_bytes(&packed))};
-    lower_copy_access(lower, &packed, &access, out, 0, strides, label);
+    Kernel kernel = {.kind = KERNEL_TILES, .arg_count = 2};
+    KernelTaps *taps = &kernel.taps;
+    taps->in_blocks = s->o / TAPS_BLOCK;
+    taps->out_blocks = s->c / TAPS_BLOCK;
+    taps->rows.kernel = s->kh;
+    taps->cols.kernel = s->kw;
+    int64_t bytes = taps_weight_elements(taps) * dtype_size(DT_F32);
+    Place out = {PLACE_SLAB, buffer_new(lower, bytes)};
+    LowerStep step = step_kernel(lower, &kernel, label);
+    step.task_count = taps->out_blocks * taps_tile_shares(taps);
+    step_arg(lower, &step, weights, 0, false, false);
+    step_arg(lower, &step, out, 0, true, false);
+    step_push(lower, &step);
     return out;
-}
-
-// From [o/16, c/16, kh, kw, 16 c, 16 o] to the value's [o, c, kh, kw], in an
-// order of few cache lines at a time.
-static void unpack_weights(Lowering *lower, const ConvShape *s, Place packed,
-                           Value value, const char *label)
-{
-    enum { TILE = TAPS_BLOCK * TAPS_BLOCK };
-    int64_t kernel = s->kh * s->kw, blocks = s->c / TAPS_BLOCK;
-    int64_t to_o = s->c * kernel;
-    TensorType space =
-        type_make(DT_F32, 6,
-                  (int64_t[]){s->o / TAPS_BLOCK, blocks, TAPS_BLOCK, TAPS_BLOCK,
-                              s->kh, s->kw});
-    Access access = {.kind = EXPR_LOAD,
-                     .dtype = DT_F32,
-                     .place = packed,
-                     .strides = {blocks * kernel * TILE, kernel * TILE, 1,
-                                 TAPS_BLOCK, s->kw * TILE, TILE}};
-    int64_t strides[MAX_RANK] = {
-        TAPS_BLOCK * to_o, TAPS_BLOCK * kernel, to_o, kernel, s->kw, 1};
-    lower_copy_access(lower, &space, &access, value_new_buffer(lower, value), 0,
-                      strides, label);
 }
 
 // ---- forward and by data ----------------------------------------------------
@@ -121,8 +92,11 @@ int64_t conv_taps_data(Lowering *lower, const ConvShape *s, Value value)
     Value weights = node->inputs[forward ? 1 : 0];
     Place args[3];
     args[0] = value_place(lower, data);
-    args[1] = conv_pack_weights(
-        lower, s, weights, arena_printf(lower->arena, "%s: weights", label));
+    args[1] = value_place(lower, weights);
+    if (!forward)
+        args[1] =
+            transpose_weights(lower, s, args[1],
+                              arena_printf(lower->arena, "%s: weights", label));
     args[2] = value_new_buffer(lower, value);
     int64_t row_phases = forward ? 1 : min_i64(s->sh, s->h);
     int64_t col_phases = forward ? 1 : min_i64(s->sw, s->w);
@@ -162,8 +136,9 @@ int64_t conv_push_weights(Lowering *lower, const ConvShape *s, Kernel *kernel,
     int64_t elements = s->o * s->c * s->kh * s->kw;
     int64_t wanted = min_i64(s->n, ceil_div(ENOUGH_TASKS, tasks));
     int64_t chunk = ceil_div(s->n, wanted), chunks = ceil_div(s->n, chunk);
-    int64_t bytes = elements * dtype_size(DT_F32);
-    Place parts = {PLACE_SLAB, buffer_new(lower, chunks * bytes)};
+    Place out = value_new_buffer(lower, value), parts = out;
+    if (chunks > 1)
+        parts.index = buffer_new(lower, chunks * elements * dtype_size(DT_F32));
     LowerStep step = step_kernel(lower, kernel, label);
     step.task_count = chunks * tasks;
     step_arg(lower, &step, value_place(lower, node->inputs[0]), 0, false,
@@ -173,13 +148,9 @@ int64_t conv_push_weights(Lowering *lower, const ConvShape *s, Kernel *kernel,
     step_arg(lower, &step, parts, 0, true, false);
     step_imms(lower, &step, 2, (int64_t[]){s->n, chunk});
     step_push(lower, &step);
-    const char *rest = arena_printf(lower->arena, "%s: weights", label);
-    Place packed = parts;
-    if (chunks > 1) {
-        packed = (Place){PLACE_SLAB, buffer_new(lower, bytes)};
-        lower_sum_parts(lower, parts, packed, chunks, elements, DT_F32, rest);
-    }
-    unpack_weights(lower, s, packed, value, rest);
+    if (chunks > 1)
+        lower_sum_parts(lower, parts, out, chunks, elements, DT_F32,
+                        arena_printf(lower->arena, "%s: weights", label));
     return 0;
 }
 

@@ -1,5 +1,5 @@
 // Convolutions of 3x3 windows at stride 1 by Winograd's algorithm. Forward and
-// by data, weights are packed and transformed in each step.
+// by data, weights are transformed in each step.
 #include "codegen/codegen_impl.h"
 #include "codegen/conv.h"
 
@@ -53,9 +53,9 @@ static void want_scratch(Lowering *lower, WinogradScratch scratch)
         lower->scratch_bytes = bytes;
 }
 
-// The packed weights, transformed; see winograd.h.
+// The stored weights, transformed; see winograd.h.
 static Place transform_weights(Lowering *lower, const KernelWinograd *winograd,
-                               Place packed, const char *label)
+                               Place weights, const char *label)
 {
     Kernel kernel = {.kind = KERNEL_WINOGRAD_WEIGHTS, .arg_count = 2};
     kernel.winograd.in_blocks = winograd->in_blocks;
@@ -66,9 +66,12 @@ static Place transform_weights(Lowering *lower, const KernelWinograd *winograd,
                                        dtype_size(DT_F32))};
     LowerStep step = step_kernel(lower, &kernel, label);
     step.task_count = winograd->in_blocks * winograd->out_blocks;
-    step_arg(lower, &step, packed, 0, false, false);
+    step_arg(lower, &step, weights, 0, false, false);
     step_arg(lower, &step, out, 0, true, false);
     step_push(lower, &step);
+    if (winograd->flip)
+        want_scratch(lower,
+                     (WinogradScratch){.total = winograd_tap_elements()});
     return out;
 }
 
@@ -82,9 +85,9 @@ int64_t conv_winograd(Lowering *lower, const ConvShape *s, Value value)
     KernelWinograd *winograd = &kernel.winograd;
     *winograd = winograd_of(s);
     winograd_choose_tile(winograd, lower->codegen->target.vector_bytes, s->n);
-    Place packed =
-        conv_pack_weights(lower, s, node->inputs[forward ? 1 : 0], rest);
-    Place weights = transform_weights(lower, winograd, packed, rest);
+    Place weights = transform_weights(
+        lower, winograd, value_place(lower, node->inputs[forward ? 1 : 0]),
+        rest);
     LowerStep step = step_kernel(lower, &kernel, label);
     step.task_count = winograd_tasks(winograd, s->n);
     step_arg(lower, &step, value_place(lower, node->inputs[forward ? 0 : 1]), 0,

@@ -1,7 +1,7 @@
 // Convolutions over blocked tensors, forward and by data:
 //
-//   y[n, ob, row, col, o] = sum over r, cb, s, c of
-//       x[n, cb, rows(row, r), cols(col, s), c] * w[ob, r, cb, s, c, o]
+//   y[n, ob, row, col, o] = sum over cb, r, s, c of
+//       x[n, cb, rows(row, r), cols(col, s), c] * w[ob, cb, r, s, c, o]
 //
 // A register tile holds `pixels` neighbours of a row times `blocks` blocks of
 // output channels, through the whole sum: each step of c loads a vector of
@@ -74,29 +74,23 @@ static void add_rim_taps(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
     }
 }
 
-// One row of taps. x points at the input row's first pixel in block 0, w at
-// the weights of that row.
+// One row of taps. x points at the input row's first pixel, w at the weights of
+// that row, both of one block.
 static void add_row(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
 {
     const Emit *e = tile->emit;
-    const TapAxis *rows = &tile->taps->rows, *cols = &tile->taps->cols;
-    EmitLoop blocks = taps_loop(e, 0, tile->taps->in_blocks, 1);
-    LLVMValueRef xb =
-        taps_step(e, x, blocks.index, map_elements(rows->in, cols->in));
-    LLVMValueRef wb =
-        taps_step(e, w, blocks.index, cols->kernel * TAPS_BLOCK * TAPS_BLOCK);
+    const TapAxis *cols = &tile->taps->cols;
     LLVMValueRef xt =
-        taps_at(e, taps_step(e, xb, tile->column, cols->in_step * TAPS_BLOCK),
+        taps_at(e, taps_step(e, x, tile->column, cols->in_step * TAPS_BLOCK),
                 cols->in_first * TAPS_BLOCK);
     LLVMValueRef wt =
-        taps_at(e, wb, cols->weight_first * TAPS_BLOCK * TAPS_BLOCK);
+        taps_at(e, w, cols->weight_first * TAPS_BLOCK * TAPS_BLOCK);
     xt = taps_opaque(e, xt);
     wt = taps_opaque(e, wt);
     if (taps_inside(cols, tile->first, tile->pixels))
         add_inner_taps(tile, xt, wt);
     else
         add_rim_taps(tile, xt, wt);
-    emit_loop_end(e, &blocks);
 }
 
 // ---- rows -------------------------------------------------------------------
@@ -140,17 +134,23 @@ static void make_tile(const RowTask *task, int64_t first, int pixels,
     for (int i = 0; i < pixels * taps->tile.blocks; i++)
         taps_set_zero(e, task->sums[i]);
     if (taps->rows.taps > 0 && taps->cols.taps > 0) {
+        EmitLoop blocks = taps_loop(e, 0, taps->in_blocks, 1);
+        LLVMValueRef x = taps_step(e, task->x, blocks.index,
+                                   map_elements(taps->rows.in, taps->cols.in));
+        LLVMValueRef w = taps_step(e, task->w, blocks.index,
+                                   taps->rows.kernel * taps->cols.kernel *
+                                       TAPS_BLOCK * TAPS_BLOCK);
         EmitLoop loop = emit_loop_begin(e, task->low_tap, task->high_tap, 1);
         LLVMValueRef from = LLVMBuildMul(e->builder, loop.index,
                                          emit_i64(e, taps->rows.tap_step), "");
         from = LLVMBuildAdd(e->builder, from, task->input_row, "");
         LLVMValueRef weight = taps_affine(e, loop.index, taps->rows.weight_step,
                                           taps->rows.weight_first);
-        add_row(&tile, taps_step(e, task->x, from, taps->cols.in * TAPS_BLOCK),
-                taps_step(e, task->w, weight,
-                          taps->in_blocks * taps->cols.kernel * TAPS_BLOCK *
-                              TAPS_BLOCK));
+        add_row(&tile, taps_step(e, x, from, taps->cols.in * TAPS_BLOCK),
+                taps_step(e, w, weight,
+                          taps->cols.kernel * TAPS_BLOCK * TAPS_BLOCK));
         emit_loop_end(e, &loop);
+        emit_loop_end(e, &blocks);
     }
     store_tile(task, &tile);
 }

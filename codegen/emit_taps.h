@@ -53,6 +53,8 @@ void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
 // point at channel 0.
 void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
                    LLVMValueRef x, LLVMValueRef w);
+// The 16 x 16 numbers at `from`, rows becoming columns, at `to`.
+void taps_transpose(const Emit *e, LLVMValueRef from, LLVMValueRef to);
 // a * b + c, fused where the target can.
 LLVMValueRef taps_fused(const Emit *e, LLVMValueRef a, LLVMValueRef b,
                         LLVMValueRef c);

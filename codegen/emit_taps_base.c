@@ -160,3 +160,38 @@ void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
                       taps_step(e, w, channels.index, TAPS_BLOCK));
     emit_loop_end(e, &channels);
 }
+
+// ---- transposition ----------------------------------------------------------
+
+// Lanes of the first operand where the lane number has no `bit` (or has it, for
+// the upper of a pair of rows), of the second where it has: what a step of
+// Eklundh's transposition (1972) exchanges.
+static LLVMValueRef exchange(const Emit *e, LLVMValueRef a, LLVMValueRef b,
+                             int bit, bool upper)
+{
+    LLVMValueRef lanes[TAPS_BLOCK];
+    for (int i = 0; i < TAPS_BLOCK; i++) {
+        int lane = i & bit ? TAPS_BLOCK + (upper ? i : i - bit)
+                           : (upper ? i + bit : i);
+        lanes[i] = LLVMConstInt(emit_int_type(e, 32, 1), (unsigned)lane, 0);
+    }
+    return LLVMBuildShuffleVector(e->builder, a, b,
+                                  LLVMConstVector(lanes, TAPS_BLOCK), "");
+}
+
+void taps_transpose(const Emit *e, LLVMValueRef from, LLVMValueRef to)
+{
+    LLVMValueRef rows[TAPS_BLOCK];
+    for (int i = 0; i < TAPS_BLOCK; i++)
+        rows[i] = taps_load(e, taps_at(e, from, i * TAPS_BLOCK));
+    for (int bit = 1; bit < TAPS_BLOCK; bit *= 2)
+        for (int i = 0; i < TAPS_BLOCK; i++) {
+            if (i & bit)
+                continue;
+            LLVMValueRef low = rows[i], high = rows[i + bit];
+            rows[i] = exchange(e, low, high, bit, false);
+            rows[i + bit] = exchange(e, low, high, bit, true);
+        }
+    for (int i = 0; i < TAPS_BLOCK; i++)
+        taps_store(e, rows[i], taps_at(e, to, i * TAPS_BLOCK));
+}

@@ -84,7 +84,7 @@ static void transform_weights(const Emit *e, LLVMValueRef g, LLVMValueRef u)
         LLVMValueRef taps[3];
         for (int r = 0; r < 3; r++) {
             int row = k->flip ? 2 - r : r, col = k->flip ? 2 - s : s;
-            int64_t at = (row * k->in_blocks * 3 + col) * WINOGRAD_PAIR;
+            int64_t at = (row * 3 + col) * WINOGRAD_PAIR;
             taps[r] = taps_load(e, taps_at(e, g, at));
         }
         weights_axis(e, taps, column);
@@ -102,6 +102,27 @@ static void transform_weights(const Emit *e, LLVMValueRef g, LLVMValueRef u)
     }
 }
 
+// The weights of a pair of blocks, [3][3][16 read][16 written].
+static LLVMValueRef pair_weights(const Emit *e, LLVMValueRef out,
+                                 LLVMValueRef in)
+{
+    const KernelWinograd *k = &e->kernel->winograd;
+    if (!k->flip)
+        return taps_step(
+            e, taps_step(e, e->args[0], out, 9 * k->in_blocks * WINOGRAD_PAIR),
+            in, 9 * WINOGRAD_PAIR);
+    // Stored the other way round.
+    LLVMValueRef scratch = LLVMGetParam(e->function, 3);
+    LLVMValueRef stored =
+        taps_step(e, e->args[0], in, 9 * k->out_blocks * WINOGRAD_PAIR);
+    stored = taps_step(e, stored, out, 9 * WINOGRAD_PAIR);
+    EmitLoop place = taps_loop(e, 0, 9, 1);
+    taps_transpose(e, taps_step(e, stored, place.index, WINOGRAD_PAIR),
+                   taps_step(e, scratch, place.index, WINOGRAD_PAIR));
+    emit_loop_end(e, &place);
+    return scratch;
+}
+
 // A task is a pair of a written and a read block.
 void emit_winograd_weights(Emit *e)
 {
@@ -109,11 +130,9 @@ void emit_winograd_weights(Emit *e)
     LLVMValueRef reads = emit_i64(e, k->in_blocks);
     LLVMValueRef out = LLVMBuildUDiv(e->builder, e->task, reads, "");
     LLVMValueRef in = LLVMBuildURem(e->builder, e->task, reads, "");
-    LLVMValueRef g =
-        taps_step(e, e->args[0], out, 9 * k->in_blocks * WINOGRAD_PAIR);
+    LLVMValueRef g = pair_weights(e, out, in);
     LLVMValueRef u = taps_step(e, e->args[1], out,
                                WINOGRAD_AREA * k->in_blocks * WINOGRAD_PAIR);
-    g = taps_step(e, g, in, 3 * WINOGRAD_PAIR);
     u = taps_step(e, u, in, WINOGRAD_PAIR);
     EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, 1);
     transform_weights(e, taps_step(e, g, channels.index, TAPS_BLOCK),

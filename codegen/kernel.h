@@ -60,6 +60,7 @@ typedef enum KernelKind {
     KERNEL_POOL,
     KERNEL_TAPS,         // emit_taps.c
     KERNEL_TAPS_WEIGHTS, // emit_taps_weights.c
+    KERNEL_TILES,        // emit_tiles.c
     KERNEL_WINOGRAD,     // emit_winograd.c
     KERNEL_WINOGRAD_WEIGHTS,
     KERNEL_WINOGRAD_GRADIENT, // emit_winograd_gradient.c
@@ -76,6 +77,7 @@ typedef struct Kernel {
     KernelSplit split;
     KernelPool pool; // KERNEL_POOL; args are the op's inputs, then its output
     KernelTaps taps; // KERNEL_TAPS*; args are x, weights, y or x, dy, dw
+                     // KERNEL_TILES: args are weights, transposed ones
     KernelWinograd winograd; // KERNEL_WINOGRAD*; args are x, weights, y;
                              // weights, transformed ones; or x, dy, dw
     const char *text;        // canonical form: the key

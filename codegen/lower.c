@@ -6,6 +6,7 @@
 
 #include "codegen/codegen_impl.h"
 #include "ir/base/diag.h"
+#include "ir/image.h"
 
 // ---- buffers and steps ------------------------------------------------------
 
@@ -62,6 +63,7 @@ void step_push(Lowering *lower, const LowerStep *step)
     LowerStep pushed = *step;
     int count = lower->steps.count;
     pushed.time = count;
+    pushed.node = lower->current;
     if (step->chained) {
         const LowerStep *before = &lower->steps.at[count - 1];
         INTERNAL_CHECK(before->task_count == step->task_count);
@@ -182,6 +184,7 @@ static void lower_group(Lowering *lower, const Members *group)
                            value);
     }
     int64_t rows = 0;
+    lower->current = anchor;
     if (anchor != NO_VALUE)
         rows =
             op_info(graph_node(lower->graph, anchor)->op)->lower == LOWER_MATMUL
@@ -189,6 +192,7 @@ static void lower_group(Lowering *lower, const Members *group)
                 : lower_conv(lower, anchor);
     if (rows > 0 && !can_chain(lower, anchor, count, loops))
         rows = 0;
+    lower->current = loops[0];
     if (count)
         lower_loops(lower, count, loops, rows);
 }
@@ -201,6 +205,7 @@ static void lower_nodes(Lowering *lower)
         bool leaf = node->op == OP_INPUT; // a port, read or not
         if (!leaf && (!lower->needed[v] || lower->emit_at[v] != v))
             continue;
+        lower->current = v;
         if (node->group > 0)
             lower_group(lower, &lower->groups[node->group]);
         else
@@ -215,6 +220,7 @@ static void lower_outputs(Lowering *lower, Place *outputs)
     const Graph *graph = lower->graph;
     for (int i = 0; i < graph->outputs.count; i++) {
         Value value = graph->outputs.at[i].value;
+        lower->current = value;
         Place place = value_place(lower, value);
         bool own =
             place.kind == PLACE_SLAB && !lower->buffers.at[place.index].input;
@@ -264,11 +270,14 @@ static int word_index(const char *word, int count, const char *const *words)
 
 static PlanParam plan_param(const Node *node)
 {
+    int64_t tile = node->attrs[PARAM_TILE].i;
+    TensorType type = tile ? weights_plain_type(&node->type) : node->type;
     return (PlanParam){
-        .tensor = plan_tensor(node->attrs[PARAM_NAME].text, &node->type),
+        .tensor = plan_tensor(node->attrs[PARAM_NAME].text, &type),
         .role = word_index(node->attrs[PARAM_ROLE].text, 4, plan_role_words),
         .init = word_index(node->attrs[PARAM_INIT].text, 4, plan_init_words),
-        .scale = node->attrs[PARAM_SCALE].f};
+        .scale = node->attrs[PARAM_SCALE].f,
+        .tile = (int32_t)tile};
 }
 
 void codegen_list_params(const Graph *graph, Plan *plan)
@@ -350,6 +359,15 @@ static PlanRef plan_ref(const Lowering *lower, const StepArg *arg)
                      lower->buffers.at[arg->place.index].offset + arg->offset};
 }
 
+// Where in the source a step comes from.
+static void write_origin(const Lowering *lower, const LowerStep *step,
+                         PlanStep *to)
+{
+    const NodeOrigin *origin = &graph_node(lower->graph, step->node)->origin;
+    to->file = origin->file ? plan_string(origin->file) : NULL;
+    to->line = origin->file ? origin->line : 0;
+}
+
 static void write_steps(const Lowering *lower, Plan *plan)
 {
     int refs = 0, imms = 0;
@@ -373,7 +391,10 @@ static void write_steps(const Lowering *lower, Plan *plan)
             .arg_count = step->args.count,
             .first_imm = plan->imm_count,
             .imm_count = step->imms.count,
+            .flops = step->flops,
+            .bytes = step->bytes,
             .label = plan_string(step->label)};
+        write_origin(lower, step, &plan->steps[s]);
         for (int i = 0; i < step->args.count; i++)
             plan->refs[plan->ref_count++] = plan_ref(lower, &step->args.at[i]);
         for (int i = 0; i < step->imms.count; i++)
@@ -439,6 +460,7 @@ void codegen_lower(Codegen *codegen, const Graph *graph, Plan *plan)
     uses_find(&lower);
     lower_nodes(&lower);
     lower_outputs(&lower, outputs);
+    work_count(&lower);
     *plan = (Plan){.name = plan_string(graph->name),
                    .slab_bytes = memory_plan(&lower),
                    .scratch_bytes = lower.scratch_bytes};

@@ -7,6 +7,7 @@
 //             kernels
 //   rows.c    products that are reduced tile by tile -> calls
 //   memory.c  lifetimes -> offsets in the slab
+//   work.c    arithmetic and bytes of the steps
 //   lower.c   the walk over the graph, and the finished plan
 #ifndef SIMCC_CODEGEN_LOWER_H
 #define SIMCC_CODEGEN_LOWER_H
@@ -54,6 +55,8 @@ typedef struct LowerStep {
     VEC(StepArg) args;
     VEC(int64_t) imms;
     const char *label;
+    Value node;           // what it was made for
+    int64_t flops, bytes; // work.c
 } LowerStep;
 
 typedef struct Members {
@@ -77,6 +80,7 @@ typedef struct Lowering {
     VEC(SlabBuffer) buffers;
     VEC(LowerStep) steps;
     int64_t scratch_bytes;
+    Value current; // the node being lowered: steps are made for it
 } Lowering;
 
 // ---- uses.c -----------------------------------------------------------------
@@ -141,6 +145,11 @@ void lower_rows(Lowering *lower, Value node);
 
 // Decides every buffer's offset; returns the bytes of the slab.
 int64_t memory_plan(Lowering *lower);
+
+// ---- work.c -----------------------------------------------------------------
+
+// Fills flops and bytes of every step.
+void work_count(Lowering *lower);
 
 // ---- lower.c ----------------------------------------------------------------
 

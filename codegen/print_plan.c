@@ -40,6 +40,8 @@ static void print_params(const Plan *plan, Text *out)
         text_addf(out, " %s %s ", plan_role_words[param->role],
                   plan_init_words[param->init]);
         text_add_double(out, param->scale);
+        if (param->tile)
+            text_addf(out, " in tiles of %d", (int)param->tile);
         text_add(out, "\n");
     }
 }

@@ -198,6 +198,11 @@ int64_t taps_weight_elements(const KernelTaps *taps)
            taps->cols.kernel * TAPS_BLOCK * TAPS_BLOCK;
 }
 
+int64_t taps_tile_shares(const KernelTaps *taps)
+{
+    return ceil_div(taps->in_blocks, TAPS_TILE_BLOCKS);
+}
+
 // ---- text -------------------------------------------------------------------
 
 static void text_axis(Text *text, const char *name, const TapAxis *axis)

@@ -14,7 +14,10 @@
 
 #include "ir/base/text.h"
 
-enum { TAPS_BLOCK = 16 }; // channels per block, in all tensors
+enum {
+    TAPS_BLOCK = 16,      // channels per block, in all tensors
+    TAPS_TILE_BLOCKS = 8, // read blocks per task that transposes weights
+};
 
 // One of the two axes of a map.
 typedef struct TapAxis {
@@ -37,8 +40,8 @@ typedef struct TapTile {
     bool weights_outside; // tasks: blocks before images, not images first
 } TapTile;
 
-// Weights are packed [written/16, kh, read/16, kw, 16 read, 16 written];
-// gradients by weights come as [written/16, read/16, kh, kw, 16, 16].
+// Weights and their gradients are [written/16, read/16, kh, kw, 16 read, 16
+// written], which forward is the order they are stored in (ir/image.h).
 typedef struct KernelTaps {
     TapAxis rows, cols;
     int64_t in_blocks, out_blocks;
@@ -73,8 +76,10 @@ void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes);
 int64_t taps_row_blocks(const KernelTaps *taps);
 // Tasks per image.
 int64_t taps_image_tasks(const KernelTaps *taps);
-// Elements of the packed weights, or of their packed gradient.
+// Elements of the weights, or of their gradient.
 int64_t taps_weight_elements(const KernelTaps *taps);
+// Tasks per written block of the kernel that transposes tiles of weights.
+int64_t taps_tile_shares(const KernelTaps *taps);
 
 // All of it, canonically.
 void taps_text(Text *text, const char *name, const KernelTaps *taps);

@@ -8,6 +8,7 @@
 #include <llvm-c/Transforms/PassBuilder.h>
 
 #include "ir/base/diag.h"
+#include "ir/base/text.h"
 
 static void initialize_llvm(void)
 {
@@ -55,6 +56,32 @@ const char *target_optimize(LLVMTargetMachineRef machine, LLVMModuleRef module,
         LLVMDisposeErrorMessage(text);
     }
     return problem;
+}
+
+// ---- names ------------------------------------------------------------------
+
+static const char *const cpu_names[] = {
+    "native",
+#define CPU(name) name,
+#include "codegen/cpus.def"
+#undef CPU
+};
+
+const char *target_problem(Arena *arena, const char *cpu)
+{
+    int count = sizeof cpu_names / sizeof *cpu_names;
+    for (int i = 0; i < count; i++)
+        if (strcmp(cpu, cpu_names[i]) == 0)
+            return NULL;
+    const char *close = text_closest(cpu, cpu_names, count);
+    if (close)
+        return arena_printf(
+            arena, "no processor is called '%s': did you mean %s?", cpu, close);
+    return arena_printf(arena,
+                        "no processor is called '%s': there are native, "
+                        "x86-64, x86-64-v2, x86-64-v3, x86-64-v4, and names "
+                        "like haswell, skylake-avx512 or znver4",
+                        cpu);
 }
 
 // ---- the probe --------------------------------------------------------------
@@ -119,6 +146,11 @@ Target target_new(Arena *arena, const char *cpu)
     target.vector_bytes = strstr(probe, "%zmm")   ? 64
                           : strstr(probe, "%ymm") ? 32
                                                   : 16;
+    // AVX gives every instruction on vectors a new name.
+    target.needs = target.vector_bytes == 64 ? PLAN_CPU_AVX512
+                   : target.fma              ? PLAN_CPU_AVX2
+                   : strstr(probe, "vmov")   ? PLAN_CPU_AVX
+                                             : PLAN_CPU_ANY;
     unsigned major, minor, patch;
     LLVMGetVersion(&major, &minor, &patch);
     target.text =

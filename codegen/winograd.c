@@ -51,6 +51,11 @@ int64_t winograd_weight_elements(const KernelWinograd *k)
            TAPS_BLOCK;
 }
 
+int64_t winograd_tap_elements(void)
+{
+    return 3 * 3 * TAPS_BLOCK * TAPS_BLOCK;
+}
+
 // What follows the transformed tiles and `sums` of so many elements.
 static WinogradScratch scratch_of(const KernelWinograd *k, int64_t in_blocks,
                                   int64_t out_blocks, int64_t sums)

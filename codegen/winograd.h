@@ -23,11 +23,12 @@ enum {
 #define WINOGRAD_A (5.0 / 8)
 #define WINOGRAD_B (3.0 / 2)
 
-// Weights come packed as for taps (taps.h) and are transformed to
+// Weights come as they are stored (ir/image.h) and are transformed to
 // [written/16, 36, read/16, 16 read, 16 written].
 typedef struct KernelWinograd {
     int64_t in_blocks, out_blocks;
-    bool flip;           // of the weights, in both directions: by data
+    bool flip;           // of the weights, in both directions, and tiles
+                         // transposed: by data
     int64_t h, w;        // of the read map
     int64_t oh, ow;      // of the written one
     int64_t top, left;   // zeros around the read map
@@ -46,6 +47,8 @@ int64_t winograd_shares(int64_t blocks, int64_t share);
 // For so many images.
 int64_t winograd_tasks(const KernelWinograd *winograd, int64_t images);
 int64_t winograd_weight_elements(const KernelWinograd *winograd);
+// Scratch of the kernel that transforms weights by data: a pair of blocks.
+int64_t winograd_tap_elements(void);
 
 // Per thread, in elements: the transformed tiles, their products, and lines
 // for a tile between the two halves of a transform, of zeros, and of what lies

@@ -23,7 +23,8 @@ Value build_param(Graph *g, TensorType type, const char *name, const char *role,
     Attr attrs[] = {[PARAM_NAME].text = name,
                     [PARAM_ROLE].text = role,
                     [PARAM_INIT].text = init,
-                    [PARAM_SCALE].f = scale};
+                    [PARAM_SCALE].f = scale,
+                    [PARAM_TILE].i = 0};
     return build_node(g, OP_PARAM, 0, NULL, attrs, &type);
 }
 

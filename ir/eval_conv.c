@@ -110,13 +110,15 @@ static void conv_row(Op op, const Windows *at, double *restrict x,
 static void conv_planes(const ConvForm *form, const Windows *at, double *x,
                         double *w, double *v)
 {
+    int64_t tile = weights_tile(form->w_type);
     for (int64_t a = 0; a < at->kh; a++)
         for (int64_t b = 0; b < at->kw; b++)
             for (int64_t i = 0; i < at->oh; i++) {
                 int64_t y = i * at->stride_v + a - at->top;
                 if (y >= 0 && y < at->h)
                     conv_row(form->op, at, x + y * at->w * at->step,
-                             w + a * at->kw + b, v + i * at->ow * at->step, b);
+                             w + (a * at->kw + b) * tile * tile,
+                             v + i * at->ow * at->step, b);
             }
 }
 
@@ -124,8 +126,9 @@ static void conv_sum(const EvalContext *context, Value self,
                      const ConvForm *form)
 {
     const Attr *attrs = eval_node(context, self)->attrs;
-    int64_t images = form->x_type->dims[0], inputs = form->w_type->dims[1];
-    int64_t outputs = form->w_type->dims[0];
+    TensorType w_type = weights_plain_type(form->w_type);
+    int64_t images = form->x_type->dims[0];
+    int64_t outputs = w_type.dims[0], inputs = w_type.dims[1];
     Windows at = windows_of(form->x_type, form->v_type, form->w_type->dims[2],
                             form->w_type->dims[3], attrs[CONV_STRIDE].ints,
                             attrs[CONV_PAD].ints);
@@ -134,7 +137,7 @@ static void conv_sum(const EvalContext *context, Value self,
             for (int64_t c = 0; c < inputs; c++)
                 conv_planes(form, &at,
                             form->x + plane_offset(form->x_type, n, c),
-                            form->w + (o * inputs + c) * at.kh * at.kw,
+                            form->w + weights_offset(form->w_type, o, c),
                             form->v + plane_offset(form->v_type, n, o));
 }
 

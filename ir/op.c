@@ -6,7 +6,7 @@
 #define LIST(name, ...) static const AttrSpec attrs_##name[] = {__VA_ARGS__{0}}
 LIST(none, );
 LIST(param, {"name", ATTR_TEXT}, {"role", ATTR_TEXT}, {"init", ATTR_TEXT},
-     {"scale", ATTR_FLOAT}, );
+     {"scale", ATTR_FLOAT}, {"tile", ATTR_INT, true}, );
 LIST(input, {"name", ATTR_TEXT}, );
 LIST(constant, {"value", ATTR_FLOAT}, );
 LIST(axis, {"axis", ATTR_INT}, );

@@ -39,11 +39,12 @@ enum {
 
 // Attribute kinds; every op has at most MAX_ATTRS attributes.
 typedef enum AttrKind { ATTR_INT, ATTR_INTS, ATTR_FLOAT, ATTR_TEXT } AttrKind;
-enum { MAX_ATTRS = 4 };
+enum { MAX_ATTRS = 5 };
 
 typedef struct AttrSpec {
     const char *name; // NULL ends the list
     AttrKind kind;
+    bool optional; // an int that the text form leaves out where it is 0
 } AttrSpec;
 
 // Attribute slots by list, in the order of op.c's attrs_<list>.
@@ -53,6 +54,7 @@ enum {
     PARAM_INIT = 2,     // text: "constant", "normal", "truncated_normal" or
                         // "uniform"
     PARAM_SCALE = 3,    // float: the constant, the sigma, or the half-width
+    PARAM_TILE = 4,     // int: 0, or stored in tiles of that side (image.h)
     INPUT_NAME = 0,     // text
     CONST_VALUE = 0,    // float
     AXIS_AXIS = 0,      // int

@@ -333,7 +333,9 @@ static bool read_attrs(Parser *p, Op op, Attr attrs[MAX_ATTRS])
     if (!spec[0].name)
         return true;
     for (int i = 0; spec[i].name; i++) {
-        if (!expect(p, i ? ',' : '{'))
+        if (spec[i].optional && !accept(p, ','))
+            continue;
+        if (!spec[i].optional && !expect(p, i ? ',' : '{'))
             return false;
         if (!accept_word(p, spec[i].name))
             return fail_expected(

@@ -33,6 +33,8 @@ static void print_attrs(const Node *node, Text *out)
     if (!spec[0].name)
         return;
     for (int i = 0; spec[i].name; i++) {
+        if (spec[i].optional && node->attrs[i].i == 0)
+            continue;
         text_addf(out, "%s%s=", i ? ", " : " {", spec[i].name);
         print_attr(node->attrs[i], spec[i].kind, out);
     }

@@ -1,5 +1,6 @@
 // Shape rules of leaves, elementwise ops, movements, reductions and
 // collectives. Products and windows are in shape_window.c.
+#include "ir/image.h"
 #include "ir/shape_rules.h"
 
 #include <math.h>
@@ -109,6 +110,12 @@ const char *shape_param(const Graph *graph, Node *node)
         return shape_error(graph, node, "scale is not a finite number");
     if (!dtype_is_float(node->type.dtype))
         return shape_error(graph, node, "elements must be floats, not bool");
+    int64_t tile = attrs[PARAM_TILE].i;
+    if (tile && (node->type.rank != 6 || !weights_have_form(&node->type) ||
+                 weights_tile(&node->type) != tile))
+        return shape_error(
+            graph, node, "tile is %lld, but %s are no weights in such tiles",
+            (long long)tile, type_text(graph->arena, &node->type));
     return NULL;
 }
 

@@ -84,26 +84,28 @@ static const char *conv_type(const Graph *graph, const Node *node,
         want_stride_and_pad(graph, node, windows.stride, windows.pad);
     if (error)
         return error;
-    if (!image_has_form(x) || w->rank != 4 || x->dtype != w->dtype ||
+    if (!image_has_form(x) || !weights_have_form(w) || x->dtype != w->dtype ||
         !dtype_is_float(x->dtype))
         return shape_error(graph, node,
                            "needs x[n,c,h,w] and w[o,c,kh,kw] of one float "
                            "type, not %s and %s",
                            type_text(graph->arena, x),
                            type_text(graph->arena, w));
-    if (image_channels(x) != w->dims[1])
+    TensorType plain = weights_plain_type(w);
+    int64_t outputs = plain.dims[0], inputs = plain.dims[1];
+    if (image_channels(x) != inputs)
         return shape_error(
             graph, node, "x %s has %lld channels, but w %s takes %lld",
             type_text(graph->arena, x), (long long)image_channels(x),
-            type_text(graph->arena, w), (long long)w->dims[1]);
-    if (w->dims[0] % image_block(x) != 0)
+            type_text(graph->arena, w), (long long)inputs);
+    if (outputs % image_block(x) != 0)
         return shape_error(
             graph, node, "the %lld outputs of w %s do not fill blocks of %lld",
-            (long long)w->dims[0], type_text(graph->arena, w),
+            (long long)outputs, type_text(graph->arena, w),
             (long long)image_block(x));
     windows.kernel[0] = w->dims[2];
     windows.kernel[1] = w->dims[3];
-    if (!window_type(x, w->dims[0], &windows, out))
+    if (!window_type(x, outputs, &windows, out))
         return shape_error(graph, node, "kernel of w %s does not fit padded %s",
                            type_text(graph->arena, w),
                            type_text(graph->arena, x));
@@ -122,11 +124,11 @@ static const char *type_from_dims(const Graph *graph, const Node *node,
                                   IntList dims, DType dtype, TensorType *type)
 {
     *type = type_make(dtype, dims.count, dims.at);
-    if (type_is_sane(type) && (dims.count == 4 || dims.count == 5))
+    if (type_is_sane(type) && dims.count >= 4)
         return NULL;
     return shape_error(graph, node,
-                       "dims must be four sane sizes, or five in blocks, not "
-                       "%s",
+                       "dims must be four sane sizes, or those of blocks or "
+                       "tiles, not %s",
                        type_text(graph->arena, type));
 }
 

@@ -1,14 +1,19 @@
-// Images in blocks of 16 channels (ir/image.h), the form that direct
-// convolutions are fast in. Conversions are ordinary nodes:
+// Images in blocks of 16 channels and weights in tiles of 16 x 16 channels
+// (ir/image.h), the forms that direct convolutions are fast in. Conversions are
+// ordinary nodes:
 //   to blocks    reshape [n, c/16, 16, h, w], transpose [0, 1, 3, 4, 2]
 //   from blocks  transpose [0, 1, 4, 2, 3], reshape [n, c, h, w]
-// and a reshape alone where a plane is one pixel.
+//   to tiles     reshape [o/16, 16, c/16, 16, kh, kw],
+//                transpose [0, 2, 4, 5, 3, 1]
+//   from tiles   transpose [0, 5, 1, 4, 2, 3], reshape [o, c, kh, kw]
+// and a reshape alone where a plane of blocks is one pixel.
 //
-// One walk over the nodes. Every value has up to two versions, each made when
-// first asked for. Convolutions between whole blocks work on blocks; what reads
-// an image that exists in blocks follows if it can, and asks for its other
-// inputs in blocks; everything else reads plain images. Params, inputs, assigns
-// and outputs are plain.
+// One walk over the nodes. Every value has up to three versions, each made when
+// first asked for. Convolutions between whole blocks work on blocks and tiles;
+// what reads an image that exists in blocks follows if it can, and asks for its
+// other inputs in blocks; likewise weights in tiles. Everything else is plain,
+// inputs and outputs among it. Params of floats whose channels fill tiles are
+// stored in tiles, so that neither convolutions nor the optimizer convert them.
 //
 // Free nodes are held back until somebody asks, and made in each form that is
 // asked for: constants, broadcasts, and elementwise ops of nothing but these.
@@ -17,16 +22,19 @@
 
 #include "ir/base/diag.h"
 #include "ir/build.h"
+#include "ir/image.h"
 #include "passes/all.h"
 
 // Depth of a tree of free nodes, which recursion follows.
 enum { MOST_FREE_DEPTH = 16 };
 
-TensorType layout_blocked_type(const TensorType *plain)
+TensorType layout_type(const TensorType *plain, LayoutForm form)
 {
     TensorType type = *plain;
-    if (type.rank != 4)
+    if (type.rank != 4 || form == LAYOUT_PLAIN)
         return type;
+    if (form == LAYOUT_TILED)
+        return weights_tiled_type(plain, LAYOUT_BLOCK);
     type.rank = 5;
     type.dims[1] /= LAYOUT_BLOCK;
     type.dims[4] = LAYOUT_BLOCK;
@@ -51,9 +59,9 @@ static bool is_one_pixel(const TensorType *type)
     return type->dims[2] == 1 && type->dims[3] == 1;
 }
 
-static Value convert_to_blocks(Layout *layout, Value v, const TensorType *plain)
+static Value to_blocks(Layout *layout, Value v, const TensorType *plain)
 {
-    TensorType type = layout_blocked_type(plain);
+    TensorType type = layout_type(plain, LAYOUT_BLOCKED);
     if (is_one_pixel(plain))
         return layout_reshape(layout, v, &type);
     const int64_t perm[] = {0, 1, 3, 4, 2};
@@ -65,24 +73,59 @@ static Value convert_to_blocks(Layout *layout, Value v, const TensorType *plain)
     return build_transpose(layout->graph, v, perm);
 }
 
-static Value convert_from_blocks(Layout *layout, Value v,
-                                 const TensorType *plain)
+static Value to_tiles(Layout *layout, Value v, const TensorType *plain)
 {
-    const int64_t perm[] = {0, 1, 4, 2, 3};
-    if (!is_one_pixel(plain))
-        v = build_transpose(layout->graph, v, perm);
+    const int64_t perm[] = {0, 2, 4, 5, 3, 1};
+    TensorType split =
+        type_make(plain->dtype, 6,
+                  (const int64_t[]){plain->dims[0] / LAYOUT_BLOCK, LAYOUT_BLOCK,
+                                    plain->dims[1] / LAYOUT_BLOCK, LAYOUT_BLOCK,
+                                    plain->dims[2], plain->dims[3]});
+    v = layout_reshape(layout, v, &split);
+    return build_transpose(layout->graph, v, perm);
+}
+
+Value layout_convert_to(Layout *layout, Value v, const TensorType *plain,
+                        LayoutForm form)
+{
+    return form == LAYOUT_TILED ? to_tiles(layout, v, plain)
+                                : to_blocks(layout, v, plain);
+}
+
+static Value convert_from(Layout *layout, Value v, const TensorType *plain,
+                          LayoutForm form)
+{
+    const int64_t blocks[] = {0, 1, 4, 2, 3}, tiles[] = {0, 5, 1, 4, 2, 3};
+    if (form == LAYOUT_TILED || !is_one_pixel(plain))
+        v = build_transpose(layout->graph, v,
+                            form == LAYOUT_TILED ? tiles : blocks);
     return layout_reshape(layout, v, plain);
 }
 
 // ---- versions ---------------------------------------------------------------
 
-static Value copy_plain(Layout *layout, const Node *node)
+static bool has_version(const Layout *layout, Value old, LayoutForm form)
+{
+    return layout->versions[form][old] != NO_VALUE;
+}
+
+bool layout_any_input(const Layout *layout, const Node *node, LayoutForm form)
+{
+    for (int i = 0; i < node->input_count; i++) {
+        Value input = node->inputs[i];
+        if (has_version(layout, input, form) && !layout->free_depth[input])
+            return true;
+    }
+    return false;
+}
+
+Value layout_copy_plain(Layout *layout, const Node *node)
 {
     Arena *arena = layout->graph->arena;
     Node copy = *node;
     Value *inputs = ARENA_ARRAY(arena, Value, node->input_count);
     for (int i = 0; i < node->input_count; i++)
-        inputs[i] = layout_plain(layout, node->inputs[i]);
+        inputs[i] = layout_value(layout, node->inputs[i], LAYOUT_PLAIN);
     copy.inputs = inputs;
     copy.group = 0;
     vec_push(arena, &layout->graph->nodes, copy);
@@ -95,34 +138,37 @@ static Value check_type(const Layout *layout, Value v, const TensorType *type)
     return v;
 }
 
-Value layout_plain(Layout *layout, Value old)
+static Value plain_version(Layout *layout, Value old)
 {
-    if (layout->plain[old] != NO_VALUE)
-        return layout->plain[old];
     const Node *node = layout_node(layout, old);
-    NodeOrigin origin = layout->graph->origin;
-    layout->graph->origin = node->origin;
-    Value v =
-        layout->free_depth[old] || !layout_has_blocked(layout, old)
-            ? copy_plain(layout, node)
-            : convert_from_blocks(layout, layout->blocked[old], &node->type);
-    layout->graph->origin = origin;
-    return layout->plain[old] = check_type(layout, v, &node->type);
+    for (LayoutForm form = LAYOUT_BLOCKED; form < LAYOUT_FORMS; form++)
+        if (!layout->free_depth[old] && has_version(layout, old, form))
+            return convert_from(layout, layout->versions[form][old],
+                                &node->type, form);
+    return layout_copy_plain(layout, node);
 }
 
-Value layout_blocked(Layout *layout, Value old)
+static Value other_version(Layout *layout, Value old, LayoutForm form)
 {
-    if (layout_has_blocked(layout, old))
-        return layout->blocked[old];
     const Node *node = layout_node(layout, old);
-    TensorType type = layout_blocked_type(&node->type);
+    if (layout->free_depth[old])
+        return layout_make(layout, node, form);
+    return layout_convert_to(layout, layout_value(layout, old, LAYOUT_PLAIN),
+                             &node->type, form);
+}
+
+Value layout_value(Layout *layout, Value old, LayoutForm form)
+{
+    if (has_version(layout, old, form))
+        return layout->versions[form][old];
+    const Node *node = layout_node(layout, old);
     NodeOrigin origin = layout->graph->origin;
     layout->graph->origin = node->origin;
-    Value v = layout->free_depth[old] || layout->plain[old] == NO_VALUE
-                  ? layout_make_blocked(layout, node)
-                  : convert_to_blocks(layout, layout->plain[old], &node->type);
+    Value v = form == LAYOUT_PLAIN ? plain_version(layout, old)
+                                   : other_version(layout, old, form);
     layout->graph->origin = origin;
-    return layout->blocked[old] = check_type(layout, v, &type);
+    TensorType type = layout_type(&node->type, form);
+    return layout->versions[form][old] = check_type(layout, v, &type);
 }
 
 // ---- the walk ---------------------------------------------------------------
@@ -160,23 +206,26 @@ static void place_node(Layout *layout, Value old)
     layout->free_depth[old] = free_depth(layout, node);
     if (layout->free_depth[old])
         return;
-    if (!layout_wants_blocked(layout, node)) {
-        layout_plain(layout, old);
+    LayoutForm form = layout_wanted(layout, node);
+    if (form == LAYOUT_PLAIN) {
+        layout_value(layout, old, LAYOUT_PLAIN);
         if (opens_blocks(node))
-            layout_blocked(layout, old);
-    } else if (layout_gives_plain(node->op)) {
-        layout->graph->origin = node->origin;
-        Value v = layout_make_blocked(layout, node);
-        layout->plain[old] = check_type(layout, v, &node->type);
-    } else {
-        layout_blocked(layout, old);
+            layout_value(layout, old, LAYOUT_BLOCKED);
+        return;
     }
+    layout->graph->origin = node->origin;
+    Value v = layout_make(layout, node, form);
+    if (layout_gives_plain(node->op))
+        form = LAYOUT_PLAIN;
+    TensorType type = layout_type(&node->type, form);
+    layout->versions[form][old] = check_type(layout, v, &type);
 }
 
-static bool has_blocked_conv(const Layout *layout)
+static bool has_work(const Layout *layout)
 {
     for (Value v = 0; v < layout->old->nodes.count; v++)
-        if (layout_is_blocked_conv(layout, layout_node(layout, v)))
+        if (layout_is_tiled_param(layout_node(layout, v)) ||
+            layout_is_blocked_conv(layout, layout_node(layout, v)))
             return true;
     return false;
 }
@@ -195,16 +244,16 @@ void pass_layout(Graph *graph, Arena *scratch)
     Layout layout = {.old = graph,
                      .graph = graph_new(graph->arena, graph->name),
                      .scratch = scratch,
-                     .plain = no_values(scratch, count),
-                     .blocked = no_values(scratch, count),
                      .free_depth = ARENA_ARRAY(scratch, int, count)};
-    if (!has_blocked_conv(&layout))
+    if (!has_work(&layout))
         return;
+    for (int form = 0; form < LAYOUT_FORMS; form++)
+        layout.versions[form] = no_values(scratch, count);
     for (Value v = 0; v < count; v++)
         place_node(&layout, v);
     for (int i = 0; i < graph->outputs.count; i++) {
         Output *output = &graph->outputs.at[i];
-        output->value = layout_plain(&layout, output->value);
+        output->value = layout_value(&layout, output->value, LAYOUT_PLAIN);
     }
     graph->nodes = layout.graph->nodes;
     pass_dce(graph, scratch); // versions made that nobody came to read

@@ -1,5 +1,6 @@
-// Between the two files of the layout pass: which values take the blocked form
-// (layout.c), and what an op looks like in it (layout_ops.c).
+// Between the files of the layout pass: which values take which form
+// (layout.c), and what an op looks like in it (layout_ops.c; layout_tiles.c for
+// weights).
 #ifndef SIMCC_PASSES_LAYOUT_H
 #define SIMCC_PASSES_LAYOUT_H
 
@@ -8,13 +9,20 @@
 // Channels to a block: the floats of one 512-bit register, or two of 256 bits.
 enum { LAYOUT_BLOCK = 16 };
 
+typedef enum LayoutForm {
+    LAYOUT_PLAIN,
+    LAYOUT_BLOCKED, // images, by ir/image.h
+    LAYOUT_TILED,   // weights, likewise
+    LAYOUT_FORMS
+} LayoutForm;
+
 typedef struct Layout {
     const Graph *old;
     Graph *graph; // the new one
     Arena *scratch;
-    // The two versions of each old value in the new graph, NO_VALUE = not made
+    // The versions of each old value in the new graph, NO_VALUE = not made
     // (yet).
-    Value *plain, *blocked;
+    Value *versions[LAYOUT_FORMS];
     // How deep a tree of free nodes the value is, 0 = not free (see layout.c).
     int *free_depth;
 } Layout;
@@ -24,14 +32,12 @@ static inline const Node *layout_node(const Layout *layout, Value old)
     return graph_node(layout->old, old);
 }
 
-// The value in one form or the other; made or converted when first asked for.
-Value layout_plain(Layout *layout, Value old);
-Value layout_blocked(Layout *layout, Value old);
+// The value in that form; made or converted when first asked for.
+Value layout_value(Layout *layout, Value old, LayoutForm form);
 
-static inline bool layout_has_blocked(const Layout *layout, Value old)
-{
-    return layout->blocked[old] != NO_VALUE;
-}
+// Whether an input is there in that form. Free values do not count: they are
+// there for the sake of another reader.
+bool layout_any_input(const Layout *layout, const Node *node, LayoutForm form);
 
 // Whether channels (axis 1 of four) fill blocks.
 static inline bool layout_can_block(const TensorType *type)
@@ -39,20 +45,43 @@ static inline bool layout_can_block(const TensorType *type)
     return type->rank == 4 && type->dims[1] % LAYOUT_BLOCK == 0;
 }
 
-// [n, c, h, w] as [n, c / 16, h, w, 16]; the elements are to be the same.
-TensorType layout_blocked_type(const TensorType *plain);
+// Whether the channels of both sides (axes 0 and 1 of four) fill tiles.
+static inline bool layout_can_tile(const TensorType *type)
+{
+    return layout_can_block(type) && type->dims[0] % LAYOUT_BLOCK == 0;
+}
+
+// A plain type in that form; the elements are to be the same.
+TensorType layout_type(const TensorType *plain, LayoutForm form);
+
+// Between the plain form and another, where both channels allow.
+Value layout_convert_to(Layout *layout, Value v, const TensorType *plain,
+                        LayoutForm form);
+// The node with plain inputs.
+Value layout_copy_plain(Layout *layout, const Node *node);
 
 // A reshape of v, or of what v is a reshape of.
 Value layout_reshape(Layout *layout, Value v, const TensorType *type);
 
 // Whether the node is a convolution between whole blocks.
 bool layout_is_blocked_conv(const Layout *layout, const Node *node);
-// Whether the node should be computed on blocks, given the forms its inputs
-// have so far.
-bool layout_wants_blocked(const Layout *layout, const Node *node);
-// Adds the node as it is on blocks. The result is in blocked form, but for the
-// ops whose result is no image (layout_gives_plain).
-Value layout_make_blocked(Layout *layout, const Node *node);
+// Whether the node is a param that is stored in tiles: a rule of its type
+// alone, for all plans of a program share it.
+bool layout_is_tiled_param(const Node *node);
+// The form the node should be computed in, given the forms its inputs have so
+// far.
+LayoutForm layout_wanted(const Layout *layout, const Node *node);
+// Adds the node as it is in a form other than plain. The result is in that
+// form, but for the ops whose result is neither image nor weights
+// (layout_gives_plain).
+Value layout_make(Layout *layout, const Node *node, LayoutForm form);
 bool layout_gives_plain(Op op);
+
+// layout_tiles.c
+Value layout_tile_param(Layout *layout, const Node *node);
+Value layout_tile_broadcast(Layout *layout, const Node *node);
+// Whether the result is a reshape of the plain one.
+bool layout_reduces_tiles(const Layout *layout, const Node *node);
+Value layout_reduce_tiles(Layout *layout, const Node *node);
 
 #endif

@@ -1,4 +1,5 @@
-// What each op looks like on blocked images.
+// What each op looks like on blocked images; elementwise ones on weights in
+// tiles, too.
 #include "ir/base/diag.h"
 #include "ir/build.h"
 #include "passes/layout.h"
@@ -25,23 +26,17 @@ static bool is_image(const TensorType *type)
     return type->rank == 4 && type->dtype == DT_F32;
 }
 
-// Free values do not count: they are in blocks for the sake of another reader.
-static bool any_blocked(const Layout *layout, const Node *node)
-{
-    for (int i = 0; i < node->input_count; i++) {
-        Value input = node->inputs[i];
-        if (layout_has_blocked(layout, input) && !layout->free_depth[input])
-            return true;
-    }
-    return false;
-}
-
-static Value *blocked_inputs(Layout *layout, const Node *node)
+static Value *inputs_in(Layout *layout, const Node *node, LayoutForm form)
 {
     Value *inputs = ARENA_ARRAY(layout->scratch, Value, node->input_count);
     for (int i = 0; i < node->input_count; i++)
-        inputs[i] = layout_blocked(layout, node->inputs[i]);
+        inputs[i] = layout_value(layout, node->inputs[i], form);
     return inputs;
+}
+
+static Value blocked_input(Layout *layout, const Node *node)
+{
+    return layout_value(layout, node->inputs[0], LAYOUT_BLOCKED);
 }
 
 // ---- convolutions and pools -------------------------------------------------
@@ -57,8 +52,7 @@ bool layout_is_blocked_conv(const Layout *layout, const Node *node)
         image = input_type(layout, node, 0), w = &node->type;
     else
         return false;
-    return is_image(image) && w->dims[0] % LAYOUT_BLOCK == 0 &&
-           w->dims[1] % LAYOUT_BLOCK == 0;
+    return is_image(image) && layout_can_tile(w);
 }
 
 static Value make_conv(Layout *layout, const Node *node)
@@ -68,12 +62,14 @@ static Value make_conv(Layout *layout, const Node *node)
                   : node->op == OP_CONV2D_GRAD_X ? 0
                                                  : -1;
     for (int i = 0; i < 2; i++)
-        inputs[i] = i == weights ? layout_plain(layout, node->inputs[i])
-                                 : layout_blocked(layout, node->inputs[i]);
+        inputs[i] = layout_value(layout, node->inputs[i],
+                                 i == weights ? LAYOUT_TILED : LAYOUT_BLOCKED);
     Attr attrs[MAX_ATTRS];
     memcpy(attrs, node->attrs, sizeof attrs);
-    TensorType type = layout_blocked_type(&node->type);
-    if (node->op == OP_CONV2D_GRAD_X)
+    TensorType type =
+        layout_type(&node->type, node->op == OP_CONV2D_GRAD_W ? LAYOUT_TILED
+                                                              : LAYOUT_BLOCKED);
+    if (node->op != OP_CONV2D)
         attrs[CONV_DIMS].ints = (IntList){type.rank, type.dims};
     return add_node(layout, node, inputs, attrs);
 }
@@ -82,22 +78,23 @@ static Value make_pool(Layout *layout, const Node *node)
 {
     Attr attrs[MAX_ATTRS];
     memcpy(attrs, node->attrs, sizeof attrs);
-    TensorType type = layout_blocked_type(&node->type);
+    TensorType type = layout_type(&node->type, LAYOUT_BLOCKED);
     if (node->op == OP_SUM_POOL_GRAD)
         attrs[POOL_DIMS].ints = (IntList){type.rank, type.dims};
-    return add_node(layout, node, blocked_inputs(layout, node), attrs);
+    return add_node(layout, node, inputs_in(layout, node, LAYOUT_BLOCKED),
+                    attrs);
 }
 
 // ---- elementwise and constants ----------------------------------------------
 
-static Value make_elementwise(Layout *layout, const Node *node)
+static Value make_elementwise(Layout *layout, const Node *node, LayoutForm form)
 {
-    return add_node(layout, node, blocked_inputs(layout, node), node->attrs);
+    return add_node(layout, node, inputs_in(layout, node, form), node->attrs);
 }
 
-static Value make_const(Layout *layout, const Node *node)
+static Value make_const(Layout *layout, const Node *node, LayoutForm form)
 {
-    return build_const(layout->graph, layout_blocked_type(&node->type),
+    return build_const(layout->graph, layout_type(&node->type, form),
                        node->attrs[CONST_VALUE].f);
 }
 
@@ -130,14 +127,15 @@ static Value split_channels(Layout *layout, Value old, int at)
         split.dims[i] = type.dims[i - 1];
     split.dims[at] /= LAYOUT_BLOCK;
     split.dims[block] = LAYOUT_BLOCK;
-    Value v = layout_reshape(layout, layout_plain(layout, old), &split);
+    Value v =
+        layout_reshape(layout, layout_value(layout, old, LAYOUT_PLAIN), &split);
     return after == 1 ? v : build_transpose(layout->graph, v, perm);
 }
 
 static Value make_broadcast(Layout *layout, const Node *node)
 {
     Value from = node->inputs[0];
-    TensorType type = layout_blocked_type(&node->type);
+    TensorType type = layout_type(&node->type, LAYOUT_BLOCKED);
     const TensorType *old = input_type(layout, node, 0);
     IntList old_axes = node->attrs[BROADCAST_AXES].ints;
     int64_t axes[MAX_RANK];
@@ -145,9 +143,9 @@ static Value make_broadcast(Layout *layout, const Node *node)
     memcpy(axes, old_axes.at, sizeof *axes * (size_t)count);
     Value v;
     if (at == old->rank)
-        v = layout_plain(layout, from);
+        v = layout_value(layout, from, LAYOUT_PLAIN);
     else if (old->rank == 4) // four axes of four: an image itself
-        v = layout_blocked(layout, from);
+        v = layout_value(layout, from, LAYOUT_BLOCKED);
     else
         v = split_channels(layout, from, at);
     if (at < old->rank)
@@ -167,9 +165,9 @@ static Value make_slice(Layout *layout, const Node *node)
     int64_t start[5] = {0};
     memcpy(start, node->attrs[SLICE_START].ints.at, 4 * sizeof *start);
     start[1] /= LAYOUT_BLOCK;
-    TensorType type = layout_blocked_type(&node->type);
-    return build_slice(layout->graph, layout_blocked(layout, node->inputs[0]),
-                       start, type.dims);
+    TensorType type = layout_type(&node->type, LAYOUT_BLOCKED);
+    return build_slice(layout->graph, blocked_input(layout, node), start,
+                       type.dims);
 }
 
 static Value make_pad(Layout *layout, const Node *node)
@@ -179,8 +177,8 @@ static Value make_pad(Layout *layout, const Node *node)
     memcpy(high, node->attrs[PAD_HIGH].ints.at, 4 * sizeof *high);
     low[1] /= LAYOUT_BLOCK;
     high[1] /= LAYOUT_BLOCK;
-    return build_pad(layout->graph, layout_blocked(layout, node->inputs[0]),
-                     low, high, node->attrs[PAD_VALUE].f);
+    return build_pad(layout->graph, blocked_input(layout, node), low, high,
+                     node->attrs[PAD_VALUE].f);
 }
 
 // Whether all that moves are whole blocks of channels.
@@ -230,9 +228,8 @@ static Value make_reduce(Layout *layout, const Node *node)
     int count = old.count;
     if (has_axis(old, 1))
         axes[count++] = 4;
-    Value v =
-        build_reduce(layout->graph, node->op,
-                     layout_blocked(layout, node->inputs[0]), count, axes);
+    Value v = build_reduce(layout->graph, node->op, blocked_input(layout, node),
+                           count, axes);
     return layout_reshape(layout, v, &node->type);
 }
 
@@ -240,7 +237,7 @@ static Value make_reduce(Layout *layout, const Node *node)
 
 bool layout_gives_plain(Op op)
 {
-    return op == OP_CONV2D_GRAD_W || op == OP_REDUCE_SUM || op == OP_REDUCE_MAX;
+    return op == OP_REDUCE_SUM || op == OP_REDUCE_MAX;
 }
 
 static bool is_elementwise(Op op)
@@ -248,34 +245,65 @@ static bool is_elementwise(Op op)
     return op_has(op, TRAIT_ELEMENTWISE) && !op_has(op, TRAIT_EFFECT);
 }
 
-bool layout_wants_blocked(const Layout *layout, const Node *node)
+static bool wants_blocks(const Layout *layout, const Node *node)
 {
     switch (node->op) {
     case OP_CONV2D:
     case OP_CONV2D_GRAD_X:
-    case OP_CONV2D_GRAD_W:
         return layout_is_blocked_conv(layout, node);
     case OP_MAX_POOL:
     case OP_MAX_POOL_GRAD:
     case OP_SUM_POOL:
     case OP_SUM_POOL_GRAD:
         return is_image(&node->type) && layout_can_block(&node->type) &&
-               any_blocked(layout, node);
+               layout_any_input(layout, node, LAYOUT_BLOCKED);
     case OP_SLICE:
     case OP_PAD:
     case OP_CONCAT:
-        return any_blocked(layout, node) && moves_blocks(layout, node);
+        return layout_any_input(layout, node, LAYOUT_BLOCKED) &&
+               moves_blocks(layout, node);
     case OP_REDUCE_SUM:
     case OP_REDUCE_MAX:
-        return any_blocked(layout, node) && reduces_blocks(layout, node);
+        return layout_any_input(layout, node, LAYOUT_BLOCKED) &&
+               reduces_blocks(layout, node);
     default:
-        return is_elementwise(node->op) && any_blocked(layout, node);
+        return is_elementwise(node->op) &&
+               layout_any_input(layout, node, LAYOUT_BLOCKED);
     }
 }
 
-Value layout_make_blocked(Layout *layout, const Node *node)
+static bool wants_tiles(const Layout *layout, const Node *node)
 {
     switch (node->op) {
+    case OP_PARAM:
+        return layout_is_tiled_param(node);
+    case OP_ASSIGN:
+        return layout_is_tiled_param(layout_node(layout, node->inputs[0]));
+    case OP_CONV2D_GRAD_W:
+        return layout_is_blocked_conv(layout, node);
+    case OP_REDUCE_SUM:
+    case OP_REDUCE_MAX:
+        return layout_any_input(layout, node, LAYOUT_TILED) &&
+               layout_reduces_tiles(layout, node);
+    default:
+        return is_elementwise(node->op) &&
+               layout_any_input(layout, node, LAYOUT_TILED);
+    }
+}
+
+LayoutForm layout_wanted(const Layout *layout, const Node *node)
+{
+    return wants_tiles(layout, node)    ? LAYOUT_TILED
+           : wants_blocks(layout, node) ? LAYOUT_BLOCKED
+                                        : LAYOUT_PLAIN;
+}
+
+Value layout_make(Layout *layout, const Node *node, LayoutForm form)
+{
+    bool tiled = form == LAYOUT_TILED;
+    switch (node->op) {
+    case OP_PARAM:
+        return layout_tile_param(layout, node);
     case OP_CONV2D:
     case OP_CONV2D_GRAD_X:
     case OP_CONV2D_GRAD_W:
@@ -286,21 +314,23 @@ Value layout_make_blocked(Layout *layout, const Node *node)
     case OP_SUM_POOL_GRAD:
         return make_pool(layout, node);
     case OP_CONST:
-        return make_const(layout, node);
+        return make_const(layout, node, form);
     case OP_BROADCAST:
-        return make_broadcast(layout, node);
+        return tiled ? layout_tile_broadcast(layout, node)
+                     : make_broadcast(layout, node);
     case OP_SLICE:
         return make_slice(layout, node);
     case OP_PAD:
         return make_pad(layout, node);
     case OP_CONCAT:
-        return add_node(layout, node, blocked_inputs(layout, node),
+        return add_node(layout, node, inputs_in(layout, node, form),
                         node->attrs);
     case OP_REDUCE_SUM:
     case OP_REDUCE_MAX:
-        return make_reduce(layout, node);
+        return tiled ? layout_reduce_tiles(layout, node)
+                     : make_reduce(layout, node);
     default:
-        INTERNAL_CHECK(is_elementwise(node->op));
-        return make_elementwise(layout, node);
+        INTERNAL_CHECK(is_elementwise(node->op) || node->op == OP_ASSIGN);
+        return make_elementwise(layout, node, form);
     }
 }

@@ -19,7 +19,7 @@
 
 static const char MAGIC[8] = {'S', 'I', 'M', 'C', 'C', 'A', 'R', 'T'};
 
-enum { VERSION = 2, SECTION_BYTES = 24 };
+enum { VERSION = 4, SECTION_BYTES = 24 };
 static const uint32_t NO_TEXT = UINT32_MAX;
 static const int64_t FILE_LIMIT = (int64_t)1 << 32;
 
@@ -181,6 +181,7 @@ static void code_param(Codec *codec, PlanParam *param)
     code_i32(codec, &param->role);
     code_i32(codec, &param->init);
     code_f64(codec, &param->scale);
+    code_i32(codec, &param->tile);
 }
 
 static void code_port(Codec *codec, PlanPort *port)
@@ -200,6 +201,10 @@ static void code_step(Codec *codec, PlanStep *step)
     code_i32(codec, &step->first_imm);
     code_i32(codec, &step->imm_count);
     code_name(codec, &step->label);
+    code_i64(codec, &step->flops);
+    code_i64(codec, &step->bytes);
+    code_text(codec, &step->file);
+    code_i32(codec, &step->line);
 }
 
 static void code_ref(Codec *codec, PlanRef *ref)
@@ -212,10 +217,10 @@ static void code_ref(Codec *codec, PlanRef *ref)
 static void code_plan(Codec *codec, Plan *plan)
 {
     code_text(codec, &plan->name); // NULL in a phase without evaluation
-    CODE_ARRAY(codec, plan->param_count, plan->params, 36, code_param);
+    CODE_ARRAY(codec, plan->param_count, plan->params, 40, code_param);
     CODE_ARRAY(codec, plan->input_count, plan->inputs, 28, code_port);
     CODE_ARRAY(codec, plan->output_count, plan->outputs, 28, code_port);
-    CODE_ARRAY(codec, plan->step_count, plan->steps, 36, code_step);
+    CODE_ARRAY(codec, plan->step_count, plan->steps, 60, code_step);
     CODE_ARRAY(codec, plan->ref_count, plan->refs, 16, code_ref);
     CODE_ARRAY(codec, plan->imm_count, plan->imms, 8, code_i64);
     CODE_ARRAY(codec, plan->symbol_count, plan->symbols, 4, code_name);
@@ -254,6 +259,7 @@ static void code_phase(Codec *codec, ProgramPhase *phase)
     code_i32(codec, &phase->classes);
     code_plan(codec, &phase->train);
     code_plan(codec, &phase->eval);
+    code_plan(codec, &phase->features);
 }
 
 static void code_program(Codec *codec, Program *program)
@@ -262,6 +268,8 @@ static void code_program(Codec *codec, Program *program)
     code_name(codec, &program->source);
     code_text(codec, &program->parameters);
     code_name(codec, &program->target);
+    code_i32(codec, &program->cpu);
+    code_i32(codec, &program->strict);
     code_i32(codec, &program->dtype);
 }
 
@@ -408,10 +416,13 @@ static Status check_phase(const ProgramPhase *phase, const char *path)
         phase->label_rule > LABELS_PER_CLASS || phase->image_height < 0 ||
         phase->image_width < 0 || phase->classes < 0 || !phase->train.name ||
         (phase->eval.step_count > 0 && !phase->eval.name) ||
+        (phase->features.step_count > 0 && !phase->features.name) ||
         !is_sound_pipeline(phase->augment, phase->augment_count) ||
         !is_sound_pipeline(phase->evaluate, phase->evaluate_count))
         return bad_artifact(path, "a phase has impossible settings");
     TRY(plan_check(&phase->train));
+    if (phase->features.name)
+        TRY(plan_check(&phase->features));
     return phase->eval.name ? plan_check(&phase->eval) : status_ok();
 }
 
@@ -451,7 +462,8 @@ static Status read_program(Codec *file, const char *path, Program *program)
     TRY(open_section(file, path, "PROG", &content));
     code_program(&content, program);
     TRY(close_section(&content, path));
-    if (plan_dtype_bytes(program->dtype) == 0)
+    if (plan_dtype_bytes(program->dtype) == 0 || program->cpu < 0 ||
+        program->cpu > PLAN_CPU_AVX512)
         return bad_artifact(path, "unknown type of numbers");
     TRY(read_phases(file, path, program));
     TRY(open_section(file, path, "CODE", &content));

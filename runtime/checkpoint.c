@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/model.h"
+#include "runtime/tiles.h"
 
 // ---- writing ----------------------------------------------------------------
 
@@ -18,6 +19,7 @@ static SafeTensor describe(const StoreTensor *tensor)
         .rank = plan->rank,
         .bytes = plan->bytes,
         .data = tensor->data,
+        .param = &tensor->param,
     };
     memcpy(safe.dims, plan->dims, sizeof plan->dims);
     return safe;
@@ -55,6 +57,7 @@ Status checkpoint_save(const char *path, const Store *store,
         {"images", images},
         {"seed", seed},
         {"program", program},
+        {"strict", info->strict ? "true" : "false"},
         {"finished", info->finished ? "true" : "false"},
         {"tally", info->tally},
         {"result", info->result},
@@ -105,6 +108,8 @@ static bool read_info(const SafeFile *file, CheckpointInfo *info)
     info->step = (int64_t)step;
     info->images = (int64_t)images;
     info->finished = strcmp(finished, "true") == 0;
+    const char *strict = safetensors_meta(file, "strict");
+    info->strict = strict && strcmp(strict, "true") == 0;
     return true;
 }
 
@@ -151,6 +156,7 @@ static Status load_all(const SafeFile *file, const char *path, Store *store)
             return status_error(STATUS_DATA, "%s: %s has another element type",
                                 path, want->name);
         TRY(safetensors_read(file, have, tensor->data));
+        TRY(tiles_settle(&tensor->param, tensor->data));
         tensor->loaded = true;
     }
     return status_ok();

@@ -17,6 +17,7 @@ typedef struct CheckpointInfo {
     int64_t images; // in the phase's training set
     uint64_t seed;
     uint64_t program;             // hash of the program
+    bool strict;                  // as Program.strict: it decides low bits
     const char *parameters;       // as in ModelInfo; written, not read back
     bool finished;                // evaluated too; `result` is complete
     char tally[CHECKPOINT_TEXT];  // train.c's running sums

@@ -43,6 +43,7 @@ struct Executor {
     int group_count;
     bool timing;
     double *seconds; // per step
+    StepSpan *spans; // per thread and step
 };
 
 static Status map_region(Region *region, int64_t bytes, const char *what)
@@ -153,8 +154,10 @@ static Status bind(Executor *executor, const CodeImage *image, Store *store)
     executor->steps = calloc(steps, sizeof *executor->steps);
     executor->groups = calloc(steps, sizeof *executor->groups);
     executor->seconds = calloc(steps, sizeof *executor->seconds);
+    executor->spans = calloc(steps * (size_t)pool_threads(executor->pool),
+                             sizeof *executor->spans);
     if (!executor->args || !executor->steps || !executor->groups ||
-        !executor->seconds)
+        !executor->seconds || !executor->spans)
         return status_error(STATUS_MEMORY, "no memory to bind a plan");
     TRY(map_region(&executor->slab, plan->slab_bytes, "activations"));
     // A page between the threads' parts, lest they share a prefetched line.
@@ -199,6 +202,7 @@ void executor_free(Executor *executor)
     free(executor->steps);
     free(executor->groups);
     free(executor->seconds);
+    free(executor->spans);
     free(executor);
 }
 
@@ -247,18 +251,35 @@ static void run_groups(void *context, int thread)
     }
 }
 
-// As run_group on thread 0, with a look at the clock after every kernel.
-static double time_group(Executor *executor, const Group *group, double start)
+// As run_group, with a look at the clock after every kernel. The steps of a
+// chain take turns, task by task; their spans stand one after another.
+static double time_group(Executor *executor, const Group *group, int thread,
+                         double start)
 {
-    int64_t end = pool_split(group->tasks, pool_threads(executor->pool), 1);
-    for (int64_t task = 0; task < end; task++)
+    int threads = pool_threads(executor->pool);
+    int64_t end = pool_split(group->tasks, threads, thread + 1);
+    StepSpan *spans =
+        executor->spans + (size_t)thread * (size_t)executor->plan->step_count;
+    void *scratch =
+        executor->scratch.base + (size_t)thread * executor->scratch_stride;
+    double at = start;
+    for (int i = group->first; i < group->end; i++)
+        spans[i].seconds = 0;
+    for (int64_t task = pool_split(group->tasks, threads, thread); task < end;
+         task++)
         for (int i = group->first; i < group->end; i++) {
             const BoundStep *step = &executor->steps[i];
-            step->run(step->args, step->imm, task, executor->scratch.base);
+            step->run(step->args, step->imm, task, scratch);
             double stop = clock_seconds();
-            executor->seconds[i] += stop - start;
+            spans[i].seconds += stop - start;
             start = stop;
         }
+    for (int i = group->first; i < group->end; i++) {
+        spans[i].start = at;
+        at += spans[i].seconds;
+        if (thread == 0)
+            executor->seconds[i] += spans[i].seconds;
+    }
     return start;
 }
 
@@ -266,20 +287,17 @@ static double time_group(Executor *executor, const Group *group, double start)
 static void run_groups_timed(void *context, int thread)
 {
     Executor *executor = context;
-    double start = thread == 0 ? clock_seconds() : 0;
+    double start = clock_seconds();
     for (int g = 0; g < executor->group_count; g++) {
         const Group *group = &executor->groups[g];
+        start = time_group(executor, group, thread, start);
+        if (!group->meet)
+            continue;
+        pool_barrier(executor->pool);
+        double stop = clock_seconds();
         if (thread == 0)
-            start = time_group(executor, group, start);
-        else
-            run_group(executor, group, thread);
-        if (group->meet)
-            pool_barrier(executor->pool);
-        if (group->meet && thread == 0) {
-            double stop = clock_seconds();
             executor->seconds[group->first] += stop - start;
-            start = stop;
-        }
+        start = stop;
     }
 }
 
@@ -297,6 +315,12 @@ void executor_set_timing(Executor *executor, bool on)
 const double *executor_step_seconds(const Executor *executor)
 {
     return executor->seconds;
+}
+
+const StepSpan *executor_spans(const Executor *executor, int thread)
+{
+    return executor->spans +
+           (size_t)thread * (size_t)executor->plan->step_count;
 }
 
 int64_t executor_bytes(const Executor *executor)

@@ -30,6 +30,12 @@ void executor_run(Executor *executor);
 // Seconds spent in each step so far, when timing is on (for profiles).
 void executor_set_timing(Executor *executor, bool on);
 const double *executor_step_seconds(const Executor *executor);
+// What one thread did in each step of the last timed run; start is of
+// clock_seconds.
+typedef struct StepSpan {
+    double start, seconds;
+} StepSpan;
+const StepSpan *executor_spans(const Executor *executor, int thread);
 // slab + scratch of all threads, in bytes.
 int64_t executor_bytes(const Executor *executor);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "runtime/cpu.h"
 #include "runtime/exec.h"
 
 typedef struct CodeSymbol {
@@ -418,6 +419,8 @@ static Status load(Loader *loader, const Program *program)
 
 Status code_load(const Program *program, CodeImage **out)
 {
+    *out = NULL;
+    TRY(cpu_check((PlanCpu)program->cpu, cpu_here(), program->target));
     size_t count = (size_t)program->object_count;
     Loader loader = {.count = program->object_count};
     loader.image = calloc(1, sizeof *loader.image);

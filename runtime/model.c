@@ -8,6 +8,7 @@
 
 #include "runtime/checkpoint.h"
 #include "runtime/convert.h"
+#include "runtime/tiles.h"
 
 // ---- names ------------------------------------------------------------------
 
@@ -419,6 +420,7 @@ static Status read_wants(Match *match)
         if (!want->from)
             continue;
         TRY(read_tensor(match, want->from->tensor, want->to));
+        TRY(tiles_settle(&want->to->param, want->to->data));
         want->to->loaded = true;
     }
     return status_ok();

@@ -6,6 +6,7 @@
 
 #include "runtime/calls.h"
 #include "runtime/program.h"
+#include "runtime/tiles.h"
 
 static Status bad_plan(const Plan *plan, const char *what, int index)
 {
@@ -108,7 +109,8 @@ Status plan_check(const Plan *plan)
         const PlanParam *param = &plan->params[i];
         if (!is_sound_tensor(&param->tensor) || param->tensor.bytes > limit ||
             param->role < 0 || param->role > PLAN_FROZEN || param->init < 0 ||
-            param->init > PLAN_INIT_UNIFORM)
+            param->init > PLAN_INIT_UNIFORM ||
+            !tiles_fit(&param->tensor, param->tile))
             return bad_plan(plan, "param", i);
     }
     TRY(check_ports(plan, plan->inputs, plan->input_count, "input"));

@@ -12,6 +12,14 @@ enum { PLAN_MAX_RANK = 6, PLAN_ALIGN = 64 };
 // Values equal to ir's DType.
 typedef enum PlanDType { PLAN_F32, PLAN_F64, PLAN_BF16, PLAN_BOOL } PlanDType;
 
+// What generated code asks of the processor; each has what is before it.
+typedef enum PlanCpu {
+    PLAN_CPU_ANY, // every x86-64
+    PLAN_CPU_AVX,
+    PLAN_CPU_AVX2,   // and fused multiply-add: x86-64-v3
+    PLAN_CPU_AVX512, // x86-64-v4
+} PlanCpu;
+
 // Runtime functions by number.
 typedef enum PlanCall {
 #define CALL(id, function, doc) PLAN_CALL_##id,
@@ -51,11 +59,15 @@ typedef enum PlanRole {
 } PlanRole;
 
 // A tensor that lives between steps. Plans of one phase share params by name.
+// Its elements are in row-major order or, weights [o, c, kh, kw] of
+// convolutions that kernels read in tiles, as [o/tile, c/tile, kh, kw, tile c,
+// tile o].
 typedef struct PlanParam {
-    PlanTensor tensor;
-    int32_t role; // PlanRole
-    int32_t init; // PlanInit
+    PlanTensor tensor; // the dims of the rows in either case
+    int32_t role;      // PlanRole
+    int32_t init;      // PlanInit
     double scale;
+    int32_t tile; // side of a tile; 0 = row-major
 } PlanParam;
 
 // Where a named input or output lies in the slab.
@@ -98,6 +110,11 @@ typedef struct PlanStep {
     int32_t first_arg, arg_count; // into refs
     int32_t first_imm, imm_count; // into imms
     char *label;                  // "layer1.0.conv1: conv2d", for profiles
+    // For profiles, too: what all tasks do when each byte is moved once, and
+    // the place in the source; file NULL = nowhere.
+    int64_t flops, bytes;
+    char *file;
+    int32_t line;
 } PlanStep;
 
 typedef struct Plan {

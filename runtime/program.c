@@ -17,8 +17,10 @@ void plan_free(Plan *plan)
     free(plan->params);
     free_ports(plan->inputs, plan->input_count);
     free_ports(plan->outputs, plan->output_count);
-    for (int i = 0; plan->steps && i < plan->step_count; i++)
+    for (int i = 0; plan->steps && i < plan->step_count; i++) {
         free(plan->steps[i].label);
+        free(plan->steps[i].file);
+    }
     free(plan->steps);
     for (int i = 0; plan->symbols && i < plan->symbol_count; i++)
         free(plan->symbols[i]);
@@ -40,6 +42,7 @@ static void free_phase(ProgramPhase *phase)
     free(phase->evaluate);
     plan_free(&phase->train);
     plan_free(&phase->eval);
+    plan_free(&phase->features);
 }
 
 void program_free(Program *program)

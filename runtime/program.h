@@ -49,11 +49,13 @@ typedef struct ProgramPhase {
     AugmentStep *evaluate; // evaluation pipeline; count 0 = phase has none
     int32_t image_height, image_width; // of the images input
     int32_t classes;                   // 0 when the phase has no labels
-    Plan train; // of a phase that was not compiled, params alone; inputs:
-                // "images", maybe "labels", "step", "total_steps",
-                // "epoch_steps" (scalars); outputs: "loss", reports
-    Plan eval;  // step_count 0 when the phase has no evaluation.
-                // outputs: as train's; [batch] ones are per example
+    Plan train;    // of a phase that was not compiled, params alone; inputs:
+                   // "images", maybe "labels", "step", "total_steps",
+                   // "epoch_steps" (scalars); outputs: "loss", reports
+    Plan eval;     // step_count 0 when the phase has no evaluation.
+                   // outputs: as train's; [batch] ones are per example
+    Plan features; // of the online probe: its one output is the value `h` of
+                   // plain images; step_count 0 when there is none
 } ProgramPhase;
 
 typedef struct Program {
@@ -61,6 +63,8 @@ typedef struct Program {
     char *source;     // the program with every parameter resolved
     char *parameters; // "name = value" lines
     char *target;     // CPU name and features the objects were made for
+    int32_t cpu;      // PlanCpu: what the objects need
+    int32_t strict;   // 1: convolutions are plain sums
     int32_t dtype;    // PlanDType of weights and activations
     int32_t phase_count, object_count;
     ProgramPhase *phases;

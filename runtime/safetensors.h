@@ -48,6 +48,9 @@ typedef struct SafeTensor {
     int64_t bytes;    // product of dims times the type's size
     const void *data; // writing: `bytes` bytes in C order; reading: NULL
     int64_t offset;   // reading: position in the file; writing: ignored
+    // Writing: data is in the order this is stored in, which the file's is made
+    // of; NULL = in C order.
+    const PlanParam *param;
 } SafeTensor;
 
 typedef struct SafeMeta {

@@ -8,6 +8,7 @@
 #include "runtime/file.h"
 #include "runtime/json.h"
 #include "runtime/safetensors.h"
+#include "runtime/tiles.h"
 
 static int compare_names(const void *a, const void *b)
 {
@@ -122,10 +123,37 @@ static void put_u64(FileWriter *writer, uint64_t number)
     file_put(writer, bytes, sizeof bytes);
 }
 
+// ---- data -------------------------------------------------------------------
+
+static bool is_tiled(const SafeTensor *tensor)
+{
+    return tensor->param && tensor->param->tile;
+}
+
+// Room for any tensor that is stored in another order: malloc'ed, or NULL when
+// there is no memory.
+static void *rows_new(int count, const SafeTensor *const *sorted)
+{
+    int64_t bytes = 1;
+    for (int i = 0; i < count; i++)
+        if (is_tiled(sorted[i]) && sorted[i]->bytes > bytes)
+            bytes = sorted[i]->bytes;
+    return malloc((size_t)bytes);
+}
+
+// The tensor's elements in C order, if need be in `rows`.
+static const void *in_order(const SafeTensor *tensor, void *rows)
+{
+    if (!is_tiled(tensor))
+        return tensor->data;
+    tiles_load(tensor->param, tensor->data, rows);
+    return rows;
+}
+
 // Where the metadata has room for a checksum, fills it in: that of the header
 // with the room as it is, then the data.
 static void put_checksum(char *header, size_t size, int count,
-                         const SafeTensor *const *sorted)
+                         const SafeTensor *const *sorted, void *rows)
 {
     static const char room[] =
         "\"" SAFE_CHECKSUM_KEY "\":\"" SAFE_NO_CHECKSUM "\"";
@@ -136,7 +164,7 @@ static void put_checksum(char *header, size_t size, int count,
     Checksum sum = checksum_new();
     checksum_add(&sum, header, (int64_t)size);
     for (int i = 0; i < count; i++)
-        checksum_add(&sum, sorted[i]->data, sorted[i]->bytes);
+        checksum_add(&sum, in_order(sorted[i], rows), sorted[i]->bytes);
     snprintf(digits, sizeof digits, "%016" PRIx64, checksum_value(&sum));
     memcpy(at + sizeof room - 2 - DIGITS, digits, DIGITS);
 }
@@ -148,20 +176,24 @@ static Status write_sorted(const char *path, int count,
     char *header = NULL;
     size_t size = 0;
     FileWriter writer;
+    void *rows = rows_new(count, sorted);
+    if (!rows)
+        return status_error(STATUS_MEMORY, "no memory to write '%s'", path);
     Status status =
         make_header(path, count, sorted, meta_count, metas, &header, &size);
     if (status.code == STATUS_OK)
-        put_checksum(header, size, count, sorted);
+        put_checksum(header, size, count, sorted, rows);
     if (status.code == STATUS_OK)
         status = file_begin(&writer, path);
     if (status.code == STATUS_OK) {
         put_u64(&writer, size);
         file_put(&writer, header, (int64_t)size);
         for (int i = 0; i < count; i++)
-            file_put(&writer, sorted[i]->data, sorted[i]->bytes);
+            file_put(&writer, in_order(sorted[i], rows), sorted[i]->bytes);
         status = file_commit(&writer);
     }
     free(header);
+    free(rows);
     return status;
 }
 

@@ -7,6 +7,7 @@
 
 #include "runtime/philox.h"
 #include "runtime/program.h"
+#include "runtime/tiles.h"
 
 enum { HUGE_PAGE = 2 << 20 };
 
@@ -18,8 +19,11 @@ StoreTensor *store_find(const Store *store, const char *name)
     return NULL;
 }
 
-static bool is_alike(const PlanTensor *a, const PlanTensor *b)
+static bool is_alike(const PlanParam *one, const PlanParam *other)
 {
+    const PlanTensor *a = &one->tensor, *b = &other->tensor;
+    if (one->tile != other->tile)
+        return false;
     if (a->dtype != b->dtype || a->rank != b->rank || a->bytes != b->bytes)
         return false;
     for (int i = 0; i < a->rank; i++)
@@ -45,12 +49,12 @@ static Status add_param(Store *store, const PlanParam *param)
 {
     const PlanTensor *tensor = &param->tensor;
     const StoreTensor *found = store_find(store, tensor->name);
-    if (found && is_alike(&found->param.tensor, tensor))
+    if (found && is_alike(&found->param, param))
         return status_ok();
     if (found)
         return status_error(STATUS_FAILED,
-                            "tensor '%s' has one shape or type in one plan "
-                            "and another in the next",
+                            "tensor '%s' has one shape, type or order in one "
+                            "plan and another in the next",
                             tensor->name);
     if (store->count == store->capacity) {
         int capacity = store->capacity ? store->capacity * 2 : 64;
@@ -110,15 +114,16 @@ static uint16_t bf16_round(float value)
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-// One stream per tensor, named by it, read in the order of the elements.
+// One stream per tensor, named by it, read in the order of the rows.
 static void initialize(StoreTensor *tensor, uint64_t seed)
 {
     const PlanParam *param = &tensor->param;
     RandomStream stream = random_stream(seed, random_name("initialize"),
                                         random_name(param->tensor.name), 0, 0);
     int64_t count = plan_elements(&param->tensor);
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t row = 0; row < count; row++) {
         double value = draw(param, &stream);
+        int64_t i = tiles_index(param, row);
         switch ((PlanDType)param->tensor.dtype) {
         case PLAN_F32:
             ((float *)tensor->data)[i] = (float)value;

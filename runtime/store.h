@@ -9,7 +9,7 @@
 
 typedef struct StoreTensor {
     PlanParam param; // copied; name owned by the store
-    void *data;      // tensor.bytes, 64-byte aligned
+    void *data;      // tensor.bytes, 64-byte aligned; order: param.tile
     bool loaded;     // came from a file rather than an initializer
 } StoreTensor;
 
@@ -23,7 +23,7 @@ typedef struct Store {
 Status store_add_plan(Store *store, const Plan *plan);
 StoreTensor *store_find(const Store *store, const char *name);
 // Fills every tensor not loaded by its initializer; the numbers depend on
-// (seed, name, index) alone.
+// (seed, name, index in row-major order) alone.
 void store_initialize(Store *store, uint64_t seed);
 int64_t store_bytes(const Store *store);
 void store_free(Store *store);

@@ -13,7 +13,8 @@ typedef struct Compiled {
     CodeImage *image;
 } Compiled;
 
-// Lowers and compiles the graph for a CPU; fails the test when that fails.
+// Lowers and compiles the graph for a CPU, where SIMCC_TEST_TARGET in the
+// environment takes the place of "native"; fails the test when that fails.
 Compiled compiled_new(Arena *arena, const Graph *graph, const char *cpu);
 void compiled_free(Compiled *compiled);
 

@@ -24,7 +24,7 @@ static void fill_plan(Plan *plan)
     PlanRef refs[] = {{PLAN_SLAB, 0, 64}, {PLAN_PARAM, 1, 0}, {0, 0, 0}};
     PlanStep steps[] = {{0, 0, 0, 5, 0, 2, 0, 1, strdup("first")},
                         {-1, PLAN_CALL_MATMUL_F32, PLAN_STEP_CHAINED, 5, 0, 3,
-                         2, 10, strdup("second")}};
+                         2, 10, strdup("second"), 7, 8, strdup("a.net"), 3}};
     int64_t imms[12] = {12, INT64_MIN, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1};
     char *symbols[] = {strdup("kernel_0")};
     *plan = (Plan){.name = strdup("phase.train"),
@@ -72,7 +72,9 @@ Program *sample_program(void)
     PlanObject objects[] = {{strdup("kernel_0"), 5, copy("\x7f\0\1\2\3", 5)}};
     *program = (Program){.name = strdup("sample.net"),
                          .source = strdup("model {\n  \"caf\xc3\xa9\"\n}\n"),
-                         .target = strdup("x86-64"),
+                         .target = strdup("x86-64-v3"),
+                         .cpu = PLAN_CPU_AVX2,
+                         .strict = 1,
                          .dtype = PLAN_F32,
                          .phase_count = 2,
                          .object_count = 1,

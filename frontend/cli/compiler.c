@@ -62,6 +62,11 @@ Status compiler_open(Compiler *compiler, const Cli *cli)
     compiler->lang.settings = cli->settings.at;
     compiler->codegen.cpu =
         cli_has(cli, OPT_target) ? cli->values[OPT_target] : "native";
+    const char *problem =
+        codegen_cpu_problem(cli->arena, compiler->codegen.cpu);
+    if (problem)
+        return status_error(STATUS_USAGE, "--target: %s", problem);
+    compiler->codegen.strict = cli_has(cli, OPT_strict);
     compiler->codegen.threads = (int)threads;
     if (!cli_has(cli, OPT_no_cache))
         compiler->codegen.cache_dir = cache_folder(cli->arena);
@@ -211,9 +216,9 @@ static Status optimize(Compiler *compiler)
         if (!compiler_wants(compiler, phase->name))
             continue;
         bool value = compiler->lang.value_name != NULL;
-        Graph *graphs[] = {value ? phase->value : phase->train,
+        Graph *graphs[] = {phase->value, value ? NULL : phase->train,
                            value ? NULL : phase->eval};
-        for (int g = 0; g < 2; g++) {
+        for (int g = 0; g < 3; g++) {
             if (!graphs[g])
                 continue;
             TRY(run_passes(compiler, graphs[g]));
@@ -260,6 +265,8 @@ static Status lower_phase(Compiler *compiler, Codegen *codegen,
     TRY(lower_graph(compiler, codegen, phase->train, &to->train));
     if (phase->eval)
         TRY(lower_graph(compiler, codegen, phase->eval, &to->eval));
+    if (phase->value)
+        TRY(lower_graph(compiler, codegen, phase->value, &to->features));
     return status_ok();
 }
 
@@ -278,6 +285,8 @@ static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
             to->train.name = strdup("");
         if (!to->eval.name)
             to->eval.name = strdup("");
+        if (!to->features.name)
+            to->features.name = strdup("");
     }
     compiler_list_params(compiler, program);
     add_time(compiler, "lower", &start);
@@ -335,6 +344,8 @@ Status compiler_run(Compiler *compiler, Program **result)
     Codegen *codegen = codegen_new(&compiler->codegen);
     Program *program = program_from_experiment(
         compiler->experiment, compiler->lang.dtype, codegen_target(codegen));
+    program->cpu = (int32_t)codegen_needs(codegen);
+    program->strict = compiler->codegen.strict;
     status = lower(compiler, codegen, program);
     if (status.code == STATUS_OK)
         status = generate(compiler, codegen, program);

@@ -7,6 +7,7 @@
 #include "frontend/cli/compiler.h"
 #include "frontend/cli/program.h"
 #include "frontend/cli/progress.h"
+#include "runtime/cpu.h"
 #include "runtime/file.h"
 #include "runtime/input.h"
 #include "runtime/keep.h"
@@ -71,6 +72,14 @@ static bool is_artifact(const char *path)
     return got == sizeof start && memcmp(start, "SIMCCART", 8) == 0;
 }
 
+// What an old processor makes of generated code.
+static void tell_cpu(const Job *job)
+{
+    const char *advice = cpu_advice(cpu_here());
+    if (advice)
+        cli_note(job->cli, "%s", advice);
+}
+
 static Status check_artifact(const Job *job)
 {
     const Cli *cli = job->cli;
@@ -97,13 +106,16 @@ static Status open_artifact(Job *job)
 {
     const Cli *cli = job->cli;
     if (cli->settings.count || cli_has(cli, OPT_dtype) ||
-        cli_has(cli, OPT_target))
+        cli_has(cli, OPT_target) || cli_has(cli, OPT_strict))
         return status_error(STATUS_USAGE,
-                            "%s is compiled: --set, --dtype and --target need "
-                            "the .net file",
+                            "%s is compiled: --set, --dtype, --target and "
+                            "--strict need the .net file",
                             cli->words[0]);
     TRY(program_read(cli->words[0], &job->program));
     TRY(check_artifact(job));
+    TRY(cpu_check((PlanCpu)job->program->cpu, cpu_here(),
+                  job->program->target));
+    tell_cpu(job);
     return open_data(job, input_min_side(job->program));
 }
 
@@ -139,6 +151,7 @@ static Status compile_for_data(Job *job, Compiler *compiler)
     TRY(compiler_check_names(compiler)); // before thousands of files are read
     TRY(open_data(job, experiment_min_side(compiler->experiment)));
     TRY(fit_classes(job, compiler));
+    tell_cpu(job);
     TRY(compiler_run(compiler, &job->program));
     double seconds = 0;
     for (int i = 0; i < compiler->times.count; i++)
@@ -157,6 +170,8 @@ static int open_source(Job *job)
     compiler.phases = job->cli->words + 1;
     compiler.lang.value_phase = job->cli->words[1];
     compiler.lang.value_name = job->value;
+    if (job->cli->command->run == command_run)
+        compiler.lang.features_name = PROBED_VALUE;
     Status status = compile_for_data(job, &compiler);
     return compiler_report(&compiler, job->cli, &status);
 }

@@ -4,28 +4,12 @@
 #include <string.h>
 
 #include "frontend/cli/compiler.h"
-#include "runtime/calls.h"
+#include "frontend/cli/profile.h"
 #include "runtime/clock.h"
-#include "runtime/exec.h"
+#include "runtime/peak.h"
 #include "runtime/philox.h"
 
-enum { DEFAULT_ROUNDS = 5, DEFAULT_LINES = 30 };
-
-// Steps of the plan that are listed together: same kernel, same label.
-typedef struct ProfileRow {
-    const char *label, *kernel;
-    int count;
-    double seconds; // of one round, all of them
-} ProfileRow;
-
-typedef struct Profile {
-    const Plan *plan;
-    Pool *pool;
-    CodeImage *image;
-    Store store;
-    Executor *executor;
-    double seconds; // of one round, as a whole
-} Profile;
+enum { ROUNDS = 5 };
 
 // Images are uniform noise; labels and counters small whole numbers.
 static void fill_inputs(Profile *profile)
@@ -71,98 +55,32 @@ static void profile_close(Profile *profile)
     pool_free(profile->pool);
 }
 
-// One round to warm up, then `rounds` for the total, then as many with the
-// clock read at every step, which costs a little by itself.
-static void profile_run(Profile *profile, int rounds)
+// One round to warm up, then some for the total, then as many with the clock
+// read at every step, which costs a little by itself.
+static void profile_run(Profile *profile)
 {
+    profile->peak = peak_flops(profile->pool);
+    profile->rounds = ROUNDS;
     executor_run(profile->executor);
     double start = clock_seconds();
-    for (int i = 0; i < rounds; i++)
+    for (int i = 0; i < ROUNDS; i++)
         executor_run(profile->executor);
-    profile->seconds = (clock_seconds() - start) / rounds;
+    profile->seconds = (clock_seconds() - start) / ROUNDS;
     executor_set_timing(profile->executor, true);
-    for (int i = 0; i < rounds; i++)
+    for (int i = 0; i < ROUNDS; i++)
         executor_run(profile->executor);
+    profile->step = executor_step_seconds(profile->executor);
 }
 
-// What the step really has: weights and optimizer, slab, scratch.
-static int64_t memory_used(const Profile *profile)
+static Status profile_show(const Profile *profile, const Cli *cli)
 {
-    return store_bytes(&profile->store) + executor_bytes(profile->executor);
-}
-
-static const char *step_kernel_name(const Plan *plan, const PlanStep *step)
-{
-    return step->symbol >= 0 ? plan->symbols[step->symbol]
-                             : call_name((PlanCall)step->call);
-}
-
-static int compare_rows(const void *a, const void *b)
-{
-    double x = ((const ProfileRow *)a)->seconds;
-    double y = ((const ProfileRow *)b)->seconds;
-    return (x < y) - (x > y);
-}
-
-static int collect_rows(const Profile *profile, int rounds, ProfileRow *rows)
-{
-    const double *seconds = executor_step_seconds(profile->executor);
-    int count = 0;
-    for (int s = 0; s < profile->plan->step_count; s++) {
-        const PlanStep *step = &profile->plan->steps[s];
-        const char *kernel = step_kernel_name(profile->plan, step);
-        int r = 0;
-        while (r < count && (strcmp(rows[r].kernel, kernel) != 0 ||
-                             strcmp(rows[r].label, step->label) != 0))
-            r++;
-        if (r == count)
-            rows[count++] = (ProfileRow){step->label, kernel, 0, 0};
-        rows[r].count++;
-        rows[r].seconds += seconds[s] / rounds;
-    }
-    qsort(rows, (size_t)count, sizeof *rows, compare_rows);
-    return count;
-}
-
-static void print_table(const Profile *profile, const ProfileRow *rows,
-                        int count)
-{
-    double total = 0;
-    for (int i = 0; i < count; i++)
-        total += rows[i].seconds;
-    printf("%.3f ms a step on %d threads, %d kernels, %.1f MB\n",
-           1e3 * profile->seconds, pool_threads(profile->pool),
-           profile->plan->step_count, 1e-6 * (double)memory_used(profile));
-    printf("with the clock read at every kernel:\n");
-    printf("%10s %6s %6s  %-20s  %s\n", "ms", "share", "times", "kernel",
-           "operations");
-    for (int i = 0; i < count && i < DEFAULT_LINES; i++)
-        printf("%10.3f %5.1f%% %6d  %-20s  %s\n", 1e3 * rows[i].seconds,
-               100 * rows[i].seconds / total, rows[i].count, rows[i].kernel,
-               rows[i].label);
-    if (count > DEFAULT_LINES)
-        printf("and %d more\n", count - DEFAULT_LINES);
-}
-
-static void print_json(const Profile *profile, const ProfileRow *rows,
-                       int count, Arena *arena)
-{
-    Text text = text_new(arena);
-    text_addf(&text,
-              "{\"seconds\":%.9f,\"threads\":%d,\"memory\":%lld,\"kernels\":[",
-              profile->seconds, pool_threads(profile->pool),
-              (long long)memory_used(profile));
-    for (int i = 0; i < count; i++) {
-        text_addf(&text,
-                  "%s{\"seconds\":%.9f,\"count\":%d,\"kernel\":", i ? "," : "",
-                  rows[i].seconds, rows[i].count);
-        text_add_json(&text, rows[i].kernel);
-        text_add(&text, ",\"operations\":");
-        text_add_json(&text, rows[i].label);
-        text_add(&text, "}");
-    }
-    text_add(&text, "]}");
-    puts(text_string(&text));
+    if (cli_has(cli, OPT_json))
+        profile_print_json(profile);
+    else
+        profile_print_table(profile);
+    if (!cli_has(cli, OPT_trace))
+        return status_ok();
+    return profile_write_trace(profile, cli->values[OPT_trace]);
 }
 
 static Status profile_phase(Cli *cli, const Program *program, int phase)
@@ -172,14 +90,9 @@ static Status profile_phase(Cli *cli, const Program *program, int phase)
     TRY(cli_whole(cli, OPT_threads, 0, 1, 1024, &threads));
     Status status = profile_open(&profile, program, phase, (int)threads);
     if (status.code == STATUS_OK) {
-        profile_run(&profile, DEFAULT_ROUNDS);
-        ProfileRow *rows =
-            ARENA_ARRAY(cli->arena, ProfileRow, profile.plan->step_count + 1);
-        int count = collect_rows(&profile, DEFAULT_ROUNDS, rows);
-        if (cli_has(cli, OPT_json))
-            print_json(&profile, rows, count, cli->arena);
-        else
-            print_table(&profile, rows, count);
+        profile.arena = cli->arena;
+        profile_run(&profile);
+        status = profile_show(&profile, cli);
     }
     profile_close(&profile);
     return status;

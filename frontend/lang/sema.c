@@ -173,9 +173,9 @@ static void add_names(Sema *s, const Map *map, NameList *names)
         vec_push(s->arena, names, map->entries.at[i].key);
 }
 
-enum { PHASE_NAMES = 5 };
+enum { PHASE_NAMES = 6 };
 static const char *const phase_names[PHASE_NAMES] = {
-    "batch", "step", "total_steps", "epoch_steps", "training"};
+    "batch", "classes", "step", "total_steps", "epoch_steps", "training"};
 
 static Datum fail_unknown(Sema *s, const char *name, SourcePos pos)
 {

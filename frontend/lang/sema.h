@@ -124,6 +124,12 @@ typedef struct Report {
     Value value;
 } Report;
 
+// What an optimizer reports: a number of each weight it updates.
+typedef struct WeightReport {
+    const char *name;
+    VEC(Value) values; // [1] each
+} WeightReport;
+
 typedef struct Using {
     const Stmt *stmt;
     const Function *optimizer;
@@ -153,6 +159,7 @@ typedef struct Build {
     Value hidden_labels; // labels that training must not see, or NO_VALUE
     VEC(Loss) losses;
     VEC(Report) reports;
+    VEC(WeightReport) weight_reports;
     VEC(Using *) usings;
     VEC(const Stmt *) freezes;
 } Build;
@@ -359,9 +366,14 @@ void phases_elaborate(Sema *s);
 void build_begin(Sema *s, Phase *phase, bool training, const char *what);
 void exec_minimize(Sema *s, const Stmt *stmt);
 void exec_report(Sema *s, const Stmt *stmt);
+// The name a report goes by: its own, its function's, or its variable's; no
+// text after a diagnostic.
+Word report_name(Sema *s, const Arg *arg);
+// Is there room for a report of that name? False after a diagnostic.
+bool check_report(Sema *s, Word name);
 void exec_using(Sema *s, const Stmt *stmt);
-// batch, step, ...: names that exist while a phase is built. False when
-// `name` is none of them.
+// batch, classes, step, ...: names that exist while a phase is built. False
+// when `name` is none of them.
 bool phase_name(Sema *s, const char *name, Datum *out);
 
 // ---- sema_input.c -----------------------------------------------------------
@@ -377,6 +389,8 @@ void from_check(Sema *s, const Phase *phase);
 
 // ---- sema_train.c -----------------------------------------------------------
 
+// A report in an optimizer: one number of the weight it is updating.
+void exec_weight_report(Sema *s, const Stmt *stmt);
 // Appends gradients of `loss`, the optimizers' updates and all assignments.
 void train_finish(Sema *s, Value loss);
 

@@ -75,7 +75,8 @@ static Value add_node(Graph *g, Op op, int count, const Value *inputs,
 static Graph *conv_graph(Arena *arena, const Shape *s)
 {
     Graph *g = graph_new(arena, "conv");
-    TensorType wt = type_make(DT_F32, 4, L(s->o, s->c, s->kh, s->kw));
+    TensorType wt =
+        type_make(DT_F32, 6, L(s->o / 16, s->c / 16, s->kh, s->kw, 16, 16));
     Value x = build_input(g, blocked(s->n, s->c, s->h, s->w), "x");
     Value w = build_param(g, wt, "w", "weight", "constant", 0);
     Value dy = build_input(g, blocked(s->n, s->o, s->oh, s->ow), "dy");
@@ -84,7 +85,7 @@ static Graph *conv_graph(Arena *arena, const Shape *s)
     add_node(g, OP_CONV2D, 2, (Value[]){x, w}, attrs);
     attrs[CONV_DIMS].ints = (IntList){5, L(s->n, s->c / 16, s->h, s->w, 16)};
     add_node(g, OP_CONV2D_GRAD_X, 2, (Value[]){w, dy}, attrs);
-    attrs[CONV_DIMS].ints = (IntList){4, wt.dims};
+    attrs[CONV_DIMS].ints = (IntList){6, wt.dims};
     add_node(g, OP_CONV2D_GRAD_W, 2, (Value[]){x, dy}, attrs);
     return g;
 }
@@ -321,6 +322,50 @@ TEST(winograd_convolutions_shared_out)
     Random random = {10};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         CHECK(check_shape(&shapes[i], conv_graph, "native", &random) > 0);
+}
+
+// Each direction multiplies as often as the others, in however many kernels.
+TEST(plans_count_the_arithmetic_of_convolutions)
+{
+    static const Shape shapes[] = {
+        {2, 32, 21, 22, 48, 3, 3, 1, 1, {1, 1, 1, 1}, 21, 22},
+        {1, 32, 14, 14, 64, 3, 3, 2, 2, {0, 0, 1, 1}, 7, 7},
+        {3, 64, 8, 8, 32, 1, 1, 1, 1, {0, 0, 0, 0}, 8, 8},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const Shape *s = &shapes[i];
+        Arena *arena = arena_new();
+        Compiled build = compiled_new(arena, conv_graph(arena, s), "native");
+        int64_t flops = 0, macs = s->n * s->o * s->oh * s->ow * s->c;
+        for (int k = 0; k < build.plan.step_count; k++) {
+            const PlanStep *step = &build.plan.steps[k];
+            CHECK(step->bytes > 0);
+            if (strncmp(step->label, "conv2d", 6) == 0 &&
+                !strchr(step->label, ':'))
+                flops += step->flops;
+        }
+        CHECK(llabs(flops - 3 * 2 * macs * s->kh * s->kw) <= 4);
+        compiled_free(&build);
+        arena_free(arena);
+    }
+}
+
+TEST(strict_convolutions_are_plain_sums)
+{
+    Random random = {12};
+    Arena *arena = arena_new();
+    Shape shape = draw_winograd_shape(&random);
+    Graph *graph = conv_graph(arena, &shape);
+    for (int strict = 0; strict < 2; strict++) {
+        CodegenOptions options = {.cpu = "native", .strict = strict};
+        Codegen *codegen = codegen_new(&options);
+        Plan plan;
+        codegen_lower(codegen, graph, &plan);
+        CHECK((plan.scratch_bytes == 0) == (strict == 1));
+        plan_free(&plan);
+        codegen_free(codegen);
+    }
+    arena_free(arena);
 }
 
 TEST(winograd_convolutions_with_256_bit_vectors)

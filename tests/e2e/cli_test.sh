@@ -22,6 +22,10 @@ done
 check "cli: unknown command" exits 2 "$simcc" chekc "$net"
 check "cli: suggests a command" says "did you mean check?" "$simcc" chekc
 check "cli: unknown option" exits 2 "$simcc" check "$net" --sett a=1
+check "cli: unknown processor" exits 2 "$simcc" compile "$net" \
+    --target znver44 -o "$work/a.simcc"
+check "cli: suggests a processor" says "did you mean znver4?" \
+    "$simcc" compile "$net" --target znver44 -o "$work/a.simcc"
 check "cli: suggests an option" says "did you mean --set?" \
     "$simcc" check "$net" --sett a=1
 check "cli: a full disk is noticed" exits 1 \

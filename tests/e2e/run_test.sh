@@ -54,6 +54,8 @@ for file in command model.net metrics.jsonl curves.png \
 done
 train "$work/one" --threads 1 > "$work/log" 2>&1
 check "run: one thread gives the bits of two" same "$work/one"
+train "$work/four" --threads 4 > "$work/log" 2>&1
+check "run: four threads give the bits of two" same "$work/four"
 
 # Kill it hard, again and again, a while into its steps; then let it finish.
 lines() {

@@ -23,6 +23,8 @@ TEST(artifact_round_trip_keeps_every_field)
 
     CHECK_TEXT(copy->name, "sample.net");
     CHECK_TEXT(copy->source, program->source);
+    CHECK_INT(copy->cpu, PLAN_CPU_AVX2);
+    CHECK_INT(copy->strict, 1);
     CHECK_INT(copy->phase_count, 2);
     const ProgramPhase *phase = &copy->phases[1];
     CHECK_TEXT(phase->from, "pretrain");
@@ -36,6 +38,9 @@ TEST(artifact_round_trip_keeps_every_field)
     CHECK_NEAR(phase->train.params[0].scale, 0.02, 0);
     CHECK_INT(phase->train.imms[1], INT64_MIN);
     CHECK_TEXT(phase->train.steps[1].label, "second");
+    CHECK_INT(phase->train.steps[1].flops, 7);
+    CHECK_TEXT(phase->train.steps[1].file, "a.net");
+    CHECK(phase->train.steps[0].file == NULL);
     CHECK_TEXT(phase->train.symbols[0], "kernel_0");
     CHECK_INT(phase->eval.step_count, 0);
     CHECK_INT(copy->objects[0].size, 5);

@@ -284,6 +284,13 @@ static void run_plan(int threads, bool timing, float sums[TASKS], float *total)
     *total = *(const float *)executor_output(executor, "total");
     for (int i = 0; i < 6; i++)
         CHECK((executor_step_seconds(executor)[i] > 0) == timing);
+    // Every thread's spans follow one another, those of a chain too.
+    for (int t = 0; t < threads; t++)
+        for (int i = 1; i < 6; i++) {
+            const StepSpan *spans = executor_spans(executor, t);
+            CHECK(!timing || spans[i].start >= spans[i - 1].start +
+                                                   spans[i - 1].seconds - 1e-7);
+        }
     CHECK(executor_bytes(executor) >= SLAB + 64 * threads);
 
     struct mallinfo2 before = mallinfo2();

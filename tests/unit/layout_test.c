@@ -8,6 +8,7 @@
 #include "passes/all.h"
 #include "passes/layout.h"
 #include "tests/harness.h"
+#include "tests/tiled.h"
 
 #define L(...) ((const int64_t[]){__VA_ARGS__})
 
@@ -360,6 +361,8 @@ static EvalBinding *bind_leaves(const Graph *graph, Arena *arena, uint64_t seed,
         double *data = ARENA_ARRAY(arena, double, elements);
         for (int64_t i = 0; i < elements; i++)
             data[i] = (roll(&dice, 64) - 32) / 16.0;
+        if (node->op == OP_PARAM)
+            tiled_move(arena, &node->type, data, true);
         bindings[(*count)++] = (EvalBinding){v, data};
     }
     return bindings;
@@ -406,6 +409,7 @@ static void check_same(const char *what, Arena *arena, const Graph *a,
         Value p = graph_node(a, x)->inputs[0], q = graph_node(b, y)->inputs[0];
         CHECK_TEXT(graph_node(b, q)->attrs[PARAM_NAME].text,
                    graph_node(a, p)->attrs[PARAM_NAME].text);
+        tiled_move(arena, graph_type(b, y), results_b[y], false);
         check_close(what, graph_type(a, x), results_a[x], results_b[y]);
         x = next_assign(a, x + 1);
         y = next_assign(b, y + 1);

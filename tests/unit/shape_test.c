@@ -137,8 +137,8 @@ TEST(window_rules_refuse)
          "conv2d_grad_x: dy is f32[8,3,32,32], but the result it is for is "
          "f32[8,64,32,32]"},
         {"conv2d_grad_x %6, %0 {stride=[1,1], pad=[3,3,3,3], dims=[8,3,32]}",
-         "conv2d_grad_x: dims must be four sane sizes, or five in blocks, not "
-         "f32[8,3,32]"},
+         "conv2d_grad_x: dims must be four sane sizes, or those of blocks or "
+         "tiles, not f32[8,3,32]"},
         {"conv2d_grad_w %0, %0 {stride=[1,1], pad=[0,0,0,0], dims=[3,4,1,1]}",
          "conv2d_grad_w: x f32[8,3,32,32] has 3 channels, but w f32[3,4,1,1] "
          "takes 4"},

@@ -1,0 +1,29 @@
+// What simcc profile measured, and the forms it is shown in.
+#ifndef SIMCC_FRONTEND_CLI_PROFILE_H
+#define SIMCC_FRONTEND_CLI_PROFILE_H
+
+#include "frontend/cli/cli.h"
+#include "runtime/exec.h"
+
+typedef struct Profile {
+    Arena *arena;
+    const Plan *plan;
+    Pool *pool;
+    CodeImage *image;
+    Store store;
+    Executor *executor;
+    int rounds;         // that step times are the sums of
+    double seconds;     // of one step as a whole, the clock unread
+    double peak;        // multiplications and additions a second; 0 = unknown
+    const double *step; // seconds of each step of the plan, all rounds
+} Profile;
+
+// A table of kernels and one of lines of the source, most time first.
+void profile_print_table(const Profile *profile);
+// The same with every row as one line of JSON.
+void profile_print_json(const Profile *profile);
+// The last step as Chrome's trace events: a row per thread, an event per
+// kernel.
+Status profile_write_trace(const Profile *profile, const char *path);
+
+#endif
