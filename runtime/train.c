@@ -249,7 +249,7 @@ static Status start_executor(Run *run)
     run->dtype = images->tensor.dtype;
     run->pool = pool_new(run->options->threads);
     if (!run->pool)
-        return status_error(STATUS_FAILED, "cannot start threads");
+        return status_error(STATUS_MEMORY, "no memory to start threads");
     TRY(code_load(run->program, &run->code));
     TRY(executor_new(&phase->train, run->code, &run->store, run->pool,
                      &run->executor));

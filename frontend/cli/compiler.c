@@ -287,6 +287,8 @@ static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
             to->eval.name = strdup("");
         if (!to->features.name)
             to->features.name = strdup("");
+        if (!to->train.name || !to->eval.name || !to->features.name)
+            arena_out_of_memory(1);
     }
     compiler_list_params(compiler, program);
     add_time(compiler, "lower", &start);

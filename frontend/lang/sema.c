@@ -283,6 +283,8 @@ static void elaborate(Sema *s)
     names_check(s);
     settings_check(s);
     if (s->diags->error_count == 0)
+        unused_check(s);
+    if (s->diags->error_count == 0)
         s->experiment->resolved = show_program(s);
 }
 

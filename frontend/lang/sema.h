@@ -15,6 +15,7 @@
 //   sema_from.c    what a phase takes over from others
 //   sema_train.c   gradients and optimizers
 //   sema_names.c   names in what no run elaborates
+//   sema_unused.c  names that nothing reads
 //   sema_show.c    the program with every parameter resolved
 #ifndef SIMCC_FRONTEND_LANG_SEMA_H
 #define SIMCC_FRONTEND_LANG_SEMA_H
@@ -349,6 +350,9 @@ void variable_update(Sema *s, Binding *binding, Datum value, const Stmt *stmt);
 Datum teacher_call(Sema *s, const Expr *expr, Phase *teacher, const char *name);
 // keep[i]: statement i matters to `name`. False when nothing sets it.
 bool find_needed(Sema *s, const StmtList *body, const char *name, bool *keep);
+// Adds the names that an expression, or arguments, read.
+void read_names(Sema *s, const Expr *expr, Map *names);
+void read_args(Sema *s, const ArgList *args, Map *names);
 // The phase's input statement; NULL when it has none.
 const Stmt *input_of(const Phase *phase);
 
@@ -399,6 +403,11 @@ void train_finish(Sema *s, Value loss);
 // Reports names and arguments that cannot be, in all defs and phases; what the
 // elaboration has said is not said again.
 void names_check(Sema *s);
+
+// ---- sema_unused.c ----------------------------------------------------------
+
+// Warns of variables, settings and parameters that nothing reads.
+void unused_check(Sema *s);
 
 // ---- sema_show.c ------------------------------------------------------------
 
