@@ -59,8 +59,14 @@ static Kernel data_kernel(const Lowering *lower, const ConvShape *s,
         taps->cols =
             taps_backward(s->w, s->ow, s->kw, s->sw, s->left, col_phase);
     }
-    taps_reshape_pointwise(taps);
-    taps_choose_tile(taps, lower->codegen->target.vector_bytes);
+    KernelTaps flat = *taps;
+    taps_reshape_pointwise(&flat);
+    taps_choose_tile(&flat, lower->codegen->target.vector_bytes);
+    if (taps_choose_image_tile(taps, &flat, lower->codegen->target.vector_bytes,
+                               s->n, s->op == OP_CONV2D_GRAD_X))
+        kernel.kind = KERNEL_TAPS_IMAGES;
+    else
+        *taps = flat;
     return kernel;
 }
 
@@ -69,13 +75,19 @@ static int64_t push_data(Lowering *lower, const ConvShape *s, Kernel *kernel,
                          const Place *args, const char *label)
 {
     LowerStep step = step_kernel(lower, kernel, label);
-    int64_t tasks = taps_image_tasks(&kernel->taps);
-    step.task_count = s->n * tasks;
+    bool across = kernel->kind == KERNEL_TAPS_IMAGES;
+    int64_t tasks = across ? taps_group_tasks(&kernel->taps)
+                           : taps_image_tasks(&kernel->taps);
+    int64_t images = across ? kernel->taps.tile.images : 1;
+    int64_t scratch =
+        across ? taps_image_scratch(&kernel->taps) * dtype_size(DT_F32) : 0;
+    lower->scratch_bytes = max_i64(lower->scratch_bytes, scratch);
+    step.task_count = s->n / images * tasks;
     for (int i = 0; i < 3; i++)
         step_arg(lower, &step, args[i], 0, i == 2, false);
     step_imms(lower, &step, 1, &s->n);
     step_push(lower, &step);
-    return tasks == 1 ? 1 : 0;
+    return tasks == 1 ? images : 0;
 }
 
 bool conv_taps_takes_data(const ConvShape *s)
@@ -90,19 +102,19 @@ int64_t conv_taps_data(Lowering *lower, const ConvShape *s, Value value)
     bool forward = s->op == OP_CONV2D;
     Value data = node->inputs[forward ? 0 : 1];
     Value weights = node->inputs[forward ? 1 : 0];
-    Place args[3];
-    args[0] = value_place(lower, data);
-    args[1] = value_place(lower, weights);
-    if (!forward)
-        args[1] =
-            transpose_weights(lower, s, args[1],
-                              arena_printf(lower->arena, "%s: weights", label));
-    args[2] = value_new_buffer(lower, value);
+    const char *rest = arena_printf(lower->arena, "%s: weights", label);
+    Place stored = value_place(lower, weights), turned = {0};
+    Place args[3] = {value_place(lower, data), stored,
+                     value_new_buffer(lower, value)};
     int64_t row_phases = forward ? 1 : min_i64(s->sh, s->h);
     int64_t col_phases = forward ? 1 : min_i64(s->sw, s->w);
     int64_t images = 0;
     for (int64_t i = 0; i < row_phases * col_phases; i++) {
         Kernel kernel = data_kernel(lower, s, i / col_phases, i % col_phases);
+        bool as_stored = forward || kernel.taps.tile.transposes;
+        if (!as_stored && turned.kind == PLACE_NONE)
+            turned = transpose_weights(lower, s, stored, rest);
+        args[1] = as_stored ? stored : turned;
         images = push_data(lower, s, &kernel, args, label);
     }
     return row_phases * col_phases == 1 ? images : 0;
