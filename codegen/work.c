@@ -4,6 +4,7 @@
 
 #include "codegen/integers.h"
 #include "codegen/lower.h"
+#include "ir/image.h"
 
 static bool is_product(Op op)
 {
@@ -25,7 +26,8 @@ static int64_t product_macs(const Graph *graph, const Node *node)
         w = in0, y = in1;
     else if (node->op == OP_CONV2D_GRAD_W)
         w = &node->type, y = in1;
-    return type_elements(y) * w->dims[1] * w->dims[2] * w->dims[3];
+    TensorType plain = weights_plain_type(w);
+    return type_elements(y) * plain.dims[1] * plain.dims[2] * plain.dims[3];
 }
 
 // A convolution by data with a stride has a kernel for each phase of it.

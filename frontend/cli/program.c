@@ -11,7 +11,7 @@ static void *new_zeroed(size_t count, size_t size)
 {
     void *memory = calloc(count + !count, size);
     if (!memory)
-        INTERNAL_ERROR("out of memory");
+        arena_out_of_memory(count * size);
     return memory;
 }
 

@@ -20,7 +20,7 @@ enum {
     ALIGNMENT = 16,
     FIRST_CHUNK = 64 << 10,
     LAST_CHUNK = 1 << 20, // chunks double up to this size
-    EXIT_INTERNAL = 70,
+    EXIT_MEMORY = 6,
 };
 
 typedef struct Chunk {
@@ -36,10 +36,14 @@ struct Arena {
     size_t total;      // bytes handed out
 };
 
-_Noreturn static void fail_memory(size_t size)
+void arena_out_of_memory(size_t size)
 {
-    fprintf(stderr, "simcc: out of memory (%zu bytes asked for)\n", size);
-    exit(EXIT_INTERNAL);
+    fflush(stdout);
+    fprintf(stderr,
+            "simcc: error: out of memory (%zu bytes asked for): close other "
+            "programs, or try a smaller net\n",
+            size);
+    exit(EXIT_MEMORY);
 }
 
 static Chunk *chunk_new(size_t size)
@@ -47,7 +51,7 @@ static Chunk *chunk_new(size_t size)
     // calloc, so that what is handed out is zero without touching it here.
     Chunk *chunk = calloc(1, sizeof(Chunk) + size);
     if (!chunk)
-        fail_memory(size);
+        arena_out_of_memory(size);
     chunk->size = size;
     ASAN_POISON_MEMORY_REGION(chunk->bytes, size);
     return chunk;
@@ -57,7 +61,7 @@ Arena *arena_new(void)
 {
     Arena *arena = calloc(1, sizeof(Arena));
     if (!arena)
-        fail_memory(sizeof(Arena));
+        arena_out_of_memory(sizeof(Arena));
     arena->next_chunk = FIRST_CHUNK;
     return arena;
 }
@@ -107,7 +111,7 @@ static void *alloc_small(Arena *arena, size_t size)
 void *arena_alloc(Arena *arena, size_t size)
 {
     if (size > PTRDIFF_MAX / 2)
-        fail_memory(size);
+        arena_out_of_memory(size);
     size_t rounded = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + GAP;
     if (rounded == 0)
         rounded = ALIGNMENT;
