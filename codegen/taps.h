@@ -33,12 +33,14 @@ typedef struct TapAxis {
 // How a kernel uses registers and caches. A rule of shapes and of the target's
 // vectors, never of the machine's load.
 typedef struct TapTile {
-    int pixels, blocks;   // register tile: pixels x blocks of written channels;
-                          // by weights: read channels x blocks
-    int64_t rows;         // per task; by weights: summed at a time
-    int64_t images;       // across images: per task; by weights: summed at once
-    bool weights_outside; // tasks: blocks before images, not images first
-    bool transposes;      // across images: weights come as stored, by data
+    int pixels, blocks;    // register tile: pixels x blocks of written
+                           // channels; by weights: read channels x blocks
+    int64_t rows;          // per task; by weights: summed at a time
+    int64_t images;        // across images: per task; by weights: summed at
+                           // a time
+    int64_t reads, writes; // by weights: blocks per task
+    bool weights_outside;  // tasks: blocks before images, not images first
+    bool transposes;       // across images: weights come as stored, by data
 } TapTile;
 
 // Weights and their gradients are [written/16, read/16, kh, kw, 16 read, 16
@@ -71,7 +73,10 @@ void taps_choose_register_tile(int64_t count, int64_t out_blocks,
 int taps_weight_channels(int vector_bytes);
 // Chooses the tile for a target with vectors of so many bytes.
 void taps_choose_tile(KernelTaps *taps, int vector_bytes);
-void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes);
+void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes,
+                             int64_t images);
+// By weights: parts of at most `share` blocks.
+int64_t taps_shares(int64_t blocks, int64_t share);
 // Whether a tile of one pixel of many images suits this map better than the
 // tile chosen for `rows`, the same map as rows; if so, chooses it. `by_data`:
 // weights come as stored.
