@@ -105,7 +105,8 @@ ReportRange reports_range(const Reports *reports, int index)
 
 double reports_value(const Reports *reports, int index)
 {
-    if (!reports_per_weight(reports, index))
+    bool loss = index == 0; // wanted without memory, too
+    if (loss || !reports_per_weight(reports, index))
         return reports_mean(reports, index, NULL);
     ReportRange range = reports_range(reports, index);
     return strcmp(reports->names[index], "gradient_norm") == 0 ? range.norm
