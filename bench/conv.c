@@ -2,9 +2,10 @@
 // plan has it, against oneDNN in the same process, taking turns.
 //   conv  ->  lines "conv SHAPE DIRECTION THREADS GFLOP SIMCC_MS WEIGHTS_MS
 //             DIRECT_MS LAST_MS WINOGRAD_MS DIFFERENCE USES..."
-// WEIGHTS_MS is the part of SIMCC_MS that packs weights before, or unpacks
-// their gradient after, the kernel itself; oneDNN's times hold nothing of that
-// kind. Times that there are not are 0. USES: a number for each case.
+// WEIGHTS_MS is the part of SIMCC_MS that transposes or transforms weights
+// before, or adds up their gradients after, the kernel itself; oneDNN's weights
+// are packed beforehand. Times that there are not are 0. USES: a number for
+// each case.
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -106,8 +107,8 @@ static void fill_tensors(SimccConv *conv, const float *data[2])
     }
 }
 
-// Seconds of a run that go to packing and unpacking weights, by the labels
-// that lowering gives those steps.
+// Least seconds of a run that go to weights before or after the kernel, by the
+// labels that lowering gives those steps.
 static double weights_seconds(SimccConv *conv)
 {
     static const char ending[] = ": weights";
