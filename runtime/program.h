@@ -11,7 +11,7 @@
 
 // One augmentation operation with its resolved parameters, in the order of
 // its row in augment.def.
-enum { AUGMENT_MAX_ARGS = 6 };
+enum { AUGMENT_MAX_ARGS = 8 };
 typedef struct AugmentStep {
     int32_t op; // AugmentOp
     double args[AUGMENT_MAX_ARGS];

@@ -25,13 +25,8 @@ static char *new_text(const char *text)
 
 static int augment_by_name(const char *wanted)
 {
-    static const char *const names[] = {
-#define AUGMENT(id, name, ...) #name,
-#include "runtime/augment.def"
-#undef AUGMENT
-    };
     for (int i = 0; i < AUGMENT_COUNT; i++)
-        if (strcmp(names[i], wanted) == 0)
+        if (strcmp(augment_name(i), wanted) == 0)
             return i;
     INTERNAL_ERROR("augmentation '%s' is not in augment.def", wanted);
 }

@@ -27,7 +27,8 @@ typedef struct ExperimentAugment {
     const char *name;
     int arg_count;
     const char *const *arg_names;
-    const double *args;
+    const char *const *arg_words; // "tf|torch", NULL for numbers
+    const double *args;           // a word's place
 } ExperimentAugment;
 
 typedef enum ImageSource {

@@ -266,6 +266,12 @@ TEST(reductions_and_moves)
     check_report("sum(concat([ones([2, 2]), zeros([2, 3])], axis = \"c\"))", 4);
     check_report("sum(split(iota([4], axis = 0), 2)[1])", 5);
     check_report("sum(ones([2, 3]) @ ones([3, 4]))", 24);
+    check_report("sum(exp(matmul_lse(zeros([2, 3]), ones([4, 3]))))", 8);
+    check_report("sum(exp(matmul_lse(zeros([2, 3]), ones([4, 3]), "
+                 "skip = iota([2], axis = 0))))",
+                 6);
+    check_report("sum(matmul_max(ones([2, 3]), ones([4, 3])))", 6);
+    check_report("sum(exp(matmul_entropy(zeros([2, 3]), ones([4, 3]))))", 8);
     check_report("sum(transpose(iota([2, 3], axis = 1)) @ ones([2, 1]))", 6);
     check_report("sum(sum_pool(ones([1, 1, 4, 4]), kernel = 2, stride = 2))",
                  16);
@@ -499,6 +505,18 @@ TEST(hidden_labels_stay_out_of_training)
     CHECK_INT(learn->forward->outputs.count, 2);
     CHECK_INT(count_op(learn->eval, OP_INPUT), 2);
     CHECK_INT(learn->eval->outputs.count, 3);
+}
+
+// An evaluation has no step: a rate is reported by training alone.
+TEST(steps_stay_out_of_evaluation)
+{
+    Experiment *e = load_phase("    report rate = step / total_steps, "
+                               "top = mean(images, over = \"chw\")\n");
+    const ExperimentPhase *phase = &e->phases.at[0];
+    CHECK_INT(phase->train->outputs.count, 3);
+    CHECK_INT(phase->eval->outputs.count, 2);
+    CHECK(output(phase->train, "rate") != NO_VALUE);
+    CHECK(output(phase->eval, "top") != NO_VALUE);
 }
 
 TEST(evaluation_keeps_one_number_an_image)
