@@ -152,15 +152,17 @@ void conv_push_weights(Lowering *lower, const ConvShape *s, Value value,
                         arena_printf(lower->arena, "%s: weights", label));
 }
 
-// Whether a stride skips pixels that no tap reads.
+// Whether a stride skips pixels that no tap reads, and all that are read are
+// inside.
 static bool skips_pixels(const ConvShape *s)
 {
     return s->kh == 1 && s->kw == 1 && s->top == 0 && s->left == 0 &&
-           (s->sh > 1 || s->sw > 1);
+           (s->sh > 1 || s->sw > 1) && (s->oh - 1) * s->sh < s->h &&
+           (s->ow - 1) * s->sw < s->w;
 }
 
-// The pixels that are read, side by side: all the kernel's reads of them would
-// miss the first-level cache, which lines in steps are not fetched to ahead.
+// The pixels that are read, side by side. Every block of dy meets each of them
+// again, and read in steps they arrive too slowly for the products.
 static Place compact_pixels(Lowering *lower, const ConvShape *s, Value value)
 {
     Value x = graph_node(lower->graph, value)->inputs[0];
