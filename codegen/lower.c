@@ -140,6 +140,7 @@ static LowerRule *const lower_rules[] = {
     [LOWER_MOVE] = lower_move,      [LOWER_REDUCE] = lower_loop,
     [LOWER_MATMUL] = lower_product, [LOWER_CONV] = lower_convolution,
     [LOWER_POOL] = lower_pool,      [LOWER_COLLECTIVE] = lower_collective,
+    [LOWER_ROWS] = lower_rows,
 };
 
 // ---- groups -----------------------------------------------------------------

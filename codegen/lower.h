@@ -6,6 +6,7 @@
 //   conv_taps.c, conv_winograd.c, conv_stem.c  convolutions that write blocks
 //             -> generated kernels
 //   values.c  which values lie whole in memory after which step
+//   rows.c    products that are reduced tile by tile -> calls
 //   memory.c  lifetimes -> offsets in the slab
 //   work.c    arithmetic and bytes of the steps
 //   lower.c   the walk over the graph, and the finished plan
@@ -148,6 +149,11 @@ void lower_pool(Lowering *lower, Value node);
 // The values' kernels have just been pushed.
 void values_note(Lowering *lower, int count, const Value *values);
 void values_write(const Lowering *lower, Plan *plan);
+
+// ---- rows.c -----------------------------------------------------------------
+
+// Products of rows with rows that are reduced as they are made.
+void lower_rows(Lowering *lower, Value node);
 
 // ---- memory.c ---------------------------------------------------------------
 

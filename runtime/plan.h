@@ -76,6 +76,15 @@ typedef struct PlanPort {
     int64_t offset;
 } PlanPort;
 
+// Calls that reduce a product of rows with rows tile by tile: what is made of
+// each row, and how large a tile is at most. A task has one tile as scratch.
+typedef enum PlanRows {
+    PLAN_ROWS_LSE,
+    PLAN_ROWS_MAX,
+    PLAN_ROWS_ENTROPY
+} PlanRows;
+enum { PLAN_ROWS_TILE = 128, PLAN_ROWS_TILE_LONG = 512 };
+
 typedef enum PlanSpace {
     PLAN_SLAB, // offset into the slab
     PLAN_PARAM // index into params; offset inside it
