@@ -140,38 +140,80 @@ static Kernel weights_kernel(const Lowering *lower, const ConvShape *s)
     return kernel;
 }
 
-void conv_push_weights(Lowering *lower, const ConvShape *s, Kernel *kernel,
-                       int64_t tasks, Value value, Place out)
+void conv_push_weights(Lowering *lower, const ConvShape *s, Value value,
+                       Kernel *kernel, const ConvGradient *gradient)
 {
     const Node *node = graph_node(lower->graph, value);
     const char *label = value_label(lower, value);
     int64_t elements = s->o * s->c * s->kh * s->kw;
-    int64_t wanted = min_i64(s->n, ceil_div(ENOUGH_TASKS, tasks));
+    int64_t wanted = min_i64(s->n, ceil_div(ENOUGH_TASKS, gradient->tasks));
     int64_t chunk = ceil_div(s->n, wanted), chunks = ceil_div(s->n, chunk);
-    Place parts = out;
+    Place parts = gradient->out;
     if (chunks > 1)
         parts.index = buffer_new(lower, chunks * elements * dtype_size(DT_F32));
     LowerStep step = step_kernel(lower, kernel, label);
-    step.task_count = chunks * tasks;
-    step_arg(lower, &step, value_place(lower, node->inputs[0]), 0, false,
-             false);
+    step.task_count = chunks * gradient->tasks;
+    step_arg(lower, &step, gradient->x, 0, false, false);
     step_arg(lower, &step, value_place(lower, node->inputs[1]), 0, false,
              false);
     step_arg(lower, &step, parts, 0, true, false);
     step_imms(lower, &step, 2, (int64_t[]){s->n, chunk});
     step_push(lower, &step);
     if (chunks > 1)
-        lower_sum_parts(lower, parts, out, chunks, elements, DT_F32,
+        lower_sum_parts(lower, parts, gradient->out, chunks, elements, DT_F32,
                         arena_printf(lower->arena, "%s: weights", label));
+}
+
+// Whether a stride skips pixels that no tap reads, and all that are read are
+// inside.
+static bool skips_pixels(const ConvShape *s)
+{
+    return s->kh == 1 && s->kw == 1 && s->top == 0 && s->left == 0 &&
+           (s->sh > 1 || s->sw > 1) && (s->oh - 1) * s->sh < s->h &&
+           (s->ow - 1) * s->sw < s->w;
+}
+
+// The pixels that are read, side by side. Every block of dy meets each of them
+// again, and read in steps they arrive too slowly for the products.
+static Place compact_pixels(Lowering *lower, const ConvShape *s, Value value)
+{
+    Value x = graph_node(lower->graph, value)->inputs[0];
+    int64_t map = s->h * s->w * TAPS_BLOCK, strides[MAX_RANK] = {0};
+    TensorType read = type_make(
+        DT_F32, 5,
+        (int64_t[]){s->n, s->c / TAPS_BLOCK, s->oh, s->ow, TAPS_BLOCK});
+    Access access = {.kind = EXPR_LOAD,
+                     .dtype = DT_F32,
+                     .place = value_place(lower, x),
+                     .strides = {s->c / TAPS_BLOCK * map, map,
+                                 s->sh * s->w * TAPS_BLOCK, s->sw * TAPS_BLOCK,
+                                 1}};
+    Place out = {PLACE_SLAB, buffer_new(lower, type_bytes(&read))};
+    strides_row_major(read.rank, read.dims, strides);
+    lower_copy_access(lower, &read, &access, out, 0, strides,
+                      arena_printf(lower->arena, "%s: pixels read",
+                                   value_label(lower, value)));
+    return out;
 }
 
 int64_t conv_taps_weights(Lowering *lower, const ConvShape *s, Value value)
 {
-    Kernel kernel = weights_kernel(lower, s);
+    ConvShape dense = *s;
+    ConvGradient gradient = {0};
+    if (skips_pixels(s)) {
+        gradient.x = compact_pixels(lower, s, value);
+        dense.h = s->oh;
+        dense.w = s->ow;
+        dense.sh = dense.sw = 1;
+    } else {
+        gradient.x =
+            value_place(lower, graph_node(lower->graph, value)->inputs[0]);
+    }
+    Kernel kernel = weights_kernel(lower, &dense);
     const TapTile *tile = &kernel.taps.tile;
-    int64_t tasks = taps_shares(kernel.taps.in_blocks, tile->reads) *
-                    taps_shares(kernel.taps.out_blocks, tile->writes);
-    conv_push_weights(lower, s, &kernel, tasks, value,
-                      value_new_buffer(lower, value));
+    gradient.tasks = taps_shares(kernel.taps.in_blocks, tile->reads) *
+                     taps_shares(kernel.taps.out_blocks, tile->writes);
+    gradient.out = value_new_buffer(lower, value);
+    conv_push_weights(lower, &dense, value, &kernel, &gradient);
     return 0;
 }
