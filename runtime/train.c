@@ -358,7 +358,7 @@ static Status run_step(Run *run)
     TRY(train_feed(run));
     executor_run(run->executor);
     for (int i = 0; i < run->reports.count; i++)
-        values[i] = reports_value(&run->reports, i);
+        values[i] = reports_mean(&run->reports, i, NULL);
     if (!isfinite(values[0]))
         return train_diverged(run, values[0]);
     run->saved_loss += values[0];

@@ -30,7 +30,7 @@ static Status run_until_bad(Run *run, int64_t last, Diverge *diverge)
     for (; run->step <= last; run->step++) {
         TRY(train_feed(run));
         diverge_run(diverge);
-        if (!isfinite(reports_value(&run->reports, 0)) ||
+        if (!isfinite(reports_mean(&run->reports, 0, NULL)) ||
             store_unbounded(&run->store))
             break;
         diverge_went_well(diverge);
