@@ -12,10 +12,12 @@ enum {
     // A flat map is cut into rows of at most so many pixels.
     MAX_FLAT_ROW = 256,
     // Tiles across images: for maps at most so wide; the weights of a task, in
-    // the second-level cache; of the first-level cache, a way's bytes and the
-    // number of ways; tasks that keep threads busy.
+    // the second-level cache, and all images, not far beyond it; of the
+    // first-level cache, a way's bytes and the number of ways; tasks that keep
+    // threads busy.
     MAX_IMAGE_COLS = 8,
     GROUP_BYTES = 640 << 10,
+    IMAGES_BYTES = 1 << 20,
     PAGE_BYTES = 4096,
     CACHE_WAYS = 8,
     ENOUGH_TASKS = 8,
@@ -193,8 +195,12 @@ bool taps_choose_image_tile(KernelTaps *taps, const KernelTaps *flat,
            images / shares >= 2 * across.pixels && images % (2 * shares) == 0)
         shares *= 2;
     across.images = images / shares;
+    // Each pixel reads lines of all images, so these should be in the cache,
+    // too.
+    int64_t map_bytes = rows->in * cols->in * taps->in_blocks * TAPS_BLOCK *
+                        (int64_t)sizeof(float);
     if (across.blocks * taps_bytes > GROUP_BYTES ||
-        !suits_images(flat, &across))
+        images * map_bytes > IMAGES_BYTES || !suits_images(flat, &across))
         return false;
     taps->tile = across;
     return true;
