@@ -27,7 +27,8 @@ PARSER   = $(BUILD)/frontend/lang/grammar.o $(BUILD)/frontend/lang/lexer.o
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o) $(PARSER)
 LIBRARY  = $(filter-out $(BUILD)/frontend/cli/main.o,$(OBJECTS))
 TESTS    = $(wildcard tests/*.c tests/unit/*.c tests/grad/*.c tests/diff/*.c \
-                      tests/fault/*.c)
+                      tests/fault/*.c) \
+           $(filter-out tests/fuzz/entry.c,$(wildcard tests/fuzz/*.c))
 
 ## make: build build/simcc; installs the Debian packages it finds missing
 all: $(BUILD)/simcc
@@ -36,9 +37,15 @@ $(BUILD)/simcc: $(OBJECTS)
 	$(call say,link   ,$@)
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
+# In the tests' program alone these calls of ours pass through tests/faults.c,
+# which can make them fail.
+WRAPPED = malloc calloc realloc aligned_alloc strdup strndup open_memstream \
+          mmap open fopen read pread write fsync fflush close rename link \
+          unlink mkdir fstat
+
 $(BUILD)/tests/run: $(LIBRARY) $(TESTS:%.c=$(BUILD)/%.o)
 	$(call say,link   ,$@)
-	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(WRAPPED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
 
 $(BUILD)/%.o: %.c | $(BUILD)/packages
 	@mkdir -p $(@D)
@@ -112,6 +119,21 @@ kill-test: $(BUILD)/simcc
 	@BUILD=$(abspath $(BUILD)) KILLS=$(or $(KILLS),200) \
 	    sh tests/e2e/kill_test.sh
 
+FUZZ_PACKAGES = clang libclang-rt-14-dev
+FUZZ_SOURCES  = $(filter-out tests/fuzz/replay_test.c,$(wildcard tests/fuzz/*.c))
+FUZZ_FOLDER   = $(BUILD)/fuzz
+# Under another compiler, with its coverage and the sanitizers.
+FUZZ_FLAGS    = -O1 -fsanitize=fuzzer-no-link,address,undefined \
+                -fno-sanitize-recover=all -Wno-unknown-pragmas
+
+## make fuzz: coverage-guided fuzzing of every reader; SECONDS=600 for each, ONLY="net png"
+fuzz:
+	$(call install,$(FUZZ_PACKAGES))
+	@$(MAKE) fuzz-objects BUILD=$(FUZZ_FOLDER) CC=clang OPT='$(FUZZ_FLAGS)'
+	@FUZZ=$(FUZZ_FOLDER) FLAGS='$(FUZZ_FLAGS)' LIBS='$(LIBS)' sh tests/fuzz/run.sh
+fuzz-objects: $(LIBRARY) $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/fuzz/entry.c,$(FUZZ_SOURCES)))
+	@ar rcs $(BUILD)/library.a $^
+
 ## make lint: dependency ladder, sizes, table meta-tests, format
 lint:
 	$(call install,$(LINT_PACKAGES))
@@ -142,9 +164,10 @@ $(BENCH)/peak: $(BENCH)/peak.o
 $(BENCH)/conv: $(BENCH)/conv.o $(BENCH)/conv_list.o $(BENCH)/$(ONEDNN_SOURCE).o
 $(BENCH)/step: $(BENCH)/step.o
 $(BENCH)/steps: $(BENCH)/steps.o
+$(BENCH)/input: $(BENCH)/input.o $(BENCH)/input_photos.o
 $(BENCH)/report: $(BENCH)/report.o $(BENCH)/records.o $(BENCH)/chart.o
 
-BENCH_PROGRAMS = $(addprefix $(BENCH)/,peak conv step steps report)
+BENCH_PROGRAMS = $(addprefix $(BENCH)/,peak conv step steps input report)
 $(BENCH_PROGRAMS): $(BENCH)/bench.o $(LIBRARY)
 	$(CC) $(FLAGS) -o $@ $^ $(LIBS) $(if $(filter %/conv,$@),$(ONEDNN_LIBS))
 
@@ -156,6 +179,11 @@ bench:
 	@$(MAKE) bench-programs
 	@BUILD=$(BUILD) sh bench/run.sh
 
+## make bench-input: reading and augmenting images beside torchvision; DATA=DIR
+##     reads those instead of drawn ones
+bench-input: $(BENCH)/input
+	@BUILD=$(BUILD) $(BENCH)/input $(DATA)
+
 ## make clean: remove build/
 clean:
 	rm -rf $(BUILD)
@@ -164,5 +192,6 @@ clean:
 help:
 	@grep -h '^## ' Makefile | sed 's/^## //'
 
-.PHONY: all test asan kill-test lint format demo bench bench-programs clean help
+.PHONY: all test asan fuzz fuzz-objects kill-test lint format demo bench bench-input \
+        bench-programs clean help
 .DELETE_ON_ERROR:

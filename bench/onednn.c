@@ -69,7 +69,7 @@ static dnnl_memory_desc_t describe_weights(const TensorType *type,
 // As simcc has it.
 static dnnl_memory_desc_t describe_simcc(const TensorType *type)
 {
-    return describe(type, type->rank == 5 ? dnnl_nChw16c : dnnl_nchw);
+    return describe(type, image_block(type) > 1 ? dnnl_nChw16c : dnnl_nchw);
 }
 
 static dnnl_status_t describe_conv(const BenchConv *conv, OneDnnKind kind,

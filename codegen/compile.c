@@ -14,7 +14,7 @@
 
 // Part of the cache key: to be raised when the same descriptor is given other
 // code.
-#define CODEGEN_VERSION "1"
+#define CODEGEN_VERSION "2"
 
 enum { FIRST_TABLE_SIZE = 1024, MAX_COMPILE_THREADS = 64 };
 
@@ -174,7 +174,7 @@ static void *copy_bytes(const void *bytes, size_t size)
 {
     void *copy = malloc(size ? size : 1);
     if (!copy)
-        INTERNAL_ERROR("out of memory");
+        arena_out_of_memory(size);
     return memcpy(copy, bytes, size);
 }
 
@@ -269,7 +269,7 @@ const char *codegen_compile(Codegen *codegen, PlanObject **objects, int *count)
     *count = codegen->kernels.count;
     *objects = calloc((size_t)*count + 1, sizeof **objects);
     if (!*objects)
-        return "out of memory";
+        arena_out_of_memory((size_t)*count * sizeof **objects);
     for (int i = 0; i < *count; i++) {
         const KernelSlot *slot = &codegen->kernels.at[i];
         const char *symbol = slot->kernel->symbol;

@@ -113,6 +113,7 @@ static ConvShape conv_shape(const Lowering *lower, const Node *node)
                        .top = pad.at[0],
                        .left = pad.at[1],
                        .block = image_block(x),
+                       .out_block = image_block(y),
                        .tile = weights_tile(w)};
 }
 
@@ -184,13 +185,13 @@ static int64_t blas_weights(Lowering *lower, const ConvShape *s, Value value)
 
 static bool is_by_image(const ConvShape *s)
 {
-    return s->block == 1 && s->tile == 1 &&
+    return s->out_block == 1 && s->tile == 1 &&
            (s->op == OP_CONV2D || s->op == OP_CONV2D_GRAD_X);
 }
 
 static bool is_by_weight(const ConvShape *s)
 {
-    return s->block == 1 && s->tile == 1 && s->op == OP_CONV2D_GRAD_W;
+    return s->out_block == 1 && s->tile == 1 && s->op == OP_CONV2D_GRAD_W;
 }
 
 // Implementations, best first; the first that supports the shape is taken.
@@ -209,6 +210,9 @@ static const ConvKernel conv_kernels[] = {
     {"blocked, by taps", true, conv_taps_takes_data, conv_taps_data},
     {"blocked, by taps, weights", true, conv_taps_takes_weights,
      conv_taps_weights},
+    {"planes to blocks", true, conv_stem_takes, conv_stem},
+    {"planes to blocks, weights", true, conv_stem_takes_weights,
+     conv_stem_weights},
     {"im2col and BLAS by image", true, is_by_image, blas_images},
     {"im2col and BLAS by weight", true, is_by_weight, blas_weights},
 };

@@ -11,7 +11,8 @@ typedef struct ConvShape {
     Op op;
     DType dtype;
     int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, top, left;
-    int64_t block, tile;
+    int64_t block, out_block; // of x and of y
+    int64_t tile;             // of w
 } ConvShape;
 
 // conv_taps.c: generated kernels on blocked f32 tensors and weights in tiles.
@@ -20,10 +21,10 @@ bool conv_taps_takes_data(const ConvShape *shape);
 int64_t conv_taps_data(Lowering *lower, const ConvShape *shape, Value value);
 bool conv_taps_takes_weights(const ConvShape *shape);
 int64_t conv_taps_weights(Lowering *lower, const ConvShape *shape, Value value);
-// A kernel by weights of so many tasks per chunk of images, and what makes the
-// value of its partial results.
-int64_t conv_push_weights(Lowering *lower, const ConvShape *shape,
-                          Kernel *kernel, int64_t tasks, Value value);
+// A kernel by weights of so many tasks per chunk of images, and the sum of what
+// the chunks give to `out`.
+void conv_push_weights(Lowering *lower, const ConvShape *shape, Kernel *kernel,
+                       int64_t tasks, Value value, Place out);
 
 // conv_winograd.c: the same for 3x3 windows at stride 1, on maps where it pays.
 bool conv_winograd_takes(const ConvShape *shape);
@@ -31,5 +32,11 @@ int64_t conv_winograd(Lowering *lower, const ConvShape *shape, Value value);
 bool conv_winograd_takes_weights(const ConvShape *shape);
 int64_t conv_winograd_weights(Lowering *lower, const ConvShape *shape,
                               Value value);
+
+// conv_stem.c: from planes to blocks (ir/image.h), and by its weights.
+bool conv_stem_takes(const ConvShape *shape);
+int64_t conv_stem(Lowering *lower, const ConvShape *shape, Value value);
+bool conv_stem_takes_weights(const ConvShape *shape);
+int64_t conv_stem_weights(Lowering *lower, const ConvShape *shape, Value value);
 
 #endif

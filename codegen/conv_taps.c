@@ -124,19 +124,19 @@ static Kernel weights_kernel(const Lowering *lower, const ConvShape *s)
     taps->rows = taps_forward(s->h, s->oh, s->kh, s->sh, s->top);
     taps->cols = taps_forward(s->w, s->ow, s->kw, s->sw, s->left);
     taps_reshape_pointwise(taps);
-    taps_choose_weight_tile(taps, lower->codegen->target.vector_bytes);
+    taps_choose_weight_tile(taps, lower->codegen->target.vector_bytes, s->n);
     return kernel;
 }
 
-int64_t conv_push_weights(Lowering *lower, const ConvShape *s, Kernel *kernel,
-                          int64_t tasks, Value value)
+void conv_push_weights(Lowering *lower, const ConvShape *s, Kernel *kernel,
+                       int64_t tasks, Value value, Place out)
 {
     const Node *node = graph_node(lower->graph, value);
     const char *label = value_label(lower, value);
     int64_t elements = s->o * s->c * s->kh * s->kw;
     int64_t wanted = min_i64(s->n, ceil_div(ENOUGH_TASKS, tasks));
     int64_t chunk = ceil_div(s->n, wanted), chunks = ceil_div(s->n, chunk);
-    Place out = value_new_buffer(lower, value), parts = out;
+    Place parts = out;
     if (chunks > 1)
         parts.index = buffer_new(lower, chunks * elements * dtype_size(DT_F32));
     LowerStep step = step_kernel(lower, kernel, label);
@@ -151,13 +151,15 @@ int64_t conv_push_weights(Lowering *lower, const ConvShape *s, Kernel *kernel,
     if (chunks > 1)
         lower_sum_parts(lower, parts, out, chunks, elements, DT_F32,
                         arena_printf(lower->arena, "%s: weights", label));
-    return 0;
 }
 
 int64_t conv_taps_weights(Lowering *lower, const ConvShape *s, Value value)
 {
     Kernel kernel = weights_kernel(lower, s);
-    int64_t tasks = kernel.taps.in_blocks *
-                    (kernel.taps.out_blocks / kernel.taps.tile.blocks);
-    return conv_push_weights(lower, s, &kernel, tasks, value);
+    const TapTile *tile = &kernel.taps.tile;
+    int64_t tasks = taps_shares(kernel.taps.in_blocks, tile->reads) *
+                    taps_shares(kernel.taps.out_blocks, tile->writes);
+    conv_push_weights(lower, s, &kernel, tasks, value,
+                      value_new_buffer(lower, value));
+    return 0;
 }

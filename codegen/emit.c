@@ -307,6 +307,10 @@ LLVMModuleRef emit_kernel(LLVMContextRef context, const Target *target,
         emit_taps(&emit);
     else if (kernel->kind == KERNEL_TAPS_WEIGHTS)
         emit_taps_weights(&emit);
+    else if (kernel->kind == KERNEL_STEM)
+        emit_stem(&emit);
+    else if (kernel->kind == KERNEL_STEM_WEIGHTS)
+        emit_stem_weights(&emit);
     else if (kernel->kind == KERNEL_TILES)
         emit_tiles(&emit);
     else if (kernel->kind == KERNEL_WINOGRAD)

@@ -5,6 +5,7 @@
 //   emit_math.c  exp, log and tanh in single precision
 //   emit_pool.c  window kernels
 //   emit_taps*.c, emit_winograd*.c  convolutions of channel-blocked tensors
+//   emit_stem*.c  from planes to blocks
 //   emit_tiles.c  their weights, transposed
 //
 // Arithmetic is on <lanes x T>, or plain T when lanes is 1: f32 for f32 and
@@ -37,6 +38,8 @@ void emit_loops(Emit *emit);
 void emit_pool(Emit *emit);
 void emit_taps(Emit *emit);
 void emit_taps_weights(Emit *emit);
+void emit_stem(Emit *emit);
+void emit_stem_weights(Emit *emit);
 void emit_tiles(Emit *emit);
 void emit_winograd(Emit *emit);
 void emit_winograd_weights(Emit *emit);

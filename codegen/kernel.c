@@ -280,6 +280,10 @@ void kernel_seal(Arena *arena, Kernel *kernel)
         taps_text(&text, "taps", &kernel->taps);
     else if (kernel->kind == KERNEL_TAPS_WEIGHTS)
         taps_text(&text, "taps weights", &kernel->taps);
+    else if (kernel->kind == KERNEL_STEM)
+        taps_text(&text, "stem", &kernel->taps);
+    else if (kernel->kind == KERNEL_STEM_WEIGHTS)
+        taps_text(&text, "stem weights", &kernel->taps);
     else if (kernel->kind == KERNEL_TILES)
         taps_text(&text, "tiles", &kernel->taps);
     else if (kernel->kind == KERNEL_WINOGRAD)

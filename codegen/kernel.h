@@ -60,6 +60,8 @@ typedef enum KernelKind {
     KERNEL_POOL,
     KERNEL_TAPS,         // emit_taps.c
     KERNEL_TAPS_WEIGHTS, // emit_taps_weights.c
+    KERNEL_STEM,         // emit_stem.c
+    KERNEL_STEM_WEIGHTS, // emit_stem_weights.c
     KERNEL_TILES,        // emit_tiles.c
     KERNEL_WINOGRAD,     // emit_winograd.c
     KERNEL_WINOGRAD_WEIGHTS,
@@ -76,7 +78,8 @@ typedef struct Kernel {
     int arg_count;
     KernelSplit split;
     KernelPool pool; // KERNEL_POOL; args are the op's inputs, then its output
-    KernelTaps taps; // KERNEL_TAPS*; args are x, weights, y or x, dy, dw
+    KernelTaps taps; // KERNEL_TAPS*, KERNEL_STEM*, whose blocks read are
+                     // planes; args are x, weights, y or x, dy, dw
                      // KERNEL_TILES: args are weights, transposed ones
     KernelWinograd winograd; // KERNEL_WINOGRAD*; args are x, weights, y;
                              // weights, transformed ones; or x, dy, dw

@@ -237,7 +237,7 @@ static void *plan_alloc(size_t count, size_t size)
 {
     void *memory = calloc(count ? count : 1, size);
     if (!memory)
-        INTERNAL_ERROR("out of memory");
+        arena_out_of_memory(count * size);
     return memory;
 }
 

@@ -3,8 +3,8 @@
 //   access.c  a value as an address: strided views, constants, counters
 //   loops.c   elementwise, reducing and moving nodes -> loop kernels
 //   conv.c    products, convolutions, windows -> calls and pool kernels
-//   conv_taps.c, conv_winograd.c  convolutions of blocked tensors -> generated
-//             kernels
+//   conv_taps.c, conv_winograd.c, conv_stem.c  convolutions that write blocks
+//             -> generated kernels
 //   memory.c  lifetimes -> offsets in the slab
 //   work.c    arithmetic and bytes of the steps
 //   lower.c   the walk over the graph, and the finished plan

@@ -7,8 +7,6 @@
 enum {
     // Multiplications and additions per task: a few tenths of a millisecond.
     FLOPS_PER_TASK = 1 << 25,
-    // By weights: x and dy of one part, which all taps read again.
-    PART_BYTES = 64 << 10,
     MAX_TILE_PIXELS = 16,
     MAX_TILE_BLOCKS = 4,
     // A flat map is cut into rows of at most so many pixels.
@@ -150,21 +148,6 @@ int taps_weight_channels(int vector_bytes)
     return channels;
 }
 
-void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes)
-{
-    TapTile *tile = &taps->tile;
-    const TapAxis *rows = &taps->rows, *cols = &taps->cols;
-    // A whole line of x at a time, if it fits.
-    tile->blocks = 1;
-    tile->pixels = taps_weight_channels(vector_bytes);
-    int64_t bytes = (rows->in_step * cols->in + tile->blocks * cols->out) *
-                    TAPS_BLOCK * (int64_t)sizeof(float);
-    int64_t fit = max_i64(1, PART_BYTES / bytes);
-    tile->rows = min_i64(fit, rows->count);
-    tile->images = max_i64(1, fit / rows->count);
-    tile->weights_outside = false;
-}
-
 void taps_reshape_pointwise(KernelTaps *taps)
 {
     if (!is_pointwise(&taps->rows) || !is_pointwise(&taps->cols))
@@ -223,7 +206,9 @@ void taps_text(Text *text, const char *name, const KernelTaps *taps)
     text_addf(text, "%s: blocks %lld -> %lld, tile %d x %d, rows %lld", name,
               (long long)taps->in_blocks, (long long)taps->out_blocks,
               tile->pixels, tile->blocks, (long long)tile->rows);
-    text_addf(text, ", images %lld%s\n", (long long)tile->images,
+    text_addf(text, ", images %lld, shares %lld %lld%s\n",
+              (long long)tile->images, (long long)tile->reads,
+              (long long)tile->writes,
               tile->weights_outside ? ", weights outside" : "");
     text_add(text, "  in out count out_first out_step in_first in_step taps "
                    "tap_step kernel weight_first weight_step\n");

@@ -33,11 +33,12 @@ typedef struct TapAxis {
 // How a kernel uses registers and caches. A rule of shapes and of the target's
 // vectors, never of the machine's load.
 typedef struct TapTile {
-    int pixels, blocks;   // register tile: pixels x blocks of written channels;
-                          // by weights: read channels x blocks
-    int64_t rows;         // per task; by weights: summed at a time
-    int64_t images;       // by weights: summed at a time
-    bool weights_outside; // tasks: blocks before images, not images first
+    int pixels, blocks; // register tile: pixels x blocks of written channels;
+                        // by weights: read channels x blocks
+    int64_t rows;       // per task; by weights: summed at a time
+    int64_t images;     // by weights: summed at a time
+    int64_t reads, writes; // by weights: blocks per task
+    bool weights_outside;  // tasks: blocks before images, not images first
 } TapTile;
 
 // Weights and their gradients are [written/16, read/16, kh, kw, 16 read, 16
@@ -70,7 +71,10 @@ void taps_choose_register_tile(int64_t count, int64_t out_blocks,
 int taps_weight_channels(int vector_bytes);
 // Chooses the tile for a target with vectors of so many bytes.
 void taps_choose_tile(KernelTaps *taps, int vector_bytes);
-void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes);
+void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes,
+                             int64_t images);
+// By weights: parts of at most `share` blocks.
+int64_t taps_shares(int64_t blocks, int64_t share);
 
 // Blocks of tile.rows rows.
 int64_t taps_row_blocks(const KernelTaps *taps);

@@ -30,11 +30,12 @@ void eval_matmul(const EvalContext *context, Value self, double *out)
 
 // Windows of kh x kw over planes of h x w, oh x ow of them. Kernel place (a, b)
 // of window (i, j) is at row i stride_v + a - top, column j stride_h + b -
-// left. Neighbours in a plane are `step` elements apart: the block of images.
+// left. Neighbours in a plane are `step` elements apart, neighbours among the
+// windows `out_step`: the blocks of images.
 typedef struct Windows {
     int64_t h, w, oh, ow, kh, kw;
     int64_t stride_v, stride_h, top, left;
-    int64_t step;
+    int64_t step, out_step;
 } Windows;
 
 static Windows windows_of(const TensorType *data, const TensorType *windows,
@@ -50,7 +51,8 @@ static Windows windows_of(const TensorType *data, const TensorType *windows,
                      .stride_h = stride.at[1],
                      .top = pad.at[0],
                      .left = pad.at[1],
-                     .step = image_block(data)};
+                     .step = image_block(data),
+                     .out_step = image_block(windows)};
 }
 
 // The offset in its plane of a window's place, -1 in the padding.
@@ -87,6 +89,7 @@ static void conv_row(Op op, const Windows *at, double *restrict x,
                      double *restrict w, double *restrict v, int64_t b)
 {
     int64_t stride = at->stride_h, shift = b - at->left, step = at->step;
+    int64_t out = at->out_step;
     int64_t first = shift < 0 ? (-shift + stride - 1) / stride : 0;
     int64_t room = at->w - 1 - shift; // of j * stride
     int64_t last = room < 0 ? -1 : room / stride;
@@ -94,14 +97,14 @@ static void conv_row(Op op, const Windows *at, double *restrict x,
         last = at->ow - 1;
     if (op == OP_CONV2D) {
         for (int64_t j = first; j <= last; j++)
-            v[j * step] += x[(j * stride + shift) * step] * *w;
+            v[j * out] += x[(j * stride + shift) * step] * *w;
     } else if (op == OP_CONV2D_GRAD_X) {
         for (int64_t j = first; j <= last; j++)
-            x[(j * stride + shift) * step] += *w * v[j * step];
+            x[(j * stride + shift) * step] += *w * v[j * out];
     } else {
         double sum = *w;
         for (int64_t j = first; j <= last; j++)
-            sum += x[(j * stride + shift) * step] * v[j * step];
+            sum += x[(j * stride + shift) * step] * v[j * out];
         *w = sum;
     }
 }
@@ -118,7 +121,7 @@ static void conv_planes(const ConvForm *form, const Windows *at, double *x,
                 if (y >= 0 && y < at->h)
                     conv_row(form->op, at, x + y * at->w * at->step,
                              w + (a * at->kw + b) * tile * tile,
-                             v + i * at->ow * at->step, b);
+                             v + i * at->ow * at->out_step, b);
             }
 }
 

@@ -1,8 +1,11 @@
-// The two forms of images and activations, by rank:
+// The forms of images and activations, by rank:
 //   plain    [n, c, h, w]
 //   blocked  [n, c / b, h, w, b]: channel k is at [n, k / b, h, w, k % b]
 // Convolutions and pools take either; all activations of one node are of one
-// form and one block b, a power of two. Weights have two forms, too:
+// form and one block b, a power of two. But convolutions of planes, which are
+// images in blocks of one channel, give blocks of IMAGE_BLOCK: so a net begins
+// whose pictures have too few channels to fill a block. Weights have two forms,
+// too:
 //   plain     [o, c, kh, kw]
 //   in tiles  [o / t, c / t, kh, kw, t, t]: the weight from channel c to
 //             channel o is at [o / t, c / t, .., c % t, o % t]
@@ -12,10 +15,19 @@
 
 #include "ir/graph.h"
 
+// The floats of one 512-bit register, or two of 256 bits.
+enum { IMAGE_BLOCK = 16 };
+
 // Channels that lie side by side: b, or 1 in the plain form.
 static inline int64_t image_block(const TensorType *type)
 {
     return type->rank == 5 ? type->dims[4] : 1;
+}
+
+// Whether convolutions of it give blocks although it has none.
+static inline bool image_is_planes(const TensorType *type)
+{
+    return type->rank == 5 && type->dims[4] == 1;
 }
 
 static inline int64_t image_channels(const TensorType *type)

@@ -57,13 +57,15 @@ static const char *want_stride_and_pad(const Graph *graph, const Node *node,
     return NULL;
 }
 
-// out[n, channels] and the windows of x, in x's form, whose block must divide
-// channels; false when the kernel does not fit.
-static bool window_type(const TensorType *x, int64_t channels,
+// out[n, channels] and the windows of x, in x's form with the block of out,
+// which must divide channels; false when the kernel does not fit.
+static bool window_type(const TensorType *x, int64_t channels, int64_t block,
                         const Windows *windows, TensorType *out)
 {
     *out = *x;
-    out->dims[1] = channels / image_block(x);
+    out->dims[1] = channels / block;
+    if (out->rank == 5)
+        out->dims[4] = block;
     for (int i = 0; i < 2; i++)
         out->dims[2 + i] = shape_windows(
             x->dims[2 + i], windows->kernel[i], windows->stride.at[i],
@@ -98,14 +100,14 @@ static const char *conv_type(const Graph *graph, const Node *node,
             graph, node, "x %s has %lld channels, but w %s takes %lld",
             type_text(graph->arena, x), (long long)image_channels(x),
             type_text(graph->arena, w), (long long)inputs);
-    if (outputs % image_block(x) != 0)
+    int64_t block = image_is_planes(x) ? IMAGE_BLOCK : image_block(x);
+    if (outputs % block != 0)
         return shape_error(
             graph, node, "the %lld outputs of w %s do not fill blocks of %lld",
-            (long long)outputs, type_text(graph->arena, w),
-            (long long)image_block(x));
+            (long long)outputs, type_text(graph->arena, w), (long long)block);
     windows.kernel[0] = w->dims[2];
     windows.kernel[1] = w->dims[3];
-    if (!window_type(x, outputs, &windows, out))
+    if (!window_type(x, outputs, block, &windows, out))
         return shape_error(graph, node, "kernel of w %s does not fit padded %s",
                            type_text(graph->arena, w),
                            type_text(graph->arena, x));
@@ -197,7 +199,7 @@ static const char *pool_type(const Graph *graph, const Node *node,
                            type_text(graph->arena, x));
     windows.kernel[0] = kernel.at[0];
     windows.kernel[1] = kernel.at[1];
-    if (!window_type(x, image_channels(x), &windows, out))
+    if (!window_type(x, image_channels(x), image_block(x), &windows, out))
         return shape_error(graph, node, "kernel %lldx%lld does not fit %s",
                            (long long)kernel.at[0], (long long)kernel.at[1],
                            type_text(graph->arena, x));

@@ -6,7 +6,8 @@
 //   to tiles     reshape [o/16, 16, c/16, 16, kh, kw],
 //                transpose [0, 2, 4, 5, 3, 1]
 //   from tiles   transpose [0, 5, 1, 4, 2, 3], reshape [o, c, kh, kw]
-// and a reshape alone where a plane of blocks is one pixel.
+// and a reshape alone where a plane of blocks is one pixel. So is that of the
+// few channels of a first convolution, whose result is made in blocks.
 //
 // One walk over the nodes. Every value has up to three versions, each made when
 // first asked for. Convolutions between whole blocks work on blocks and tiles;
@@ -191,9 +192,9 @@ static int free_depth(const Layout *layout, const Node *node)
     return depth < MOST_FREE_DEPTH ? depth + 1 : 0;
 }
 
-// A convolution of few channels, as the first of a net, gives whole blocks: all
-// that follows it is then done in blocks, and its one result converted rather
-// than each of its readers' results.
+// A convolution of channels that fill no blocks gives whole ones: all that
+// follows it is then done in blocks, and its one result converted rather than
+// each of its readers' results.
 static bool opens_blocks(const Node *node)
 {
     return node->op == OP_CONV2D && node->type.dtype == DT_F32 &&
@@ -215,7 +216,7 @@ static void place_node(Layout *layout, Value old)
     }
     layout->graph->origin = node->origin;
     Value v = layout_make(layout, node, form);
-    if (layout_gives_plain(node->op))
+    if (layout_gives_plain(layout, node))
         form = LAYOUT_PLAIN;
     TensorType type = layout_type(&node->type, form);
     layout->versions[form][old] = check_type(layout, v, &type);

@@ -4,10 +4,10 @@
 #ifndef SIMCC_PASSES_LAYOUT_H
 #define SIMCC_PASSES_LAYOUT_H
 
-#include "ir/graph.h"
+#include "ir/image.h"
 
-// Channels to a block: the floats of one 512-bit register, or two of 256 bits.
-enum { LAYOUT_BLOCK = 16 };
+// Channels to a block.
+enum { LAYOUT_BLOCK = IMAGE_BLOCK };
 
 typedef enum LayoutForm {
     LAYOUT_PLAIN,
@@ -72,10 +72,10 @@ bool layout_is_tiled_param(const Node *node);
 // far.
 LayoutForm layout_wanted(const Layout *layout, const Node *node);
 // Adds the node as it is in a form other than plain. The result is in that
-// form, but for the ops whose result is neither image nor weights
+// form, but for those whose result is neither image nor weights in tiles
 // (layout_gives_plain).
 Value layout_make(Layout *layout, const Node *node, LayoutForm form);
-bool layout_gives_plain(Op op);
+bool layout_gives_plain(const Layout *layout, const Node *node);
 
 // layout_tiles.c
 Value layout_tile_param(Layout *layout, const Node *node);

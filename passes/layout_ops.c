@@ -4,6 +4,9 @@
 #include "ir/build.h"
 #include "passes/layout.h"
 
+// Columns of a stem's kernel, whose rows are unrolled in machine code.
+enum { MOST_STEM_COLS = 11 };
+
 // Adds the node with other inputs and attributes.
 static Value add_node(Layout *layout, const Node *node, const Value *inputs,
                       const Attr *attrs)
@@ -41,34 +44,67 @@ static Value blocked_input(Layout *layout, const Node *node)
 
 // ---- convolutions and pools -------------------------------------------------
 
+// The image of which a convolution's blocks are counted, and its weights; false
+// for other nodes.
+static bool conv_types(const Layout *layout, const Node *node,
+                       const TensorType **image, const TensorType **w)
+{
+    if (node->op == OP_CONV2D)
+        *image = &node->type, *w = input_type(layout, node, 1);
+    else if (node->op == OP_CONV2D_GRAD_X)
+        *image = &node->type, *w = input_type(layout, node, 0);
+    else if (node->op == OP_CONV2D_GRAD_W)
+        *image = input_type(layout, node, 0), *w = &node->type;
+    else
+        return false;
+    return is_image(*image) && (*w)->dims[0] % LAYOUT_BLOCK == 0;
+}
+
 bool layout_is_blocked_conv(const Layout *layout, const Node *node)
 {
     const TensorType *image, *w;
-    if (node->op == OP_CONV2D)
-        image = &node->type, w = input_type(layout, node, 1);
-    else if (node->op == OP_CONV2D_GRAD_X)
-        image = &node->type, w = input_type(layout, node, 0);
-    else if (node->op == OP_CONV2D_GRAD_W)
-        image = input_type(layout, node, 0), w = &node->type;
-    else
-        return false;
-    return is_image(image) && layout_can_tile(w);
+    return conv_types(layout, node, &image, &w) && layout_can_tile(w);
+}
+
+// A convolution from planes to blocks (ir/image.h), or by its weights.
+static bool is_stem(const Layout *layout, const Node *node)
+{
+    const TensorType *image, *w;
+    return node->op != OP_CONV2D_GRAD_X &&
+           conv_types(layout, node, &image, &w) && w->dims[1] < LAYOUT_BLOCK &&
+           w->dims[3] <= MOST_STEM_COLS;
+}
+
+// The image as the convolution reads it: in blocks, or in planes.
+static Value conv_image(Layout *layout, Value old)
+{
+    TensorType type = layout_node(layout, old)->type;
+    if (layout_can_block(&type))
+        return layout_value(layout, old, LAYOUT_BLOCKED);
+    type.rank = 5;
+    type.dims[4] = 1;
+    return layout_reshape(layout, layout_value(layout, old, LAYOUT_PLAIN),
+                          &type);
 }
 
 static Value make_conv(Layout *layout, const Node *node)
 {
     Value inputs[2];
+    bool stem = is_stem(layout, node);
     int weights = node->op == OP_CONV2D          ? 1
                   : node->op == OP_CONV2D_GRAD_X ? 0
                                                  : -1;
     for (int i = 0; i < 2; i++)
-        inputs[i] = layout_value(layout, node->inputs[i],
-                                 i == weights ? LAYOUT_TILED : LAYOUT_BLOCKED);
+        inputs[i] = i != weights
+                        ? conv_image(layout, node->inputs[i])
+                        : layout_value(layout, node->inputs[i],
+                                       stem ? LAYOUT_PLAIN : LAYOUT_TILED);
     Attr attrs[MAX_ATTRS];
     memcpy(attrs, node->attrs, sizeof attrs);
     TensorType type =
-        layout_type(&node->type, node->op == OP_CONV2D_GRAD_W ? LAYOUT_TILED
-                                                              : LAYOUT_BLOCKED);
+        layout_type(&node->type, node->op != OP_CONV2D_GRAD_W ? LAYOUT_BLOCKED
+                                 : stem                       ? LAYOUT_PLAIN
+                                                              : LAYOUT_TILED);
     if (node->op != OP_CONV2D)
         attrs[CONV_DIMS].ints = (IntList){type.rank, type.dims};
     return add_node(layout, node, inputs, attrs);
@@ -235,9 +271,11 @@ static Value make_reduce(Layout *layout, const Node *node)
 
 // ---- any op -----------------------------------------------------------------
 
-bool layout_gives_plain(Op op)
+bool layout_gives_plain(const Layout *layout, const Node *node)
 {
-    return op == OP_REDUCE_SUM || op == OP_REDUCE_MAX;
+    if (node->op == OP_CONV2D_GRAD_W)
+        return is_stem(layout, node);
+    return node->op == OP_REDUCE_SUM || node->op == OP_REDUCE_MAX;
 }
 
 static bool is_elementwise(Op op)
@@ -250,7 +288,8 @@ static bool wants_blocks(const Layout *layout, const Node *node)
     switch (node->op) {
     case OP_CONV2D:
     case OP_CONV2D_GRAD_X:
-        return layout_is_blocked_conv(layout, node);
+    case OP_CONV2D_GRAD_W:
+        return layout_is_blocked_conv(layout, node) || is_stem(layout, node);
     case OP_MAX_POOL:
     case OP_MAX_POOL_GRAD:
     case OP_SUM_POOL:

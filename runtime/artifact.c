@@ -19,7 +19,7 @@
 
 static const char MAGIC[8] = {'S', 'I', 'M', 'C', 'C', 'A', 'R', 'T'};
 
-enum { VERSION = 3, SECTION_BYTES = 24 };
+enum { VERSION = 4, SECTION_BYTES = 24 };
 static const uint32_t NO_TEXT = UINT32_MAX;
 static const int64_t FILE_LIMIT = (int64_t)1 << 32;
 
@@ -259,6 +259,7 @@ static void code_phase(Codec *codec, ProgramPhase *phase)
     code_i32(codec, &phase->classes);
     code_plan(codec, &phase->train);
     code_plan(codec, &phase->eval);
+    code_plan(codec, &phase->features);
 }
 
 static void code_program(Codec *codec, Program *program)
@@ -415,10 +416,13 @@ static Status check_phase(const ProgramPhase *phase, const char *path)
         phase->label_rule > LABELS_PER_CLASS || phase->image_height < 0 ||
         phase->image_width < 0 || phase->classes < 0 || !phase->train.name ||
         (phase->eval.step_count > 0 && !phase->eval.name) ||
+        (phase->features.step_count > 0 && !phase->features.name) ||
         !is_sound_pipeline(phase->augment, phase->augment_count) ||
         !is_sound_pipeline(phase->evaluate, phase->evaluate_count))
         return bad_artifact(path, "a phase has impossible settings");
     TRY(plan_check(&phase->train));
+    if (phase->features.name)
+        TRY(plan_check(&phase->features));
     return phase->eval.name ? plan_check(&phase->eval) : status_ok();
 }
 

@@ -1,81 +1,86 @@
 #include "runtime/augment.h"
 
-#include <math.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/augment_blur.h"
 #include "runtime/augment_color.h"
-#include "runtime/augment_crop.h"
+#include "runtime/augment_resize.h"
 #include "runtime/philox.h"
 
-enum { MAX_SIZE = 4096 };
+// The last loop of this file turns rows around in vectors.
+#pragma GCC optimize("O3", "no-trapping-math")
 
-static const char *const op_names[] = {
-#define AUGMENT(id, name, doc, params) #name,
-#include "runtime/augment.def"
-#undef AUGMENT
-};
+enum { MAX_PENDING = 16 };
 
 // The image between two operations: first the caller's bytes, after the first
-// operation planes of our own. `spare` is as large as `planes`.
+// operation planes. Colour operations wait until something else needs the
+// pixels, and a flip until they are written: fewer passes over the image.
 typedef struct AugmentFrame {
     int width, height;
     const uint8_t *bytes;
-    float *planes, *spare;
-    int64_t room; // floats in each of planes and spare
+    float *planes;
+    bool mirrored, clipped;
+    ColorStep pending[MAX_PENDING];
+    int pending_count;
+    AugmentScratch *scratch;
+    SimdLevel level;
 } AugmentFrame;
 
-static bool reserve_planes(AugmentFrame *frame, int width, int height)
+// Adds to what the caller wants to know about this view.
+__attribute__((format(printf, 2, 3))) static void
+tell(const AugmentFrame *frame, const char *format, ...)
 {
-    int64_t need = 3 * (int64_t)width * height;
-    if (need <= frame->room)
+    char *told = frame->scratch->told;
+    if (!told)
+        return;
+    size_t used = strlen(told);
+    va_list args;
+    va_start(args, format);
+    if (used > 0 && used + 2 < AUGMENT_TOLD)
+        used += (size_t)snprintf(told + used, AUGMENT_TOLD - used, "; ");
+    vsnprintf(told + used, AUGMENT_TOLD - used, format, args);
+    va_end(args);
+}
+
+// ---- memory ----------------------------------------------------------------
+
+static bool reserve(AugmentRoom *room, int64_t floats)
+{
+    if (floats <= room->floats)
         return true;
-    float *spare = malloc((size_t)need * sizeof *spare);
-    float *planes = malloc((size_t)need * sizeof *planes);
-    if (!spare || !planes) {
-        free(spare);
-        free(planes);
-        return false;
-    }
-    if (frame->room)
-        memcpy(planes, frame->planes, (size_t)frame->room * sizeof *planes);
-    free(frame->planes);
-    free(frame->spare);
-    frame->planes = planes;
-    frame->spare = spare;
-    frame->room = need;
-    return true;
+    free(room->at);
+    room->at = malloc((size_t)floats * sizeof *room->at);
+    room->floats = room->at ? floats : 0;
+    return room->at != NULL;
 }
 
-static void swap_planes(AugmentFrame *frame)
+void augment_scratch_free(AugmentScratch *scratch)
 {
-    float *planes = frame->planes;
-    frame->planes = frame->spare;
-    frame->spare = planes;
+    free(scratch->planes.at);
+    free(scratch->spare.at);
+    free(scratch->work.at);
+    *scratch = (AugmentScratch){0};
 }
 
-static ColorPlanes color_planes(const AugmentFrame *frame)
+// What was written to the spare planes is the image now.
+static void take_spare(AugmentFrame *frame)
 {
-    int64_t count = (int64_t)frame->width * frame->height;
-    return (ColorPlanes){frame->planes, frame->planes + count,
-                         frame->planes + 2 * count, count};
-}
-
-static bool resize_frame(AugmentFrame *frame, CropBox box, int size)
-{
-    CropSource source = {frame->width, frame->height, frame->bytes, NULL};
-    if (!reserve_planes(frame, size, size))
-        return false;
-    if (!source.bytes)
-        source.planes = frame->planes;
-    if (!crop_resize(&source, box, size, size, frame->spare))
-        return false;
-    swap_planes(frame);
+    AugmentRoom kept = frame->scratch->planes;
+    frame->scratch->planes = frame->scratch->spare;
+    frame->scratch->spare = kept;
+    frame->planes = frame->scratch->planes.at;
     frame->bytes = NULL;
-    frame->width = frame->height = size;
-    return true;
+}
+
+// ---- pixels ----------------------------------------------------------------
+
+static int64_t pixel_count(const AugmentFrame *frame)
+{
+    return (int64_t)frame->width * frame->height;
 }
 
 // Operations that change pixels in place need planes.
@@ -83,14 +88,94 @@ static bool unpack_bytes(AugmentFrame *frame)
 {
     if (!frame->bytes)
         return true;
-    if (!reserve_planes(frame, frame->width, frame->height))
+    int64_t count = pixel_count(frame);
+    if (!reserve(&frame->scratch->planes, 3 * count))
         return false;
-    int64_t count = (int64_t)frame->width * frame->height;
+    frame->planes = frame->scratch->planes.at;
     for (int64_t i = 0; i < count; i++)
         for (int c = 0; c < 3; c++)
             frame->planes[c * count + i] =
                 (float)frame->bytes[3 * i + c] * (1.0f / 255);
     frame->bytes = NULL;
+    frame->clipped = true;
+    return true;
+}
+
+static void run_pending(AugmentFrame *frame)
+{
+    int64_t count = pixel_count(frame);
+    ColorPlanes planes = {frame->planes, frame->planes + count,
+                          frame->planes + 2 * count, count};
+    if (frame->pending_count > 0) {
+        color_run(frame->level, planes, frame->pending, frame->pending_count);
+        frame->clipped = true;
+    }
+    frame->pending_count = 0;
+}
+
+static void add_color(AugmentFrame *frame, ColorKind kind, double factor)
+{
+    if (frame->pending_count == MAX_PENDING)
+        run_pending(frame);
+    frame->pending[frame->pending_count++] = (ColorStep){kind, (float)factor};
+}
+
+SIMD_BODY void write_rows_loop(const float *restrict from, float *restrict out,
+                               int64_t rows, int width, bool mirrored)
+{
+    for (int64_t row = 0; row < rows; row++) {
+        const float *read = from + row * width;
+        float *write = out + row * width;
+        for (int x = 0; x < width; x++) {
+            float value = mirrored ? read[width - 1 - x] : read[x];
+            value = value < 1 ? value : 1;
+            write[x] = value > 0 ? value : 0;
+        }
+    }
+}
+
+SIMD_LOOP(write_rows, (from, out, rows, width, mirrored), const float *from,
+          float *out, int64_t rows, int width, bool mirrored)
+
+// Clipped, and turned around where a flip waits.
+static void write_planes(AugmentFrame *frame, float *out)
+{
+    run_pending(frame);
+    write_rows(frame->level, frame->planes, out, 3 * (int64_t)frame->height,
+               frame->width, frame->mirrored);
+    frame->mirrored = false;
+    frame->clipped = true;
+}
+
+// Before pixels move: what waits is done.
+static bool settle(AugmentFrame *frame)
+{
+    run_pending(frame);
+    if (!frame->mirrored)
+        return true;
+    if (!reserve(&frame->scratch->spare, 3 * pixel_count(frame)))
+        return false;
+    write_planes(frame, frame->scratch->spare.at);
+    take_spare(frame);
+    return true;
+}
+
+// ---- crops -----------------------------------------------------------------
+
+static bool resize_frame(AugmentFrame *frame, CropBox box, ResizeKind kind,
+                         int size)
+{
+    AugmentScratch *scratch = frame->scratch;
+    if (!reserve(&scratch->spare, 3 * (int64_t)size * size) ||
+        !reserve(&scratch->work, resize_scratch_floats(kind, box, size, size)))
+        return false;
+    ResizeSource source = {frame->width, frame->height, frame->bytes,
+                           frame->planes};
+    resize_box(frame->level, &source, box, kind, size, size, scratch->work.at,
+               scratch->spare.at);
+    take_spare(frame);
+    frame->width = frame->height = size;
+    frame->clipped = false;
     return true;
 }
 
@@ -98,14 +183,19 @@ static bool run_random_crop(AugmentFrame *frame, const double *args,
                             RandomStream *stream)
 {
     CropRange range = {args[1], args[2], args[3], args[4]};
-    CropBox box = crop_random_box(stream, frame->width, frame->height, range);
-    return resize_frame(frame, box, (int)args[0]);
+    CropBox box = crop_random_box(stream, (CropSampler)args[5], frame->width,
+                                  frame->height, range);
+    tell(frame, "random_crop %d x %d at %d, %d", box.width, box.height, box.x,
+         box.y);
+    return resize_frame(frame, box, (ResizeKind)args[6], (int)args[0]);
 }
 
 static bool run_center_crop(AugmentFrame *frame, const double *args)
 {
     CropBox box = crop_center_box(frame->width, frame->height, args[1]);
-    return resize_frame(frame, box, (int)args[0]);
+    tell(frame, "center_crop %d x %d at %d, %d", box.width, box.height, box.x,
+         box.y);
+    return resize_frame(frame, box, (ResizeKind)args[2], (int)args[0]);
 }
 
 // The padded image is never made: the shifted copy reads zeros outside.
@@ -114,54 +204,57 @@ static bool run_pad_crop(AugmentFrame *frame, const double *args,
 {
     int size = (int)args[0], pad = (int)args[1];
     CropBox whole = {0, 0, frame->width, frame->height};
-    if (!resize_frame(frame, whole, size))
+    int64_t floats = 3 * (int64_t)size * size;
+    if (!resize_frame(frame, whole, RESIZE_TF2, size) ||
+        !reserve(&frame->scratch->spare, floats))
         return false;
     int dy = (int)random_below(stream, 2 * pad + 1) - pad;
     int dx = (int)random_below(stream, 2 * pad + 1) - pad;
+    tell(frame, "pad_crop at %d, %d", dx, dy);
     int from = dx > 0 ? dx : 0, to = dx > 0 ? 0 : -dx;
     int count = size - abs(dx);
-    memset(frame->spare, 0, (size_t)size * size * 3 * sizeof(float));
+    float *moved = frame->scratch->spare.at;
+    memset(moved, 0, (size_t)floats * sizeof *moved);
     for (int c = 0; c < 3; c++)
         for (int y = 0; y < size; y++) {
             if (y + dy < 0 || y + dy >= size || count <= 0)
                 continue;
             int64_t row = (int64_t)c * size + y;
-            memcpy(frame->spare + row * size + to,
+            memcpy(moved + row * size + to,
                    frame->planes + (row + dy) * size + from,
                    (size_t)count * sizeof(float));
         }
-    swap_planes(frame);
+    take_spare(frame);
     return true;
 }
 
-static void run_flip(AugmentFrame *frame, const double *args,
-                     RandomStream *stream)
-{
-    if (random_uniform(stream) >= args[0])
-        return;
-    for (int64_t row = 0; row < 3 * (int64_t)frame->height; row++) {
-        float *left = frame->planes + row * frame->width;
-        for (float *right = left + frame->width - 1; left < right;
-             left++, right--) {
-            float kept = *left;
-            *left = *right;
-            *right = kept;
-        }
-    }
-}
+// ---- colours and blur ------------------------------------------------------
 
 enum { JITTER_BRIGHTNESS, JITTER_CONTRAST, JITTER_SATURATION, JITTER_HUE };
 
-static void run_jitter_part(ColorPlanes planes, int part, double factor)
+// Arguments of color_jitter after its four ranges.
+enum { JITTER_BY_SHIFT = 6, JITTER_LIKE_TORCH = 7 };
+
+static ColorKind jitter_kind(const double *args, int part)
 {
-    if (part == JITTER_BRIGHTNESS)
-        color_brightness(planes, (float)factor);
-    if (part == JITTER_CONTRAST)
-        color_contrast(planes, (float)factor);
-    if (part == JITTER_SATURATION)
-        color_saturation(planes, (float)factor);
-    if (part == JITTER_HUE)
-        color_hue(planes, (float)factor);
+    bool torch = args[JITTER_LIKE_TORCH] != 0;
+    switch (part) {
+    case JITTER_BRIGHTNESS:
+        return args[JITTER_BY_SHIFT] != 0 ? COLOR_ADD : COLOR_SCALE;
+    case JITTER_CONTRAST:
+        return torch ? COLOR_LUMA_CONTRAST : COLOR_CONTRAST;
+    case JITTER_SATURATION:
+        return torch ? COLOR_BLEND : COLOR_SATURATION;
+    default:
+        return COLOR_HUE;
+    }
+}
+
+// Hue and a brightness that is added vary around 0 and so may be negative.
+static bool is_signed(const double *args, int part)
+{
+    return part == JITTER_HUE ||
+           (part == JITTER_BRIGHTNESS && args[JITTER_BY_SHIFT] != 0);
 }
 
 // Every draw is made whether used or not, so that one range at zero leaves
@@ -169,6 +262,8 @@ static void run_jitter_part(ColorPlanes planes, int part, double factor)
 static void run_color_jitter(AugmentFrame *frame, const double *args,
                              RandomStream *stream)
 {
+    static const char *const parts[] = {"brightness", "contrast", "saturation",
+                                        "hue"};
     bool apply = random_uniform(stream) < args[1];
     int order[4] = {0, 1, 2, 3};
     for (int i = 3; i > 0; i--) {
@@ -178,37 +273,44 @@ static void run_color_jitter(AugmentFrame *frame, const double *args,
     }
     double factor[4], range[4];
     for (int part = 0; part < 4; part++) {
-        double middle = part == JITTER_HUE ? 0 : 1;
+        double middle = is_signed(args, part) ? 0 : 1;
         range[part] = args[2 + part] * args[0];
         double low = middle - range[part];
-        if (part == JITTER_BRIGHTNESS && low < 0)
+        if (middle > 0 && low < 0)
             low = 0;
         factor[part] = random_range(stream, low, middle + range[part]);
     }
-    for (int i = 0; apply && i < 4; i++)
-        if (range[order[i]] > 0)
-            run_jitter_part(color_planes(frame), order[i], factor[order[i]]);
+    for (int i = 0; apply && i < 4; i++) {
+        int part = order[i];
+        if (range[part] == 0)
+            continue;
+        tell(frame, is_signed(args, part) ? "%s %+.3g" : "%s x %.3g",
+             parts[part], factor[part]);
+        add_color(frame, jitter_kind(args, part), factor[part]);
+    }
 }
 
-static void run_grayscale(AugmentFrame *frame, const double *args,
-                          RandomStream *stream)
-{
-    if (random_uniform(stream) < args[0])
-        color_grayscale(color_planes(frame));
-}
-
-static void run_blur(AugmentFrame *frame, const double *args,
+static bool run_blur(AugmentFrame *frame, const double *args,
                      RandomStream *stream, RandomStream *batch_stream)
 {
     if (random_uniform(stream) >= args[0])
-        return;
+        return true;
     double sigma = random_range(batch_stream, args[1], args[2]);
-    int64_t count = (int64_t)frame->width * frame->height;
-    color_clip(color_planes(frame));
+    tell(frame, "blur %.3g", sigma);
+    int64_t floats = blur_scratch_floats(frame->width, frame->height);
+    if (!reserve(&frame->scratch->work, floats))
+        return false;
+    if (!frame->clipped && frame->pending_count == 0)
+        add_color(frame, COLOR_SCALE, 1);
+    run_pending(frame);
     for (int c = 0; c < 3; c++)
-        blur_plane(frame->planes + c * count, frame->spare, frame->width,
-                   frame->height, sigma);
+        blur_plane(frame->level, frame->planes + c * pixel_count(frame),
+                   frame->scratch->work.at, frame->width, frame->height, sigma);
+    frame->clipped = false; // by the rounding of the weights
+    return true;
 }
+
+// ---- pipelines -------------------------------------------------------------
 
 // The coordinate of an operation: the phase, its name, and how many of that
 // name went before.
@@ -218,8 +320,20 @@ static uint64_t step_name(const AugmentStep *steps, int at, uint64_t phase,
     uint64_t before = 0;
     for (int i = 0; i < at; i++)
         before += steps[i].op == steps[at].op;
-    return phase ^ (random_name(op_names[steps[at].op]) +
+    return phase ^ (random_name(augment_name(steps[at].op)) +
                     random_name(prefix) * (before + 1));
+}
+
+static bool run_crop(AugmentFrame *frame, const AugmentStep *step,
+                     RandomStream *stream)
+{
+    if (!settle(frame))
+        return false;
+    if (step->op == AUGMENT_RANDOM_CROP)
+        return run_random_crop(frame, step->args, stream);
+    if (step->op == AUGMENT_CENTER_CROP)
+        return run_center_crop(frame, step->args);
+    return run_pad_crop(frame, step->args, stream);
 }
 
 static bool run_step(AugmentFrame *frame, const AugmentStep *steps, int at,
@@ -231,132 +345,53 @@ static bool run_step(AugmentFrame *frame, const AugmentStep *steps, int at,
         random_stream(key->seed, name, key->epoch, key->sample, key->view);
     switch ((AugmentOp)steps[at].op) {
     case AUGMENT_RANDOM_CROP:
-        return run_random_crop(frame, args, &stream);
     case AUGMENT_CENTER_CROP:
-        return run_center_crop(frame, args);
     case AUGMENT_PAD_CROP:
-        return run_pad_crop(frame, args, &stream);
+        return run_crop(frame, &steps[at], &stream);
     default:
         break;
     }
     if (!unpack_bytes(frame))
         return false;
-    if (steps[at].op == AUGMENT_FLIP)
-        run_flip(frame, args, &stream);
+    if (steps[at].op == AUGMENT_FLIP && random_uniform(&stream) < args[0]) {
+        tell(frame, "flip");
+        frame->mirrored = !frame->mirrored;
+    }
     if (steps[at].op == AUGMENT_COLOR_JITTER)
         run_color_jitter(frame, args, &stream);
-    if (steps[at].op == AUGMENT_GRAYSCALE)
-        run_grayscale(frame, args, &stream);
+    if (steps[at].op == AUGMENT_GRAYSCALE &&
+        random_uniform(&stream) < args[0]) {
+        tell(frame, "grayscale");
+        add_color(frame, COLOR_GRAY, 0);
+    }
     if (steps[at].op == AUGMENT_BLUR) {
         uint64_t batch = step_name(steps, at, key->phase, "augment batch");
         RandomStream of_batch =
             random_stream(key->seed, batch, key->step, key->view, 0);
-        run_blur(frame, args, &stream, &of_batch);
+        return run_blur(frame, args, &stream, &of_batch);
     }
     return true;
 }
 
 Status augment_image(const AugmentStep *steps, int count, const Image *image,
-                     const AugmentKey *key, int height, int width, float *out)
+                     const AugmentKey *key, AugmentScratch *scratch, int height,
+                     int width, float *out)
 {
     TRY(augment_check(steps, count, height, width));
-    AugmentFrame frame = {image->width, image->height, image->pixels};
+    AugmentFrame frame = {.width = image->width,
+                          .height = image->height,
+                          .bytes = image->pixels,
+                          .scratch = scratch,
+                          .level = simd_level()};
     bool done = true;
+    if (scratch->told)
+        scratch->told[0] = 0;
     for (int i = 0; i < count && done; i++)
         done = run_step(&frame, steps, i, key);
-    if (done) {
-        color_clip(color_planes(&frame));
-        memcpy(out, frame.planes,
-               3 * (size_t)height * (size_t)width * sizeof *out);
-    }
-    free(frame.planes);
-    free(frame.spare);
+    if (done)
+        write_planes(&frame, out);
     return done ? status_ok()
                 : status_error(STATUS_MEMORY,
                                "no memory to augment a %dx%d image",
                                image->width, image->height);
-}
-
-static bool is_crop(int op)
-{
-    return op == AUGMENT_RANDOM_CROP || op == AUGMENT_CENTER_CROP ||
-           op == AUGMENT_PAD_CROP;
-}
-
-static bool in_range(double value, double low, double high)
-{
-    return value >= low && value <= high;
-}
-
-// What is wrong with an operation's parameters, or NULL.
-static const char *find_fault(const AugmentStep *step)
-{
-    const double *args = step->args;
-    if (is_crop(step->op) &&
-        !(in_range(args[0], 1, MAX_SIZE) && args[0] == floor(args[0])))
-        return "size must be a whole number from 1 to 4096";
-    switch ((AugmentOp)step->op) {
-    case AUGMENT_RANDOM_CROP:
-        if (!in_range(args[1], 0, 1) || !in_range(args[2], args[1], 1))
-            return "areas must satisfy 0 <= area_min <= area_max <= 1";
-        if (!in_range(args[3], 0.01, 100) || !in_range(args[4], args[3], 100))
-            return "aspects must satisfy 0.01 <= aspect_min <= aspect_max "
-                   "<= 100";
-        return NULL;
-    case AUGMENT_CENTER_CROP:
-        return args[1] > 0 && args[1] <= 1 ? NULL
-                                           : "proportion must be in (0, 1]";
-    case AUGMENT_PAD_CROP:
-        return in_range(args[1], 0, MAX_SIZE) && args[1] == floor(args[1])
-                   ? NULL
-                   : "pad must be a whole number from 0 to 4096";
-    case AUGMENT_COLOR_JITTER:
-        for (int i = 0; i < AUGMENT_MAX_ARGS; i++)
-            if (!(args[i] >= 0))
-                return "parameters must not be negative";
-        if (args[0] * args[3] > 1 || args[0] * args[4] > 1)
-            return "strength times contrast and strength times saturation "
-                   "must not exceed 1";
-        if (args[0] * args[5] > 0.5)
-            return "strength times hue must not exceed 0.5";
-        return args[1] <= 1 ? NULL : "p must be in [0, 1]";
-    case AUGMENT_BLUR:
-        if (!(args[1] > 0) || !in_range(args[2], args[1], 1e6))
-            return "sigmas must satisfy 0 < sigma_min <= sigma_max";
-        return in_range(args[0], 0, 1) ? NULL : "p must be in [0, 1]";
-    case AUGMENT_FLIP:
-    case AUGMENT_GRAYSCALE:
-        return in_range(args[0], 0, 1) ? NULL : "p must be in [0, 1]";
-    case AUGMENT_COUNT:
-        break;
-    }
-    return "no such operation";
-}
-
-Status augment_check(const AugmentStep *steps, int count, int height, int width)
-{
-    int size = 0;
-    for (int i = 0; i < count; i++) {
-        int op = steps[i].op;
-        if (op < 0 || op >= AUGMENT_COUNT)
-            return status_error(STATUS_FAILED, "augmentation %d is unknown",
-                                op);
-        const char *fault = find_fault(&steps[i]);
-        if (fault)
-            return status_error(STATUS_FAILED, "augmentation %s: %s",
-                                op_names[op], fault);
-        if (is_crop(op))
-            size = (int)steps[i].args[0];
-    }
-    if (size == 0)
-        return status_error(STATUS_FAILED,
-                            "the augmentation has no crop to give images "
-                            "their size of %dx%d",
-                            width, height);
-    if (size != height || size != width)
-        return status_error(STATUS_FAILED,
-                            "the augmentation makes %dx%d images where the "
-                            "net takes %dx%d",
-                            size, size, width, height);
-    return status_ok();
 }

@@ -2,6 +2,10 @@
 #ifndef SIMCC_RUNTIME_AUGMENT_BLUR_H
 #define SIMCC_RUNTIME_AUGMENT_BLUR_H
 
+#include <stdint.h>
+
+#include "runtime/simd.h"
+
 enum { BLUR_MAX_RADIUS = 204 };
 
 // The kernel exp(-x^2 / 2 sigma^2) at -radius..radius, normalised to sum 1.
@@ -10,9 +14,13 @@ enum { BLUR_MAX_RADIUS = 204 };
 int blur_weights(int height, double sigma,
                  float weights[2 * BLUR_MAX_RADIUS + 1]);
 
-// Blurs height x width floats in place; `scratch` is as large. Beyond the
-// edges there are zeros: borders darken.
-void blur_plane(float *plane, float *scratch, int width, int height,
-                double sigma);
+// Floats that blur_plane's scratch needs.
+int64_t blur_scratch_floats(int width, int height);
+
+// Blurs height x width floats in place. Beyond the edges there are zeros:
+// borders darken. Taps at the ends that weigh less than 2^-25 together are
+// left out.
+void blur_plane(SimdLevel level, float *plane, float *scratch, int width,
+                int height, double sigma);
 
 #endif

@@ -1,10 +1,9 @@
 #include "runtime/augment_crop.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdbool.h>
 
-enum { CROP_ATTEMPTS = 100, TAPS = 4, WEIGHT_STEPS = 1024 };
+enum { TF_ATTEMPTS = 100, TORCH_ATTEMPTS = 10 };
 
 // min_object_covered of the SimCLR pipeline: boxes below a tenth of the image
 // are drawn again, whatever area_min says.
@@ -59,10 +58,10 @@ static int draw_offset(RandomStream *stream, int slack)
     return slack > 0 ? (int)random_below(stream, slack) : 0;
 }
 
-CropBox crop_random_box(RandomStream *stream, int width, int height,
-                        CropRange range)
+static CropBox tf_box(RandomStream *stream, int width, int height,
+                      CropRange range)
 {
-    for (int attempt = 0; attempt < CROP_ATTEMPTS; attempt++) {
+    for (int attempt = 0; attempt < TF_ATTEMPTS; attempt++) {
         CropBox box;
         if (!draw_size(stream, width, height, range, &box))
             continue;
@@ -71,6 +70,50 @@ CropBox crop_random_box(RandomStream *stream, int width, int height,
         return box;
     }
     return (CropBox){0, 0, width, height};
+}
+
+// The largest central box whose aspect is allowed.
+static CropBox central_box(int width, int height, CropRange range)
+{
+    CropBox box = {0, 0, width, height};
+    double aspect = (double)width / height;
+    if (aspect < range.aspect_min)
+        box.height = (int)rint(width / range.aspect_min);
+    if (aspect > range.aspect_max)
+        box.width = (int)rint(height * range.aspect_max);
+    box.height = box.height > 0 ? box.height : 1;
+    box.width = box.width > 0 ? box.width : 1;
+    box.y = (height - box.height) / 2;
+    box.x = (width - box.width) / 2;
+    return box;
+}
+
+static CropBox torch_box(RandomStream *stream, int width, int height,
+                         CropRange range)
+{
+    double whole = (double)width * height;
+    for (int attempt = 0; attempt < TORCH_ATTEMPTS; attempt++) {
+        double area =
+            whole * random_range(stream, range.area_min, range.area_max);
+        double aspect = exp(
+            random_range(stream, log(range.aspect_min), log(range.aspect_max)));
+        CropBox box = {.width = (int)rint(sqrt(area * aspect)),
+                       .height = (int)rint(sqrt(area / aspect))};
+        if (box.width < 1 || box.height < 1 || box.width > width ||
+            box.height > height)
+            continue;
+        box.y = (int)random_below(stream, height - box.height + 1);
+        box.x = (int)random_below(stream, width - box.width + 1);
+        return box;
+    }
+    return central_box(width, height, range);
+}
+
+CropBox crop_random_box(RandomStream *stream, CropSampler sampler, int width,
+                        int height, CropRange range)
+{
+    return sampler == SAMPLER_TORCH ? torch_box(stream, width, height, range)
+                                    : tf_box(stream, width, height, range);
 }
 
 CropBox crop_center_box(int width, int height, double proportion)
@@ -83,138 +126,4 @@ CropBox crop_center_box(int width, int height, double proportion)
         side = 1;
     return (CropBox){(width - side + 1) / 2, (height - side + 1) / 2, side,
                      side};
-}
-
-// One output coordinate reads four neighbours of one axis.
-typedef struct CropTaps {
-    int at[TAPS];
-    float weight[TAPS];
-} CropTaps;
-
-// Keys' cubic kernel (1981) with a = -1/2.
-static double keys_cubic(double x)
-{
-    const double a = -0.5;
-    x = fabs(x);
-    if (x <= 1)
-        return ((a + 2) * x - (a + 3)) * x * x + 1;
-    if (x < 2)
-        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
-    return 0;
-}
-
-// Half-pixel centres: output i lies at (i + 1/2) * in/out - 1/2. The fraction
-// is taken to the nearest of 1024 steps, as in TensorFlow's weight table. Taps
-// outside weigh nothing and the others are scaled to sum 1.
-static void find_taps(int in, int out, CropTaps *taps)
-{
-    float scale = (float)in / (float)out;
-    for (int i = 0; i < out; i++) {
-        float place = ((float)i + 0.5f) * scale - 0.5f;
-        float base = floorf(place);
-        double part =
-            (double)lrintf((place - base) * WEIGHT_STEPS) / WEIGHT_STEPS;
-        double weights[TAPS], sum = 0;
-        for (int k = 0; k < TAPS; k++) {
-            int at = (int)base - 1 + k;
-            bool inside = at >= 0 && at < in;
-            weights[k] = inside ? keys_cubic(part - (k - 1)) : 0;
-            sum += weights[k];
-            taps[i].at[k] = inside ? at : at < 0 ? 0 : in - 1;
-        }
-        for (int k = 0; k < TAPS; k++)
-            taps[i].weight[k] = (float)(weights[k] / sum);
-    }
-}
-
-// Resizes one source row to three rows of `width` floats, one per channel.
-static void resize_bytes_row(const uint8_t *row, const CropTaps *taps,
-                             int width, float *out)
-{
-    float *red = out, *green = out + width, *blue = out + 2 * width;
-    for (int x = 0; x < width; x++) {
-        const uint8_t *p[TAPS];
-        float w[TAPS];
-        for (int k = 0; k < TAPS; k++) {
-            p[k] = row + 3 * taps[x].at[k];
-            w[k] = taps[x].weight[k] * (1.0f / 255);
-        }
-        red[x] =
-            w[0] * p[0][0] + w[1] * p[1][0] + w[2] * p[2][0] + w[3] * p[3][0];
-        green[x] =
-            w[0] * p[0][1] + w[1] * p[1][1] + w[2] * p[2][1] + w[3] * p[3][1];
-        blue[x] =
-            w[0] * p[0][2] + w[1] * p[1][2] + w[2] * p[2][2] + w[3] * p[3][2];
-    }
-}
-
-static void resize_plane_row(const float *row, const CropTaps *taps, int width,
-                             float *out)
-{
-    for (int x = 0; x < width; x++) {
-        const CropTaps *t = &taps[x];
-        out[x] = t->weight[0] * row[t->at[0]] + t->weight[1] * row[t->at[1]] +
-                 t->weight[2] * row[t->at[2]] + t->weight[3] * row[t->at[3]];
-    }
-}
-
-static void resize_row(const CropSource *source, CropBox box, int y,
-                       const CropTaps *taps, int width, float *out)
-{
-    int64_t start = (int64_t)(box.y + y) * source->width + box.x;
-    if (source->bytes) {
-        resize_bytes_row(source->bytes + 3 * start, taps, width, out);
-        return;
-    }
-    int64_t plane = (int64_t)source->width * source->height;
-    for (int c = 0; c < 3; c++)
-        resize_plane_row(source->planes + c * plane + start, taps, width,
-                         out + c * width);
-}
-
-// Columns first, and only the source rows that some output row reads: the four
-// latest are kept, row r in slot r mod 4, where four neighbours never collide.
-static void resize_box(const CropSource *source, CropBox box, int height,
-                       int width, const CropTaps *columns,
-                       const CropTaps *lines, float *slots, float *out)
-{
-    int held[TAPS] = {-1, -1, -1, -1};
-    int64_t row_size = 3 * (int64_t)width, plane = (int64_t)height * width;
-    for (int y = 0; y < height; y++) {
-        const float *rows[TAPS];
-        for (int k = 0; k < TAPS; k++) {
-            int at = lines[y].at[k], slot = at % TAPS;
-            rows[k] = slots + slot * row_size;
-            if (held[slot] != at) {
-                resize_row(source, box, at, columns, width,
-                           slots + slot * row_size);
-                held[slot] = at;
-            }
-        }
-        const float *w = lines[y].weight;
-        for (int c = 0; c < 3; c++) {
-            const float *a = rows[0] + c * width, *b = rows[1] + c * width;
-            const float *d = rows[2] + c * width, *e = rows[3] + c * width;
-            float *target = out + c * plane + (int64_t)y * width;
-            for (int x = 0; x < width; x++)
-                target[x] =
-                    w[0] * a[x] + w[1] * b[x] + w[2] * d[x] + w[3] * e[x];
-        }
-    }
-}
-
-bool crop_resize(const CropSource *source, CropBox box, int height, int width,
-                 float *out)
-{
-    CropTaps *taps = malloc(((size_t)width + (size_t)height) * sizeof *taps);
-    float *slots = malloc((size_t)width * 3 * TAPS * sizeof *slots);
-    if (taps && slots) {
-        find_taps(box.width, width, taps);
-        find_taps(box.height, height, taps + width);
-        resize_box(source, box, height, width, taps, taps + width, slots, out);
-    }
-    bool done = taps && slots;
-    free(taps);
-    free(slots);
-    return done;
 }

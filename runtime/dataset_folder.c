@@ -25,8 +25,11 @@ static bool add_name(NameList *list, const char *name)
         list->items = grown;
         list->room = room;
     }
-    list->items[list->count] = strdup(name);
-    return list->items[list->count++] != NULL;
+    char *copy = strdup(name);
+    if (!copy)
+        return false;
+    list->items[list->count++] = copy;
+    return true;
 }
 
 static void free_names(NameList *list)

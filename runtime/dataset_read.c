@@ -45,8 +45,8 @@ const char *dataset_probe(const char *path, int64_t offset, int64_t size,
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return strerror(errno);
-    size_t wanted = size < DATASET_PROBE ? (size_t)size : DATASET_PROBE;
-    ssize_t count = pread(file, bytes, wanted, (off_t)offset);
+    int64_t wanted = size < DATASET_PROBE ? size : DATASET_PROBE;
+    int64_t count = file_read_at(file, offset, wanted, bytes);
     const char *problem =
         count < 0 ? strerror(errno) : image_probe(bytes, count, reason, room);
     close(file);

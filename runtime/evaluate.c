@@ -175,8 +175,9 @@ static Status evaluate_weights(const Program *program,
     if (status.code == STATUS_OK) {
         store_initialize(&store, options->seed);
         pool = pool_new(options->threads);
-        status = pool ? code_load(program, &code)
-                      : status_error(STATUS_FAILED, "cannot start threads");
+        status =
+            pool ? code_load(program, &code)
+                 : status_error(STATUS_MEMORY, "no memory to start threads");
     }
     if (status.code == STATUS_OK)
         status =

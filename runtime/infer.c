@@ -48,7 +48,7 @@ static Status open_inference(Inference *run, const char *weights)
                              &run->store));
     run->pool = pool_new(run->options->threads);
     if (!run->pool)
-        return status_error(STATUS_FAILED, "cannot start threads");
+        return status_error(STATUS_MEMORY, "no memory to start threads");
     TRY(code_load(run->program, &run->code));
     return executor_new(plan, run->code, &run->store, run->pool,
                         &run->executor);

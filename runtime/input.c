@@ -97,7 +97,7 @@ static Status read_sample(Input *input, int64_t *place, Image *image,
 // All views of one decoded image. The key names the sample that was asked
 // for: a stand-in for two bad files is augmented in two ways.
 static Status augment_views(Input *input, Slot *slot, int row, int64_t asked,
-                            const Image *image)
+                            const Image *image, AugmentScratch *scratch)
 {
     const InputSpec *spec = &input->spec;
     AugmentKey key = {
@@ -111,7 +111,7 @@ static Status augment_views(Input *input, Slot *slot, int row, int64_t asked,
         int64_t at = (int64_t)view * spec->batch + row;
         key.view = (uint64_t)view;
         TRY(augment_image(spec->augment, spec->augment_count, image, &key,
-                          spec->height, spec->width,
+                          scratch, spec->height, spec->width,
                           slot->images + at * input->row_floats));
     }
     return status_ok();
@@ -128,7 +128,8 @@ static void clear_row(Input *input, Slot *slot, int row)
     slot->valid[row] = false;
 }
 
-static Status fill_row(Input *input, Slot *slot, int row)
+static Status fill_row(Input *input, Slot *slot, int row,
+                       AugmentScratch *scratch)
 {
     const InputSpec *spec = &input->spec;
     int64_t asked = slot->samples[row].place, place = asked;
@@ -139,7 +140,7 @@ static Status fill_row(Input *input, Slot *slot, int row)
         clear_row(input, slot, row);
         return status_ok();
     }
-    Status status = augment_views(input, slot, row, asked, &image);
+    Status status = augment_views(input, slot, row, asked, &image, scratch);
     image_free(&image);
     int64_t index = index_at(spec, place);
     slot->labels[row] =
@@ -168,6 +169,7 @@ static Slot *slot_with_work(Input *input)
 static void *work(void *argument)
 {
     Input *input = argument;
+    AugmentScratch scratch = {0};
     pthread_mutex_lock(&input->lock);
     while (!input->stop) {
         Slot *slot = slot_with_work(input);
@@ -177,7 +179,7 @@ static void *work(void *argument)
         }
         int row = slot->next++;
         pthread_mutex_unlock(&input->lock);
-        Status status = fill_row(input, slot, row);
+        Status status = fill_row(input, slot, row, &scratch);
         pthread_mutex_lock(&input->lock);
         if (status.code != STATUS_OK && input->failure.code == STATUS_OK)
             input->failure = status;
@@ -185,6 +187,7 @@ static void *work(void *argument)
             pthread_cond_signal(&input->ready);
     }
     pthread_mutex_unlock(&input->lock);
+    augment_scratch_free(&scratch);
     return NULL;
 }
 

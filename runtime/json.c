@@ -17,6 +17,12 @@ bool json_fail(JsonReader *reader, const char *error)
     return false;
 }
 
+bool json_out_of_memory(JsonReader *reader)
+{
+    reader->no_memory = reader->no_memory || !reader->error;
+    return json_fail(reader, "no memory for it");
+}
+
 static void skip_spaces(JsonReader *reader)
 {
     while (reader->at < reader->end &&
@@ -207,7 +213,7 @@ char *json_string(JsonReader *reader)
     }
     char *text = malloc(raw_length(reader) + 1);
     if (!text) {
-        json_fail(reader, "no memory for a string");
+        json_out_of_memory(reader);
         return NULL;
     }
     if (!read_string(reader, text)) {

@@ -12,12 +12,16 @@ typedef struct JsonReader {
     const char *at, *end, *start;
     const char *error; // NULL = none so far; else what was wrong
     size_t position;   // of the error, in bytes
+    bool no_memory;    // the error is that there was none: nothing is wrong
 } JsonReader;
 
 JsonReader json_reader(const char *text, size_t size);
 
 // Notes a failure (the first stays) and returns false.
 bool json_fail(JsonReader *reader, const char *error);
+
+// The same, for want of memory.
+bool json_out_of_memory(JsonReader *reader);
 
 // Enters an object or array: '{' or '['.
 bool json_enter(JsonReader *reader, char open);

@@ -266,9 +266,10 @@ static Status read_symbol(const Object *object, uint64_t index,
            object->plan->bytes + table->sh_offset + index * sizeof *symbol,
            sizeof *symbol);
     const Elf64_Shdr *strings = &object->sections[table->sh_link];
+    if (strings->sh_type != SHT_STRTAB || symbol->st_name >= strings->sh_size)
+        return bad_object(object, "symbol name outside its table");
     const unsigned char *text = object->plan->bytes + strings->sh_offset;
-    if (strings->sh_type != SHT_STRTAB || symbol->st_name >= strings->sh_size ||
-        !memchr(text + symbol->st_name, 0, strings->sh_size - symbol->st_name))
+    if (!memchr(text + symbol->st_name, 0, strings->sh_size - symbol->st_name))
         return bad_object(object, "symbol name outside its table");
     *name = (const char *)text + symbol->st_name;
     return status_ok();

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "runtime/file.h"
-#include "runtime/plot.h"
 #include "runtime/rundir.h"
 
 // ---- reading our own lines --------------------------------------------------
@@ -130,83 +129,4 @@ void metrics_close(Metrics *metrics)
     if (metrics->file)
         fclose(metrics->file);
     metrics->file = NULL;
-}
-
-// ---- curves -----------------------------------------------------------------
-
-typedef struct Curve {
-    const char *phase;
-    double *steps, *losses;
-    int count, capacity;
-} Curve;
-
-static void count_line(void *context, char *line, size_t length)
-{
-    Curve *curve = context;
-    (void)length;
-    curve->capacity += line_is_of_phase(line, curve->phase);
-}
-
-static void add_point(void *context, char *line, size_t length)
-{
-    Curve *curve = context;
-    double step, loss, images;
-    line[length - 1] = '\0';
-    bool is_point = line_is_of_phase(line, curve->phase) &&
-                    !line_number(line, "test_images", &images) &&
-                    line_number(line, "step", &step) &&
-                    line_number(line, "loss", &loss);
-    line[length - 1] = '\n';
-    if (!is_point || curve->count == curve->capacity)
-        return;
-    curve->steps[curve->count] = step;
-    curve->losses[curve->count++] = loss;
-}
-
-static Status read_curve(Curve *curve, char *text)
-{
-    each_line(text, count_line, curve);
-    curve->steps = calloc((size_t)curve->capacity + 1, sizeof(double));
-    curve->losses = calloc((size_t)curve->capacity + 1, sizeof(double));
-    if (!curve->steps || !curve->losses)
-        return status_error(STATUS_MEMORY, "no memory for curves");
-    each_line(text, add_point, curve);
-    return status_ok();
-}
-
-static Status plot(const char *out, char *text, Curve *curves,
-                   PlotSeries *series, int count)
-{
-    char path[RUNDIR_PATH];
-    int drawn = 0;
-    for (int i = 0; i < count; i++) {
-        TRY(read_curve(&curves[i], text));
-        if (curves[i].count)
-            series[drawn++] = (PlotSeries){curves[i].phase, curves[i].count,
-                                           curves[i].steps, curves[i].losses};
-    }
-    TRY(rundir_path(out, NULL, "curves.png", path));
-    return plot_curves(path, "loss", series, drawn, "step", "loss");
-}
-
-Status metrics_plot(const char *out, int count, const char *const *phases)
-{
-    char path[RUNDIR_PATH], *text;
-    TRY(rundir_path(out, NULL, "metrics.jsonl", path));
-    TRY(read_all(path, &text));
-    Curve *curves = calloc((size_t)count + 1, sizeof *curves);
-    PlotSeries *series = calloc((size_t)count + 1, sizeof *series);
-    Status status = status_error(STATUS_MEMORY, "no memory for curves");
-    for (int i = 0; curves && i < count; i++)
-        curves[i].phase = phases[i];
-    if (curves && series)
-        status = plot(out, text, curves, series, count);
-    for (int i = 0; curves && i < count; i++) {
-        free(curves[i].steps);
-        free(curves[i].losses);
-    }
-    free(curves);
-    free(series);
-    free(text);
-    return status;
 }

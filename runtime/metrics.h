@@ -26,8 +26,4 @@ Status metrics_write(Metrics *metrics, int64_t step, int count,
                      const char *const *names, const double *values);
 void metrics_close(Metrics *metrics);
 
-// Draws the losses of the named phases, as far as the file has them, to
-// OUT/curves.png.
-Status metrics_plot(const char *out, int count, const char *const *phases);
-
 #endif

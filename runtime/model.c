@@ -84,7 +84,8 @@ Status model_save(const char *path, const Store *store, const ModelInfo *info)
 
 typedef struct Entry {
     const SafeTensor *tensor;
-    char *name; // after renaming
+    char *name;      // after renaming
+    RenameAxes axes; // in the file
     bool used;
 } Entry;
 
@@ -120,8 +121,8 @@ static Status open_match(Match *match, const Renames *renames)
     for (int i = 0; match->entries && i < count; i++) {
         Entry *entry = &match->entries[match->entry_count];
         entry->tensor = safetensors_at(match->file, i);
-        entry->name =
-            renames_apply(renames ? renames : &none, entry->tensor->name);
+        entry->name = renames_apply(renames ? renames : &none,
+                                    entry->tensor->name, &entry->axes);
         match->entry_count += entry->name != NULL;
     }
     if (match->entry_count < count || !match->entries)
@@ -189,12 +190,14 @@ static void match_want(Match *match, Want *want)
         return;
     }
     const SafeTensor *have = want->from->tensor;
+    int64_t dims[SAFE_MAX_RANK];
     want->from->used = true;
-    if (model_same_shape(tensor, have->rank, have->dims)) {
+    axes_dims(want->from->axes, have->rank, have->dims, dims);
+    if (model_same_shape(tensor, have->rank, dims)) {
         match->report->matched++;
         return;
     }
-    plan_shape_text(have->rank, have->dims, found, sizeof found);
+    plan_shape_text(have->rank, dims, found, sizeof found);
     note(match->report, MODEL_SHAPE, "%s  %s in the file, %s in the program",
          want->name, found, wanted);
 }
@@ -407,6 +410,22 @@ static Status read_tensor(const Match *match, const SafeTensor *have,
     return status;
 }
 
+// Puts a tensor that was read into our order of axes.
+static Status reorder(const Match *match, const Entry *from,
+                      const PlanTensor *tensor, void *data)
+{
+    if (from->axes == AXES_OURS)
+        return status_ok();
+    void *theirs = malloc((size_t)tensor->bytes + 1);
+    if (!theirs)
+        return status_error(STATUS_MEMORY, "no memory to read %s", match->path);
+    memcpy(theirs, data, (size_t)tensor->bytes);
+    axes_copy(from->axes, from->tensor->rank, from->tensor->dims,
+              plan_dtype_bytes(tensor->dtype), theirs, data);
+    free(theirs);
+    return status_ok();
+}
+
 static Status read_wants(Match *match)
 {
     char text[640];
@@ -420,6 +439,7 @@ static Status read_wants(Match *match)
         if (!want->from)
             continue;
         TRY(read_tensor(match, want->from->tensor, want->to));
+        TRY(reorder(match, want->from, want->tensor, want->to->data));
         TRY(tiles_settle(&want->to->param, want->to->data));
         want->to->loaded = true;
     }

@@ -1,25 +1,14 @@
 #include "runtime/plot.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/plot_axis.h"
 #include "runtime/plot_font.h"
-
-typedef struct PlotColor {
-    uint8_t red, green, blue;
-} PlotColor;
 
 static const PlotColor black = {30, 30, 30}, grey = {225, 225, 225},
                        dark_grey = {120, 120, 120};
-
-// Told apart by hue and by lightness.
-static const PlotColor line_colors[] = {
-    {31, 110, 180}, {225, 110, 20}, {40, 150, 60}, {200, 40, 50},
-    {125, 85, 175}, {125, 80, 60},  {20, 20, 20},  {0, 165, 175},
-};
-enum { LINE_COLORS = sizeof line_colors / sizeof *line_colors };
 
 static Status new_canvas(int width, int height, Image *canvas)
 {
@@ -75,91 +64,20 @@ enum {
     TEXT = 2 // dots to pixels
 };
 
-// The values an axis spans and the pixels they fall on.
-typedef struct Axis {
-    double low, high, step;
-    int from, to;
-} Axis;
-
-static double axis_pixel(const Axis *axis, double value)
-{
-    return axis->from + (value - axis->low) / (axis->high - axis->low) *
-                            (axis->to - axis->from);
-}
-
-// Steps of 1, 2 or 5 times a power of ten, about six of them; the ends moved
-// out to whole steps.
-static void round_axis(Axis *axis)
-{
-    double span = axis->high - axis->low;
-    double least = 1e-12 * fmax(fabs(axis->low), fabs(axis->high));
-    if (!(span > least)) {
-        double room = axis->low == 0 ? 1 : 0.1 * fabs(axis->low);
-        axis->low -= room;
-        axis->high += room;
-        span = axis->high - axis->low;
-    }
-    double power = pow(10, floor(log10(span / 6)));
-    double ratio = span / 6 / power;
-    axis->step = power * (ratio <= 1   ? 1
-                          : ratio <= 2 ? 2
-                          : ratio <= 5 ? 5
-                                       : 10);
-    axis->low = axis->step * floor(axis->low / axis->step + 1e-9);
-    axis->high = axis->step * ceil(axis->high / axis->step - 1e-9);
-}
-
-// Beyond this the arithmetic of axes would overflow.
-static bool can_plot(double value)
-{
-    return isfinite(value) && fabs(value) < 1e300;
-}
-
-static bool find_range(const PlotSeries *series, int count, Axis *x, Axis *y)
-{
-    bool any = false;
-    for (int s = 0; s < count; s++)
-        for (int i = 0; i < series[s].count; i++) {
-            double px = series[s].x[i], py = series[s].y[i];
-            if (!can_plot(px) || !can_plot(py))
-                continue;
-            x->low = any ? fmin(x->low, px) : px;
-            x->high = any ? fmax(x->high, px) : px;
-            y->low = any ? fmin(y->low, py) : py;
-            y->high = any ? fmax(y->high, py) : py;
-            any = true;
-        }
-    return any;
-}
-
-static int count_ticks(const Axis *axis)
-{
-    return (int)lrint((axis->high - axis->low) / axis->step);
-}
-
-// Printed from the step's own size, so that 0.1 * 3 reads 0.3 and 0 reads 0.
-static void print_tick(const Axis *axis, int index, char text[32])
-{
-    double value = axis->low + index * axis->step;
-    if (fabs(value) < axis->step * 1e-6)
-        value = 0;
-    snprintf(text, 32, "%.6g", value);
-}
-
 static void draw_axes(Image *canvas, const Axis *x, const Axis *y)
 {
     char text[32];
-    for (int i = 0; i <= count_ticks(x); i++) {
+    for (int i = 0; i <= axis_ticks(x); i++) {
         int at = (int)lrint(axis_pixel(x, x->low + i * x->step));
         fill_box(canvas, at, y->to, 1, y->from - y->to, grey);
-        print_tick(x, i, text);
+        axis_tick_text(x, i, text);
         draw_text(canvas, at - text_width(text, TEXT) / 2, y->from + 10, text,
                   TEXT, black);
     }
-    for (int i = 0; i <= count_ticks(y); i++) {
+    for (int i = 0; i <= axis_ticks(y); i++) {
         int at = (int)lrint(axis_pixel(y, y->low + i * y->step));
         fill_box(canvas, x->from, at, x->to - x->from, 1, grey);
-        print_tick(y, i, text);
+        axis_tick_text(y, i, text);
         draw_text(canvas, x->from - 8 - text_width(text, TEXT), at - 7, text,
                   TEXT, black);
     }
@@ -189,7 +107,7 @@ static void draw_series(Image *canvas, const PlotSeries *series, const Axis *x,
     bool joined = false;
     double last_x = 0, last_y = 0;
     for (int i = 0; i < series->count; i++) {
-        bool drawn = can_plot(series->x[i]) && can_plot(series->y[i]);
+        bool drawn = axis_can_plot(series->x[i]) && axis_can_plot(series->y[i]);
         if (drawn) {
             double px = axis_pixel(x, series->x[i]);
             double py = axis_pixel(y, series->y[i]);
@@ -215,7 +133,7 @@ static void draw_legend(Image *canvas, const PlotSeries *series, int count)
     fill_box(canvas, left + 1, TOP + 7, width - 2, count * line + 6, white);
     for (int s = 0; s < count; s++) {
         int y = TOP + 14 + s * line;
-        fill_box(canvas, left + 8, y + 5, 26, 3, line_colors[s % LINE_COLORS]);
+        fill_box(canvas, left + 8, y + 5, 26, 3, plot_line_color(s));
         draw_text(canvas, left + 42, y, series[s].name, TEXT, black);
     }
 }
@@ -224,16 +142,16 @@ static void draw_plot(Image *canvas, const PlotSeries *series, int count)
 {
     Axis x = {.from = LEFT, .to = PLOT_WIDTH - RIGHT};
     Axis y = {.from = PLOT_HEIGHT - BOTTOM, .to = TOP};
-    if (!find_range(series, count, &x, &y)) {
+    if (!axis_find_range(series, count, &x, &y)) {
         draw_text(canvas, LEFT, PLOT_HEIGHT / 2, "nothing to plot", TEXT,
                   dark_grey);
         return;
     }
-    round_axis(&x);
-    round_axis(&y);
+    axis_round(&x);
+    axis_round(&y);
     draw_axes(canvas, &x, &y);
     for (int s = 0; s < count; s++)
-        draw_series(canvas, &series[s], &x, &y, line_colors[s % LINE_COLORS]);
+        draw_series(canvas, &series[s], &x, &y, plot_line_color(s));
     draw_legend(canvas, series, count);
 }
 

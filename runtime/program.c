@@ -42,6 +42,7 @@ static void free_phase(ProgramPhase *phase)
     free(phase->evaluate);
     plan_free(&phase->train);
     plan_free(&phase->eval);
+    plan_free(&phase->features);
 }
 
 void program_free(Program *program)

@@ -11,7 +11,7 @@
 
 // One augmentation operation with its resolved parameters, in the order of
 // its row in augment.def.
-enum { AUGMENT_MAX_ARGS = 6 };
+enum { AUGMENT_MAX_ARGS = 8 };
 typedef struct AugmentStep {
     int32_t op; // AugmentOp
     double args[AUGMENT_MAX_ARGS];
@@ -49,11 +49,13 @@ typedef struct ProgramPhase {
     AugmentStep *evaluate; // evaluation pipeline; count 0 = phase has none
     int32_t image_height, image_width; // of the images input
     int32_t classes;                   // 0 when the phase has no labels
-    Plan train; // of a phase that was not compiled, params alone; inputs:
-                // "images", maybe "labels", "step", "total_steps",
-                // "epoch_steps" (scalars); outputs: "loss", reports
-    Plan eval;  // step_count 0 when the phase has no evaluation.
-                // outputs: as train's; [batch] ones are per example
+    Plan train;    // of a phase that was not compiled, params alone; inputs:
+                   // "images", maybe "labels", "step", "total_steps",
+                   // "epoch_steps" (scalars); outputs: "loss", reports
+    Plan eval;     // step_count 0 when the phase has no evaluation.
+                   // outputs: as train's; [batch] ones are per example
+    Plan features; // of the online probe: its one output is the value `h` of
+                   // plain images; step_count 0 when there is none
 } ProgramPhase;
 
 typedef struct Program {

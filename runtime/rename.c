@@ -1,5 +1,6 @@
 #include "runtime/rename.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,22 @@ static char *trimmed(char *text)
     return text;
 }
 
+// Takes `: hwio` off the end of a line. False when it is no order known.
+static bool take_axes(char *text, RenameAxes *axes)
+{
+    static const char *const names[AXES_COUNT] = {"", "hwio", "io"};
+    char *colon = strrchr(text, ':');
+    *axes = AXES_OURS;
+    if (!colon)
+        return true;
+    *colon = '\0';
+    const char *name = trimmed(colon + 1);
+    for (int i = 1; i < AXES_COUNT; i++)
+        if (strcmp(name, names[i]) == 0)
+            *axes = (RenameAxes)i;
+    return *axes != AXES_OURS;
+}
+
 static Status add_line(Renames *renames, const char *path, int number,
                        char *line)
 {
@@ -24,6 +41,12 @@ static Status add_line(Renames *renames, const char *path, int number,
     if (!*line)
         return status_ok();
     char *arrow = strstr(line, "->");
+    RenameAxes axes;
+    if (arrow && !take_axes(arrow, &axes))
+        return status_error(STATUS_DATA,
+                            "%s:%d: behind the colon stands the order of their "
+                            "axes, hwio or io",
+                            path, number);
     if (!arrow || strpbrk(arrow + 2, ">"))
         return status_error(STATUS_DATA,
                             "%s:%d: a line is `theirs -> ours`, two beginnings "
@@ -38,6 +61,7 @@ static Status add_line(Renames *renames, const char *path, int number,
     Rename *rename = &renames->at[renames->count++];
     rename->theirs = strdup(trimmed(line));
     rename->ours = strdup(trimmed(arrow + 2));
+    rename->axes = axes;
     if (!rename->theirs || !rename->ours)
         return status_error(STATUS_MEMORY, "no memory to read %s", path);
     return status_ok();
@@ -74,13 +98,17 @@ void renames_free(Renames *renames)
     *renames = (Renames){0};
 }
 
-char *renames_apply(const Renames *renames, const char *name)
+char *renames_apply(const Renames *renames, const char *name, RenameAxes *axes)
 {
+    if (axes)
+        *axes = AXES_OURS;
     for (int i = 0; i < renames->count; i++) {
         const Rename *rename = &renames->at[i];
         size_t theirs = strlen(rename->theirs), ours = strlen(rename->ours);
         if (strncmp(name, rename->theirs, theirs) != 0)
             continue;
+        if (axes)
+            *axes = rename->axes;
         char *made = malloc(ours + strlen(name + theirs) + 1);
         if (made) {
             memcpy(made, rename->ours, ours);
@@ -89,4 +117,54 @@ char *renames_apply(const Renames *renames, const char *name)
         return made;
     }
     return strdup(name);
+}
+
+// ---- order of axes ----------------------------------------------------------
+
+// axis[i]: which of their axes is our axis i. False when nothing moves.
+static bool axes_of(RenameAxes axes, int rank, int axis[4])
+{
+    static const int orders[AXES_COUNT][4] = {{0}, {3, 2, 0, 1}, {1, 0}};
+    if (axes == AXES_OURS || rank != (axes == AXES_HWIO ? 4 : 2))
+        return false;
+    memcpy(axis, orders[axes], sizeof orders[axes]);
+    return true;
+}
+
+void axes_dims(RenameAxes axes, int rank, const int64_t *dims, int64_t *ours)
+{
+    int axis[4];
+    bool moves = axes_of(axes, rank, axis);
+    for (int i = 0; i < rank; i++)
+        ours[i] = dims[moves ? axis[i] : i];
+}
+
+void axes_copy(RenameAxes axes, int rank, const int64_t *dims, int bytes,
+               const void *theirs, void *ours)
+{
+    int axis[4];
+    int64_t strides[4], sizes[4] = {1, 1, 1, 1}, steps[4] = {0}, count = 1;
+    bool moves = axes_of(axes, rank, axis);
+    for (int i = rank - 1; i >= 0; i--) {
+        if (moves)
+            strides[i] = count;
+        count *= dims[i];
+    }
+    if (!moves) {
+        memcpy(ours, theirs, (size_t)(count * bytes));
+        return;
+    }
+    for (int i = 0; i < rank; i++) {
+        sizes[4 - rank + i] = dims[axis[i]];
+        steps[4 - rank + i] = strides[axis[i]] * bytes;
+    }
+    char *to = ours;
+    for (int64_t a = 0; a < sizes[0]; a++)
+        for (int64_t b = 0; b < sizes[1]; b++)
+            for (int64_t c = 0; c < sizes[2]; c++)
+                for (int64_t d = 0; d < sizes[3]; d++, to += bytes)
+                    memcpy(to,
+                           (const char *)theirs + a * steps[0] + b * steps[1] +
+                               c * steps[2] + d * steps[3],
+                           (size_t)bytes);
 }

@@ -69,6 +69,49 @@ double reports_mean(const Reports *reports, int index, const bool *valid)
     return counted ? sum / (double)counted : NAN;
 }
 
+// ---- numbers of weights -----------------------------------------------------
+
+bool reports_per_weight(const Reports *reports, int index)
+{
+    return reports->ports[index]->tensor.rank == 1;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+ReportRange reports_range(const Reports *reports, int index)
+{
+    const PlanTensor *tensor = &reports->ports[index]->tensor;
+    size_t count = (size_t)plan_elements(tensor);
+    double *values = malloc(count * sizeof *values);
+    ReportRange range = {NAN, NAN, NAN, NAN};
+    double square = 0;
+    for (size_t i = 0; values && i < count; i++) {
+        values[i] = element(reports->data[index], tensor->dtype, (int64_t)i);
+        square += values[i] * values[i];
+    }
+    if (values && isfinite(square)) {
+        qsort(values, count, sizeof *values, compare);
+        range = (ReportRange){
+            values[0], 0.5 * (values[(count - 1) / 2] + values[count / 2]),
+            values[count - 1], sqrt(square)};
+    }
+    free(values);
+    return range;
+}
+
+double reports_value(const Reports *reports, int index)
+{
+    if (!reports_per_weight(reports, index))
+        return reports_mean(reports, index, NULL);
+    ReportRange range = reports_range(reports, index);
+    return strcmp(reports->names[index], "gradient_norm") == 0 ? range.norm
+                                                               : range.median;
+}
+
 // ---- tally ------------------------------------------------------------------
 
 void tally_add(Tally *tally, int64_t step, int64_t total, const double *values)

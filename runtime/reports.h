@@ -26,6 +26,19 @@ bool reports_per_example(const Reports *reports, int index, int batch);
 // whose flag is set (per-example outputs only).
 double reports_mean(const Reports *reports, int index, const bool *valid);
 
+// A number for each weight, as optimizers report them: a vector in a training
+// step. Its one number is the Euclidean norm for "gradient_norm", and
+// otherwise the median.
+bool reports_per_weight(const Reports *reports, int index);
+typedef struct ReportRange {
+    double least, median, most, norm;
+} ReportRange;
+// Of a vector's elements; all NaN when one of them is not finite or memory
+// runs out.
+ReportRange reports_range(const Reports *reports, int index);
+// The number a training step reports.
+double reports_value(const Reports *reports, int index);
+
 // Sums over the steps of a phase. Checkpointed as text, so that a resumed run
 // writes the same numbers.
 typedef struct Tally {

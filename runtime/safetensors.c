@@ -90,10 +90,10 @@ static void read_metas(JsonReader *json, SafeFile *file)
     json_enter(json, '{');
     for (bool first = true; json_next(json, '}', &first);) {
         char *key = json_key(json);
-        char *value = json_string(json);
+        char *value = key ? json_string(json) : NULL;
         if (!value || !grow((void **)&file->metas, file->meta_count,
                             &file->meta_capacity, sizeof *file->metas)) {
-            json_fail(json, "no memory for the metadata");
+            json_out_of_memory(json);
             free(key);
             free(value);
             return;
@@ -197,7 +197,7 @@ static void read_entry(JsonReader *json, SafeFile *file)
     if (!grow((void **)&file->tensors, file->count, &file->capacity,
               sizeof *file->tensors)) {
         free(name);
-        json_fail(json, "no memory for the header");
+        json_out_of_memory(json);
         return;
     }
     SafeTensor *tensor = &file->tensors[file->count++];
@@ -215,6 +215,9 @@ static Status read_json(SafeFile *file, const char *text, int64_t size)
         read_entry(&json, file);
     if (json_finish(&json))
         return status_ok();
+    if (json.no_memory)
+        return status_error(STATUS_MEMORY, "no memory to read '%s'",
+                            file->path);
     return status_error(STATUS_DATA,
                         "'%s' is not a safetensors file: byte %zu of its "
                         "header: %s",

@@ -12,12 +12,12 @@
 #include "runtime/file.h"
 #include "runtime/input.h"
 #include "runtime/keep.h"
-#include "runtime/metrics.h"
 #include "runtime/philox.h"
 #include "runtime/reports.h"
 #include "runtime/rundir.h"
 #include "runtime/sampler.h"
 #include "runtime/trainset.h"
+#include "runtime/watch.h"
 #include "runtime/weights.h"
 
 // Seconds between two calls of the progress callback.
@@ -42,7 +42,7 @@ typedef struct Run {
     Input *input;
     Reports reports;
     Tally tally;
-    Metrics metrics;
+    Watch *watch;
 
     void *images, *labels; // input buffers in the slab
     int32_t dtype;         // of all inputs
@@ -249,7 +249,7 @@ static Status start_executor(Run *run)
     run->dtype = images->tensor.dtype;
     run->pool = pool_new(run->options->threads);
     if (!run->pool)
-        return status_error(STATUS_FAILED, "cannot start threads");
+        return status_error(STATUS_MEMORY, "no memory to start threads");
     TRY(code_load(run->program, &run->code));
     TRY(executor_new(&phase->train, run->code, &run->store, run->pool,
                      &run->executor));
@@ -295,8 +295,6 @@ static Status start_input(Run *run)
     return input_new(&spec, run->step, &run->input);
 }
 
-// ---- the loop ---------------------------------------------------------------
-
 // Steps between two lines of metrics: about 500 lines a phase, and no fewer
 // than one in 50 steps.
 static int64_t metrics_interval(const Run *run)
@@ -305,6 +303,24 @@ static int64_t metrics_interval(const Run *run)
     return interval < 1 ? 1 : interval > 50 ? 50 : interval;
 }
 
+static Status start_watch(Run *run)
+{
+    WatchSpec spec = {
+        .options = run->options,
+        .reports = &run->reports,
+        .probe = {run->phase, run->data, run->code, &run->store, run->pool,
+                  run->options->seed, 0},
+        .total_steps = run->total_steps,
+        .images = run->image_count,
+        .step = run->step,
+        .interval = metrics_interval(run),
+        .step_bytes = executor_bytes(run->executor),
+    };
+    return watch_open(&spec, &run->watch);
+}
+
+// ---- the loop ---------------------------------------------------------------
+
 static double epoch_at(const Run *run, int64_t step)
 {
     return (double)step * run->phase->batch / (double)run->image_count;
@@ -312,22 +328,24 @@ static double epoch_at(const Run *run, int64_t step)
 
 static Status write_metrics(Run *run)
 {
-    const char *names[REPORT_MAX + 2];
-    double values[REPORT_MAX + 2];
+    double values[REPORT_MAX];
     Tally *tally = &run->tally;
-    int count = 0;
-    names[count] = "epoch";
-    values[count++] = epoch_at(run, run->step);
     for (int i = 0; i < run->reports.count; i++) {
-        names[count] = run->reports.names[i];
-        values[count++] = tally->interval[i] / (double)tally->interval_steps;
+        values[i] = tally->interval[i] / (double)tally->interval_steps;
         tally->interval[i] = 0;
     }
     tally->interval_steps = 0;
-    names[count] = "images_per_second";
-    values[count++] = (double)(run->step - run->started_step) *
-                      run->phase->batch / session_seconds(run);
-    return metrics_write(&run->metrics, run->step, count, names, values);
+    double seconds = session_seconds(run);
+    WatchLine line = {
+        .step = run->step,
+        .epoch = epoch_at(run, run->step),
+        .images_per_second = (double)(run->step - run->started_step) *
+                             run->phase->batch / seconds,
+        .values = values,
+        .seconds = seconds,
+        .waited = input_wait_seconds(run->input),
+    };
+    return watch_line(run->watch, &line);
 }
 
 static void tell_progress(Run *run, const double *values)
@@ -386,7 +404,7 @@ static Status run_step(Run *run)
                 (double)run->image_count / run->phase->batch);
     executor_run(run->executor);
     for (int i = 0; i < run->reports.count; i++)
-        values[i] = reports_mean(&run->reports, i, NULL);
+        values[i] = reports_value(&run->reports, i);
     TRY(check_finite(run, values[0]));
     run->saved_loss += values[0];
     tally_add(&run->tally, run->step, run->total_steps, values);
@@ -447,35 +465,6 @@ static void fill_result(Run *run)
     result->seconds = tally->seconds + session_seconds(run);
 }
 
-static Status write_evaluation(Run *run)
-{
-    const TrainResult *result = run->result;
-    const char *names[REPORT_MAX + 1] = {"test_images"};
-    double values[REPORT_MAX + 1] = {(double)result->test_count};
-    for (int i = 0; i < result->report_count; i++) {
-        names[i + 1] = result->report_names[i];
-        values[i + 1] = result->report_values[i];
-    }
-    return metrics_write(&run->metrics, run->step, result->report_count + 1,
-                         names, values);
-}
-
-// Curves are a help for the eye: not drawing them is no failure of the run.
-static void draw_curves(Run *run)
-{
-    const Program *program = run->program;
-    int count = program->phase_count;
-    const char **names = calloc((size_t)count + 1, sizeof *names);
-    for (int i = 0; names && i < count; i++)
-        names[i] = program->phases[i].name;
-    Status status = status_ok();
-    if (names)
-        status = metrics_plot(run->options->out, count, names);
-    if (status.code != STATUS_OK)
-        say(run, "no curves: %s", status.text);
-    free(names);
-}
-
 // With the classes' names, so that predictions of other images have them too.
 static Status save_model(const Run *run, const char *path)
 {
@@ -504,8 +493,7 @@ static Status finish(Run *run)
     TRY(evaluate_plan(run->phase, run->data, run->code, &run->store, run->pool,
                       run->options, run->result));
     if (run->result->test_count)
-        TRY(write_evaluation(run));
-    draw_curves(run);
+        TRY(watch_evaluation(run->watch, run->result));
     TRY(rundir_path(run->options->out, run->phase->name, "model.safetensors",
                     path));
     TRY(save_model(run, path));
@@ -530,8 +518,7 @@ static Status run_phase(Run *run)
                    (int64_t)strlen(run->program->source)));
     TRY(fill_store(run));
     TRY(start_executor(run));
-    TRY(metrics_open(&run->metrics, options->out, run->phase->name,
-                     run->step ? run->step : -1));
+    TRY(start_watch(run));
     TRY(start_input(run));
     TRY(run_steps(run));
     if (run->result->stopped) {
@@ -541,6 +528,19 @@ static Status run_phase(Run *run)
     return finish(run);
 }
 
+static void end_watch(Run *run, const Status *status)
+{
+    if (!run->watch)
+        return;
+    fill_result(run);
+    watch_end(run->watch,
+              status->code == STATUS_DIVERGED ? "diverged"
+              : status->code != STATUS_OK     ? "failed"
+              : run->result->stopped          ? "stopped"
+                                              : "finished",
+              run->result);
+}
+
 static void close_run(Run *run)
 {
     input_free(run->input);
@@ -548,7 +548,7 @@ static void close_run(Run *run)
     code_free(run->code);
     pool_free(run->pool);
     store_free(&run->store);
-    metrics_close(&run->metrics);
+    watch_close(run->watch);
     trainset_free(&run->set);
 }
 
@@ -565,6 +565,7 @@ Status train_phase(const Program *program, int phase, Dataset *data,
     run->result = result;
     *result = (TrainResult){0};
     Status status = run_phase(run);
+    end_watch(run, &status);
     close_run(run);
     free(run);
     return status;

@@ -56,6 +56,7 @@ typedef struct TrainOptions {
     // Progress and warnings; called from the training thread.
     void (*progress)(void *context, const TrainProgress *progress);
     void (*message)(void *context, const char *text);
+    // What looks wrong with the training, and what to try; message when NULL.
     void (*warn)(void *context, const char *text);
     // Lines that explain the failure about to be returned.
     void (*explain)(void *context, const char *text);

@@ -3,38 +3,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontend/cli/cli.h"
+#include "frontend/cli/compiler.h"
 #include "frontend/cli/program.h"
 #include "runtime/augment.h"
-#include "runtime/data.h"
+#include "runtime/input.h"
 #include "runtime/philox.h"
 #include "runtime/plot.h"
 
 enum { SHEET_IMAGES = 6, SHEET_VIEWS = 8 };
 
-// Reads the program and finds the phase: the one named, else the first.
+// Reads the program and finds the phase: the one named, else the first. An exit
+// code.
 static int find_phase(Cli *cli, Program **program, int *phase)
 {
-    LangOptions options = {.ranks = 1,
-                           .setting_count = cli->settings.count,
-                           .settings = cli->settings.at,
-                           .check_only = true};
-    DiagList diags = diag_list_new(cli->arena);
-    Experiment *experiment =
-        lang_load(cli->arena, cli->words[0], &options, &diags);
-    diag_print(&diags, stderr, cli->color);
-    if (!experiment)
-        return STATUS_SOURCE;
-    *program = program_from_experiment(experiment, DT_F32, "");
+    Compiler compiler;
+    CLI_TRY(cli, compiler_open(&compiler, cli));
+    compiler.lang.check_only = true;
+    compiler.phase_count = cli->word_count - 1;
+    compiler.phases = cli->words + 1;
+    bool loaded = compiler_load(&compiler);
+    Status status = loaded ? compiler_check_names(&compiler)
+                           : status_error(STATUS_SOURCE, "no program");
+    if (status.code != STATUS_OK)
+        return compiler_report(&compiler, cli, &status);
+    *program = program_from_experiment(compiler.experiment, DT_F32, "");
     *phase = 0;
-    if (cli->word_count == 1)
-        return STATUS_OK;
-    for (*phase = 0; *phase < (*program)->phase_count; ++*phase)
-        if (strcmp((*program)->phases[*phase].name, cli->words[1]) == 0)
-            return STATUS_OK;
-    Status status = status_error(STATUS_USAGE, "there is no phase '%s' in %s",
-                                 cli->words[1], cli->words[0]);
-    return cli_fail(cli, &status);
+    while (!compiler_wants(&compiler, (*program)->phases[*phase].name))
+        ++*phase;
+    return STATUS_OK;
 }
 
 // Float CHW in [0,1] to 8-bit RGB.
@@ -51,15 +47,19 @@ static Status to_image(const float *chw, int height, int width, Image *image)
     return status_ok();
 }
 
-// One row: the image as evaluation would show it, then its views.
+// One row: the whole image, then its views, each with a line of what was drawn
+// for it.
 static Status draw_row(const ProgramPhase *phase, const Dataset *data,
                        uint64_t seed, int64_t index, float *buffer, Image *row)
 {
     int h = phase->image_height, w = phase->image_width;
     AugmentStep whole = {AUGMENT_CENTER_CROP, {w, 1}};
+    char drawn[AUGMENT_TOLD];
+    AugmentScratch scratch = {.told = drawn};
     Image image;
     TRY(dataset_read(data, SPLIT_TRAIN, index, &image));
-    for (int view = 0; view < SHEET_VIEWS; view++) {
+    Status status = status_ok();
+    for (int view = 0; view < SHEET_VIEWS && status.code == STATUS_OK; view++) {
         // Every view stands for a batch of its own, with its own blur.
         AugmentKey key = {seed,
                           random_name(phase->name),
@@ -67,19 +67,19 @@ static Status draw_row(const ProgramPhase *phase, const Dataset *data,
                           (uint64_t)index,
                           (uint64_t)view,
                           (uint64_t)view};
-        Status status =
-            view == 0 ? augment_image(&whole, 1, &image, &key, h, w, buffer)
-                      : augment_image(phase->augment, phase->augment_count,
-                                      &image, &key, h, w, buffer);
+        const AugmentStep *steps = view == 0 ? &whole : phase->augment;
+        int count = view == 0 ? 1 : phase->augment_count;
+        status =
+            augment_image(steps, count, &image, &key, &scratch, h, w, buffer);
         if (status.code == STATUS_OK)
             status = to_image(buffer, h, w, &row[view]);
-        if (status.code != STATUS_OK) {
-            image_free(&image);
-            return status;
-        }
+        if (status.code == STATUS_OK && view > 0)
+            printf("%s, view %d: %s\n",
+                   dataset_sample_name(data, SPLIT_TRAIN, index), view, drawn);
     }
+    augment_scratch_free(&scratch);
     image_free(&image);
-    return status_ok();
+    return status;
 }
 
 static Status draw_sheet(const ProgramPhase *phase, const Dataset *data,
@@ -110,7 +110,7 @@ int command_augment(Cli *cli)
     Program *program = NULL;
     Dataset *data = NULL;
     DataOptions options = {.test_fraction = 0.2};
-    int phase;
+    int phase = 0;
     int64_t seed;
     CLI_TRY(cli, cli_whole(cli, OPT_seed, 0, 0, INT64_MAX, &seed));
     if (!cli_has(cli, OPT_data) || !cli_has(cli, OPT_output)) {
@@ -122,6 +122,7 @@ int command_augment(Cli *cli)
     if (code != STATUS_OK)
         return code;
     options.seed = (uint64_t)seed;
+    options.min_side = input_min_side(program);
     Status status = dataset_open(cli->values[OPT_data], &options, &data);
     if (status.code == STATUS_OK)
         status = draw_sheet(&program->phases[phase], data, (uint64_t)seed,

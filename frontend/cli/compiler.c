@@ -216,9 +216,9 @@ static Status optimize(Compiler *compiler)
         if (!compiler_wants(compiler, phase->name))
             continue;
         bool value = compiler->lang.value_name != NULL;
-        Graph *graphs[] = {value ? phase->value : phase->train,
+        Graph *graphs[] = {phase->value, value ? NULL : phase->train,
                            value ? NULL : phase->eval};
-        for (int g = 0; g < 2; g++) {
+        for (int g = 0; g < 3; g++) {
             if (!graphs[g])
                 continue;
             TRY(run_passes(compiler, graphs[g]));
@@ -265,6 +265,8 @@ static Status lower_phase(Compiler *compiler, Codegen *codegen,
     TRY(lower_graph(compiler, codegen, phase->train, &to->train));
     if (phase->eval)
         TRY(lower_graph(compiler, codegen, phase->eval, &to->eval));
+    if (phase->value)
+        TRY(lower_graph(compiler, codegen, phase->value, &to->features));
     return status_ok();
 }
 
@@ -283,6 +285,10 @@ static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
             to->train.name = strdup("");
         if (!to->eval.name)
             to->eval.name = strdup("");
+        if (!to->features.name)
+            to->features.name = strdup("");
+        if (!to->train.name || !to->eval.name || !to->features.name)
+            arena_out_of_memory(1);
     }
     compiler_list_params(compiler, program);
     add_time(compiler, "lower", &start);

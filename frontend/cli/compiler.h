@@ -7,6 +7,9 @@
 #include "frontend/lang/experiment.h"
 #include "runtime/program.h"
 
+// The value of a phase whose features are probed while it trains.
+#define PROBED_VALUE "h"
+
 typedef enum EmitKind {
     EMIT_NOTHING,
     EMIT_AST,

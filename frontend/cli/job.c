@@ -170,6 +170,8 @@ static int open_source(Job *job)
     compiler.phases = job->cli->words + 1;
     compiler.lang.value_phase = job->cli->words[1];
     compiler.lang.value_name = job->value;
+    if (job->cli->command->run == command_run)
+        compiler.lang.features_name = PROBED_VALUE;
     Status status = compile_for_data(job, &compiler);
     return compiler_report(&compiler, job->cli, &status);
 }

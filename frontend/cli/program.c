@@ -11,7 +11,7 @@ static void *new_zeroed(size_t count, size_t size)
 {
     void *memory = calloc(count + !count, size);
     if (!memory)
-        INTERNAL_ERROR("out of memory");
+        arena_out_of_memory(count * size);
     return memory;
 }
 
@@ -25,13 +25,8 @@ static char *new_text(const char *text)
 
 static int augment_by_name(const char *wanted)
 {
-    static const char *const names[] = {
-#define AUGMENT(id, name, ...) #name,
-#include "runtime/augment.def"
-#undef AUGMENT
-    };
     for (int i = 0; i < AUGMENT_COUNT; i++)
-        if (strcmp(names[i], wanted) == 0)
+        if (strcmp(augment_name(i), wanted) == 0)
             return i;
     INTERNAL_ERROR("augmentation '%s' is not in augment.def", wanted);
 }

@@ -1,6 +1,7 @@
 #include "frontend/cli/progress.h"
 
 #include <math.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -28,8 +29,12 @@ static void describe(const TrainProgress *progress, Text *text)
               (long long)progress->step, (long long)progress->total_steps,
               progress->epoch, progress->loss);
     for (int i = 0; i < progress->report_count; i++)
-        text_addf(text, "  %s %.3g", progress->report_names[i],
-                  progress->report_values[i]);
+        if (strcmp(progress->report_names[i], "loss_at_chance") == 0)
+            text_addf(text, " (guessing %.4g)", progress->report_values[i]);
+    for (int i = 0; i < progress->report_count; i++)
+        if (strcmp(progress->report_names[i], "loss_at_chance") != 0)
+            text_addf(text, "  %s %.3g", progress->report_names[i],
+                      progress->report_values[i]);
     text_addf(text, "  %.0f img/s", progress->images_per_second);
     if (progress->input_wait > 0.1)
         text_addf(text, "  waiting for input %.0f%%",

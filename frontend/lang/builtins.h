@@ -29,13 +29,21 @@ typedef struct BuiltinRow {
     bool optional[MAX_BUILTIN_ARGS];
 } BuiltinRow;
 
-// An augmentation operation; defaults are NAN where one must be given.
+// An augmentation operation; defaults are NAN where one must be given. An
+// argument that has words, "tf|torch", is one of them; its number is its place.
 typedef struct PipeRow {
     const char *name, *doc;
     int count;
     const char *names[MAX_PIPE_ARGS];
     double defaults[MAX_PIPE_ARGS];
+    const char *words[MAX_PIPE_ARGS];
 } PipeRow;
+
+// The place of a word, of `length` bytes, among "tf|torch"; -1 = none of them.
+int pipe_find_word(const char *words, const char *word, size_t length);
+// Prints an argument as it is read; words may be NULL.
+void pipe_print_arg(const char *name, const char *words, double value,
+                    Text *out);
 
 // Names that need no import: functions, operations, constants. Maps a name to
 // a Datum. Allocated in the arena.

@@ -269,12 +269,15 @@ static const struct {
     struct {
         const char *name;
         double value;
+        const char *words;
     } params[MAX_PIPE_ARGS];
 } pipe_rows[] = {
-#define PARAM(name, value)             {#name, value},
+#define PARAM(name, value)             {#name, value, NULL},
+#define CHOICE(name, words)            {#name, 0, words},
 #define AUGMENT(id, name, doc, params) {#name, doc, {params}},
 #include "runtime/augment.def"
 #undef AUGMENT
+#undef CHOICE
 #undef PARAM
 };
 
@@ -312,6 +315,7 @@ static void add_pipes(Arena *arena, Map *universe)
                pipe_rows[i].params[row->count].name) {
             row->names[row->count] = pipe_rows[i].params[row->count].name;
             row->defaults[row->count] = pipe_rows[i].params[row->count].value;
+            row->words[row->count] = pipe_rows[i].params[row->count].words;
             row->count++;
         }
         add_datum(arena, universe, row->name,

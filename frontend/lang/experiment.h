@@ -27,7 +27,8 @@ typedef struct ExperimentAugment {
     const char *name;
     int arg_count;
     const char *const *arg_names;
-    const double *args;
+    const char *const *arg_words; // "tf|torch", NULL for numbers
+    const double *args;           // a word's place
 } ExperimentAugment;
 
 typedef enum ImageSource {
@@ -62,7 +63,8 @@ typedef struct ExperimentPhase {
     Graph *forward; // the loss and reports only, before gradients
     Graph *train;   // the whole step
     Graph *eval;    // training = false; NULL when nothing to evaluate
-    Graph *value;   // options.value_name without training; NULL = not asked for
+    Graph *value;   // options.value_name or .features_name without training;
+                    // NULL = not asked for
     int value_rows; // images at a time in it
 } ExperimentPhase;
 
@@ -81,6 +83,9 @@ typedef struct LangOptions {
     Setting *settings;
     // Also make a graph of one named value of one phase; NULL = none.
     const char *value_phase, *value_name;
+    // Without a value: also make a graph of this named value for every phase
+    // of several views that has it; NULL = none.
+    const char *features_name;
     bool check_only; // graphs are still built, gradients included
 } LangOptions;
 

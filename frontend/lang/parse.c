@@ -167,6 +167,12 @@ static int contextual_kind(Parser *parser, const Token *token)
     return TOKEN_NAME;
 }
 
+static bool begins_definition(int kind)
+{
+    return kind == TOKEN_IMPORT || kind == TOKEN_PARAM || kind == TOKEN_DEF ||
+           kind == TOKEN_OPTIMIZER || kind == TOKEN_PHASE;
+}
+
 // What the grammar calls for its next token.
 int lang_yylex(LANG_YYSTYPE *value, LANG_YYLTYPE *at, Parser *parser)
 {
@@ -180,6 +186,12 @@ int lang_yylex(LANG_YYSTYPE *value, LANG_YYLTYPE *at, Parser *parser)
             parser->statement_word =
                 parser_word(parser, token.value.text, token.at);
         }
+    }
+    if (begins_definition(token.kind)) {
+        // What the last definition left open has been complained of.
+        if (parser->diags->error_count > parser->errors_before)
+            parser->forgotten = (Bracket){0};
+        parser->errors_before = parser->diags->error_count;
     }
     *value = token.value;
     *at = token.at;
@@ -200,6 +212,7 @@ static Program *parse(Arena *arena, const Source *source, DiagList *diags,
                      .program = program,
                      .line = 1,
                      .column = 1,
+                     .errors_before = diags->error_count,
                      .waiting = waiting};
     for (int i = 0; i < count; i++)
         put_back(&parser, tokens[i]);

@@ -41,6 +41,7 @@ typedef struct Parser {
     int previous;        // kind of the token handed out last
     Word statement_word; // the name that begins the current statement, if any
     int token_count;     // newlines apart
+    int errors_before;   // this definition
     bool too_deep;       // said that an expression is too deep
 } Parser;
 

@@ -366,6 +366,12 @@ void parser_report_syntax(Parser *parser, Span at, const char *got, int count,
     // The end that the limits made is no error of its own.
     if (parser->too_deep || parser->token_count > MAX_TOKENS)
         return;
+    // What is left of a definition that was complained of, its body mostly. A
+    // name that begins a line may be the next one, misspelt.
+    if (has(count, expected, "def") &&
+        parser->diags->error_count > parser->errors_before &&
+        (at.column > 1 || strcmp(got, "name") != 0))
+        return;
     const char *wanted = describe_expected(parser->arena, count, expected);
     diag_error(parser->diags, parser_pos(parser, at), "unexpected %s%s%s",
                describe_token(parser, at, got), *wanted ? ", expected " : "",

@@ -173,9 +173,9 @@ static void add_names(Sema *s, const Map *map, NameList *names)
         vec_push(s->arena, names, map->entries.at[i].key);
 }
 
-enum { PHASE_NAMES = 5 };
+enum { PHASE_NAMES = 6 };
 static const char *const phase_names[PHASE_NAMES] = {
-    "batch", "step", "total_steps", "epoch_steps", "training"};
+    "batch", "classes", "step", "total_steps", "epoch_steps", "training"};
 
 static Datum fail_unknown(Sema *s, const char *name, SourcePos pos)
 {
@@ -282,6 +282,8 @@ static void elaborate(Sema *s)
     phases_elaborate(s);
     names_check(s);
     settings_check(s);
+    if (s->diags->error_count == 0)
+        unused_check(s);
     if (s->diags->error_count == 0)
         s->experiment->resolved = show_program(s);
 }

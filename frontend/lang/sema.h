@@ -15,6 +15,7 @@
 //   sema_from.c    what a phase takes over from others
 //   sema_train.c   gradients and optimizers
 //   sema_names.c   names in what no run elaborates
+//   sema_unused.c  names that nothing reads
 //   sema_show.c    the program with every parameter resolved
 #ifndef SIMCC_FRONTEND_LANG_SEMA_H
 #define SIMCC_FRONTEND_LANG_SEMA_H
@@ -124,6 +125,12 @@ typedef struct Report {
     Value value;
 } Report;
 
+// What an optimizer reports: a number of each weight it updates.
+typedef struct WeightReport {
+    const char *name;
+    VEC(Value) values; // [1] each
+} WeightReport;
+
 typedef struct Using {
     const Stmt *stmt;
     const Function *optimizer;
@@ -153,6 +160,7 @@ typedef struct Build {
     Value hidden_labels; // labels that training must not see, or NO_VALUE
     VEC(Loss) losses;
     VEC(Report) reports;
+    VEC(WeightReport) weight_reports;
     VEC(Using *) usings;
     VEC(const Stmt *) freezes;
 } Build;
@@ -342,6 +350,9 @@ void variable_update(Sema *s, Binding *binding, Datum value, const Stmt *stmt);
 Datum teacher_call(Sema *s, const Expr *expr, Phase *teacher, const char *name);
 // keep[i]: statement i matters to `name`. False when nothing sets it.
 bool find_needed(Sema *s, const StmtList *body, const char *name, bool *keep);
+// Adds the names that an expression, or arguments, read.
+void read_names(Sema *s, const Expr *expr, Map *names);
+void read_args(Sema *s, const ArgList *args, Map *names);
 // The phase's input statement; NULL when it has none.
 const Stmt *input_of(const Phase *phase);
 
@@ -359,9 +370,14 @@ void phases_elaborate(Sema *s);
 void build_begin(Sema *s, Phase *phase, bool training, const char *what);
 void exec_minimize(Sema *s, const Stmt *stmt);
 void exec_report(Sema *s, const Stmt *stmt);
+// The name a report goes by: its own, its function's, or its variable's; no
+// text after a diagnostic.
+Word report_name(Sema *s, const Arg *arg);
+// Is there room for a report of that name? False after a diagnostic.
+bool check_report(Sema *s, Word name);
 void exec_using(Sema *s, const Stmt *stmt);
-// batch, step, ...: names that exist while a phase is built. False when
-// `name` is none of them.
+// batch, classes, step, ...: names that exist while a phase is built. False
+// when `name` is none of them.
 bool phase_name(Sema *s, const char *name, Datum *out);
 
 // ---- sema_input.c -----------------------------------------------------------
@@ -377,6 +393,8 @@ void from_check(Sema *s, const Phase *phase);
 
 // ---- sema_train.c -----------------------------------------------------------
 
+// A report in an optimizer: one number of the weight it is updating.
+void exec_weight_report(Sema *s, const Stmt *stmt);
 // Appends gradients of `loss`, the optimizers' updates and all assignments.
 void train_finish(Sema *s, Value loss);
 
@@ -385,6 +403,11 @@ void train_finish(Sema *s, Value loss);
 // Reports names and arguments that cannot be, in all defs and phases; what the
 // elaboration has said is not said again.
 void names_check(Sema *s);
+
+// ---- sema_unused.c ----------------------------------------------------------
+
+// Warns of variables, settings and parameters that nothing reads.
+void unused_check(Sema *s);
 
 // ---- sema_show.c ------------------------------------------------------------
 

@@ -190,11 +190,34 @@ static Datum call_builtin(Sema *s, const Expr *expr, const BuiltinRow *row)
     return row->run(s, &call);
 }
 
-static Datum check_pipe_arg(Sema *s, const Call *call, int i)
+// One of the words, as its place among them.
+static Datum check_pipe_word(Sema *s, const Call *call, int i,
+                             const char *words)
+{
+    Datum x = call->args[i];
+    int place = -1;
+    if (x.kind == DATUM_STRING)
+        place = pipe_find_word(words, x.text, strlen(x.text));
+    if (place >= 0)
+        return datum_float(place);
+    Text all = text_new(s->arena);
+    for (size_t at = 0; words[at]; at += words[at] == '|') {
+        size_t length = strcspn(words + at, "|");
+        text_addf(&all, "%s\"%.*s\"", at ? ", " : "", (int)length, words + at);
+        at += length;
+    }
+    return sema_fail(s, call->exprs[i]->pos, "`%s` of %s is one of %s, not %s",
+                     call->names[i], call->name, text_string(&all),
+                     datum_describe(s->arena, x, s->build.graph));
+}
+
+static Datum check_pipe_arg(Sema *s, const Call *call, int i, const char *words)
 {
     Datum x = call->args[i];
     SourcePos pos = call->exprs[i]->pos;
     const char *name = call->names[i];
+    if (words)
+        return check_pipe_word(s, call, i, words);
     if (!datum_is_number(x))
         return sema_fail(s, pos, "`%s` of %s is a number, not %s", name,
                          call->name,
@@ -220,7 +243,7 @@ static Datum call_pipe(Sema *s, const Expr *expr, const PipeRow *row)
     for (int i = 0; i < row->count; i++) {
         augment->args[i] = row->defaults[i];
         if (call.args[i].kind != DATUM_ABSENT) {
-            Datum x = check_pipe_arg(s, &call, i);
+            Datum x = check_pipe_arg(s, &call, i, row->words[i]);
             if (x.kind == DATUM_POISON)
                 return x;
             augment->args[i] = x.number;

@@ -219,6 +219,10 @@ static Datum tensor_operator(Sema *s, const Expr *expr, Datum a, Datum b)
     const Expr *const exprs[] = {expr->left, expr->right};
     const char *what = arena_printf(s->arena, "`%s`", operator_text(expr->op));
     Site site = {expr->pos, what, 2, values, exprs};
+    bool divides = expr->op == OPERATOR_DIV || expr->op == OPERATOR_FLOOR_DIV ||
+                   expr->op == OPERATOR_MOD;
+    if (divides && datum_is_number(b) && datum_number(b) == 0)
+        return sema_fail(s, expr->pos, "division by zero");
     switch (expr->op) {
     case OPERATOR_MATMUL:
         return tensor_matmul(s, &site, a, b);

@@ -56,6 +56,7 @@ static ExperimentAugment export_augment(Sema *s, const Augment *augment)
     return (ExperimentAugment){.name = augment->row->name,
                                .arg_count = count,
                                .arg_names = augment->row->names,
+                               .arg_words = augment->row->words,
                                .args = args};
 }
 

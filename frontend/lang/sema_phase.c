@@ -46,6 +46,11 @@ bool phase_name(Sema *s, const char *name, Datum *out)
         *out = batch ? batch->value : datum_poison();
         return true;
     }
+    if (strcmp(name, "classes") == 0) {
+        *out =
+            phase->out->classes ? datum_int(phase->out->classes) : datum_none();
+        return true;
+    }
     if (strcmp(name, "step") != 0 && strcmp(name, "total_steps") != 0 &&
         strcmp(name, "epoch_steps") != 0)
         return false;
@@ -189,8 +194,7 @@ void exec_minimize(Sema *s, const Stmt *stmt)
         vec_push(s->arena, &s->build.losses, ((Loss){value, stmt->pos}));
 }
 
-// The name a report goes by: its own, its function's, or its variable's.
-static Word report_name(Sema *s, const Arg *arg)
+Word report_name(Sema *s, const Arg *arg)
 {
     const Expr *expr = arg->value;
     if (arg->name.text)
@@ -205,7 +209,7 @@ static Word report_name(Sema *s, const Arg *arg)
     return (Word){0};
 }
 
-static bool check_report(Sema *s, Word name)
+bool check_report(Sema *s, Word name)
 {
     for (int i = 0; i < s->build.reports.count; i++) {
         if (strcmp(s->build.reports.at[i].name, name.text) != 0)
@@ -223,7 +227,8 @@ static bool check_report(Sema *s, Word name)
                   "anyway");
         return false;
     }
-    if (s->build.reports.count == MAX_REPORTS || strlen(name.text) > 63) {
+    if (s->build.reports.count + s->build.weight_reports.count >= MAX_REPORTS ||
+        strlen(name.text) > 63) {
         sema_fail(s, name.pos,
                   "a phase has at most %d reports, with names "
                   "of at most 63 bytes",

@@ -106,8 +106,9 @@ static void print_pipeline(const char *what, const ExperimentAugment *ops,
     for (int i = 0; i < count; i++) {
         text_addf(out, "%s%s(", i ? ", " : "", ops[i].name);
         for (int k = 0; k < ops[i].arg_count; k++) {
-            text_addf(out, "%s%s = ", k ? ", " : "", ops[i].arg_names[k]);
-            text_add_double(out, ops[i].args[k]);
+            text_add(out, k ? ", " : "");
+            pipe_print_arg(ops[i].arg_names[k], ops[i].arg_words[k],
+                           ops[i].args[k], out);
         }
         text_add(out, ")");
     }

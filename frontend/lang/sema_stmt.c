@@ -267,15 +267,34 @@ static void exec_return(Sema *s, const Stmt *stmt)
     s->frame->returned = true;
 }
 
+// Of a comparison that failed, what its sides are.
+static void note_sides(Sema *s, const Expr *condition)
+{
+    if (condition->kind != EXPR_BINARY || condition->op < OPERATOR_EQ ||
+        condition->op > OPERATOR_GE)
+        return;
+    const Expr *sides[] = {condition->left, condition->right};
+    for (int i = 0; i < 2; i++) {
+        Datum side = eval_expr(s, sides[i]);
+        if (datum_is_number(side) && sides[i]->kind != EXPR_INT &&
+            sides[i]->kind != EXPR_FLOAT)
+            sema_note(s, sides[i]->pos, "this is %s",
+                      datum_describe(s->arena, side, s->build.graph));
+    }
+}
+
 static void exec_assert(Sema *s, const Stmt *stmt)
 {
     bool ok;
     bool holds = eval_condition(s, stmt->value, &ok);
     if (ok && holds)
         return;
-    if (ok)
-        sema_fail(s, stmt->pos, "%s",
-                  stmt->text ? stmt->text : "this assertion does not hold");
+    if (ok) {
+        sema_error(s, stmt->pos, "%s",
+                   stmt->text ? stmt->text : "this assertion does not hold");
+        note_sides(s, stmt->value);
+        sema_trace(s);
+    }
     s->frame->result = datum_poison();
     s->frame->returned = true;
 }
@@ -347,7 +366,9 @@ void exec_stmt(Sema *s, const Stmt *stmt)
             exec_using(s, stmt);
         break;
     case STMT_REPORT:
-        if (needs_phase(s, stmt, "report"))
+        if (s->frame->kind == FRAME_OPTIMIZER)
+            exec_weight_report(s, stmt);
+        else if (needs_phase(s, stmt, "report"))
             exec_report(s, stmt);
         break;
     case STMT_FREEZE:

@@ -7,9 +7,7 @@
 
 // ---- which statements NAME needs --------------------------------------------
 
-static void read_args(Sema *s, const ArgList *args, Map *names);
-
-static void read_names(Sema *s, const Expr *expr, Map *names)
+void read_names(Sema *s, const Expr *expr, Map *names)
 {
     if (!expr)
         return;
@@ -26,7 +24,7 @@ static void read_names(Sema *s, const Expr *expr, Map *names)
         read_names(s, expr->path->at[i].expr, names);
 }
 
-static void read_args(Sema *s, const ArgList *args, Map *names)
+void read_args(Sema *s, const ArgList *args, Map *names)
 {
     for (int i = 0; i < args->count; i++)
         read_names(s, args->at[i].value, names);

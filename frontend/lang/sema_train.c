@@ -186,6 +186,72 @@ static const char *describe_settings(Sema *s, const Using *using)
     return text_string(&text);
 }
 
+// ---- reports of optimizers --------------------------------------------------
+
+// The list of values under that name; NULL after a diagnostic.
+static WeightReport *weight_report(Sema *s, Word name)
+{
+    for (int i = 0; i < s->build.weight_reports.count; i++)
+        if (strcmp(s->build.weight_reports.at[i].name, name.text) == 0)
+            return &s->build.weight_reports.at[i];
+    if (!check_report(s, name))
+        return NULL;
+    vec_push(s->arena, &s->build.weight_reports,
+             ((WeightReport){.name = name.text}));
+    return &s->build.weight_reports.at[s->build.weight_reports.count - 1];
+}
+
+// As a tensor [1]; NO_VALUE after a diagnostic.
+static Value eval_weight_number(Sema *s, const Expr *expr)
+{
+    int64_t one[] = {1};
+    Attr attrs[MAX_ATTRS] = {[DIMS_DIMS] = {.ints = {1, one}}};
+    Datum x = eval_expr(s, expr);
+    const Expr *const exprs[] = {expr};
+    Site site = {expr->pos, "a report", 1, &x, exprs};
+    if (datum_is_number(x))
+        x = tensor_constant(s, &site, 1, one, datum_number(x));
+    else if (x.kind == DATUM_TENSOR &&
+             type_elements(graph_type(s->build.graph, x.tensor)) == 1)
+        x = tensor_as_numbers(s, &site, x.tensor);
+    else if (x.kind != DATUM_POISON)
+        x = sema_fail(s, expr->pos,
+                      "an optimizer reports one number a weight, not %s",
+                      datum_describe(s->arena, x, s->build.graph));
+    if (x.kind == DATUM_TENSOR)
+        x = tensor_add(s, &site, OP_RESHAPE, 1, &x.tensor, attrs, NULL);
+    return x.kind == DATUM_TENSOR ? x.tensor : NO_VALUE;
+}
+
+void exec_weight_report(Sema *s, const Stmt *stmt)
+{
+    for (int i = 0; i < stmt->args->count; i++) {
+        const Arg *arg = &stmt->args->at[i];
+        Word name = report_name(s, arg);
+        Value value = name.text ? eval_weight_number(s, arg->value) : NO_VALUE;
+        WeightReport *report =
+            value != NO_VALUE ? weight_report(s, name) : NULL;
+        if (report)
+            vec_push(s->arena, &report->values, value);
+    }
+}
+
+// Each as one vector, a number a weight.
+static void add_weight_reports(Sema *s)
+{
+    for (int i = 0; i < s->build.weight_reports.count; i++) {
+        const WeightReport *report = &s->build.weight_reports.at[i];
+        Attr attrs[MAX_ATTRS] = {[AXIS_AXIS] = {.i = 0}};
+        Site site = {.what = "a report"};
+        Datum all = tensor_add(s, &site, OP_CONCAT, report->values.count,
+                               report->values.at, attrs, NULL);
+        if (all.kind == DATUM_TENSOR)
+            graph_add_output(s->build.graph, report->name, all.tensor);
+    }
+}
+
+// ---- running them -----------------------------------------------------------
+
 static void run_optimizer(Sema *s, Using *using, Variable *weight, Value grad)
 {
     const Function *optimizer = using->optimizer;
@@ -270,6 +336,7 @@ void train_finish(Sema *s, Value loss)
         return;
     update_weights(s, &trained, grads);
     s->build.scope = "";
+    add_weight_reports(s);
     add_assigns(s);
     for (int i = 0; i < s->build.usings.count; i++)
         if (s->build.usings.at[i]->resolved)

@@ -66,17 +66,10 @@ static bool add_output(Sema *s, Phase *phase, const char *name)
     return x.kind == DATUM_TENSOR;
 }
 
-bool value_build(Sema *s, Phase *phase)
+static bool build(Sema *s, Phase *phase, const char *name, const bool *keep)
 {
-    const char *name = s->options->value_name;
     const StmtList *body = phase->item->body;
     const Stmt *input = input_of(phase);
-    if (!name || strcmp(phase->item->name.text, s->options->value_phase) != 0)
-        return true;
-    bool *keep = ARENA_ARRAY(s->arena, bool, body->count + 1);
-    bool is_input = strcmp(name, input->words->at[0].text) == 0;
-    if (!find_needed(s, body, name, keep) && !is_input)
-        return fail_unknown(s, phase, name);
     int failures = s->failures;
     build_begin(s, phase, false, "value");
     add_inputs(s, phase, input);
@@ -88,4 +81,39 @@ bool value_build(Sema *s, Phase *phase)
     frame_pop(s);
     phase->out->value = ok ? s->build.graph : NULL;
     return ok;
+}
+
+// Features that exist for pairs of views alone are no mistake of the program:
+// it is only watched less closely.
+static void build_features(Sema *s, Phase *phase)
+{
+    const char *name = s->options->features_name;
+    const StmtList *body = phase->item->body;
+    bool *keep = ARENA_ARRAY(s->arena, bool, body->count + 1);
+    if (!name || phase->out->views < 2 || !find_needed(s, body, name, keep))
+        return;
+    DiagList *diags = s->diags, unheard = diag_list_new(s->arena);
+    int failures = s->failures;
+    s->diags = &unheard;
+    build(s, phase, name, keep);
+    s->diags = diags;
+    s->failures = failures;
+    s->stopped = false;
+}
+
+bool value_build(Sema *s, Phase *phase)
+{
+    const char *name = s->options->value_name;
+    const StmtList *body = phase->item->body;
+    if (!name) {
+        build_features(s, phase);
+        return true;
+    }
+    if (strcmp(phase->item->name.text, s->options->value_phase) != 0)
+        return true;
+    bool *keep = ARENA_ARRAY(s->arena, bool, body->count + 1);
+    bool is_input = strcmp(name, input_of(phase)->words->at[0].text) == 0;
+    if (!find_needed(s, body, name, keep) && !is_input)
+        return fail_unknown(s, phase, name);
+    return build(s, phase, name, keep);
 }

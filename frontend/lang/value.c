@@ -114,13 +114,38 @@ static void print_number(double number, Text *out)
         text_add(out, ".0");
 }
 
+int pipe_find_word(const char *words, const char *word, size_t length)
+{
+    for (int place = 0;; place++) {
+        size_t here = strcspn(words, "|");
+        if (here == length && memcmp(words, word, length) == 0)
+            return place;
+        if (!words[here])
+            return -1;
+        words += here + 1;
+    }
+}
+
+void pipe_print_arg(const char *name, const char *words, double value,
+                    Text *out)
+{
+    text_addf(out, "%s = ", name);
+    if (!words) {
+        text_add_double(out, value);
+        return;
+    }
+    for (int place = 0; place < (int)value; place++)
+        words += strcspn(words, "|") + 1;
+    text_addf(out, "\"%.*s\"", (int)strcspn(words, "|"), words);
+}
+
 static void print_augment(const Augment *augment, Text *out)
 {
     const PipeRow *row = augment->row;
     text_addf(out, "%s(", row->name);
     for (int i = 0; i < row->count; i++) {
-        text_addf(out, "%s%s = ", i ? ", " : "", row->names[i]);
-        text_add_double(out, augment->args[i]);
+        text_add(out, i ? ", " : "");
+        pipe_print_arg(row->names[i], row->words[i], augment->args[i], out);
     }
     text_add(out, ")");
 }

@@ -22,7 +22,7 @@ enum {
     FIRST_CHUNK = 64 << 10,
     LAST_CHUNK = 4 << 20, // chunks double up to this size
     HUGE_PAGE = 2 << 20,
-    EXIT_INTERNAL = 70,
+    EXIT_MEMORY = 6,
 };
 
 typedef struct Chunk {
@@ -40,10 +40,14 @@ struct Arena {
     size_t total;      // bytes handed out
 };
 
-_Noreturn static void fail_memory(size_t size)
+void arena_out_of_memory(size_t size)
 {
-    fprintf(stderr, "simcc: out of memory (%zu bytes asked for)\n", size);
-    exit(EXIT_INTERNAL);
+    fflush(stdout);
+    fprintf(stderr,
+            "simcc: error: out of memory (%zu bytes asked for): close other "
+            "programs, or try a smaller net\n",
+            size);
+    exit(EXIT_MEMORY);
 }
 
 // Zeroed. Large nets need hundreds of megabytes; in pages of 4 KiB the system
@@ -70,7 +74,7 @@ static Chunk *chunk_new(size_t size)
     // calloc, so that what is handed out is zero without touching it here.
     Chunk *chunk = bytes >= HUGE_PAGE ? map_chunk(bytes) : calloc(1, bytes);
     if (!chunk)
-        fail_memory(size);
+        arena_out_of_memory(size);
     chunk->size = size;
     ASAN_POISON_MEMORY_REGION(chunk->bytes, size);
     return chunk;
@@ -80,7 +84,7 @@ Arena *arena_new(void)
 {
     Arena *arena = calloc(1, sizeof(Arena));
     if (!arena)
-        fail_memory(sizeof(Arena));
+        arena_out_of_memory(sizeof(Arena));
     arena->next_chunk = FIRST_CHUNK;
     return arena;
 }
@@ -133,7 +137,7 @@ static void *alloc_small(Arena *arena, size_t size)
 void *arena_alloc(Arena *arena, size_t size)
 {
     if (size > PTRDIFF_MAX / 2)
-        fail_memory(size);
+        arena_out_of_memory(size);
     size_t rounded = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + GAP;
     if (rounded == 0)
         rounded = ALIGNMENT;

@@ -8,7 +8,11 @@
 
 typedef struct Arena Arena;
 
-// A new empty arena. Never NULL: running out of memory is fatal (exit 70).
+// Ends the process: `size` bytes of memory were not to be had (exit 6). The
+// compiler has nothing to save; the runtime returns STATUS_MEMORY instead.
+_Noreturn void arena_out_of_memory(size_t size);
+
+// A new empty arena. Never NULL: running out of memory is fatal.
 Arena *arena_new(void);
 
 // Frees the arena and everything allocated in it. NULL is allowed.

@@ -6,6 +6,7 @@
 #include "codegen/codegen.h"
 #include "ir/build.h"
 #include "ir/eval.h"
+#include "ir/image.h"
 #include "runtime/exec.h"
 #include "tests/compiled.h"
 #include "tests/harness.h"
@@ -54,9 +55,11 @@ static Shape draw_shape(Random *random, int64_t blocks)
 
 // ---- graphs -----------------------------------------------------------------
 
+// In planes where the channels fill no block.
 static TensorType blocked(int64_t n, int64_t c, int64_t h, int64_t w)
 {
-    return type_make(DT_F32, 5, L(n, c / 16, h, w, 16));
+    int64_t block = c % 16 ? 1 : 16;
+    return type_make(DT_F32, 5, L(n, c / block, h, w, block));
 }
 
 static Value add_node(Graph *g, Op op, int count, const Value *inputs,
@@ -71,12 +74,13 @@ static Value add_node(Graph *g, Op op, int count, const Value *inputs,
     return value;
 }
 
-// A convolution and both its gradients as outputs.
+// A convolution and its gradients as outputs, without that of planes.
 static Graph *conv_graph(Arena *arena, const Shape *s)
 {
     Graph *g = graph_new(arena, "conv");
-    TensorType wt =
-        type_make(DT_F32, 6, L(s->o / 16, s->c / 16, s->kh, s->kw, 16, 16));
+    TensorType wt = type_make(DT_F32, 4, L(s->o, s->c, s->kh, s->kw));
+    if (s->c % 16 == 0)
+        wt = weights_tiled_type(&wt, 16);
     Value x = build_input(g, blocked(s->n, s->c, s->h, s->w), "x");
     Value w = build_param(g, wt, "w", "weight", "constant", 0);
     Value dy = build_input(g, blocked(s->n, s->o, s->oh, s->ow), "dy");
@@ -84,8 +88,9 @@ static Graph *conv_graph(Arena *arena, const Shape *s)
                              [CONV_PAD].ints = {4, s->pad}};
     add_node(g, OP_CONV2D, 2, (Value[]){x, w}, attrs);
     attrs[CONV_DIMS].ints = (IntList){5, L(s->n, s->c / 16, s->h, s->w, 16)};
-    add_node(g, OP_CONV2D_GRAD_X, 2, (Value[]){w, dy}, attrs);
-    attrs[CONV_DIMS].ints = (IntList){6, wt.dims};
+    if (s->c % 16 == 0)
+        add_node(g, OP_CONV2D_GRAD_X, 2, (Value[]){w, dy}, attrs);
+    attrs[CONV_DIMS].ints = (IntList){wt.rank, wt.dims};
     add_node(g, OP_CONV2D_GRAD_W, 2, (Value[]){x, dy}, attrs);
     return g;
 }
@@ -241,6 +246,17 @@ static void check_random(GraphOf *graph_of, const char *cpu, uint64_t seed,
     }
 }
 
+// Pictures of few channels.
+static void check_stems(const char *cpu, uint64_t seed, int count)
+{
+    Random random = {seed};
+    for (int i = 0; i < count; i++) {
+        Shape shape = draw_shape(&random, 5);
+        shape.c = draw(&random, 1, i % 4 ? 4 : 15);
+        check_shape(&shape, conv_graph, cpu, &random);
+    }
+}
+
 // 3x3 windows at stride 1 on maps of many tiles: Winograd's algorithm, which
 // alone has scratch memory.
 static Shape draw_winograd_shape(Random *random)
@@ -303,6 +319,37 @@ TEST(blocked_convolutions_of_networks)
         {1, 16, 40, 33, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 40, 33},
     };
     Random random = {4};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        check_shape(&shapes[i], conv_graph, "native", &random);
+}
+
+TEST(stem_convolutions)
+{
+    check_stems("native", 11, 24);
+}
+
+TEST(stem_convolutions_with_256_bit_vectors)
+{
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("x86-64-v3"))
+        test_skip("needs AVX2");
+    check_stems("x86-64-v3", 12, 12);
+}
+
+TEST(stem_convolutions_with_128_bit_vectors)
+{
+    check_stems("x86-64", 13, 8);
+}
+
+TEST(stem_convolutions_of_networks)
+{
+    static const Shape shapes[] = {
+        {2, 3, 64, 64, 64, 7, 7, 2, 2, {3, 3, 3, 3}, 32, 32},
+        {3, 3, 32, 32, 64, 3, 3, 1, 1, {1, 1, 1, 1}, 32, 32},
+        {1, 3, 33, 47, 32, 3, 3, 2, 2, {1, 1, 1, 1}, 17, 24},
+        {5, 1, 28, 28, 16, 5, 5, 1, 1, {2, 2, 2, 2}, 28, 28},
+    };
+    Random random = {14};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         check_shape(&shapes[i], conv_graph, "native", &random);
 }

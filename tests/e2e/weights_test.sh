@@ -54,6 +54,28 @@ check "weights: embed refuses a deeper network" exits 4 with embed \
     pretrain --data "$shapes" --out "$run" -o "$work/x.npy"
 also=
 
+# The names of the reference code's checkpoints, numbered as they are made there.
+names() {
+    "$simcc" names models/simclrv2.net finetune --set depth=50 \
+        sk_ratio="$1" > "$work/map" || return 1
+    convolutions=$(grep -c '^base_model/conv2d.*kernel.* : hwio$' "$work/map")
+    norms=$(grep -c '^base_model/batch_normalization.*/gamma' "$work/map")
+    echo "$convolutions convolutions, $norms norms"
+    [ "$convolutions $norms" = "$2 $3" ]
+}
+check "names: ResNet-50" names 0.0 53 53
+check "names: ResNet-50 with selective kernels" names 0.0625 87 71
+check "names: a shortcut is made before its block" grep -qx \
+    'base_model/conv2d_3/kernel -> layer1.0.downsample.0.weight : hwio' \
+    "$work/map"
+check "names: z's norm has no beta" \
+    sh -c "! grep -q 'nl_2/batch_normalization/beta' '$work/map'"
+check "names: the classifier" grep -qx \
+    'head_supervised/linear_layer/dense/kernel -> fc.weight : io' "$work/map"
+check "names: run takes the map" says "    37 tensors match" \
+    with run scratch --data "$shapes" --out "$work/init_map" \
+    --init "$run/finetune/model.safetensors" --init-map "$work/map"
+
 # --init: by name, told in full; the same weights give the same result.
 check "weights: --init starts from a model" says "    37 tensors match" \
     with run scratch --data "$shapes" --out "$work/init" \

@@ -4,7 +4,7 @@
 #include "runtime/augment.h"
 #include "runtime/augment_blur.h"
 #include "runtime/augment_color.h"
-#include "runtime/augment_crop.h"
+#include "runtime/augment_resize.h"
 #include "runtime/philox.h"
 #include "tests/harness.h"
 
@@ -36,7 +36,7 @@ TEST(random_crop_statistics)
     double sum = 0;
     int count = 20000, least = 200, last = 0, first = 0;
     for (int i = 0; i < count; i++) {
-        CropBox box = crop_random_box(&stream, 200, 200, range);
+        CropBox box = crop_random_box(&stream, SAMPLER_TF, 200, 200, range);
         sum += box.width * box.height / 40000.0;
         least = box.width < least ? box.width : least;
         CHECK_INT(box.width, box.height);
@@ -60,7 +60,8 @@ TEST(random_crop_ranges)
     for (int s = 0; s < 5; s++)
         for (int i = 0; i < 2000; i++) {
             int width = sizes[s][0], height = sizes[s][1];
-            CropBox box = crop_random_box(&stream, width, height, range);
+            CropBox box =
+                crop_random_box(&stream, SAMPLER_TF, width, height, range);
             CHECK(box.x >= 0 && box.y >= 0 && box.width > 0 && box.height > 0);
             CHECK(box.x + box.width <= width && box.y + box.height <= height);
             if (s == 0) {
@@ -72,7 +73,18 @@ TEST(random_crop_ranges)
         }
     CHECK_NEAR(aspects, (0.75 + 4.0 / 3) / 2, 0.03);
     range = (CropRange){0.01, 0.05, 1, 1};
-    check_box(crop_random_box(&stream, 40, 30, range), 0, 0, 40, 30);
+    check_box(crop_random_box(&stream, SAMPLER_TF, 40, 30, range), 0, 0, 40,
+              30);
+}
+
+static void resize(const ResizeSource *source, CropBox box, ResizeKind kind,
+                   int height, int width, float *out)
+{
+    int64_t floats = resize_scratch_floats(kind, box, height, width);
+    float *scratch = malloc((size_t)floats * sizeof *scratch);
+    CHECK(scratch != NULL);
+    resize_box(simd_level(), source, box, kind, height, width, scratch, out);
+    free(scratch);
 }
 
 TEST(bicubic_downscale_by_hand)
@@ -80,9 +92,9 @@ TEST(bicubic_downscale_by_hand)
     // 4 -> 2: the first output lies at 1/2 between pixels 0 and 1, with Keys
     // weights -1/16 9/16 9/16 -1/16, the first of which falls outside.
     const uint8_t row[12] = {0, 0, 0, 51, 0, 0, 102, 0, 0, 153, 0, 0};
-    CropSource source = {4, 1, row, NULL};
+    ResizeSource source = {4, 1, row, NULL};
     float out[6];
-    CHECK(crop_resize(&source, (CropBox){0, 0, 4, 1}, 1, 2, out));
+    resize(&source, (CropBox){0, 0, 4, 1}, RESIZE_TF2, 1, 2, out);
     double first = (0.2 * 9 - 0.4 * 1) / 17, second = (0.4 + 0.6) * 9 / 17;
     CHECK_NEAR(out[0], first, 1e-6);
     CHECK_NEAR(out[1], second - 0.2 / 17, 1e-6);
@@ -94,9 +106,9 @@ TEST(bicubic_upscale_by_hand)
     // 2 -> 4: the first output lies at -1/4: weights of pixels 0 and 1 are
     // k(1/4) = 0.8671875 and k(5/4) = -0.0703125, scaled to sum 1.
     const uint8_t column[6] = {255, 0, 51, 0, 0, 255};
-    CropSource source = {1, 2, column, NULL};
+    ResizeSource source = {1, 2, column, NULL};
     float out[12];
-    CHECK(crop_resize(&source, (CropBox){0, 0, 1, 2}, 4, 1, out));
+    resize(&source, (CropBox){0, 0, 1, 2}, RESIZE_TF2, 4, 1, out);
     double sum = 0.8671875 - 0.0703125;
     CHECK_NEAR(out[0], 0.8671875 / sum, 1e-6); // overshoots 1: clipped later
     CHECK_NEAR(out[3], -0.0703125 / sum, 1e-6);
@@ -115,10 +127,10 @@ TEST(resize_stays_in_its_box)
             planes[400 * c + i] = bytes[3 * i + c] / 255.0f;
         }
     CropBox box = {4, 6, 11, 7};
-    CropSource source = {20, 20, bytes, NULL};
-    CHECK(crop_resize(&source, box, 13, 13, from_bytes));
-    source = (CropSource){20, 20, NULL, planes};
-    CHECK(crop_resize(&source, box, 13, 13, from_planes));
+    ResizeSource source = {20, 20, bytes, NULL};
+    resize(&source, box, RESIZE_TF2, 13, 13, from_bytes);
+    source = (ResizeSource){20, 20, NULL, planes};
+    resize(&source, box, RESIZE_TF2, 13, 13, from_planes);
     for (int i = 0; i < 3 * 169; i++) {
         CHECK_NEAR(from_bytes[i], (100 + i / 169) / 255.0, 1e-6);
         CHECK_NEAR(from_planes[i], from_bytes[i], 1e-6);
@@ -131,8 +143,8 @@ TEST(resize_to_own_size_copies)
     float out[3 * 30];
     for (int i = 0; i < 90; i++)
         bytes[i] = (uint8_t)(i * 53);
-    CropSource source = {6, 5, bytes, NULL};
-    CHECK(crop_resize(&source, (CropBox){0, 0, 6, 5}, 5, 6, out));
+    ResizeSource source = {6, 5, bytes, NULL};
+    resize(&source, (CropBox){0, 0, 6, 5}, RESIZE_TF2, 5, 6, out);
     for (int i = 0; i < 90; i++)
         CHECK_NEAR(out[i % 3 * 30 + i / 3], bytes[i] / 255.0, 1e-7);
 }
@@ -147,6 +159,12 @@ static ColorPlanes planes_of(Pixels *pixels, int count)
     return (ColorPlanes){pixels->red, pixels->green, pixels->blue, count};
 }
 
+static void run_color(Pixels *pixels, int count, ColorKind kind, double factor)
+{
+    ColorStep step = {kind, (float)factor};
+    color_run(simd_level(), planes_of(pixels, count), &step, 1);
+}
+
 static void check_color(const Pixels *pixels, double r, double g, double b)
 {
     CHECK_NEAR(pixels->red[0], r, 1e-6);
@@ -157,13 +175,13 @@ static void check_color(const Pixels *pixels, double r, double g, double b)
 TEST(brightness_and_contrast)
 {
     Pixels pixels = {{0.5f}, {0.9f}, {0}};
-    color_brightness(planes_of(&pixels, 1), 1.6f);
+    run_color(&pixels, 1, COLOR_SCALE, 1.6f);
     check_color(&pixels, 0.8, 1, 0);
     pixels = (Pixels){{0.2f, 0.6f}, {0, 1}, {0.3f, 0.3f}};
-    color_contrast(planes_of(&pixels, 2), 0.5f);
+    run_color(&pixels, 2, COLOR_CONTRAST, 0.5f);
     check_color(&pixels, 0.3, 0.25, 0.3);
     pixels = (Pixels){{0.2f, 0.6f}, {0, 1}, {0.3f, 0.3f}};
-    color_contrast(planes_of(&pixels, 2), 1.5f);
+    run_color(&pixels, 2, COLOR_CONTRAST, 1.5f);
     check_color(&pixels, 0.1, 0, 0.3);
     CHECK_NEAR(pixels.green[1], 1, 0);
 }
@@ -172,25 +190,25 @@ TEST(saturation_and_hue)
 {
     const Pixels orange = {{0.8f}, {0.4f}, {0.2f}}; // hue 20 degrees
     Pixels pixels = orange;
-    color_saturation(planes_of(&pixels, 1), 0.5f);
+    run_color(&pixels, 1, COLOR_SATURATION, 0.5f);
     check_color(&pixels, 0.8, 0.6, 0.5);
     pixels = orange;
-    color_saturation(planes_of(&pixels, 1), 0);
+    run_color(&pixels, 1, COLOR_SATURATION, 0);
     check_color(&pixels, 0.8, 0.8, 0.8);
     pixels = orange;
-    color_saturation(planes_of(&pixels, 1), 1.8f); // saturation stops at 1
+    run_color(&pixels, 1, COLOR_SATURATION, 1.8f); // saturation stops at 1
     check_color(&pixels, 0.8, 0.8 / 3, 0);
     pixels = orange;
-    color_hue(planes_of(&pixels, 1), 0);
+    run_color(&pixels, 1, COLOR_HUE, 0);
     check_color(&pixels, 0.8, 0.4, 0.2);
-    color_hue(planes_of(&pixels, 1), 1.0f / 3);
+    run_color(&pixels, 1, COLOR_HUE, 1.0f / 3);
     check_color(&pixels, 0.2, 0.8, 0.4);
-    color_hue(planes_of(&pixels, 1), -1.0f / 3);
+    run_color(&pixels, 1, COLOR_HUE, -1.0f / 3);
     check_color(&pixels, 0.8, 0.4, 0.2);
-    color_hue(planes_of(&pixels, 1), 0.5f);
+    run_color(&pixels, 1, COLOR_HUE, 0.5f);
     check_color(&pixels, 0.2, 0.6, 0.8);
     pixels = (Pixels){{0.3f}, {0.3f}, {0.3f}};
-    color_hue(planes_of(&pixels, 1), 0.4f);
+    run_color(&pixels, 1, COLOR_HUE, 0.4f);
     check_color(&pixels, 0.3, 0.3, 0.3);
 }
 
@@ -200,10 +218,10 @@ TEST(hsv_round_trips_over_the_cube)
         float r = (float)(i % 11) / 10, g = (float)(i / 11 % 11) / 10;
         float b = (float)(i / 121) / 10;
         Pixels pixels = {{r}, {g}, {b}};
-        color_saturation(planes_of(&pixels, 1), 1);
+        run_color(&pixels, 1, COLOR_SATURATION, 1);
         check_color(&pixels, r, g, b);
-        color_hue(planes_of(&pixels, 1), -0.17f);
-        color_hue(planes_of(&pixels, 1), 0.17f);
+        run_color(&pixels, 1, COLOR_HUE, -0.17f);
+        run_color(&pixels, 1, COLOR_HUE, 0.17f);
         CHECK_NEAR(pixels.red[0], r, 3e-6);
     }
 }
@@ -211,7 +229,7 @@ TEST(hsv_round_trips_over_the_cube)
 TEST(grayscale_weights)
 {
     Pixels pixels = {{0.8f}, {0.4f}, {0.2f}};
-    color_grayscale(planes_of(&pixels, 1));
+    run_color(&pixels, 1, COLOR_GRAY, 0);
     double luma = 0.2989 * 0.8 + 0.5870 * 0.4 + 0.1140 * 0.2;
     check_color(&pixels, luma, luma, luma);
 }
@@ -238,10 +256,14 @@ TEST(blur_taps)
 
 TEST(blur_darkens_borders)
 {
-    float plane[32 * 32], scratch[32 * 32];
+    float plane[32 * 32];
+    float *scratch =
+        malloc((size_t)blur_scratch_floats(32, 32) * sizeof *scratch);
+    CHECK(scratch != NULL);
     for (int i = 0; i < 32 * 32; i++)
         plane[i] = 1;
-    blur_plane(plane, scratch, 32, 32, 1);
+    blur_plane(simd_level(), plane, scratch, 32, 32, 1);
+    free(scratch);
     double edge = 0.4518628 + 0.2740686;
     CHECK_NEAR(plane[5 * 32 + 9], 1, 1e-6);
     CHECK_NEAR(plane[9], edge, 1e-6);
@@ -274,7 +296,10 @@ static Image make_image(int width, int height)
 static void augment(const AugmentStep *steps, int count, const Image *image,
                     AugmentKey key, float *out)
 {
-    Status status = augment_image(steps, count, image, &key, SIDE, SIDE, out);
+    AugmentScratch scratch = {0};
+    Status status =
+        augment_image(steps, count, image, &key, &scratch, SIDE, SIDE, out);
+    augment_scratch_free(&scratch);
     CHECK_TEXT(status.text, "");
 }
 

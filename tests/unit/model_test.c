@@ -137,7 +137,7 @@ TEST(renames_take_the_first_line_that_fits)
     CHECK_INT(file_write(path, text, sizeof text - 1).code, STATUS_OK);
     CHECK_TEXT(renames_read(path, &renames).text, "");
     for (int i = 0; i < 5; i++) {
-        char *name = renames_apply(&renames, names[i][0]);
+        char *name = renames_apply(&renames, names[i][0], NULL);
         CHECK_TEXT(name, names[i][1]);
         free(name);
     }
@@ -146,6 +146,55 @@ TEST(renames_take_the_first_line_that_fits)
     Status status = renames_read(path, &renames);
     CHECK_INT(status.code, STATUS_DATA);
     CHECK(strstr(status.text, "map:2:") != NULL);
+}
+
+// Their convolution [1,2,2,3] and dense layer [2,3], in TensorFlow's order.
+TEST(model_takes_weights_in_tensorflows_order)
+{
+    static const char map[] = "base/conv2d/kernel -> conv1.weight : hwio\n"
+                              "base/dense/kernel -> fc.weight:io # dense\n"
+                              "base/dense/bias -> fc.bias\n";
+    float numbers[12];
+    for (int i = 0; i < 12; i++)
+        numbers[i] = (float)i;
+    SafeTensor tensors[] = {
+        {"base/conv2d/kernel", SAFE_F32, 4, {1, 2, 2, 3}, 48, numbers, 0},
+        {"base/conv2d/kernel/Momentum", SAFE_F32, 1, {1}, 4, numbers, 0},
+        {"ema/conv2d/kernel", SAFE_F32, 4, {1, 2, 2, 3}, 48, numbers, 0},
+        {"base/dense/kernel", SAFE_F32, 2, {2, 3}, 24, numbers, 0},
+        {"base/dense/bias", SAFE_F32, 1, {3}, 12, numbers, 0}};
+    PlanParam params[] = {
+        {.role = PLAN_WEIGHT,
+         .tensor = {"conv1.weight", PLAN_F64, 4, {3, 2, 1, 2}, 96}},
+        {.role = PLAN_WEIGHT, .tensor = {"fc.weight", PLAN_F64, 2, {3, 2}, 48}},
+        {.role = PLAN_WEIGHT, .tensor = {"fc.bias", PLAN_F64, 1, {3}, 24}}};
+    Plan plan = {.params = params, .param_count = 3};
+    Store store = {0};
+    Renames renames;
+    ModelReport report;
+    ModelFilter filter = {.role = PLAN_WEIGHT, .renames = &renames};
+    CHECK_INT(store_add_plan(&store, &plan).code, STATUS_OK);
+    CHECK_INT(file_write(path_of("map"), map, sizeof map - 1).code, STATUS_OK);
+    CHECK_TEXT(renames_read(path_of("map"), &renames).text, "");
+    CHECK_INT(safetensors_write(path_of("tf"), 5, tensors, 0, NULL).code,
+              STATUS_OK);
+    CHECK_TEXT(model_load(path_of("tf"), &store, &filter, &report).text, "");
+    CHECK_INT(report.matched, 3);
+    CHECK_INT(report.counts[MODEL_EXTRA], 2);
+    const double *conv = store_find(&store, "conv1.weight")->data;
+    const double *dense = store_find(&store, "fc.weight")->data;
+    for (int o = 0; o < 3; o++)
+        for (int i = 0; i < 2; i++) {
+            CHECK(dense[2 * o + i] == 3 * i + o);
+            for (int w = 0; w < 2; w++)
+                CHECK(conv[4 * o + 2 * i + w] == 6 * w + 3 * i + o);
+        }
+    renames_free(&renames);
+    store_free(&store);
+    CHECK_INT(file_write(path_of("map"), "a -> b : oihw\n", 14).code,
+              STATUS_OK);
+    CHECK(strstr(renames_read(path_of("map"), &renames).text, "map:1:") !=
+          NULL);
 }
 
 TEST(model_refuses_two_tensors_of_one_name)

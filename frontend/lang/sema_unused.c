@@ -1,0 +1,108 @@
+// Warnings about what a program sets and never reads: variables of defs and
+// optimizers, settings of phases, parameters. A phase's own variables are
+// values for others to ask for: teacher.logits, embed --value h.
+#include <string.h>
+
+#include "frontend/lang/sema.h"
+
+// Whatever a body reads, branches not taken included.
+static void read_block(Sema *s, const StmtList *body, Map *names)
+{
+    for (int i = 0; body && i < body->count; i++) {
+        const Stmt *stmt = body->at[i];
+        read_names(s, stmt->value, names);
+        for (int k = 0; stmt->dims && k < stmt->dims->count; k++)
+            read_names(s, stmt->dims->at[k], names);
+        if (stmt->args)
+            read_args(s, stmt->args, names);
+        if (stmt->clauses)
+            read_args(s, stmt->clauses, names);
+        read_block(s, stmt->body, names);
+        read_block(s, stmt->other, names);
+    }
+}
+
+static void warn_variables(Sema *s, const StmtList *body, const Map *read,
+                           Map *warned)
+{
+    for (int i = 0; body && i < body->count; i++) {
+        const Stmt *stmt = body->at[i];
+        bool sets = stmt->kind == STMT_ASSIGN || stmt->kind == STMT_WEIGHT ||
+                    stmt->kind == STMT_STATE;
+        if (sets && !map_get(read, stmt->name.text) &&
+            !map_get(warned, stmt->name.text)) {
+            diag_warning(s->diags, stmt->name.pos, "`%s` is set and never used",
+                         stmt->name.text);
+            map_set(warned, stmt->name.text, s);
+        }
+        warn_variables(s, stmt->body, read, warned);
+        warn_variables(s, stmt->other, read, warned);
+    }
+}
+
+static void check_def(Sema *s, const DefItem *def)
+{
+    Map read = map_new(s->arena), warned = map_new(s->arena);
+    read_block(s, def->body, &read);
+    warn_variables(s, def->body, &read, &warned);
+}
+
+// What the runtime reads of a phase's settings and of the parameters.
+static bool is_for_runtime(const char *name)
+{
+    static const char *const names[] = {"batch", "epochs", "steps", "classes"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static void check_options(Sema *s, const PhaseItem *item, Map *anywhere)
+{
+    Map read = map_new(s->arena);
+    read_block(s, item->body, &read);
+    read_args(s, item->options, &read);
+    for (int i = 0; i < item->options->count; i++) {
+        Word name = item->options->at[i].name;
+        if (!map_get(&read, name.text) && !is_for_runtime(name.text))
+            diag_warning(s->diags, name.pos,
+                         "phase `%s` never uses its setting `%s`",
+                         item->name.text, name.text);
+    }
+    for (int i = 0; i < read.entries.count; i++)
+        map_set(anywhere, read.entries.at[i].key, s);
+}
+
+static void read_module(Sema *s, const Program *program, Map *anywhere)
+{
+    for (int i = 0; i < program->params.count; i++) {
+        read_names(s, program->params.at[i]->value, anywhere);
+        read_names(s, program->params.at[i]->range, anywhere);
+    }
+    for (int i = 0; i < program->defs.count; i++) {
+        const DefItem *def = program->defs.at[i];
+        read_args(s, def->formals, anywhere);
+        read_names(s, def->value, anywhere);
+        read_block(s, def->body, anywhere);
+        check_def(s, def);
+    }
+    for (int i = 0; i < program->phases.count; i++)
+        check_options(s, program->phases.at[i], anywhere);
+}
+
+void unused_check(Sema *s)
+{
+    Map anywhere = map_new(s->arena);
+    for (int i = 0; i < s->modules.count; i++)
+        read_module(s, s->modules.at[i]->program, &anywhere);
+    // Without a phase, what would read them is still to be written.
+    for (int i = 0; i < s->modules.count && s->phases.count; i++) {
+        const Program *program = s->modules.at[i]->program;
+        for (int k = 0; k < program->params.count; k++) {
+            Word name = program->params.at[k]->name;
+            if (!map_get(&anywhere, name.text) && !is_for_runtime(name.text))
+                diag_warning(s->diags, name.pos,
+                             "nothing uses the parameter `%s`", name.text);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+// Replays the fuzzer's corpus: inputs that reached new code, and whatever once
+// broke a reader.
+#include <dirent.h>
+#include <stdlib.h>
+
+#include "runtime/file.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/harness.h"
+
+typedef void FuzzFunction(const uint8_t *bytes, int64_t size);
+
+static void replay(const char *target, FuzzFunction *function)
+{
+    char folder[200], path[512];
+    fuzz_folder = test_folder();
+    snprintf(folder, sizeof folder, "tests/fuzz/corpus/%s", target);
+    DIR *files = opendir(folder);
+    CHECK(files != NULL);
+    int count = 0;
+    for (struct dirent *file; files && (file = readdir(files));) {
+        char *bytes = NULL;
+        int64_t size = 0;
+        if (file->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, file->d_name);
+        CHECK_TEXT(file_read(path, 1 << 20, &bytes, &size).text, "");
+        function((const uint8_t *)bytes, size);
+        free(bytes);
+        count++;
+    }
+    if (files)
+        closedir(files);
+    CHECK(count > 0);
+}
+
+#define FUZZ(target, what)                                                     \
+    TEST(fuzz_corpus_of_##target)                                              \
+    {                                                                          \
+        replay(#target, fuzz_##target);                                        \
+    }
+#include "tests/fuzz/targets.def"
+#undef FUZZ
