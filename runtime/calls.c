@@ -127,6 +127,11 @@ static void limit_threads(void)
     openblas_set_num_threads(1);
 }
 
+const char *calls_blas(void)
+{
+    return openblas_get_config();
+}
+
 void calls_init(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -12,6 +12,9 @@
 // must not depend on how many threads a library finds. Idempotent.
 void calls_init(void);
 
+// The version and settings of the BLAS library.
+const char *calls_blas(void);
+
 // The function of a PlanCall and its number of imms and args.
 PlanKernel *call_function(PlanCall call);
 int call_imm_count(PlanCall call);

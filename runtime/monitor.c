@@ -11,9 +11,10 @@ enum { IN_A_ROW = 3, MONITOR_TEXT = 512 };
 // Shares of all steps, and bounds of what is normal. Features of a net with
 // rectified outputs begin with a spread of about a half; contrastive training
 // seldom brings it below a fifth.
-static const double stuck_from = 0.2, stuck_within = 0.01;
+static const double stuck_from = 0.2, stuck_within = 0.01, stuck_fall = 0.03;
+enum { STUCK_STEPS = 30 };
 static const double collapse_from = 0.02, collapse_spread = 0.03,
-                    collapse_rank = 1.1;
+                    collapse_rank = 1.02;
 static const double climb_share = 0.6, fall_least = 0.1;
 static const double gradient_jump = 50;
 static const double easy_until = 0.1, easy_accuracy = 0.995;
@@ -58,16 +59,18 @@ static void smooth(Monitor *monitor, double loss)
         monitor->best_loss = fmin(monitor->best_loss, monitor->smooth_loss);
 }
 
-// Without a reported chance nothing is known of where the loss should be.
+// Without a reported chance nothing is known of where the loss should be. It
+// may begin above that: a net that is falling from there is learning.
 static void check_stuck(Monitor *monitor, const MonitorPoint *point,
                         const Hearer *hearer)
 {
     if (!(point->chance > 0) || share_done(point) < stuck_from ||
-        monitor->points < 10 ||
-        monitor->smooth_loss < (1 - stuck_within) * point->chance)
+        monitor->points < 10 || point->step < STUCK_STEPS ||
+        monitor->smooth_loss < (1 - stuck_within) * point->chance ||
+        monitor->smooth_loss < (1 - stuck_fall) * monitor->first_loss)
         return;
     say(monitor, MONITOR_STUCK, hearer,
-        "after %" PRId64 " steps the loss of %.4g is still that of blind "
+        "after %" PRId64 " steps the loss of %.4g is no better than blind "
         "guessing (%.4g): nothing is learnt. Try another rate (first 10 times "
         "lower, then higher), a longer warm-up, or gentler augmentation; "
         "`simcc augment` shows the views",

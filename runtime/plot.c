@@ -155,13 +155,66 @@ static void draw_plot(Image *canvas, const PlotSeries *series, int count)
     draw_legend(canvas, series, count);
 }
 
-Status plot_curves(const char *path, const char *title,
-                   const PlotSeries *series, int count, const char *x_label,
-                   const char *y_label)
+// ---- points -----------------------------------------------------------------
+
+enum { POINT_NAMES = 24 };
+
+static void draw_cloud(Image *canvas, const PlotSeries *series, const Axis *x,
+                       const Axis *y, PlotColor color)
+{
+    const double radius = 3;
+    for (int i = 0; i < series->count; i++) {
+        if (!axis_can_plot(series->x[i]) || !axis_can_plot(series->y[i]))
+            continue;
+        double px = axis_pixel(x, series->x[i]);
+        double py = axis_pixel(y, series->y[i]);
+        for (int row = (int)py - 4; row <= (int)py + 4; row++)
+            for (int column = (int)px - 4; column <= (int)px + 4; column++) {
+                double away = hypot(column - px, row - py);
+                blend(canvas, column, row, color,
+                      0.8 * fmin(fmax(radius + 0.5 - away, 0), 1));
+            }
+    }
+}
+
+// Right of the points.
+static void draw_names(Image *canvas, const PlotSeries *series, int count)
+{
+    for (int s = 0; s < count && s < POINT_NAMES; s++) {
+        int y = TOP + s * 20, left = PLOT_HEIGHT + 50;
+        char text[32];
+        snprintf(text, sizeof text, "%.21s", series[s].name);
+        fill_box(canvas, left, y + 2, 10, 10, plot_line_color(s));
+        draw_text(canvas, left + 18, y, text, TEXT, black);
+    }
+}
+
+static void draw_points(Image *canvas, const PlotSeries *series, int count)
+{
+    Axis x = {.from = LEFT, .to = PLOT_HEIGHT + 30};
+    Axis y = {.from = PLOT_HEIGHT - BOTTOM, .to = TOP};
+    if (!axis_find_range(series, count, &x, &y)) {
+        draw_text(canvas, LEFT, PLOT_HEIGHT / 2, "nothing to plot", TEXT,
+                  dark_grey);
+        return;
+    }
+    axis_round(&x);
+    axis_round(&y);
+    draw_axes(canvas, &x, &y);
+    for (int s = 0; s < count; s++)
+        draw_cloud(canvas, &series[s], &x, &y, plot_line_color(s));
+    draw_names(canvas, series, count);
+}
+
+static Status write_plot(const char *path, const char *title,
+                         void (*draw)(Image *canvas, const PlotSeries *series,
+                                      int count),
+                         const PlotSeries *series, int count,
+                         const char *x_label, const char *y_label)
 {
     Image canvas;
     TRY(new_canvas(PLOT_WIDTH, PLOT_HEIGHT, &canvas));
-    draw_plot(&canvas, series, count);
+    draw(&canvas, series, count);
     draw_text(&canvas, (PLOT_WIDTH - text_width(title, 3)) / 2, 12, title, 3,
               black);
     draw_text(&canvas, 12, TOP - 26, y_label, TEXT, dark_grey);
@@ -171,6 +224,21 @@ Status plot_curves(const char *path, const char *title,
     Status status = image_write_png(path, &canvas);
     image_free(&canvas);
     return status;
+}
+
+Status plot_curves(const char *path, const char *title,
+                   const PlotSeries *series, int count, const char *x_label,
+                   const char *y_label)
+{
+    return write_plot(path, title, draw_plot, series, count, x_label, y_label);
+}
+
+Status plot_points(const char *path, const char *title,
+                   const PlotSeries *series, int count, const char *x_label,
+                   const char *y_label)
+{
+    return write_plot(path, title, draw_points, series, count, x_label,
+                      y_label);
 }
 
 // ---- sheets ----------------------------------------------------------------
@@ -244,4 +312,16 @@ Status plot_sheet(const char *path, const Image *images, int rows, int columns,
     Status status = image_write_png(path, &canvas);
     image_free(&canvas);
     return status;
+}
+
+Status plot_image_of_planes(const float *planes, int height, int width,
+                            Image *image)
+{
+    int64_t area = (int64_t)height * width;
+    TRY(image_new(width, height, image));
+    for (int64_t i = 0; i < area; i++)
+        for (int c = 0; c < 3; c++)
+            image->pixels[i * 3 + c] =
+                (uint8_t)lrintf(planes[c * area + i] * 255.0f);
+    return status_ok();
 }

@@ -9,7 +9,18 @@ PlotColor plot_line_color(int index)
         {31, 110, 180}, {225, 110, 20}, {40, 150, 60}, {200, 40, 50},
         {125, 85, 175}, {125, 80, 60},  {20, 20, 20},  {0, 165, 175},
     };
-    return colors[index % (int)(sizeof colors / sizeof *colors)];
+    int known = sizeof colors / sizeof *colors;
+    if (index < known)
+        return colors[index];
+    // Further hues by the golden angle, which never come close to each other.
+    double hue = 6 * fmod(0.618034 * index, 1);
+    double rise = fmod(hue, 1);
+    double parts[6][3] = {{1, rise, 0},     {1 - rise, 1, 0}, {0, 1, rise},
+                          {0, 1 - rise, 1}, {rise, 0, 1},     {1, 0, 1 - rise}};
+    const double *part = parts[(int)hue];
+    int dark = index / known % 2 ? 150 : 210;
+    return (PlotColor){(uint8_t)(dark * part[0]), (uint8_t)(dark * part[1]),
+                       (uint8_t)(dark * part[2])};
 }
 
 double axis_pixel(const Axis *axis, double value)

@@ -8,19 +8,20 @@
 #include "runtime/knn.h"
 #include "runtime/philox.h"
 
-enum { PROBE_LEAST = 60, PROBE_MOST = 4000 };
+enum { PROBE_LEAST = 64, PROBE_MOST = 4000, PROBE_TIMES = 10 };
 static const double probe_share = 0.05; // of the images trained on, all probes
 
 struct Probe {
     ProbeSpec spec;
     AugmentStep whole; // the pipeline of a phase that has none
     int64_t *indices, count;
+    int times;
 };
 
-static Status choose(Probe *probe, int64_t wanted)
+static Status choose(Probe *probe, double wanted)
 {
     const Dataset *data = probe->spec.data;
-    double share = (double)wanted / (double)dataset_count(data, SPLIT_TRAIN);
+    double share = wanted / (double)dataset_count(data, SPLIT_TRAIN);
     TRY(dataset_select(data, SOURCE_LABELED, LABELS_FRACTION, fmin(share, 1),
                        probe->spec.seed, &probe->indices, &probe->count));
     return status_ok();
@@ -28,20 +29,19 @@ static Status choose(Probe *probe, int64_t wanted)
 
 Status probe_new(const ProbeSpec *spec, Probe **result)
 {
-    int64_t wanted =
-        (int64_t)(probe_share / PROBE_TIMES * (double)spec->trained);
+    double budget = probe_share * (double)spec->trained; // images, in all
     int classes = dataset_classes(spec->data);
+    double wanted = fmin(fmax(budget / PROBE_TIMES, PROBE_LEAST), PROBE_MOST);
     *result = NULL;
-    if (wanted > PROBE_MOST)
-        wanted = PROBE_MOST;
     if (!spec->phase->features.step_count ||
         !plan_input(&spec->phase->features, "images") || classes < 2 ||
-        wanted < PROBE_LEAST || wanted < 4 * classes)
+        budget < wanted || wanted < 4 * classes)
         return status_ok();
     Probe *probe = calloc(1, sizeof *probe);
     if (!probe)
         return status_error(STATUS_MEMORY, "no memory for the probe");
     probe->spec = *spec;
+    probe->times = (int)fmin(budget / wanted, PROBE_TIMES);
     // What lib/augment.net's eval_crop does.
     double side =
         (double)plan_input(&spec->phase->features, "images")->tensor.dims[2];
@@ -62,9 +62,9 @@ void probe_free(Probe *probe)
     free(probe);
 }
 
-int64_t probe_images(const Probe *probe)
+int probe_times(const Probe *probe)
 {
-    return probe->count;
+    return probe->times;
 }
 
 // ---- features ---------------------------------------------------------------

@@ -18,17 +18,15 @@ typedef struct ProbeSpec {
 
 typedef struct Probe Probe;
 
-// Probes to be made in a phase, evenly spread.
-enum { PROBE_TIMES = 10 };
-
 // Chooses a fixed sample of labelled training images, of every class its
-// share: so few that PROBE_TIMES probes pass 5% of the images that training
-// passes, and at most 4,000. *probe is NULL when the phase has no plan of
-// features, the data no labels, or the sample would be too small to say
-// anything.
+// share: so few that ten probes pass 5% of the images that training passes, and
+// at most 4,000; where that is too few to say anything, more and fewer probes.
+// *probe is NULL when the phase has no plan of features, the data no labels, or
+// the training is too short.
 Status probe_new(const ProbeSpec *spec, Probe **probe);
 void probe_free(Probe *probe);
-int64_t probe_images(const Probe *probe);
+// How many probes a phase can afford, 1 to 10.
+int probe_times(const Probe *probe);
 
 // The share of the sample whose class the weighted vote of its nearest other
 // images finds. NaN when no image could be read. Takes and returns the memory

@@ -114,11 +114,13 @@ static int64_t round_up(const Watch *watch, double steps)
     return interval * (times < 1 ? 1 : times);
 }
 
-// At the first line too, so that there is something to compare with.
+// At the first line too, where that is a small share of all: there must be
+// something to compare with.
 static bool is_due(const Watch *watch, int64_t step, int64_t every)
 {
-    return step % every == 0 || step == watch->spec.interval ||
-           step == watch->spec.total_steps;
+    int64_t total = watch->spec.total_steps;
+    return step % every == 0 || step == total ||
+           (step == watch->spec.interval && every <= total / 4);
 }
 
 static Status add_monitors(Watch *watch, int64_t step, Line *line)
@@ -315,8 +317,9 @@ static Status start(Watch *watch)
         watch->spec.total_steps * watch->spec.probe.phase->batch;
     TRY(probe_new(&watch->spec.probe, &watch->probe));
     watch->weight_every = round_up(watch, WEIGHT_STEPS);
-    watch->probe_every =
-        round_up(watch, (double)watch->spec.total_steps / PROBE_TIMES);
+    if (watch->probe)
+        watch->probe_every = round_up(watch, (double)watch->spec.total_steps /
+                                                 probe_times(watch->probe));
     begin_state(watch);
     return status_ok();
 }

@@ -1,5 +1,4 @@
 // simcc augment: a sheet of augmented views, as a phase's net sees them.
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,20 +32,6 @@ static int find_phase(Cli *cli, Program **program, int *phase)
     return STATUS_OK;
 }
 
-// Float CHW in [0,1] to 8-bit RGB.
-static Status to_image(const float *chw, int height, int width, Image *image)
-{
-    int64_t area = (int64_t)height * width;
-    *image = (Image){width, height, malloc((size_t)area * 3)};
-    if (!image->pixels)
-        return status_error(STATUS_MEMORY, "no memory for a picture");
-    for (int64_t i = 0; i < area; i++)
-        for (int c = 0; c < 3; c++)
-            image->pixels[i * 3 + c] =
-                (uint8_t)lrintf(chw[c * area + i] * 255.0f);
-    return status_ok();
-}
-
 // One row: the whole image, then its views, each with a line of what was drawn
 // for it.
 static Status draw_row(const ProgramPhase *phase, const Dataset *data,
@@ -72,7 +57,7 @@ static Status draw_row(const ProgramPhase *phase, const Dataset *data,
         status =
             augment_image(steps, count, &image, &key, &scratch, h, w, buffer);
         if (status.code == STATUS_OK)
-            status = to_image(buffer, h, w, &row[view]);
+            status = plot_image_of_planes(buffer, h, w, &row[view]);
         if (status.code == STATUS_OK && view > 0)
             printf("%s, view %d: %s\n",
                    dataset_sample_name(data, SPLIT_TRAIN, index), view, drawn);

@@ -61,7 +61,8 @@ struct Cli {
     const char **words;
     const char *values[OPTION_COUNT]; // NULL = not given; "" for flags
     VEC(Setting) settings;
-    bool color; // on standard error
+    bool color;         // on standard error
+    struct CliLog *log; // a copy of what is said, with the time; NULL = none
 };
 
 // Reads argv. STATUS_USAGE with one sentence when it makes no sense. Without
@@ -83,6 +84,15 @@ Status cli_number(const Cli *cli, OptionId id, double fallback, double least,
 Status cli_dtype(const Cli *cli, DType *dtype);
 
 // ---- talk (talk.c), all on standard error -----------------------------------
+
+// From here on what is said is kept for a log.
+void cli_begin_log(Cli *cli);
+// Appends that, and everything said later, to the file; nothing without a
+// beginning. STATUS_FAILED when it cannot be written.
+Status cli_open_log(Cli *cli, const char *path);
+void cli_close_log(Cli *cli);
+// To the log alone.
+void cli_log(const Cli *cli, const char *text);
 
 // "simcc: error: ..." and the exit code that goes with the status.
 int cli_fail(const Cli *cli, const Status *status);

@@ -14,9 +14,9 @@ typedef struct Job {
     TrainOptions options;
     const char *value; // compile this value of the phase alone; NULL = train
     // The line of progress.
-    bool live;      // it is rewritten in place
-    bool on_screen; // and stands there now
-    double told;    // seconds on the clock
+    bool live;           // it is rewritten in place
+    bool on_screen;      // and stands there now
+    double told, logged; // seconds on the clock
 } Job;
 
 // Opens everything that FILE, the PHASE words and the options name; says on

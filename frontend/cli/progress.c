@@ -9,6 +9,8 @@
 
 // Seconds between two lines where no terminal is.
 static const double line_seconds = 5;
+// And in the log.
+static const double log_seconds = 60;
 
 static void add_duration(Text *text, double seconds)
 {
@@ -59,24 +61,37 @@ void job_clear_line(Job *job)
     job->on_screen = false;
 }
 
+static void show(Job *job, const char *line)
+{
+    if (job->live)
+        fprintf(stderr, "\r\033[K%.*s", screen_width() - 1, line);
+    else
+        fprintf(stderr, "%s\n", line);
+    fflush(stderr);
+    job->on_screen = job->live;
+}
+
 void progress_tell(void *context, const TrainProgress *progress)
 {
     Job *job = context;
     double now = clock_seconds();
     bool last = progress->step == progress->total_steps;
-    if (cli_has(job->cli, OPT_quiet) ||
-        (!job->live && now - job->told < line_seconds && !last))
+    bool logs = now - job->logged >= log_seconds || last;
+    bool speaks = !cli_has(job->cli, OPT_quiet) &&
+                  (job->live || now - job->told >= line_seconds || last);
+    if (!logs && !speaks)
         return;
-    job->told = now;
     Arena *scratch = arena_new();
     Text text = text_new(scratch);
     describe(progress, &text);
-    if (job->live)
-        fprintf(stderr, "\r\033[K%.*s", screen_width() - 1, text_string(&text));
-    else
-        fprintf(stderr, "%s\n", text_string(&text));
-    fflush(stderr);
-    job->on_screen = job->live;
+    if (logs) {
+        cli_log(job->cli, text_string(&text));
+        job->logged = now;
+    }
+    if (speaks) {
+        job->told = now;
+        show(job, text_string(&text));
+    }
     arena_free(scratch);
 }
 
@@ -161,6 +176,7 @@ void job_print_result(Job *job, const TrainResult *result)
         add_json(&text, result);
     else
         add_line(&text, result);
+    cli_log(job->cli, text_string(&text));
     puts(text_string(&text));
     fflush(stdout);
 }

@@ -6,7 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "frontend/cli/job.h"
+#include "frontend/cli/record.h"
 #include "runtime/evaluate.h"
 #include "runtime/keep.h"
 
@@ -189,12 +189,14 @@ static int run_phases(Job *job)
     for (int i = 0; i < list.count; i++)
         CLI_TRY(job->cli,
                 check_not_there(job, job->program->phases[list.at[i]].name));
+    CLI_TRY(job->cli, record_begin(job, list.count, list.at));
     for (int i = 0; i < list.count; i++) {
         TrainResult result;
         Status status = train_phase(job->program, list.at[i], job->data,
                                     &job->options, &result);
         job_clear_line(job);
         CLI_TRY(job->cli, status);
+        CLI_TRY(job->cli, record_card(job->options.out));
         job->options.init = NULL; // it was for the first phase
         job_print_result(job, &result);
         if (result.stopped || (caught_signal && i + 1 < list.count))
@@ -212,11 +214,13 @@ int command_run(Cli *cli)
             status_error(STATUS_USAGE, "say where the results go: --out DIR");
         return cli_fail(cli, &status);
     }
+    cli_begin_log(cli);
     int code = job_open(&job, cli);
     watch_signals(&job);
     if (code == STATUS_OK)
         code = run_phases(&job);
     job_close(&job);
+    cli_close_log(cli);
     return code;
 }
 

@@ -1,5 +1,9 @@
 // What simcc says to people, on standard error.
+#include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "frontend/cli/cli.h"
 
@@ -18,9 +22,78 @@ static const char *plain(const Cli *cli)
     return cli->color ? "\033[0m" : "";
 }
 
+// ---- the log ----------------------------------------------------------------
+
+// Lines wait in `early` until there is a file.
+struct CliLog {
+    FILE *file;
+    Text early;
+};
+
+static void add_line(Text *text, const char *kind, const char *words)
+{
+    char now[32];
+    time_t seconds = time(NULL);
+    struct tm parts;
+    strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &parts));
+    text_addf(text, "%s %s%s\n", now, kind, words);
+}
+
+static void log_line(const Cli *cli, const char *kind, const char *words)
+{
+    struct CliLog *log = cli->log;
+    if (!log)
+        return;
+    if (!log->file) {
+        add_line(&log->early, kind, words);
+        return;
+    }
+    Arena *scratch = arena_new();
+    Text line = text_new(scratch);
+    add_line(&line, kind, words);
+    fputs(text_string(&line), log->file);
+    fflush(log->file);
+    arena_free(scratch);
+}
+
+void cli_log(const Cli *cli, const char *text)
+{
+    log_line(cli, "", text);
+}
+
+void cli_begin_log(Cli *cli)
+{
+    cli->log = ARENA_NEW(cli->arena, struct CliLog);
+    cli->log->early = text_new(cli->arena);
+}
+
+Status cli_open_log(Cli *cli, const char *path)
+{
+    struct CliLog *log = cli->log;
+    if (!log || log->file)
+        return status_ok();
+    log->file = fopen(path, "a");
+    if (!log->file)
+        return status_error(STATUS_FAILED, "cannot write %s: %s", path,
+                            strerror(errno));
+    fputs(text_string(&log->early), log->file);
+    fflush(log->file);
+    return status_ok();
+}
+
+void cli_close_log(Cli *cli)
+{
+    if (cli->log && cli->log->file)
+        fclose(cli->log->file);
+    cli->log = NULL;
+}
+
+// ---- to people --------------------------------------------------------------
+
 int cli_fail(const Cli *cli, const Status *status)
 {
     fflush(stdout);
+    log_line(cli, "error: ", status->text);
     fprintf(stderr, "simcc: %serror:%s %s\n", red(cli), plain(cli),
             status->text);
     if (status->code == STATUS_INTERNAL)
@@ -32,16 +105,21 @@ int cli_fail(const Cli *cli, const Status *status)
 
 void cli_warn(const Cli *cli, const char *text)
 {
+    log_line(cli, "warning: ", text);
     fprintf(stderr, "simcc: %swarning:%s %s\n", yellow(cli), plain(cli), text);
 }
 
 void cli_note(const Cli *cli, const char *format, ...)
 {
     va_list args;
-    if (cli_has(cli, OPT_quiet))
-        return;
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    char *text = NULL;
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
     va_end(args);
-    fputc('\n', stderr);
+    if (text)
+        log_line(cli, "", text);
+    if (text && !cli_has(cli, OPT_quiet))
+        fprintf(stderr, "%s\n", text);
+    free(text);
 }

@@ -90,3 +90,29 @@ TEST(letters_differ)
                 test_fail(__FILE__, __LINE__, "%c looks like %c", a, b);
         }
 }
+
+// Two clouds in their own colors, each on its side.
+TEST(points_are_drawn_where_they_are)
+{
+    const double x[] = {0, 0.1, 0.2}, far[] = {10, 10.1, 10.2}, y[] = {1, 2, 3};
+    PlotSeries series[] = {{"blue", 3, x, y}, {"other", 3, far, y}};
+    const char *path = test_path("points.png");
+    CHECK_TEXT(plot_points(path, "map", series, 2, "one", "two").text, "");
+    Image image;
+    CHECK(image_read(path, 0, &image).code == STATUS_OK);
+    CHECK(count_blue(&image, 90, 300) > 60); // three dots of seven pixels
+    CHECK(count_blue(&image, 320, 625) == 0);
+    image_free(&image);
+}
+
+TEST(planes_become_an_image)
+{
+    const float planes[12] = {0, 1, 0.5f, 0.2f, 1, 1, 1, 1, 0, 0, 0, 0};
+    Image image;
+    CHECK(plot_image_of_planes(planes, 2, 2, &image).code == STATUS_OK);
+    CHECK_INT(image.pixels[3], 255);
+    CHECK_INT(image.pixels[6], 128);
+    CHECK_INT(image.pixels[7], 255);
+    CHECK_INT(image.pixels[8], 0);
+    image_free(&image);
+}

@@ -1,0 +1,336 @@
+// simcc sweep: runs every combination of values and seeds, each in a run
+// directory of its own, and prints mean and spread of what they reach.
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "frontend/cli/record.h"
+#include "runtime/file.h"
+
+enum { MOST_VARIANTS = 1000, MOST_WORDS = 512 };
+
+// `--set name=a,b`: one axis of the grid.
+typedef struct SweepAxis {
+    const char *name;
+    VEC(const char *) values;
+} SweepAxis;
+
+typedef struct Sweep {
+    Cli *cli;
+    VEC(SweepAxis) axes;
+    int variants;
+    int64_t seeds, first_seed;
+    const char *self; // this program's file
+    Text text;        // JSON
+    int failed;
+} Sweep;
+
+static volatile sig_atomic_t child, wanted_signal;
+
+// The runs save and stop by themselves; the sweep ends with them.
+static void pass_on(int number)
+{
+    wanted_signal = number;
+    if (child > 0)
+        kill((pid_t)child, number);
+}
+
+static SweepAxis read_axis(Arena *arena, const Setting *setting)
+{
+    SweepAxis axis = {.name = setting->name};
+    const char *at = setting->value;
+    // A list is one value: its commas are its own.
+    bool whole = *at == '[';
+    for (;;) {
+        size_t length = whole ? strlen(at) : strcspn(at, ",");
+        vec_push(arena, &axis.values,
+                 arena_printf(arena, "%.*s", (int)length, at));
+        if (!at[length])
+            return axis;
+        at += length + 1;
+    }
+}
+
+// The value of an axis in a variant, counting the last axis fastest.
+static const char *value_in(const Sweep *sweep, int variant, int axis)
+{
+    for (int i = sweep->axes.count - 1; i > axis; i--)
+        variant /= sweep->axes.at[i].values.count;
+    const SweepAxis *chosen = &sweep->axes.at[axis];
+    return chosen->values.at[variant % chosen->values.count];
+}
+
+static bool varies(const SweepAxis *axis)
+{
+    return axis->values.count > 1;
+}
+
+// "width=2 depth=18": what sets it apart.
+static const char *variant_name(const Sweep *sweep, int variant)
+{
+    Text text = text_new(sweep->cli->arena);
+    for (int i = 0; i < sweep->axes.count; i++)
+        if (varies(&sweep->axes.at[i]))
+            text_addf(&text, "%s%s=%s", text.length ? " " : "",
+                      sweep->axes.at[i].name, value_in(sweep, variant, i));
+    return text.length ? text_string(&text) : "as it is";
+}
+
+// OUT/width=2,depth=18/seed-0. Slashes in values would be folders.
+static const char *run_folder(const Sweep *sweep, int variant, int64_t seed)
+{
+    Arena *arena = sweep->cli->arena;
+    char *name = arena_strdup(arena, variant_name(sweep, variant));
+    for (char *at = name; *at; at++)
+        *at = *at == '/' ? '_' : *at == ' ' ? ',' : *at;
+    return arena_printf(arena, "%s/%s/seed-%lld", sweep->cli->values[OPT_out],
+                        name, (long long)(sweep->first_seed + seed));
+}
+
+// ---- one run ----------------------------------------------------------------
+
+// The command line of a run: this one's, with its values, seed and directory.
+static char **run_words(const Sweep *sweep, int variant, int64_t seed)
+{
+    static const OptionId handed[] = {OPT_data,     OPT_labels, OPT_threads,
+                                      OPT_held_out, OPT_dtype,  OPT_target};
+    const Cli *cli = sweep->cli;
+    Arena *arena = cli->arena;
+    char **words = ARENA_ARRAY(arena, char *, MOST_WORDS);
+    int count = 0;
+    words[count++] = arena_strdup(arena, sweep->self);
+    words[count++] = arena_strdup(arena, "run");
+    for (int i = 0; i < cli->word_count; i++)
+        words[count++] = arena_strdup(arena, cli->words[i]);
+    for (size_t i = 0; i < sizeof handed / sizeof *handed; i++)
+        if (cli_has(cli, handed[i]))
+            words[count++] =
+                arena_printf(arena, "--%s=%s", option_table[handed[i]].name,
+                             cli->values[handed[i]]);
+    words[count++] =
+        arena_printf(arena, "--out=%s", run_folder(sweep, variant, seed));
+    words[count++] = arena_printf(arena, "--seed=%lld",
+                                  (long long)(sweep->first_seed + seed));
+    words[count++] = arena_strdup(arena, "--resume");
+    if (cli_has(cli, OPT_quiet))
+        words[count++] = arena_strdup(arena, "--quiet");
+    for (int i = 0; i < sweep->axes.count; i++)
+        words[count++] =
+            arena_printf(arena, "--set=%s=%s", sweep->axes.at[i].name,
+                         value_in(sweep, variant, i));
+    words[count] = NULL;
+    return words;
+}
+
+// Its standard output is ours to print, as a table.
+static Status start_run(const Sweep *sweep, char **words)
+{
+    pid_t started = fork();
+    if (started < 0)
+        return status_error(STATUS_FAILED, "cannot start a run: %s",
+                            strerror(errno));
+    if (started == 0) {
+        setpgid(0, 0); // a key on the terminal reaches it by pass_on alone
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+        execv(sweep->self, words);
+        _exit(127);
+    }
+    child = started;
+    return status_ok();
+}
+
+static Status run_variant(const Sweep *sweep, int variant, int64_t seed,
+                          int *code)
+{
+    int state = 0;
+    pid_t ended;
+    TRY(start_run(sweep, run_words(sweep, variant, seed)));
+    do
+        ended = waitpid((pid_t)child, &state, 0);
+    while (ended < 0 && errno == EINTR);
+    child = 0;
+    *code = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+    return status_ok();
+}
+
+// Are all phases that were asked for finished there?
+static bool is_done(const Sweep *sweep, const char *folder)
+{
+    const Cli *cli = sweep->cli;
+    char path[RUNDIR_PATH];
+    Notes about = {0};
+    if (rundir_path(folder, NULL, "about", path).code != STATUS_OK ||
+        !file_exists(path) || notes_read(path, &about).code != STATUS_OK)
+        return false;
+    const char *names = notes_get(&about, "phases");
+    char *wanted = arena_strdup(cli->arena, names ? names : "");
+    notes_free(&about);
+    bool done = *wanted != '\0';
+    for (char *name; done && (name = strsep(&wanted, " "));) {
+        Notes state;
+        done = record_state(folder, name, &state).code == STATUS_OK;
+        if (!done)
+            break;
+        const char *what = notes_get(&state, "state");
+        done = what && strcmp(what, "finished") == 0;
+        notes_free(&state);
+    }
+    return done;
+}
+
+static Status run_all(Sweep *sweep)
+{
+    for (int v = 0; v < sweep->variants; v++)
+        for (int64_t s = 0; s < sweep->seeds; s++) {
+            const char *folder = run_folder(sweep, v, s);
+            int code = 0;
+            cli_note(sweep->cli, "%s%s", folder,
+                     is_done(sweep, folder) ? ": done" : "");
+            if (!is_done(sweep, folder))
+                TRY(run_variant(sweep, v, s, &code));
+            if (wanted_signal)
+                return status_error(STATUS_FAILED,
+                                    "stopped; the same command goes on");
+            if (code == STATUS_USAGE || code == STATUS_SOURCE)
+                return status_error((StatusCode)code,
+                                    "the runs cannot be started");
+            sweep->failed += code != 0;
+        }
+    return status_ok();
+}
+
+// ---- results ----------------------------------------------------------------
+
+typedef struct Figure {
+    int count;
+    double mean, deviation; // of a sample: n - 1
+} Figure;
+
+static void add_value(Figure *figure, double *sum, double *square, double value)
+{
+    figure->count++;
+    *sum += value;
+    *square += value * value;
+    figure->mean = *sum / figure->count;
+    double spread = *square - figure->count * figure->mean * figure->mean;
+    figure->deviation =
+        figure->count > 1 ? sqrt(fmax(spread, 0) / (figure->count - 1)) : 0;
+}
+
+// What the phase reached over the seeds; *measure names it, NULL = nothing.
+static Figure collect(const Sweep *sweep, int variant, const char *phase,
+                      const char **measure)
+{
+    Figure figure = {0};
+    double sum = 0, square = 0, value;
+    *measure = NULL;
+    for (int64_t s = 0; s < sweep->seeds; s++) {
+        Notes state;
+        if (record_state(run_folder(sweep, variant, s), phase, &state).code !=
+            STATUS_OK)
+            continue;
+        const char *name = record_best_number(&state, &value);
+        const char *what = notes_get(&state, "state");
+        if (name && what && strcmp(what, "finished") == 0) {
+            *measure = name;
+            add_value(&figure, &sum, &square, value);
+        }
+        notes_free(&state);
+    }
+    return figure;
+}
+
+static void tell_figure(Sweep *sweep, const char *variant, const char *phase,
+                        const char *measure, const Figure *figure)
+{
+    Text *text = &sweep->text;
+    if (!cli_has(sweep->cli, OPT_json)) {
+        printf("%-32s %-12s %6.1f%% +- %.1f  %s, %d seed%s\n", variant, phase,
+               100 * figure->mean, 100 * figure->deviation, measure,
+               figure->count, figure->count == 1 ? "" : "s");
+        return;
+    }
+    text_addf(text, "%s\n{\"variant\":", text->length ? "," : "");
+    text_add_json(text, variant);
+    text_add(text, ",\"phase\":");
+    text_add_json(text, phase);
+    text_add(text, ",\"measure\":");
+    text_add_json(text, measure);
+    text_add(text, ",\"mean\":");
+    text_add_double(text, figure->mean);
+    text_add(text, ",\"deviation\":");
+    text_add_double(text, figure->deviation);
+    text_addf(text, ",\"seeds\":%d}", figure->count);
+}
+
+static void tell_results(Sweep *sweep)
+{
+    for (int v = 0; v < sweep->variants; v++) {
+        RecordPhases phases =
+            record_phases(sweep->cli->arena, run_folder(sweep, v, 0));
+        for (int i = 0; i < phases.count; i++) {
+            const char *measure;
+            Figure figure = collect(sweep, v, phases.at[i], &measure);
+            if (measure)
+                tell_figure(sweep, variant_name(sweep, v), phases.at[i],
+                            measure, &figure);
+        }
+    }
+    if (cli_has(sweep->cli, OPT_json))
+        printf("[%s]\n", text_string(&sweep->text));
+}
+
+static Status open_sweep(Sweep *sweep)
+{
+    const Cli *cli = sweep->cli;
+    char self[RUNDIR_PATH];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0)
+        return status_error(STATUS_FAILED, "cannot find simcc's own file: %s",
+                            strerror(errno));
+    sweep->self = arena_printf(cli->arena, "%.*s", (int)length, self);
+    if (!cli_has(cli, OPT_data) || !cli_has(cli, OPT_out))
+        return status_error(STATUS_USAGE, "sweep needs --data DIR and --out "
+                                          "DIR");
+    TRY(cli_whole(cli, OPT_seeds, 1, 1, 1000, &sweep->seeds));
+    TRY(cli_whole(cli, OPT_seed, 0, 0, INT64_MAX / 2, &sweep->first_seed));
+    sweep->variants = 1;
+    for (int i = 0; i < cli->settings.count; i++) {
+        SweepAxis axis = read_axis(cli->arena, &cli->settings.at[i]);
+        vec_push(cli->arena, &sweep->axes, axis);
+        sweep->variants *= axis.values.count;
+        if (sweep->variants > MOST_VARIANTS)
+            return status_error(STATUS_USAGE, "more than %d variants",
+                                MOST_VARIANTS);
+    }
+    cli_note(cli, "%d variant%s, %lld seed%s each", sweep->variants,
+             sweep->variants == 1 ? "" : "s", (long long)sweep->seeds,
+             sweep->seeds == 1 ? "" : "s");
+    return status_ok();
+}
+
+int command_sweep(Cli *cli)
+{
+    Sweep sweep = {.cli = cli, .text = text_new(cli->arena)};
+    struct sigaction action = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
+    CLI_TRY(cli, open_sweep(&sweep));
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    Status status = run_all(&sweep);
+    if (status.code != STATUS_OK) {
+        int code = cli_fail(cli, &status);
+        return wanted_signal ? 128 + wanted_signal : code;
+    }
+    tell_results(&sweep);
+    if (!sweep.failed)
+        return STATUS_OK;
+    status = status_error(STATUS_FAILED,
+                          "%d of the runs failed; the same command tries them "
+                          "again",
+                          sweep.failed);
+    return cli_fail(cli, &status);
+}

@@ -1,0 +1,202 @@
+#!/bin/sh
+# What runs leave behind and what is made of it: the run directory, monitors
+# and their warnings, curves, event files; runs, compare, sweep; neighbours and
+# maps.
+. tests/e2e/lib.sh
+
+net=models/quickstart.net
+shapes=$work/shapes
+small="filters=4 groups=2 image_size=16 classes=3"
+"$simcc" data synth "$shapes" --classes 3 --per-class 24 --size 16 -q
+
+# train OUT OPTION...: a short pretraining and fine-tuning.
+train() {
+    out=$1
+    shift
+    # shellcheck disable=SC2086
+    "$simcc" run "$net" pretrain finetune --data "$shapes" --out "$out" \
+        --set $small pretrain.batch=24 pretrain.epochs=20 pretrain.rate=0.5 \
+        finetune.batch=8 finetune.steps=12 finetune.labels=4 "$@"
+}
+
+# ---- the run directory ------------------------------------------------------
+
+train "$work/a" > "$work/a.out" 2> "$work/a.err"
+check "records: trains" [ $? = 0 ]
+for file in about card.md log curves.png curves.svg pretrain/state \
+    pretrain/events.out.tfevents.simcc finetune/state; do
+    check "records: writes $file" [ -s "$work/a/$file" ]
+done
+# has FILE TEXT...: every text is in the file.
+has() {
+    file=$1
+    shift
+    for text in "$@"; do
+        grep -qF -- "$text" "$file" || { echo "no $text in $file"; return 1; }
+    done
+}
+check "records: about says what ran" has "$work/a/about" "simcc = " \
+    "blas = OpenBLAS" "LLVM" "seed = 0" "training_images = 72" \
+    "param.filters = 4" "phases = pretrain finetune"
+check "records: the state is final" has "$work/a/finetune/state" \
+    "state = finished" "step = 12" "test.top1 = " "weights = " "step_bytes = "
+check "records: metrics have the monitors" has "$work/a/metrics.jsonl" \
+    '"loss_at_chance":' '"effective_rank":' '"gradient_norm":' \
+    '"trust_ratio_least":' '"trust_ratio_most":' '"weight_norm":' '"knn":'
+check "records: the card has data, results, settings and limits" \
+    has "$work/a/card.md" "72 training images" "| finetune | finished |" \
+    "test images |" "filters = 4" "Limits of use"
+check "records: the log has results" has "$work/a/log" "finetune: 12 steps" \
+    "compiled "
+check "records: the SVG has a panel for each number" has "$work/a/curves.svg" \
+    "pretrain, blind guessing" ">knn</text>" ">weight_norm</text>" "</svg>"
+
+# The chance of 24 pairs: 2 ln(47).
+check "records: the loss of blind guessing" \
+    grep -q '"loss_at_chance":7.700' "$work/a/metrics.jsonl"
+
+# ---- warnings ---------------------------------------------------------------
+
+# Views without any augmentation are the same picture twice.
+cp -r models "$work/models"
+sed -i 's/^def views() .*/def views() = eval_crop(image_size)/' \
+    "$work/models/quickstart.net"
+# wrong NET DATA OUT OPTION...: training that goes wrong.
+wrong() {
+    program=$1 data=$2 out=$3
+    shift 3
+    # shellcheck disable=SC2086
+    "$simcc" run "$program" pretrain --data "$data" --out "$work/$out" \
+        --set $small pretrain.batch=24 pretrain.epochs=20 "$@"
+}
+check "monitors: views that are alike" says "too much alike" \
+    wrong "$work/models/quickstart.net" "$shapes" alike -q
+check "monitors: that is in the log" has "$work/alike/log" \
+    "warning: pretrain: "
+# A step that moves nothing learns nothing.
+check "monitors: a loss that stays" says "no better than blind guessing" \
+    wrong "$net" "$shapes" stuck --set pretrain.rate=1e-6 temperature=50
+# One picture under many names has features without any spread.
+mkdir "$work/same"
+for copy in $(seq 40); do
+    cp "$(find "$shapes" -name '*.png' | sort | head -n 1)" \
+        "$work/same/$copy.png"
+done
+check "monitors: features that are all one" says "have collapsed" \
+    wrong "$work/models/quickstart.net" "$work/same" same
+check "monitors: each is said once" [ \
+    "$(grep -c 'have collapsed' "$work/same/log")" = 1 ]
+check "monitors: good runs are not warned of" \
+    [ "$(grep -c 'warning: pretrain' "$work/a/log")" = 0 ]
+
+# ---- TensorBoard's and safetensors' own readers -----------------------------
+
+python=${TEST_PYTHON:-python3}
+if "$python" -c 'import tensorboard' 2>/dev/null; then
+    cat > "$work/events.py" <<'PY'
+import json, sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+run = sys.argv[1]
+events = EventAccumulator(run + "/pretrain", size_guidance={"scalars": 0})
+events.Reload()
+lines = [json.loads(line) for line in open(run + "/metrics.jsonl")]
+wanted = [(l["step"], l["loss"]) for l in lines if l["phase"] == "pretrain"]
+got = [(e.step, e.value) for e in events.Scalars("loss")]
+assert len(got) == len(wanted) == 61, (len(got), len(wanted))
+for (a, x), (b, y) in zip(got, wanted):
+    assert a == b and abs(x - y) < 1e-5 * abs(y), (a, x, b, y)
+assert "knn" in events.Tags()["scalars"]
+PY
+    check "records: TensorBoard reads the events" "$python" \
+        "$work/events.py" "$work/a"
+else
+    skip "records: TensorBoard reads the events" \
+        "no tensorboard in $python (TEST_PYTHON names another)"
+fi
+if "$python" -c 'import safetensors.numpy' 2>/dev/null; then
+    check "records: safetensors reads the model" "$python" -c \
+        "import sys, safetensors.numpy as s; t = s.load_file(sys.argv[1]); assert t and all(v.size for v in t.values())" \
+        "$work/a/pretrain/model.safetensors"
+else
+    skip "records: safetensors reads the model" "no safetensors in $python"
+fi
+
+# ---- runs, compare ----------------------------------------------------------
+
+train "$work/b" --seed 1 --stop-after 5 > "$work/b.out" 2> "$work/b.err"
+"$simcc" runs "$work" > "$work/list"
+check "runs: with state, steps, accuracy" grep -qE \
+    "/a +finetune +finished +12/12 +[0-9.]+% test.top1" "$work/list"
+check "runs: one that was stopped" grep -qE "/b +pretrain +stopped +5/61" \
+    "$work/list"
+check "runs: as JSON" says '"phase":"pretrain","state":"stopped","step":5' \
+    "$simcc" runs "$work" --json
+check "runs: nothing there" says "no run directories" "$simcc" runs "$shapes"
+
+check "compare: finds the seed" says "seed" "$simcc" compare "$work/a" "$work/b"
+check "compare: the source is the same" says "the same" \
+    "$simcc" compare "$work/a" "$work/b"
+"$simcc" compare "$work/a" "$work/b" > "$work/list"
+check "compare: steps of both" grep -qE "step +61 +5 " "$work/list"
+check "compare: phases of one alone" grep -qE "finetune +there +-" \
+    "$work/list"
+check "compare: as JSON" says '"name":"seed","a":"0","b":"1"' \
+    "$simcc" compare "$work/a" "$work/b" --json
+check "compare: no run" exits 2 "$simcc" compare "$work/a" "$shapes"
+
+# ---- sweep ------------------------------------------------------------------
+
+sweep() {
+    # shellcheck disable=SC2086
+    "$simcc" sweep "$net" scratch --data "$shapes" --out "$work/sweep" \
+        --seeds 2 --set $small filters=4,6 scratch.steps=6 scratch.batch=8 \
+        scratch.labels=4 "$@"
+}
+small="groups=2 image_size=16 classes=3"
+sweep --quiet > "$work/list" 2> "$work/sweep.err"
+check "sweep: runs four" [ $? = 0 ]
+check "sweep: mean and spread of two seeds" grep -qE \
+    "^ *filters=6 +scratch +[0-9.]+% \+- [0-9.]+ +test.top1, 2 seeds" \
+    "$work/list"
+check "sweep: each in its folder" [ -s \
+    "$work/sweep/filters=4/seed-1/scratch/model.safetensors" ]
+check "sweep: again does nothing" says "seed-1: done" sweep
+check "sweep: as JSON" says '"variant":"filters=4","phase":"scratch"' \
+    sweep --json --quiet
+rm -r "$work/sweep/filters=6/seed-0"
+check "sweep: makes what is missing" sweep --quiet
+check "sweep: and only that" [ -s \
+    "$work/sweep/filters=6/seed-0/scratch/model.safetensors" ]
+check "sweep: a wrong name" exits 3 "$simcc" sweep "$net" scratch \
+    --data "$shapes" --out "$work/none" --set nothing=1,2 --quiet
+
+# ---- pictures ---------------------------------------------------------------
+
+# shellcheck disable=SC2086
+"$simcc" neighbours "$net" pretrain --data "$shapes" --out "$work/a" \
+    -o "$work/sheet.png" --set filters=4 $small > "$work/list" 2> "$work/err"
+check "neighbours: draws" [ -s "$work/sheet.png" ]
+check "neighbours: eight images with eight each" [ \
+    "$(grep -c '^[^ ]*\.png:\( [^ ]*\.png\)\{8\}$' "$work/list")" = 8 ]
+check "neighbours: counts classes" grep -qE \
+    "[0-9]+ of 64 neighbours are of the same class" "$work/err"
+# An image that is there twice is its own nearest neighbour.
+mkdir "$work/twins"
+one=$(find "$shapes" -name '*.png' | sort | sed -n 1p)
+two=$(find "$shapes" -name '*.png' | sort | sed -n 40p)
+for copy in 1 2; do
+    cp "$one" "$work/twins/a$copy.png"
+    cp "$two" "$work/twins/b$copy.png"
+done
+# shellcheck disable=SC2086
+"$simcc" neighbours "$net" pretrain --data "$work/twins" --out "$work/a" \
+    --held-out 0 -o "$work/twins.png" --set filters=4 $small -q \
+    > "$work/twins.list" 2>&1
+check "neighbours: a copy is nearest" has "$work/twins.list" \
+    "a1.png: a2.png" "b2.png: b1.png"
+# shellcheck disable=SC2086
+check "map: of all images" says "87 images; " "$simcc" map "$net" pretrain \
+    --data "$shapes" --out "$work/a" -o "$work/map.png" --set filters=4 $small
+check "map: is a picture" [ -s "$work/map.png" ]
+
+finish
