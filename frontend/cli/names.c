@@ -3,6 +3,8 @@
 // which they are made, a block's shortcut first, which is the order here.
 #include "frontend/cli/compiler.h"
 
+#include "runtime/file.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +12,7 @@ typedef struct Naming {
     Arena *arena;
     const Graph *graph;
     int convolutions, norms; // so far, of the encoder
+    Text *map;
 } Naming;
 
 static const Node *find_param(const Graph *graph, const char *name)
@@ -37,15 +40,16 @@ static const char *numbered(Arena *arena, const char *what, int number)
                   : arena_printf(arena, "base_model/%s", what);
 }
 
-static void print_line(const char *scope, const char *theirs, const char *layer,
-                       const char *ours, const char *axes)
+static void add_line(const Naming *naming, const char *scope,
+                     const char *theirs, const char *layer, const char *ours,
+                     const char *axes)
 {
-    printf("%s/%s -> %s.%s%s\n", scope, theirs, layer, ours, axes);
+    text_addf(naming->map, "%s/%s -> %s.%s%s\n", scope, theirs, layer, ours,
+              axes);
 }
 
 // Only what the layer has: z's norm has no bias.
-static void print_norm(const Naming *naming, const char *scope,
-                       const char *layer)
+static void add_norm(const Naming *naming, const char *scope, const char *layer)
 {
     static const char *const parts[][2] = {{"gamma", "weight"},
                                            {"beta", "bias"},
@@ -54,16 +58,16 @@ static void print_norm(const Naming *naming, const char *scope,
     for (int i = 0; i < 4; i++)
         if (find_param(naming->graph, arena_printf(naming->arena, "%s.%s",
                                                    layer, parts[i][1])))
-            print_line(scope, parts[i][0], layer, parts[i][1], "");
+            add_line(naming, scope, parts[i][0], layer, parts[i][1], "");
 }
 
-static void print_dense(const Naming *naming, const char *scope,
-                        const char *layer)
+static void add_dense(const Naming *naming, const char *scope,
+                      const char *layer)
 {
-    print_line(scope, "kernel", layer, "weight", " : io");
+    add_line(naming, scope, "kernel", layer, "weight", " : io");
     if (find_param(naming->graph,
                    arena_printf(naming->arena, "%s.bias", layer)))
-        print_line(scope, "bias", layer, "bias", "");
+        add_line(naming, scope, "bias", layer, "bias", "");
 }
 
 // "head_contrastive/nl_1" of head.1.dense and head.1.bn.
@@ -75,18 +79,18 @@ static const char *head_scope(Arena *arena, const char *layer, const char *part)
     return arena_printf(arena, "head_contrastive/nl_%d/%s", number, part);
 }
 
-static void print_convolution(Naming *naming, const char *layer)
+static void add_convolution(Naming *naming, const char *layer)
 {
     const char *scope =
         numbered(naming->arena, "conv2d", naming->convolutions++);
-    print_line(scope, "kernel", layer, "weight", " : hwio");
+    add_line(naming, scope, "kernel", layer, "weight", " : hwio");
     if (find_param(naming->graph,
                    arena_printf(naming->arena, "%s.bias", layer)))
-        print_line(scope, "bias", layer, "bias", "");
+        add_line(naming, scope, "bias", layer, "bias", "");
 }
 
 // Every layer has one `weight`, which stands for it.
-static void print_layer(Naming *naming, const Node *node)
+static void add_layer(Naming *naming, const Node *node)
 {
     Arena *arena = naming->arena;
     const char *name = node->attrs[PARAM_NAME].text;
@@ -97,17 +101,17 @@ static void print_layer(Naming *naming, const Node *node)
     if (!end || strcmp(end, ".weight") != 0)
         return;
     if (node->type.rank == 4)
-        print_convolution(naming, layer);
+        add_convolution(naming, layer);
     else if (find_param(naming->graph, mean))
-        print_norm(
-            naming,
-            in_head ? head_scope(arena, layer, "batch_normalization")
-                    : numbered(arena, "batch_normalization", naming->norms++),
-            layer);
+        add_norm(naming,
+                 in_head
+                     ? head_scope(arena, layer, "batch_normalization")
+                     : numbered(arena, "batch_normalization", naming->norms++),
+                 layer);
     else if (node->type.rank == 2 && in_head)
-        print_dense(naming, head_scope(arena, layer, "dense"), layer);
+        add_dense(naming, head_scope(arena, layer, "dense"), layer);
     else if (node->type.rank == 2)
-        print_dense(naming, "head_supervised/linear_layer/dense", layer);
+        add_dense(naming, "head_supervised/linear_layer/dense", layer);
 }
 
 int command_names(Cli *cli)
@@ -122,18 +126,25 @@ int command_names(Cli *cli)
     if (!good)
         return STATUS_SOURCE;
     CLI_TRY(cli, compiler_check_names(&compiler));
+    Text map = text_new(cli->arena);
     const Experiment *experiment = compiler.experiment;
     for (int i = 0; i < experiment->phases.count; i++) {
         const ExperimentPhase *phase = &experiment->phases.at[i];
         if (!compiler_wants(&compiler, phase->name))
             continue;
-        Naming naming = {.arena = cli->arena, .graph = phase->forward};
+        Naming naming = {
+            .arena = cli->arena, .graph = phase->forward, .map = &map};
         for (Value k = 0; k < naming.graph->nodes.count; k++) {
             const Node *node = graph_node(naming.graph, k);
             if (node->op == OP_PARAM &&
                 strcmp(node->attrs[PARAM_ROLE].text, "weight") == 0)
-                print_layer(&naming, node);
+                add_layer(&naming, node);
         }
     }
+    if (!cli->values[OPT_output])
+        fputs(text_string(&map), stdout);
+    else
+        CLI_TRY(cli, file_write(cli->values[OPT_output], text_string(&map),
+                                (int64_t)map.length));
     return STATUS_OK;
 }

@@ -11,6 +11,7 @@
 //   sema_teacher.c a frozen phase as a function
 //   sema_value.c   one value of a phase, without training
 //   sema_phase.c   phases: options, losses, reports, graphs
+//   sema_hidden.c  labels out of training, steps out of evaluation
 //   sema_input.c   where a phase's images come from
 //   sema_from.c    what a phase takes over from others
 //   sema_train.c   gradients and optimizers
@@ -379,6 +380,19 @@ void exec_using(Sema *s, const Stmt *stmt);
 // batch, classes, step, ...: names that exist while a phase is built. False
 // when `name` is none of them.
 bool phase_name(Sema *s, const char *name, Datum *out);
+
+// ---- sema_hidden.c ----------------------------------------------------------
+
+// Which values depend on labels that training must not see; NULL when there
+// are no such labels.
+bool *hidden_find(Sema *s);
+// Reports losses and states that do; false after a diagnostic.
+bool hidden_check(Sema *s, const bool *hidden);
+// Takes what does out of a graph that reads none of it; values from `count` on
+// stay.
+void hidden_drop(Sema *s, Graph *graph, const bool *hidden, int count);
+// Which values depend on the step: of those there is none in an evaluation.
+bool *stepwise_find(Sema *s);
 
 // ---- sema_input.c -----------------------------------------------------------
 

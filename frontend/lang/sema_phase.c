@@ -295,61 +295,15 @@ static Value total_loss(Sema *s)
     return total.tensor;
 }
 
-// Which values depend on labels that training must not see; NULL when there
-// are no such labels.
-static bool *find_hidden(Sema *s)
-{
-    const Graph *graph = s->build.graph;
-    if (s->build.hidden_labels == NO_VALUE)
-        return NULL;
-    bool *hidden = ARENA_ARRAY(s->arena, bool, graph->nodes.count);
-    hidden[s->build.hidden_labels] = true;
-    for (int i = 0; i < graph->nodes.count; i++)
-        for (int k = 0; k < graph->nodes.at[i].input_count; k++)
-            hidden[i] = hidden[i] || hidden[graph->nodes.at[i].inputs[k]];
-    return hidden;
-}
-
-// Takes what depends on hidden labels out of a graph that reads none of it.
-static void drop_hidden(Sema *s, Graph *graph, const bool *hidden, int count)
-{
-    bool *keep = ARENA_ARRAY(s->arena, bool, graph->nodes.count);
-    for (int i = 0; i < graph->nodes.count; i++)
-        keep[i] = i >= count || !hidden[i];
-    graph_compact(graph, keep, NULL);
-}
-
-static bool check_hidden(Sema *s, const bool *hidden)
-{
-    for (int i = 0; i < s->build.losses.count; i++)
-        if (hidden[s->build.losses.at[i].value]) {
-            sema_fail(s, s->build.losses.at[i].pos,
-                      "the loss depends on labels, but the images are "
-                      "`unlabeled`; take them from labeled(amount) or "
-                      "partly_labeled(amount)");
-            return false;
-        }
-    for (int i = 0; i < s->build.order.count; i++) {
-        const Variable *variable = s->build.order.at[i];
-        if (variable->updated && hidden[variable->current.tensor]) {
-            sema_fail(s, variable->pos,
-                      "`%s` is updated from labels, but the images are "
-                      "`unlabeled`",
-                      variable->name);
-            return false;
-        }
-    }
-    return true;
-}
-
-// Reports that need hidden labels are left to the evaluation.
-static void add_outputs(Sema *s, Value loss, const bool *hidden)
+// Reports that need hidden labels are left to the evaluation, those of a step
+// to the training.
+static void add_outputs(Sema *s, Value loss, const bool *left_out)
 {
     graph_add_output(s->build.graph, "loss", loss);
     for (int i = 0; i < s->build.reports.count; i++) {
         Report report = s->build.reports.at[i];
         Value value = report.value;
-        if (hidden && hidden[value])
+        if (left_out && left_out[value])
             continue;
         if (s->build.training || !is_per_image(s, value))
             value = mean_of(s, value, report.pos);
@@ -432,9 +386,9 @@ static bool build_train(Sema *s, Phase *phase, int failures)
     if (!build_forward(s, phase, true) || !check_complete(s, phase) ||
         s->failures != failures)
         return false;
-    bool *hidden = find_hidden(s);
+    bool *hidden = hidden_find(s);
     int forward_count = s->build.graph->nodes.count;
-    if (hidden && !check_hidden(s, hidden))
+    if (hidden && !hidden_check(s, hidden))
         return false;
     Value loss = total_loss(s);
     add_outputs(s, loss, hidden);
@@ -444,8 +398,8 @@ static bool build_train(Sema *s, Phase *phase, int failures)
     phase->out->train = s->build.graph;
     train_finish(s, loss);
     if (hidden) {
-        drop_hidden(s, phase->out->forward, hidden, forward_count);
-        drop_hidden(s, phase->out->train, hidden, forward_count);
+        hidden_drop(s, phase->out->forward, hidden, forward_count);
+        hidden_drop(s, phase->out->train, hidden, forward_count);
     }
     for (int i = 0; i < s->build.order.count; i++)
         vec_push(s->arena, &phase->variables, s->build.order.at[i]);
@@ -459,7 +413,7 @@ static bool build_eval(Sema *s, Phase *phase)
     bool ok = build_forward(s, phase, false);
     if (ok) {
         Value loss = total_loss(s);
-        add_outputs(s, loss, NULL);
+        add_outputs(s, loss, stepwise_find(s));
         phase->out->eval = s->build.graph;
     }
     frame_pop(s);

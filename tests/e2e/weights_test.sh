@@ -57,7 +57,7 @@ also=
 # The names of the reference code's checkpoints, numbered as they are made there.
 names() {
     "$simcc" names models/simclrv2.net finetune --set depth=50 \
-        sk_ratio="$1" > "$work/map" || return 1
+        sk_ratio="$1" -o "$work/map" || return 1
     convolutions=$(grep -c '^base_model/conv2d.*kernel.* : hwio$' "$work/map")
     norms=$(grep -c '^base_model/batch_normalization.*/gamma' "$work/map")
     echo "$convolutions convolutions, $norms norms"

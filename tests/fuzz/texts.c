@@ -41,7 +41,7 @@ void fuzz_rename(const uint8_t *bytes, int64_t size)
     Status status = renames_read(fuzz_file("map", bytes, size), &renames);
     if (status.code != STATUS_OK)
         return;
-    free(renames_apply(&renames, "layer1.0.conv1.weight"));
+    free(renames_apply(&renames, "layer1.0.conv1.weight", NULL));
     renames_free(&renames);
 }
 

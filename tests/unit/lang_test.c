@@ -501,6 +501,18 @@ TEST(hidden_labels_stay_out_of_training)
     CHECK_INT(learn->eval->outputs.count, 3);
 }
 
+// An evaluation has no step: a rate is reported by training alone.
+TEST(steps_stay_out_of_evaluation)
+{
+    Experiment *e = load_phase("    report rate = step / total_steps, "
+                               "top = mean(images, over = \"chw\")\n");
+    const ExperimentPhase *phase = &e->phases.at[0];
+    CHECK_INT(phase->train->outputs.count, 3);
+    CHECK_INT(phase->eval->outputs.count, 2);
+    CHECK(output(phase->train, "rate") != NO_VALUE);
+    CHECK(output(phase->eval, "top") != NO_VALUE);
+}
+
 TEST(evaluation_keeps_one_number_an_image)
 {
     Experiment *e =
