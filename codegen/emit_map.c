@@ -281,6 +281,7 @@ RULE(ASSIGN)
 #define CELL_MOVE(id)       NULL
 #define CELL_REDUCE(id)     NULL
 #define CELL_MATMUL(id)     NULL
+#define CELL_ROWS(id)       NULL
 #define CELL_CONV(id)       NULL
 #define CELL_POOL(id)       NULL
 #define CELL_COLLECTIVE(id) NULL

@@ -140,6 +140,7 @@ static LowerRule *const lower_rules[] = {
     [LOWER_MOVE] = lower_move,      [LOWER_REDUCE] = lower_loop,
     [LOWER_MATMUL] = lower_product, [LOWER_CONV] = lower_convolution,
     [LOWER_POOL] = lower_pool,      [LOWER_COLLECTIVE] = lower_collective,
+    [LOWER_ROWS] = lower_rows,
 };
 
 // ---- groups -----------------------------------------------------------------
@@ -209,6 +210,11 @@ static void lower_nodes(Lowering *lower)
             lower_group(lower, &lower->groups[node->group]);
         else
             lower_rules[op_info(node->op)->lower](lower, v);
+        if (node->group > 0)
+            values_note(lower, lower->groups[node->group].nodes.count,
+                        lower->groups[node->group].nodes.at);
+        else
+            values_note(lower, 1, &v);
     }
 }
 
@@ -233,7 +239,7 @@ static void lower_outputs(Lowering *lower, Place *outputs)
 
 // ---- the finished plan ------------------------------------------------------
 
-static void *plan_alloc(size_t count, size_t size)
+void *plan_alloc(size_t count, size_t size)
 {
     void *memory = calloc(count ? count : 1, size);
     if (!memory)
@@ -241,7 +247,7 @@ static void *plan_alloc(size_t count, size_t size)
     return memory;
 }
 
-static char *plan_string(const char *text)
+char *plan_string(const char *text)
 {
     char *copy = plan_alloc(strlen(text) + 1, 1);
     return strcpy(copy, text);
@@ -468,6 +474,7 @@ void codegen_lower(Codegen *codegen, const Graph *graph, Plan *plan)
     write_outputs(&lower, outputs, plan);
     write_symbols(&lower, plan);
     write_steps(&lower, plan);
+    values_write(&lower, plan);
     keep_facts(&lower, outputs, plan);
     const char *problem = codegen_replay_plan(codegen, plan, lower.arena);
     if (problem)

@@ -5,6 +5,8 @@
 //   conv.c    products, convolutions, windows -> calls and pool kernels
 //   conv_taps.c, conv_winograd.c, conv_stem.c  convolutions that write blocks
 //             -> generated kernels
+//   values.c  which values lie whole in memory after which step
+//   rows.c    products that are reduced tile by tile -> calls
 //   memory.c  lifetimes -> offsets in the slab
 //   work.c    arithmetic and bytes of the steps
 //   lower.c   the walk over the graph, and the finished plan
@@ -58,6 +60,12 @@ typedef struct LowerStep {
     int64_t flops, bytes; // work.c
 } LowerStep;
 
+// A value that is whole after a step.
+typedef struct Made {
+    Value value;
+    int step;
+} Made;
+
 typedef struct Members {
     VEC(Value) nodes;
 } Members;
@@ -78,6 +86,7 @@ typedef struct Lowering {
     int group_count;
     VEC(SlabBuffer) buffers;
     VEC(LowerStep) steps;
+    VEC(Made) made;
     int64_t scratch_bytes;
     Value current; // the node being lowered: steps are made for it
 } Lowering;
@@ -135,6 +144,17 @@ int64_t lower_matmul(Lowering *lower, Value node);
 int64_t lower_conv(Lowering *lower, Value node);
 void lower_pool(Lowering *lower, Value node);
 
+// ---- values.c ---------------------------------------------------------------
+
+// The values' kernels have just been pushed.
+void values_note(Lowering *lower, int count, const Value *values);
+void values_write(const Lowering *lower, Plan *plan);
+
+// ---- rows.c -----------------------------------------------------------------
+
+// Products of rows with rows that are reduced as they are made.
+void lower_rows(Lowering *lower, Value node);
+
 // ---- memory.c ---------------------------------------------------------------
 
 // Decides every buffer's offset; returns the bytes of the slab.
@@ -158,6 +178,9 @@ void step_arg(Lowering *lower, LowerStep *step, Place place, int64_t offset,
 void step_imms(Lowering *lower, LowerStep *step, int count,
                const int64_t *values);
 void step_push(Lowering *lower, const LowerStep *step);
+// Memory of the plan: zeroed, freed by plan_free.
+void *plan_alloc(size_t count, size_t size);
+char *plan_string(const char *text);
 // "layer1.0.conv1: conv2d"
 const char *value_label(const Lowering *lower, Value value);
 

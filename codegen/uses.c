@@ -74,7 +74,8 @@ static void find_groups(Lowering *lower)
 // pointer to contiguous elements.
 static bool reads_by_pointer(LowerClass lower)
 {
-    return lower == LOWER_MATMUL || lower == LOWER_CONV || lower == LOWER_POOL;
+    return lower == LOWER_MATMUL || lower == LOWER_CONV ||
+           lower == LOWER_POOL || lower == LOWER_ROWS;
 }
 
 static bool same_kernel(const Lowering *lower, Value a, Value b)

@@ -9,7 +9,21 @@
 static bool is_product(Op op)
 {
     LowerClass class = op_info(op)->lower;
-    return class == LOWER_MATMUL || class == LOWER_CONV;
+    return class == LOWER_MATMUL || class == LOWER_CONV || class == LOWER_ROWS;
+}
+
+// A product of all rows of a and b, in the entropy two, and in the softmax one
+// with the value.
+static int64_t rows_macs(const Graph *graph, const Node *node)
+{
+    const TensorType *a = graph_type(graph, node->inputs[0]);
+    const TensorType *b = graph_type(graph, node->inputs[1]);
+    int64_t width = a->dims[1];
+    if (node->op == OP_MATMUL_ENTROPY)
+        width *= 2;
+    else if (node->op == OP_MATMUL_SOFTMAX)
+        width += node->type.dims[1];
+    return a->dims[0] * b->dims[0] * width;
 }
 
 // Multiply-adds of a product or a convolution in any direction: each number of
@@ -21,6 +35,8 @@ static int64_t product_macs(const Graph *graph, const Node *node)
     if (node->op == OP_MATMUL)
         return type_elements(&node->type) *
                in0->dims[node->attrs[MATMUL_TRANS_A].i ? 0 : 1];
+    if (op_info(node->op)->lower == LOWER_ROWS)
+        return rows_macs(graph, node);
     const TensorType *w = in1, *y = &node->type;
     if (node->op == OP_CONV2D_GRAD_X)
         w = in0, y = in1;

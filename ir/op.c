@@ -18,6 +18,8 @@ LIST(slice, {"start", ATTR_INTS}, {"size", ATTR_INTS}, );
 LIST(pad, {"low", ATTR_INTS}, {"high", ATTR_INTS}, {"value", ATTR_FLOAT}, );
 LIST(axes, {"axes", ATTR_INTS}, );
 LIST(matmul, {"trans_a", ATTR_INT}, {"trans_b", ATTR_INT}, );
+LIST(guard, {"guard", ATTR_FLOAT}, );
+LIST(trans, {"trans", ATTR_INT}, );
 LIST(conv, {"stride", ATTR_INTS}, {"pad", ATTR_INTS}, );
 LIST(conv_grad, {"stride", ATTR_INTS}, {"pad", ATTR_INTS},
      {"dims", ATTR_INTS}, );

@@ -23,6 +23,7 @@ typedef enum LowerClass {
     LOWER_MOVE,       // strided stores into a larger tensor
     LOWER_REDUCE,     // loops over the reduced axes
     LOWER_MATMUL,     // BLAS
+    LOWER_ROWS,       // a product that is never stored, by tiles
     LOWER_CONV,       // convolution descriptor
     LOWER_POOL,       // window loops
     LOWER_COLLECTIVE, // over ranks
@@ -70,6 +71,8 @@ enum {
     AXES_AXES = 0,      // ints
     MATMUL_TRANS_A = 0, // int 0/1
     MATMUL_TRANS_B = 1, // int 0/1
+    GUARD_GUARD = 0,    // float
+    TRANS_TRANS = 0,    // int 0/1
     CONV_STRIDE = 0,    // ints [vertical, horizontal]
     CONV_PAD = 1,       // ints [top, left, bottom, right]
     CONV_DIMS = 2,      // ints, for conv_grad: of x (plain or blocked) or w

@@ -19,7 +19,7 @@
 
 static const char MAGIC[8] = {'S', 'I', 'M', 'C', 'C', 'A', 'R', 'T'};
 
-enum { VERSION = 4, SECTION_BYTES = 24 };
+enum { VERSION = 5, SECTION_BYTES = 24 };
 static const uint32_t NO_TEXT = UINT32_MAX;
 static const int64_t FILE_LIMIT = (int64_t)1 << 32;
 
@@ -214,6 +214,19 @@ static void code_ref(Codec *codec, PlanRef *ref)
     code_i64(codec, &ref->offset);
 }
 
+static void code_value(Codec *codec, PlanValue *value)
+{
+    code_i32(codec, &value->step);
+    code_i32(codec, &value->dtype);
+    code_ref(codec, &value->at);
+    code_i64(codec, &value->rows);
+    code_i64(codec, &value->elements);
+    code_name(codec, &value->label);
+    code_text(codec, &value->file);
+    code_i32(codec, &value->line);
+    code_i32(codec, &value->last_line);
+}
+
 static void code_plan(Codec *codec, Plan *plan)
 {
     code_text(codec, &plan->name); // NULL in a phase without evaluation
@@ -224,6 +237,7 @@ static void code_plan(Codec *codec, Plan *plan)
     CODE_ARRAY(codec, plan->ref_count, plan->refs, 16, code_ref);
     CODE_ARRAY(codec, plan->imm_count, plan->imms, 8, code_i64);
     CODE_ARRAY(codec, plan->symbol_count, plan->symbols, 4, code_name);
+    CODE_ARRAY(codec, plan->value_count, plan->values, 56, code_value);
     code_i64(codec, &plan->slab_bytes);
     code_i64(codec, &plan->scratch_bytes);
 }

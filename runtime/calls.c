@@ -5,6 +5,15 @@
 //          args a b c        [row blocks * column blocks, each rounded up]
 //          c = op(a) op(b); task t computes block t / column blocks of the
 //          rows and block t % column blocks of the columns of c.
+// MATMUL_ROWS  imm m k d rows_per_task what guard
+//          args a[m,d] b[k,d] skip[m] out[m]   [m / rows_per_task, rounded up]
+//          out_i = what (PlanRows) of a_i . b_j over all j but skip_i; -1 skips
+//          none. guard has the bits of a double, for the entropy
+//          -sum p log(p + guard).
+// MATMUL_SOFTMAX  imm m k d rows_per_task trans e
+//          args a b skip lse[m] v out  [rows of out / rows_per_task, rounded
+//          up] P_ij = e^(a_i . b_j - lse_i), 0 for j = skip_i; out[m,e] = P
+//          v[k,e], or with trans out[k,e] = P^T v[m,e].
 // CONV     imm n c h w o kh kw oh ow sh sw pt pl images_per_task
 //          args x w y                       [n / images_per_task, rounded up]
 // CONV_GX  imm as CONV; args w dy dx        [as CONV]
@@ -19,13 +28,17 @@
 // small maps, where gemm's packing of the weights is what takes the time.
 // Scratch, in elements: c*kh*kw * oh*ow with one image per task (none at all
 // for 1x1 with stride 1 and no padding), else
-// images_per_task * (c*kh*kw + o) * oh*ow.
+// images_per_task * (c*kh*kw + o) * oh*ow. MATMUL_ROWS and _SOFTMAX: a tile of
+// PLAN_ROWS_TILE * PLAN_ROWS_TILE_LONG, so rows_per_task <= PLAN_ROWS_TILE.
 #include "runtime/calls.h"
 
 #include <cblas.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "runtime/exp_rows.h"
 
 typedef struct Conv {
     int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, pt, pl, images_per_task;
@@ -106,21 +119,59 @@ static TapRange tap_range(int64_t width, int64_t ow, int64_t stride,
     return range;
 }
 
+typedef struct Rows {
+    int64_t m, k, d, per_task, trans, e;
+    double guard;
+} Rows;
+
+static Rows rows_read(const int64_t *imm)
+{
+    Rows rows = {.m = imm[0],
+                 .k = imm[1],
+                 .d = imm[2],
+                 .per_task = imm[3],
+                 .trans = imm[4],
+                 .e = imm[5]};
+    memcpy(&rows.guard, &imm[5], sizeof rows.guard);
+    return rows;
+}
+
+// How many of `size` there are at most from `first` to the end.
+static int64_t rows_part(int64_t end, int64_t first, int64_t size)
+{
+    return end - first < size ? end - first : size;
+}
+
+// Which column of a tile is left out; -1 of none.
+static int64_t skipped(double skip, int64_t col, int64_t cols)
+{
+    if (!(skip >= (double)col && skip < (double)(col + cols)))
+        return -1;
+    int64_t at = (int64_t)skip;
+    return (double)at == skip ? at - col : -1;
+}
+
 #define T       float
 #define NAME(x) x##_f32
 #define gemm    cblas_sgemm
+#define LOG     logf
 #include "runtime/calls_body.h"
+#include "runtime/calls_rows_body.h"
 #undef T
 #undef NAME
 #undef gemm
+#undef LOG
 
 #define T       double
 #define NAME(x) x##_f64
 #define gemm    cblas_dgemm
+#define LOG     log
 #include "runtime/calls_body.h"
+#include "runtime/calls_rows_body.h"
 #undef T
 #undef NAME
 #undef gemm
+#undef LOG
 
 static void limit_threads(void)
 {
@@ -163,6 +214,11 @@ int call_imm_count(PlanCall call)
     case PLAN_CALL_MATMUL_F32:
     case PLAN_CALL_MATMUL_F64:
         return 10;
+    case PLAN_CALL_MATMUL_ROWS_F32:
+    case PLAN_CALL_MATMUL_ROWS_F64:
+    case PLAN_CALL_MATMUL_SOFTMAX_F32:
+    case PLAN_CALL_MATMUL_SOFTMAX_F64:
+        return 6;
     case PLAN_CALL_CONV_GW_F32:
     case PLAN_CALL_CONV_GW_F64:
         return 16;
@@ -173,6 +229,14 @@ int call_imm_count(PlanCall call)
 
 int call_arg_count(PlanCall call)
 {
-    (void)call;
-    return 3;
+    switch (call) {
+    case PLAN_CALL_MATMUL_ROWS_F32:
+    case PLAN_CALL_MATMUL_ROWS_F64:
+        return 4;
+    case PLAN_CALL_MATMUL_SOFTMAX_F32:
+    case PLAN_CALL_MATMUL_SOFTMAX_F64:
+        return 6;
+    default:
+        return 3;
+    }
 }

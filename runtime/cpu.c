@@ -1,5 +1,6 @@
 #include "runtime/cpu.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 static const char *const cpu_names[] = {
@@ -9,13 +10,21 @@ static const char *const cpu_names[] = {
     [PLAN_CPU_AVX512] = "AVX-512",
 };
 
+// The features of the levels x86-64-v4 and v3 by which processors differ;
+// their names of levels are not known to all compilers.
 PlanCpu cpu_here(void)
 {
 #ifdef __x86_64__
     __builtin_cpu_init(); // asks whether the system saves the registers, too
-    if (__builtin_cpu_supports("x86-64-v4"))
+    bool avx2 = __builtin_cpu_supports("avx2") &&
+                __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    if (avx2 && __builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512cd") &&
+        __builtin_cpu_supports("avx512vl"))
         return PLAN_CPU_AVX512;
-    if (__builtin_cpu_supports("x86-64-v3"))
+    if (avx2)
         return PLAN_CPU_AVX2;
     if (__builtin_cpu_supports("avx"))
         return PLAN_CPU_AVX;

@@ -307,6 +307,40 @@ void executor_run(Executor *executor)
               executor);
 }
 
+typedef struct Watched {
+    Executor *executor;
+    void (*after)(void *context, int first, int end);
+    void *context;
+} Watched;
+
+static void run_groups_watched(void *context, int thread)
+{
+    const Watched *watched = context;
+    const Executor *executor = watched->executor;
+    for (int g = 0; g < executor->group_count; g++) {
+        const Group *group = &executor->groups[g];
+        run_group(executor, group, thread);
+        pool_barrier(executor->pool);
+        if (thread == 0)
+            watched->after(watched->context, group->first, group->end);
+        pool_barrier(executor->pool);
+    }
+}
+
+void executor_run_watched(Executor *executor,
+                          void (*after)(void *context, int first, int end),
+                          void *context)
+{
+    Watched watched = {executor, after, context};
+    pool_each(executor->pool, run_groups_watched, &watched);
+}
+
+const void *executor_value(const Executor *executor, const PlanValue *value)
+{
+    return value->at.space == PLAN_SLAB ? executor->slab.base + value->at.offset
+                                        : NULL;
+}
+
 void executor_set_timing(Executor *executor, bool on)
 {
     executor->timing = on;

@@ -27,6 +27,14 @@ void *executor_input(Executor *executor, const char *name);
 const void *executor_output(const Executor *executor, const char *name);
 // Runs every step once. Allocates nothing and cannot fail.
 void executor_run(Executor *executor);
+// The same, and calls `after` on thread 0, all others at rest, whenever steps
+// first .. end-1 have run to their end.
+void executor_run_watched(Executor *executor,
+                          void (*after)(void *context, int first, int end),
+                          void *context);
+// Where a value of the plan lies in the slab; NULL for one that lies in a
+// param.
+const void *executor_value(const Executor *executor, const PlanValue *value);
 // Seconds spent in each step so far, when timing is on (for profiles).
 void executor_set_timing(Executor *executor, bool on);
 const double *executor_step_seconds(const Executor *executor);

@@ -12,7 +12,7 @@
 
 // ---- names ------------------------------------------------------------------
 
-static void path_newest(const Keep *keep, char path[RUNDIR_PATH])
+void keep_newest_path(const Keep *keep, char path[RUNDIR_PATH])
 {
     snprintf(path, RUNDIR_PATH, "%s/checkpoint.safetensors", keep->folder);
 }
@@ -89,7 +89,7 @@ static void drop_old(const Keep *keep, int64_t now, int count)
 bool keep_exists(const Keep *keep)
 {
     char path[RUNDIR_PATH];
-    path_newest(keep, path);
+    keep_newest_path(keep, path);
     return file_exists(path) || step_below(keep, INT64_MAX) >= 0;
 }
 
@@ -124,7 +124,7 @@ Status keep_find(Keep *keep, char path[RUNDIR_PATH], CheckpointInfo *info,
                  void (*warn)(void *context, const char *text), void *context)
 {
     Status first = status_ok(), status;
-    path_newest(keep, path);
+    keep_newest_path(keep, path);
     bool newest = file_exists(path);
     int64_t step = newest ? INT64_MAX : step_below(keep, INT64_MAX);
     while (newest || step >= 0) {
@@ -158,7 +158,7 @@ Status keep_find(Keep *keep, char path[RUNDIR_PATH], CheckpointInfo *info,
 static Status keep_newest(const Keep *keep)
 {
     char from[RUNDIR_PATH], to[RUNDIR_PATH];
-    path_newest(keep, from);
+    keep_newest_path(keep, from);
     path_step(keep, keep->newest, to);
     if (file_link(from, to).code == STATUS_OK || rename(from, to) == 0)
         return status_ok();
@@ -189,7 +189,7 @@ Status keep_save(Keep *keep, const Store *store, CheckpointInfo *info,
     if (next.best_step >= 0)
         snprintf(info->best, sizeof info->best, "%" PRId64 " %a",
                  next.best_step, next.best_loss);
-    path_newest(keep, path);
+    keep_newest_path(keep, path);
     if (!keep->resumes)
         drop_old(keep, 0, 0);
     if (keep->newest >= 0 && keep->newest != info->step && keep->count > 1)

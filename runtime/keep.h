@@ -28,6 +28,9 @@ typedef struct Keep {
 // long.
 Status keep_open(Keep *keep, const char *out, const char *phase, int count);
 
+// Where the newest checkpoint is, or will be.
+void keep_newest_path(const Keep *keep, char path[RUNDIR_PATH]);
+
 // Is there any checkpoint, sound or not?
 bool keep_exists(const Keep *keep);
 

@@ -99,6 +99,21 @@ static bool is_sound_ref(const Plan *plan, const PlanRef *ref)
     return ref->offset >= 0 && ref->offset <= bytes;
 }
 
+static bool is_sound_value(const Plan *plan, int index)
+{
+    const PlanValue *value = &plan->values[index];
+    int64_t bytes = plan_dtype_bytes(value->dtype), room = plan->slab_bytes;
+    if (bytes == 0 || !value->label || value->rows < 0 || value->elements < 0 ||
+        __builtin_mul_overflow(bytes, value->elements, &bytes) ||
+        value->step < 0 || value->step >= plan->step_count ||
+        (index > 0 && value->step < value[-1].step) ||
+        !is_sound_ref(plan, &value->at))
+        return false;
+    if (value->at.space == PLAN_PARAM)
+        room = plan->params[value->at.param].tensor.bytes;
+    return bytes <= room - value->at.offset;
+}
+
 Status plan_check(const Plan *plan)
 {
     const int64_t limit = (int64_t)1 << 46; // more than an address space holds
@@ -121,5 +136,8 @@ Status plan_check(const Plan *plan)
     for (int i = 0; i < plan->step_count; i++)
         if (!is_sound_step(plan, i))
             return bad_plan(plan, "step", i);
+    for (int i = 0; i < plan->value_count; i++)
+        if (!is_sound_value(plan, i))
+            return bad_plan(plan, "value", i);
     return status_ok();
 }

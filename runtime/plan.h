@@ -76,6 +76,15 @@ typedef struct PlanPort {
     int64_t offset;
 } PlanPort;
 
+// Calls that reduce a product of rows with rows tile by tile: what is made of
+// each row, and how large a tile is at most. A task has one tile as scratch.
+typedef enum PlanRows {
+    PLAN_ROWS_LSE,
+    PLAN_ROWS_MAX,
+    PLAN_ROWS_ENTROPY
+} PlanRows;
+enum { PLAN_ROWS_TILE = 128, PLAN_ROWS_TILE_LONG = 512 };
+
 typedef enum PlanSpace {
     PLAN_SLAB, // offset into the slab
     PLAN_PARAM // index into params; offset inside it
@@ -108,16 +117,29 @@ typedef struct PlanStep {
     int32_t line;
 } PlanStep;
 
+// A value that a step leaves whole in memory, until a later step takes that
+// over: for finding where a number without bounds came from.
+typedef struct PlanValue {
+    int32_t step; // once this, and those chained to it, have run
+    int32_t dtype;
+    PlanRef at;
+    int64_t rows, elements;  // rows: its first dim
+    char *label;             // "layer1.0.conv1: conv2d"
+    char *file;              // of the source; NULL = nowhere
+    int32_t line, last_line; // of its kernel's operations
+} PlanValue;
+
 typedef struct Plan {
     char *name; // "pretrain.train"
     int32_t param_count, input_count, output_count, step_count;
-    int32_t ref_count, imm_count, symbol_count;
+    int32_t ref_count, imm_count, symbol_count, value_count;
     PlanParam *params;
     PlanPort *inputs;
     PlanPort *outputs;
     PlanStep *steps;
     PlanRef *refs;
     int64_t *imms;
+    PlanValue *values;     // by step
     char **symbols;        // kernel names, defined by the program's objects
     int64_t slab_bytes;    // every activation, input and output
     int64_t scratch_bytes; // per thread

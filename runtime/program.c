@@ -22,6 +22,11 @@ void plan_free(Plan *plan)
         free(plan->steps[i].file);
     }
     free(plan->steps);
+    for (int i = 0; plan->values && i < plan->value_count; i++) {
+        free(plan->values[i].label);
+        free(plan->values[i].file);
+    }
+    free(plan->values);
     for (int i = 0; plan->symbols && i < plan->symbol_count; i++)
         free(plan->symbols[i]);
     free(plan->symbols);

@@ -71,9 +71,61 @@ double reports_mean(const Reports *reports, int index, const bool *valid)
 
 // ---- numbers of weights -----------------------------------------------------
 
-bool reports_per_weight(const Reports *reports, int index)
+// The report a store's tensor is of: the length of its name, 0 = none.
+static size_t report_name_length(const char *name, const char **start)
 {
-    return reports->ports[index]->tensor.rank == 1;
+    static const char prefix[] = "optimizer.report.";
+    size_t skip = sizeof prefix - 1;
+    if (strncmp(name, prefix, skip) != 0)
+        return 0;
+    *start = name + skip;
+    return strcspn(*start, ".");
+}
+
+static WeightReport *find_report(WeightReports *reports, const char *start,
+                                 size_t length)
+{
+    for (int i = 0; i < reports->count; i++)
+        if (strlen(reports->at[i].name) == length &&
+            memcmp(reports->at[i].name, start, length) == 0)
+            return &reports->at[i];
+    WeightReport *report = &reports->at[reports->count];
+    if (reports->count == WEIGHT_REPORT_MAX || length >= sizeof report->name)
+        return NULL;
+    reports->count++;
+    memcpy(report->name, start, length);
+    return report;
+}
+
+Status weight_reports_find(const Store *store, WeightReports *reports)
+{
+    *reports = (WeightReports){0};
+    for (int i = 0; i < store->count; i++) {
+        const StoreTensor *tensor = &store->tensors[i];
+        const char *start;
+        size_t length = report_name_length(tensor->param.tensor.name, &start);
+        WeightReport *report =
+            length ? find_report(reports, start, length) : NULL;
+        if (!report)
+            continue;
+        const StoreTensor **more =
+            realloc(report->tensors,
+                    (size_t)(report->count + 1) * sizeof *report->tensors);
+        if (!more) {
+            weight_reports_free(reports);
+            return status_error(STATUS_MEMORY, "no memory for reports");
+        }
+        report->tensors = more;
+        report->tensors[report->count++] = tensor;
+    }
+    return status_ok();
+}
+
+void weight_reports_free(WeightReports *reports)
+{
+    for (int i = 0; i < reports->count; i++)
+        free(reports->at[i].tensors);
+    *reports = (WeightReports){0};
 }
 
 static int compare(const void *a, const void *b)
@@ -82,15 +134,14 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-ReportRange reports_range(const Reports *reports, int index)
+ReportRange weight_report_range(const WeightReport *report)
 {
-    const PlanTensor *tensor = &reports->ports[index]->tensor;
-    size_t count = (size_t)plan_elements(tensor);
-    double *values = malloc(count * sizeof *values);
+    size_t count = (size_t)report->count;
+    double *values = malloc(count * sizeof *values), square = 0;
     ReportRange range = {NAN, NAN, NAN, NAN};
-    double square = 0;
     for (size_t i = 0; values && i < count; i++) {
-        values[i] = element(reports->data[index], tensor->dtype, (int64_t)i);
+        const StoreTensor *tensor = report->tensors[i];
+        values[i] = element(tensor->data, tensor->param.tensor.dtype, 0);
         square += values[i] * values[i];
     }
     if (values && isfinite(square)) {
@@ -101,15 +152,6 @@ ReportRange reports_range(const Reports *reports, int index)
     }
     free(values);
     return range;
-}
-
-double reports_value(const Reports *reports, int index)
-{
-    if (!reports_per_weight(reports, index))
-        return reports_mean(reports, index, NULL);
-    ReportRange range = reports_range(reports, index);
-    return strcmp(reports->names[index], "gradient_norm") == 0 ? range.norm
-                                                               : range.median;
 }
 
 // ---- tally ------------------------------------------------------------------

@@ -26,18 +26,30 @@ bool reports_per_example(const Reports *reports, int index, int batch);
 // whose flag is set (per-example outputs only).
 double reports_mean(const Reports *reports, int index, const bool *valid);
 
-// A number for each weight, as optimizers report them: a vector in a training
-// step. Its one number is the Euclidean norm for "gradient_norm", and
-// otherwise the median.
-bool reports_per_weight(const Reports *reports, int index);
+// What optimizers report, a number for each weight: scalars of the store named
+// "optimizer.report.NAME.WEIGHT", as the last step left them.
+enum { WEIGHT_REPORT_MAX = 8 };
+
+typedef struct WeightReport {
+    char name[64];
+    int count;
+    const StoreTensor **tensors; // [count]
+} WeightReport;
+
+typedef struct WeightReports {
+    int count;
+    WeightReport at[WEIGHT_REPORT_MAX];
+} WeightReports;
+
+// The store must outlive them. STATUS_MEMORY for lack of memory.
+Status weight_reports_find(const Store *store, WeightReports *reports);
+void weight_reports_free(WeightReports *reports);
+
 typedef struct ReportRange {
-    double least, median, most, norm;
+    double least, median, most, norm; // norm: Euclidean, over the weights
 } ReportRange;
-// Of a vector's elements; all NaN when one of them is not finite or memory
-// runs out.
-ReportRange reports_range(const Reports *reports, int index);
-// The number a training step reports.
-double reports_value(const Reports *reports, int index);
+// All NaN when one of the numbers is not finite, or memory runs out.
+ReportRange weight_report_range(const WeightReport *report);
 
 // Sums over the steps of a phase. Checkpointed as text, so that a resumed run
 // writes the same numbers.

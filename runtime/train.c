@@ -1,4 +1,4 @@
-#include "runtime/train.h"
+#include "runtime/train_run.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -10,52 +10,15 @@
 #include "runtime/clock.h"
 #include "runtime/evaluate.h"
 #include "runtime/file.h"
-#include "runtime/input.h"
-#include "runtime/keep.h"
 #include "runtime/philox.h"
-#include "runtime/reports.h"
 #include "runtime/rundir.h"
 #include "runtime/sampler.h"
-#include "runtime/trainset.h"
-#include "runtime/watch.h"
 #include "runtime/weights.h"
 
 // Seconds between two calls of the progress callback.
 static const double progress_seconds = 0.2;
 
-// Everything one phase needs while it runs.
-typedef struct Run {
-    const Program *program;
-    const ProgramPhase *phase;
-    Dataset *data;
-    const TrainOptions *options;
-    TrainResult *result;
-    Keep keep;
-    char checkpoint_path[RUNDIR_PATH]; // to resume from; "" = none
-
-    Trainset set; // the training images this phase may use
-    int64_t image_count, total_steps, step;
-    Store store;
-    CodeImage *code;
-    Pool *pool;
-    Executor *executor;
-    Input *input;
-    Reports reports;
-    Tally tally;
-    Watch *watch;
-
-    void *images, *labels; // input buffers in the slab
-    int32_t dtype;         // of all inputs
-    double started, saved; // seconds on the clock
-    int64_t started_step, saved_step;
-    double saved_loss;        // sum since then
-    double told, told_waited; // progress: when, and input wait until then
-    int64_t told_step;
-    double told_loss; // sum since then
-} Run;
-
-__attribute__((format(printf, 2, 3))) static void say(const Run *run,
-                                                      const char *format, ...)
+void train_say(const Run *run, const char *format, ...)
 {
     char text[STATUS_TEXT_SIZE];
     va_list args;
@@ -202,14 +165,14 @@ static Status resume(Run *run, bool *finished)
     if (info.finished)
         parse_result(run->result, info.result);
     else
-        say(run, "%s: resuming at step %" PRId64 " of %" PRId64,
-            run->phase->name, run->step, run->total_steps);
+        train_say(run, "%s: resuming at step %" PRId64 " of %" PRId64,
+                  run->phase->name, run->step, run->total_steps);
     return status_ok();
 }
 
 // ---- preparing --------------------------------------------------------------
 
-static Status fill_store(Run *run)
+Status train_fill_store(Run *run)
 {
     TRY(store_add_plan(&run->store, &run->phase->train));
     if (run->phase->eval.step_count)
@@ -258,18 +221,18 @@ static Status start_executor(Run *run)
         return status_error(STATUS_INTERNAL, "phase %s has no loss",
                             phase->name);
     run->tally.count = run->reports.count;
-    say(run,
-        "%s: %" PRId64 " steps of %d from %" PRId64 " images; %.1f MB of "
-        "weights and optimizer, %.1f MB for a step",
-        phase->name, run->total_steps, phase->batch, run->image_count,
-        1e-6 * (double)store_bytes(&run->store),
-        1e-6 * (double)executor_bytes(run->executor));
+    train_say(run,
+              "%s: %" PRId64 " steps of %d from %" PRId64 " images; %.1f MB of "
+              "weights and optimizer, %.1f MB for a step",
+              phase->name, run->total_steps, phase->batch, run->image_count,
+              1e-6 * (double)store_bytes(&run->store),
+              1e-6 * (double)executor_bytes(run->executor));
     run->images = executor_input(run->executor, "images");
     run->labels = executor_input(run->executor, "labels");
     return status_ok();
 }
 
-static Status start_input(Run *run)
+Status train_start_input(Run *run)
 {
     const ProgramPhase *phase = run->phase;
     const int64_t *dims = plan_input(&phase->train, "images")->tensor.dims;
@@ -379,33 +342,25 @@ static void tell_progress(Run *run, const double *values)
     run->told_waited = waited;
 }
 
-static Status check_finite(const Run *run, double loss)
+Status train_feed(Run *run)
 {
-    if (isfinite(loss))
-        return status_ok();
-    char kept[96] = "no checkpoint was saved before it";
-    if (run->saved_step > 0)
-        snprintf(kept, sizeof kept,
-                 "the checkpoint of step %" PRId64 " is kept", run->saved_step);
-    return status_error(STATUS_DIVERGED,
-                        "the loss of phase %s became %s in step %" PRId64
-                        ": try a lower rate or a longer warm-up; %s",
-                        run->phase->name, isnan(loss) ? "NaN" : "infinite",
-                        run->step, kept);
-}
-
-static Status run_step(Run *run)
-{
-    double values[REPORT_MAX];
     TRY(input_take(run->input, run->dtype, run->images, run->labels, NULL));
     feed_scalar(run, "step", (double)run->step);
     feed_scalar(run, "total_steps", (double)run->total_steps);
     feed_scalar(run, "epoch_steps",
                 (double)run->image_count / run->phase->batch);
+    return status_ok();
+}
+
+static Status run_step(Run *run)
+{
+    double values[REPORT_MAX];
+    TRY(train_feed(run));
     executor_run(run->executor);
     for (int i = 0; i < run->reports.count; i++)
-        values[i] = reports_value(&run->reports, i);
-    TRY(check_finite(run, values[0]));
+        values[i] = reports_mean(&run->reports, i, NULL);
+    if (!isfinite(values[0]))
+        return train_diverged(run, values[0]);
     run->saved_loss += values[0];
     tally_add(&run->tally, run->step, run->total_steps, values);
     run->step++;
@@ -432,6 +387,16 @@ static bool save_is_wanted(const Run *run)
     return wanted;
 }
 
+// A step may leave a bad weight behind a good loss: no checkpoint gets it.
+static Status check_and_save(Run *run)
+{
+    if (store_unbounded(&run->store)) {
+        run->step--; // the last one taken
+        return train_diverged(run, 0);
+    }
+    return save_checkpoint(run, false);
+}
+
 static Status run_steps(Run *run)
 {
     double interval = run->options->checkpoint_seconds > 0
@@ -444,7 +409,7 @@ static Status run_steps(Run *run)
         run->result->stopped = run->step < run->total_steps && must_stop(run);
         if (run->result->stopped || run->step == run->total_steps ||
             save_is_wanted(run) || clock_seconds() - run->saved >= interval)
-            TRY(save_checkpoint(run, false));
+            TRY(check_and_save(run));
     }
     return status_ok();
 }
@@ -516,10 +481,10 @@ static Status run_phase(Run *run)
     TRY(rundir_path(options->out, NULL, "model.net", path));
     TRY(file_write(path, run->program->source,
                    (int64_t)strlen(run->program->source)));
-    TRY(fill_store(run));
+    TRY(train_fill_store(run));
     TRY(start_executor(run));
     TRY(start_watch(run));
-    TRY(start_input(run));
+    TRY(train_start_input(run));
     TRY(run_steps(run));
     if (run->result->stopped) {
         fill_result(run);

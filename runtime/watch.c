@@ -16,7 +16,7 @@
 #include "runtime/tensorboard.h"
 
 enum {
-    LINE_MOST = 3 * REPORT_MAX + 8, // numbers of a line
+    LINE_MOST = REPORT_MAX + 3 * WEIGHT_REPORT_MAX + 8, // numbers of a line
     LINE_NAME = 80,
     WEIGHT_STEPS = 50 // steps between two norms of all weights, at least
 };
@@ -29,6 +29,7 @@ struct Watch {
     Metrics metrics;
     Events events;
     Probe *probe;
+    WeightReports weight_reports;
     Monitor monitor;
     Notes state;
     int64_t weight_every, probe_every;
@@ -229,19 +230,25 @@ static void note_line(Watch *watch, int64_t step, const Line *line)
 
 // ---- lines ------------------------------------------------------------------
 
+// The median of a number, or, of the gradient's norm, the norm over all
+// weights; then its least and most.
+static void add_weight_report(const WeightReport *report, Line *line)
+{
+    ReportRange range = weight_report_range(report);
+    bool norm = strcmp(report->name, "gradient_norm") == 0;
+    add(line, report->name, norm ? range.norm : range.median);
+    add_made(line, report->name, "_least", range.least);
+    add_made(line, report->name, "_most", range.most);
+}
+
 static void gather(const Watch *watch, const WatchLine *from, Line *line)
 {
     const Reports *reports = watch->spec.reports;
     add(line, "epoch", from->epoch);
     for (int i = 0; i < reports->count; i++)
         add(line, reports->names[i], from->values[i]);
-    for (int i = 0; i < reports->count; i++) {
-        if (!reports_per_weight(reports, i))
-            continue;
-        ReportRange range = reports_range(reports, i);
-        add_made(line, reports->names[i], "_least", range.least);
-        add_made(line, reports->names[i], "_most", range.most);
-    }
+    for (int i = 0; i < watch->weight_reports.count; i++)
+        add_weight_report(&watch->weight_reports.at[i], line);
 }
 
 Status watch_line(Watch *watch, const WatchLine *from)
@@ -315,6 +322,7 @@ static Status start(Watch *watch)
     TRY(open_files(watch));
     watch->spec.probe.trained =
         watch->spec.total_steps * watch->spec.probe.phase->batch;
+    TRY(weight_reports_find(watch->spec.probe.store, &watch->weight_reports));
     TRY(probe_new(&watch->spec.probe, &watch->probe));
     watch->weight_every = round_up(watch, WEIGHT_STEPS);
     if (watch->probe)
@@ -346,6 +354,7 @@ void watch_close(Watch *watch)
     metrics_close(&watch->metrics);
     events_close(&watch->events);
     probe_free(watch->probe);
+    weight_reports_free(&watch->weight_reports);
     notes_free(&watch->state);
     free(watch);
 }

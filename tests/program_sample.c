@@ -25,6 +25,17 @@ static void fill_plan(Plan *plan)
     PlanStep steps[] = {{0, 0, 0, 5, 0, 2, 0, 1, strdup("first")},
                         {-1, PLAN_CALL_MATMUL_F32, PLAN_STEP_CHAINED, 5, 0, 3,
                          2, 10, strdup("second"), 7, 8, strdup("a.net"), 3}};
+    PlanValue values[] = {
+        {0,
+         PLAN_F32,
+         {PLAN_SLAB, 0, 64},
+         2,
+         4,
+         strdup("relu"),
+         strdup("a.net"),
+         3,
+         5},
+        {1, PLAN_F64, {PLAN_PARAM, 1, 0}, 1, 1, strdup("w"), NULL, 0, 0}};
     int64_t imms[12] = {12, INT64_MIN, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1};
     char *symbols[] = {strdup("kernel_0")};
     *plan = (Plan){.name = strdup("phase.train"),
@@ -35,6 +46,8 @@ static void fill_plan(Plan *plan)
                    .ref_count = 3,
                    .imm_count = 12,
                    .symbol_count = 1,
+                   .value_count = 2,
+                   .values = copy(values, sizeof values),
                    .params = copy(params, sizeof params),
                    .inputs = copy(inputs, sizeof inputs),
                    .outputs = copy(outputs, sizeof outputs),

@@ -415,6 +415,51 @@ Datum builtin_sum_pool(Sema *s, const Call *call)
     return pool(s, call, OP_SUM_POOL);
 }
 
+// ---- products of rows with rows ---------------------------------------------
+
+// Without `skip` nothing is left out: -1 for every row.
+static bool arg_skip(Sema *s, const Call *call, const TensorType *a, Value *x)
+{
+    TensorType type;
+    if (call_has(call, 2))
+        return call_tensor(s, call, 2, x, &type);
+    Site site = call_site(s, call);
+    Datum none = tensor_constant(s, &site, a->rank ? 1 : 0, a->dims, -1);
+    *x = none.tensor;
+    return none.kind == DATUM_TENSOR;
+}
+
+static Datum reduce_rows(Sema *s, const Call *call, Op op, double guard)
+{
+    Value inputs[3];
+    TensorType a, b;
+    if (!call_tensor(s, call, 0, &inputs[0], &a) ||
+        !call_tensor(s, call, 1, &inputs[1], &b) ||
+        !arg_skip(s, call, &a, &inputs[2]))
+        return datum_poison();
+    Attr attrs[MAX_ATTRS] = {[GUARD_GUARD] = {.f = guard}};
+    Site site = call_site(s, call);
+    return tensor_add(s, &site, op, 3, inputs, attrs, NULL);
+}
+
+Datum builtin_matmul_lse(Sema *s, const Call *call)
+{
+    return reduce_rows(s, call, OP_MATMUL_LSE, 0);
+}
+
+Datum builtin_matmul_max(Sema *s, const Call *call)
+{
+    return reduce_rows(s, call, OP_MATMUL_MAX, 0);
+}
+
+Datum builtin_matmul_entropy(Sema *s, const Call *call)
+{
+    double guard = 0;
+    if (!call_number(s, call, 3, &guard))
+        return datum_poison();
+    return reduce_rows(s, call, OP_MATMUL_ENTROPY, guard);
+}
+
 // ---- ranks ------------------------------------------------------------------
 
 static Datum collective(Sema *s, const Call *call, Op op)

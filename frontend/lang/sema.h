@@ -38,6 +38,7 @@ enum {
     MAX_FORMALS = 40,
     MAX_OPTIONS = 64,
     MAX_REPORTS = 16, // what the runtime keeps
+    MAX_WEIGHT_REPORTS = 8,
 };
 
 typedef struct Module Module;
@@ -126,12 +127,6 @@ typedef struct Report {
     Value value;
 } Report;
 
-// What an optimizer reports: a number of each weight it updates.
-typedef struct WeightReport {
-    const char *name;
-    VEC(Value) values; // [1] each
-} WeightReport;
-
 typedef struct Using {
     const Stmt *stmt;
     const Function *optimizer;
@@ -161,7 +156,7 @@ typedef struct Build {
     Value hidden_labels; // labels that training must not see, or NO_VALUE
     VEC(Loss) losses;
     VEC(Report) reports;
-    VEC(WeightReport) weight_reports;
+    VEC(const char *) weight_reports; // names that optimizers report
     VEC(Using *) usings;
     VEC(const Stmt *) freezes;
 } Build;
@@ -343,6 +338,10 @@ void exec_stmt(Sema *s, const Stmt *stmt);
 // diagnostic.
 bool eval_sizes(Sema *s, const ExprList *exprs, int64_t least, int *count,
                 int64_t *out);
+// A new state or weight, as the statement declares it here, or one that is
+// shared; NULL after a diagnostic.
+Variable *make_variable(Sema *s, const Stmt *stmt, const char *name,
+                        const TensorType *type, const Init *init);
 // The state or weight gets a new value.
 void variable_update(Sema *s, Binding *binding, Datum value, const Stmt *stmt);
 
@@ -374,8 +373,6 @@ void exec_report(Sema *s, const Stmt *stmt);
 // The name a report goes by: its own, its function's, or its variable's; no
 // text after a diagnostic.
 Word report_name(Sema *s, const Arg *arg);
-// Is there room for a report of that name? False after a diagnostic.
-bool check_report(Sema *s, Word name);
 void exec_using(Sema *s, const Stmt *stmt);
 // batch, classes, step, ...: names that exist while a phase is built. False
 // when `name` is none of them.
@@ -407,7 +404,8 @@ void from_check(Sema *s, const Phase *phase);
 
 // ---- sema_train.c -----------------------------------------------------------
 
-// A report in an optimizer: one number of the weight it is updating.
+// A report in an optimizer: one number of the weight it is updating, kept as
+// the state "optimizer.report.NAME.WEIGHT".
 void exec_weight_report(Sema *s, const Stmt *stmt);
 // Appends gradients of `loss`, the optimizers' updates and all assignments.
 void train_finish(Sema *s, Value loss);

@@ -209,7 +209,7 @@ Word report_name(Sema *s, const Arg *arg)
     return (Word){0};
 }
 
-bool check_report(Sema *s, Word name)
+static bool check_report(Sema *s, Word name)
 {
     for (int i = 0; i < s->build.reports.count; i++) {
         if (strcmp(s->build.reports.at[i].name, name.text) != 0)
@@ -227,8 +227,7 @@ bool check_report(Sema *s, Word name)
                   "anyway");
         return false;
     }
-    if (s->build.reports.count + s->build.weight_reports.count >= MAX_REPORTS ||
-        strlen(name.text) > 63) {
+    if (s->build.reports.count == MAX_REPORTS || strlen(name.text) > 63) {
         sema_fail(s, name.pos,
                   "a phase has at most %d reports, with names "
                   "of at most 63 bytes",

@@ -116,8 +116,8 @@ static const char *variable_role(Sema *s, const Stmt *stmt)
     return stmt->kind == STMT_WEIGHT ? "weight" : "state";
 }
 
-static Variable *make_variable(Sema *s, const Stmt *stmt, const char *name,
-                               const TensorType *type, const Init *init)
+Variable *make_variable(Sema *s, const Stmt *stmt, const char *name,
+                        const TensorType *type, const Init *init)
 {
     Variable *known = map_get(&s->build.variables, name);
     if (known)

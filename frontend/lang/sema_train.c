@@ -188,29 +188,32 @@ static const char *describe_settings(Sema *s, const Using *using)
 
 // ---- reports of optimizers --------------------------------------------------
 
-// The list of values under that name; NULL after a diagnostic.
-static WeightReport *weight_report(Sema *s, Word name)
+static bool check_name(Sema *s, Word name)
 {
-    for (int i = 0; i < s->build.weight_reports.count; i++)
-        if (strcmp(s->build.weight_reports.at[i].name, name.text) == 0)
-            return &s->build.weight_reports.at[i];
-    if (!check_report(s, name))
-        return NULL;
-    vec_push(s->arena, &s->build.weight_reports,
-             ((WeightReport){.name = name.text}));
-    return &s->build.weight_reports.at[s->build.weight_reports.count - 1];
+    int count = s->build.weight_reports.count;
+    for (int i = 0; i < count; i++)
+        if (strcmp(s->build.weight_reports.at[i], name.text) == 0)
+            return true;
+    if (count == MAX_WEIGHT_REPORTS || strlen(name.text) > 63) {
+        sema_fail(s, name.pos,
+                  "optimizers have at most %d reports, with names of at most "
+                  "63 bytes",
+                  MAX_WEIGHT_REPORTS);
+        return false;
+    }
+    vec_push(s->arena, &s->build.weight_reports, name.text);
+    return true;
 }
 
-// As a tensor [1]; NO_VALUE after a diagnostic.
+// As a scalar; NO_VALUE after a diagnostic.
 static Value eval_weight_number(Sema *s, const Expr *expr)
 {
-    int64_t one[] = {1};
-    Attr attrs[MAX_ATTRS] = {[DIMS_DIMS] = {.ints = {1, one}}};
+    Attr attrs[MAX_ATTRS] = {[DIMS_DIMS] = {.ints = {0, NULL}}};
     Datum x = eval_expr(s, expr);
     const Expr *const exprs[] = {expr};
     Site site = {expr->pos, "a report", 1, &x, exprs};
     if (datum_is_number(x))
-        x = tensor_constant(s, &site, 1, one, datum_number(x));
+        x = tensor_constant(s, &site, 0, NULL, datum_number(x));
     else if (x.kind == DATUM_TENSOR &&
              type_elements(graph_type(s->build.graph, x.tensor)) == 1)
         x = tensor_as_numbers(s, &site, x.tensor);
@@ -218,36 +221,37 @@ static Value eval_weight_number(Sema *s, const Expr *expr)
         x = sema_fail(s, expr->pos,
                       "an optimizer reports one number a weight, not %s",
                       datum_describe(s->arena, x, s->build.graph));
-    if (x.kind == DATUM_TENSOR)
+    if (x.kind == DATUM_TENSOR &&
+        graph_type(s->build.graph, x.tensor)->rank > 0)
         x = tensor_add(s, &site, OP_RESHAPE, 1, &x.tensor, attrs, NULL);
     return x.kind == DATUM_TENSOR ? x.tensor : NO_VALUE;
 }
 
-void exec_weight_report(Sema *s, const Stmt *stmt)
+// A state and not an output: outputs of all weights at the end would keep
+// every gradient alive until then.
+static void report_weight(Sema *s, const Stmt *stmt, const Arg *arg)
 {
-    for (int i = 0; i < stmt->args->count; i++) {
-        const Arg *arg = &stmt->args->at[i];
-        Word name = report_name(s, arg);
-        Value value = name.text ? eval_weight_number(s, arg->value) : NO_VALUE;
-        WeightReport *report =
-            value != NO_VALUE ? weight_report(s, name) : NULL;
-        if (report)
-            vec_push(s->arena, &report->values, value);
-    }
+    Word name = report_name(s, arg);
+    if (!name.text || !check_name(s, name))
+        return;
+    Value value = eval_weight_number(s, arg->value);
+    Stmt state = {.kind = STMT_STATE, .pos = stmt->pos, .name = name};
+    Init zero = {"constant", 0};
+    TensorType type = type_make(s->options->dtype, 0, NULL);
+    const char *full = arena_printf(s->arena, "optimizer.report.%s.%s",
+                                    name.text, s->frame->weight->name);
+    Variable *variable =
+        value != NO_VALUE ? make_variable(s, &state, full, &type, &zero) : NULL;
+    if (!variable)
+        return;
+    variable->current = datum_tensor(value);
+    variable->updated = true;
 }
 
-// Each as one vector, a number a weight.
-static void add_weight_reports(Sema *s)
+void exec_weight_report(Sema *s, const Stmt *stmt)
 {
-    for (int i = 0; i < s->build.weight_reports.count; i++) {
-        const WeightReport *report = &s->build.weight_reports.at[i];
-        Attr attrs[MAX_ATTRS] = {[AXIS_AXIS] = {.i = 0}};
-        Site site = {.what = "a report"};
-        Datum all = tensor_add(s, &site, OP_CONCAT, report->values.count,
-                               report->values.at, attrs, NULL);
-        if (all.kind == DATUM_TENSOR)
-            graph_add_output(s->build.graph, report->name, all.tensor);
-    }
+    for (int i = 0; i < stmt->args->count; i++)
+        report_weight(s, stmt, &stmt->args->at[i]);
 }
 
 // ---- running them -----------------------------------------------------------
@@ -336,7 +340,6 @@ void train_finish(Sema *s, Value loss)
         return;
     update_weights(s, &trained, grads);
     s->build.scope = "";
-    add_weight_reports(s);
     add_assigns(s);
     for (int i = 0; i < s->build.usings.count; i++)
         if (s->build.usings.at[i]->resolved)

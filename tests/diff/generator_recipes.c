@@ -146,7 +146,7 @@ Value make_select(Generator *gen)
 }
 
 // To bool and back, or through the other float type. Only leaves lose nothing
-// in a narrower type.
+// in a narrower type, and no gradient may pass it.
 Value make_cast(Generator *gen)
 {
     Graph *g = gen->graph;
@@ -156,6 +156,9 @@ Value make_cast(Generator *gen)
     DType other = gen->dtype == DT_F32 ? DT_F64 : DT_F32;
     if (other == DT_F32 && !gen_is_leaf(gen, x))
         x = gen_leaf(gen, gen_type(gen, x));
+    if (other == DT_F32)
+        x = gen_note(gen, build_unary(g, OP_STOP_GRADIENT, x),
+                     gen_bound(gen, x));
     Value wide = gen_note(gen, build_cast(g, x, other), gen_bound(gen, x));
     if (gen_one_in(gen, 2) && other == DT_F64)
         wide = gen_note(gen, build_unary(g, OP_SIN, wide), 1);
@@ -307,6 +310,38 @@ Value make_matmul(Generator *gen)
     Value bias = gen_stretched(gen, y);
     return gen_note(gen, build_binary(gen->graph, OP_ADD, y, bias),
                     gen_bound(gen, y) + gen_bound(gen, bias));
+}
+
+// Reductions of a b' by rows. Those without a gradient get inputs that want
+// none.
+Value make_rows(Generator *gen)
+{
+    static const Op ops[] = {OP_MATMUL_LSE, OP_MATMUL_LSE, OP_MATMUL_MAX,
+                             OP_MATMUL_ENTROPY};
+    Graph *g = gen->graph;
+    Op op = ops[gen_choose(gen, 4)];
+    Value a = gen_tame(gen, gen_pick(gen, 2)), b = a;
+    TensorType skip = {gen->dtype, 1, {gen_type(gen, a)->dims[0]}};
+    int64_t inner = gen_type(gen, a)->dims[1];
+    if (gen_one_in(gen, 2)) {
+        TensorType type = gen_dims(gen, 2);
+        type.dims[1] = inner;
+        b = gen_leaf(gen, &type);
+    }
+    double bound = gen_bound(gen, a) * gen_bound(gen, b) * (double)inner;
+    int64_t rows = gen_type(gen, b)->dims[0];
+    Value left_out = rows > 1 && gen_one_in(gen, 2) ? build_iota(g, skip, 0)
+                                                    : build_const(g, skip, -1);
+    gen_note(gen, left_out, (double)skip.dims[0]);
+    if (op != OP_MATMUL_LSE) {
+        a = gen_note(gen, build_unary(g, OP_STOP_GRADIENT, a),
+                     gen_bound(gen, a));
+        b = gen_note(gen, build_unary(g, OP_STOP_GRADIENT, b),
+                     gen_bound(gen, b));
+    }
+    Attr attrs[MAX_ATTRS] = {[GUARD_GUARD].f = 1e-8};
+    Value y = graph_add(g, op, 3, (Value[]){a, b, left_out}, attrs, NULL);
+    return gen_note(gen, y, bound + 3);
 }
 
 static IntList int_list(Arena *arena, int count, const int64_t *values)

@@ -159,6 +159,38 @@ TEST(eval_matmul_with_all_transposes)
     problem_free(&p);
 }
 
+// Rows (0, 0), (ln 2, ln 3) with (0, 0), (1, 0), (0, 1): products 0 0 0 and
+// 0 ln 2 ln 3.
+TEST(eval_rows_of_products)
+{
+    Problem p = problem_new();
+    Graph *g = p.graph;
+    Value a = problem_param_values(&p, 2, L(2, 2), V(0, 0, log(2), log(3)));
+    Value b = problem_param_values(&p, 2, L(3, 2), V(0, 0, 1, 0, 0, 1));
+    Value none = problem_param_values(&p, 1, L(2), V(-1, 3));
+    Value one = problem_param_values(&p, 1, L(2), V(1, 2));
+    Value all[] = {a, b, none}, less[] = {a, b, one};
+    Attr guard[MAX_ATTRS] = {[GUARD_GUARD].f = 0};
+    Value lse = graph_add(g, OP_MATMUL_LSE, 3, less, NULL, NULL);
+    VALUES(&p, graph_add(g, OP_MATMUL_LSE, 3, all, NULL, NULL), log(3), log(6));
+    VALUES(&p, lse, log(2), log(3));
+    VALUES(&p, graph_add(g, OP_MATMUL_MAX, 3, all, NULL, NULL), 0, log(3));
+    VALUES(&p, graph_add(g, OP_MATMUL_MAX, 3, less, NULL, NULL), 0, log(2));
+    VALUES(&p, graph_add(g, OP_MATMUL_ENTROPY, 3, all, guard, NULL), log(3),
+           log(6) / 6 + log(3) / 3 + log(2) / 2);
+    // P = 1/2 0 1/2 / 1/3 2/3 0
+    Value v = problem_param_values(&p, 2, L(3, 1), V(6, 12, 60));
+    Value u = problem_param_values(&p, 2, L(2, 1), V(6, 12));
+    Attr trans[MAX_ATTRS] = {[TRANS_TRANS].i = 1};
+    Attr straight[MAX_ATTRS] = {[TRANS_TRANS].i = 0};
+    Value rows[] = {a, b, one, lse, v}, columns[] = {a, b, one, lse, u};
+    VALUES(&p, graph_add(g, OP_MATMUL_SOFTMAX, 5, rows, straight, NULL), 33,
+           10);
+    VALUES(&p, graph_add(g, OP_MATMUL_SOFTMAX, 5, columns, trans, NULL), 7, 8,
+           3);
+    problem_free(&p);
+}
+
 // x is 1..9 on 3 x 3, the kernel 2 x 2 of 1 10 / 100 1000.
 TEST(eval_convolution)
 {

@@ -311,6 +311,31 @@ static Value sample_matmul_ta_tb(Problem *p)
     return product(p, true, true);
 }
 
+// Every row leaves one out.
+static Value sample_MATMUL_LSE(Problem *p)
+{
+    Value a = problem_param(p, 2, L(3, 4), -2, 2);
+    Value b = problem_param(p, 2, L(5, 4), -2, 2);
+    Value skip = build_iota(p->graph, type_make(DT_F64, 1, L(3)), 0);
+    return add_node(p, OP_MATMUL_LSE, 3, (Value[]){a, b, skip}, NULL);
+}
+
+// Each row with all others, as contrastive losses have it.
+static Value sample_lse_of_itself(Problem *p)
+{
+    Value a = problem_param(p, 2, L(5, 3), -2, 2);
+    Value skip = build_iota(p->graph, type_make(DT_F64, 1, L(5)), 0);
+    return add_node(p, OP_MATMUL_LSE, 3, (Value[]){a, a, skip}, NULL);
+}
+
+static Value sample_lse_of_all(Problem *p)
+{
+    Value a = problem_param(p, 2, L(3, 4), -2, 2);
+    Value b = problem_param(p, 2, L(2, 4), -2, 2);
+    Value none = build_const(p->graph, type_make(DT_F64, 1, L(3)), -1);
+    return add_node(p, OP_MATMUL_LSE, 3, (Value[]){a, b, none}, NULL);
+}
+
 // ---- convolutions ----------------------------------------------------------
 
 typedef struct ConvCase {
@@ -542,6 +567,7 @@ static const Sample samples[] = {
     S(REDUCE_SUM),
     S(REDUCE_MAX),
     S(MATMUL),
+    S(MATMUL_LSE),
     S(CONV2D),
     S(CONV2D_GRAD_X),
     S(CONV2D_GRAD_W),
@@ -569,6 +595,8 @@ static const Sample samples[] = {
     {OP_MATMUL, "matmul a'b", sample_matmul_ta},
     {OP_MATMUL, "matmul ab'", sample_matmul_tb},
     {OP_MATMUL, "matmul a'b'", sample_matmul_ta_tb},
+    {OP_MATMUL_LSE, "matmul_lse of itself", sample_lse_of_itself},
+    {OP_MATMUL_LSE, "matmul_lse of all", sample_lse_of_all},
 };
 enum { SAMPLES = sizeof samples / sizeof samples[0] };
 

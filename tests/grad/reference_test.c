@@ -205,12 +205,9 @@ static void run_oracle(Arena *arena, const Graph *graph, const Vectors *v)
             if (graph_node(graph, i)->op == OP_INPUT)
                 fill_input(graph_node(graph, i), step, v, now[i]);
         double **results = eval_graph(graph, scratch, bound, bindings);
-        // Vectors are optimizers' reports on weights, which follow from the
-        // weights and gradients that are checked.
         for (int i = 0; i < graph->outputs.count; i++)
-            if (graph_type(graph, graph->outputs.at[i].value)->rank == 0)
-                check_output(v, step, graph->outputs.at[i].name,
-                             *results[graph->outputs.at[i].value]);
+            check_output(v, step, graph->outputs.at[i].name,
+                         *results[graph->outputs.at[i].value]);
         for (Value i = 0; i < count; i++) {
             const Node *node = graph_node(graph, i);
             if (node->op == OP_ASSIGN)
@@ -282,7 +279,7 @@ static void run_steps(Arena *arena, const Graph *graph, const Plan *plan,
         for (int i = 0; i < plan->output_count; i++) {
             const PlanTensor *output = &plan->outputs[i].tensor;
             const void *value = executor_output(executor, output->name);
-            if (output->dtype == PLAN_F64 && output->rank == 0)
+            if (output->dtype == PLAN_F64)
                 check_output(v, step, output->name, *(const double *)value);
         }
     }

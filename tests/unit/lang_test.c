@@ -266,6 +266,12 @@ TEST(reductions_and_moves)
     check_report("sum(concat([ones([2, 2]), zeros([2, 3])], axis = \"c\"))", 4);
     check_report("sum(split(iota([4], axis = 0), 2)[1])", 5);
     check_report("sum(ones([2, 3]) @ ones([3, 4]))", 24);
+    check_report("sum(exp(matmul_lse(zeros([2, 3]), ones([4, 3]))))", 8);
+    check_report("sum(exp(matmul_lse(zeros([2, 3]), ones([4, 3]), "
+                 "skip = iota([2], axis = 0))))",
+                 6);
+    check_report("sum(matmul_max(ones([2, 3]), ones([4, 3])))", 6);
+    check_report("sum(exp(matmul_entropy(zeros([2, 3]), ones([4, 3]))))", 8);
     check_report("sum(transpose(iota([2, 3], axis = 1)) @ ones([2, 1]))", 6);
     check_report("sum(sum_pool(ones([1, 1, 4, 4]), kernel = 2, stride = 2))",
                  16);

@@ -87,6 +87,7 @@ TEST(options_of_the_method_elaborate)
                           {"image_size", "32", false},
                           {"pretrain.probe", "true", false},
                           {"average", "true", false},
+                          {"rate_scaling", "linear", false},
                           {"head_layers", "1", false},
                           {"fine_tune_after_block", "2", false},
                           {"frozen_norms", "moving", false},
@@ -96,7 +97,7 @@ TEST(options_of_the_method_elaborate)
                           {"distill.tau_squared", "true", false},
                           {"distill.teacher", "self_distill", false},
                           {"linear.from", "finetune_100", false}};
-    check_program("simclrv2", 13, settings);
+    check_program("simclrv2", 14, settings);
 }
 
 // ---- learning rates and steps -----------------------------------------------
@@ -237,14 +238,15 @@ typedef struct Size {
     int64_t trainable, head; // 0 = held elsewhere
     int convolutions, norms; // of the backbone
     int64_t middle[4];       // of selective kernels, by group
+    double gmacs;            // of the backbone's convolutions an image; or 0
 } Size;
 
 static const Size sizes[] = {
     {"18", "64", "1", "0.0", 11180736, 592000, 21, 21, {0}},
-    {"18", "32", "1", "0.0", 11173056, 592000, 21, 21, {0}},
+    {"18", "32", "1", "0.0", 11173056, 592000, 21, 21, {0}, 0.560},
     {"34", "64", "1", "0.0", 21288896, 592000, 37, 37, {0}},
-    {"34", "32", "1", "0.0", 21281216, 592000, 37, 37, {0}},
-    {"50", "32", "1", "0.0", 23500352, 8659072, 53, 53, {0}},
+    {"34", "32", "1", "0.0", 21281216, 592000, 37, 37, {0}, 1.164},
+    {"50", "32", "1", "0.0", 23500352, 8659072, 53, 53, {0}, 1.298},
     {"101", "32", "1", "0.0", 42492480, 8659072, 104, 104, {0}},
     {"152", "32", "1", "0.0", 58136128, 8659072, 155, 155, {0}},
     {"200", "64", "1", "0.0", 62624832, 8659072, 203, 203, {0}},
@@ -253,6 +255,22 @@ static const Size sizes[] = {
     {"101", "64", "2", "0.0625", 257132224, 0, 172, 139, {32, 32, 32, 64}},
     {"152", "64", "3", "0.0625", 794704160, 0, 257, 207, {32, 32, 48, 96}},
 };
+
+// Multiply-adds of all convolutions for one view.
+static double convolution_macs(const Graph *graph)
+{
+    double macs = 0;
+    for (Value i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph_node(graph, i);
+        if (node->op != OP_CONV2D)
+            continue;
+        const int64_t *filter = graph_type(graph, node->inputs[1])->dims;
+        double outputs =
+            (double)type_elements(&node->type) / (double)node->type.dims[0];
+        macs += outputs * (double)(filter[1] * filter[2] * filter[3]);
+    }
+    return macs;
+}
 
 static void check_middles(Arena *arena, const Graph *graph, const Size *size)
 {
@@ -298,6 +316,8 @@ static void check_size(const Size *size)
     CHECK_INT(norms, size->norms);
     if (size->head)
         CHECK_INT(head, size->head);
+    if (size->gmacs > 0)
+        CHECK_NEAR(convolution_macs(graph) * 1e-9, size->gmacs, 5e-4);
     check_middles(arena, graph, size);
     arena_free(arena);
 }
@@ -331,6 +351,77 @@ TEST(classifiers_have_the_published_sizes)
                 fc += type_elements(&node->type);
         }
         CHECK_INT(fc, fcs[i].elements);
+        arena_free(arena);
+    }
+}
+
+// ---- what fine-tuning leaves alone ------------------------------------------
+
+typedef struct Trains {
+    const char *after, *norms, *head; // settings
+    // Does training change the weights, and the statistics, of: the stem, the
+    // four groups, the head's first layer, the classifier?
+    const char *weights, *statistics;
+} Trains;
+
+static const Trains trains[] = {
+    {"-1", "batch", "true", "sabcdhf", "sabcdh"},
+    {"0", "batch", "true", "abcdhf", "sabcdh"},
+    {"0", "moving", "true", "abcdhf", "abcdh"},
+    {"1", "batch", "true", "bcdhf", "sabcdh"},
+    {"2", "moving", "true", "cdhf", "cdh"},
+    {"3", "moving", "false", "df", "dh"},
+    {"4", "batch", "true", "f", "h"},
+    {"-1", "batch", "false", "sabcdf", "sabcdh"},
+};
+
+// Which part of the net a tensor belongs to.
+static char part_of(const char *name)
+{
+    static const char *const begins[] = {"conv1.",  "bn1.",    "layer1.",
+                                         "layer2.", "layer3.", "layer4.",
+                                         "head.0.", "fc."};
+    for (int i = 0; i < 8; i++)
+        if (strncmp(name, begins[i], strlen(begins[i])) == 0)
+            return "ssabcdhf"[i];
+    return 0;
+}
+
+// The parts with an assigned tensor of that role, each once, in order.
+static void changed_parts(const Graph *graph, const char *role, char *parts)
+{
+    static const char all[] = "sabcdhf";
+    bool changed[128] = {false};
+    for (Value i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph_node(graph, i);
+        if (node->op != OP_ASSIGN)
+            continue;
+        const Node *param = graph_node(graph, node->inputs[0]);
+        if (strcmp(param->attrs[PARAM_ROLE].text, role) == 0)
+            changed[(int)part_of(param->attrs[PARAM_NAME].text)] = true;
+    }
+    for (int i = 0; all[i]; i++)
+        if (changed[(int)all[i]])
+            *parts++ = all[i];
+    *parts = 0;
+}
+
+TEST(fine_tuning_leaves_alone_what_it_is_told_to)
+{
+    for (size_t i = 0; i < sizeof trains / sizeof *trains; i++) {
+        Arena *arena = arena_new();
+        Setting settings[] = {{"depth", "18", false},
+                              {"image_size", "32", false},
+                              {"fine_tune_after_block", trains[i].after, false},
+                              {"frozen_norms", trains[i].norms, false},
+                              {"train_head", trains[i].head, false}};
+        char weights[16], statistics[16];
+        Experiment *e = load(arena, "simclrv2", 5, settings);
+        const Graph *graph = phase_of(e, "finetune")->train;
+        changed_parts(graph, "weight", weights);
+        changed_parts(graph, "state", statistics);
+        CHECK_TEXT(weights, trains[i].weights);
+        CHECK_TEXT(statistics, trains[i].statistics);
         arena_free(arena);
     }
 }

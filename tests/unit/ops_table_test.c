@@ -51,25 +51,31 @@ static const char sample[] =
     "  %42 = reduce_sum %35 {axes=[0,2]} : f32[5]\n"
     "  %43 = reduce_max %2 {axes=[1]} : f32[2]\n"
     "  %44 = matmul %2, %3 {trans_a=0, trans_b=1} : f32[2,2]\n"
-    "  %45 = conv2d %1, %0 {stride=[2,2], pad=[1,1,1,1]} : f32[2,4,4,4]\n"
-    "  %46 = conv2d_grad_x %0, %45 {stride=[2,2], pad=[1,1,1,1],"
+    "  %45 = slice %11 {start=[0,0], size=[2,1]} : f32[2,1]\n"
+    "  %46 = reshape %45 {dims=[2]} : f32[2]\n"
+    "  %47 = matmul_lse %2, %3, %46 : f32[2]\n"
+    "  %48 = matmul_max %2, %3, %46 : f32[2]\n"
+    "  %49 = matmul_entropy %2, %3, %46 {guard=1e-08} : f32[2]\n"
+    "  %50 = matmul_softmax %2, %3, %46, %47, %3 {trans=0} : f32[2,3]\n"
+    "  %51 = conv2d %1, %0 {stride=[2,2], pad=[1,1,1,1]} : f32[2,4,4,4]\n"
+    "  %52 = conv2d_grad_x %0, %51 {stride=[2,2], pad=[1,1,1,1],"
     " dims=[2,3,8,8]} : f32[2,3,8,8]\n"
-    "  %47 = conv2d_grad_w %1, %45 {stride=[2,2], pad=[1,1,1,1],"
+    "  %53 = conv2d_grad_w %1, %51 {stride=[2,2], pad=[1,1,1,1],"
     " dims=[4,3,3,3]} : f32[4,3,3,3]\n"
-    "  %48 = max_pool %1 {kernel=[3,3], stride=[2,2], pad=[1,1,1,1]}"
+    "  %54 = max_pool %1 {kernel=[3,3], stride=[2,2], pad=[1,1,1,1]}"
     " : f32[2,3,4,4]\n"
-    "  %49 = max_pool_grad %1, %48 {kernel=[3,3], stride=[2,2],"
+    "  %55 = max_pool_grad %1, %54 {kernel=[3,3], stride=[2,2],"
     " pad=[1,1,1,1]} : f32[2,3,8,8]\n"
-    "  %50 = sum_pool %1 {kernel=[2,2], stride=[2,2], pad=[0,0,0,0]}"
+    "  %56 = sum_pool %1 {kernel=[2,2], stride=[2,2], pad=[0,0,0,0]}"
     " : f32[2,3,4,4]\n"
-    "  %51 = sum_pool_grad %50 {kernel=[2,2], stride=[2,2], pad=[0,0,0,0],"
+    "  %57 = sum_pool_grad %56 {kernel=[2,2], stride=[2,2], pad=[0,0,0,0],"
     " dims=[2,3,8,8]} : f32[2,3,8,8]\n"
-    "  %52 = all_sum %2 {ranks=4} : f32[2,3]\n"
-    "  %53 = all_gather %2 {ranks=4} : f32[8,3]\n"
-    "  %54 = reduce_scatter %53 {ranks=4} : f32[2,3]\n"
-    "  %55 = assign %0, %47 : f32[4,3,3,3] #2\n"
+    "  %58 = all_sum %2 {ranks=4} : f32[2,3]\n"
+    "  %59 = all_gather %2 {ranks=4} : f32[8,3]\n"
+    "  %60 = reduce_scatter %59 {ranks=4} : f32[2,3]\n"
+    "  %61 = assign %0, %53 : f32[4,3,3,3] #2\n"
     "  output \"sum\" = %42\n"
-    "  output \"w\" = %55\n"
+    "  output \"w\" = %61\n"
     "}\n";
 
 TEST(every_op_prints_and_parses)
@@ -98,7 +104,7 @@ TEST(every_op_prints_and_parses)
 
     Text dot = text_new(arena);
     graph_print_dot(graph, &dot);
-    CHECK(strstr(text_string(&dot), "v0 -> v45;") != NULL);
+    CHECK(strstr(text_string(&dot), "v0 -> v51;") != NULL);
     CHECK(strstr(text_string(&dot), "cluster_1") != NULL);
     arena_free(arena);
 }

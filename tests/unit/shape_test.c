@@ -22,7 +22,9 @@ static const char leaves[] =
     "  %12 = input {name=\"pb\"} : f32[2,3,5,4,4]\n"
     "  %13 = input {name=\"uneven\"} : f32[2,2,9,7,6]\n"
     "  %14 = input {name=\"wide\"} : f32[2,12,3,3]\n"
-    "  %15 = ";
+    "  %15 = input {name=\"rows\"} : f32[2]\n"
+    "  %16 = input {name=\"long\"} : f32[2,12]\n"
+    "  %17 = ";
 
 // The type or the message that `node` gives; the type in the text is `type`.
 static const char *infer(Arena *arena, const char *node, const char *type)
@@ -35,7 +37,7 @@ static const char *infer(Arena *arena, const char *node, const char *type)
     GraphList *list = graph_parse(arena, source, &diags);
     if (!list)
         return diags.items.at[0].message;
-    return type_text(arena, graph_type(list->graphs.at[0], 15));
+    return type_text(arena, graph_type(list->graphs.at[0], 17));
 }
 
 typedef struct Good {
@@ -213,6 +215,29 @@ TEST(matmul_refuses)
         {"matmul %0, %0 {trans_a=0, trans_b=1}",
          "matmul: needs two matrices of one float type, not f32[8,3,32,32] "
          "and f32[8,3,32,32]"},
+    };
+    CHECK_BAD(cases, "f32[]");
+}
+
+TEST(matmul_rows_refuse)
+{
+    static const Bad cases[] = {
+        {"matmul_lse %2, %3, %2",
+         "matmul_lse: needs two matrices of one float type, not f32[2,3] and "
+         "f64[2,3]"},
+        {"matmul_max %2, %16, %15",
+         "matmul_max: rows of f32[2,3] and f32[2,12] differ in length"},
+        {"matmul_lse %2, %8, %5",
+         "matmul_lse: which to leave out is a number for each of the 2 rows of "
+         "f32[2,3], not f32[]"},
+        {"matmul_entropy %2, %8, %15 {guard=-1}",
+         "matmul_entropy: guard is from 0 up to 1"},
+        {"matmul_softmax %2, %8, %15, %15, %2 {trans=2}",
+         "matmul_softmax: trans is 0 or 1"},
+        {"matmul_softmax %2, %8, %15, %5, %2 {trans=0}",
+         "matmul_softmax: needs a logarithm for each row, not f32[]"},
+        {"matmul_softmax %2, %8, %15, %15, %15 {trans=0}",
+         "matmul_softmax: f32[2] does not have a row for each of f32[2,3]"},
     };
     CHECK_BAD(cases, "f32[]");
 }
