@@ -3,12 +3,12 @@
 # ResNet-18 on drawn shapes with and without --strict, with several seeds, and
 # prints the loss of both, step by step averaged over stretches, beside what
 # another seed changes.
-#   BUILD=build SEEDS=4 STEPS=300 BATCH=8 SIZE=32 sh bench/strict.sh [FOLDER]
+#   BUILD=build SEEDS=4 STEPS=300 BATCH=64 SIZE=32 sh bench/strict.sh [FOLDER]
 set -eu
 BUILD=${BUILD:-build}
 SEEDS=${SEEDS:-4}
 STEPS=${STEPS:-300}
-BATCH=${BATCH:-8}
+BATCH=${BATCH:-64}
 out=${1:-$BUILD/bench/strict}
 mkdir -p "$out"
 [ -e "$out/shapes" ] ||
