@@ -113,6 +113,18 @@ asan:
 	@$(MAKE) test BUILD=$(BUILD)/asan OPT='-O1 -fno-omit-frame-pointer' \
 	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
 
+# What threads share: the pool, the executor, the input, the training loop.
+# Nothing of LLVM or OpenBLAS needs to be suppressed.
+TSAN_TESTS = pool_test exec_test train_test dataset_test bad_data_test \
+             knn_test monitor_test injection_short
+
+## make tsan: the tests of threads under ThreadSanitizer, in build/tsan
+tsan:
+	@$(MAKE) $(BUILD)/tsan/tests/run BUILD=$(BUILD)/tsan OPT=-O1 \
+	    SANITIZE=-fsanitize=thread
+	@for t in $(TSAN_TESTS); do \
+	    $(BUILD)/tsan/tests/run $$t || exit 1; done
+
 ## make kill-test: SIGKILL at KILLS=200 random moments, and resume
 kill-test: $(BUILD)/simcc
 	@mkdir -p $(BUILD)/tests

@@ -186,7 +186,7 @@ static void print_behind(const Report *report)
     printf("\n%d of %d convolutions are behind oneDNN's direct kernels; those "
            "that lose most:\n%-28s %-10s %2s %9s %9s %6s %9s\n",
            count, report->convs.count, "shape", "direction", "th", "simcc ms",
-           "oneDNN ms", "ratio", "unpacked*");
+           "oneDNN ms", "ratio", "kernel*");
     for (int i = 0; i < count && i < LIST_LINES; i++) {
         double simcc = record_number(list[i], CONV_SIMCC);
         double kernel = simcc - record_number(list[i], CONV_WEIGHTS);
@@ -196,7 +196,7 @@ static void print_behind(const Report *report)
                record_text(list[i], CONV_THREADS), simcc, best_direct(list[i]),
                conv_ratio(list[i]), ratio_of(best_direct(list[i]), kernel));
     }
-    puts("* the ratio without packing and unpacking of weights");
+    puts("* the ratio without the steps about weights before and after");
 }
 
 static void json_convs(Report *report)

@@ -21,10 +21,15 @@ bool conv_taps_takes_data(const ConvShape *shape);
 int64_t conv_taps_data(Lowering *lower, const ConvShape *shape, Value value);
 bool conv_taps_takes_weights(const ConvShape *shape);
 int64_t conv_taps_weights(Lowering *lower, const ConvShape *shape, Value value);
-// A kernel by weights of so many tasks per chunk of images, and the sum of what
-// the chunks give to `out`.
-void conv_push_weights(Lowering *lower, const ConvShape *shape, Kernel *kernel,
-                       int64_t tasks, Value value, Place out);
+// What a kernel by weights reads beside dy and where its result goes, in its
+// own order; tasks per chunk of images.
+typedef struct ConvGradient {
+    Place x, out;
+    int64_t tasks;
+} ConvGradient;
+// The kernel's step for that value, and the sum over the chunks.
+void conv_push_weights(Lowering *lower, const ConvShape *shape, Value value,
+                       Kernel *kernel, const ConvGradient *gradient);
 
 // conv_winograd.c: the same for 3x3 windows at stride 1, on maps where it pays.
 bool conv_winograd_takes(const ConvShape *shape);

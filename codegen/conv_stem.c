@@ -132,13 +132,15 @@ int64_t conv_stem_weights(Lowering *lower, const ConvShape *s, Value value)
     Kernel kernel = {
         .kind = KERNEL_STEM_WEIGHTS, .arg_count = 3, .taps = stem_taps(s)};
     choose_gradient_tile(&kernel.taps, lower->codegen->target.vector_bytes);
-    int64_t tasks = kernel.taps.out_blocks / kernel.taps.tile.blocks;
     const char *rest =
         arena_printf(lower->arena, "%s: weights", value_label(lower, value));
     StemWeights w = stem_weights(s);
-    Place sums = {PLACE_SLAB, buffer_new(lower, type_bytes(&w.space))};
-    conv_push_weights(lower, s, &kernel, tasks, value, sums);
-    reorder(lower, &w, sums, w.packed, value_new_buffer(lower, value), w.plain,
-            rest);
+    ConvGradient gradient = {
+        value_place(lower, graph_node(lower->graph, value)->inputs[0]),
+        {PLACE_SLAB, buffer_new(lower, type_bytes(&w.space))},
+        kernel.taps.out_blocks / kernel.taps.tile.blocks};
+    conv_push_weights(lower, s, value, &kernel, &gradient);
+    reorder(lower, &w, gradient.out, w.packed, value_new_buffer(lower, value),
+            w.plain, rest);
     return 0;
 }

@@ -59,8 +59,14 @@ static Kernel data_kernel(const Lowering *lower, const ConvShape *s,
         taps->cols =
             taps_backward(s->w, s->ow, s->kw, s->sw, s->left, col_phase);
     }
-    taps_reshape_pointwise(taps);
-    taps_choose_tile(taps, lower->codegen->target.vector_bytes);
+    KernelTaps flat = *taps;
+    taps_reshape_pointwise(&flat);
+    taps_choose_tile(&flat, lower->codegen->target.vector_bytes);
+    if (taps_choose_image_tile(taps, &flat, lower->codegen->target.vector_bytes,
+                               s->n, s->op == OP_CONV2D_GRAD_X))
+        kernel.kind = KERNEL_TAPS_IMAGES;
+    else
+        *taps = flat;
     return kernel;
 }
 
@@ -69,13 +75,19 @@ static int64_t push_data(Lowering *lower, const ConvShape *s, Kernel *kernel,
                          const Place *args, const char *label)
 {
     LowerStep step = step_kernel(lower, kernel, label);
-    int64_t tasks = taps_image_tasks(&kernel->taps);
-    step.task_count = s->n * tasks;
+    bool across = kernel->kind == KERNEL_TAPS_IMAGES;
+    int64_t tasks = across ? taps_group_tasks(&kernel->taps)
+                           : taps_image_tasks(&kernel->taps);
+    int64_t images = across ? kernel->taps.tile.images : 1;
+    int64_t scratch =
+        across ? taps_image_scratch(&kernel->taps) * dtype_size(DT_F32) : 0;
+    lower->scratch_bytes = max_i64(lower->scratch_bytes, scratch);
+    step.task_count = s->n / images * tasks;
     for (int i = 0; i < 3; i++)
         step_arg(lower, &step, args[i], 0, i == 2, false);
     step_imms(lower, &step, 1, &s->n);
     step_push(lower, &step);
-    return tasks == 1 ? 1 : 0;
+    return tasks == 1 ? images : 0;
 }
 
 bool conv_taps_takes_data(const ConvShape *s)
@@ -90,19 +102,19 @@ int64_t conv_taps_data(Lowering *lower, const ConvShape *s, Value value)
     bool forward = s->op == OP_CONV2D;
     Value data = node->inputs[forward ? 0 : 1];
     Value weights = node->inputs[forward ? 1 : 0];
-    Place args[3];
-    args[0] = value_place(lower, data);
-    args[1] = value_place(lower, weights);
-    if (!forward)
-        args[1] =
-            transpose_weights(lower, s, args[1],
-                              arena_printf(lower->arena, "%s: weights", label));
-    args[2] = value_new_buffer(lower, value);
+    const char *rest = arena_printf(lower->arena, "%s: weights", label);
+    Place stored = value_place(lower, weights), turned = {0};
+    Place args[3] = {value_place(lower, data), stored,
+                     value_new_buffer(lower, value)};
     int64_t row_phases = forward ? 1 : min_i64(s->sh, s->h);
     int64_t col_phases = forward ? 1 : min_i64(s->sw, s->w);
     int64_t images = 0;
     for (int64_t i = 0; i < row_phases * col_phases; i++) {
         Kernel kernel = data_kernel(lower, s, i / col_phases, i % col_phases);
+        bool as_stored = forward || kernel.taps.tile.transposes;
+        if (!as_stored && turned.kind == PLACE_NONE)
+            turned = transpose_weights(lower, s, stored, rest);
+        args[1] = as_stored ? stored : turned;
         images = push_data(lower, s, &kernel, args, label);
     }
     return row_phases * col_phases == 1 ? images : 0;
@@ -128,38 +140,80 @@ static Kernel weights_kernel(const Lowering *lower, const ConvShape *s)
     return kernel;
 }
 
-void conv_push_weights(Lowering *lower, const ConvShape *s, Kernel *kernel,
-                       int64_t tasks, Value value, Place out)
+void conv_push_weights(Lowering *lower, const ConvShape *s, Value value,
+                       Kernel *kernel, const ConvGradient *gradient)
 {
     const Node *node = graph_node(lower->graph, value);
     const char *label = value_label(lower, value);
     int64_t elements = s->o * s->c * s->kh * s->kw;
-    int64_t wanted = min_i64(s->n, ceil_div(ENOUGH_TASKS, tasks));
+    int64_t wanted = min_i64(s->n, ceil_div(ENOUGH_TASKS, gradient->tasks));
     int64_t chunk = ceil_div(s->n, wanted), chunks = ceil_div(s->n, chunk);
-    Place parts = out;
+    Place parts = gradient->out;
     if (chunks > 1)
         parts.index = buffer_new(lower, chunks * elements * dtype_size(DT_F32));
     LowerStep step = step_kernel(lower, kernel, label);
-    step.task_count = chunks * tasks;
-    step_arg(lower, &step, value_place(lower, node->inputs[0]), 0, false,
-             false);
+    step.task_count = chunks * gradient->tasks;
+    step_arg(lower, &step, gradient->x, 0, false, false);
     step_arg(lower, &step, value_place(lower, node->inputs[1]), 0, false,
              false);
     step_arg(lower, &step, parts, 0, true, false);
     step_imms(lower, &step, 2, (int64_t[]){s->n, chunk});
     step_push(lower, &step);
     if (chunks > 1)
-        lower_sum_parts(lower, parts, out, chunks, elements, DT_F32,
+        lower_sum_parts(lower, parts, gradient->out, chunks, elements, DT_F32,
                         arena_printf(lower->arena, "%s: weights", label));
+}
+
+// Whether a stride skips pixels that no tap reads, and all that are read are
+// inside.
+static bool skips_pixels(const ConvShape *s)
+{
+    return s->kh == 1 && s->kw == 1 && s->top == 0 && s->left == 0 &&
+           (s->sh > 1 || s->sw > 1) && (s->oh - 1) * s->sh < s->h &&
+           (s->ow - 1) * s->sw < s->w;
+}
+
+// The pixels that are read, side by side. Every block of dy meets each of them
+// again, and read in steps they arrive too slowly for the products.
+static Place compact_pixels(Lowering *lower, const ConvShape *s, Value value)
+{
+    Value x = graph_node(lower->graph, value)->inputs[0];
+    int64_t map = s->h * s->w * TAPS_BLOCK, strides[MAX_RANK] = {0};
+    TensorType read = type_make(
+        DT_F32, 5,
+        (int64_t[]){s->n, s->c / TAPS_BLOCK, s->oh, s->ow, TAPS_BLOCK});
+    Access access = {.kind = EXPR_LOAD,
+                     .dtype = DT_F32,
+                     .place = value_place(lower, x),
+                     .strides = {s->c / TAPS_BLOCK * map, map,
+                                 s->sh * s->w * TAPS_BLOCK, s->sw * TAPS_BLOCK,
+                                 1}};
+    Place out = {PLACE_SLAB, buffer_new(lower, type_bytes(&read))};
+    strides_row_major(read.rank, read.dims, strides);
+    lower_copy_access(lower, &read, &access, out, 0, strides,
+                      arena_printf(lower->arena, "%s: pixels read",
+                                   value_label(lower, value)));
+    return out;
 }
 
 int64_t conv_taps_weights(Lowering *lower, const ConvShape *s, Value value)
 {
-    Kernel kernel = weights_kernel(lower, s);
+    ConvShape dense = *s;
+    ConvGradient gradient = {0};
+    if (skips_pixels(s)) {
+        gradient.x = compact_pixels(lower, s, value);
+        dense.h = s->oh;
+        dense.w = s->ow;
+        dense.sh = dense.sw = 1;
+    } else {
+        gradient.x =
+            value_place(lower, graph_node(lower->graph, value)->inputs[0]);
+    }
+    Kernel kernel = weights_kernel(lower, &dense);
     const TapTile *tile = &kernel.taps.tile;
-    int64_t tasks = taps_shares(kernel.taps.in_blocks, tile->reads) *
-                    taps_shares(kernel.taps.out_blocks, tile->writes);
-    conv_push_weights(lower, s, &kernel, tasks, value,
-                      value_new_buffer(lower, value));
+    gradient.tasks = taps_shares(kernel.taps.in_blocks, tile->reads) *
+                     taps_shares(kernel.taps.out_blocks, tile->writes);
+    gradient.out = value_new_buffer(lower, value);
+    conv_push_weights(lower, &dense, value, &kernel, &gradient);
     return 0;
 }

@@ -111,7 +111,9 @@ int64_t conv_winograd_weights(Lowering *lower, const ConvShape *s, Value value)
     int64_t tasks =
         winograd_shares(winograd->out_blocks, winograd->task_blocks) *
         winograd_shares(winograd->in_blocks, winograd->task_reads);
-    conv_push_weights(lower, s, &kernel, tasks, value,
-                      value_new_buffer(lower, value));
+    ConvGradient gradient = {
+        value_place(lower, graph_node(lower->graph, value)->inputs[0]),
+        value_new_buffer(lower, value), tasks};
+    conv_push_weights(lower, s, value, &kernel, &gradient);
     return 0;
 }

@@ -305,6 +305,8 @@ LLVMModuleRef emit_kernel(LLVMContextRef context, const Target *target,
         emit_pool(&emit);
     else if (kernel->kind == KERNEL_TAPS)
         emit_taps(&emit);
+    else if (kernel->kind == KERNEL_TAPS_IMAGES)
+        emit_taps_images(&emit);
     else if (kernel->kind == KERNEL_TAPS_WEIGHTS)
         emit_taps_weights(&emit);
     else if (kernel->kind == KERNEL_STEM)

@@ -37,6 +37,7 @@ LLVMModuleRef emit_kernel(LLVMContextRef context, const Target *target,
 void emit_loops(Emit *emit);
 void emit_pool(Emit *emit);
 void emit_taps(Emit *emit);
+void emit_taps_images(Emit *emit);
 void emit_taps_weights(Emit *emit);
 void emit_stem(Emit *emit);
 void emit_stem_weights(Emit *emit);

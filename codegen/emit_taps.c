@@ -180,24 +180,12 @@ static void make_row(const RowTask *task)
     }
 }
 
-// Taps t of the row with 0 <= input_row + t * tap_step < in.
 static void find_row_taps(RowTask *task)
 {
     const Emit *e = task->emit;
     const TapAxis *rows = &task->taps->rows;
-    LLVMValueRef base =
-        taps_affine(e, task->row, rows->in_step, rows->in_first);
-    LLVMValueRef past = emit_i64(e, rows->in), low, high;
-    if (rows->tap_step > 0) {
-        low = LLVMBuildNeg(e->builder, base, "");
-        high = LLVMBuildSub(e->builder, past, base, "");
-    } else {
-        low = taps_add(e, LLVMBuildSub(e->builder, base, past, ""), 1);
-        high = taps_add(e, base, 1);
-    }
-    task->input_row = base;
-    task->low_tap = taps_max(e, low, emit_i64(e, 0));
-    task->high_tap = emit_min_i64(e, high, emit_i64(e, rows->taps));
+    task->input_row = taps_affine(e, task->row, rows->in_step, rows->in_first);
+    taps_find_inside(e, rows, task->input_row, &task->low_tap, &task->high_tap);
 }
 
 // Which image, blocks and rows the task number stands for, first to last

@@ -23,6 +23,10 @@ LLVMValueRef taps_step(const Emit *e, LLVMValueRef pointer, LLVMValueRef index,
 // to itself it rewrites addresses across all the loops of a kernel, which takes
 // most of the compile time and gains nothing.
 LLVMValueRef taps_opaque(const Emit *e, LLVMValueRef pointer);
+// The taps [low, high) of a pixel that are inside: those t with
+// 0 <= base + t * tap_step < in. low may exceed high when there are none.
+void taps_find_inside(const Emit *e, const TapAxis *axis, LLVMValueRef base,
+                      LLVMValueRef *low, LLVMValueRef *high);
 EmitLoop taps_loop(const Emit *e, int64_t low, int64_t high, int64_t step);
 // The step's integer number `index`.
 LLVMValueRef taps_imm(const Emit *e, int index);

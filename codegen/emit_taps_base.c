@@ -52,6 +52,21 @@ LLVMValueRef taps_opaque(const Emit *e, LLVMValueRef pointer)
     return LLVMBuildCall2(e->builder, function, nothing, &pointer, 1, "");
 }
 
+void taps_find_inside(const Emit *e, const TapAxis *axis, LLVMValueRef base,
+                      LLVMValueRef *low_tap, LLVMValueRef *high_tap)
+{
+    LLVMValueRef past = emit_i64(e, axis->in), low, high;
+    if (axis->tap_step > 0) {
+        low = LLVMBuildNeg(e->builder, base, "");
+        high = LLVMBuildSub(e->builder, past, base, "");
+    } else {
+        low = taps_add(e, LLVMBuildSub(e->builder, base, past, ""), 1);
+        high = taps_add(e, base, 1);
+    }
+    *low_tap = taps_max(e, low, emit_i64(e, 0));
+    *high_tap = emit_min_i64(e, high, emit_i64(e, axis->taps));
+}
+
 EmitLoop taps_loop(const Emit *e, int64_t low, int64_t high, int64_t step)
 {
     return emit_loop_begin(e, emit_i64(e, low), emit_i64(e, high), step);
@@ -135,6 +150,19 @@ void taps_add_product(const Emit *e, LLVMValueRef variable, LLVMValueRef a,
 
 // ---- products ---------------------------------------------------------------
 
+// No load moves across it. Left to itself LLVM loads a step's numbers of x all
+// at once, which takes a register each.
+static void keep_order(const Emit *e)
+{
+    static const char constraints[] = "~{memory}";
+    LLVMTypeRef nothing = LLVMVoidTypeInContext(e->context);
+    LLVMTypeRef function = LLVMFunctionType(nothing, NULL, 0, 0);
+    LLVMValueRef barrier =
+        LLVMGetInlineAsm(function, "", 0, constraints, sizeof constraints - 1,
+                         1, 0, LLVMInlineAsmDialectATT, 0);
+    LLVMBuildCall2(e->builder, function, barrier, NULL, 0, "");
+}
+
 void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
                        LLVMValueRef x, LLVMValueRef w)
 {
@@ -149,6 +177,8 @@ void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
         for (int b = 0; b < tile->blocks; b++)
             taps_add_product(e, tile->sums[p * tile->blocks + b], one,
                              weights[b]);
+        if (tile->blocks > 1)
+            keep_order(e);
     }
 }
 

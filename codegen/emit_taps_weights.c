@@ -12,6 +12,8 @@
 // each makes a partial result.
 #include "codegen/emit_gradient.h"
 
+enum { UNROLLED_PIXELS = 8 };
+
 typedef struct WeightTask {
     const Emit *emit;
     const KernelTaps *taps;
@@ -35,15 +37,63 @@ static int64_t weight_pair(const KernelTaps *taps)
 
 // ---- the sum ----------------------------------------------------------------
 
+// Columns [low, high), known when the code is made.
+typedef struct Columns {
+    int64_t low, high;
+} Columns;
+
+// Those for which the tap is inside the input.
+static Columns valid_columns(const TapAxis *cols, int64_t tap)
+{
+    Columns range = {0, cols->count};
+    while (range.low < range.high && !tap_inside(cols, range.low, tap))
+        range.low++;
+    while (range.low < range.high && !tap_inside(cols, range.high - 1, tap))
+        range.high--;
+    return range;
+}
+
+// `count` pixels from where x and dy point.
+static void add_pixels(const WeightTask *task, int64_t count, LLVMValueRef x,
+                       LLVMValueRef dy)
+{
+    const Emit *e = task->emit;
+    TapsTile tile = {task->taps->tile.pixels, 1, task->sums, 1, 0};
+    for (int64_t i = 0; i < count; i++)
+        taps_multiply_one(
+            e, &tile, NULL,
+            taps_at(e, x, i * task->taps->cols.in_step * TAPS_BLOCK),
+            taps_at(e, dy, i * TAPS_BLOCK));
+}
+
+// The columns of a row, several to a round: the end of a loop of few rounds is
+// foreseen by the processor.
+static void add_row(const WeightTask *task, Columns cols, LLVMValueRef x,
+                    LLVMValueRef dy)
+{
+    const Emit *e = task->emit;
+    int64_t step = task->taps->cols.in_step * TAPS_BLOCK;
+    int64_t count = cols.high - cols.low;
+    int64_t rest = count % UNROLLED_PIXELS, low = cols.low;
+    if (count >= UNROLLED_PIXELS) {
+        EmitLoop col = taps_loop(e, low, cols.high - rest, UNROLLED_PIXELS);
+        add_pixels(task, UNROLLED_PIXELS, taps_step(e, x, col.index, step),
+                   taps_step(e, dy, col.index, TAPS_BLOCK));
+        emit_loop_end(e, &col);
+        low = cols.high - rest;
+    }
+    add_pixels(task, rest, taps_at(e, x, low * step),
+               taps_at(e, dy, low * TAPS_BLOCK));
+}
+
 // The images, rows and columns of the current part. x points at image 0, at the
 // tile's first channel of tap (r, s) of pixel (0, 0).
 static void add_part(const WeightTask *task, LLVMValueRef x, GradientRange rows,
-                     GradientRange cols)
+                     Columns cols)
 {
     const Emit *e = task->emit;
     const KernelTaps *taps = task->taps;
     const TapAxis *r = &taps->rows, *c = &taps->cols;
-    TapsTile tile = {taps->tile.pixels, 1, task->sums, 1, 0};
     EmitLoop images =
         emit_loop_begin(e, task->images.low, task->images.high, 1);
     LLVMValueRef xn = taps_step(e, x, images.index,
@@ -54,18 +104,14 @@ static void add_part(const WeightTask *task, LLVMValueRef x, GradientRange rows,
     LLVMValueRef xr =
         taps_step(e, xn, row.index, r->in_step * c->in * TAPS_BLOCK);
     LLVMValueRef yr = taps_step(e, yn, row.index, c->out * TAPS_BLOCK);
-    EmitLoop col = emit_loop_begin(e, cols.low, cols.high, 1);
-    taps_multiply_one(e, &tile, NULL,
-                      taps_step(e, xr, col.index, c->in_step * TAPS_BLOCK),
-                      taps_step(e, yr, col.index, TAPS_BLOCK));
-    emit_loop_end(e, &col);
+    add_row(task, cols, taps_opaque(e, xr), taps_opaque(e, yr));
     emit_loop_end(e, &row);
     emit_loop_end(e, &images);
 }
 
 // Some channels of one tap: the tile's life in registers.
 static void make_tile(const WeightTask *task, LLVMValueRef x, LLVMValueRef dw,
-                      GradientRange rows, GradientRange cols)
+                      GradientRange rows, Columns cols)
 {
     const Emit *e = task->emit;
     int count = task->taps->tile.pixels;
@@ -84,24 +130,21 @@ static void make_pair(const WeightTask *task)
     const Emit *e = task->emit;
     const KernelTaps *taps = task->taps;
     const TapAxis *r = &taps->rows, *c = &taps->cols;
-    GradientRange all_cols = {emit_i64(e, 0), emit_i64(e, c->count)};
     EmitLoop row = taps_loop(e, 0, r->taps, 1);
-    LLVMValueRef row_base = taps_add(e, row.index, r->in_first);
-    GradientRange rows = gradient_pixels(e, r, row_base, task->rows);
-    EmitLoop col = taps_loop(e, 0, c->taps, 1);
-    LLVMValueRef col_base = taps_add(e, col.index, c->in_first);
-    GradientRange cols = gradient_pixels(e, c, col_base, all_cols);
-    LLVMValueRef x = taps_step(e, task->x, row_base, c->in * TAPS_BLOCK);
-    x = taps_step(e, x, col_base, TAPS_BLOCK);
-    LLVMValueRef tap = LLVMBuildAdd(
-        e->builder, taps_affine(e, row.index, c->taps, 0), col.index, "");
-    LLVMValueRef dw = taps_step(e, task->dw, tap, TAPS_BLOCK * TAPS_BLOCK);
-    EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, taps->tile.pixels);
-    make_tile(task, taps_opaque(e, taps_step(e, x, channels.index, 1)),
-              taps_opaque(e, taps_step(e, dw, channels.index, TAPS_BLOCK)),
-              rows, cols);
-    emit_loop_end(e, &channels);
-    emit_loop_end(e, &col);
+    LLVMValueRef base = taps_add(e, row.index, r->in_first);
+    GradientRange rows = gradient_pixels(e, r, base, task->rows);
+    LLVMValueRef x = taps_step(e, task->x, base, c->in * TAPS_BLOCK);
+    LLVMValueRef dw =
+        taps_step(e, task->dw, row.index, c->taps * TAPS_BLOCK * TAPS_BLOCK);
+    for (int64_t s = 0; s < c->taps; s++) {
+        LLVMValueRef xs = taps_at(e, x, (c->in_first + s) * TAPS_BLOCK);
+        LLVMValueRef dws = taps_at(e, dw, s * TAPS_BLOCK * TAPS_BLOCK);
+        EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, taps->tile.pixels);
+        make_tile(task, taps_opaque(e, taps_step(e, xs, channels.index, 1)),
+                  taps_opaque(e, taps_step(e, dws, channels.index, TAPS_BLOCK)),
+                  rows, valid_columns(c, s));
+        emit_loop_end(e, &channels);
+    }
     emit_loop_end(e, &row);
 }
 

@@ -268,9 +268,9 @@ void winograd_transform_tiles(const WinogradWork *work,
 
 // ---- forward and by data ----------------------------------------------------
 
-// One point's product of `pixels` tiles: sums over all read channels.
-static void multiply_tiles(const WinogradWork *work, LLVMValueRef v,
-                           LLVMValueRef u, LLVMValueRef product)
+// The sums of `pixels` tiles over the read blocks [first, past).
+static void add_blocks(const WinogradWork *work, LLVMValueRef first,
+                       LLVMValueRef past, LLVMValueRef v, LLVMValueRef u)
 {
     const Emit *e = work->emit;
     const KernelWinograd *k = work->k;
@@ -278,16 +278,43 @@ static void multiply_tiles(const WinogradWork *work, LLVMValueRef v,
                      WINOGRAD_AREA * k->in_blocks * WINOGRAD_PAIR};
     for (int i = 0; i < k->pixels * k->blocks; i++)
         taps_set_zero(e, work->sums[i]);
-    EmitLoop block = taps_loop(e, 0, k->in_blocks, 1);
+    EmitLoop block = emit_loop_begin(e, first, past, 1);
     taps_multiply(
         e, &tile, NULL,
         taps_opaque(e, taps_step(e, v, block.index, k->tiles * TAPS_BLOCK)),
         taps_opaque(e, taps_step(e, u, block.index, WINOGRAD_PAIR)));
     emit_loop_end(e, &block);
+}
+
+// One point's product of `pixels` tiles: sums over all read channels, in parts
+// of sum_blocks blocks, for the rounding error of a sum grows with its length.
+static void multiply_tiles(const WinogradWork *work, LLVMValueRef v,
+                           LLVMValueRef u, LLVMValueRef product)
+{
+    const Emit *e = work->emit;
+    const KernelWinograd *k = work->k;
+    LLVMValueRef nothing = emit_const(e, DT_F32, TAPS_BLOCK, 0);
+    int64_t parts = winograd_shares(k->in_blocks, k->sum_blocks);
+    EmitLoop part = taps_loop(e, 0, parts, 1);
+    LLVMValueRef first = taps_affine(e, part.index, k->sum_blocks, 0);
+    LLVMValueRef past = emit_min_i64(e, taps_add(e, first, k->sum_blocks),
+                                     emit_i64(e, k->in_blocks));
+    LLVMValueRef is_first =
+        LLVMBuildICmp(e->builder, LLVMIntEQ, part.index, emit_i64(e, 0), "");
+    add_blocks(work, first, past, v, u);
     for (int p = 0; p < k->pixels; p++)
-        for (int b = 0; b < k->blocks; b++)
-            taps_store(e, taps_get(e, work->sums[p * k->blocks + b]),
-                       taps_at(e, product, (b * k->tiles + p) * TAPS_BLOCK));
+        for (int b = 0; b < k->blocks; b++) {
+            LLVMValueRef to =
+                taps_at(e, product, (b * k->tiles + p) * TAPS_BLOCK);
+            LLVMValueRef sum = taps_get(e, work->sums[p * k->blocks + b]);
+            if (parts > 1) {
+                LLVMValueRef before = LLVMBuildSelect(
+                    e->builder, is_first, nothing, taps_load(e, to), "");
+                sum = LLVMBuildFAdd(e->builder, sum, before, "");
+            }
+            taps_store(e, sum, to);
+        }
+    emit_loop_end(e, &part);
 }
 
 // All points of the written blocks from `block` on. Tiles beyond the last are

@@ -11,6 +11,16 @@ enum {
     MAX_TILE_BLOCKS = 4,
     // A flat map is cut into rows of at most so many pixels.
     MAX_FLAT_ROW = 256,
+    // Tiles across images: for maps at most so wide; the weights of a task, in
+    // the second-level cache, and all images, not far beyond it; of the
+    // first-level cache, a way's bytes and the number of ways; tasks that keep
+    // threads busy.
+    MAX_IMAGE_COLS = 8,
+    GROUP_BYTES = 640 << 10,
+    IMAGES_BYTES = 1 << 20,
+    PAGE_BYTES = 4096,
+    CACHE_WAYS = 8,
+    ENOUGH_TASKS = 8,
 };
 
 // ---- axes -------------------------------------------------------------------
@@ -73,15 +83,13 @@ static bool is_pointwise(const TapAxis *axis)
 
 // ---- register tiles ---------------------------------------------------------
 
-// Whether a tile stays in registers. LLVM likes to load all of a step's numbers
-// of x first, so each counts, unless only one multiply-add uses it. One
-// register stays free: with none, LLVM spills inside the loop.
+// Whether a tile stays in registers, with the weights of a step and a number of
+// x. (One register is left over when pixels x blocks x vectors is even.)
 static bool fits_registers(int64_t pixels, int64_t blocks, int vector_bytes)
 {
     int registers = vector_bytes == 64 ? 32 : 16;
     int64_t vectors = TAPS_BLOCK * (int)sizeof(float) / vector_bytes;
-    int64_t numbers = blocks == 1 ? 1 : pixels;
-    return (pixels + 1) * blocks * vectors + numbers < registers;
+    return (pixels + 1) * blocks * vectors + 1 <= registers;
 }
 
 // What a tile costs per read channel, in eighths of a multiply-add: its
@@ -99,14 +107,15 @@ static int64_t row_cost(int64_t count, int64_t pixels, int64_t blocks)
     return cost + (count % pixels ? tile_cost(count % pixels, blocks) : 0);
 }
 
-void taps_choose_register_tile(int64_t count, int64_t out_blocks,
-                               int vector_bytes, int *tile_pixels,
-                               int *tile_blocks)
+static void choose_tile(int64_t count, int64_t out_blocks, int vector_bytes,
+                        int64_t most_pixels, int64_t most_blocks,
+                        int *tile_pixels, int *tile_blocks)
 {
     int64_t best = 0;
     *tile_pixels = *tile_blocks = 1;
-    for (int blocks = 1; blocks <= MAX_TILE_BLOCKS; blocks++)
-        for (int pixels = 1; pixels <= min_i64(count, MAX_TILE_PIXELS) &&
+    for (int blocks = 1; blocks <= min_i64(most_blocks, MAX_TILE_BLOCKS);
+         blocks++)
+        for (int pixels = 1; pixels <= min_i64(count, most_pixels) &&
                              fits_registers(pixels, blocks, vector_bytes);
              pixels++) {
             if (out_blocks % blocks)
@@ -119,6 +128,14 @@ void taps_choose_register_tile(int64_t count, int64_t out_blocks,
             *tile_pixels = pixels;
             *tile_blocks = blocks;
         }
+}
+
+void taps_choose_register_tile(int64_t count, int64_t out_blocks,
+                               int vector_bytes, int *tile_pixels,
+                               int *tile_blocks)
+{
+    choose_tile(count, out_blocks, vector_bytes, MAX_TILE_PIXELS,
+                MAX_TILE_BLOCKS, tile_pixels, tile_blocks);
 }
 
 void taps_choose_tile(KernelTaps *taps, int vector_bytes)
@@ -138,6 +155,63 @@ void taps_choose_tile(KernelTaps *taps, int vector_bytes)
     // by tasks that follow each other.
     tile->weights_outside = taps->rows.kernel * taps->cols.kernel * group >
                             taps->rows.in * taps->cols.in;
+}
+
+// A kernel across images reads `pixels` lines of x, an image apart, again and
+// again: they must not be more than a set of the first-level cache has, into
+// which they all fall when images are pages apart.
+static int most_image_pixels(const KernelTaps *taps)
+{
+    int64_t image = taps->in_blocks * taps->rows.in * taps->cols.in *
+                    TAPS_BLOCK * (int64_t)sizeof(float);
+    return image % (PAGE_BYTES / 2) == 0 ? CACHE_WAYS : MAX_TILE_PIXELS;
+}
+
+// Eighths of a multiply-add per read channel and result, of a row and of a tile
+// of one pixel, both of the blocks they take best.
+static bool suits_images(const KernelTaps *rows, const TapTile *across)
+{
+    int64_t count = rows->cols.count;
+    int64_t row = row_cost(count, rows->tile.pixels, rows->tile.blocks);
+    int64_t image = row_cost(across->images, across->pixels, across->blocks);
+    return image * count * rows->tile.blocks <=
+           row * across->images * across->blocks;
+}
+
+bool taps_choose_image_tile(KernelTaps *taps, const KernelTaps *flat,
+                            int vector_bytes, int64_t images, bool by_data)
+{
+    const TapAxis *rows = &taps->rows, *cols = &taps->cols;
+    TapTile across = {.transposes = by_data};
+    int64_t taps_bytes = rows->taps * cols->taps * TAPS_BLOCK * TAPS_BLOCK *
+                         (int64_t)sizeof(float) * taps->in_blocks;
+    if (rows->count < 1 || cols->count < 1 || cols->count > MAX_IMAGE_COLS ||
+        taps_bytes == 0)
+        return false;
+    int64_t shares = 1; // as many as the tasks need, of equal size
+    choose_tile(images, taps->out_blocks, vector_bytes, most_image_pixels(taps),
+                GROUP_BYTES / taps_bytes, &across.pixels, &across.blocks);
+    while (shares * taps->out_blocks / across.blocks < ENOUGH_TASKS &&
+           images / shares >= 2 * across.pixels && images % (2 * shares) == 0)
+        shares *= 2;
+    across.images = images / shares;
+    // Each pixel reads lines of all images, so these should be in the cache,
+    // too.
+    int64_t map_bytes = rows->in * cols->in * taps->in_blocks * TAPS_BLOCK *
+                        (int64_t)sizeof(float);
+    if (across.blocks * taps_bytes > GROUP_BYTES ||
+        images * map_bytes > IMAGES_BYTES || !suits_images(flat, &across))
+        return false;
+    taps->tile = across;
+    return true;
+}
+
+int64_t taps_image_scratch(const KernelTaps *taps)
+{
+    if (!taps->tile.transposes)
+        return 0;
+    return taps->tile.blocks * taps->in_blocks * taps->rows.taps *
+           taps->cols.taps * TAPS_BLOCK * TAPS_BLOCK;
 }
 
 int taps_weight_channels(int vector_bytes)
@@ -175,6 +249,11 @@ int64_t taps_image_tasks(const KernelTaps *taps)
     return taps->out_blocks / taps->tile.blocks * taps_row_blocks(taps);
 }
 
+int64_t taps_group_tasks(const KernelTaps *taps)
+{
+    return taps->out_blocks / taps->tile.blocks;
+}
+
 int64_t taps_weight_elements(const KernelTaps *taps)
 {
     return taps->out_blocks * taps->in_blocks * taps->rows.kernel *
@@ -209,7 +288,9 @@ void taps_text(Text *text, const char *name, const KernelTaps *taps)
     text_addf(text, ", images %lld, shares %lld %lld%s\n",
               (long long)tile->images, (long long)tile->reads,
               (long long)tile->writes,
-              tile->weights_outside ? ", weights outside" : "");
+              tile->weights_outside ? ", weights outside"
+              : tile->transposes    ? ", transposes"
+                                    : "");
     text_add(text, "  in out count out_first out_step in_first in_step taps "
                    "tap_step kernel weight_first weight_step\n");
     text_axis(text, "rows", &taps->rows);

@@ -33,12 +33,14 @@ typedef struct TapAxis {
 // How a kernel uses registers and caches. A rule of shapes and of the target's
 // vectors, never of the machine's load.
 typedef struct TapTile {
-    int pixels, blocks; // register tile: pixels x blocks of written channels;
-                        // by weights: read channels x blocks
-    int64_t rows;       // per task; by weights: summed at a time
-    int64_t images;     // by weights: summed at a time
+    int pixels, blocks;    // register tile: pixels x blocks of written
+                           // channels; by weights: read channels x blocks
+    int64_t rows;          // per task; by weights: summed at a time
+    int64_t images;        // across images: per task; by weights: summed at
+                           // a time
     int64_t reads, writes; // by weights: blocks per task
     bool weights_outside;  // tasks: blocks before images, not images first
+    bool transposes;       // across images: weights come as stored, by data
 } TapTile;
 
 // Weights and their gradients are [written/16, read/16, kh, kw, 16 read, 16
@@ -75,11 +77,20 @@ void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes,
                              int64_t images);
 // By weights: parts of at most `share` blocks.
 int64_t taps_shares(int64_t blocks, int64_t share);
+// Whether a tile of one pixel of many images suits this map better than the
+// tile chosen for `rows`, the same map as rows; if so, chooses it. `by_data`:
+// weights come as stored.
+bool taps_choose_image_tile(KernelTaps *taps, const KernelTaps *rows,
+                            int vector_bytes, int64_t images, bool by_data);
+// Scratch elements of that kernel.
+int64_t taps_image_scratch(const KernelTaps *taps);
 
 // Blocks of tile.rows rows.
 int64_t taps_row_blocks(const KernelTaps *taps);
 // Tasks per image.
 int64_t taps_image_tasks(const KernelTaps *taps);
+// Tasks per share of the images, across images.
+int64_t taps_group_tasks(const KernelTaps *taps);
 // Elements of the weights, or of their gradient.
 int64_t taps_weight_elements(const KernelTaps *taps);
 // Tasks per written block of the kernel that transposes tiles of weights.

@@ -4,8 +4,8 @@
 
 enum {
     BLOCK_BYTES = TAPS_BLOCK * (int)sizeof(float), // of one pixel
-    // A part of one pair of blocks: all taps find it in the first-level cache.
-    PAIR_BYTES = 20 << 10,
+    // A part of one pair of blocks, which taps find in the first-level cache.
+    PAIR_BYTES = 26 << 10,
     // The tile goes to and from dw once for so many pixels, or more.
     MIN_PIXELS = 64,
     // dw of a task stays in the second-level cache, in tiles of one tap.
@@ -33,16 +33,25 @@ static int64_t chunks_wanted(const KernelTaps *taps, int64_t share)
                                       taps_shares(taps->out_blocks, share));
 }
 
+// How many pixels of the result have so many bytes, with those of x of which
+// each has `read`.
+static int64_t part_pixels(int64_t read)
+{
+    return max_i64(MIN_PIXELS, PAIR_BYTES / BLOCK_BYTES / (read + 1));
+}
+
 static void choose_part(KernelTaps *taps)
 {
     TapTile *tile = &taps->tile;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
-    // A single tap leaves out what its stride skips.
-    int64_t read =
-        rows->taps * cols->taps == 1 ? 1 : rows->in_step * cols->in_step;
-    int64_t pixels = max_i64(MIN_PIXELS, PAIR_BYTES / BLOCK_BYTES / (read + 1));
+    int64_t map = rows->count * cols->count;
+    // A row of taps leaves out the rows of x that the stride skips. That pays
+    // for whole maps; the parts of larger ones are better read once.
+    int64_t pixels = part_pixels(cols->in_step);
+    if (pixels < map)
+        pixels = part_pixels(rows->in_step * cols->in_step);
     tile->rows = even_share(rows->count, max_i64(1, pixels / cols->count));
-    tile->images = max_i64(1, pixels / (rows->count * cols->count));
+    tile->images = max_i64(1, pixels / map);
 }
 
 // Small shares make many tasks, but each reads all its blocks of x and dy. The

@@ -7,11 +7,16 @@ enum {
     WANTED_TILES = 32,   // products of few tiles would wait for weights
     ENOUGH_TASKS = 16,   // fewer share the written channels out
     MIN_TASK_BLOCKS = 8, // for each such task transforms the input again
-    MIN_TILES = 64,      // in all, to make up for transforming the weights
+    MIN_SUM_BLOCKS = 4,
+    MAX_SUM_BLOCKS = 8,
+    MIN_RIM_BLOCKS = 4, // below, no sum on the smallest maps is long enough
+    MIN_TILES = 16,     // in all, to fill a register tile
+    MIN_GRADIENT_TILES = 64,
     // By weights: the sums of a task stay in the cache with its tiles.
     GRADIENT_TILES = 48,
     MAX_GRADIENT_BLOCKS = 8,
     TRANSFORM_COST = 300, // cycles per tile and block, input or result
+    WEIGHTS_COST = 4000,  // and per pair of blocks of weights
 };
 
 int64_t winograd_rows(const KernelWinograd *k)
@@ -86,6 +91,37 @@ WinogradScratch winograd_gradient_scratch(const KernelWinograd *k)
                           TAPS_BLOCK * TAPS_BLOCK);
 }
 
+// Windows' places inside the map along one axis, over all results.
+static int64_t places_inside(int64_t in, int64_t out, int64_t pad)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < out; i++)
+        for (int64_t t = 0; t < 3; t++)
+            count += i + t >= pad && i + t - pad < in;
+    return count;
+}
+
+static int64_t all_places_inside(const KernelWinograd *k)
+{
+    return places_inside(k->h, k->oh, k->top) *
+           places_inside(k->w, k->ow, k->left);
+}
+
+// On the smallest maps the plain sums are short, for much of a window is
+// outside, and rounding errors of the transforms stand out.
+static bool is_mostly_rim(const KernelWinograd *k)
+{
+    return 4 * all_places_inside(k) < 3 * 9 * k->oh * k->ow;
+}
+
+// Longer sums of floats lose more digits; shorter parts cost time.
+static int64_t sum_blocks(const KernelWinograd *k)
+{
+    int64_t half = ceil_div(k->in_blocks, 2);
+    int64_t least = is_mostly_rim(k) ? 1 : MIN_SUM_BLOCKS;
+    return min_i64(max_i64(half, least), MAX_SUM_BLOCKS);
+}
+
 void winograd_choose_tile(KernelWinograd *k, int vector_bytes, int64_t images)
 {
     int64_t total = images * winograd_tiles(k);
@@ -99,6 +135,7 @@ void winograd_choose_tile(KernelWinograd *k, int vector_bytes, int64_t images)
         blocks = MIN_TASK_BLOCKS;
     blocks = ceil_div(blocks, k->blocks) * k->blocks;
     k->task_blocks = min_i64(blocks, k->out_blocks);
+    k->sum_blocks = sum_blocks(k);
 }
 
 void winograd_choose_gradient_tile(KernelWinograd *k, int vector_bytes)
@@ -110,28 +147,34 @@ void winograd_choose_gradient_tile(KernelWinograd *k, int vector_bytes)
     k->task_reads = min_i64(k->in_blocks, MAX_GRADIENT_BLOCKS);
 }
 
-// Against 9 products per pixel and pair of channels: 36 per tile and pair, and
-// so many blocks transformed for each.
-static bool is_cheaper(const KernelWinograd *k, int64_t transforms)
+// Against a product per place, result and pair of channels: 36 per tile and
+// pair, so many blocks transformed for each, and the weights.
+static bool is_cheaper(const KernelWinograd *k, int64_t images,
+                       int64_t transforms, int64_t weights_cost)
 {
-    int64_t pairs = k->in_blocks * k->out_blocks * TAPS_BLOCK;
-    int64_t cost = winograd_tiles(k) *
-                   (WINOGRAD_AREA * pairs + TRANSFORM_COST * transforms);
-    return 10 * cost <= 8 * (9 * k->oh * k->ow * pairs);
+    int64_t pairs = k->in_blocks * k->out_blocks;
+    int64_t places = all_places_inside(k);
+    int64_t cost =
+        images * winograd_tiles(k) *
+            (WINOGRAD_AREA * TAPS_BLOCK * pairs + TRANSFORM_COST * transforms) +
+        weights_cost * pairs;
+    return 10 * cost <= 8 * (images * places * TAPS_BLOCK * pairs);
 }
 
 bool winograd_pays(const KernelWinograd *k, int64_t images)
 {
+    if (is_mostly_rim(k) && k->in_blocks < MIN_RIM_BLOCKS)
+        return false;
     return images * winograd_tiles(k) >= MIN_TILES &&
-           is_cheaper(k, k->in_blocks + k->out_blocks);
+           is_cheaper(k, images, k->in_blocks + k->out_blocks, WEIGHTS_COST);
 }
 
 bool winograd_gradient_pays(const KernelWinograd *k, int64_t images)
 {
     int64_t in = winograd_shares(k->in_blocks, MAX_GRADIENT_BLOCKS);
     int64_t out = winograd_shares(k->out_blocks, MAX_GRADIENT_BLOCKS);
-    return images * winograd_tiles(k) >= MIN_TILES &&
-           is_cheaper(k, out * k->in_blocks + in * k->out_blocks);
+    return images * winograd_tiles(k) >= MIN_GRADIENT_TILES &&
+           is_cheaper(k, images, out * k->in_blocks + in * k->out_blocks, 0);
 }
 
 void winograd_text(Text *text, const char *name, const KernelWinograd *k)
@@ -141,7 +184,10 @@ void winograd_text(Text *text, const char *name, const KernelWinograd *k)
     text_addf(text, ", map %lld x %lld -> %lld x %lld, pad %lld %lld",
               (long long)k->h, (long long)k->w, (long long)k->oh,
               (long long)k->ow, (long long)k->top, (long long)k->left);
-    text_addf(text, ", tile %d x %d, tiles %lld, blocks per task %lld %lld\n",
+    text_addf(text,
+              ", tile %d x %d, tiles %lld, blocks per task %lld %lld, "
+              "sums of %lld\n",
               k->pixels, k->blocks, (long long)k->tiles,
-              (long long)k->task_blocks, (long long)k->task_reads);
+              (long long)k->task_blocks, (long long)k->task_reads,
+              (long long)k->sum_blocks);
 }

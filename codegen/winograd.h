@@ -36,6 +36,7 @@ typedef struct KernelWinograd {
     int64_t tiles;       // transformed at a time; a multiple of pixels
     int64_t task_blocks; // written blocks per task; a multiple of blocks
     int64_t task_reads;  // by weights: read blocks per task
+    int64_t sum_blocks;  // read blocks added up at a time
 } KernelWinograd;
 
 // Tiles of one image.

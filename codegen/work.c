@@ -49,7 +49,8 @@ static int64_t product_macs(const Graph *graph, const Node *node)
 // A convolution by data with a stride has a kernel for each phase of it.
 static int64_t share_of(const LowerStep *step)
 {
-    if (!step->kernel || step->kernel->kind != KERNEL_TAPS)
+    if (!step->kernel || (step->kernel->kind != KERNEL_TAPS &&
+                          step->kernel->kind != KERNEL_TAPS_IMAGES))
         return 1;
     const TapAxis *rows = &step->kernel->taps.rows;
     const TapAxis *cols = &step->kernel->taps.cols;

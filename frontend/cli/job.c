@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "frontend/cli/compiler.h"
+#include "frontend/cli/fit.h"
 #include "frontend/cli/program.h"
 #include "frontend/cli/progress.h"
 #include "runtime/cpu.h"
@@ -46,7 +47,11 @@ static Status check_labels(const Job *job)
 static Status open_data(Job *job, int min_side)
 {
     const Cli *cli = job->cli;
-    DataOptions options = {.seed = job->options.seed, .min_side = min_side};
+    int64_t memory;
+    TRY(fit_memory(cli, &memory));
+    DataOptions options = {.seed = job->options.seed,
+                           .min_side = min_side,
+                           .cache_bytes = fit_cache(memory)};
     TRY(cli_number(cli, OPT_held_out, 0.2, 0, 0.95, &options.test_fraction));
     if (!cli_has(cli, OPT_data))
         return status_error(STATUS_USAGE,
@@ -106,10 +111,11 @@ static Status open_artifact(Job *job)
 {
     const Cli *cli = job->cli;
     if (cli->settings.count || cli_has(cli, OPT_dtype) ||
-        cli_has(cli, OPT_target) || cli_has(cli, OPT_strict))
+        cli_has(cli, OPT_target) || cli_has(cli, OPT_strict) ||
+        cli_has(cli, OPT_memory))
         return status_error(STATUS_USAGE,
-                            "%s is compiled: --set, --dtype, --target and "
-                            "--strict need the .net file",
+                            "%s is compiled: --set, --dtype, --target, "
+                            "--strict and --memory need the .net file",
                             cli->words[0]);
     TRY(program_read(cli->words[0], &job->program));
     TRY(check_artifact(job));
@@ -146,13 +152,18 @@ static Status fit_classes(Job *job, Compiler *compiler)
 
 static Status compile_for_data(Job *job, Compiler *compiler)
 {
+    int64_t memory;
     if (!compiler_load(compiler))
         return status_error(STATUS_SOURCE, "no program");
     TRY(compiler_check_names(compiler)); // before thousands of files are read
     TRY(open_data(job, experiment_min_side(compiler->experiment)));
     TRY(fit_classes(job, compiler));
+    TRY(fit_memory(job->cli, &memory));
+    if (memory > 0)
+        TRY(fit_batches(compiler, job->cli, memory));
     tell_cpu(job);
     TRY(compiler_run(compiler, &job->program));
+    TRY(fit_machine(job->program, compiler_threads(compiler)));
     double seconds = 0;
     for (int i = 0; i < compiler->times.count; i++)
         seconds += compiler->times.at[i].seconds;

@@ -316,6 +316,8 @@ TEST(blocked_convolutions_of_networks)
         {3, 64, 8, 8, 32, 1, 1, 1, 1, {0, 0, 0, 0}, 8, 8},
         {1, 16, 21, 21, 32, 7, 7, 2, 2, {3, 3, 3, 3}, 11, 11},
         {2, 32, 9, 9, 16, 1, 1, 2, 2, {0, 0, 0, 0}, 5, 5},
+        {2, 16, 6, 7, 32, 1, 1, 2, 2, {0, 0, 2, 1}, 4, 4},
+        {3, 48, 18, 35, 16, 3, 3, 2, 2, {1, 1, 1, 1}, 9, 18},
         {1, 16, 40, 33, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 40, 33},
     };
     Random random = {4};
@@ -370,6 +372,167 @@ TEST(winograd_convolutions_shared_out)
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         CHECK(check_shape(&shapes[i], conv_graph, "native", &random) > 0);
 }
+
+static Shape draw_small_shape(Random *random)
+{
+    Shape s = draw_shape(random, 3);
+    s.n = draw(random, 4, 24);
+    s.h = draw(random, 1, 5);
+    s.w = draw(random, 1, 5);
+    s.oh = shape_windows(s.h, s.kh, s.sh, s.pad[0], s.pad[2]);
+    s.ow = shape_windows(s.w, s.kw, s.sw, s.pad[1], s.pad[3]);
+    return s.oh > 0 && s.ow > 0 ? s : draw_small_shape(random);
+}
+
+static void check_small(const char *cpu, uint64_t seed, int count)
+{
+    Random random = {seed};
+    for (int i = 0; i < count; i++) {
+        Shape shape = draw_small_shape(&random);
+        check_shape(&shape, conv_graph, cpu, &random);
+    }
+}
+
+TEST(convolutions_of_small_maps)
+{
+    check_small("native", 13, 24);
+}
+
+TEST(convolutions_of_small_maps_with_256_bit_vectors)
+{
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("x86-64-v3"))
+        test_skip("needs AVX2");
+    check_small("x86-64-v3", 14, 6);
+}
+
+TEST(convolutions_across_images)
+{
+    // By data such a kernel turns its weights in scratch memory: the last step
+    // of a net, strided and not, one of a prime number of images, and phases of
+    // which some have no taps.
+    static const Shape shapes[] = {
+        {32, 64, 2, 2, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 2, 2},
+        {16, 32, 4, 4, 64, 3, 3, 2, 2, {0, 0, 1, 1}, 2, 2},
+        {13, 48, 3, 2, 32, 3, 2, 1, 1, {1, 0, 1, 1}, 3, 2},
+        {40, 32, 3, 3, 32, 1, 1, 2, 2, {0, 0, 0, 0}, 2, 2},
+    };
+    Random random = {15};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        CHECK(check_shape(&shapes[i], conv_graph, "native", &random) > 0);
+}
+
+// ---- accuracy ---------------------------------------------------------------
+
+// Elements of a blocked image and of weights in tiles.
+static float *pixel_of(float *image, int64_t channels, int64_t h, int64_t w,
+                       int64_t n, int64_t c)
+{
+    return image + ((n * channels + c) / 16 * h * w) * 16 + c % 16;
+}
+
+// Each term of a convolution and its gradients, added in order to floats.
+static void add_plane(const Shape *s, float *const at[6], int64_t a, int64_t b)
+{
+    for (int64_t i = 0; i < s->oh; i++)
+        for (int64_t j = 0; j < s->ow; j++) {
+            int64_t y = i * s->sh + a - s->pad[0];
+            int64_t x = j * s->sw + b - s->pad[1];
+            if (y < 0 || y >= s->h || x < 0 || x >= s->w)
+                continue;
+            int64_t in = (y * s->w + x) * 16, out = (i * s->ow + j) * 16;
+            int64_t tap = (a * s->kw + b) * 256;
+            at[3][out] += at[0][in] * at[1][tap];
+            at[4][in] += at[1][tap] * at[2][out];
+            at[5][tap] += at[0][in] * at[2][out];
+        }
+}
+
+// data and sums: x, w, dy and y, dx, dw.
+static void plain_sums(const Shape *s, float *const data[3],
+                       float *const sums[3])
+{
+    TensorType wt =
+        type_make(DT_F32, 6, L(s->o / 16, s->c / 16, s->kh, s->kw, 16, 16));
+    for (int64_t n = 0; n < s->n; n++)
+        for (int64_t o = 0; o < s->o; o++)
+            for (int64_t c = 0; c < s->c; c++) {
+                int64_t at = weights_offset(&wt, o, c);
+                float *const planes[] = {
+                    pixel_of(data[0], s->c, s->h, s->w, n, c),
+                    data[1] + at,
+                    pixel_of(data[2], s->o, s->oh, s->ow, n, o),
+                    pixel_of(sums[0], s->o, s->oh, s->ow, n, o),
+                    pixel_of(sums[1], s->c, s->h, s->w, n, c),
+                    sums[2] + at};
+                for (int64_t a = 0; a < s->kh; a++)
+                    for (int64_t b = 0; b < s->kw; b++)
+                        add_plane(s, planes, a, b);
+            }
+}
+
+static double error_of(const float *got, const double *want, int64_t count)
+{
+    double error = 0;
+    for (int64_t i = 0; i < count; i++)
+        error += (got[i] - want[i]) * (got[i] - want[i]);
+    return sqrt(error);
+}
+
+// Against the exact result, at most twice the error of the sum of floats.
+static void check_accuracy(const Shape *s, Random *random)
+{
+    Arena *arena = arena_new();
+    Graph *graph = conv_graph(arena, s);
+    int count;
+    int64_t total;
+    EvalBinding *bindings = bind(graph, arena, random, &count);
+    double **want = eval_graph(graph, arena, count, bindings);
+    Compiled build = compiled_new(arena, graph, "native");
+    float *got = run(&build, arena, 1, count, bindings, &total);
+    float *data[3], *sums[3];
+    for (int i = 0; i < 3; i++) {
+        const TensorType *type = graph_type(graph, bindings[i].value);
+        data[i] = ARENA_ARRAY(arena, float, type_elements(type));
+        fill(type, bindings[i].data, data[i]);
+        sums[i] = ARENA_ARRAY(
+            arena, float,
+            type_elements(graph_type(graph, graph->outputs.at[i].value)));
+    }
+    plain_sums(s, data, sums);
+    for (int i = 0; i < 3; i++) {
+        Value value = graph->outputs.at[i].value;
+        int64_t elements = type_elements(graph_type(graph, value));
+        double ours = error_of(got, want[value], elements);
+        double plain = error_of(sums[i], want[value], elements);
+        if (!(ours <= 2 * plain))
+            test_fail(__FILE__, __LINE__, "%s, %s: error %g, of a plain sum %g",
+                      shape_string(arena, s, "native"),
+                      graph->outputs.at[i].name, ours, plain);
+        got += elements;
+    }
+    compiled_free(&build);
+    arena_free(arena);
+}
+
+TEST(convolutions_are_as_accurate_as_twice_a_sum_of_floats)
+{
+    // Winograd's algorithm on a wide map and on many small ones; sums by taps,
+    // by rows and across images; a pointwise one.
+    static const Shape shapes[] = {
+        {2, 64, 22, 21, 48, 3, 3, 1, 1, {1, 1, 1, 1}, 22, 21},
+        {24, 128, 4, 4, 64, 3, 3, 1, 1, {1, 1, 1, 1}, 4, 4},
+        {20, 64, 4, 4, 80, 3, 3, 1, 1, {1, 1, 1, 1}, 4, 4},
+        {16, 64, 2, 2, 128, 3, 3, 1, 1, {1, 1, 1, 1}, 2, 2},
+        {2, 96, 13, 12, 64, 3, 3, 2, 2, {1, 1, 1, 1}, 7, 6},
+        {2, 256, 9, 9, 32, 1, 1, 1, 1, {0, 0, 0, 0}, 9, 9},
+    };
+    Random random = {16};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        check_accuracy(&shapes[i], &random);
+}
+
+// ---- what plans say ---------------------------------------------------------
 
 // Each direction multiplies as often as the others, in however many kernels.
 TEST(plans_count_the_arithmetic_of_convolutions)

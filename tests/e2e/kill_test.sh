@@ -69,13 +69,13 @@ while [ "$hits" -lt "$kills" ] && [ -z "$failed" ] && read -r moment; do
     else
         failed="exit code $code"
     fi
-    ! grep -qE 'warning|damaged' "$work/killed.log" || failed="unreadable file"
+    ! grep -qE 'is damaged|is not a |cannot be read' "$work/killed.log" || failed="unreadable file"
 done < "$work/moments"
 (train "$work/killed") > "$work/killed.log" 2>&1 || failed="the last resume"
 same || failed="other bits"
 echo "  seed $seed: $hits kills, $inside of them inside the writing of a" \
     "file, $((whole + 1)) whole runs${failed:+; $failed}"
-grep -E 'error|warning' "$work/killed.log"
+grep -E 'error|is damaged|is not a ' "$work/killed.log"
 check "kill: every resume ends in the same bits" [ -z "$failed" ]
 check "kill: the kills came in the middle" [ "$hits" = "$kills" ]
 finish

@@ -58,6 +58,7 @@ TEST(models_need_no_conversions)
         pass_layout(graph, scratch);
         // Nor does a convolution read or make a plain one.
         CHECK_INT(count_op(graph, OP_TRANSPOSE, 0, 5), 0);
+        CHECK_INT(count_op(graph, OP_TRANSPOSE, 0, 6), 0); // weights
         CHECK_INT(count_op(graph, OP_CONV2D, 0, 4) +
                       count_op(graph, OP_CONV2D_GRAD_X, 1, 4) +
                       count_op(graph, OP_CONV2D_GRAD_W, 0, 4),

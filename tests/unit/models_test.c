@@ -87,6 +87,7 @@ TEST(options_of_the_method_elaborate)
                           {"image_size", "32", false},
                           {"pretrain.probe", "true", false},
                           {"average", "true", false},
+                          {"hidden_norm", "false", false},
                           {"rate_scaling", "linear", false},
                           {"head_layers", "1", false},
                           {"fine_tune_after_block", "2", false},
@@ -97,7 +98,7 @@ TEST(options_of_the_method_elaborate)
                           {"distill.tau_squared", "true", false},
                           {"distill.teacher", "self_distill", false},
                           {"linear.from", "finetune_100", false}};
-    check_program("simclrv2", 14, settings);
+    check_program("simclrv2", 15, settings);
 }
 
 // ---- learning rates and steps -----------------------------------------------
