@@ -89,6 +89,9 @@ typedef struct Graph {
     VEC(Output) outputs;
     NodeOrigin origin; // given to nodes as they are added
     const char *error; // why the last graph_add gave NO_VALUE
+    // Storage that the nodes of before a rewriting pass had, for the next one.
+    Node *spare;
+    int spare_capacity;
 } Graph;
 
 Graph *graph_new(Arena *arena, const char *name);

@@ -24,6 +24,29 @@ static void rename_outputs(Graph *graph, const Value *map)
         graph->outputs.at[i].value = map[graph->outputs.at[i].value];
 }
 
+// An empty graph to take the place of this one, in the nodes' storage of two
+// rewrites ago: large nets would need hundreds of megabytes for all of them.
+static Graph *begin_copy(Graph *graph)
+{
+    Graph *copy = graph_new(graph->arena, graph->name);
+    if (graph->spare_capacity < graph->nodes.count) {
+        // Some passes add nodes.
+        graph->spare_capacity = graph->nodes.count + graph->nodes.count / 4 + 8;
+        graph->spare = ARENA_ARRAY(graph->arena, Node, graph->spare_capacity);
+    }
+    copy->nodes.at = graph->spare;
+    copy->nodes.capacity = graph->spare_capacity;
+    return copy;
+}
+
+static void end_copy(Graph *graph, const Graph *copy, const Value *map)
+{
+    graph->spare = graph->nodes.at;
+    graph->spare_capacity = graph->nodes.capacity;
+    graph->nodes = copy->nodes;
+    rename_outputs(graph, map);
+}
+
 Value rewrite_keep(Rewrite *rewrite, const Node *node)
 {
     Node copy = *node;
@@ -37,7 +60,7 @@ int rewrite_graph(Graph *graph, Arena *scratch, RewriteRule *rule,
 {
     int count = graph->nodes.count, replaced = 0;
     Value *map = ARENA_ARRAY(scratch, Value, count + 1);
-    Rewrite rewrite = {.graph = graph_new(graph->arena, graph->name),
+    Rewrite rewrite = {.graph = begin_copy(graph),
                        .scratch = scratch,
                        .map = map,
                        .context = context};
@@ -53,8 +76,7 @@ int rewrite_graph(Graph *graph, Arena *scratch, RewriteRule *rule,
         INTERNAL_CHECK(
             type_equal(&node.type, graph_type(rewrite.graph, map[v])));
     }
-    graph->nodes = rewrite.graph->nodes;
-    rename_outputs(graph, map);
+    end_copy(graph, rewrite.graph, map);
     return replaced;
 }
 
@@ -64,7 +86,7 @@ void rewrite_order(Graph *graph, Arena *scratch, const Value *order)
     Value *map = ARENA_ARRAY(scratch, Value, count + 1);
     for (Value v = 0; v < count; v++)
         map[v] = NO_VALUE;
-    Graph *ordered = graph_new(graph->arena, graph->name);
+    Graph *ordered = begin_copy(graph);
     for (int i = 0; i < count; i++) {
         INTERNAL_CHECK(map[order[i]] == NO_VALUE);
         const Node *node = graph_node(graph, order[i]);
@@ -74,8 +96,7 @@ void rewrite_order(Graph *graph, Arena *scratch, const Value *order)
                  rename_inputs(graph->arena, node, map));
         map[order[i]] = i;
     }
-    graph->nodes = ordered->nodes;
-    rename_outputs(graph, map);
+    end_copy(graph, ordered, map);
 }
 
 bool rewrite_is_const(const Rewrite *rewrite, Value v, double *value)

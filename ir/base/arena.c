@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 // Under AddressSanitizer the unused part of every chunk is poisoned and each
 // allocation is followed by a gap, so an overrun is caught as with malloc.
@@ -19,13 +20,16 @@ enum { GAP = 0 };
 enum {
     ALIGNMENT = 16,
     FIRST_CHUNK = 64 << 10,
-    LAST_CHUNK = 1 << 20, // chunks double up to this size
+    LAST_CHUNK = 4 << 20, // chunks double up to this size
+    HUGE_PAGE = 2 << 20,
     EXIT_MEMORY = 6,
 };
 
 typedef struct Chunk {
     struct Chunk *next; // the one filled before this
     size_t size;        // of `bytes`
+    void *mapping;      // of a chunk of huge pages; NULL = malloc'ed
+    size_t mapped;      // bytes of that
     _Alignas(ALIGNMENT) unsigned char bytes[];
 } Chunk;
 
@@ -46,10 +50,29 @@ void arena_out_of_memory(size_t size)
     exit(EXIT_MEMORY);
 }
 
+// Zeroed. Large nets need hundreds of megabytes; in pages of 4 KiB the system
+// would spend as long on handing them out as the compiler on filling them.
+static Chunk *map_chunk(size_t bytes)
+{
+    size_t mapped = bytes + HUGE_PAGE;
+    void *mapping = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping == MAP_FAILED)
+        return NULL;
+    size_t offset = (HUGE_PAGE - (uintptr_t)mapping % HUGE_PAGE) % HUGE_PAGE;
+    Chunk *chunk = (Chunk *)((unsigned char *)mapping + offset);
+    // Whole huge pages only: the rest of the last would be wasted memory.
+    madvise(chunk, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    chunk->mapping = mapping;
+    chunk->mapped = mapped;
+    return chunk;
+}
+
 static Chunk *chunk_new(size_t size)
 {
+    size_t bytes = sizeof(Chunk) + size;
     // calloc, so that what is handed out is zero without touching it here.
-    Chunk *chunk = calloc(1, sizeof(Chunk) + size);
+    Chunk *chunk = bytes >= HUGE_PAGE ? map_chunk(bytes) : calloc(1, bytes);
     if (!chunk)
         arena_out_of_memory(size);
     chunk->size = size;
@@ -73,7 +96,10 @@ void arena_free(Arena *arena)
     for (Chunk *chunk = arena->chunks, *next; chunk; chunk = next) {
         next = chunk->next;
         ASAN_UNPOISON_MEMORY_REGION(chunk->bytes, chunk->size);
-        free(chunk);
+        if (chunk->mapping)
+            munmap(chunk->mapping, chunk->mapped);
+        else
+            free(chunk);
     }
     free(arena);
 }
