@@ -263,23 +263,29 @@ static Status compare_phases(Comparison *to)
     return status_ok();
 }
 
+static Status compare_runs(Comparison *to)
+{
+    TRY(open_side(to->cli, to->cli->words[0], &to->a));
+    TRY(open_side(to->cli, to->cli->words[1], &to->b));
+    if (!to->json)
+        text_addf(&to->text, "  %-24s %-24s %s\n", "", to->a.path, to->b.path);
+    compare_settings(to);
+    compare_source(to);
+    return compare_phases(to);
+}
+
 int command_compare(Cli *cli)
 {
     Comparison to = {.cli = cli,
                      .json = cli_has(cli, OPT_json),
                      .text = text_new(cli->arena)};
-    CLI_TRY(cli, open_side(cli, cli->words[0], &to.a));
-    CLI_TRY(cli, open_side(cli, cli->words[1], &to.b));
-    if (!to.json)
-        text_addf(&to.text, "  %-24s %-24s %s\n", "", to.a.path, to.b.path);
-    compare_settings(&to);
-    compare_source(&to);
-    CLI_TRY(cli, compare_phases(&to));
+    Status status = compare_runs(&to);
+    notes_free(&to.a.about);
+    notes_free(&to.b.about);
+    CLI_TRY(cli, status);
     if (to.json)
         printf("[%s]\n", text_string(&to.text));
     else
         fputs(text_string(&to.text), stdout);
-    notes_free(&to.a.about);
-    notes_free(&to.b.about);
     return STATUS_OK;
 }

@@ -1,0 +1,109 @@
+#!/bin/sh
+# Runs the study of docs/study.md and writes a line per result to results.tsv
+# beside this script. What that file holds already is not run again, and what
+# was cut short goes on from its checkpoint, so call it as often as you like.
+#
+#   docs/study/run.sh CIFAR-10-FOLDER FASHION-MNIST-FOLDER RUNS-FOLDER
+#
+# JOBS (default: one a core) programs of one thread each run side by side.
+# SIMCC names the program, SEEDS, SETS and FILTERS what to run.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+SIMCC=${SIMCC:-$here/../../build/simcc}
+JOBS=${JOBS:-$(nproc)}
+SEEDS=${SEEDS:-"1 2 3"}
+SETS=${SETS:-"cifar10 fashion"}
+FILTERS=${FILTERS:-"32 16"}
+RESULTS=${RESULTS:-$here/results.tsv}
+export here SIMCC RESULTS
+
+# run SET-FOLDER OUT SEED FILTERS PHASE [SETTING...]: prints the JSON line of a
+# phase, which it continues where it stopped.
+run_phase() {
+    data=$1 out=$2 seed=$3 filters=$4 phase=$5
+    shift 5
+    "$SIMCC" run "$here/study.net" "$phase" --data "$data" --out "$out" \
+        --seed "$seed" --threads 1 --resume --quiet --json \
+        --set filters="$filters" "$@"
+}
+
+# done_before SET FILTERS SEED LABELS METHOD
+done_before() {
+    [ -f "$RESULTS" ] &&
+        cut -f 1-5 "$RESULTS" | grep -qxF "$(printf '%s\t%s\t%s\t%s\t%s' "$@")"
+}
+
+field() { sed -n "s/.*\"$1\":\([-0-9.e+]*\).*/\1/p"; }
+
+# keep SET FILTERS SEED LABELS METHOD, with the JSON on standard input: a line
+# of the result, in percent, and the seconds that it took.
+keep() {
+    line=$(cat)
+    value=$(echo "$line" | field "${6:-top1}")
+    seconds=$(echo "$line" | field seconds)
+    [ -n "$value" ] || { echo "no result: $line" >&2; return 1; }
+    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" "$5" "$value" \
+        "$seconds" >> "$RESULTS"
+}
+
+# pretrain SET FOLDER FILTERS SEED RUNS
+pretrain() {
+    done_before "$1" "$3" "$4" - pretrain && [ -f "$5/$1-$3-$4/pretrain/model.safetensors" ] && return
+    run_phase "$2" "$5/$1-$3-$4" "$4" "$3" pretrain |
+        if done_before "$1" "$3" "$4" - pretrain; then cat > /dev/null
+        else keep "$1" "$3" "$4" - pretrain last_loss; fi
+}
+
+# chain SET FOLDER FILTERS SEED LABELS STEPS RUNS: everything that begins at a
+# pretrained net and so many labels.
+chain() {
+    set=$1 data=$2 filters=$3 seed=$4 labels=$5 steps=$6
+    base=$7/$set-$filters-$seed
+    out=$base-$(echo "$labels" | sed s,%,-percent,)
+    mkdir -p "$out"
+    [ -e "$out/pretrain" ] || ln -s "$base/pretrain" "$out/pretrain"
+    for phase in scratch finetune headless linear; do
+        if [ $phase = finetune ] && [ ! -f "$out/finetune/model.safetensors" ]; then :
+        else done_before $set $filters $seed "$labels" $phase && continue; fi
+        run_phase "$data" "$out" "$seed" "$filters" $phase \
+            --set $phase.labels="$labels" $phase.steps=$steps > "$out/$phase.json"
+        done_before $set $filters $seed "$labels" $phase ||
+            keep $set $filters $seed "$labels" $phase < "$out/$phase.json"
+    done
+    for phase in selfdistill distill; do
+        [ $phase = distill ] && [ "$filters" = 16 ] && continue
+        done_before $set $filters $seed "$labels" $phase && continue
+        run_phase "$data" "$out" "$seed" "$filters" $phase \
+            --set finetune.labels="$labels" finetune.steps=$steps |
+            keep $set $filters $seed "$labels" $phase
+    done
+}
+
+case ${1:-} in
+pretrain | chain) # one job, as called below
+    job=$1
+    shift
+    $job "$@"
+    exit ;;
+esac
+[ $# = 3 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
+cifar10=$1 fashion=$2
+mkdir -p "$3"
+runs=$(cd "$3" && pwd)
+
+for seed in $SEEDS; do
+    for set in $SETS; do
+        for filters in $FILTERS; do
+            eval "folder=\$$set"
+            echo pretrain $set "$folder" $filters $seed "$runs"
+        done
+    done | xargs -L 1 -P "$JOBS" sh "$0"
+    for set in $SETS; do
+        for filters in $FILTERS; do
+            eval "folder=\$$set"
+            for budget in "10 300" "1% 300" "10% 800"; do
+                echo chain $set "$folder" $filters $seed $budget "$runs"
+            done
+        done
+    done | xargs -L 1 -P "$JOBS" sh "$0"
+done
