@@ -138,21 +138,33 @@ static void draw_legend(Image *canvas, const PlotSeries *series, int count)
     }
 }
 
-static void draw_plot(Image *canvas, const PlotSeries *series, int count)
+typedef void DrawSeries(Image *canvas, const PlotSeries *series, const Axis *x,
+                        const Axis *y, PlotColor color);
+
+// Axes up to `right` around the series, and them by `draw_one`. False when
+// they hold no point: it says so instead.
+static bool draw_framed(Image *canvas, const PlotSeries *series, int count,
+                        int right, DrawSeries *draw_one)
 {
-    Axis x = {.from = LEFT, .to = PLOT_WIDTH - RIGHT};
+    Axis x = {.from = LEFT, .to = right};
     Axis y = {.from = PLOT_HEIGHT - BOTTOM, .to = TOP};
     if (!axis_find_range(series, count, &x, &y)) {
         draw_text(canvas, LEFT, PLOT_HEIGHT / 2, "nothing to plot", TEXT,
                   dark_grey);
-        return;
+        return false;
     }
     axis_round(&x);
     axis_round(&y);
     draw_axes(canvas, &x, &y);
     for (int s = 0; s < count; s++)
-        draw_series(canvas, &series[s], &x, &y, plot_line_color(s));
-    draw_legend(canvas, series, count);
+        draw_one(canvas, &series[s], &x, &y, plot_line_color(s));
+    return true;
+}
+
+static void draw_plot(Image *canvas, const PlotSeries *series, int count)
+{
+    if (draw_framed(canvas, series, count, PLOT_WIDTH - RIGHT, draw_series))
+        draw_legend(canvas, series, count);
 }
 
 // ---- points -----------------------------------------------------------------
@@ -191,19 +203,8 @@ static void draw_names(Image *canvas, const PlotSeries *series, int count)
 
 static void draw_points(Image *canvas, const PlotSeries *series, int count)
 {
-    Axis x = {.from = LEFT, .to = PLOT_HEIGHT + 30};
-    Axis y = {.from = PLOT_HEIGHT - BOTTOM, .to = TOP};
-    if (!axis_find_range(series, count, &x, &y)) {
-        draw_text(canvas, LEFT, PLOT_HEIGHT / 2, "nothing to plot", TEXT,
-                  dark_grey);
-        return;
-    }
-    axis_round(&x);
-    axis_round(&y);
-    draw_axes(canvas, &x, &y);
-    for (int s = 0; s < count; s++)
-        draw_cloud(canvas, &series[s], &x, &y, plot_line_color(s));
-    draw_names(canvas, series, count);
+    if (draw_framed(canvas, series, count, PLOT_HEIGHT + 30, draw_cloud))
+        draw_names(canvas, series, count);
 }
 
 static Status write_plot(const char *path, const char *title,

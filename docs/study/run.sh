@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs the study of docs/study.md and writes a line per result to results.tsv
-# beside this script. What that file holds already is not run again, and what
-# was cut short goes on from its checkpoint, so call it as often as you like.
+# beside this script. What that file holds already is not run again, but for a
+# net that a missing result begins at; what was cut short goes on from its
+# checkpoint, so call it as often as you like.
 #
 #   docs/study/run.sh CIFAR-10-FOLDER FASHION-MNIST-FOLDER RUNS-FOLDER
 #
@@ -36,7 +37,8 @@ done_before() {
 field() { sed -n "s/.*\"$1\":\([-0-9.e+]*\).*/\1/p"; }
 
 # keep SET FILTERS SEED LABELS METHOD, with the JSON on standard input: a line
-# of the result, in percent, and the seconds that it took.
+# of the result (a share of the test images, or a loss) and the seconds that it
+# took.
 keep() {
     line=$(cat)
     value=$(echo "$line" | field "${6:-top1}")
@@ -46,9 +48,20 @@ keep() {
         "$seconds" >> "$RESULTS"
 }
 
+# wanted SET FILTERS SEED: is a result of that pretrained net still missing?
+wanted() {
+    for budget in 10 1% 10%; do
+        for method in scratch finetune headless linear selfdistill distill; do
+            [ $method = distill ] && [ "$2" = 16 ] && continue
+            done_before "$1" "$2" "$3" $budget $method || return 0
+        done
+    done
+    return 1
+}
+
 # pretrain SET FOLDER FILTERS SEED RUNS
 pretrain() {
-    done_before "$1" "$3" "$4" - pretrain && [ -f "$5/$1-$3-$4/pretrain/model.safetensors" ] && return
+    [ -f "$5/$1-$3-$4/pretrain/model.safetensors" ] && return
     run_phase "$2" "$5/$1-$3-$4" "$4" "$3" pretrain |
         if done_before "$1" "$3" "$4" - pretrain; then cat > /dev/null
         else keep "$1" "$3" "$4" - pretrain last_loss; fi
@@ -95,15 +108,17 @@ for seed in $SEEDS; do
     for set in $SETS; do
         for filters in $FILTERS; do
             eval "folder=\$$set"
+            wanted $set $filters $seed || continue
             echo pretrain $set "$folder" $filters $seed "$runs"
         done
-    done | xargs -L 1 -P "$JOBS" sh "$0"
+    done | xargs -r -L 1 -P "$JOBS" sh "$0"
     for set in $SETS; do
         for filters in $FILTERS; do
             eval "folder=\$$set"
+            wanted $set $filters $seed || continue
             for budget in "10 300" "1% 300" "10% 800"; do
                 echo chain $set "$folder" $filters $seed $budget "$runs"
             done
         done
-    done | xargs -L 1 -P "$JOBS" sh "$0"
+    done | xargs -r -L 1 -P "$JOBS" sh "$0"
 done

@@ -128,28 +128,6 @@ static Status predict_row(void *context, DataSplit split, int64_t index,
 
 // ---- heads of the tables ----------------------------------------------------
 
-static Status choose_splits(const Cli *cli, unsigned *splits)
-{
-    static const char *const names[] = {"train", "test", "all"};
-    const char *given =
-        cli_has(cli, OPT_split) ? cli->values[OPT_split] : "all";
-    for (unsigned i = 0; i < 3; i++)
-        if (strcmp(given, names[i]) == 0) {
-            *splits = i + 1; // bit 0: training, bit 1: testing
-            return status_ok();
-        }
-    return status_error(STATUS_USAGE, "--split is train, test or all");
-}
-
-static int64_t count_images(const Job *job, unsigned splits)
-{
-    int64_t count = 0;
-    for (int split = SPLIT_TRAIN; split <= SPLIT_TEST; split++)
-        if (splits >> split & 1)
-            count += dataset_count(job->data, (DataSplit)split);
-    return count;
-}
-
 static Status begin_embed(Table *table, int64_t images)
 {
     const Cli *cli = table->job->cli;
@@ -227,9 +205,9 @@ static Status fill_table(Table *table, int phase, bool predict)
     unsigned splits = 0;
     const Job *job = table->job;
     InferSink sink = {predict ? predict_row : embed_row, table};
-    TRY(choose_splits(job->cli, &splits));
+    TRY(job_splits(job->cli, &splits));
     TRY(job_weights(job, weights));
-    int64_t images = count_images(job, splits);
+    int64_t images = job_count_images(job, splits);
     if (!images)
         return status_error(STATUS_DATA, "there are no such images");
     TRY(predict ? begin_predict(table) : begin_embed(table, images));

@@ -318,3 +318,25 @@ Status job_weights(const Job *job, char path[RUNDIR_PATH])
                         "--weights FILE names other weights",
                         path, cli->words[0], cli->words[1]);
 }
+
+Status job_splits(const Cli *cli, unsigned *splits)
+{
+    static const char *const names[] = {"train", "test", "all"};
+    const char *given =
+        cli_has(cli, OPT_split) ? cli->values[OPT_split] : "all";
+    for (unsigned i = 0; i < 3; i++)
+        if (strcmp(given, names[i]) == 0) {
+            *splits = i + 1; // bit 0: training, bit 1: testing
+            return status_ok();
+        }
+    return status_error(STATUS_USAGE, "--split is train, test or all");
+}
+
+int64_t job_count_images(const Job *job, unsigned splits)
+{
+    int64_t count = 0;
+    for (int split = SPLIT_TRAIN; split <= SPLIT_TEST; split++)
+        if (splits >> split & 1)
+            count += dataset_count(job->data, (DataSplit)split);
+    return count;
+}

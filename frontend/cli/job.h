@@ -40,4 +40,10 @@ void job_print_result(Job *job, const TrainResult *result);
 // Takes the line of progress off the screen.
 void job_clear_line(Job *job);
 
+// The parts of the data that --split names (all without it), a bit each: 0 is
+// training, 1 testing. STATUS_USAGE for another word.
+Status job_splits(const Cli *cli, unsigned *splits);
+// Images in those parts.
+int64_t job_count_images(const Job *job, unsigned splits);
+
 #endif

@@ -47,26 +47,9 @@ static Status take_row(void *context, DataSplit split, int64_t index,
     return status_ok();
 }
 
-static Status choose_splits(const Cli *cli, unsigned *splits)
-{
-    static const char *const names[] = {"train", "test", "all"};
-    const char *given =
-        cli_has(cli, OPT_split) ? cli->values[OPT_split] : "all";
-    for (unsigned i = 0; i < 3; i++)
-        if (strcmp(given, names[i]) == 0) {
-            *splits = i + 1;
-            return status_ok();
-        }
-    return status_error(STATUS_USAGE, "--split is train, test or all");
-}
-
 static Status make_room(Features *features, unsigned splits)
 {
-    const Dataset *data = features->job->data;
-    int64_t images = 0;
-    for (int split = SPLIT_TRAIN; split <= SPLIT_TEST; split++)
-        if (splits >> split & 1)
-            images += dataset_count(data, (DataSplit)split);
+    int64_t images = job_count_images(features->job, splits);
     if (images < 2)
         return status_error(STATUS_DATA, "there are no such images to compare");
     features->stride = (images + MOST_ROWS - 1) / MOST_ROWS;
@@ -95,7 +78,7 @@ static Status collect(Features *features)
     features->width = 1;
     for (int i = 1; i < features->value->rank; i++)
         features->width *= features->value->dims[i];
-    TRY(choose_splits(job->cli, &splits));
+    TRY(job_splits(job->cli, &splits));
     TRY(job_weights(job, weights));
     TRY(make_room(features, splits));
     return infer_phase(job->program, phase, job->data, weights, splits,
