@@ -318,3 +318,31 @@ Status dataset_select_listed(const Dataset *dataset, const char *path,
     free(list.chosen);
     return status;
 }
+
+// ---- what was asked for -----------------------------------------------------
+
+Status dataset_select_asked(const Dataset *dataset, const char *labels,
+                            uint64_t seed, int64_t **indices, int64_t *count)
+{
+    char *end;
+    double amount = strtod(labels, &end);
+    LabelRule rule = LABELS_PER_CLASS;
+    bool is_amount = end != labels && *end == '\0';
+    if (strcmp(labels, "all") == 0) {
+        rule = LABELS_ALL;
+        is_amount = true;
+    } else if (end != labels && strcmp(end, "%") == 0) {
+        rule = LABELS_FRACTION;
+        amount /= 100;
+        is_amount = true;
+    }
+    if (!is_amount)
+        return dataset_select_listed(dataset, labels, indices, count);
+    if (rule == LABELS_PER_CLASS && amount != floor(amount))
+        return status_error(STATUS_USAGE,
+                            "--labels %s: a whole number of each class, a "
+                            "share such as 1%%, or a file",
+                            labels);
+    return dataset_select(dataset, SOURCE_LABELED, rule, amount, seed, indices,
+                          count);
+}

@@ -39,8 +39,8 @@ typedef struct TrainOptions {
     uint64_t seed;
     int threads; // 0 = all cores
     bool resume;
-    // A file of the images whose labels phases may see, for
-    // dataset_select_listed, instead of the phases' own rules; NULL = none.
+    // The images whose labels phases may see, for dataset_select_asked,
+    // instead of the phases' own rules; NULL = none.
     const char *labels;
     // Weights to start a phase from instead of its `from`, and renames of
     // their names; NULL = none.

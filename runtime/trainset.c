@@ -78,7 +78,8 @@ static Status select_labelled(const ProgramPhase *phase, const Dataset *data,
                               const char *labels, uint64_t seed, Trainset *set)
 {
     if (labels) {
-        TRY(dataset_select_listed(data, labels, &set->indices, &set->count));
+        TRY(dataset_select_asked(data, labels, seed, &set->indices,
+                                 &set->count));
     } else {
         TRY(check_amount(phase, data));
         TRY(dataset_select(data, SOURCE_LABELED, (LabelRule)phase->label_rule,

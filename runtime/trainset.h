@@ -17,9 +17,9 @@ typedef struct Trainset {
 
 // Chooses the training images of a phase. STATUS_DATA when there are none or
 // fewer than a batch, a class has fewer than the phase wants labels of, or a
-// label is outside the program's classes. `labels` names a file for
-// dataset_select_listed, which then takes the place of the phase's own rule if
-// the phase has labels; NULL = none. A partly labelled phase takes data
+// label is outside the program's classes. `labels` (for
+// dataset_select_asked) takes the place of the phase's own rule if the phase
+// has labels; NULL = none. A partly labelled phase takes data
 // without classes, too. The set is freed by trainset_free.
 Status trainset_select(const ProgramPhase *phase, const Dataset *data,
                        const char *labels, uint64_t seed, Trainset *set);

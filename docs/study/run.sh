@@ -51,7 +51,7 @@ keep() {
 # wanted SET FILTERS SEED: is a result of that pretrained net still missing?
 wanted() {
     for budget in 10 1% 10%; do
-        for method in scratch finetune headless linear selfdistill distill; do
+        for method in scratch finetune headless linear knn selfdistill distill; do
             [ $method = distill ] && [ "$2" = 16 ] && continue
             done_before "$1" "$2" "$3" $budget $method || return 0
         done
@@ -83,6 +83,11 @@ chain() {
         done_before $set $filters $seed "$labels" $phase ||
             keep $set $filters $seed "$labels" $phase < "$out/$phase.json"
     done
+    done_before $set $filters $seed "$labels" knn ||
+        "$SIMCC" eval "$here/study.net" pretrain --data "$data" --out "$out" \
+            --seed "$seed" --threads 1 --quiet --json --set filters="$filters" \
+            --knn --neighbours 20 --labels "$labels" |
+            keep $set $filters $seed "$labels" knn
     for phase in selfdistill distill; do
         [ $phase = distill ] && [ "$filters" = 16 ] && continue
         done_before $set $filters $seed "$labels" $phase && continue

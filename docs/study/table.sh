@@ -19,7 +19,7 @@ awk -F'\t' '
         sets = split("cifar10 fashion", set, " ")
         widths = split("16 32", filters, " ")
         budgets = split("10 1% 10%", labels, " ")
-        methods = split("scratch finetune headless linear selfdistill distill", method, " ")
+        methods = split("scratch finetune headless linear knn selfdistill distill", method, " ")
         for (s = 1; s <= sets; s++)
             for (f = widths; f >= 1; f--) {
                 printf "\n| %s, %d filters |", set[s], filters[f]

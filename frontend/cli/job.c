@@ -31,16 +31,18 @@ static void tell_skips(const Job *job)
                               count - SHOWN));
 }
 
-// A mistake in the list shows before the first phase trains, not after it.
+// A mistake in a list shows before the first phase trains, not after it.
 static Status check_labels(const Job *job)
 {
     int64_t *indices, count;
-    const char *path = job->options.labels;
-    if (!path)
+    const char *labels = job->options.labels;
+    if (!labels)
         return status_ok();
-    TRY(dataset_select_listed(job->data, path, &indices, &count));
+    TRY(dataset_select_asked(job->data, labels, job->options.seed, &indices,
+                             &count));
     free(indices);
-    cli_note(job->cli, "%s: the labels of %lld images", path, (long long)count);
+    cli_note(job->cli, "--labels %s: those of %lld images", labels,
+             (long long)count);
     return status_ok();
 }
 

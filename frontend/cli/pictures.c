@@ -4,98 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontend/cli/job.h"
+#include "frontend/cli/features.h"
 #include "runtime/augment.h"
-#include "runtime/infer.h"
 #include "runtime/pca.h"
 #include "runtime/plot.h"
 
 enum {
-    MOST_ROWS = 20000,
+    MOST_IMAGES = 20000,
     QUERIES = 8,
     NEIGHBOURS = 8,
     COLUMNS = 1 + NEIGHBOURS,
     SIDE_MOST = 128 // of a picture on the sheet
 };
-
-// Features of images in data-set order, training images first.
-typedef struct Features {
-    const Job *job;
-    const PlanTensor *value;
-    int64_t width, count, capacity;
-    int64_t seen, stride; // one image in `stride` is kept
-    float *rows;          // [capacity, width]
-    DataSplit *splits;    // [capacity]
-    int64_t *indices;
-} Features;
-
-// ---- collecting -------------------------------------------------------------
-
-static Status take_row(void *context, DataSplit split, int64_t index,
-                       const void *values)
-{
-    Features *features = context;
-    if (features->seen++ % features->stride != 0 || !values)
-        return status_ok();
-    float *row = features->rows + features->count * features->width;
-    for (int64_t c = 0; c < features->width; c++)
-        row[c] = features->value->dtype == PLAN_F64
-                     ? (float)((const double *)values)[c]
-                     : ((const float *)values)[c];
-    features->splits[features->count] = split;
-    features->indices[features->count++] = index;
-    return status_ok();
-}
-
-static Status make_room(Features *features, unsigned splits)
-{
-    int64_t images = job_count_images(features->job, splits);
-    if (images < 2)
-        return status_error(STATUS_DATA, "there are no such images to compare");
-    features->stride = (images + MOST_ROWS - 1) / MOST_ROWS;
-    features->capacity = images / features->stride + 1;
-    size_t room = (size_t)features->capacity;
-    features->rows = calloc(room * (size_t)features->width, sizeof(float));
-    features->splits = calloc(room, sizeof *features->splits);
-    features->indices = calloc(room, sizeof *features->indices);
-    if (!features->rows || !features->splits || !features->indices)
-        return status_error(STATUS_MEMORY, "no memory for %lld features",
-                            (long long)features->capacity);
-    if (features->stride > 1)
-        cli_note(features->job->cli, "one image in %lld is taken",
-                 (long long)features->stride);
-    return status_ok();
-}
-
-static Status collect(Features *features)
-{
-    char weights[RUNDIR_PATH];
-    unsigned splits = 0;
-    const Job *job = features->job;
-    int phase = job_phase(job, job->cli->words[1]);
-    InferSink sink = {take_row, features};
-    features->value = infer_value(&job->program->phases[phase]);
-    features->width = 1;
-    for (int i = 1; i < features->value->rank; i++)
-        features->width *= features->value->dims[i];
-    TRY(job_splits(job->cli, &splits));
-    TRY(job_weights(job, weights));
-    TRY(make_room(features, splits));
-    return infer_phase(job->program, phase, job->data, weights, splits,
-                       &job->options, &sink);
-}
-
-static int label_of(const Features *features, int64_t row)
-{
-    return dataset_label(features->job->data, features->splits[row],
-                         features->indices[row]);
-}
-
-static const char *name_of(const Features *features, int64_t row)
-{
-    return dataset_sample_name(features->job->data, features->splits[row],
-                               features->indices[row]);
-}
 
 // ---- neighbours -------------------------------------------------------------
 
@@ -167,22 +87,23 @@ static Status fill_row(const Features *features, Sheet *sheet, int64_t query)
     int64_t nearest[NEIGHBOURS];
     Arena *arena = features->job->cli->arena;
     const Dataset *data = features->job->data;
-    int first = sheet->rows++ * COLUMNS, label = label_of(features, query);
+    int first = sheet->rows++ * COLUMNS,
+        label = features_label(features, query);
     int count = find_nearest(features, query, nearest);
     TRY(draw_image(features, query, sheet->side, sheet->buffer,
                    &sheet->images[first]));
     sheet->captions[first] = arena_printf(
         arena, "= %s", label < 0 ? "query" : dataset_class_name(data, label));
-    printf("%s:", name_of(features, query));
+    printf("%s:", features_name(features, query));
     for (int i = 0; i < count; i++) {
-        int other = label_of(features, nearest[i]);
+        int other = features_label(features, nearest[i]);
         TRY(draw_image(features, nearest[i], sheet->side, sheet->buffer,
                        &sheet->images[first + 1 + i]));
         if (other >= 0)
             sheet->captions[first + 1 + i] = dataset_class_name(data, other);
         sheet->shown += label >= 0 && other >= 0;
         sheet->alike += label >= 0 && other == label;
-        printf(" %s", name_of(features, nearest[i]));
+        printf(" %s", features_name(features, nearest[i]));
     }
     printf("\n");
     return status_ok();
@@ -234,7 +155,7 @@ static Status plot_classes(const Features *features, const double *points)
         double *x = ARENA_ARRAY(cli->arena, double, features->count);
         double *y = ARENA_ARRAY(cli->arena, double, features->count);
         for (int64_t i = 0; i < features->count; i++)
-            if (label_of(features, i) == wanted) {
+            if (features_label(features, i) == wanted) {
                 x[count] = points[PCA_AXES * i];
                 y[count++] = points[PCA_AXES * i + 1];
             }
@@ -269,7 +190,7 @@ static Status draw_map(const Features *features)
 static int draw(Cli *cli, Status (*picture)(const Features *features))
 {
     Job job;
-    Features features = {.job = &job};
+    Features features = {0};
     if (!cli_has(cli, OPT_output)) {
         Status status =
             status_error(STATUS_USAGE, "say where to draw: -o FILE.png");
@@ -278,16 +199,15 @@ static int draw(Cli *cli, Status (*picture)(const Features *features))
     const char *value = cli_has(cli, OPT_value) ? cli->values[OPT_value] : "h";
     int code = job_open_value(&job, cli, value);
     if (code == STATUS_OK) {
-        Status status = collect(&features);
-        if (status.code == STATUS_OK && features.count < 2)
-            status = status_error(STATUS_DATA, "no two images can be read");
+        unsigned splits = 0;
+        Status status = job_splits(cli, &splits);
+        if (status.code == STATUS_OK)
+            status = features_collect(&job, splits, MOST_IMAGES, &features);
         if (status.code == STATUS_OK)
             status = picture(&features);
         code = status.code == STATUS_OK ? STATUS_OK : cli_fail(cli, &status);
     }
-    free(features.rows);
-    free(features.splits);
-    free(features.indices);
+    features_free(&features);
     job_close(&job);
     return code;
 }

@@ -1,4 +1,4 @@
-// simcc run: trains phases. simcc eval: evaluates one.
+// simcc run: trains phases.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "frontend/cli/record.h"
-#include "runtime/evaluate.h"
 #include "runtime/keep.h"
 
 // ---- signals ----------------------------------------------------------------
@@ -221,40 +220,5 @@ int command_run(Cli *cli)
         code = run_phases(&job);
     job_close(&job);
     cli_close_log(cli);
-    return code;
-}
-
-// ---- eval -------------------------------------------------------------------
-
-static int eval_phase(Job *job)
-{
-    char path[RUNDIR_PATH];
-    Cli *cli = job->cli;
-    TrainResult result;
-    CLI_TRY(cli, job_weights(job, path));
-    CLI_TRY(cli, evaluate_phase(job->program, job_phase(job, cli->words[1]),
-                                job->data, path, &job->options, &result));
-    if (result.test_count == 0) {
-        Status status =
-            status_error(STATUS_DATA, "there was nothing to evaluate");
-        return cli_fail(cli, &status);
-    }
-    job_print_result(job, &result);
-    return STATUS_OK;
-}
-
-int command_eval(Cli *cli)
-{
-    Job job;
-    if (!cli_has(cli, OPT_weights) && !cli_has(cli, OPT_out)) {
-        Status status =
-            status_error(STATUS_USAGE, "say which weights: --weights FILE, or "
-                                       "the run directory: --out DIR");
-        return cli_fail(cli, &status);
-    }
-    int code = job_open(&job, cli);
-    if (code == STATUS_OK)
-        code = eval_phase(&job);
-    job_close(&job);
     return code;
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What runs leave behind and what is made of it: the run directory, monitors
-# and their warnings, curves, event files; runs, compare, sweep; neighbours and
-# maps.
+# and their warnings, curves, event files; runs, compare, sweep; accuracy by
+# nearest neighbours; sheets of them and maps.
 . tests/e2e/lib.sh
 
 net=models/quickstart.net
@@ -169,6 +169,55 @@ check "sweep: and only that" [ -s \
     "$work/sweep/filters=6/seed-0/scratch/model.safetensors" ]
 check "sweep: a wrong name" exits 3 "$simcc" sweep "$net" scratch \
     --data "$shapes" --out "$work/none" --set nothing=1,2 --quiet
+
+# ---- nearest neighbours -----------------------------------------------------
+
+# knn COMMAND OPTION...: of the pretrained weights.
+knn() {
+    command=$1
+    shift
+    # shellcheck disable=SC2086
+    "$simcc" "$command" "$net" pretrain --data "$shapes" --out "$work/a" \
+        --set filters=4 $small -q "$@"
+}
+check "knn: features as a table" knn embed --csv -o "$work/h.npy"
+# The share of test images whose nearest of the first COUNT training images
+# with features of length 1, by the table that embed wrote, is of their class.
+awk -F, 'NR > 1 {
+        length_ = 0
+        for (i = 3; i <= NF; i++) length_ += $i * $i
+        for (i = 3; i <= NF; i++) row[NR, i] = $i / sqrt(length_)
+        class[NR] = $2
+        test[NR] = $1 ~ /^test/
+    }
+    END {
+        for (query = 2; query <= NR; query++) {
+            if (!test[query]) continue
+            best = -2
+            for (other = 2; other <= NR; other++) {
+                if (test[other]) continue
+                cosine = 0
+                for (i = 3; i <= NF; i++) cosine += row[query, i] * row[other, i]
+                if (cosine > best) { best = cosine; nearest = class[other] }
+            }
+            count++
+            right += nearest == class[query]
+        }
+        printf "top1 %.4f, by a plain vote %.4f  (1 neighbours, tau 0.07, %d images)\n",
+            right / count, right / count, count
+    }' "$work/h.csv" > "$work/nearest"
+check "knn: found by hand" grep -q "15 images" "$work/nearest"
+check "knn: the nearest neighbour's class" says "$(cat "$work/nearest")" \
+    knn eval --knn --neighbours 1
+check "knn: few labels have few votes" says "(6 neighbours," \
+    knn eval --knn --labels 2
+check "knn: as JSON" says '"neighbours":5,"tau":0.5,"test_count":15}' \
+    knn eval --knn --neighbours 5 --tau 0.5 --value z --json
+check "knn: more labels than a class has" exits 4 knn eval --knn --labels 99
+check "knn: its options go with it" says "--tau goes with --knn" \
+    knn eval --tau 1
+check "knn: images without labels" says "the data has none" knn eval --knn \
+    --data "$work/same"
 
 # ---- pictures ---------------------------------------------------------------
 

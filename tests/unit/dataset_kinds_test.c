@@ -289,3 +289,38 @@ TEST(labels_are_those_listed)
     free(indices);
     dataset_free(set);
 }
+
+TEST(labels_are_as_many_as_asked_for)
+{
+    static const struct {
+        const char *labels;
+        int64_t count;
+    } asked[] = {{"2", 4}, {"50%", 6}, {"all", 12}, {"0.1%", 2}};
+    for (int i = 0; i < 6; i++) {
+        make_plain(test_path("s/train/cat/%d.png", i), 4, i);
+        make_plain(test_path("s/train/dog/%d.png", i), 4, i);
+    }
+    Dataset *set = open_good(test_path("s"));
+    int64_t *indices, *same, count, again;
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        CHECK_TEXT(
+            dataset_select_asked(set, asked[i].labels, 3, &indices, &count)
+                .text,
+            "");
+        CHECK_INT(count, asked[i].count);
+        free(indices);
+    }
+    // The images that a phase with `labels = 2` sees.
+    dataset_select_asked(set, "2", 3, &indices, &count);
+    dataset_select(set, SOURCE_LABELED, LABELS_PER_CLASS, 2, 3, &same, &again);
+    CHECK(count == again &&
+          memcmp(indices, same, (size_t)count * sizeof *same) == 0);
+    free(indices);
+    free(same);
+    static const char *const wrong[] = {"7",  "0",   "1.5",         "200%",
+                                        "-1", "nan", "no/such/list"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        CHECK(dataset_select_asked(set, wrong[i], 3, &indices, &count).code !=
+              STATUS_OK);
+    dataset_free(set);
+}

@@ -1,0 +1,169 @@
+// simcc eval: how many of the test images a phase's weights classify right, by
+// its own logits or, with --knn, by its features' nearest neighbours.
+#include <math.h>
+#include <stdlib.h>
+
+#include "frontend/cli/features.h"
+#include "runtime/evaluate.h"
+#include "runtime/knn.h"
+
+static int eval_phase(Job *job)
+{
+    char path[RUNDIR_PATH];
+    Cli *cli = job->cli;
+    TrainResult result;
+    CLI_TRY(cli, job_weights(job, path));
+    CLI_TRY(cli, evaluate_phase(job->program, job_phase(job, cli->words[1]),
+                                job->data, path, &job->options, &result));
+    if (result.test_count == 0) {
+        Status status =
+            status_error(STATUS_DATA, "there was nothing to evaluate");
+        return cli_fail(cli, &status);
+    }
+    job_print_result(job, &result);
+    return STATUS_OK;
+}
+
+// ---- nearest neighbours -----------------------------------------------------
+
+static Status check_labels(const Job *job)
+{
+    if (dataset_classes(job->data) == 0)
+        return status_error(STATUS_DATA,
+                            "neighbours vote with their labels, and the data "
+                            "has none: put each class in a folder of its own");
+    if (dataset_count(job->data, SPLIT_TEST) == 0)
+        return status_error(STATUS_DATA, "there are no test images");
+    return status_ok();
+}
+
+// Hides the labels of training images that --labels does not choose.
+static Status hide_labels(const Features *features, int32_t *labels,
+                          int64_t bank)
+{
+    int64_t *chosen, count, at = 0;
+    const Job *job = features->job;
+    if (!job->options.labels)
+        return status_ok();
+    TRY(dataset_select_asked(job->data, job->options.labels, job->options.seed,
+                             &chosen, &count));
+    for (int64_t i = 0; i < bank; i++) {
+        while (at < count && chosen[at] < features->indices[i])
+            at++;
+        if (at == count || chosen[at] != features->indices[i])
+            labels[i] = -1;
+    }
+    free(chosen);
+    return status_ok();
+}
+
+static Status classify(const Features *features, KnnProblem *problem,
+                       int32_t *labels, KnnResult *result)
+{
+    const Job *job = features->job;
+    int64_t bank = 0, voters = 0;
+    while (bank < features->count && features->splits[bank] == SPLIT_TRAIN)
+        bank++;
+    for (int64_t i = 0; i < features->count; i++)
+        labels[i] = features_label(features, i);
+    TRY(hide_labels(features, labels, bank));
+    for (int64_t i = 0; i < bank; i++)
+        voters += labels[i] >= 0;
+    problem->bank = (KnnRows){features->rows, labels, bank};
+    problem->queries = (KnnRows){features->rows + bank * features->width,
+                                 labels + bank, features->count - bank};
+    problem->width = features->width;
+    problem->classes = dataset_classes(job->data);
+    problem->k = problem->k < voters ? problem->k : (int)voters;
+    Pool *pool = pool_new(job->options.threads);
+    if (!pool)
+        return status_error(STATUS_MEMORY, "no memory for threads");
+    Status status = knn_classify(problem, pool, NULL, result);
+    pool_free(pool);
+    return status;
+}
+
+static void print_knn(const Features *features, const KnnProblem *problem,
+                      const KnnResult *result)
+{
+    const Cli *cli = features->job->cli;
+    const char *form =
+        cli_has(cli, OPT_json)
+            ? "{\"phase\":\"%s\",\"value\":\"%s\",\"top1\":%.17g,"
+              "\"top1_plain\":%.17g,\"neighbours\":%d,\"tau\":%g,"
+              "\"test_count\":%lld}\n"
+            : "%s: nearest neighbours by %s: top1 %.4f, by a plain vote %.4f  "
+              "(%d neighbours, tau %g, %lld images)\n";
+    printf(form, cli->words[1], features->value->name, result->weighted,
+           result->plain, problem->k, problem->tau, (long long)result->counted);
+}
+
+static Status eval_neighbours(Job *job, Features *features)
+{
+    int64_t neighbours;
+    KnnResult result;
+    KnnProblem problem = {0};
+    const Cli *cli = job->cli;
+    TRY(cli_whole(cli, OPT_neighbours, KNN_K, 1, 1000000, &neighbours));
+    TRY(cli_number(cli, OPT_tau, KNN_TAU, 1e-4, 1e4, &problem.tau));
+    TRY(check_labels(job));
+    problem.k = (int)neighbours;
+    TRY(features_collect(job, 1u << SPLIT_TRAIN | 1u << SPLIT_TEST, 0,
+                         features));
+    int32_t *labels = calloc((size_t)features->count, sizeof *labels);
+    if (!labels)
+        return status_error(STATUS_MEMORY, "no memory for labels");
+    Status status = classify(features, &problem, labels, &result);
+    free(labels);
+    TRY(status);
+    if (features->unreadable)
+        cli_warn(cli, arena_printf(cli->arena,
+                                   "%lld images cannot be read: they are left "
+                                   "out",
+                                   (long long)features->unreadable));
+    job_clear_line(job);
+    print_knn(features, &problem, &result);
+    return status_ok();
+}
+
+static int eval_knn(Job *job, Cli *cli)
+{
+    const char *value = cli_has(cli, OPT_value) ? cli->values[OPT_value] : "h";
+    Features features = {0};
+    int code = job_open_value(job, cli, value);
+    if (code != STATUS_OK)
+        return code;
+    Status status = eval_neighbours(job, &features);
+    features_free(&features);
+    return status.code == STATUS_OK ? STATUS_OK : cli_fail(cli, &status);
+}
+
+// ---- both -------------------------------------------------------------------
+
+// What says nothing without --knn.
+static Status check_options(const Cli *cli)
+{
+    static const OptionId of_knn[] = {OPT_labels, OPT_neighbours, OPT_tau,
+                                      OPT_value};
+    for (int i = 0; i < 4 && !cli_has(cli, OPT_knn); i++)
+        if (cli_has(cli, of_knn[i]))
+            return status_error(STATUS_USAGE, "--%s goes with --knn",
+                                option_table[of_knn[i]].name);
+    if (!cli_has(cli, OPT_weights) && !cli_has(cli, OPT_out))
+        return status_error(STATUS_USAGE,
+                            "say which weights: --weights FILE, or the run "
+                            "directory: --out DIR");
+    return status_ok();
+}
+
+int command_eval(Cli *cli)
+{
+    Job job = {0};
+    CLI_TRY(cli, check_options(cli));
+    int code =
+        cli_has(cli, OPT_knn) ? eval_knn(&job, cli) : job_open(&job, cli);
+    if (code == STATUS_OK && !cli_has(cli, OPT_knn))
+        code = eval_phase(&job);
+    job_close(&job);
+    return code;
+}
