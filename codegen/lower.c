@@ -280,7 +280,7 @@ static PlanParam plan_param(const Node *node)
     return (PlanParam){
         .tensor = plan_tensor(node->attrs[PARAM_NAME].text, &type),
         .role = word_index(node->attrs[PARAM_ROLE].text, 4, plan_role_words),
-        .init = word_index(node->attrs[PARAM_INIT].text, 4, plan_init_words),
+        .init = word_index(node->attrs[PARAM_INIT].text, 5, plan_init_words),
         .scale = node->attrs[PARAM_SCALE].f,
         .tile = (int32_t)tile};
 }

@@ -20,6 +20,7 @@ const char *const plan_init_words[] = {
     [PLAN_INIT_NORMAL] = "normal",
     [PLAN_INIT_TRUNCATED_NORMAL] = "truncated_normal",
     [PLAN_INIT_UNIFORM] = "uniform",
+    [PLAN_INIT_COPY] = "copy",
 };
 
 static void print_tensor(const PlanTensor *tensor, Text *out)

@@ -51,8 +51,9 @@ typedef struct AttrSpec {
 enum {
     PARAM_NAME = 0,     // text
     PARAM_ROLE = 1,     // text: "weight", "state", "slot" or "frozen"
-    PARAM_INIT = 2,     // text: "constant", "normal", "truncated_normal" or
-                        // "uniform"
+    PARAM_INIT = 2,     // text: "constant", "normal", "truncated_normal",
+                        // "uniform", or "copy" of the param whose name
+                        // follows the first dot of this one's
     PARAM_SCALE = 3,    // float: the constant, the sigma, or the half-width
     PARAM_TILE = 4,     // int: 0, or stored in tiles of that side (image.h)
     INPUT_NAME = 0,     // text

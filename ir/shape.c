@@ -93,7 +93,8 @@ const char *shape_param(const Graph *graph, Node *node)
     static const char *const roles[] = {"weight", "state", "slot", "frozen",
                                         NULL};
     static const char *const inits[] = {"constant", "normal",
-                                        "truncated_normal", "uniform", NULL};
+                                        "truncated_normal", "uniform", "copy",
+                                        NULL};
     const Attr *attrs = node->attrs;
     if (!attrs[PARAM_NAME].text[0])
         return shape_error(graph, node, "name is empty");
@@ -104,7 +105,7 @@ const char *shape_param(const Graph *graph, Node *node)
     if (!one_of(attrs[PARAM_INIT].text, inits))
         return shape_error(graph, node,
                            "init \"%s\" is not constant, normal, "
-                           "truncated_normal or uniform",
+                           "truncated_normal, uniform or copy",
                            attrs[PARAM_INIT].text);
     if (!isfinite(attrs[PARAM_SCALE].f))
         return shape_error(graph, node, "scale is not a finite number");

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "runtime/calls.h"
 #include "runtime/program.h"
@@ -114,6 +115,38 @@ static bool is_sound_value(const Plan *plan, int index)
     return bytes <= room - value->at.offset;
 }
 
+const char *plan_copied(const PlanParam *param)
+{
+    const char *dot = strchr(param->tensor.name, '.');
+    return dot ? dot + 1 : "";
+}
+
+bool plan_params_alike(const PlanParam *one, const PlanParam *other)
+{
+    const PlanTensor *a = &one->tensor, *b = &other->tensor;
+    if (one->tile != other->tile || a->dtype != b->dtype ||
+        a->rank != b->rank || a->bytes != b->bytes)
+        return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dims[i] != b->dims[i])
+            return false;
+    return true;
+}
+
+// A copy's original is there, and no copy itself.
+static bool is_sound_init(const Plan *plan, const PlanParam *param)
+{
+    if (param->init != PLAN_INIT_COPY)
+        return param->init >= 0 && param->init < PLAN_INIT_COPY;
+    for (int i = 0; i < plan->param_count; i++) {
+        const PlanParam *other = &plan->params[i];
+        if (strcmp(other->tensor.name, plan_copied(param)) == 0)
+            return other->init != PLAN_INIT_COPY &&
+                   plan_params_alike(param, other);
+    }
+    return false;
+}
+
 Status plan_check(const Plan *plan)
 {
     const int64_t limit = (int64_t)1 << 46; // more than an address space holds
@@ -123,8 +156,8 @@ Status plan_check(const Plan *plan)
     for (int i = 0; i < plan->param_count; i++) {
         const PlanParam *param = &plan->params[i];
         if (!is_sound_tensor(&param->tensor) || param->tensor.bytes > limit ||
-            param->role < 0 || param->role > PLAN_FROZEN || param->init < 0 ||
-            param->init > PLAN_INIT_UNIFORM ||
+            param->role < 0 || param->role > PLAN_FROZEN ||
+            !is_sound_init(plan, param) ||
             !tiles_fit(&param->tensor, param->tile))
             return bad_plan(plan, "param", i);
     }

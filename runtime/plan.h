@@ -48,13 +48,14 @@ typedef enum PlanInit {
     PLAN_INIT_CONSTANT,         // scale
     PLAN_INIT_NORMAL,           // sigma = scale
     PLAN_INIT_TRUNCATED_NORMAL, // sigma = scale, redrawn beyond 2 sigma
-    PLAN_INIT_UNIFORM           // [-scale, scale)
+    PLAN_INIT_UNIFORM,          // [-scale, scale)
+    PLAN_INIT_COPY              // of another param: plan_copied
 } PlanInit;
 
 typedef enum PlanRole {
     PLAN_WEIGHT, // trained or frozen here; saved
     PLAN_STATE,  // running statistics; saved
-    PLAN_SLOT,   // optimizer state; saved, dropped by export
+    PLAN_SLOT,   // of optimizers and moving averages: in checkpoints alone
     PLAN_FROZEN  // a teacher's tensor; loaded, never saved
 } PlanRole;
 

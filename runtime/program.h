@@ -74,6 +74,11 @@ typedef struct Program {
 void program_free(Program *program);
 void plan_free(Plan *plan); // what it points to, not the struct itself
 
+// What a param of PLAN_INIT_COPY begins as: the name that follows the first dot
+// of its own ("conv1.weight" of "ema.conv1.weight"); "" when there is no dot.
+const char *plan_copied(const PlanParam *param);
+// Are shape, type and order of elements those of the other?
+bool plan_params_alike(const PlanParam *one, const PlanParam *other);
 // The phase or input of that name; NULL when there is none.
 const ProgramPhase *program_phase(const Program *program, const char *name);
 const PlanPort *plan_input(const Plan *plan, const char *name);

@@ -19,19 +19,6 @@ StoreTensor *store_find(const Store *store, const char *name)
     return NULL;
 }
 
-static bool is_alike(const PlanParam *one, const PlanParam *other)
-{
-    const PlanTensor *a = &one->tensor, *b = &other->tensor;
-    if (one->tile != other->tile)
-        return false;
-    if (a->dtype != b->dtype || a->rank != b->rank || a->bytes != b->bytes)
-        return false;
-    for (int i = 0; i < a->rank; i++)
-        if (a->dims[i] != b->dims[i])
-            return false;
-    return true;
-}
-
 // Large tensors start on a huge page: fewer misses in the address cache.
 static void *allocate_tensor(int64_t bytes)
 {
@@ -49,7 +36,7 @@ static Status add_param(Store *store, const PlanParam *param)
 {
     const PlanTensor *tensor = &param->tensor;
     const StoreTensor *found = store_find(store, tensor->name);
-    if (found && is_alike(&found->param, param))
+    if (found && plan_params_alike(&found->param, param))
         return status_ok();
     if (found)
         return status_error(STATUS_FAILED,
@@ -100,6 +87,8 @@ static double draw(const PlanParam *param, RandomStream *stream)
         return param->scale * normal;
     case PLAN_INIT_UNIFORM:
         return random_range(stream, -param->scale, param->scale);
+    case PLAN_INIT_COPY:
+        break; // by copy_original
     }
     return 0;
 }
@@ -141,11 +130,25 @@ static void initialize(StoreTensor *tensor, uint64_t seed)
     }
 }
 
+// The original is in the plan, and alike: plan_check.
+static void copy_original(const Store *store, const StoreTensor *tensor)
+{
+    const StoreTensor *original =
+        store_find(store, plan_copied(&tensor->param));
+    if (original)
+        memcpy(tensor->data, original->data,
+               (size_t)tensor->param.tensor.bytes);
+}
+
 void store_initialize(Store *store, uint64_t seed)
 {
     for (int i = 0; i < store->count; i++)
         if (!store->tensors[i].loaded)
             initialize(&store->tensors[i], seed);
+    for (int i = 0; i < store->count; i++)
+        if (!store->tensors[i].loaded &&
+            store->tensors[i].param.init == PLAN_INIT_COPY)
+            copy_original(store, &store->tensors[i]);
 }
 
 int64_t store_bytes(const Store *store)

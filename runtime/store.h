@@ -23,7 +23,8 @@ typedef struct Store {
 Status store_add_plan(Store *store, const Plan *plan);
 StoreTensor *store_find(const Store *store, const char *name);
 // Fills every tensor not loaded by its initializer; the numbers depend on
-// (seed, name, index in row-major order) alone.
+// (seed, name, index in row-major order) alone. Copies come last, of what was
+// loaded or filled.
 void store_initialize(Store *store, uint64_t seed);
 int64_t store_bytes(const Store *store);
 void store_free(Store *store);

@@ -9,6 +9,7 @@
 //   sema_tensor.c  operations on tensors, broadcasting
 //   sema_stmt.c    statements, weights and states
 //   sema_teacher.c a frozen phase as a function
+//   sema_average.c a slow copy of the phase's own net
 //   sema_value.c   one value of a phase, without training
 //   sema_phase.c   phases: options, losses, reports, graphs
 //   sema_hidden.c  labels out of training, steps out of evaluation
@@ -86,6 +87,9 @@ typedef struct Variable {
     Value param;
     TensorType type;
     bool is_state, is_frozen;
+    bool in_model;                  // else in checkpoints alone
+    const struct Variable *follows; // the weight it is the average of, or NULL
+    Datum decay;                    // of that average
     Datum current; // what reading it gives: the param, or its update
     bool updated;
 } Variable;
@@ -136,6 +140,12 @@ typedef struct Using {
     bool used;
 } Using;
 
+// What moving_average(x, decay) is asked for while x is run.
+typedef struct Average {
+    SourcePos pos;
+    Datum decay; // a number or scalar tensor
+} Average;
+
 typedef struct Loss {
     Value value;
     SourcePos pos;
@@ -146,10 +156,11 @@ typedef struct Build {
     Phase *phase;
     Graph *graph;
     bool training;
-    bool sharing;      // inside shared(...): declared names are reused
-    bool frozen;       // inside a teacher
-    const char *scope; // "layer1.0", "" at the top
-    Map variables;     // full name -> Variable
+    bool sharing;           // inside shared(...): declared names are reused
+    bool frozen;            // inside a teacher
+    const Average *average; // inside moving_average(...), else NULL
+    const char *scope;      // "layer1.0", "" at the top
+    Map variables;          // full name -> Variable
     VEC(Variable *) order;
     Map schedule_inputs; // "step" ... -> Value + 1
     const Stmt *input;   // the input statement, once seen
@@ -270,7 +281,7 @@ bool eval_condition(Sema *s, const Expr *expr, bool *ok);
 // `scope`: what the names of weights made by the callee begin with; NULL = as
 // those made here.
 Datum eval_call(Sema *s, const Expr *expr, const char *scope);
-// shared(...) and inference(...): no functions, so no values either.
+// shared(...) and its like: no functions, so no values either.
 bool is_special_form(const Sema *s, const Expr *callee);
 // Maps arguments to formals: slots[i] is argument i's formal, or -1 after a
 // diagnostic. `first` formals are not for the caller to give.
@@ -355,6 +366,21 @@ void read_names(Sema *s, const Expr *expr, Map *names);
 void read_args(Sema *s, const ArgList *args, Map *names);
 // The phase's input statement; NULL when it has none.
 const Stmt *input_of(const Phase *phase);
+// A tensor, or all in a list, without gradients.
+Datum stop_gradients(Sema *s, const Site *site, Datum x);
+
+// ---- sema_average.c ---------------------------------------------------------
+
+Datum average_call(Sema *s, const Expr *expr, const char *scope);
+// Inside moving_average: what a declaration begins as a copy of, a weight also
+// follows. NULL in *followed for states of its own, and outside. False after a
+// diagnostic.
+bool average_follow(Sema *s, const Stmt *stmt, const char *name,
+                    const TensorType *type, const Variable **followed);
+// Whether a second call averages as the first did; false after a diagnostic.
+bool average_same(Sema *s, const Stmt *stmt, const Variable *known);
+// Moves all averages on, after the optimizers.
+void averages_update(Sema *s);
 
 // ---- sema_value.c -----------------------------------------------------------
 

@@ -1,5 +1,5 @@
-// Calls: arguments to formals, defs, built-ins, and the special forms shared()
-// and inference().
+// Calls: arguments to formals, defs, built-ins, and the special forms shared(),
+// inference() and moving_average().
 #include <string.h>
 
 #include "frontend/lang/sema.h"
@@ -370,11 +370,27 @@ static Datum eval_callee(Sema *s, const Expr *expr)
     return builtin ? *builtin : callee;
 }
 
+typedef Datum SpecialForm(Sema *s, const Expr *expr, const char *scope);
+
+static SpecialForm *find_form(const Sema *s, const Expr *callee)
+{
+    static const struct {
+        const char *name;
+        SpecialForm *eval;
+    } forms[] = {{"shared", eval_shared},
+                 {"inference", eval_inference},
+                 {"moving_average", average_call}};
+    if (callee->kind != EXPR_NAME || frame_find(s->frame, callee->text))
+        return NULL;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (strcmp(callee->text, forms[i].name) == 0)
+            return forms[i].eval;
+    return NULL;
+}
+
 bool is_special_form(const Sema *s, const Expr *callee)
 {
-    return callee->kind == EXPR_NAME && !frame_find(s->frame, callee->text) &&
-           (strcmp(callee->text, "shared") == 0 ||
-            strcmp(callee->text, "inference") == 0);
+    return find_form(s, callee) != NULL;
 }
 
 Datum eval_call(Sema *s, const Expr *expr, const char *scope)
@@ -382,10 +398,9 @@ Datum eval_call(Sema *s, const Expr *expr, const char *scope)
     const Expr *left = expr->left;
     if (left->kind == EXPR_MEMBER)
         return call_member(s, expr, scope);
-    if (is_special_form(s, left))
-        return strcmp(left->text, "shared") == 0
-                   ? eval_shared(s, expr, scope)
-                   : eval_inference(s, expr, scope);
+    SpecialForm *form = find_form(s, left);
+    if (form)
+        return form(s, expr, scope);
     Datum callee = eval_callee(s, left);
     if (scope && callee.kind != DATUM_FUNCTION && callee.kind != DATUM_POISON)
         return sema_fail(s, expr->pos,

@@ -261,9 +261,11 @@ static Datum binary_values(Sema *s, const Expr *expr, Datum a, Datum b)
     bool tensor = a.kind == DATUM_TENSOR || b.kind == DATUM_TENSOR;
     if (tensor && is_operand(a) && is_operand(b))
         return tensor_operator(s, expr, a, b);
-    if (!tensor && op == OPERATOR_EQ)
+    // A tensor is never `none`, whatever its numbers.
+    bool known = !tensor || a.kind == DATUM_NONE || b.kind == DATUM_NONE;
+    if (known && op == OPERATOR_EQ)
         return datum_bool(datum_equal(a, b));
-    if (!tensor && op == OPERATOR_NE)
+    if (known && op == OPERATOR_NE)
         return datum_bool(!datum_equal(a, b));
     return fail_operands(s, expr, a, b);
 }

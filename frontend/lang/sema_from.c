@@ -91,7 +91,8 @@ void from_check(Sema *s, const Phase *phase)
     for (int i = 0; i < phase->variables.count; i++) {
         const Variable *mine = phase->variables.at[i];
         const Variable *other = map_get(&theirs, mine->name);
-        if (!other || mine->is_frozen || other->is_frozen ||
+        if (!other || mine->is_frozen || other->is_frozen || !mine->in_model ||
+            !other->in_model ||
             (item->only && !matches_words(item->only, mine->name)) ||
             (item->except && matches_words(item->except, mine->name)))
             continue;

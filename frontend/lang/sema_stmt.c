@@ -104,14 +104,14 @@ static Variable *reuse(Sema *s, const Stmt *stmt, Variable *known,
         sema_trace(s);
         return NULL;
     }
-    return known;
+    return average_same(s, stmt, known) ? known : NULL;
 }
 
 static const char *variable_role(Sema *s, const Stmt *stmt)
 {
     if (s->build.frozen)
         return "frozen";
-    if (s->frame->kind == FRAME_OPTIMIZER)
+    if (s->frame->kind == FRAME_OPTIMIZER || s->build.average)
         return "slot";
     return stmt->kind == STMT_WEIGHT ? "weight" : "state";
 }
@@ -120,13 +120,17 @@ Variable *make_variable(Sema *s, const Stmt *stmt, const char *name,
                         const TensorType *type, const Init *init)
 {
     Variable *known = map_get(&s->build.variables, name);
+    const Variable *followed;
     if (known)
         return reuse(s, stmt, known, type);
+    if (!average_follow(s, stmt, name, type, &followed))
+        return NULL;
+    const char *role = variable_role(s, stmt);
     Attr attrs[MAX_ATTRS] = {
         [PARAM_NAME] = {.text = name},
-        [PARAM_ROLE] = {.text = variable_role(s, stmt)},
-        [PARAM_INIT] = {.text = init->name},
-        [PARAM_SCALE] = {.f = init->scale},
+        [PARAM_ROLE] = {.text = role},
+        [PARAM_INIT] = {.text = followed ? "copy" : init->name},
+        [PARAM_SCALE] = {.f = followed ? 0 : init->scale},
     };
     Site site = {.pos = stmt->pos,
                  .what = arena_printf(s->arena, "`%s`", name)};
@@ -141,7 +145,12 @@ Variable *make_variable(Sema *s, const Stmt *stmt, const char *name,
                            .type = *type,
                            .is_state = stmt->kind == STMT_STATE,
                            .is_frozen = s->build.frozen,
+                           .in_model = strcmp(role, "slot") != 0,
                            .current = param};
+    if (followed && !variable->is_state) {
+        variable->follows = followed;
+        variable->decay = s->build.average->decay;
+    }
     map_set(&s->build.variables, name, variable);
     vec_push(s->arena, &s->build.order, variable);
     return variable;

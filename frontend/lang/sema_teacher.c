@@ -70,7 +70,7 @@ bool find_needed(Sema *s, const StmtList *body, const char *name, bool *keep)
 
 // ---- running them -----------------------------------------------------------
 
-static Datum stop_gradients(Sema *s, const Site *site, Datum x)
+Datum stop_gradients(Sema *s, const Site *site, Datum x)
 {
     if (x.kind == DATUM_TENSOR)
         return tensor_unary(s, site, OP_STOP_GRADIENT, x.tensor);

@@ -82,12 +82,16 @@ static bool is_frozen_by(Sema *s, const char *name)
     return false;
 }
 
+static bool may_be_trained(const Variable *variable)
+{
+    return !variable->is_frozen && !variable->is_state && !variable->follows;
+}
+
 static void check_pattern(Sema *s, Word pattern)
 {
     for (int i = 0; i < s->build.order.count; i++) {
         const Variable *variable = s->build.order.at[i];
-        if (!variable->is_frozen && !variable->is_state &&
-            text_glob(pattern.text, variable->name))
+        if (may_be_trained(variable) && text_glob(pattern.text, variable->name))
             return;
     }
     VEC(const char *) names = {0};
@@ -116,8 +120,7 @@ static VariableList trained_weights(Sema *s)
     VariableList trained = {0};
     for (int i = 0; i < s->build.order.count; i++) {
         Variable *variable = s->build.order.at[i];
-        if (!variable->is_state && !variable->is_frozen &&
-            !is_frozen_by(s, variable->name))
+        if (may_be_trained(variable) && !is_frozen_by(s, variable->name))
             vec_push(s->arena, &trained, variable);
     }
     return trained;
@@ -339,6 +342,7 @@ void train_finish(Sema *s, Value loss)
     if (!grads)
         return;
     update_weights(s, &trained, grads);
+    averages_update(s);
     s->build.scope = "";
     add_assigns(s);
     for (int i = 0; i < s->build.usings.count; i++)

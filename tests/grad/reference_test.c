@@ -82,6 +82,29 @@ static bool ends_with(const char *text, const char *end)
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
+// What a copy begins as; every other param itself.
+static const Node *original_of(const Graph *graph, const Node *node)
+{
+    const char *name = node->attrs[PARAM_NAME].text;
+    if (strcmp(node->attrs[PARAM_INIT].text, "copy") != 0)
+        return node;
+    for (Value i = 0; i < graph->nodes.count; i++) {
+        const Node *other = graph_node(graph, i);
+        if (other->op == OP_PARAM &&
+            strcmp(other->attrs[PARAM_NAME].text, strchr(name, '.') + 1) == 0)
+            return other;
+    }
+    test_fail(__FILE__, __LINE__, "%s is a copy of nothing", name);
+    exit(1);
+}
+
+// Moving averages and what they remember count, optimizers' slots do not.
+static bool is_compared(const Node *node)
+{
+    return strcmp(node->attrs[PARAM_ROLE].text, "slot") != 0 ||
+           strncmp(node->attrs[PARAM_NAME].text, "ema.", 4) == 0;
+}
+
 // Has it a starting value of this test's? A teacher's statistics and weights
 // have one role.
 static bool is_weight(const Node *node)
@@ -94,8 +117,9 @@ static bool is_weight(const Node *node)
 
 // The weights' starting values; running state and slots start as the program
 // says.
-static void fill_param(const Node *node, double *data)
+static void fill_param(const Graph *graph, const Node *node, double *data)
 {
+    node = original_of(graph, node);
     const char *name = node->attrs[PARAM_NAME].text;
     int64_t count = type_elements(&node->type);
     double amplitude = 0, base = 0;
@@ -195,7 +219,7 @@ static void run_oracle(Arena *arena, const Graph *graph, const Vectors *v)
         now[i] = ARENA_ARRAY(arena, double, n);
         before[i] = ARENA_ARRAY(arena, double, n);
         if (node->op == OP_PARAM)
-            fill_param(node, now[i]);
+            fill_param(graph, node, now[i]);
         memcpy(before[i], now[i], (size_t)n * sizeof(double));
         bindings[bound++] = (EvalBinding){i, now[i]};
     }
@@ -218,8 +242,7 @@ static void run_oracle(Arena *arena, const Graph *graph, const Vectors *v)
     }
     for (Value i = 0; i < count; i++) {
         const Node *node = graph_node(graph, i);
-        if (node->op == OP_PARAM &&
-            strcmp(node->attrs[PARAM_ROLE].text, "slot") != 0)
+        if (node->op == OP_PARAM && is_compared(node))
             check_change(v, node->attrs[PARAM_NAME].text, before[i], now[i],
                          type_elements(&node->type));
     }
@@ -297,10 +320,10 @@ static TrainedList fill_store(Arena *arena, const Graph *graph, Store *store)
                        .count = type_elements(&node->type)};
         one.before = ARENA_ARRAY(arena, double, one.count);
         one.data = ARENA_ARRAY(arena, double, one.count);
-        fill_param(node, one.before);
+        fill_param(graph, node, one.before);
         put_numbers(store_find(store, one.name)->data, node->type.dtype,
                     one.before, one.count);
-        if (strcmp(node->attrs[PARAM_ROLE].text, "slot") != 0)
+        if (is_compared(node))
             vec_push(arena, &list, one);
     }
     return list;
@@ -423,6 +446,8 @@ CASE(optimizer_lars_velocity_nesterov, true)
 CASE(optimizer_sgd, true)
 CASE(optimizer_adam, true)
 CASE(pretrain20, true)
+CASE(memory, true)
+CASE(memory_plain, true)
 CASE(probe, true)
 CASE(finetune20, true)
 CASE(distill20, true)

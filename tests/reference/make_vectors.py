@@ -40,6 +40,7 @@ def signed(name, shape, offset=0):
 
 
 def initial(name, shape):
+    name = name.removeprefix("ema.")
     if name.endswith(".bias"):
         return 0.1 * signed(name, shape)
     if len(shape) == 1:
@@ -273,6 +274,47 @@ def pretrain20():
     return model, forward
 
 
+class Projected(nn.Module):
+    def __init__(self, layers):
+        super().__init__()
+        encoder = small_resnet()
+        for name, part in encoder.named_children():
+            self.add_module(name, part)
+        self.head = nets.Head(8, layers, 8).head
+        object.__setattr__(self, "encoder", encoder)
+
+    def forward(self, images):
+        return nets.run_head(self.head, self.encoder(images))[-1]
+
+
+@case("memory", batch=4, views=2, size=8, steps=5,
+      update=lambda: lars(0.05, 1.0, 1e-2))
+def memory():
+    model = nets.Remembered(Projected(3), 3, 4, 8, True, lambda step: 0.75)
+
+    def forward(images, labels):
+        z, past = model(images)
+        ab = nets.view_similarities(z, 1.0)
+        return {"loss": 2 * model.loss(z, past, 0.5),
+                "contrastive_accuracy":
+                    (ab.argmax(1) == torch.arange(4)).double().mean(),
+                "loss_at_chance": torch.tensor(2 * math.log(7 + len(past)))}
+    return model, forward
+
+
+@case("memory_plain", batch=4, views=2, size=8, steps=5,
+      update=lambda: from_torch(
+          lambda g: torch.optim.SGD(g, lr=1, momentum=0.9, nesterov=True),
+          lambda s, t: 0.02, 0.0))
+def memory_plain():
+    model = nets.Remembered(Projected(2), 3, 4, 8, False,
+                            lambda step: 0.5 + 0.1 * step)
+
+    def forward(images, labels):
+        return {"loss": model.loss(*model(images), 2.0)}
+    return model, forward
+
+
 @case("probe", batch=6, views=2, size=8, steps=3, classes=5,
       update=lambda: lars(0.02, 1.0, 1e-2))
 def probe_beside():
@@ -361,6 +403,8 @@ def run(name, build, batch, size, update, views=1, steps=1, classes=0,
             lines.append(f"output {step} {key} {float(value.detach()):.17g}")
         with torch.no_grad():
             step_update(trained, step, steps)
+            if hasattr(model, "after_step"):
+                model.after_step()
     for key, value in {**weights, **states}.items():
         change = (value.detach() - before[key]).reshape(-1)
         direction = signed("probe." + key, change.shape)

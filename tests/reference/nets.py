@@ -1,5 +1,7 @@
 """SimCLRv2's nets in PyTorch, in double precision, written from the method's
 description alone: an independent second opinion for simcc's models/lib."""
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -234,6 +236,53 @@ def nt_xent(z, tau):
     s = s.masked_fill(torch.eye(2 * n, dtype=torch.bool), float("-inf"))
     target = torch.cat([torch.arange(n, 2 * n), torch.arange(n)])
     return 2 * F.cross_entropy(s, target)
+
+
+class Remembered(nn.Module):
+    """A net, its moving average, and what that made of the last batches."""
+
+    def __init__(self, net, batches, n, d, normalize, decay):
+        super().__init__()
+        for name, part in net.named_children():
+            self.add_module(name, part)
+        self.ema = copy.deepcopy(net).requires_grad_(False)
+        self.ema.register_buffer("rows", torch.full((batches, n, d + 1), -100.0))
+        self.ema.register_buffer("next", torch.zeros(()))
+        object.__setattr__(self, "net", net)
+        self.normalize, self.decay, self.steps = normalize, decay, 0
+
+    def unit(self, z):
+        if not self.normalize:
+            return z
+        return z / torch.sqrt((z * z).sum(1, keepdim=True).clamp(min=1e-12))
+
+    def forward(self, images):
+        """z, and the rows remembered from batches before this one."""
+        rows = self.ema.rows
+        past = rows[rows[:, 0, -1] == 0][:, :, :-1].reshape(-1, rows.shape[2] - 1)
+        with torch.no_grad():
+            self.keys = self.unit(self.ema(images[:rows.shape[1]]))
+        return self.unit(self.net(images)), past.clone()
+
+    def loss(self, z, past, tau):
+        """The mean over all rows, each told from all but itself."""
+        n = z.shape[0] // 2
+        batch = z @ z.T / tau
+        batch = batch.masked_fill(torch.eye(2 * n, dtype=torch.bool),
+                                  float("-inf"))
+        target = torch.cat([torch.arange(n, 2 * n), torch.arange(n)])
+        return F.cross_entropy(torch.cat([batch, z @ past.T / tau], 1), target)
+
+    def after_step(self):
+        m = self.decay(self.steps)
+        own = dict(self.net.named_parameters())
+        for name, slow in self.ema.named_parameters():
+            slow.mul_(m).add_((1 - m) * own[name])
+        at = int(self.ema.next)
+        self.ema.rows[at, :, :-1] = self.keys
+        self.ema.rows[at, :, -1] = 0
+        self.ema.next.fill_((at + 1) % self.ema.rows.shape[0])
+        self.steps += 1
 
 
 def view_similarities(z, tau):
