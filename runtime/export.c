@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/model.h"
 #include "runtime/safetensors.h"
 #include "runtime/weights.h"
 
 typedef struct Export {
     const SafeFile *file;
     const TrainOptions *options;
-    bool backbone, has_head;
+    bool backbone, ema, has_head;
     int64_t features; // of the encoder, 0 = unknown
     int count;
     SafeTensor *tensors;
@@ -66,7 +67,7 @@ static void look_at(Export *out)
 
 static bool is_written(const Export *out, const SafeTensor *tensor)
 {
-    if (name_matches("optimizer.*", tensor->name))
+    if (model_leaves_out(tensor->name))
         return false;
     if (!out->backbone || is_encoder(tensor->name))
         return true;
@@ -75,12 +76,28 @@ static bool is_written(const Export *out, const SafeTensor *tensor)
            fc->rank == 2 && fc->dims[1] == out->features;
 }
 
-static Status add_tensor(Export *out, const SafeTensor *from)
+// What is written under the tensor's name: itself, or its moving average.
+static const SafeTensor *chosen(const Export *out, const SafeTensor *tensor)
+{
+    char name[512];
+    if (!out->ema)
+        return tensor;
+    snprintf(name, sizeof name, "ema.%s", tensor->name);
+    return safetensors_find(out->file, name);
+}
+
+static Status add_tensor(Export *out, const SafeTensor *tensor)
 {
     SafeTensor *to = &out->tensors[out->count];
+    const SafeTensor *from = chosen(out, tensor);
+    if (!from)
+        return status_error(STATUS_DATA,
+                            "there is no moving average of %s: give the "
+                            "checkpoint of a run with one, or leave --ema away",
+                            tensor->name);
     void *data = malloc((size_t)from->bytes + 1);
     *to = *from;
-    to->name = strdup(from->name);
+    to->name = strdup(tensor->name);
     to->data = data;
     out->count++;
     if (!data || !to->name)
@@ -192,13 +209,15 @@ static Status write_file(Export *out, const Program *program, const char *phase,
 }
 
 Status export_model(const Program *program, int phase, const char *weights,
-                    const char *to, bool backbone, const TrainOptions *options)
+                    const char *to, bool backbone, bool ema,
+                    const TrainOptions *options)
 {
     const ProgramPhase *chosen = &program->phases[phase];
     SafeFile *file;
     TRY(weights_check(program, chosen, weights, options));
     TRY(safetensors_open(weights, &file));
-    Export out = {.file = file, .options = options, .backbone = backbone};
+    Export out = {
+        .file = file, .options = options, .backbone = backbone, .ema = ema};
     Status status = write_file(&out, program, chosen->name, to);
     for (int i = 0; i < out.count; i++) {
         free((char *)out.tensors[i].name);

@@ -11,7 +11,10 @@
 // `backbone`: what torchvision's ResNets have only, the encoder and, when it
 // reads the encoder, the classifier fc. Says by options->message what is left
 // out and what torchvision would not load. The model must be the program's.
+// `ema`: the moving averages in place of the weights they follow; `weights` is
+// a checkpoint then.
 Status export_model(const Program *program, int phase, const char *weights,
-                    const char *to, bool backbone, const TrainOptions *options);
+                    const char *to, bool backbone, bool ema,
+                    const TrainOptions *options);
 
 #endif

@@ -48,6 +48,11 @@ bool name_matches(const char *globs, const char *name)
     return false;
 }
 
+bool model_leaves_out(const char *name)
+{
+    return name_matches("optimizer.*,ema.*", name);
+}
+
 static bool ends_with(const char *name, const char *end)
 {
     size_t length = strlen(name), tail = strlen(end);
@@ -222,7 +227,7 @@ static void match_rest(Match *match, const ModelFilter *filter)
             report->counters++;
             continue;
         }
-        if (strncmp(entry->name, "optimizer.", 10) == 0 ||
+        if (model_leaves_out(entry->name) ||
             is_known(filter->known, entry->name) ||
             (filter->only && !name_matches(filter->only, entry->name)) ||
             (filter->except && name_matches(filter->except, entry->name)))

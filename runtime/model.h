@@ -83,6 +83,10 @@ void model_report_sentence(const ModelReport *report, char *text, size_t size);
 // end.
 void model_report_table(const ModelReport *report, char text[MODEL_TEXT]);
 
+// Is a tensor of that name in checkpoints alone: an optimizer's, or a moving
+// average's?
+bool model_leaves_out(const char *name);
+
 // Does `name` match one of the comma-separated globs (`*`, `?`)?
 bool name_matches(const char *globs, const char *name);
 

@@ -7,9 +7,13 @@ static Status export_phase(Job *job)
     char weights[RUNDIR_PATH];
     const Cli *cli = job->cli;
     TRY(job_weights(job, weights));
+    // The model has no averages; the checkpoint beside it has.
+    if (cli_has(cli, OPT_ema) && !cli_has(cli, OPT_weights))
+        TRY(rundir_path(cli->values[OPT_out], cli->words[1],
+                        "checkpoint.safetensors", weights));
     return export_model(job->program, job_phase(job, cli->words[1]), weights,
                         cli->values[OPT_output], cli_has(cli, OPT_backbone),
-                        &job->options);
+                        cli_has(cli, OPT_ema), &job->options);
 }
 
 int command_export(Cli *cli)

@@ -54,6 +54,11 @@ static bool begins(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
+static bool is_average(const char *scope)
+{
+    return strcmp(scope, "ema") == 0 || begins(scope, "ema.");
+}
+
 // ---- counting ---------------------------------------------------------------
 
 // Multiply-adds of a product: one per element of the output and element summed
@@ -124,7 +129,8 @@ static void count_nodes(Summary *summary)
         else if (scope && *scope && op_info(node->op)->lower != LOWER_LEAF) {
             Row *row = row_of(summary, scope);
             row->macs += node_macs(graph, node) / rows;
-            row->shape = type_text(summary->arena, &node->type);
+            if (!is_average(row->scope)) // a net of many shapes
+                row->shape = type_text(summary->arena, &node->type);
         }
     }
 }
@@ -198,7 +204,8 @@ static bool is_teacher(const char *scope)
 
 static bool is_backbone(const char *scope)
 {
-    return !is_head(scope) && !is_classifier(scope) && !is_teacher(scope);
+    return !is_head(scope) && !is_classifier(scope) && !is_teacher(scope) &&
+           !is_average(scope);
 }
 
 // "1,234,567"
@@ -249,6 +256,7 @@ static void print_table(const Summary *summary)
     print_part(summary, "head", is_head);
     print_part(summary, "classifier", is_classifier);
     print_part(summary, "teacher", is_teacher);
+    print_part(summary, "moving average", is_average);
     print_part(summary, "all", NULL);
     printf("\nloss and reports: %s multiply-adds per image\n",
            grouped(summary->arena, loose_macs(summary)));
@@ -298,6 +306,7 @@ static void print_json(const Summary *summary)
     add_json_part(summary, &text, "head", is_head);
     add_json_part(summary, &text, "fc", is_classifier);
     add_json_part(summary, &text, "teacher", is_teacher);
+    add_json_part(summary, &text, "moving_average", is_average);
     add_json_part(summary, &text, "total", NULL);
     text_addf(&text,
               ",\"loss_macs\":%lld,\"memory\":{\"parameters\":%lld,"

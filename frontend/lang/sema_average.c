@@ -22,8 +22,8 @@ static bool eval_decay(Sema *s, const Expr *expr, Datum *decay)
         return true;
     if (x.kind != DATUM_POISON)
         sema_fail(s, expr->pos,
-                  "`decay` of moving_average is a number from 0 up to, not "
-                  "including, 1, or a scalar tensor, not %s",
+                  "`decay` of moving_average is at least 0 and less than 1, a "
+                  "number or a scalar tensor, not %s",
                   datum_describe(s->arena, x, s->build.graph));
     return false;
 }

@@ -75,6 +75,20 @@ static const char *full_name(Sema *s, const Stmt *stmt)
     return arena_printf(s->arena, "%s.%s", s->build.scope, stmt->name.text);
 }
 
+// Names of what is in checkpoints alone.
+static bool check_reserved(Sema *s, const Stmt *stmt, const char *name)
+{
+    if (s->build.average || s->frame->kind == FRAME_OPTIMIZER ||
+        (strncmp(name, "ema.", 4) != 0 && strncmp(name, "optimizer.", 10) != 0))
+        return true;
+    sema_fail(s, stmt->pos,
+              "`%s`: names that begin with `ema.` and `optimizer.` are those "
+              "of moving averages and optimizers; put another name behind "
+              "`as`",
+              name);
+    return false;
+}
+
 // A name declared before: fine when shared, of the same kind and shape.
 static Variable *reuse(Sema *s, const Stmt *stmt, Variable *known,
                        const TensorType *type)
@@ -174,8 +188,10 @@ static void exec_declaration(Sema *s, const Stmt *stmt)
     // An optimizer's state is like its weight when not told otherwise.
     if (s->frame->kind == FRAME_OPTIMIZER && !stmt->dims)
         type = *graph_type(s->build.graph, s->frame->weight->param);
-    Variable *variable =
-        make_variable(s, stmt, full_name(s, stmt), &type, &init);
+    const char *name = full_name(s, stmt);
+    Variable *variable = check_reserved(s, stmt, name)
+                             ? make_variable(s, stmt, name, &type, &init)
+                             : NULL;
     if (!variable)
         return;
     Binding *binding =

@@ -96,7 +96,8 @@ static void check_pattern(Sema *s, Word pattern)
     }
     VEC(const char *) names = {0};
     for (int i = 0; i < s->build.order.count; i++)
-        vec_push(s->arena, &names, s->build.order.at[i]->name);
+        if (may_be_trained(s->build.order.at[i]))
+            vec_push(s->arena, &names, s->build.order.at[i]->name);
     sema_fail(s, pattern.pos, "\"%s\" matches no weight%s", pattern.text,
               sema_suggest(s, pattern.text, names.at, names.count));
 }

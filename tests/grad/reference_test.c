@@ -457,4 +457,5 @@ TEST(reference_trainings_in_single_precision)
     run_single("pretrain20");
     run_single("finetune20");
     run_single("distill20");
+    run_single("memory");
 }

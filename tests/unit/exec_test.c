@@ -453,6 +453,45 @@ TEST(store_numbers_depend_on_seed_and_name_alone)
     store_free(&c);
 }
 
+// A copy comes last, whatever the order, and of what was loaded.
+TEST(store_copies_what_others_begin_as)
+{
+    PlanParam params[] = {
+        {tensor("ema.a.w", 4), PLAN_SLOT, PLAN_INIT_COPY, 0},
+        {tensor("a.w", 4), PLAN_WEIGHT, PLAN_INIT_CONSTANT, 1},
+        {tensor("ema.kept", 4), PLAN_SLOT, PLAN_INIT_COPY, 0},
+        {tensor("kept", 4), PLAN_STATE, PLAN_INIT_CONSTANT, 2},
+    };
+    Plan plan = {.name = "p", .param_count = 4, .params = params};
+    Store store = {0};
+    CHECK_TEXT(plan_check(&plan).text, "");
+    CHECK_TEXT(store_add_plan(&store, &plan).text, "");
+    ((float *)store.tensors[1].data)[3] = 7;
+    ((float *)store.tensors[2].data)[3] = 8;
+    store.tensors[1].loaded = store.tensors[2].loaded = true;
+    store_initialize(&store, 1);
+    CHECK(((float *)store.tensors[0].data)[3] == 7);
+    CHECK(((float *)store.tensors[2].data)[3] == 8);
+    store_free(&store);
+}
+
+TEST(plans_with_copies_of_nothing_are_refused)
+{
+    PlanParam params[] = {
+        {tensor("ema.w", 4), PLAN_SLOT, PLAN_INIT_COPY, 0},
+        {tensor("w", 5), PLAN_WEIGHT, PLAN_INIT_CONSTANT, 1},
+    };
+    Plan plan = {.name = "p", .param_count = 2, .params = params};
+    CHECK_INT(plan_check(&plan).code, STATUS_DATA);
+    params[1].tensor = tensor("w", 4);
+    CHECK_INT(plan_check(&plan).code, STATUS_OK);
+    params[1].init = PLAN_INIT_COPY;
+    CHECK_INT(plan_check(&plan).code, STATUS_DATA);
+    params[1].tensor = tensor("v", 4);
+    params[1].init = PLAN_INIT_CONSTANT;
+    CHECK_INT(plan_check(&plan).code, STATUS_DATA);
+}
+
 TEST(store_keeps_loaded_tensors_and_refuses_other_shapes)
 {
     Store store = {0};

@@ -1,0 +1,97 @@
+#!/bin/sh
+# A moving average of the net and its memory of negatives: it learns, goes on
+# from a checkpoint bit for bit, is counted, and is in no model.
+. tests/e2e/lib.sh
+
+lib=$PWD/models/lib
+net=$work/momentum.net
+cat > "$net" <<END
+import "$lib/resnet.net"
+import "$lib/heads.net"
+import "$lib/contrastive.net"
+import "$lib/optimizers.net"
+import "$lib/augment.net"
+param memory = 128
+def net(images) = projection_head(small_resnet(images, [8]), layers = 2, out = 8).last
+phase pretrain(batch = 32, steps = 50) {
+    input images = unlabeled.views(2), augment crop_and_flip(8, 0.3)
+    z    = net(images)
+    past = if memory > 0 then moving_average(remember(net(first_images(images)), memory), 0.9) else none
+    minimize nt_xent(z, 0.2, average = true, memory = past)
+    using    sgd(rate = 0.1)
+    report   below_chance = loss_at_chance(z, true, past) - nt_xent(z, 0.2, average = true, memory = past)
+}
+phase more(batch = 16, steps = 2) from pretrain {
+    input images = unlabeled.views(2), augment [center_crop(8)]
+    z = net(images)
+    minimize nt_xent(z, 0.2)
+    using    sgd(rate = 0.1)
+}
+END
+train() {
+    out=$1
+    shift
+    "$simcc" run "$net" "$@" --data "$work/shapes" --out "$out"
+}
+export_to() {
+    to=$1
+    shift
+    "$simcc" export "$net" pretrain -o "$to" "$@"
+}
+# The last number of a report in the metrics, more than a bound.
+more_than() {
+    sed -n "s/.*\"$1\":\([-0-9.e]*\).*/\1/p" "$run/metrics.jsonl" | tail -n 1 |
+        awk -v least="$2" '{ got = $1 } END { print got; exit !(got > least) }'
+}
+# Bytes of weights and optimizer.
+parameters() {
+    "$simcc" summary "$net" -p pretrain --json "$@" |
+        sed -n 's/.*"parameters":\([0-9]*\).*/\1/p'
+}
+names() {
+    head -c 20000 "$1" | tr ',{' '\n\n' | sed -n 's/^"\([a-z0-9_.]*\)":$/\1/p'
+}
+run=$work/run
+
+check "momentum: data" "$simcc" data synth "$work/shapes" --classes 4 \
+    --per-class 32 --size 16
+check "momentum: trains" train "$run" pretrain -j 2
+check "momentum: it learns" more_than below_chance 0.15
+train "$work/broken" pretrain -j 1 --stop-after 23 -q
+check "momentum: goes on" train "$work/broken" pretrain -j 1 --resume
+check "momentum: as if unbroken" cmp "$run/pretrain/model.safetensors" \
+    "$work/broken/pretrain/model.safetensors"
+export_to "$work/ema.st" --out "$run" --ema -q
+export_to "$work/ema2.st" --out "$work/broken" --ema -q
+check "momentum: the average, too" cmp "$work/ema.st" "$work/ema2.st"
+
+names "$run/pretrain/checkpoint.safetensors" > "$work/names"
+check "momentum: the checkpoint has the averages" grep -q \
+    '^ema.head.1.dense.weight$' "$work/names"
+check "momentum: and the memory" grep -q '^ema.rows$' "$work/names"
+check "momentum: no model has them" exits 1 grep -q 'ema\.' \
+    "$run/pretrain/model.safetensors"
+check "momentum: another phase starts from the net alone" train "$run" more \
+    --set memory=0
+
+# 128 rows of 8 and a mark.
+few=$(parameters --set memory=128)
+many=$(parameters --set memory=256)
+check "momentum: the summary counts the memory" test \
+    $((many - few)) = $((128 * 9 * 4))
+
+check "momentum: exports the net" export_to "$work/net.st" --out "$run"
+names "$work/net.st" > "$work/net.names"
+names "$work/ema.st" > "$work/ema.names"
+check "momentum: under the same names" cmp "$work/net.names" "$work/ema.names"
+check "momentum: other numbers" exits 1 cmp -s "$work/net.st" "$work/ema.st"
+check "momentum: the average is a start" says " 0 extra" train "$work/slow" \
+    pretrain --init "$work/ema.st" --set pretrain.steps=1
+train "$work/plain" pretrain --set memory=0 pretrain.steps=1 -q
+check "momentum: no average to export" says "there is no moving average of" \
+    export_to "$work/none.st" --out "$work/plain" --ema --set memory=0
+check "momentum: parts of batches" says "make it a multiple of the batch" \
+    "$simcc" check "$net" --set memory=100
+check "momentum: fewer than a batch" says "make it a multiple of the batch" \
+    "$simcc" check "$net" --set memory=16
+finish
