@@ -47,7 +47,7 @@ static void compile_all(ConvBench *bench)
     Codegen *codegen = codegen_new(&compiler.codegen);
     for (int i = 0; i < bench->list.count; i++) {
         const char *name = arena_printf(bench->arena, "conv%d", i);
-        Graph *graph = conv_graph(bench->arena, &bench->list.at[i], name);
+        Graph *graph = conv_graph(bench->arena, &bench->list.at[i].conv, name);
         passes_run(graph, "schedule,fuse", false, NULL, NULL);
         codegen_lower(codegen, graph, &bench->plans[i]);
     }
@@ -227,7 +227,7 @@ static double largest_difference(Race *race)
 
 static void time_conv(ConvBench *bench, int index, Pool *pool)
 {
-    const BenchConv *conv = &bench->list.at[index];
+    const Conv *conv = &bench->list.at[index].conv;
     int threads = pool_threads(pool);
     const float *data[2] = {NULL, NULL};
     Race race = {.threads = threads};
@@ -244,7 +244,7 @@ static void time_conv(ConvBench *bench, int index, Pool *pool)
            median_ms(&race, ONEDNN_CHANNELS_LAST),
            median_ms(&race, ONEDNN_WINOGRAD), difference);
     for (int i = 0; i < BENCH_CASES; i++)
-        printf("\t%d", conv->uses[i]);
+        printf("\t%d", bench->list.at[index].uses[i]);
     puts("");
     for (int kind = 0; kind < ONEDNN_KINDS; kind++)
         onednn_free(race.peers[kind]);
@@ -252,7 +252,7 @@ static void time_conv(ConvBench *bench, int index, Pool *pool)
 }
 
 // BENCH_CONVS: a part of the shapes wanted, as "3x3 512>512"; all when not set.
-static bool is_wanted(const ConvBench *bench, const BenchConv *conv)
+static bool is_wanted(const ConvBench *bench, const Conv *conv)
 {
     const char *part = getenv("BENCH_CONVS");
     return !part || strstr(conv_shape_text(bench->arena, conv), part);
@@ -264,7 +264,7 @@ static void time_all(ConvBench *bench, int threads)
     if (!pool)
         exit(STATUS_MEMORY);
     for (int i = 0; i < bench->list.count; i++)
-        if (is_wanted(bench, &bench->list.at[i]))
+        if (is_wanted(bench, &bench->list.at[i].conv))
             time_conv(bench, i, pool);
     fflush(stdout);
     pool_free(pool);

@@ -5,11 +5,10 @@
 #define SIMCC_BENCH_CONV_LIST_H
 
 #include "bench/bench.h"
+#include "frontend/cli/convs.h"
 
 typedef struct BenchConv {
-    Op op;              // forward, by data or by weights
-    TensorType x, w, y; // of the forward convolution; x and y plain or blocked
-    int64_t stride[2], pad[4];
+    Conv conv;
     int uses[BENCH_CASES]; // how often each case computes it in a step
 } BenchConv;
 
@@ -20,13 +19,9 @@ BenchConvList conv_list(Arena *arena);
 
 // "3x3 64>64 32^2 x64" and "/2" for stride 2; "forward", "by data", "by
 // weights".
-const char *conv_shape_text(Arena *arena, const BenchConv *conv);
-const char *conv_direction(const BenchConv *conv);
+const char *conv_shape_text(Arena *arena, const Conv *conv);
+const char *conv_direction(const Conv *conv);
 // Multiplications and additions of the direct sum, in 10^9, padding included.
-double conv_gflop(const BenchConv *conv);
-
-// A graph of this operation alone, named `name`, with inputs "x" and "dy",
-// param "w" (those it reads) and the output "out".
-Graph *conv_graph(Arena *arena, const BenchConv *conv, const char *name);
+double conv_gflop(const Conv *conv);
 
 #endif

@@ -10,7 +10,7 @@
 
 enum { TENSORS = 3 };
 
-// In the order of BenchConv: x, w, y.
+// In the order of Conv: x, w, y.
 struct OneDnnConv {
     dnnl_primitive_t primitive;
     dnnl_memory_t own[TENSORS]; // in the library's layouts
@@ -72,7 +72,7 @@ static dnnl_memory_desc_t describe_simcc(const TensorType *type)
     return describe(type, image_block(type) > 1 ? dnnl_nChw16c : dnnl_nchw);
 }
 
-static dnnl_status_t describe_conv(const BenchConv *conv, OneDnnKind kind,
+static dnnl_status_t describe_conv(const Conv *conv, OneDnnKind kind,
                                    dnnl_convolution_desc_t *desc)
 {
     dnnl_alg_kind_t algorithm = kind == ONEDNN_WINOGRAD
@@ -98,12 +98,12 @@ static dnnl_status_t describe_conv(const BenchConv *conv, OneDnnKind kind,
 }
 
 // Gradients are chosen beside a forward primitive, as a hint.
-static bool choose(const BenchConv *conv, OneDnnKind kind,
+static bool choose(const Conv *conv, OneDnnKind kind,
                    dnnl_primitive_desc_t *chosen)
 {
     dnnl_convolution_desc_t desc;
     dnnl_primitive_desc_t hint = NULL;
-    BenchConv forward = *conv;
+    Conv forward = *conv;
     forward.op = OP_CONV2D;
     if (conv->op != OP_CONV2D && !choose(&forward, kind, &hint))
         return false;
@@ -142,7 +142,7 @@ static void reorder(dnnl_memory_t from, dnnl_memory_t to)
 }
 
 // Which argument each tensor is, and what to ask the descriptor for.
-static void make_memory(OneDnnConv *self, const BenchConv *conv,
+static void make_memory(OneDnnConv *self, const Conv *conv,
                         const_dnnl_primitive_desc_t chosen)
 {
     static const int forward[] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST};
@@ -166,7 +166,7 @@ static void make_memory(OneDnnConv *self, const BenchConv *conv,
     self->simcc[2] = describe_simcc(&conv->y);
 }
 
-OneDnnConv *onednn_new(const BenchConv *conv, OneDnnKind kind, int threads,
+OneDnnConv *onednn_new(const Conv *conv, OneDnnKind kind, int threads,
                        const float *const data[2])
 {
     dnnl_primitive_desc_t chosen;

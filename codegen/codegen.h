@@ -29,6 +29,14 @@ void codegen_lower(Codegen *codegen, const Graph *graph, Plan *plan);
 // The params of a graph that is not lowered: fills plan->params alone.
 void codegen_list_params(const Graph *graph, Plan *plan);
 
+// From here on convolutions are lowered as `ways` say (way.h); NULL: all by
+// the rule. The text must outlive the codegen.
+void codegen_set_ways(Codegen *codegen, const char *ways);
+// The ways to compute a convolution of a graph that went through all passes, a
+// line each, the rule's first; what ways call its shape goes to *shape.
+const char *codegen_conv_ways(const Codegen *codegen, const Graph *graph,
+                              Value value, Arena *arena, const char **shape);
+
 // Compiles all remembered kernels (or takes them from the cache). *objects is
 // malloc'ed, one per distinct kernel. Returns NULL or what went wrong.
 const char *codegen_compile(Codegen *codegen, PlanObject **objects, int *count);

@@ -32,6 +32,7 @@ struct Codegen {
     Arena *arena;
     CodegenOptions options;
     Target target;
+    const char *ways; // of convolutions; NULL: by the rule
     VEC(KernelSlot) kernels;
     VEC(PlanFacts) facts;
     int *table; // open addressing over kernels, by text; -1 = free

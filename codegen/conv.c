@@ -85,10 +85,10 @@ int64_t lower_matmul(Lowering *lower, Value value)
 
 // ---- convolutions -----------------------------------------------------------
 
-static ConvShape conv_shape(const Lowering *lower, const Node *node)
+static ConvShape conv_shape(const Graph *graph, const Node *node)
 {
-    const TensorType *in0 = graph_type(lower->graph, node->inputs[0]);
-    const TensorType *in1 = graph_type(lower->graph, node->inputs[1]);
+    const TensorType *in0 = graph_type(graph, node->inputs[0]);
+    const TensorType *in1 = graph_type(graph, node->inputs[1]);
     const TensorType *x = in0, *w = in1, *y = &node->type;
     if (node->op == OP_CONV2D_GRAD_X)
         x = &node->type, w = in0, y = in1;
@@ -115,6 +115,21 @@ static ConvShape conv_shape(const Lowering *lower, const Node *node)
                        .block = image_block(x),
                        .out_block = image_block(y),
                        .tile = weights_tile(w)};
+}
+
+// What a way is chosen for.
+static const char *shape_text(Arena *arena, const ConvShape *s)
+{
+    return arena_printf(
+        arena,
+        "%s %s %lldx%lldx%lldx%lld > %lldx%lldx%lld window %lldx%lld/%lld,%lld "
+        "pad %lld,%lld blocks %lld,%lld,%lld",
+        op_info(s->op)->text, dtype_name(s->dtype), (long long)s->n,
+        (long long)s->c, (long long)s->h, (long long)s->w, (long long)s->o,
+        (long long)s->oh, (long long)s->ow, (long long)s->kh, (long long)s->kw,
+        (long long)s->sh, (long long)s->sw, (long long)s->top,
+        (long long)s->left, (long long)s->block, (long long)s->out_block,
+        (long long)s->tile);
 }
 
 static bool is_pointwise_conv(const ConvShape *s)
@@ -194,42 +209,113 @@ static bool is_by_weight(const ConvShape *s)
     return s->out_block == 1 && s->tile == 1 && s->op == OP_CONV2D_GRAD_W;
 }
 
-// Implementations, best first; the first that supports the shape is taken.
-// A rule of the shape alone: results must not depend on the machine's load.
+static bool takes_tiles(const ConvShape *s)
+{
+    return conv_winograd_takes(s) || conv_winograd_takes_weights(s);
+}
+
+// Implementations, best first; the first that supports the shape, and pays
+// there, is taken. A rule of the shape alone: results must not depend on the
+// machine's load.
 typedef struct ConvKernel {
     const char *name;
     bool strict; // a plain sum of products
     bool (*supports)(const ConvShape *shape);
+    bool (*pays)(const ConvShape *shape); // NULL: wherever it is supported
     int64_t (*lower)(Lowering *lower, const ConvShape *shape, Value value);
 } ConvKernel;
 
 static const ConvKernel conv_kernels[] = {
-    {"blocked, Winograd", false, conv_winograd_takes, conv_winograd},
+    {"blocked, Winograd", false, conv_winograd_takes, conv_winograd_pays,
+     conv_winograd},
     {"blocked, Winograd, weights", false, conv_winograd_takes_weights,
-     conv_winograd_weights},
-    {"blocked, by taps", true, conv_taps_takes_data, conv_taps_data},
-    {"blocked, by taps, weights", true, conv_taps_takes_weights,
+     conv_winograd_pays, conv_winograd_weights},
+    {"blocked, by taps", true, conv_taps_takes_data, NULL, conv_taps_data},
+    {"blocked, by taps, weights", true, conv_taps_takes_weights, NULL,
      conv_taps_weights},
-    {"planes to blocks", true, conv_stem_takes, conv_stem},
-    {"planes to blocks, weights", true, conv_stem_takes_weights,
+    {"planes to blocks", true, conv_stem_takes, NULL, conv_stem},
+    {"planes to blocks, weights", true, conv_stem_takes_weights, NULL,
      conv_stem_weights},
-    {"im2col and BLAS by image", true, is_by_image, blas_images},
-    {"im2col and BLAS by weight", true, is_by_weight, blas_weights},
+    {"im2col and BLAS by image", true, is_by_image, NULL, blas_images},
+    {"im2col and BLAS by weight", true, is_by_weight, NULL, blas_weights},
 };
+
+static bool is_taken(const ConvKernel *kernel, const ConvShape *s)
+{
+    if (!kernel->supports(s))
+        return false;
+    bool plain = s->way.method == WAY_ROWS || s->way.method == WAY_IMAGES;
+    return kernel->strict || s->way.method == WAY_WINOGRAD ||
+           (!plain && (!kernel->pays || kernel->pays(s)));
+}
 
 int64_t lower_conv(Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
-    ConvShape shape = conv_shape(lower, node);
-    bool strict = lower->codegen->options.strict;
+    const Codegen *codegen = lower->codegen;
+    ConvShape shape = conv_shape(lower->graph, node);
     int count = sizeof conv_kernels / sizeof *conv_kernels;
+    if (codegen->ways)
+        shape.way = way_find(codegen->ways, shape_text(lower->arena, &shape));
     for (int i = 0; i < count; i++)
-        if ((conv_kernels[i].strict || !strict) &&
-            conv_kernels[i].supports(&shape))
+        if ((conv_kernels[i].strict || !codegen->options.strict) &&
+            is_taken(&conv_kernels[i], &shape))
             return conv_kernels[i].lower(lower, &shape, value);
     INTERNAL_ERROR("no kernel for %s with blocks of %lld and tiles of %lld",
                    op_info(node->op)->text, (long long)shape.block,
                    (long long)shape.tile);
+}
+
+// ---- ways to choose among ---------------------------------------------------
+
+static void add_way(Text *text, Arena *arena, ConvWay way)
+{
+    text_addf(text, "%s\n", way_text(arena, &way));
+}
+
+// The register tile's blocks, and the order of tasks.
+static void add_tiles(Text *text, Arena *arena, const ConvShape *s,
+                      WayMethod method)
+{
+    int64_t channels = s->op == OP_CONV2D ? s->o : s->c;
+    for (int blocks = 1; blocks <= 4; blocks *= 2)
+        for (int order = ORDER_IMAGES; order <= ORDER_WEIGHTS; order++) {
+            bool ordered = method == WAY_ROWS;
+            if (channels / TAPS_BLOCK % blocks ||
+                (!ordered && order == ORDER_WEIGHTS))
+                continue;
+            add_way(text, arena,
+                    (ConvWay){method, blocks, ordered ? order : ORDER_RULE, 0});
+        }
+}
+
+void codegen_set_ways(Codegen *codegen, const char *ways)
+{
+    codegen->ways = ways;
+}
+
+const char *codegen_conv_ways(const Codegen *codegen, const Graph *graph,
+                              Value value, Arena *arena, const char **shape)
+{
+    ConvShape s = conv_shape(graph, graph_node(graph, value));
+    bool by_data = conv_taps_takes_data(&s);
+    Text text = text_new(arena);
+    *shape = shape_text(arena, &s);
+    add_way(&text, arena, (ConvWay){WAY_RULE});
+    if (!by_data && !conv_taps_takes_weights(&s))
+        return text_string(&text);
+    for (int scale = -1; scale <= 1; scale++) {
+        if (takes_tiles(&s) && !codegen->options.strict)
+            add_way(&text, arena, (ConvWay){WAY_WINOGRAD, .scale = scale});
+        add_way(&text, arena, (ConvWay){WAY_ROWS, .scale = scale});
+    }
+    if (by_data) {
+        add_tiles(&text, arena, &s, WAY_ROWS);
+        add_tiles(&text, arena, &s, WAY_IMAGES);
+        if (takes_tiles(&s) && !codegen->options.strict)
+            add_tiles(&text, arena, &s, WAY_WINOGRAD);
+    }
+    return text_string(&text);
 }
 
 // ---- windows ----------------------------------------------------------------

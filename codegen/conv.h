@@ -3,6 +3,7 @@
 #define SIMCC_CODEGEN_CONV_H
 
 #include "codegen/lower.h"
+#include "codegen/way.h"
 
 // One convolution, whichever of the three directions: x[n,c,h,w],
 // w[o,c,kh,kw], y[n,o,oh,ow], with the channels of x and y in blocks and those
@@ -13,6 +14,7 @@ typedef struct ConvShape {
     int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, top, left;
     int64_t block, out_block; // of x and of y
     int64_t tile;             // of w
+    ConvWay way;              // how it was asked to be computed
 } ConvShape;
 
 // conv_taps.c: generated kernels on blocked f32 tensors and weights in tiles.
@@ -31,8 +33,9 @@ typedef struct ConvGradient {
 void conv_push_weights(Lowering *lower, const ConvShape *shape, Value value,
                        Kernel *kernel, const ConvGradient *gradient);
 
-// conv_winograd.c: the same for 3x3 windows at stride 1, on maps where it pays.
+// conv_winograd.c: the same for 3x3 windows at stride 1; on which maps it pays.
 bool conv_winograd_takes(const ConvShape *shape);
+bool conv_winograd_pays(const ConvShape *shape);
 int64_t conv_winograd(Lowering *lower, const ConvShape *shape, Value value);
 bool conv_winograd_takes_weights(const ConvShape *shape);
 int64_t conv_winograd_weights(Lowering *lower, const ConvShape *shape,

@@ -61,9 +61,9 @@ static Kernel data_kernel(const Lowering *lower, const ConvShape *s,
     }
     KernelTaps flat = *taps;
     taps_reshape_pointwise(&flat);
-    taps_choose_tile(&flat, lower->codegen->target.vector_bytes);
+    taps_choose_tile(&flat, lower->codegen->target.vector_bytes, &s->way);
     if (taps_choose_image_tile(taps, &flat, lower->codegen->target.vector_bytes,
-                               s->n, s->op == OP_CONV2D_GRAD_X))
+                               s->n, s->op == OP_CONV2D_GRAD_X, &s->way))
         kernel.kind = KERNEL_TAPS_IMAGES;
     else
         *taps = flat;
@@ -146,7 +146,10 @@ void conv_push_weights(Lowering *lower, const ConvShape *s, Value value,
     const Node *node = graph_node(lower->graph, value);
     const char *label = value_label(lower, value);
     int64_t elements = s->o * s->c * s->kh * s->kw;
-    int64_t wanted = min_i64(s->n, ceil_div(ENOUGH_TASKS, gradient->tasks));
+    // Large tasks are few.
+    ConvWay fewer = {.scale = -s->way.scale};
+    int64_t enough = way_scale(&fewer, ENOUGH_TASKS);
+    int64_t wanted = min_i64(s->n, ceil_div(enough, gradient->tasks));
     int64_t chunk = ceil_div(s->n, wanted), chunks = ceil_div(s->n, chunk);
     Place parts = gradient->out;
     if (chunks > 1)

@@ -35,15 +35,19 @@ static bool has_windows(const ConvShape *s)
 
 bool conv_winograd_takes(const ConvShape *s)
 {
-    KernelWinograd k = winograd_of(s);
-    return conv_taps_takes_data(s) && has_windows(s) && winograd_pays(&k, s->n);
+    return conv_taps_takes_data(s) && has_windows(s);
 }
 
 bool conv_winograd_takes_weights(const ConvShape *s)
 {
+    return conv_taps_takes_weights(s) && has_windows(s);
+}
+
+bool conv_winograd_pays(const ConvShape *s)
+{
     KernelWinograd k = winograd_of(s);
-    return conv_taps_takes_weights(s) && has_windows(s) &&
-           winograd_gradient_pays(&k, s->n);
+    return s->op == OP_CONV2D_GRAD_W ? winograd_gradient_pays(&k, s->n)
+                                     : winograd_pays(&k, s->n);
 }
 
 static void want_scratch(Lowering *lower, WinogradScratch scratch)
@@ -84,7 +88,8 @@ int64_t conv_winograd(Lowering *lower, const ConvShape *s, Value value)
     Kernel kernel = {.kind = KERNEL_WINOGRAD, .arg_count = 3};
     KernelWinograd *winograd = &kernel.winograd;
     *winograd = winograd_of(s);
-    winograd_choose_tile(winograd, lower->codegen->target.vector_bytes, s->n);
+    winograd_choose_tile(winograd, lower->codegen->target.vector_bytes, s->n,
+                         &s->way);
     Place weights = transform_weights(
         lower, winograd, value_place(lower, node->inputs[forward ? 1 : 0]),
         rest);
@@ -105,8 +110,8 @@ int64_t conv_winograd_weights(Lowering *lower, const ConvShape *s, Value value)
     Kernel kernel = {.kind = KERNEL_WINOGRAD_GRADIENT, .arg_count = 3};
     KernelWinograd *winograd = &kernel.winograd;
     *winograd = winograd_of(s);
-    winograd_choose_gradient_tile(winograd,
-                                  lower->codegen->target.vector_bytes);
+    winograd_choose_gradient_tile(winograd, lower->codegen->target.vector_bytes,
+                                  &s->way);
     want_scratch(lower, winograd_gradient_scratch(winograd));
     int64_t tasks =
         winograd_shares(winograd->out_blocks, winograd->task_blocks) *

@@ -107,18 +107,29 @@ static int64_t row_cost(int64_t count, int64_t pixels, int64_t blocks)
     return cost + (count % pixels ? tile_cost(count % pixels, blocks) : 0);
 }
 
-static void choose_tile(int64_t count, int64_t out_blocks, int vector_bytes,
-                        int64_t most_pixels, int64_t most_blocks,
+// The bounds of a register tile.
+typedef struct TileBounds {
+    int vector_bytes;
+    int64_t pixels, blocks; // at most
+} TileBounds;
+
+static void choose_tile(int64_t count, int64_t out_blocks,
+                        const TileBounds *most, const ConvWay *way,
                         int *tile_pixels, int *tile_blocks)
 {
     int64_t best = 0;
+    int only = way->blocks && out_blocks % way->blocks == 0 &&
+                       way->blocks <= most->blocks &&
+                       fits_registers(1, way->blocks, most->vector_bytes)
+                   ? way->blocks
+                   : 0;
     *tile_pixels = *tile_blocks = 1;
-    for (int blocks = 1; blocks <= min_i64(most_blocks, MAX_TILE_BLOCKS);
+    for (int blocks = 1; blocks <= min_i64(most->blocks, MAX_TILE_BLOCKS);
          blocks++)
-        for (int pixels = 1; pixels <= min_i64(count, most_pixels) &&
-                             fits_registers(pixels, blocks, vector_bytes);
+        for (int pixels = 1; pixels <= min_i64(count, most->pixels) &&
+                             fits_registers(pixels, blocks, most->vector_bytes);
              pixels++) {
-            if (out_blocks % blocks)
+            if (out_blocks % blocks || (only && blocks != only))
                 continue;
             int64_t cost =
                 row_cost(count, pixels, blocks) * (out_blocks / blocks);
@@ -131,23 +142,23 @@ static void choose_tile(int64_t count, int64_t out_blocks, int vector_bytes,
 }
 
 void taps_choose_register_tile(int64_t count, int64_t out_blocks,
-                               int vector_bytes, int *tile_pixels,
-                               int *tile_blocks)
+                               int vector_bytes, const ConvWay *way,
+                               int *tile_pixels, int *tile_blocks)
 {
-    choose_tile(count, out_blocks, vector_bytes, MAX_TILE_PIXELS,
-                MAX_TILE_BLOCKS, tile_pixels, tile_blocks);
+    TileBounds most = {vector_bytes, MAX_TILE_PIXELS, MAX_TILE_BLOCKS};
+    choose_tile(count, out_blocks, &most, way, tile_pixels, tile_blocks);
 }
 
-void taps_choose_tile(KernelTaps *taps, int vector_bytes)
+void taps_choose_tile(KernelTaps *taps, int vector_bytes, const ConvWay *way)
 {
     TapTile *tile = &taps->tile;
     taps_choose_register_tile(max_i64(1, taps->cols.count), taps->out_blocks,
-                              vector_bytes, &tile->pixels, &tile->blocks);
+                              vector_bytes, way, &tile->pixels, &tile->blocks);
     int64_t group = tile->blocks * TAPS_BLOCK; // written channels per task
     int64_t flops = 2 * taps->cols.count * taps->rows.taps * taps->cols.taps *
                     taps->in_blocks * TAPS_BLOCK * group;
     int64_t rows = max_i64(1, taps->rows.count);
-    int64_t blocks = ceil_div(rows * flops, FLOPS_PER_TASK);
+    int64_t blocks = ceil_div(rows * flops, way_scale(way, FLOPS_PER_TASK));
     blocks = max_i64(1, min_i64(blocks, rows));
     tile->rows = ceil_div(rows, blocks);
     tile->images = 1;
@@ -155,6 +166,8 @@ void taps_choose_tile(KernelTaps *taps, int vector_bytes)
     // by tasks that follow each other.
     tile->weights_outside = taps->rows.kernel * taps->cols.kernel * group >
                             taps->rows.in * taps->cols.in;
+    if (way->order)
+        tile->weights_outside = way->order == ORDER_WEIGHTS;
 }
 
 // A kernel across images reads `pixels` lines of x, an image apart, again and
@@ -179,18 +192,21 @@ static bool suits_images(const KernelTaps *rows, const TapTile *across)
 }
 
 bool taps_choose_image_tile(KernelTaps *taps, const KernelTaps *flat,
-                            int vector_bytes, int64_t images, bool by_data)
+                            int vector_bytes, int64_t images, bool by_data,
+                            const ConvWay *way)
 {
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
     TapTile across = {.transposes = by_data};
     int64_t taps_bytes = rows->taps * cols->taps * TAPS_BLOCK * TAPS_BLOCK *
                          (int64_t)sizeof(float) * taps->in_blocks;
-    if (rows->count < 1 || cols->count < 1 || cols->count > MAX_IMAGE_COLS ||
-        taps_bytes == 0)
+    if (way->method == WAY_ROWS || rows->count < 1 || cols->count < 1 ||
+        cols->count > MAX_IMAGE_COLS || taps_bytes == 0)
         return false;
     int64_t shares = 1; // as many as the tasks need, of equal size
-    choose_tile(images, taps->out_blocks, vector_bytes, most_image_pixels(taps),
-                GROUP_BYTES / taps_bytes, &across.pixels, &across.blocks);
+    TileBounds most = {vector_bytes, most_image_pixels(taps),
+                       GROUP_BYTES / taps_bytes};
+    choose_tile(images, taps->out_blocks, &most, way, &across.pixels,
+                &across.blocks);
     while (shares * taps->out_blocks / across.blocks < ENOUGH_TASKS &&
            images / shares >= 2 * across.pixels && images % (2 * shares) == 0)
         shares *= 2;
@@ -200,7 +216,9 @@ bool taps_choose_image_tile(KernelTaps *taps, const KernelTaps *flat,
     int64_t map_bytes = rows->in * cols->in * taps->in_blocks * TAPS_BLOCK *
                         (int64_t)sizeof(float);
     if (across.blocks * taps_bytes > GROUP_BYTES ||
-        images * map_bytes > IMAGES_BYTES || !suits_images(flat, &across))
+        images * map_bytes > IMAGES_BYTES)
+        return false;
+    if (way->method != WAY_IMAGES && !suits_images(flat, &across))
         return false;
     taps->tile = across;
     return true;

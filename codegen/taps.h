@@ -12,7 +12,7 @@
 #ifndef SIMCC_CODEGEN_TAPS_H
 #define SIMCC_CODEGEN_TAPS_H
 
-#include "ir/base/text.h"
+#include "codegen/way.h"
 
 enum {
     TAPS_BLOCK = 16,      // channels per block, in all tensors
@@ -65,23 +65,25 @@ bool taps_inside(const TapAxis *axis, int64_t first, int64_t count);
 // Whether the tap of the pixel is.
 bool tap_inside(const TapAxis *axis, int64_t pixel, int64_t tap);
 
-// The register tile for rows of `count` pixels.
+// Tiles are chosen by rule, but for what the way says. The register tile for
+// rows of `count` pixels:
 void taps_choose_register_tile(int64_t count, int64_t out_blocks,
-                               int vector_bytes, int *tile_pixels,
-                               int *tile_blocks);
+                               int vector_bytes, const ConvWay *way,
+                               int *tile_pixels, int *tile_blocks);
 // Of gradients by weights: read channels for one block of written ones.
 int taps_weight_channels(int vector_bytes);
 // Chooses the tile for a target with vectors of so many bytes.
-void taps_choose_tile(KernelTaps *taps, int vector_bytes);
+void taps_choose_tile(KernelTaps *taps, int vector_bytes, const ConvWay *way);
 void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes,
                              int64_t images);
 // By weights: parts of at most `share` blocks.
 int64_t taps_shares(int64_t blocks, int64_t share);
 // Whether a tile of one pixel of many images suits this map better than the
-// tile chosen for `rows`, the same map as rows; if so, chooses it. `by_data`:
-// weights come as stored.
+// tile chosen for `rows`, the same map as rows, or is wanted; if so, chooses
+// it. `by_data`: weights come as stored.
 bool taps_choose_image_tile(KernelTaps *taps, const KernelTaps *rows,
-                            int vector_bytes, int64_t images, bool by_data);
+                            int vector_bytes, int64_t images, bool by_data,
+                            const ConvWay *way);
 // Scratch elements of that kernel.
 int64_t taps_image_scratch(const KernelTaps *taps);
 

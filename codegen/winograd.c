@@ -122,12 +122,14 @@ static int64_t sum_blocks(const KernelWinograd *k)
     return min_i64(max_i64(half, least), MAX_SUM_BLOCKS);
 }
 
-void winograd_choose_tile(KernelWinograd *k, int vector_bytes, int64_t images)
+void winograd_choose_tile(KernelWinograd *k, int vector_bytes, int64_t images,
+                          const ConvWay *way)
 {
     int64_t total = images * winograd_tiles(k);
-    int64_t tiles = ceil_div(total, ceil_div(total, WANTED_TILES));
-    taps_choose_register_tile(tiles, k->out_blocks, vector_bytes, &k->pixels,
-                              &k->blocks);
+    int64_t tiles =
+        ceil_div(total, ceil_div(total, way_scale(way, WANTED_TILES)));
+    taps_choose_register_tile(tiles, k->out_blocks, vector_bytes, way,
+                              &k->pixels, &k->blocks);
     k->tiles = ceil_div(tiles, k->pixels) * k->pixels;
     int64_t shares = ceil_div(ENOUGH_TASKS, tile_blocks(k, images));
     int64_t blocks = ceil_div(k->out_blocks, shares);
@@ -138,11 +140,12 @@ void winograd_choose_tile(KernelWinograd *k, int vector_bytes, int64_t images)
     k->sum_blocks = sum_blocks(k);
 }
 
-void winograd_choose_gradient_tile(KernelWinograd *k, int vector_bytes)
+void winograd_choose_gradient_tile(KernelWinograd *k, int vector_bytes,
+                                   const ConvWay *way)
 {
     k->pixels = taps_weight_channels(vector_bytes);
     k->blocks = 1;
-    k->tiles = GRADIENT_TILES;
+    k->tiles = way_scale(way, GRADIENT_TILES);
     k->task_blocks = min_i64(k->out_blocks, MAX_GRADIENT_BLOCKS);
     k->task_reads = min_i64(k->in_blocks, MAX_GRADIENT_BLOCKS);
 }

@@ -12,7 +12,7 @@
 #ifndef SIMCC_CODEGEN_WINOGRAD_H
 #define SIMCC_CODEGEN_WINOGRAD_H
 
-#include "ir/base/text.h"
+#include "codegen/way.h"
 
 enum {
     WINOGRAD_OUT = 4,                         // results along a tile's side
@@ -65,10 +65,12 @@ WinogradScratch winograd_scratch(const KernelWinograd *winograd);
 // By weights; `product` is the transformed dy, [36][task_blocks][tiles][16].
 WinogradScratch winograd_gradient_scratch(const KernelWinograd *winograd);
 
-// Sets the sizes of tiles and tasks for a target with vectors of so many bytes.
+// Sets the sizes of tiles and tasks for a target with vectors of so many bytes,
+// by the rule but for what the way says.
 void winograd_choose_tile(KernelWinograd *winograd, int vector_bytes,
-                          int64_t images);
-void winograd_choose_gradient_tile(KernelWinograd *winograd, int vector_bytes);
+                          int64_t images, const ConvWay *way);
+void winograd_choose_gradient_tile(KernelWinograd *winograd, int vector_bytes,
+                                   const ConvWay *way);
 // Whether it should beat the plain sum on this shape.
 bool winograd_pays(const KernelWinograd *winograd, int64_t images);
 

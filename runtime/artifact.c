@@ -19,7 +19,7 @@
 
 static const char MAGIC[8] = {'S', 'I', 'M', 'C', 'C', 'A', 'R', 'T'};
 
-enum { VERSION = 5, SECTION_BYTES = 24 };
+enum { VERSION = 6, SECTION_BYTES = 24 };
 static const uint32_t NO_TEXT = UINT32_MAX;
 static const int64_t FILE_LIMIT = (int64_t)1 << 32;
 
@@ -256,6 +256,7 @@ static void code_phase(Codec *codec, ProgramPhase *phase)
     code_text(codec, &phase->from);
     code_text(codec, &phase->from_only);
     code_text(codec, &phase->from_except);
+    code_text(codec, &phase->ways);
     code_text(codec, &phase->teacher);
     code_i32(codec, &phase->batch);
     code_i32(codec, &phase->views);

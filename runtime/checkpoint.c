@@ -45,11 +45,12 @@ Status store_save(const char *path, const Store *store, bool slots,
 Status checkpoint_save(const char *path, const Store *store,
                        const CheckpointInfo *info)
 {
-    char step[32], images[32], seed[32], program[32];
+    char step[32], images[32], seed[32], program[32], ways[32];
     snprintf(step, sizeof step, "%" PRId64, info->step);
     snprintf(images, sizeof images, "%" PRId64, info->images);
     snprintf(seed, sizeof seed, "%" PRIu64, info->seed);
     snprintf(program, sizeof program, "%016" PRIx64, info->program);
+    snprintf(ways, sizeof ways, "%016" PRIx64, info->ways);
     SafeMeta metas[] = {
         {SAFE_CHECKSUM_KEY, SAFE_NO_CHECKSUM},
         {"phase", info->phase},
@@ -58,6 +59,8 @@ Status checkpoint_save(const char *path, const Store *store,
         {"seed", seed},
         {"program", program},
         {"strict", info->strict ? "true" : "false"},
+        {"ways_hash", ways},
+        {"ways", info->ways_text ? info->ways_text : ""},
         {"finished", info->finished ? "true" : "false"},
         {"tally", info->tally},
         {"result", info->result},
@@ -103,7 +106,8 @@ static bool read_info(const SafeFile *file, CheckpointInfo *info)
         !number_meta(file, "step", 10, &step) || step > INT64_MAX ||
         !number_meta(file, "images", 10, &images) || images > INT64_MAX ||
         !number_meta(file, "seed", 10, &info->seed) ||
-        !number_meta(file, "program", 16, &info->program))
+        !number_meta(file, "program", 16, &info->program) ||
+        !number_meta(file, "ways_hash", 16, &info->ways))
         return false;
     info->step = (int64_t)step;
     info->images = (int64_t)images;

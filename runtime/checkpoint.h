@@ -18,6 +18,8 @@ typedef struct CheckpointInfo {
     uint64_t seed;
     uint64_t program;             // hash of the program
     bool strict;                  // as Program.strict: it decides low bits
+    uint64_t ways;                // hash of ProgramPhase.ways, for the same
+    const char *ways_text;        // they; written, not read back
     const char *parameters;       // as in ModelInfo; written, not read back
     bool finished;                // evaluated too; `result` is complete
     char tally[CHECKPOINT_TEXT];  // train.c's running sums

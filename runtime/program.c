@@ -42,6 +42,7 @@ static void free_phase(ProgramPhase *phase)
     free(phase->from);
     free(phase->from_only);
     free(phase->from_except);
+    free(phase->ways);
     free(phase->teacher);
     free(phase->augment);
     free(phase->evaluate);

@@ -35,6 +35,8 @@ typedef struct ProgramPhase {
     char *from; // phase name or .safetensors path this starts from, or NULL
     char *from_only;   // comma-separated globs: load only these; NULL = all
     char *from_except; // comma-separated globs: do not load these; NULL = none
+    char *ways;        // to compute convolutions, as measured and kept for
+                       // resuming; NULL = all by the rule
     char *teacher;     // phase whose result the "teacher." params hold, or NULL
     int32_t batch;
     int32_t views;      // per image; the images input has batch * views rows:

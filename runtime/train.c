@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/clock.h"
 #include "runtime/evaluate.h"
@@ -60,6 +61,12 @@ static uint64_t program_hash(const Run *run)
     return hash;
 }
 
+// Ways decide low bits.
+static uint64_t ways_hash(const Run *run)
+{
+    return run->phase->ways ? random_name(run->phase->ways) : 0;
+}
+
 static double session_seconds(const Run *run)
 {
     return run->started > 0 ? clock_seconds() - run->started : 0;
@@ -98,6 +105,8 @@ static Status save_checkpoint(Run *run, bool finished)
         .seed = run->options->seed,
         .program = program_hash(run),
         .strict = run->program->strict,
+        .ways = ways_hash(run),
+        .ways_text = run->phase->ways,
         .parameters = run->program->parameters,
         .finished = finished,
     };
@@ -134,6 +143,8 @@ static Status check_same_run(const Run *run, const CheckpointInfo *info)
     else if (info->strict != (run->program->strict != 0))
         what = info->strict ? "way to convolve (with --strict)"
                             : "way to convolve (without --strict)";
+    else if (info->ways != ways_hash(run))
+        what = "way to convolve (chosen by --tune)";
     if (!what)
         return status_ok();
     if (info->program != program_hash(run))
@@ -465,6 +476,18 @@ static Status finish(Run *run)
     return save_checkpoint(run, true);
 }
 
+// What a resumed run computes its convolutions by: PHASE/ways.
+static Status keep_ways(const Run *run)
+{
+    char path[RUNDIR_PATH];
+    TRY(rundir_path(run->options->out, run->phase->name, "ways", path));
+    if (run->phase->ways)
+        return file_write(path, run->phase->ways,
+                          (int64_t)strlen(run->phase->ways));
+    unlink(path); // of a run that was started over
+    return status_ok();
+}
+
 static Status run_phase(Run *run)
 {
     const TrainOptions *options = run->options;
@@ -481,6 +504,7 @@ static Status run_phase(Run *run)
     TRY(rundir_path(options->out, NULL, "model.net", path));
     TRY(file_write(path, run->program->source,
                    (int64_t)strlen(run->program->source)));
+    TRY(keep_ways(run));
     TRY(train_fill_store(run));
     TRY(start_executor(run));
     TRY(start_watch(run));

@@ -22,9 +22,16 @@ static const char *test_cpu(const char *cpu)
 
 Compiled compiled_new(Arena *arena, const Graph *graph, const char *cpu)
 {
+    return compiled_by_ways(arena, graph, cpu, NULL);
+}
+
+Compiled compiled_by_ways(Arena *arena, const Graph *graph, const char *cpu,
+                          const char *ways)
+{
     CodegenOptions options = {.cpu = test_cpu(cpu), .threads = 1};
     Compiled compiled = {.graph = graph, .codegen = codegen_new(&options)};
     compiled.program = calloc(1, sizeof *compiled.program);
+    codegen_set_ways(compiled.codegen, ways);
     codegen_lower(compiled.codegen, graph, &compiled.plan);
     const char *wrong = codegen_verify_plan(&compiled.plan, arena);
     if (!wrong)

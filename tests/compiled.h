@@ -16,6 +16,9 @@ typedef struct Compiled {
 // Lowers and compiles the graph for a CPU, where SIMCC_TEST_TARGET in the
 // environment takes the place of "native"; fails the test when that fails.
 Compiled compiled_new(Arena *arena, const Graph *graph, const char *cpu);
+// The same, with convolutions computed as `ways` say (codegen/way.h).
+Compiled compiled_by_ways(Arena *arena, const Graph *graph, const char *cpu,
+                          const char *ways);
 void compiled_free(Compiled *compiled);
 
 // Ends the test as failed unless the status is a success.

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "frontend/cli/program.h"
+#include "frontend/cli/tune.h"
 #include "ir/text_form.h"
 #include "passes/pass.h"
 #include "runtime/clock.h"
@@ -67,6 +68,7 @@ Status compiler_open(Compiler *compiler, const Cli *cli)
     if (problem)
         return status_error(STATUS_USAGE, "--target: %s", problem);
     compiler->codegen.strict = cli_has(cli, OPT_strict);
+    compiler->tune = cli_has(cli, OPT_tune);
     compiler->codegen.threads = (int)threads;
     if (!cli_has(cli, OPT_no_cache))
         compiler->codegen.cache_dir = cache_folder(cli->arena);
@@ -257,9 +259,25 @@ void compiler_list_params(const Compiler *compiler, Program *program)
     }
 }
 
-static Status lower_phase(Compiler *compiler, Codegen *codegen,
-                          const ExperimentPhase *phase, ProgramPhase *to)
+// How the phase's convolutions are computed.
+static Status choose_ways(Compiler *compiler, Codegen *codegen, int index,
+                          ProgramPhase *to)
 {
+    const char *ways = compiler->ways ? compiler->ways[index] : NULL;
+    const Graph *graph = compiler->experiment->phases.at[index].train;
+    if (!ways && compiler->tune && !compiler->lang.value_name)
+        TRY(tune_convs(compiler, graph, &ways));
+    codegen_set_ways(codegen, ways);
+    if (ways && *ways && !(to->ways = strdup(ways)))
+        arena_out_of_memory(strlen(ways));
+    return status_ok();
+}
+
+static Status lower_phase(Compiler *compiler, Codegen *codegen, int index,
+                          ProgramPhase *to)
+{
+    const ExperimentPhase *phase = &compiler->experiment->phases.at[index];
+    TRY(choose_ways(compiler, codegen, index, to));
     if (compiler->lang.value_name)
         return lower_graph(compiler, codegen, phase->value, &to->eval);
     TRY(lower_graph(compiler, codegen, phase->train, &to->train));
@@ -280,7 +298,7 @@ static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
         const ExperimentPhase *phase = &experiment->phases.at[i];
         ProgramPhase *to = &program->phases[i];
         if (compiler_wants(compiler, phase->name))
-            TRY(lower_phase(compiler, codegen, phase, to));
+            TRY(lower_phase(compiler, codegen, i, to));
         if (!to->train.name)
             to->train.name = strdup("");
         if (!to->eval.name)

@@ -20,6 +20,12 @@ typedef enum EmitKind {
     EMIT_ASM
 } EmitKind;
 
+// What --tune did.
+typedef struct TuneStats {
+    int convs, measured, changed; // distinct ones; now; not as the rule says
+    double seconds;
+} TuneStats;
+
 // One phase of the compiler, for --time.
 typedef struct CompilerTime {
     const char *name;
@@ -35,13 +41,18 @@ typedef struct Compiler {
     int phase_count; // compile these phases only; 0 = all
     const char *const *phases;
     const char *passes; // comma-separated; NULL = all, "none" = none
-    bool verify;        // graphs must read back after every pass; check plans
-    EmitKind emit;      // stop after making this form, which is in `dump`
+    bool tune;          // choose the ways to convolve by measuring them
+    // Of each phase of the experiment, for those of a run that goes on:
+    // ProgramPhase.ways, not tuned; NULL = of none.
+    const char **ways;
+    bool verify;   // graphs must read back after every pass; check plans
+    EmitKind emit; // stop after making this form, which is in `dump`
     // What came of it.
     DiagList diags; // errors and warnings of the source
     Experiment *experiment;
     Text dump;
     CodegenStats stats;
+    TuneStats tuned;
     VEC(CompilerTime) times;
 } Compiler;
 

@@ -8,11 +8,14 @@
 #include "frontend/cli/fit.h"
 #include "frontend/cli/program.h"
 #include "frontend/cli/progress.h"
+#include "frontend/cli/tune.h"
 #include "runtime/cpu.h"
 #include "runtime/file.h"
 #include "runtime/input.h"
 #include "runtime/keep.h"
 #include "runtime/model.h"
+
+enum { MOST_WAYS = 1 << 20 }; // bytes of a phase's ways
 
 // ---- data -------------------------------------------------------------------
 
@@ -117,10 +120,10 @@ static Status open_artifact(Job *job)
     const Cli *cli = job->cli;
     if (cli->settings.count || cli_has(cli, OPT_dtype) ||
         cli_has(cli, OPT_target) || cli_has(cli, OPT_strict) ||
-        cli_has(cli, OPT_memory))
+        cli_has(cli, OPT_tune) || cli_has(cli, OPT_memory))
         return status_error(STATUS_USAGE,
                             "%s is compiled: --set, --dtype, --target, "
-                            "--strict and --memory need the .net file",
+                            "--strict, --tune and --memory need the .net file",
                             cli->words[0]);
     TRY(program_read(cli->words[0], &job->program));
     TRY(check_artifact(job));
@@ -155,6 +158,35 @@ static Status fit_classes(Job *job, Compiler *compiler)
     return compiler_fit_classes(compiler, job->cli, atoi(value), "weights");
 }
 
+// A phase that goes on does as it did before.
+static Status keep_ways(const Job *job, Compiler *compiler)
+{
+    const Cli *cli = job->cli;
+    const Experiment *experiment = compiler->experiment;
+    if (!cli_has(cli, OPT_resume))
+        return status_ok();
+    compiler->ways =
+        ARENA_ARRAY(cli->arena, const char *, experiment->phases.count + 1);
+    for (int i = 0; i < experiment->phases.count; i++) {
+        Keep keep;
+        char path[RUNDIR_PATH], *text = NULL;
+        int64_t size = 0;
+        const char *name = experiment->phases.at[i].name;
+        compiler->ways[i] = NULL;
+        TRY(keep_open(&keep, job->options.out, name, 0));
+        if (!keep_exists(&keep))
+            continue;
+        compiler->ways[i] = "";
+        TRY(rundir_path(job->options.out, name, "ways", path));
+        if (!file_exists(path))
+            continue;
+        TRY(file_read(path, MOST_WAYS, &text, &size));
+        compiler->ways[i] = arena_strdup(cli->arena, text);
+        free(text);
+    }
+    return status_ok();
+}
+
 static Status compile_for_data(Job *job, Compiler *compiler)
 {
     int64_t memory;
@@ -167,7 +199,9 @@ static Status compile_for_data(Job *job, Compiler *compiler)
     if (memory > 0)
         TRY(fit_batches(compiler, job->cli, memory));
     tell_cpu(job);
+    TRY(keep_ways(job, compiler));
     TRY(compiler_run(compiler, &job->program));
+    tune_tell(compiler, job->cli);
     TRY(fit_machine(job->program, compiler_threads(compiler)));
     double seconds = 0;
     for (int i = 0; i < compiler->times.count; i++)

@@ -1,0 +1,57 @@
+#include "frontend/cli/convs.h"
+
+#include <string.h>
+
+#include "ir/base/diag.h"
+#include "ir/build.h"
+
+bool conv_is(const Node *node)
+{
+    return op_info(node->op)->lower == LOWER_CONV;
+}
+
+Conv conv_read(const Graph *graph, const Node *node)
+{
+    TensorType in0 = *graph_type(graph, node->inputs[0]);
+    TensorType in1 = *graph_type(graph, node->inputs[1]);
+    Conv conv = {.op = node->op, .x = in0, .w = in1, .y = node->type};
+    if (node->op == OP_CONV2D_GRAD_X)
+        conv.x = node->type, conv.w = in0, conv.y = in1;
+    else if (node->op == OP_CONV2D_GRAD_W)
+        conv.x = in0, conv.w = node->type, conv.y = in1;
+    memcpy(conv.stride, node->attrs[CONV_STRIDE].ints.at, sizeof conv.stride);
+    memcpy(conv.pad, node->attrs[CONV_PAD].ints.at, sizeof conv.pad);
+    return conv;
+}
+
+bool conv_equal(const Conv *a, const Conv *b)
+{
+    return a->op == b->op && type_equal(&a->x, &b->x) &&
+           type_equal(&a->w, &b->w) && type_equal(&a->y, &b->y) &&
+           memcmp(a->stride, b->stride, sizeof a->stride) == 0 &&
+           memcmp(a->pad, b->pad, sizeof a->pad) == 0;
+}
+
+Graph *conv_graph(Arena *arena, const Conv *conv, const char *name)
+{
+    Graph *graph = graph_new(arena, name);
+    Attr attrs[MAX_ATTRS] = {[CONV_STRIDE].ints = {2, conv->stride},
+                             [CONV_PAD].ints = {4, conv->pad}};
+    Value inputs[2];
+    int count = 0;
+    if (conv->op != OP_CONV2D_GRAD_X)
+        inputs[count++] = build_input(graph, conv->x, "x");
+    if (conv->op != OP_CONV2D_GRAD_W)
+        inputs[count++] =
+            build_param(graph, conv->w, "w", "weight", "constant", 0);
+    if (conv->op != OP_CONV2D)
+        inputs[count++] = build_input(graph, conv->y, "dy");
+    const TensorType *made = conv->op == OP_CONV2D_GRAD_X ? &conv->x : &conv->w;
+    if (conv->op != OP_CONV2D)
+        attrs[CONV_DIMS].ints = (IntList){made->rank, made->dims};
+    Value out = graph_add(graph, conv->op, count, inputs, attrs, NULL);
+    if (out == NO_VALUE)
+        INTERNAL_ERROR("%s", graph->error);
+    graph_add_output(graph, "out", out);
+    return graph;
+}
