@@ -92,9 +92,8 @@ const char *shape_param(const Graph *graph, Node *node)
 {
     static const char *const roles[] = {"weight", "state", "slot", "frozen",
                                         NULL};
-    static const char *const inits[] = {"constant", "normal",
-                                        "truncated_normal", "uniform", "copy",
-                                        NULL};
+    static const char *const inits[] = {
+        "constant", "normal", "truncated_normal", "uniform", "copy", NULL};
     const Attr *attrs = node->attrs;
     if (!attrs[PARAM_NAME].text[0])
         return shape_error(graph, node, "name is empty");
