@@ -82,6 +82,32 @@ static Datum override_option(Sema *s, Phase *phase, Option *option)
     return datum_poison();
 }
 
+static bool is_written(const ArgList *args, const char *name)
+{
+    for (int i = 0; i < args->count; i++)
+        if (strcmp(args->at[i].name.text, name) == 0)
+            return true;
+    return false;
+}
+
+// --set PHASE.steps=N takes the place of the epochs a phase says, and the other
+// way round.
+static const char *option_name(Sema *s, Phase *phase, const Arg *arg)
+{
+    static const char *const lengths[] = {"epochs", "steps"};
+    const char *phase_text = phase->item->name.text;
+    for (int i = 0; i < 2; i++) {
+        const char *other = lengths[1 - i];
+        if (strcmp(arg->name.text, lengths[i]) != 0 ||
+            is_written(phase->item->options, other) ||
+            !setting_find(s, phase_text, other))
+            continue;
+        vec_push(s->arena, &phase->renamed, ((Word){other, arg->name.pos}));
+        return other;
+    }
+    return arg->name.text;
+}
+
 // Evaluates the options in order, each in sight of those before it.
 static void eval_options(Sema *s, Phase *phase)
 {
@@ -95,7 +121,7 @@ static void eval_options(Sema *s, Phase *phase)
             sema_fail(s, arg->name.pos, "`%s` is given twice", arg->name.text);
             continue;
         }
-        Option option = {.name = arg->name.text,
+        Option option = {.name = option_name(s, phase, arg),
                          .pos = arg->value->pos,
                          .value = eval_expr(s, arg->value),
                          .expr = arg->value};
@@ -147,7 +173,9 @@ static void check_length(Sema *s, Phase *phase)
     bool fits = epochs ? datum_is_number(x) && datum_number(x) > 0
                        : x.kind == DATUM_INT && x.whole > 0;
     if (!fits && x.kind != DATUM_POISON)
-        sema_fail(s, length->pos, "%s is more than 0, not %s", length->name,
+        sema_fail(s, length->pos, "%s, not %s",
+                  epochs ? "epochs is more than 0"
+                         : "steps is a whole number of at least 1",
                   datum_describe(s->arena, x, NULL));
     if (fits && epochs)
         phase->out->epochs = datum_number(x);

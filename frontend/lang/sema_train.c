@@ -7,10 +7,21 @@
 
 // ---- using ------------------------------------------------------------------
 
+// The optimizer of that name, or the one that the parameter of that name holds
+// the name of.
 static const Function *find_optimizer(Sema *s, Word word)
 {
     const Module *module = s->frame->module;
     const Global *global = sema_global(s, module, word.text, word.pos);
+    if (global && global->param && !global->rival) {
+        Datum held = param_value(s, global->param);
+        if (held.kind == DATUM_POISON)
+            return s->failures++, NULL; // its error was reported
+        if (held.kind == DATUM_STRING) {
+            word.text = held.text;
+            global = sema_global(s, module, word.text, word.pos);
+        }
+    }
     if (global && global->rival)
         return NULL;
     if (global && global->function && global->function->def->is_optimizer)

@@ -11,6 +11,8 @@ static void read_block(Sema *s, const StmtList *body, Map *names)
     for (int i = 0; body && i < body->count; i++) {
         const Stmt *stmt = body->at[i];
         read_names(s, stmt->value, names);
+        if (stmt->kind == STMT_USING) // maybe a parameter that names it
+            map_set(names, stmt->name.text, s);
         for (int k = 0; stmt->dims && k < stmt->dims->count; k++)
             read_names(s, stmt->dims->at[k], names);
         if (stmt->args)

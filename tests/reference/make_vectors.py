@@ -190,6 +190,18 @@ net_case("resnet50_sk", 40,
          lambda: resnet(True, [3, 4, 6, 3], nets.DeepStem, 0.0625))
 
 
+@case("norm_torch", batch=4, size=5, steps=3, update=subtract)
+def norm_torch():
+    """PyTorch's own norm, whose moving variance is the unbiased one."""
+    model = nn.Module()
+    model.pre = nets.conv(3, 6, 3)
+    model.bn = nn.BatchNorm2d(6, eps=1e-3, momentum=0.01)
+
+    def forward(images, labels):
+        return {"loss": probe(model.bn(model.pre(images)))}
+    return model, forward
+
+
 @case("head", batch=5, views=2, size=6, update=subtract)
 def head():
     model = nets.Head(12, 3, 7)
@@ -381,7 +393,8 @@ def run(name, build, batch, size, update, views=1, steps=1, classes=0,
         first_label=0):
     model, forward = build()
     weights = dict(model.named_parameters())
-    states = dict(model.named_buffers())
+    states = {k: v for k, v in model.named_buffers()
+              if not k.endswith("num_batches_tracked")}
     with torch.no_grad():
         for key, w in weights.items():
             w.copy_(initial(key, tuple(w.shape)))

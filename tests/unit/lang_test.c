@@ -252,6 +252,8 @@ TEST(comparisons_and_choices)
     check_report("sum(where(not (images < 3 or images > 5), images, 0))", 12);
     check_report("sum(max(iota([4], axis = 0), 2))", 2 + 2 + 2 + 3);
     check_report("where(true, 1, 2)", 1);
+    check_report("if images == none then 1 else 2", 2);
+    check_report("if none != images then 1 else 2", 1);
 }
 
 TEST(reductions_and_moves)
@@ -555,6 +557,75 @@ TEST(settings_reach_params_and_phases)
                  "phase teach(batch = 6, epochs = 2.5, labels = 0.05) {"));
     CHECK(strstr(e->resolved, "flip(p = 0.5)"));
     CHECK(strstr(e->resolved, "using sgd(rate = 0.1)"));
+}
+
+TEST(steps_may_take_the_place_of_epochs)
+{
+    Setting settings[] = {{"teach.steps", "11", false},
+                          {"learn.epochs", "0.5", false}};
+    Experiment *e =
+        load_set(arena_printf(arena = arena_new(), "%s%s", sgd, two_phases), 2,
+                 settings);
+    CHECK(e != NULL);
+    if (!e)
+        return;
+    CHECK_INT(e->phases.at[0].steps, 11);
+    CHECK_NEAR(e->phases.at[0].epochs, 0, 0);
+    CHECK_INT(e->phases.at[1].steps, 0);
+    CHECK_NEAR(e->phases.at[1].epochs, 0.5, 0);
+    CHECK(strstr(e->resolved, "phase teach(batch = 4, steps = 11, "));
+    CHECK(strstr(e->resolved, "phase learn(batch = 2, epochs = 0.5)"));
+}
+
+TEST(a_parameter_may_name_the_optimizer)
+{
+    static const char *text =
+        "optimizer slow(w, g, rate) { w <- w - rate * g }\n"
+        "param update = \"sgd\" in [\"sgd\", \"slow\"]\n"
+        "phase p(batch = 2, steps = 1) {\n"
+        "    input images = unlabeled, augment [center_crop(4)]\n"
+        "    minimize mean(scale(images))\n"
+        "    using update(rate = 0.5)\n"
+        "}\n";
+    Setting setting = {"update", "slow", false};
+    const char *whole = arena_printf(arena = arena_new(), "%s%s", sgd, text);
+    CHECK(strstr(load(whole)->resolved, "using sgd(rate = 0.5)"));
+    CHECK_INT(diags.items.count, 0);
+    Experiment *e = load_set(whole, 1, &setting);
+    CHECK(e && strstr(e->resolved, "using slow(rate = 0.5)"));
+    setting = (Setting){"update", "none", false};
+    CHECK(load_set(whole, 1, &setting) == NULL);
+    CHECK_INT(diags.error_count, 1);
+}
+
+// What a slow copy declares begins as a copy, follows the weights, and learns
+// nothing by itself.
+TEST(moving_averages_follow_the_weights)
+{
+    static const char *text =
+        "def net(x) {\n"
+        "    state count[] = 3\n"
+        "    count <- count + 1\n"
+        "    return mean(scale(x)) * count\n"
+        "}\n"
+        "phase p(batch = 2, steps = 1) {\n"
+        "    input images = unlabeled, augment [center_crop(4)]\n"
+        "    minimize net(images) + moving_average(net(images), 0.75)\n"
+        "    using sgd()\n"
+        "}\n";
+    const Graph *graph =
+        load(arena_printf(arena = arena_new(), "%s%s", sgd, text))
+            ->phases.at[0]
+            .train;
+    const char *names[] = {"ema.w", "ema.count"};
+    for (int i = 0; i < 2; i++) {
+        const Node *param = find_param(graph, names[i]);
+        CHECK_TEXT(param->attrs[PARAM_ROLE].text, "slot");
+        CHECK_TEXT(param->attrs[PARAM_INIT].text, "copy");
+    }
+    CHECK_TEXT(role_of(graph, "w"), "weight");
+    CHECK(find_param(graph, "optimizer.v.ema.w") == NULL);
+    CHECK_INT(count_op(graph, OP_ASSIGN), 5); // w, v, ema.w and both counts
 }
 
 TEST(shown_programs_mean_the_same)

@@ -97,8 +97,43 @@ TEST(options_of_the_method_elaborate)
                           {"distill.alpha", "0.5", false},
                           {"distill.tau_squared", "true", false},
                           {"distill.teacher", "self_distill", false},
-                          {"linear.from", "finetune_100", false}};
-    check_program("simclrv2", 15, settings);
+                          {"linear.from", "finetune_100", false},
+                          {"memory", "16384", false},
+                          {"pretrain.probe_tap", "1", false},
+                          {"pretrain.steps", "10", false},
+                          {"brightness", "shift", false},
+                          {"update", "adam", false},
+                          {"momentum", "0.8", false},
+                          {"batch_norm_decay", "0.99", false},
+                          {"batch_norm_epsilon", "1e-3", false},
+                          {"batch_norm_moving", "unbiased", false}};
+    check_program("simclrv2", 24, settings);
+}
+
+// Sums over ranks in the supervised baseline's forward pass.
+static int count_rank_sums(const char *global_bn)
+{
+    Arena *arena = arena_new();
+    DiagList diags = diag_list_new(arena);
+    Setting settings[] = {{"depth", "18", false},
+                          {"global_bn", global_bn, false}};
+    LangOptions options = {
+        .dtype = DT_F32, .ranks = 2, .setting_count = 2, .settings = settings};
+    Experiment *e = lang_load(arena, "models/simclrv2.net", &options, &diags);
+    int count = 0;
+    CHECK(e != NULL);
+    const Graph *graph = e ? phase_of(e, "supervised")->forward : NULL;
+    for (int i = 0; graph && i < graph->nodes.count; i++)
+        count += graph->nodes.at[i].op == OP_ALL_SUM;
+    arena_free(arena);
+    return count;
+}
+
+// Two for each of ResNet-18's 21 norms, or none.
+TEST(norms_see_all_ranks_or_one)
+{
+    CHECK_INT(count_rank_sums("true"), 42);
+    CHECK_INT(count_rank_sums("false"), 0);
 }
 
 // ---- learning rates and steps -----------------------------------------------
