@@ -4,30 +4,36 @@
 #include "passes/all.h"
 #include "passes/rewrite.h"
 
-typedef struct CseEntry {
-    Node key;
-    uint64_t hash;
-    Value value; // in the new graph
-    bool used;
-} CseEntry;
-
 // Open addressing; `mask` + 1 is a power of two, at most half of it in use.
+// Large nets have 100,000 nodes, so places are kept small.
+typedef struct CsePlace {
+    uint32_t hash;
+    Value value; // in the new graph, plus one; 0 = free
+} CsePlace;
+
 typedef struct CseTable {
-    CseEntry *entries;
+    CsePlace *places;
     uint64_t mask;
 } CseTable;
 
-// The node as it is compared: operands that commute in order of their ids.
-static Node make_key(Arena *scratch, const Node *node)
+// The node as it is compared, with operands that commute in order of their ids;
+// these are put into `inputs`.
+static Node make_key(const Node *node, Value inputs[2])
 {
     Node key = *node;
     if (!op_has(node->op, TRAIT_COMMUTES) || node->inputs[0] <= node->inputs[1])
         return key;
-    Value *swapped = ARENA_ARRAY(scratch, Value, 2);
-    swapped[0] = node->inputs[1];
-    swapped[1] = node->inputs[0];
-    key.inputs = swapped;
+    inputs[0] = node->inputs[1];
+    inputs[1] = node->inputs[0];
+    key.inputs = inputs;
     return key;
+}
+
+static bool is_equal(const Rewrite *rewrite, Value kept, const Node *key)
+{
+    Value inputs[2];
+    Node other = make_key(rewrite_node(rewrite, kept), inputs);
+    return node_equal(&other, key);
 }
 
 static Value merge_node(Rewrite *rewrite, const Node *node)
@@ -36,15 +42,17 @@ static Value merge_node(Rewrite *rewrite, const Node *node)
     if (op_info(node->op)->traits & (TRAIT_NAMED | TRAIT_EFFECT))
         return NO_VALUE;
     CseTable *table = rewrite->context;
-    Node key = make_key(rewrite->scratch, node);
+    Value inputs[2];
+    Node key = make_key(node, inputs);
     uint64_t hash = node_hash(&key), slot = hash & table->mask;
-    for (; table->entries[slot].used; slot = (slot + 1) & table->mask) {
-        const CseEntry *entry = &table->entries[slot];
-        if (entry->hash == hash && node_equal(&entry->key, &key))
-            return entry->value;
+    for (; table->places[slot].value; slot = (slot + 1) & table->mask) {
+        const CsePlace *place = &table->places[slot];
+        if (place->hash == (uint32_t)(hash >> 32) &&
+            is_equal(rewrite, place->value - 1, &key))
+            return place->value - 1;
     }
     Value kept = rewrite_keep(rewrite, node);
-    table->entries[slot] = (CseEntry){key, hash, kept, true};
+    table->places[slot] = (CsePlace){(uint32_t)(hash >> 32), kept + 1};
     return kept;
 }
 
@@ -53,6 +61,6 @@ void pass_cse(Graph *graph, Arena *scratch)
     uint64_t capacity = 16;
     while (capacity < 2 * (uint64_t)graph->nodes.count)
         capacity *= 2;
-    CseTable table = {ARENA_ARRAY(scratch, CseEntry, capacity), capacity - 1};
+    CseTable table = {ARENA_ARRAY(scratch, CsePlace, capacity), capacity - 1};
     rewrite_graph(graph, scratch, merge_node, &table);
 }

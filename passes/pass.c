@@ -54,6 +54,14 @@ static void check_round_trip(const Graph *graph, const Pass *pass,
                        pass->name, graph->name);
 }
 
+static void check_graph(const Graph *graph, const Pass *pass, Arena *scratch)
+{
+    const char *wrong = graph_verify(graph, scratch);
+    if (wrong)
+        INTERNAL_ERROR("after pass %s, graph \"%s\": %s", pass->name,
+                       graph->name, wrong);
+}
+
 static void run_pass(Graph *graph, const Pass *pass, bool paranoid,
                      PassObserver *observe, void *context)
 {
@@ -61,12 +69,19 @@ static void run_pass(Graph *graph, const Pass *pass, bool paranoid,
     pass->run(graph, scratch);
     if (observe)
         observe(context, pass, graph);
-    const char *wrong = graph_verify(graph, scratch);
-    if (wrong)
-        INTERNAL_ERROR("after pass %s, graph \"%s\": %s", pass->name,
-                       graph->name, wrong);
-    if (paranoid)
+    if (paranoid) {
+        check_graph(graph, pass, scratch);
         check_round_trip(graph, pass, scratch);
+    }
+    arena_free(scratch);
+}
+
+// Between passes the verifier would take as long as the passes themselves; what
+// one of them breaks shows after the last as well.
+static void check_last(const Graph *graph, const Pass *pass)
+{
+    Arena *scratch = arena_new();
+    check_graph(graph, pass, scratch);
     arena_free(scratch);
 }
 
@@ -88,15 +103,20 @@ const char *passes_run(Graph *graph, const char *names, bool paranoid,
     if (!names) {
         for (int i = 0; i < PASS_COUNT; i++)
             run_pass(graph, &passes[i], paranoid, observe, context);
+        check_last(graph, &passes[PASS_COUNT - 1]);
         return NULL;
     }
     const char *unknown = unknown_name(graph, names);
     if (unknown)
         return unknown;
+    const Pass *pass = NULL;
     for (const char *at = names; *at;) {
         size_t length = strcspn(at, ",");
-        run_pass(graph, find_pass(at, length), paranoid, observe, context);
+        pass = find_pass(at, length);
+        run_pass(graph, pass, paranoid, observe, context);
         at += length + (at[length] == ',');
     }
+    if (pass)
+        check_last(graph, pass);
     return NULL;
 }

@@ -20,9 +20,10 @@ const Pass *pass_table(int *count);
 typedef void PassObserver(void *context, const Pass *pass, Graph *graph);
 
 // Runs the passes named in `names` ("cse,dce"; NULL = all in default order).
-// After each: the verifier, and print -> parse -> print when `paranoid`; a
-// failure there is an internal error. `observe` (may be NULL) is called after
-// each pass, for timing and dumps. Returns the first unknown name, or NULL.
+// After the last, or when `paranoid` after each: the verifier; with the latter
+// print -> parse -> print, too. A failure there is an internal error. `observe`
+// (may be NULL) is called after each pass, for timing and dumps. Returns the
+// first unknown name, or NULL.
 const char *passes_run(Graph *graph, const char *names, bool paranoid,
                        PassObserver *observe, void *context);
 

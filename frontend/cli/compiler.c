@@ -154,6 +154,8 @@ bool compiler_load(Compiler *compiler)
 {
     double start = clock_seconds();
     compiler->diags = diag_list_new(compiler->arena);
+    compiler->lang.phase_count = compiler->phase_count;
+    compiler->lang.phases = compiler->phases;
     compiler->experiment = lang_load(compiler->arena, compiler->path,
                                      &compiler->lang, &compiler->diags);
     add_time(compiler, "read and elaborate", &start);

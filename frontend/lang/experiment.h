@@ -61,7 +61,7 @@ typedef struct ExperimentPhase {
     int image_height, image_width;
     int classes;    // the param `classes` when the phase reads labels, else 0
     Graph *forward; // the loss and reports only, before gradients
-    Graph *train;   // the whole step
+    Graph *train;   // the whole step; options.phases
     Graph *eval;    // training = false; NULL when nothing to evaluate
     Graph *value;   // options.value_name or .features_name without training;
                     // NULL = not asked for
@@ -81,6 +81,10 @@ typedef struct LangOptions {
     int ranks;   // processes; 1
     int setting_count;
     Setting *settings;
+    // The phases whose graphs are wanted; 0 = all. Of each other one `train` is
+    // the forward half, for its weights and errors; the rest may be missing.
+    int phase_count;
+    const char *const *phases;
     // Also make a graph of one named value of one phase; NULL = none.
     const char *value_phase, *value_name;
     // Without a value: also make a graph of this named value for every phase

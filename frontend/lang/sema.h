@@ -137,7 +137,6 @@ typedef struct Using {
     Datum settings[MAX_FORMALS]; // by formal; ABSENT = its default
     SourcePos setting_pos[MAX_FORMALS];
     const char *resolved; // all settings, for `show`
-    bool used;
 } Using;
 
 // What moving_average(x, decay) is asked for while x is run.
@@ -156,8 +155,9 @@ typedef struct Build {
     Phase *phase;
     Graph *graph;
     bool training;
-    bool sharing;           // inside shared(...): declared names are reused
-    bool frozen;            // inside a teacher
+    bool sketched; // forward only: the phase is not one of those wanted
+    bool sharing;  // inside shared(...): declared names are reused
+    bool frozen;   // inside a teacher
     const Average *average; // inside moving_average(...), else NULL
     const char *scope;      // "layer1.0", "" at the top
     Map variables;          // full name -> Variable
@@ -214,6 +214,9 @@ typedef struct Sema {
     int call_depth, eval_depth;
     int64_t steps;
     Build build;
+    // Storage for the nodes of the graph being built; kept for the next.
+    Node *nodes;
+    int node_capacity;
 } Sema;
 
 // ---- sema.c -----------------------------------------------------------------
@@ -394,6 +397,8 @@ void phases_elaborate(Sema *s);
 // Starts a graph of the phase, `what` after its name, in a frame of its own
 // with options and teacher bound.
 void build_begin(Sema *s, Phase *phase, bool training, const char *what);
+// The graph that was built, in storage of its size.
+Graph *build_end(Sema *s);
 void exec_minimize(Sema *s, const Stmt *stmt);
 void exec_report(Sema *s, const Stmt *stmt);
 // The name a report goes by: its own, its function's, or its variable's; no
@@ -433,7 +438,8 @@ void from_check(Sema *s, const Phase *phase);
 // A report in an optimizer: one number of the weight it is updating, kept as
 // the state "optimizer.report.NAME.WEIGHT".
 void exec_weight_report(Sema *s, const Stmt *stmt);
-// Appends gradients of `loss`, the optimizers' updates and all assignments.
+// Appends gradients of `loss`, the optimizers' updates and all assignments; to
+// a sketch the assignments of states alone.
 void train_finish(Sema *s, Value loss);
 
 // ---- sema_names.c -----------------------------------------------------------

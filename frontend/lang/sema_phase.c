@@ -356,6 +356,14 @@ static Graph *copy_graph(Arena *arena, const Graph *graph, const char *name)
     return copy;
 }
 
+static bool is_wanted(const Sema *s, const Phase *phase)
+{
+    for (int i = 0; i < s->options->phase_count; i++)
+        if (strcmp(s->options->phases[i], phase->item->name.text) == 0)
+            return true;
+    return s->options->phase_count == 0;
+}
+
 void build_begin(Sema *s, Phase *phase, bool training, const char *what)
 {
     const char *name =
@@ -363,7 +371,10 @@ void build_begin(Sema *s, Phase *phase, bool training, const char *what)
     memset(&s->build, 0, sizeof s->build);
     s->build.phase = phase;
     s->build.graph = graph_new(s->arena, name);
+    s->build.graph->nodes.at = s->nodes;
+    s->build.graph->nodes.capacity = s->node_capacity;
     s->build.training = training;
+    s->build.sketched = !is_wanted(s, phase);
     s->build.scope = "";
     s->build.hidden_labels = NO_VALUE;
     s->build.variables = map_new(s->arena);
@@ -379,6 +390,19 @@ void build_begin(Sema *s, Phase *phase, bool training, const char *what)
                                             .teacher = phase->teacher}
                                   : datum_poison(),
                    phase->item->teacher_name.pos);
+}
+
+Graph *build_end(Sema *s)
+{
+    Graph *graph = s->build.graph;
+    size_t count = (size_t)graph->nodes.count;
+    s->nodes = graph->nodes.at;
+    s->node_capacity = graph->nodes.capacity;
+    graph->nodes.at = ARENA_ARRAY(s->arena, Node, count);
+    graph->nodes.capacity = graph->nodes.count;
+    if (count)
+        memcpy(graph->nodes.at, s->nodes, sizeof(Node) * count);
+    return graph;
 }
 
 // Runs the phase's statements into a new graph; false after diagnostics. The
@@ -419,29 +443,54 @@ static bool build_train(Sema *s, Phase *phase, int failures)
         return false;
     Value loss = total_loss(s);
     add_outputs(s, loss, hidden);
-    phase->out->forward = copy_graph(
-        s->arena, s->build.graph,
-        arena_printf(s->arena, "%s.forward", phase->item->name.text));
-    phase->out->train = s->build.graph;
+    if (!s->build.sketched)
+        phase->out->forward = copy_graph(
+            s->arena, s->build.graph,
+            arena_printf(s->arena, "%s.forward", phase->item->name.text));
     train_finish(s, loss);
-    if (hidden) {
+    phase->out->train = build_end(s);
+    if (hidden && phase->out->forward)
         hidden_drop(s, phase->out->forward, hidden, forward_count);
+    if (hidden)
         hidden_drop(s, phase->out->train, hidden, forward_count);
-    }
     for (int i = 0; i < s->build.order.count; i++)
         vec_push(s->arena, &phase->variables, s->build.order.at[i]);
     return s->failures == failures;
 }
 
+static bool reads_labels(const Graph *graph)
+{
+    for (int i = 0; graph && i < graph->nodes.count; i++) {
+        const Node *node = &graph->nodes.at[i];
+        for (int k = 0; k < node->input_count; k++) {
+            const Node *input = graph_node(graph, node->inputs[k]);
+            if (input->op == OP_INPUT &&
+                strcmp(input->attrs[INPUT_NAME].text, "labels") == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+// Of a phase that is not wanted only where no other graph says whether it reads
+// labels.
+static bool needs_eval(const Sema *s, const Phase *phase)
+{
+    const ExperimentPhase *out = phase->out;
+    return out->evaluate.count &&
+           (is_wanted(s, phase) ||
+            (out->source != IMAGES_LABELED && !reads_labels(out->train)));
+}
+
 static bool build_eval(Sema *s, Phase *phase)
 {
-    if (!phase->out->evaluate.count)
+    if (!needs_eval(s, phase))
         return true;
     bool ok = build_forward(s, phase, false);
     if (ok) {
         Value loss = total_loss(s);
         add_outputs(s, loss, stepwise_find(s));
-        phase->out->eval = s->build.graph;
+        phase->out->eval = build_end(s);
     }
     frame_pop(s);
     return ok;
@@ -458,20 +507,6 @@ static void export_phase(Sema *s, Phase *phase)
     out->views = 1;
     phase->out = out;
     from_resolve(s, phase);
-}
-
-static bool reads_labels(const Graph *graph)
-{
-    for (int i = 0; graph && i < graph->nodes.count; i++) {
-        const Node *node = &graph->nodes.at[i];
-        for (int k = 0; k < node->input_count; k++) {
-            const Node *input = graph_node(graph, node->inputs[k]);
-            if (input->op == OP_INPUT &&
-                strcmp(input->attrs[INPUT_NAME].text, "labels") == 0)
-                return true;
-        }
-    }
-    return false;
 }
 
 // How many classes there are matters to a phase that reads labels.
@@ -497,7 +532,8 @@ static void elaborate_phase(Sema *s, Phase *phase)
         return;
     bool ok = build_train(s, phase, failures);
     frame_pop(s);
-    if (ok && build_eval(s, phase) && value_build(s, phase))
+    if (ok && build_eval(s, phase) &&
+        (!is_wanted(s, phase) || value_build(s, phase)))
         from_check(s, phase);
     forget_classes(phase->out);
     if (s->failures == failures)

@@ -271,7 +271,10 @@ void exec_weight_report(Sema *s, const Stmt *stmt)
 
 // ---- running them -----------------------------------------------------------
 
-static void run_optimizer(Sema *s, Using *using, Variable *weight, Value grad)
+// A frame in which the optimizer's arguments are bound; false after a
+// diagnostic. The caller pops it.
+static bool enter_optimizer(Sema *s, const Using *using, Variable *weight,
+                            Value grad)
 {
     const Function *optimizer = using->optimizer;
     const ArgList *formals = optimizer->def->formals;
@@ -285,13 +288,17 @@ static void run_optimizer(Sema *s, Using *using, Variable *weight, Value grad)
     Frame *frame = frame_push(s, FRAME_OPTIMIZER, optimizer->module,
                               function_name(optimizer), using->stmt->name.pos);
     frame->weight = weight;
-    if (bind_formals(s, optimizer, using->stmt->name.pos, given, given_pos)) {
-        frame_find(frame, formals->at[0].name.text)->variable = weight;
-        if (!using->used)
-            using->resolved = describe_settings(s, using);
-        using->used = true;
-        exec_block(s, optimizer->def->body);
-    }
+    if (!bind_formals(s, optimizer, using->stmt->name.pos, given, given_pos))
+        return false;
+    frame_find(frame, formals->at[0].name.text)->variable = weight;
+    return true;
+}
+
+static void run_optimizer(Sema *s, const Using *using, Variable *weight,
+                          Value grad)
+{
+    if (enter_optimizer(s, using, weight, grad))
+        exec_block(s, using->optimizer->def->body);
     frame_pop(s);
 }
 
@@ -301,6 +308,25 @@ static Using *using_for(Sema *s, const char *name)
         if (covers(s->build.usings.at[i], name))
             return s->build.usings.at[i];
     return NULL;
+}
+
+// Resolves the settings of every optimizer that has a weight, by its first one
+// and with that in the place of a gradient, which settings do not depend on.
+static void describe_usings(Sema *s, const VariableList *trained)
+{
+    for (int i = 0; i < trained->count; i++) {
+        Variable *weight = trained->at[i];
+        Using *using = using_for(s, weight->name);
+        if (!using || using->resolved)
+            continue;
+        if (enter_optimizer(s, using, weight, weight->param))
+            using->resolved = describe_settings(s, using);
+        frame_pop(s);
+    }
+    for (int i = 0; i < s->build.usings.count; i++)
+        if (s->build.usings.at[i]->resolved)
+            vec_push(s->arena, &s->build.phase->usings,
+                     s->build.usings.at[i]->resolved);
 }
 
 static void update_weights(Sema *s, const VariableList *trained,
@@ -350,15 +376,15 @@ void train_finish(Sema *s, Value loss)
         ok = using->optimizer && eval_settings(s, using) && ok;
     }
     VariableList trained = trained_weights(s);
-    Value *grads = ok ? differentiate(s, loss, &trained) : NULL;
-    if (!grads)
+    if (!ok)
         return;
-    update_weights(s, &trained, grads);
-    averages_update(s);
+    describe_usings(s, &trained);
+    Value *grads = s->build.sketched ? NULL : differentiate(s, loss, &trained);
+    if (grads) {
+        update_weights(s, &trained, grads);
+        averages_update(s);
+    }
     s->build.scope = "";
-    add_assigns(s);
-    for (int i = 0; i < s->build.usings.count; i++)
-        if (s->build.usings.at[i]->resolved)
-            vec_push(s->arena, &s->build.phase->usings,
-                     s->build.usings.at[i]->resolved);
+    if (grads || s->build.sketched)
+        add_assigns(s);
 }

@@ -79,7 +79,7 @@ static bool build(Sema *s, Phase *phase, const char *name, const bool *keep)
     bool ok =
         s->failures == failures && !s->stopped && add_output(s, phase, name);
     frame_pop(s);
-    phase->out->value = ok ? s->build.graph : NULL;
+    phase->out->value = ok ? build_end(s) : NULL;
     return ok;
 }
 

@@ -39,19 +39,27 @@ void text_add(Text *text, const char *piece)
     text_add_n(text, piece, strlen(piece));
 }
 
+// A short piece fits as it is formatted; a longer one is, again, when there is
+// room for it.
 void text_addf(Text *text, const char *format, ...)
 {
+    enum { SHORT = 96 };
     va_list args;
-    va_start(args, format);
-    int length = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    if (length < 0)
-        return;
-    text_reserve(text, (size_t)length);
-    va_start(args, format);
-    vsnprintf(text->at + text->length, (size_t)length + 1, format, args);
-    va_end(args);
-    text->length += (size_t)length;
+    text_reserve(text, SHORT);
+    for (;;) {
+        size_t room = text->capacity - text->length;
+        va_start(args, format);
+        int length = vsnprintf(text->at + text->length, room, format, args);
+        va_end(args);
+        if (length >= 0 && (size_t)length < room) {
+            text->length += (size_t)length;
+            return;
+        }
+        text->at[text->length] = '\0';
+        if (length < 0)
+            return;
+        text_reserve(text, (size_t)length);
+    }
 }
 
 const char *text_string(const Text *text)

@@ -1,0 +1,122 @@
+// Phases whose graphs nobody asked for.
+#include "frontend/lang/experiment.h"
+#include "ir/text_form.h"
+#include "tests/harness.h"
+
+static const char *two_phases =
+    "optimizer sgd(w, g, rate = 0.1) {\n"
+    "    state v = 0\n"
+    "    v <- 0.5 * v + g\n"
+    "    w <- w - rate * v\n"
+    "}\n"
+    "param classes = 4\n"
+    "def scale(x) {\n"
+    "    weight w[channels(x)] = 1\n"
+    "    state seen[channels(x)] = 0\n"
+    "    seen <- seen + w\n"
+    "    return x * w\n"
+    "}\n"
+    "def net(x) = mean(scale(x) as body, over = \"hw\")\n"
+    "phase teach(batch = 4, epochs = 2.5) {\n"
+    "    input images, y = labeled(all), augment [center_crop(8)], "
+    "evaluate [center_crop(8)]\n"
+    "    logits = scale(net(images)) as head\n"
+    "    minimize sum(logits, over = \"c\") - y\n"
+    "    using sgd()\n"
+    "}\n"
+    "phase learn(batch = 2, steps = 7) from teach except \"head.*\" with "
+    "teacher = teach {\n"
+    "    input images, y = unlabeled.views(2), augment [center_crop(8)], "
+    "evaluate [center_crop(8)]\n"
+    "    wanted = teacher.logits(images)\n"
+    "    h = scale(net(images)) as head\n"
+    "    minimize mean((wanted - h)^2)\n"
+    "    using sgd(rate = 0.2)\n"
+    "    report right = mean(h) + mean(y)\n"
+    "}\n";
+
+static Arena *arena;
+
+static Experiment *load(const char *wanted)
+{
+    char path[512];
+    DiagList diags = diag_list_new(arena);
+    LangOptions options = {.dtype = DT_F64,
+                           .ranks = 1,
+                           .phase_count = wanted != NULL,
+                           .phases = &wanted};
+    snprintf(path, sizeof path, "%s/two.net", test_folder());
+    FILE *file = fopen(path, "w");
+    fputs(two_phases, file);
+    fclose(file);
+    return lang_load(arena, path, &options, &diags);
+}
+
+static const char *printed(const Graph *graph)
+{
+    Text text = text_new(arena);
+    graph_print(graph, &text);
+    return text_string(&text);
+}
+
+static bool has_param(const Graph *graph, const char *name)
+{
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Node *node = &graph->nodes.at[i];
+        if (node->op == OP_PARAM &&
+            strcmp(node->attrs[PARAM_NAME].text, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+// All that a model holds: weights and states, whose readers are there, too.
+static bool has_model_of(const Graph *graph, const Graph *whole)
+{
+    for (int i = 0; i < whole->nodes.count; i++) {
+        const Node *node = &whole->nodes.at[i];
+        if (node->op == OP_PARAM &&
+            strcmp(node->attrs[PARAM_ROLE].text, "slot") != 0 &&
+            !has_param(graph, node->attrs[PARAM_NAME].text))
+            return false;
+    }
+    return true;
+}
+
+static void check_phase(const ExperimentPhase *whole,
+                        const ExperimentPhase *phase, bool wanted)
+{
+    CHECK(graph_verify(phase->train, arena) == NULL);
+    CHECK(has_model_of(phase->train, whole->train));
+    CHECK_INT(phase->image_height, whole->image_height);
+    CHECK_INT(phase->classes, whole->classes);
+    if (wanted) {
+        CHECK_TEXT(printed(phase->train), printed(whole->train));
+        CHECK_TEXT(printed(phase->eval), printed(whole->eval));
+        CHECK_TEXT(printed(phase->forward), printed(whole->forward));
+    } else {
+        CHECK(phase->train->nodes.count < whole->train->nodes.count);
+        CHECK(!has_param(phase->train, "optimizer.v.body.w"));
+        CHECK(phase->forward == NULL);
+    }
+}
+
+TEST(phases_that_are_not_wanted_are_sketched)
+{
+    static const char *const names[] = {"teach", "learn"};
+    arena = arena_new();
+    Experiment *all = load(NULL);
+    CHECK(all != NULL);
+    for (int w = 0; all && w < 2; w++) {
+        Experiment *one = load(names[w]);
+        CHECK(one != NULL);
+        if (!one)
+            continue;
+        // A run is known by its source, whatever phases it was asked for.
+        CHECK_TEXT(one->resolved, all->resolved);
+        CHECK_INT(one->phases.count, 2);
+        for (int i = 0; i < 2; i++)
+            check_phase(&all->phases.at[i], &one->phases.at[i], i == w);
+    }
+    arena_free(arena);
+}
