@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "frontend/cli/compiler.h"
-#include "frontend/cli/tune.h"
 #include "runtime/file.h"
 
 static const char *const emit_names[] = {
@@ -73,7 +72,7 @@ static Status compile_program(Compiler *compiler, const Cli *cli)
 {
     Program *program;
     TRY(compiler_run(compiler, &program));
-    tune_tell(compiler, cli);
+    tune_tell(&compiler->tuned, cli);
     if (!program)
         return print_dump(compiler, cli);
     const char *path = artifact_path(compiler, cli);

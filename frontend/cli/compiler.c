@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "frontend/cli/program.h"
-#include "frontend/cli/tune.h"
 #include "ir/text_form.h"
 #include "passes/pass.h"
 #include "runtime/clock.h"
@@ -268,7 +267,8 @@ static Status choose_ways(Compiler *compiler, Codegen *codegen, int index,
     const char *ways = compiler->ways ? compiler->ways[index] : NULL;
     const Graph *graph = compiler->experiment->phases.at[index].train;
     if (!ways && compiler->tune && !compiler->lang.value_name)
-        TRY(tune_convs(compiler, graph, &ways));
+        TRY(tune_convs(&compiler->codegen, compiler_threads(compiler), graph,
+                       compiler->arena, &ways, &compiler->tuned));
     codegen_set_ways(codegen, ways);
     if (ways && *ways && !(to->ways = strdup(ways)))
         arena_out_of_memory(strlen(ways));

@@ -4,6 +4,7 @@
 
 #include "codegen/codegen.h"
 #include "frontend/cli/cli.h"
+#include "frontend/cli/tune.h"
 #include "frontend/lang/experiment.h"
 #include "runtime/program.h"
 
@@ -19,12 +20,6 @@ typedef enum EmitKind {
     EMIT_LLVM,
     EMIT_ASM
 } EmitKind;
-
-// What --tune did.
-typedef struct TuneStats {
-    int convs, measured, changed; // distinct ones; now; not as the rule says
-    double seconds;
-} TuneStats;
 
 // One phase of the compiler, for --time.
 typedef struct CompilerTime {

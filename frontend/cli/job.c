@@ -8,7 +8,6 @@
 #include "frontend/cli/fit.h"
 #include "frontend/cli/program.h"
 #include "frontend/cli/progress.h"
-#include "frontend/cli/tune.h"
 #include "runtime/cpu.h"
 #include "runtime/file.h"
 #include "runtime/input.h"
@@ -201,7 +200,7 @@ static Status compile_for_data(Job *job, Compiler *compiler)
     tell_cpu(job);
     TRY(keep_ways(job, compiler));
     TRY(compiler_run(compiler, &job->program));
-    tune_tell(compiler, job->cli);
+    tune_tell(&compiler->tuned, job->cli);
     TRY(fit_machine(job->program, compiler_threads(compiler)));
     double seconds = 0;
     for (int i = 0; i < compiler->times.count; i++)

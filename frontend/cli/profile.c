@@ -5,7 +5,6 @@
 
 #include "frontend/cli/compiler.h"
 #include "frontend/cli/profile.h"
-#include "frontend/cli/tune.h"
 #include "runtime/clock.h"
 #include "runtime/peak.h"
 #include "runtime/philox.h"
@@ -107,7 +106,7 @@ int command_profile(Cli *cli)
     compiler.phase_count = cli->word_count - 1;
     compiler.phases = cli->words + 1;
     Status status = compiler_run(&compiler, &program);
-    tune_tell(&compiler, cli);
+    tune_tell(&compiler.tuned, cli);
     for (int i = 0; status.code == STATUS_OK && i < program->phase_count; i++)
         if (program->phases[i].train.step_count) {
             status = profile_phase(cli, program, i);

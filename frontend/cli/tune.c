@@ -33,7 +33,9 @@ typedef struct TunedConv {
 } TunedConv;
 
 typedef struct Tuning {
-    Compiler *compiler;
+    const CodegenOptions *options;
+    int threads;
+    TuneStats *stats;
     Arena *arena;
     Codegen *codegen;
     VEC(TunedConv) convs;
@@ -56,7 +58,7 @@ static const char *read_cache(const Tuning *tuning, const char *key)
 {
     unsigned char *bytes;
     int64_t size;
-    const char *folder = tuning->compiler->codegen.cache_dir;
+    const char *folder = tuning->options->cache_dir;
     if (!cache_read(folder, key, &bytes, &size))
         return NULL;
     const char *way =
@@ -74,8 +76,8 @@ static void add_conv(Tuning *tuning, const Graph *graph, Value value)
                                          tuning->arena, &tuned.shape);
     tuned.key = arena_printf(
         tuning->arena, "tune %s\n%s\nthreads %d\n%s%s", TUNE_VERSION,
-        codegen_target(tuning->codegen), compiler_threads(tuning->compiler),
-        tuning->compiler->codegen.strict ? "strict " : "", tuned.shape);
+        codegen_target(tuning->codegen), tuning->threads,
+        tuning->options->strict ? "strict " : "", tuned.shape);
     while (*ways) {
         const char *end = strchr(ways, '\n');
         TunedWay way = {.text = arena_printf(tuning->arena, "%.*s",
@@ -238,19 +240,18 @@ static Status measure_conv(const Tuning *tuning, TunedConv *conv)
     if (best->seconds > worth * rule->seconds)
         best = rule;
     conv->best = best->text;
-    cache_write(tuning->compiler->codegen.cache_dir, conv->key,
+    cache_write(tuning->options->cache_dir, conv->key,
                 (const unsigned char *)best->text, (int64_t)strlen(best->text));
     return status_ok();
 }
 
 static Status measure(Tuning *tuning)
 {
-    TuneStats *stats = &tuning->compiler->tuned;
     for (int i = 0; i < tuning->convs.count; i++) {
         TunedConv *conv = &tuning->convs.at[i];
         if (conv->best)
             continue;
-        stats->measured++;
+        tuning->stats->measured++;
         TRY(measure_conv(tuning, conv));
     }
     return status_ok();
@@ -258,18 +259,17 @@ static Status measure(Tuning *tuning)
 
 // ---- all of it --------------------------------------------------------------
 
-static const char *write_ways(Tuning *tuning)
+static const char *write_ways(Tuning *tuning, Arena *arena)
 {
-    Text text = text_new(tuning->compiler->arena);
-    TuneStats *stats = &tuning->compiler->tuned;
+    Text text = text_new(arena);
     for (int i = 0; i < tuning->convs.count; i++) {
         const TunedConv *conv = &tuning->convs.at[i];
         if (conv->best && strcmp(conv->best, "rule") != 0) {
             text_addf(&text, "%s: %s\n", conv->shape, conv->best);
-            stats->changed++;
+            tuning->stats->changed++;
         }
     }
-    stats->convs += tuning->convs.count;
+    tuning->stats->convs += tuning->convs.count;
     return text_string(&text);
 }
 
@@ -289,13 +289,18 @@ static void tuning_free(Tuning *tuning)
     arena_free(tuning->arena);
 }
 
-Status tune_convs(Compiler *compiler, const Graph *graph, const char **ways)
+Status tune_convs(const CodegenOptions *options, int threads,
+                  const Graph *graph, Arena *arena, const char **ways,
+                  TuneStats *stats)
 {
     double start = clock_seconds();
-    Tuning tuning = {.compiler = compiler, .arena = arena_new()};
+    Tuning tuning = {.options = options,
+                     .threads = threads,
+                     .stats = stats,
+                     .arena = arena_new()};
     Status status = status_ok();
-    tuning.codegen = codegen_new(&compiler->codegen);
-    tuning.pool = pool_new(compiler_threads(compiler));
+    tuning.codegen = codegen_new(options);
+    tuning.pool = pool_new(threads);
     if (!tuning.pool)
         status = status_error(STATUS_MEMORY, "cannot start threads");
     for (Value v = 0; v < graph->nodes.count; v++)
@@ -305,18 +310,17 @@ Status tune_convs(Compiler *compiler, const Graph *graph, const char **ways)
         status = compile_ways(&tuning);
     if (status.code == STATUS_OK)
         status = measure(&tuning);
-    *ways = write_ways(&tuning);
-    compiler->tuned.seconds += clock_seconds() - start;
+    *ways = write_ways(&tuning, arena);
+    stats->seconds += clock_seconds() - start;
     tuning_free(&tuning);
     return status;
 }
 
-void tune_tell(const Compiler *compiler, const Cli *cli)
+void tune_tell(const TuneStats *stats, const Cli *cli)
 {
-    const TuneStats *tuned = &compiler->tuned;
-    if (tuned->convs)
+    if (stats->convs)
         cli_note(cli,
                  "tuned %d convolutions in %.1f s, %d of them measured now: "
                  "%d are computed otherwise than by the rule",
-                 tuned->convs, tuned->seconds, tuned->measured, tuned->changed);
+                 stats->convs, stats->seconds, stats->measured, stats->changed);
 }
