@@ -8,6 +8,7 @@
 #include <jpeglib.h>
 #include <png.h>
 
+#include "runtime/data.h"
 #include "runtime/file.h"
 #include "tests/harness.h"
 
@@ -127,4 +128,16 @@ void make_plain(const char *path, int size, int value)
     memset(rows, value, (size_t)size * (size_t)size * 3);
     make_png(path, PNG_KIND_RGB, 8, false, size, size, rows, 3 * size);
     free(rows);
+}
+
+void check_set_refused(const char *path, const char *reason)
+{
+    Dataset *set = (Dataset *)1;
+    DataOptions options = {.test_fraction = 0.2};
+    Status status = dataset_open(path, &options, &set);
+    CHECK_INT(status.code, STATUS_DATA);
+    CHECK(set == NULL);
+    if (!strstr(status.text, path) || !strstr(status.text, reason))
+        test_fail(__FILE__, __LINE__, "\"%s\" lacks path or \"%s\"",
+                  status.text, reason);
 }

@@ -42,4 +42,7 @@ void make_jpeg(const char *path, JpegKind kind, int side,
 // A valid size x size PNG, all three channels `value`.
 void make_plain(const char *path, int size, int value);
 
+// Opening the data set fails with STATUS_DATA, naming path and reason.
+void check_set_refused(const char *path, const char *reason);
+
 #endif

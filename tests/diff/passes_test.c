@@ -8,6 +8,7 @@
 #include "passes/pass.h"
 #include "passes/storage.h"
 #include "tests/diff/generator.h"
+#include "tests/graphs.h"
 #include "tests/harness.h"
 
 enum { SEEDS = 120, NODES = 60 };
@@ -16,22 +17,6 @@ typedef struct Meaning {
     const Graph *graph;
     double **results;
 } Meaning;
-
-// A shallow copy: passes replace node arrays, they do not write into nodes that
-// are shared, but for groups and compaction.
-static Graph *copy_graph(Arena *arena, const Graph *graph)
-{
-    Graph *copy = ARENA_NEW(arena, Graph);
-    *copy = *graph;
-    copy->arena = arena;
-    memset(&copy->nodes, 0, sizeof copy->nodes);
-    memset(&copy->outputs, 0, sizeof copy->outputs);
-    for (int i = 0; i < graph->nodes.count; i++)
-        vec_push(arena, &copy->nodes, graph->nodes.at[i]);
-    for (int i = 0; i < graph->outputs.count; i++)
-        vec_push(arena, &copy->outputs, graph->outputs.at[i]);
-    return copy;
-}
 
 static Meaning find_meaning(Arena *arena, const Graph *graph, uint64_t seed)
 {

@@ -123,18 +123,6 @@ TEST(files_that_are_no_images)
 
 // ---- sets ------------------------------------------------------------------
 
-static void check_set_refused(const char *path, const char *reason)
-{
-    Dataset *set = (Dataset *)1;
-    DataOptions options = {.test_fraction = 0.2};
-    Status status = dataset_open(path, &options, &set);
-    CHECK_INT(status.code, STATUS_DATA);
-    CHECK(set == NULL);
-    if (!strstr(status.text, path) || !strstr(status.text, reason))
-        test_fail(__FILE__, __LINE__, "\"%s\" lacks path or \"%s\"",
-                  status.text, reason);
-}
-
 TEST(empty_and_missing_folders)
 {
     const char *path = test_path("set");

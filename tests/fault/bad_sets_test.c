@@ -8,24 +8,12 @@
 #include "tests/harness.h"
 #include "tests/images.h"
 
-static void check_refused(const char *path, const char *reason)
-{
-    Dataset *set = (Dataset *)1;
-    DataOptions options = {.test_fraction = 0.2};
-    Status status = dataset_open(path, &options, &set);
-    CHECK_INT(status.code, STATUS_DATA);
-    CHECK(set == NULL);
-    if (!strstr(status.text, path) || !strstr(status.text, reason))
-        test_fail(__FILE__, __LINE__, "\"%s\" lacks path or \"%s\"",
-                  status.text, reason);
-}
-
 // ---- lists -----------------------------------------------------------------
 
 static void check_list(const char *text, const char *reason)
 {
     write_bytes(test_path("s/list"), text, (int64_t)strlen(text));
-    check_refused(test_path("s/list"), reason);
+    check_set_refused(test_path("s/list"), reason);
 }
 
 TEST(bad_lines_of_a_list_are_named)
@@ -50,7 +38,7 @@ TEST(bad_lines_of_a_list_are_named)
     check_list("a.webp x\n", "a.webp (line 1): only PNG and JPEG are read");
     check_list("list,x\n", "list (line 1): neither a PNG nor a JPEG");
     write_bytes(test_path("s/list"), "a.png x\nb\0.png", 13);
-    check_refused(test_path("s/list"), ":2: a zero byte");
+    check_set_refused(test_path("s/list"), ":2: a zero byte");
 }
 
 TEST(random_lists)
@@ -139,24 +127,24 @@ TEST(stl_files_that_disagree)
     uint8_t *bytes = calloc(2, IMAGE);
     const char *set = test_path("s");
     write_bytes(test_path("s/train_X.bin"), bytes, 2 * IMAGE);
-    check_refused(set, "train_y.bin': No such file");
+    check_set_refused(set, "train_y.bin': No such file");
     write_bytes(test_path("s/train_y.bin"), "\1", 1);
-    check_refused(set, "train_y.bin has 1 labels but");
+    check_set_refused(set, "train_y.bin has 1 labels but");
     write_bytes(test_path("s/train_y.bin"), "\1\2\3", 3);
-    check_refused(set, "train_X.bin has 2 images");
+    check_set_refused(set, "train_X.bin has 2 images");
     write_bytes(test_path("s/train_y.bin"), "\1\0", 2);
-    check_refused(set, "train_y.bin: label 1 is 0, not from 1 to 10");
+    check_set_refused(set, "train_y.bin: label 1 is 0, not from 1 to 10");
     write_bytes(test_path("s/train_y.bin"), "\13\1", 2);
-    check_refused(set, "label 0 is 11");
+    check_set_refused(set, "label 0 is 11");
     write_bytes(test_path("s/train_y.bin"), "\1\2", 2);
     write_bytes(test_path("s/unlabeled_X.bin"), bytes, IMAGE + 1);
-    check_refused(set, "unlabeled_X.bin: its 27649 bytes are not");
+    check_set_refused(set, "unlabeled_X.bin: its 27649 bytes are not");
     CHECK(remove(test_path("s/unlabeled_X.bin")) == 0);
     write_bytes(test_path("s/test_X.bin"), "", 0);
-    check_refused(set, "test_X.bin: its 0 bytes are not");
+    check_set_refused(set, "test_X.bin: its 0 bytes are not");
     CHECK(remove(test_path("s/test_X.bin")) == 0);
     write_bytes(test_path("s/train_X.bin"), bytes, IMAGE - 1);
-    check_refused(set, "train_X.bin: its 27647 bytes are not");
+    check_set_refused(set, "train_X.bin: its 27647 bytes are not");
     free(bytes);
 }
 
@@ -194,7 +182,7 @@ static void make_shard(void)
 static void check_shard(const char *reason)
 {
     archive_write(&archive, test_path("s/0.tar"));
-    check_refused(test_path("s"), reason);
+    check_set_refused(test_path("s"), reason);
 }
 
 TEST(damaged_shards)
@@ -228,7 +216,7 @@ TEST(shards_cut_short)
     int64_t whole = archive.size;
     for (int64_t keep = 0; keep <= whole; keep += 100) {
         write_bytes(test_path("s/0.tar"), archive.bytes, keep);
-        check_refused(test_path("s"), "truncated");
+        check_set_refused(test_path("s"), "truncated");
     }
 }
 

@@ -1,25 +1,17 @@
 // Published and worked-out numbers of the method that programs built from
 // models/lib must give: NT-Xent and its metrics, LARS, initializers.
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "frontend/lang/experiment.h"
 #include "ir/eval.h"
+#include "tests/graphs.h"
 #include "tests/harness.h"
 
 // A program of imports and one phase `p`, or the end of the test.
 static const ExperimentPhase *load(Arena *arena, const char *text)
 {
-    char path[600], here[400];
-    CHECK(getcwd(here, sizeof here) != NULL);
-    snprintf(path, sizeof path, "%s/golden.net", test_folder());
-    FILE *file = fopen(path, "w");
-    fprintf(file,
-            "import \"%s/models/lib/contrastive.net\"\n"
-            "import \"%s/models/lib/layers.net\"\n"
-            "import \"%s/models/lib/optimizers.net\"\n%s",
-            here, here, here, text);
-    fclose(file);
+    const char *path =
+        write_program(arena, "contrastive layers optimizers", text);
     DiagList diags = diag_list_new(arena);
     LangOptions options = {.dtype = DT_F64, .ranks = 1};
     Experiment *e = lang_load(arena, path, &options, &diags);

@@ -7,6 +7,7 @@
 #include "ir/eval.h"
 #include "passes/all.h"
 #include "passes/layout.h"
+#include "tests/graphs.h"
 #include "tests/harness.h"
 #include "tests/tiled.h"
 
@@ -305,20 +306,6 @@ static int roll(Dice *dice, int sides)
 }
 
 // ---- running and comparing --------------------------------------------------
-
-// Nodes and outputs of a graph as they are now; passes replace the arrays.
-static Graph *copy_graph(Arena *arena, const Graph *graph)
-{
-    Graph *copy = ARENA_NEW(arena, Graph);
-    *copy = *graph;
-    memset(&copy->nodes, 0, sizeof copy->nodes);
-    memset(&copy->outputs, 0, sizeof copy->outputs);
-    for (int i = 0; i < graph->nodes.count; i++)
-        vec_push(arena, &copy->nodes, graph->nodes.at[i]);
-    for (int i = 0; i < graph->outputs.count; i++)
-        vec_push(arena, &copy->outputs, graph->outputs.at[i]);
-    return copy;
-}
 
 static const char *graph_text(Arena *arena, const Graph *graph)
 {

@@ -1,26 +1,19 @@
 // Wrong settings of the method, each refused with a plain sentence before
 // anything is trained.
-#include <unistd.h>
 
 #include "frontend/lang/experiment.h"
+#include "tests/graphs.h"
 #include "tests/harness.h"
 
 // What the phases given say when they are elaborated, all lines in one.
 static const char *errors_of(Arena *arena, const char *phases)
 {
-    char path[600], here[400];
-    CHECK(getcwd(here, sizeof here) != NULL);
-    snprintf(path, sizeof path, "%s/wrong.net", test_folder());
-    FILE *file = fopen(path, "w");
-    fprintf(file,
-            "import \"%s/models/lib/resnet.net\"\n"
-            "import \"%s/models/lib/heads.net\"\n"
-            "import \"%s/models/lib/contrastive.net\"\n"
-            "import \"%s/models/lib/optimizers.net\"\n"
-            "param classes = 5\n"
-            "def net(images) = small_resnet(images, [4])\n%s",
-            here, here, here, here, phases);
-    fclose(file);
+    const char *path = write_program(
+        arena, "resnet heads contrastive optimizers",
+        arena_printf(arena,
+                     "param classes = 5\n"
+                     "def net(images) = small_resnet(images, [4])\n%s",
+                     phases));
     DiagList diags = diag_list_new(arena);
     LangOptions options = {.dtype = DT_F32, .ranks = 1};
     CHECK(lang_load(arena, path, &options, &diags) == NULL);

@@ -1,0 +1,16 @@
+// Programs and graphs for tests.
+#ifndef SIMCC_TESTS_GRAPHS_H
+#define SIMCC_TESTS_GRAPHS_H
+
+#include "ir/graph.h"
+
+// Writes a program of imports from models/lib (names with spaces between, as
+// "resnet heads") and the text to the test's folder; returns its path.
+const char *write_program(Arena *arena, const char *imports, const char *text);
+
+// The nodes and outputs of a graph as they are now, in arrays of its own:
+// passes replace the arrays and do not write into nodes that are shared, but
+// for groups and compaction.
+Graph *copy_graph(Arena *arena, const Graph *graph);
+
+#endif
