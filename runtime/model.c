@@ -486,33 +486,38 @@ Status model_compare(const char *path, const Plan *plan, const char *parameters,
 
 // ---- metadata ---------------------------------------------------------------
 
-Status model_parameter(const char *path, const char *name, char *value,
-                       size_t size)
-{
-    SafeFile *file;
-    char wanted[128];
-    value[0] = '\0';
-    TRY(safetensors_open(path, &file));
-    const char *text = safetensors_meta(file, "parameters");
-    snprintf(wanted, sizeof wanted, "%s =", name);
-    const char *line = text ? same_parameter(text, wanted) : NULL;
-    if (line) {
-        line += strlen(wanted);
-        line += *line == ' ';
-        snprintf(value, size, "%.*s", line_length(line), line);
-    }
-    safetensors_close(file);
-    return status_ok();
-}
-
-Status model_classes(const char *path, char **lines)
+static Status copy_lines(const char *path, const char *key, char **lines)
 {
     SafeFile *file;
     *lines = NULL;
     TRY(safetensors_open(path, &file));
-    const char *text = safetensors_meta(file, "classes");
+    const char *text = safetensors_meta(file, key);
     if (text && *text)
         *lines = strdup(text);
     safetensors_close(file);
     return status_ok();
+}
+
+Status model_parameters(const char *path, char **lines)
+{
+    return copy_lines(path, "parameters", lines);
+}
+
+void model_parameter(const char *lines, const char *name, char *value,
+                     size_t size)
+{
+    char wanted[128];
+    value[0] = '\0';
+    snprintf(wanted, sizeof wanted, "%s =", name);
+    const char *line = lines ? same_parameter(lines, wanted) : NULL;
+    if (!line)
+        return;
+    line += strlen(wanted);
+    line += *line == ' ';
+    snprintf(value, size, "%.*s", line_length(line), line);
+}
+
+Status model_classes(const char *path, char **lines)
+{
+    return copy_lines(path, "classes", lines);
 }

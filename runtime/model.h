@@ -67,10 +67,13 @@ Status model_load(const char *path, Store *store, const ModelFilter *filter,
 Status model_compare(const char *path, const Plan *plan, const char *parameters,
                      ModelReport *report);
 
-// The value of one of the parameters a model was made with; "" when it does not
-// say. STATUS_DATA or STATUS_FAILED when the file cannot be read.
-Status model_parameter(const char *path, const char *name, char *value,
-                       size_t size);
+// The parameters a model was made with, lines "name = value": malloc'ed; NULL
+// when it does not say. STATUS_DATA or STATUS_FAILED when the file cannot be
+// read.
+Status model_parameters(const char *path, char **lines);
+// The value of one of them, cut off at `size` bytes; "" when it is not there.
+void model_parameter(const char *lines, const char *name, char *value,
+                     size_t size);
 // The names of a model's classes, a line each: malloc'ed, NULL when it has
 // none.
 Status model_classes(const char *path, char **lines);

@@ -8,6 +8,7 @@
 #include "ir/text_form.h"
 #include "passes/pass.h"
 #include "runtime/clock.h"
+#include "runtime/model.h"
 
 // ---- time -------------------------------------------------------------------
 
@@ -161,8 +162,27 @@ bool compiler_load(Compiler *compiler)
     return compiler->experiment != NULL;
 }
 
-Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes,
-                            const char *whence)
+// Loads the program again with further settings, which are told.
+static Status load_with(Compiler *compiler, Cli *cli, int count,
+                        const Setting *settings, const char *whence)
+{
+    Text told = text_new(cli->arena);
+    for (int i = 0; i < count; i++) {
+        text_addf(&told, "%s%s = %s", i ? ", " : "", settings[i].name,
+                  settings[i].value);
+        vec_push(cli->arena, &cli->settings, settings[i]);
+    }
+    if (count == 0)
+        return status_ok();
+    cli_note(cli, "%s, as in the %s", text_string(&told), whence);
+    compiler->lang.settings = cli->settings.at;
+    compiler->lang.setting_count = cli->settings.count;
+    if (!compiler_load(compiler))
+        return status_error(STATUS_SOURCE, "no program");
+    return status_ok();
+}
+
+Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes)
 {
     const Experiment *experiment = compiler->experiment;
     for (int i = 0; classes > 0 && i < experiment->params.count; i++) {
@@ -172,16 +192,29 @@ Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes,
             continue;
         Setting setting = {"classes", arena_printf(cli->arena, "%d", classes),
                            false};
-        cli_note(cli, "classes = %d, as in the %s (the program has %s)",
-                 classes, whence, param->value);
-        vec_push(cli->arena, &cli->settings, setting);
-        compiler->lang.settings = cli->settings.at;
-        compiler->lang.setting_count = cli->settings.count;
-        if (!compiler_load(compiler))
-            return status_error(STATUS_SOURCE, "no program");
-        return status_ok();
+        return load_with(compiler, cli, 1, &setting, "data");
     }
     return status_ok();
+}
+
+Status compiler_fit_weights(Compiler *compiler, Cli *cli, const char *path)
+{
+    char *lines, value[256];
+    const Experiment *experiment = compiler->experiment;
+    int count = 0;
+    TRY(model_parameters(path, &lines));
+    Setting *settings =
+        ARENA_ARRAY(cli->arena, Setting, experiment->params.count + 1);
+    for (int i = 0; i < experiment->params.count; i++) {
+        const ExperimentParam *param = &experiment->params.at[i];
+        model_parameter(lines, param->name, value, sizeof value);
+        if (*value && !param->from_command_line &&
+            strcmp(value, param->value) != 0)
+            settings[count++] =
+                (Setting){param->name, arena_strdup(cli->arena, value), false};
+    }
+    free(lines);
+    return load_with(compiler, cli, count, settings, "weights");
 }
 
 static Status run_passes(Compiler *compiler, Graph *graph)

@@ -58,10 +58,12 @@ Status compiler_open(Compiler *compiler, const Cli *cli);
 // Reads and elaborates the program; false when it has errors (diags).
 bool compiler_load(Compiler *compiler);
 
-// Gives the param `classes` a value nobody set, if the program has it and
-// another one, and loads the program again. `whence` is told.
-Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes,
-                            const char *whence);
+// Gives the param `classes` the data's number of them, if the program has it,
+// nobody set it and it is another, and loads the program again.
+Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes);
+// Gives params that nobody set the values that the weights in a file were
+// trained with, where these differ, and loads the program again.
+Status compiler_fit_weights(Compiler *compiler, Cli *cli, const char *path);
 
 // The whole compiler. *program is the caller's (program_free), and NULL when
 // `emit` asked for an earlier form. STATUS_SOURCE when the source has errors,

@@ -141,20 +141,24 @@ static int experiment_min_side(const Experiment *experiment)
     return side;
 }
 
-// A program with a param `classes` nobody set gets the number in the data, or,
-// where a value is computed, in the weights: the images need no labels then.
-static Status fit_classes(Job *job, Compiler *compiler)
+// Weights want the program that they were trained with.
+static Status fit_weights(Job *job, Compiler *compiler)
 {
-    char weights[RUNDIR_PATH], value[32];
-    // A single folder names no classes to tell apart.
-    if (!job->value && dataset_classes(job->data) == 1)
+    char weights[RUNDIR_PATH];
+    if (!job->value && job->cli->command->run != command_eval)
         return status_ok();
-    if (!job->value)
-        return compiler_fit_classes(compiler, job->cli,
-                                    dataset_classes(job->data), "data");
     TRY(job_weights(job, weights));
-    TRY(model_parameter(weights, "classes", value, sizeof value));
-    return compiler_fit_classes(compiler, job->cli, atoi(value), "weights");
+    return compiler_fit_weights(compiler, job->cli, weights);
+}
+
+// A program that nobody told how many classes there are asks the data, but for
+// a single folder, which names no classes to tell apart.
+static Status fit_classes(const Job *job, Compiler *compiler)
+{
+    int classes = dataset_classes(job->data);
+    if (job->value || classes == 1)
+        return status_ok();
+    return compiler_fit_classes(compiler, job->cli, classes);
 }
 
 // A phase that goes on does as it did before.
@@ -192,6 +196,7 @@ static Status compile_for_data(Job *job, Compiler *compiler)
     if (!compiler_load(compiler))
         return status_error(STATUS_SOURCE, "no program");
     TRY(compiler_check_names(compiler)); // before thousands of files are read
+    TRY(fit_weights(job, compiler));
     TRY(open_data(job, experiment_min_side(compiler->experiment)));
     TRY(fit_classes(job, compiler));
     TRY(fit_memory(job->cli, &memory));
@@ -290,13 +295,12 @@ int job_open_value(Job *job, Cli *cli, const char *value)
 // The program and its weights' shapes.
 static Status read_program(Job *job, Compiler *compiler)
 {
-    char weights[RUNDIR_PATH], value[32];
+    char weights[RUNDIR_PATH];
     if (!compiler_load(compiler))
         return status_error(STATUS_SOURCE, "no program");
     TRY(compiler_check_names(compiler));
     TRY(job_weights(job, weights));
-    TRY(model_parameter(weights, "classes", value, sizeof value));
-    TRY(compiler_fit_classes(compiler, job->cli, atoi(value), "weights"));
+    TRY(compiler_fit_weights(compiler, job->cli, weights));
     job->program =
         program_from_experiment(compiler->experiment, compiler->lang.dtype, "");
     compiler_list_params(compiler, job->program);

@@ -105,6 +105,12 @@ check "run: to the same bits" same "$work/signalled"
 check "run: a finished run is skipped" says '"phase":"distill"' \
     train "$work/whole" --resume --json
 check "run: nothing is overwritten unasked" exits 1 train "$work/whole"
+check "eval: weights know their settings" says \
+    "image_size = 16, filters = 4, groups = 2, classes = 3, as in the weights" \
+    "$simcc" eval "$net" finetune --data "$shapes" --out "$work/whole"
+check "eval: but for those of the command line" says "filters = 4 in the file, 8 here" \
+    "$simcc" eval "$net" finetune --data "$shapes" --out "$work/whole" \
+    --set filters=8
 check "run: another seed cannot resume" exits 1 \
     train "$work/whole" --resume --seed 1
 

@@ -102,17 +102,21 @@ TEST(model_report_lists_ten_of_a_kind)
 
 TEST(model_tells_its_parameters_and_classes)
 {
-    char value[32], *classes;
+    char value[32], *classes, *lines;
     const char *path = path_of("m.safetensors");
     write_model(path);
-    CHECK_INT(model_parameter(path, "width", value, 32).code, STATUS_OK);
+    CHECK_INT(model_parameters(path, &lines).code, STATUS_OK);
+    model_parameter(lines, "width", value, 32);
     CHECK_TEXT(value, "1");
-    CHECK_INT(model_parameter(path, "wid", value, 32).code, STATUS_OK);
+    model_parameter(lines, "wid", value, 32);
     CHECK_TEXT(value, "");
+    model_parameter(NULL, "width", value, 32);
+    CHECK_TEXT(value, "");
+    free(lines);
     CHECK_INT(model_classes(path, &classes).code, STATUS_OK);
     CHECK_TEXT(classes, "cat\ndog");
     free(classes);
-    CHECK(model_parameter("/nowhere/x", "width", value, 32).code != STATUS_OK);
+    CHECK(model_parameters("/nowhere/x", &lines).code != STATUS_OK);
 }
 
 // ---- names and types of others ----------------------------------------------
