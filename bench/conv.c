@@ -38,7 +38,14 @@ typedef struct ConvBench {
     CodeImage *image;
 } ConvBench;
 
-static void compile_all(ConvBench *bench)
+// BENCH_CONVS: a part of the shapes wanted, as "3x3 512>512"; all when not set.
+static bool is_wanted(const ConvBench *bench, const Conv *conv)
+{
+    const char *part = getenv("BENCH_CONVS");
+    return !part || strstr(conv_shape_text(bench->arena, conv), part);
+}
+
+static void compile_wanted(ConvBench *bench)
 {
     Compiler compiler;
     bench->list = conv_list(bench->arena);
@@ -46,6 +53,8 @@ static void compile_all(ConvBench *bench)
     bench_compiler(&compiler, bench->arena, &bench_cases[0], 0);
     Codegen *codegen = codegen_new(&compiler.codegen);
     for (int i = 0; i < bench->list.count; i++) {
+        if (!is_wanted(bench, &bench->list.at[i].conv))
+            continue;
         const char *name = arena_printf(bench->arena, "conv%d", i);
         Graph *graph = conv_graph(bench->arena, &bench->list.at[i].conv, name);
         passes_run(graph, "schedule,fuse", false, NULL, NULL);
@@ -251,13 +260,6 @@ static void time_conv(ConvBench *bench, int index, Pool *pool)
     close_conv(&race.simcc);
 }
 
-// BENCH_CONVS: a part of the shapes wanted, as "3x3 512>512"; all when not set.
-static bool is_wanted(const ConvBench *bench, const Conv *conv)
-{
-    const char *part = getenv("BENCH_CONVS");
-    return !part || strstr(conv_shape_text(bench->arena, conv), part);
-}
-
 static void time_all(ConvBench *bench, int threads)
 {
     Pool *pool = pool_new(threads);
@@ -274,7 +276,7 @@ int main(void)
 {
     ConvBench bench = {.arena = arena_new()};
     fprintf(stderr, "bench: compiling single convolutions\n");
-    compile_all(&bench);
+    compile_wanted(&bench);
     int cores = bench_cores();
     fprintf(stderr, "bench: %d convolutions against oneDNN %s\n",
             bench.list.count, onednn_version() ? onednn_version() : "(none)");
@@ -283,7 +285,8 @@ int main(void)
     if (cores > 1)
         time_all(&bench, cores);
     for (int i = 0; i < bench.list.count; i++)
-        plan_free(&bench.plans[i]);
+        if (is_wanted(&bench, &bench.list.at[i].conv))
+            plan_free(&bench.plans[i]);
     for (int i = 0; i < bench.program.object_count; i++) {
         free(bench.program.objects[i].symbol);
         free(bench.program.objects[i].bytes);

@@ -244,7 +244,7 @@ static bool is_taken(const ConvKernel *kernel, const ConvShape *s)
 {
     if (!kernel->supports(s))
         return false;
-    bool plain = s->way.method == WAY_ROWS || s->way.method == WAY_IMAGES;
+    bool plain = s->way.method >= WAY_ROWS;
     return kernel->strict || s->way.method == WAY_WINOGRAD ||
            (!plain && (!kernel->pays || kernel->pays(s)));
 }
@@ -308,10 +308,14 @@ const char *codegen_conv_ways(const Codegen *codegen, const Graph *graph,
         if (takes_tiles(&s) && !codegen->options.strict)
             add_way(&text, arena, (ConvWay){WAY_WINOGRAD, .scale = scale});
         add_way(&text, arena, (ConvWay){WAY_ROWS, .scale = scale});
+        if (by_data && s.kh == 1 && s.kw == 1)
+            add_way(&text, arena, (ConvWay){WAY_PIXELS, .scale = scale});
     }
     if (by_data) {
         add_tiles(&text, arena, &s, WAY_ROWS);
         add_tiles(&text, arena, &s, WAY_IMAGES);
+        if (s.kh == 1 && s.kw == 1)
+            add_tiles(&text, arena, &s, WAY_PIXELS);
         if (takes_tiles(&s) && !codegen->options.strict)
             add_tiles(&text, arena, &s, WAY_WINOGRAD);
     }

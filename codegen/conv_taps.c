@@ -59,15 +59,43 @@ static Kernel data_kernel(const Lowering *lower, const ConvShape *s,
         taps->cols =
             taps_backward(s->w, s->ow, s->kw, s->sw, s->left, col_phase);
     }
+    int vector_bytes = lower->codegen->target.vector_bytes;
+    bool by_data = s->op == OP_CONV2D_GRAD_X;
     KernelTaps flat = *taps;
     taps_reshape_pointwise(&flat);
-    taps_choose_tile(&flat, lower->codegen->target.vector_bytes, &s->way);
-    if (taps_choose_image_tile(taps, &flat, lower->codegen->target.vector_bytes,
-                               s->n, s->op == OP_CONV2D_GRAD_X, &s->way))
+    taps_choose_tile(&flat, vector_bytes, &s->way);
+    if (taps_choose_image_tile(taps, &flat, vector_bytes, s->n, by_data,
+                               &s->way)) {
         kernel.kind = KERNEL_TAPS_IMAGES;
-    else
-        *taps = flat;
+        return kernel;
+    }
+    *taps = flat;
+    if (pointwise_takes(taps) && s->way.method != WAY_ROWS) {
+        kernel.kind = KERNEL_POINTWISE;
+        pointwise_choose_tile(taps, vector_bytes, s->n, by_data, &s->way);
+    }
     return kernel;
+}
+
+// What a kernel's tasks are: how many, how many images a task makes whole (0:
+// none), elements of scratch.
+typedef struct DataTasks {
+    int64_t count, images, scratch;
+} DataTasks;
+
+static DataTasks data_tasks(const Kernel *kernel, int64_t images)
+{
+    const KernelTaps *taps = &kernel->taps;
+    int64_t together = taps->tile.images;
+    if (kernel->kind == KERNEL_POINTWISE) {
+        int64_t count = pointwise_tasks(taps, images);
+        return (DataTasks){count, count == images / together ? together : 0,
+                           pointwise_scratch(taps).total};
+    }
+    bool across = kernel->kind == KERNEL_TAPS_IMAGES;
+    int64_t each = across ? taps_group_tasks(taps) : taps_image_tasks(taps);
+    return (DataTasks){images / together * each, each == 1 ? together : 0,
+                       across ? taps_image_scratch(taps) : 0};
 }
 
 // Returns how many images a task makes whole, or 0.
@@ -75,19 +103,15 @@ static int64_t push_data(Lowering *lower, const ConvShape *s, Kernel *kernel,
                          const Place *args, const char *label)
 {
     LowerStep step = step_kernel(lower, kernel, label);
-    bool across = kernel->kind == KERNEL_TAPS_IMAGES;
-    int64_t tasks = across ? taps_group_tasks(&kernel->taps)
-                           : taps_image_tasks(&kernel->taps);
-    int64_t images = across ? kernel->taps.tile.images : 1;
-    int64_t scratch =
-        across ? taps_image_scratch(&kernel->taps) * dtype_size(DT_F32) : 0;
-    lower->scratch_bytes = max_i64(lower->scratch_bytes, scratch);
-    step.task_count = s->n / images * tasks;
+    DataTasks tasks = data_tasks(kernel, s->n);
+    lower->scratch_bytes =
+        max_i64(lower->scratch_bytes, tasks.scratch * dtype_size(DT_F32));
+    step.task_count = tasks.count;
     for (int i = 0; i < 3; i++)
         step_arg(lower, &step, args[i], 0, i == 2, false);
     step_imms(lower, &step, 1, &s->n);
     step_push(lower, &step);
-    return tasks == 1 ? images : 0;
+    return tasks.images;
 }
 
 bool conv_taps_takes_data(const ConvShape *s)
@@ -111,6 +135,8 @@ int64_t conv_taps_data(Lowering *lower, const ConvShape *s, Value value)
     int64_t images = 0;
     for (int64_t i = 0; i < row_phases * col_phases; i++) {
         Kernel kernel = data_kernel(lower, s, i / col_phases, i % col_phases);
+        if (kernel.kind == KERNEL_POINTWISE)
+            row_phases = col_phases = 1; // it makes them all
         bool as_stored = forward || kernel.taps.tile.transposes;
         if (!as_stored && turned.kind == PLACE_NONE)
             turned = transpose_weights(lower, s, stored, rest);

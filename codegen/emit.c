@@ -307,6 +307,8 @@ LLVMModuleRef emit_kernel(LLVMContextRef context, const Target *target,
         emit_taps(&emit);
     else if (kernel->kind == KERNEL_TAPS_IMAGES)
         emit_taps_images(&emit);
+    else if (kernel->kind == KERNEL_POINTWISE)
+        emit_pointwise(&emit);
     else if (kernel->kind == KERNEL_TAPS_WEIGHTS)
         emit_taps_weights(&emit);
     else if (kernel->kind == KERNEL_STEM)

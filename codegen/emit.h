@@ -4,7 +4,8 @@
 //   emit_map.c   emit_<ID>, one small function per elementwise op
 //   emit_math.c  exp, log and tanh in single precision
 //   emit_pool.c  window kernels
-//   emit_taps*.c, emit_winograd*.c  convolutions of channel-blocked tensors
+//   emit_taps*.c, emit_pointwise.c, emit_winograd*.c  convolutions of
+//                channel-blocked tensors
 //   emit_stem*.c  from planes to blocks
 //   emit_tiles.c  their weights, transposed
 //
@@ -38,6 +39,7 @@ void emit_loops(Emit *emit);
 void emit_pool(Emit *emit);
 void emit_taps(Emit *emit);
 void emit_taps_images(Emit *emit);
+void emit_pointwise(Emit *emit);
 void emit_taps_weights(Emit *emit);
 void emit_stem(Emit *emit);
 void emit_stem_weights(Emit *emit);

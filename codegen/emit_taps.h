@@ -35,6 +35,9 @@ LLVMValueRef taps_load(const Emit *e, LLVMValueRef pointer);
 // One number in every lane.
 LLVMValueRef taps_load_splat(const Emit *e, LLVMValueRef pointer);
 void taps_store(const Emit *e, LLVMValueRef value, LLVMValueRef pointer);
+// Asks for the line of the cache at the pointer, to be written or read soon.
+// Any address will do.
+void taps_prefetch(const Emit *e, LLVMValueRef pointer, bool write);
 
 // Vector variables, which the clean-up passes turn into registers.
 LLVMValueRef *taps_variables(const Emit *e, int count);

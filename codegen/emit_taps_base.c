@@ -105,6 +105,21 @@ void taps_store(const Emit *e, LLVMValueRef value, LLVMValueRef pointer)
     LLVMSetAlignment(store, TAPS_BLOCK * sizeof(float));
 }
 
+void taps_prefetch(const Emit *e, LLVMValueRef pointer, bool write)
+{
+    static const char name[] = "llvm.prefetch";
+    enum { ALL_LEVELS = 3, DATA = 1 };
+    unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);
+    LLVMTypeRef type = LLVMTypeOf(pointer);
+    LLVMValueRef function =
+        LLVMGetIntrinsicDeclaration(e->module, id, &type, 1);
+    LLVMValueRef args[] = {pointer, emit_int(e, 32, 1, write),
+                           emit_int(e, 32, 1, ALL_LEVELS),
+                           emit_int(e, 32, 1, DATA)};
+    LLVMBuildCall2(e->builder, LLVMGlobalGetValueType(function), function, args,
+                   4, "");
+}
+
 // ---- variables --------------------------------------------------------------
 
 LLVMValueRef *taps_variables(const Emit *e, int count)

@@ -280,6 +280,8 @@ void kernel_seal(Arena *arena, Kernel *kernel)
         taps_text(&text, "taps", &kernel->taps);
     else if (kernel->kind == KERNEL_TAPS_IMAGES)
         taps_text(&text, "taps images", &kernel->taps);
+    else if (kernel->kind == KERNEL_POINTWISE)
+        taps_text(&text, "pointwise", &kernel->taps);
     else if (kernel->kind == KERNEL_TAPS_WEIGHTS)
         taps_text(&text, "taps weights", &kernel->taps);
     else if (kernel->kind == KERNEL_STEM)

@@ -60,6 +60,7 @@ typedef enum KernelKind {
     KERNEL_POOL,
     KERNEL_TAPS,         // emit_taps.c
     KERNEL_TAPS_IMAGES,  // emit_taps_images.c
+    KERNEL_POINTWISE,    // emit_pointwise.c
     KERNEL_TAPS_WEIGHTS, // emit_taps_weights.c
     KERNEL_STEM,         // emit_stem.c
     KERNEL_STEM_WEIGHTS, // emit_stem_weights.c

@@ -199,8 +199,9 @@ bool taps_choose_image_tile(KernelTaps *taps, const KernelTaps *flat,
     TapTile across = {.transposes = by_data};
     int64_t taps_bytes = rows->taps * cols->taps * TAPS_BLOCK * TAPS_BLOCK *
                          (int64_t)sizeof(float) * taps->in_blocks;
-    if (way->method == WAY_ROWS || rows->count < 1 || cols->count < 1 ||
-        cols->count > MAX_IMAGE_COLS || taps_bytes == 0)
+    if (way->method == WAY_ROWS || way->method == WAY_PIXELS ||
+        rows->count < 1 || cols->count < 1 || cols->count > MAX_IMAGE_COLS ||
+        taps_bytes == 0)
         return false;
     int64_t shares = 1; // as many as the tasks need, of equal size
     TileBounds most = {vector_bytes, most_image_pixels(taps),

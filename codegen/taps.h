@@ -87,6 +87,21 @@ bool taps_choose_image_tile(KernelTaps *taps, const KernelTaps *rows,
 // Scratch elements of that kernel.
 int64_t taps_image_scratch(const KernelTaps *taps);
 
+// pointwise.c: whether this is a 1x1 window that reads no rim, in either
+// direction. By data it stands for all phases of a stride: the rest are zeros.
+bool pointwise_takes(const KernelTaps *taps);
+// Chooses its tile: how many pixels in a line, images and written blocks a task
+// makes, and, by data, whether it transposes the weights for itself.
+void pointwise_choose_tile(KernelTaps *taps, int vector_bytes, int64_t images,
+                           bool by_data, const ConvWay *way);
+int64_t pointwise_tasks(const KernelTaps *taps, int64_t images);
+// Per thread, in elements: pixels packed, a group's results not yet spread,
+// and its weights transposed.
+typedef struct PointwiseScratch {
+    int64_t pixels, results, weights, total;
+} PointwiseScratch;
+PointwiseScratch pointwise_scratch(const KernelTaps *taps);
+
 // Blocks of tile.rows rows.
 int64_t taps_row_blocks(const KernelTaps *taps);
 // Tasks per image.

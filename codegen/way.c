@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const char *const methods[WAY_METHODS] = {"rule", "winograd", "rows",
-                                                 "images"};
+                                                 "images", "pixels"};
 
 int64_t way_scale(const ConvWay *way, int64_t size)
 {

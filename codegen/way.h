@@ -16,6 +16,7 @@ typedef enum WayMethod {
     WAY_WINOGRAD, // fewer products
     WAY_ROWS,     // plain sums, tiles along the rows of an image
     WAY_IMAGES,   // plain sums, tiles across images
+    WAY_PIXELS,   // of 1x1 windows: products of pixels with weights
     WAY_METHODS
 } WayMethod;
 

@@ -44,8 +44,11 @@ static Shape draw_shape(Random *random, int64_t blocks)
                .kw = draw(random, 1, 7),
                .sh = draw(random, 1, 3),
                .sw = draw(random, 1, 3)};
-    if (draw(random, 0, 3) == 0)
-        s.kh = s.kw = s.sh = s.sw = 1;
+    int64_t kind = draw(random, 0, 5);
+    if (kind < 2)
+        s.kh = s.kw = 1; // with strides, or
+    if (kind == 0)
+        s.sh = s.sw = 1;
     for (int i = 0; i < 4; i++)
         s.pad[i] = draw(random, 0, (i % 2 ? s.kw : s.kh) - 1);
     s.oh = shape_windows(s.h, s.kh, s.sh, s.pad[0], s.pad[2]);
@@ -258,7 +261,7 @@ static void check_stems(const char *cpu, uint64_t seed, int count)
 }
 
 // 3x3 windows at stride 1 on maps of many tiles: Winograd's algorithm, which
-// alone has scratch memory.
+// has scratch memory.
 static Shape draw_winograd_shape(Random *random)
 {
     Shape s = {.n = draw(random, 2, 3),
@@ -309,7 +312,8 @@ TEST(blocked_convolutions_with_128_bit_vectors)
 TEST(blocked_convolutions_of_networks)
 {
     // Shapes as they occur: five blocks, an odd map, a strided step down, a
-    // pointwise one, a stem; a kernel with no taps for some phases.
+    // pointwise one, a stem; a kernel with no taps for some phases; pointwise
+    // ones of more pixels than a task makes.
     static const Shape shapes[] = {
         {2, 80, 7, 7, 48, 3, 3, 1, 1, {1, 1, 1, 1}, 7, 7},
         {1, 32, 14, 14, 64, 3, 3, 2, 2, {0, 0, 1, 1}, 7, 7},
@@ -319,6 +323,8 @@ TEST(blocked_convolutions_of_networks)
         {2, 16, 6, 7, 32, 1, 1, 2, 2, {0, 0, 2, 1}, 4, 4},
         {3, 48, 18, 35, 16, 3, 3, 2, 2, {1, 1, 1, 1}, 9, 18},
         {1, 16, 40, 33, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 40, 33},
+        {8, 32, 14, 14, 48, 1, 1, 1, 1, {0, 0, 0, 0}, 14, 14},
+        {2, 32, 39, 36, 48, 1, 1, 2, 2, {0, 0, 0, 0}, 20, 18},
     };
     Random random = {4};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
