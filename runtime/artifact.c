@@ -19,7 +19,7 @@
 
 static const char MAGIC[8] = {'S', 'I', 'M', 'C', 'C', 'A', 'R', 'T'};
 
-enum { VERSION = 6, SECTION_BYTES = 24 };
+enum { SECTION_BYTES = 24 };
 static const uint32_t NO_TEXT = UINT32_MAX;
 static const int64_t FILE_LIMIT = (int64_t)1 << 32;
 
@@ -344,7 +344,7 @@ static void put_program(Codec *file, Program *program)
 {
     Codec content = {0};
     put(file, MAGIC, sizeof MAGIC);
-    put_number(file, VERSION, 4);
+    put_number(file, PROGRAM_VERSION, 4);
     put_number(file, (uint64_t)program->phase_count + 2, 4);
     code_program(&content, program);
     put_section(file, "PROG", &content);
@@ -460,11 +460,11 @@ static Status read_program(Codec *file, const char *path, Program *program)
     if (!magic || memcmp(magic, MAGIC, sizeof MAGIC) != 0)
         return bad_artifact(path, "it does not begin as one");
     uint64_t version = get_number(file, 4);
-    if (version != VERSION)
+    if (version != PROGRAM_VERSION)
         return status_error(STATUS_DATA,
                             "'%s' is an artifact of version %llu, this "
                             "program reads version %d: compile it again",
-                            path, (unsigned long long)version, VERSION);
+                            path, (unsigned long long)version, PROGRAM_VERSION);
     uint64_t sections = get_number(file, 4);
     if (file->failed || sections < 2 ||
         sections > (file->size - file->at) / SECTION_BYTES)

@@ -93,6 +93,8 @@ int64_t plan_elements(const PlanTensor *tensor);
 // "[64,3,7,7]", cut off at `size` bytes.
 void plan_shape_text(int rank, const int64_t *dims, char *text, size_t size);
 
+enum { PROGRAM_VERSION = 6 }; // of artifact files
+
 // Artifact files: "SIMCCART", version, then checksummed sections; see
 // docs/formats.md. Written atomically. Reading trusts no size in the file.
 Status program_write(const Program *program, const char *path);

@@ -5,6 +5,7 @@
 #ifndef SIMCC_TESTS_FUZZ_FUZZ_H
 #define SIMCC_TESTS_FUZZ_FUZZ_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 // Bytes of one allocation at most, in MiB: the largest image that is accepted
@@ -15,6 +16,9 @@ enum { FUZZ_MEMORY = 512 };
     void fuzz_##target(const uint8_t *bytes, int64_t size);
 #include "tests/fuzz/targets.def"
 #undef FUZZ
+
+// Whether the bytes are an artifact but for its version and checksums.
+bool fuzz_reads_artifact(const uint8_t *bytes, int64_t size);
 
 // ---- for the functions ------------------------------------------------------
 

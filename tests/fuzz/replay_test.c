@@ -40,3 +40,18 @@ static void replay(const char *target, FuzzFunction *function)
     }
 #include "tests/fuzz/targets.def"
 #undef FUZZ
+
+// Else the fuzzer would not get behind the first fields. After a change of the
+// format: simcc compile models/tour.net --target x86-64 -o, to this path.
+TEST(fuzz_corpus_has_an_artifact_of_this_version)
+{
+    char *bytes = NULL;
+    int64_t size = 0;
+    fuzz_folder = test_folder();
+    CHECK_TEXT(
+        file_read("tests/fuzz/corpus/artifact/tour", 1 << 20, &bytes, &size)
+            .text,
+        "");
+    CHECK(fuzz_reads_artifact((const uint8_t *)bytes, size));
+    free(bytes);
+}

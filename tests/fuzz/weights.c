@@ -30,10 +30,12 @@ static uint64_t number_at(const uint8_t *bytes)
     return number;
 }
 
-// The checksum of every section (docs/formats.md) made right, so that changed
-// bytes reach the decoder behind it.
-static void mend_checksums(uint8_t *bytes, int64_t size)
+// The version and the checksum of every section (docs/formats.md) made right,
+// so that changed bytes reach the decoder behind them.
+static void mend(uint8_t *bytes, int64_t size)
 {
+    for (int i = 0; i < 4 && size >= 12; i++)
+        bytes[8 + i] = (uint8_t)(PROGRAM_VERSION >> 8 * i);
     for (int64_t at = 16; at + 24 <= size;) {
         uint64_t length = number_at(bytes + at + 8);
         uint64_t hash = 0xcbf29ce484222325u;
@@ -47,16 +49,23 @@ static void mend_checksums(uint8_t *bytes, int64_t size)
     }
 }
 
-void fuzz_artifact(const uint8_t *bytes, int64_t size)
+bool fuzz_reads_artifact(const uint8_t *bytes, int64_t size)
 {
     uint8_t *mended = malloc((size_t)size + 1);
     memcpy(mended, bytes, (size_t)size);
-    mend_checksums(mended, size);
+    mend(mended, size);
     const char *path = fuzz_file("a.simcc", mended, size);
     free(mended);
     Program *program = NULL;
-    if (program_read(path, &program).code == STATUS_OK)
-        program_free(program);
+    if (program_read(path, &program).code != STATUS_OK)
+        return false;
+    program_free(program);
+    return true;
+}
+
+void fuzz_artifact(const uint8_t *bytes, int64_t size)
+{
+    fuzz_reads_artifact(bytes, size);
 }
 
 // Loads the code and looks its function up; runs nothing.
