@@ -1,5 +1,6 @@
 // Kernel descriptors -> LLVM IR, inside: what its files share.
-//   emit.c       types, constants, memory, calls; the kernel's function
+//   emit_kernel.c  the kernel's function, a body by kind (kinds.def)
+//   emit.c       types, constants, memory, calls
 //   emit_loop.c  loop nests of map and reduce kernels
 //   emit_map.c   emit_<ID>, one small function per elementwise op
 //   emit_math.c  exp, log and tanh in single precision
@@ -35,18 +36,9 @@ typedef struct Emit {
 LLVMModuleRef emit_kernel(LLVMContextRef context, const Target *target,
                           const Kernel *kernel, Arena *arena);
 
-void emit_loops(Emit *emit);
-void emit_pool(Emit *emit);
-void emit_taps(Emit *emit);
-void emit_taps_images(Emit *emit);
-void emit_pointwise(Emit *emit);
-void emit_taps_weights(Emit *emit);
-void emit_stem(Emit *emit);
-void emit_stem_weights(Emit *emit);
-void emit_tiles(Emit *emit);
-void emit_winograd(Emit *emit);
-void emit_winograd_weights(Emit *emit);
-void emit_winograd_gradient(Emit *emit);
+#define KIND(id, emit, ...) void emit(Emit *to);
+#include "codegen/kinds.def"
+#undef KIND
 
 // ---- types and constants ----------------------------------------------------
 

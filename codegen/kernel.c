@@ -237,10 +237,10 @@ static void text_store(Text *text, const Kernel *kernel, const KernelStore *s)
     text_add(text, "\n");
 }
 
-static void text_loop(Text *text, const Kernel *kernel)
+static void text_loop(Text *text, const Kernel *kernel, const char *name)
 {
     const KernelSplit *split = &kernel->split;
-    text_add(text, "loop ");
+    text_addf(text, "%s ", name);
     text_ints(text, kernel->rank, kernel->dims);
     if (kernel->reduced) {
         text_add(text, " reduce");
@@ -260,9 +260,11 @@ static void text_loop(Text *text, const Kernel *kernel)
         text_store(text, kernel, &kernel->stores.at[i]);
 }
 
-static void text_pool(Text *text, const Kernel *kernel)
+// Named by its operation.
+static void text_pool(Text *text, const Kernel *kernel, const char *name)
 {
     const KernelPool *p = &kernel->pool;
+    (void)name;
     int64_t sizes[] = {p->planes, p->block, p->h,  p->w,  p->oh,  p->ow,
                        p->kh,     p->kw,    p->sh, p->sw, p->top, p->left};
     text_addf(text, "%s %s planes,block,h,w,oh,ow,kh,kw,sh,sw,top,left = ",
@@ -271,33 +273,28 @@ static void text_pool(Text *text, const Kernel *kernel)
     text_addf(text, " split by %lld\n", (long long)kernel->split.chunk);
 }
 
+static void text_taps(Text *text, const Kernel *kernel, const char *name)
+{
+    taps_text(text, name, &kernel->taps);
+}
+
+static void text_winograd(Text *text, const Kernel *kernel, const char *name)
+{
+    winograd_text(text, name, &kernel->winograd);
+}
+
 void kernel_seal(Arena *arena, Kernel *kernel)
 {
+    static const struct {
+        const char *name;
+        void (*print)(Text *text, const Kernel *kernel, const char *name);
+    } kinds[KERNEL_KINDS] = {
+#define KIND(id, emit, part, name) {name, text_##part},
+#include "codegen/kinds.def"
+#undef KIND
+    };
     Text text = text_new(arena);
-    if (kernel->kind == KERNEL_POOL)
-        text_pool(&text, kernel);
-    else if (kernel->kind == KERNEL_TAPS)
-        taps_text(&text, "taps", &kernel->taps);
-    else if (kernel->kind == KERNEL_TAPS_IMAGES)
-        taps_text(&text, "taps images", &kernel->taps);
-    else if (kernel->kind == KERNEL_POINTWISE)
-        taps_text(&text, "pointwise", &kernel->taps);
-    else if (kernel->kind == KERNEL_TAPS_WEIGHTS)
-        taps_text(&text, "taps weights", &kernel->taps);
-    else if (kernel->kind == KERNEL_STEM)
-        taps_text(&text, "stem", &kernel->taps);
-    else if (kernel->kind == KERNEL_STEM_WEIGHTS)
-        taps_text(&text, "stem weights", &kernel->taps);
-    else if (kernel->kind == KERNEL_TILES)
-        taps_text(&text, "tiles", &kernel->taps);
-    else if (kernel->kind == KERNEL_WINOGRAD)
-        winograd_text(&text, "winograd", &kernel->winograd);
-    else if (kernel->kind == KERNEL_WINOGRAD_WEIGHTS)
-        winograd_text(&text, "winograd weights", &kernel->winograd);
-    else if (kernel->kind == KERNEL_WINOGRAD_GRADIENT)
-        winograd_text(&text, "winograd gradient", &kernel->winograd);
-    else
-        text_loop(&text, kernel);
+    kinds[kernel->kind].print(&text, kernel, kinds[kernel->kind].name);
     kernel->text = text_string(&text);
     uint64_t hash = text_hash(TEXT_HASH_SEED, kernel->text, text.length);
     kernel->symbol = arena_printf(arena, "k_%016llx", (unsigned long long)hash);

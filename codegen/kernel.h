@@ -56,18 +56,10 @@ typedef struct KernelPool {
 } KernelPool;
 
 typedef enum KernelKind {
-    KERNEL_LOOP,
-    KERNEL_POOL,
-    KERNEL_TAPS,         // emit_taps.c
-    KERNEL_TAPS_IMAGES,  // emit_taps_images.c
-    KERNEL_POINTWISE,    // emit_pointwise.c
-    KERNEL_TAPS_WEIGHTS, // emit_taps_weights.c
-    KERNEL_STEM,         // emit_stem.c
-    KERNEL_STEM_WEIGHTS, // emit_stem_weights.c
-    KERNEL_TILES,        // emit_tiles.c
-    KERNEL_WINOGRAD,     // emit_winograd.c
-    KERNEL_WINOGRAD_WEIGHTS,
-    KERNEL_WINOGRAD_GRADIENT, // emit_winograd_gradient.c
+#define KIND(id, ...) KERNEL_##id,
+#include "codegen/kinds.def"
+#undef KIND
+    KERNEL_KINDS
 } KernelKind;
 
 typedef struct Kernel {

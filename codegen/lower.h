@@ -9,7 +9,9 @@
 //   rows.c    products that are reduced tile by tile -> calls
 //   memory.c  lifetimes -> offsets in the slab
 //   work.c    arithmetic and bytes of the steps
-//   lower.c   the walk over the graph, and the finished plan
+//   steps.c   buffers and steps
+//   write_plan.c  the finished plan
+//   lower.c   the walk over the graph
 #ifndef SIMCC_CODEGEN_LOWER_H
 #define SIMCC_CODEGEN_LOWER_H
 
@@ -87,7 +89,7 @@ typedef struct Lowering {
     VEC(SlabBuffer) buffers;
     VEC(LowerStep) steps;
     VEC(Made) made;
-    int64_t scratch_bytes;
+    int64_t slab_bytes, scratch_bytes;
     Value current; // the node being lowered: steps are made for it
 } Lowering;
 
@@ -165,7 +167,7 @@ int64_t memory_plan(Lowering *lower);
 // Fills flops and bytes of every step.
 void work_count(Lowering *lower);
 
-// ---- lower.c ----------------------------------------------------------------
+// ---- steps.c ----------------------------------------------------------------
 
 int buffer_new(Lowering *lower, int64_t bytes);
 // A new buffer for the value, which becomes its place.
@@ -178,10 +180,15 @@ void step_arg(Lowering *lower, LowerStep *step, Place place, int64_t offset,
 void step_imms(Lowering *lower, LowerStep *step, int count,
                const int64_t *values);
 void step_push(Lowering *lower, const LowerStep *step);
+// "layer1.0.conv1: conv2d"
+const char *value_label(const Lowering *lower, Value value);
+
+// ---- write_plan.c -----------------------------------------------------------
+
 // Memory of the plan: zeroed, freed by plan_free.
 void *plan_alloc(size_t count, size_t size);
 char *plan_string(const char *text);
-// "layer1.0.conv1: conv2d"
-const char *value_label(const Lowering *lower, Value value);
+// The finished plan, with what the verifier will hold it against.
+void write_plan(const Lowering *lower, const Place *outputs, Plan *plan);
 
 #endif
