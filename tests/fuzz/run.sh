@@ -26,7 +26,7 @@ words() {
 # Sets `spent` to the seconds of processor time of the programs run so far.
 count_spent() {
     times > "$FUZZ/times" # not in a subshell, which has no children yet
-    spent=$(awk -F'[ms ]' 'NR == 2 { print int(60 * $1 + $2) }' "$FUZZ/times")
+    spent=$(awk -F'[ms ]+' 'NR == 2 { print int(60 * ($1 + $3) + $2 + $4) }' "$FUZZ/times")
 }
 
 # fuzz PROGRAM TARGET: for SECONDS_EACH, a minute on the clock at a time.
