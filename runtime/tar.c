@@ -143,8 +143,9 @@ static bool parse_pax(const char *text, int64_t size, Extension *extension)
         const char *last = text + length - 1, *value = NULL;
         if (++key < last)
             value = memchr(key, '=', (size_t)(last - key));
-        if (!value++)
+        if (!value)
             return false;
+        value++;
         size_t room = (size_t)(last - value);
         if (strncmp(key, "path=", 5) == 0) {
             if (room >= TAR_NAME || memchr(value, 0, room))
