@@ -26,7 +26,15 @@ void codegen_free(Codegen *codegen);
 // runtime/program.h wants it.
 void codegen_lower(Codegen *codegen, const Graph *graph, Plan *plan);
 
-// The params of a graph that is not lowered: fills plan->params alone.
+// The same for a step that takes its batch in `count` chunks of so many images:
+// its parts, by PlanPart, as one plan. A part may be NULL. Chunks'
+// outputs "embedding.N" become the loss's inputs of that name, its outputs
+// "gradient.N" the backward part's inputs.
+void codegen_lower_parts(Codegen *codegen, const Graph *const parts[PLAN_PARTS],
+                         int count, int images, Plan *plan);
+
+// The params of a graph that is not lowered: adds those that plan->params
+// lacks.
 void codegen_list_params(const Graph *graph, Plan *plan);
 
 // From here on convolutions are lowered as `ways` say (way.h); NULL: all by

@@ -42,7 +42,7 @@ struct Codegen {
 
 // What PARAM nodes and printed plans call roles and initializers: by PlanRole
 // and PlanInit.
-extern const char *const plan_role_words[4];
+extern const char *const plan_role_words[5];
 extern const char *const plan_init_words[5];
 
 // The kernel with this descriptor: `kernel` itself (copied) if it is new.

@@ -181,9 +181,11 @@ static Lowering lowering_new(Codegen *codegen, const Graph *graph)
     return lower;
 }
 
-void codegen_lower(Codegen *codegen, const Graph *graph, Plan *plan)
+void lower_graph(Codegen *codegen, const Graph *graph, bool ports_first,
+                 Plan *plan)
 {
     Lowering lower = lowering_new(codegen, graph);
+    lower.ports_first = ports_first;
     Place *outputs = ARENA_ARRAY(lower.arena, Place, graph->outputs.count);
     uses_find(&lower);
     lower_nodes(&lower);
@@ -195,4 +197,9 @@ void codegen_lower(Codegen *codegen, const Graph *graph, Plan *plan)
     if (problem)
         INTERNAL_ERROR("%s", problem);
     arena_free(lower.arena);
+}
+
+void codegen_lower(Codegen *codegen, const Graph *graph, Plan *plan)
+{
+    lower_graph(codegen, graph, false, plan);
 }

@@ -12,6 +12,7 @@
 //   steps.c   buffers and steps
 //   write_plan.c  the finished plan
 //   lower.c   the walk over the graph
+//   parts.c   several graphs that are one step
 #ifndef SIMCC_CODEGEN_LOWER_H
 #define SIMCC_CODEGEN_LOWER_H
 
@@ -90,7 +91,8 @@ typedef struct Lowering {
     VEC(LowerStep) steps;
     VEC(Made) made;
     int64_t slab_bytes, scratch_bytes;
-    Value current; // the node being lowered: steps are made for it
+    Value current;    // the node being lowered: steps are made for it
+    bool ports_first; // inputs and outputs lie in front of all else
 } Lowering;
 
 // ---- uses.c -----------------------------------------------------------------
@@ -190,5 +192,12 @@ void *plan_alloc(size_t count, size_t size);
 char *plan_string(const char *text);
 // The finished plan, with what the verifier will hold it against.
 void write_plan(const Lowering *lower, const Place *outputs, Plan *plan);
+
+// ---- lower.c ----------------------------------------------------------------
+
+// codegen_lower; with `ports_first` inputs and outputs lie in front of all
+// else in the slab.
+void lower_graph(Codegen *codegen, const Graph *graph, bool ports_first,
+                 Plan *plan);
 
 #endif

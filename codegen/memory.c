@@ -138,11 +138,14 @@ static int64_t find_gap(const Placed *placed, int count, const Placed *want)
 typedef struct BySize {
     int64_t bytes;
     int buffer;
+    bool first; // before all others
 } BySize;
 
 static int compare_by_size(const void *a, const void *b)
 {
     const BySize *x = a, *y = b;
+    if (x->first != y->first)
+        return x->first ? -1 : 1;
     if (x->bytes != y->bytes)
         return x->bytes < y->bytes ? 1 : -1;
     return (x->buffer > y->buffer) - (x->buffer < y->buffer);
@@ -168,7 +171,8 @@ int64_t memory_plan(Lowering *lower)
     for (int i = 0; i < total; i++) {
         const SlabBuffer *buffer = &lower->buffers.at[i];
         if (buffer->host < 0 && buffer->first <= buffer->last)
-            order[count++] = (BySize){align_up(buffer->bytes), i};
+            order[count++] = (BySize){align_up(buffer->bytes), i,
+                                      lower->ports_first && buffer->pinned};
     }
     if (count)
         qsort(order, (size_t)count, sizeof *order, compare_by_size);

@@ -9,10 +9,8 @@ static const char *const call_names[] = {
 };
 
 const char *const plan_role_words[] = {
-    [PLAN_WEIGHT] = "weight",
-    [PLAN_STATE] = "state",
-    [PLAN_SLOT] = "slot",
-    [PLAN_FROZEN] = "frozen",
+    [PLAN_WEIGHT] = "weight", [PLAN_STATE] = "state", [PLAN_SLOT] = "slot",
+    [PLAN_FROZEN] = "frozen", [PLAN_SUM] = "sum",
 };
 
 const char *const plan_init_words[] = {

@@ -47,21 +47,38 @@ static PlanParam plan_param(const Node *node)
     TensorType type = tile ? weights_plain_type(&node->type) : node->type;
     return (PlanParam){
         .tensor = plan_tensor(node->attrs[PARAM_NAME].text, &type),
-        .role = word_index(node->attrs[PARAM_ROLE].text, 4, plan_role_words),
+        .role = word_index(node->attrs[PARAM_ROLE].text, 5, plan_role_words),
         .init = word_index(node->attrs[PARAM_INIT].text, 5, plan_init_words),
         .scale = node->attrs[PARAM_SCALE].f,
         .tile = (int32_t)tile};
 }
 
+static bool has_param(const Plan *plan, const char *name)
+{
+    for (int i = 0; i < plan->param_count; i++)
+        if (strcmp(plan->params[i].tensor.name, name) == 0)
+            return true;
+    return false;
+}
+
 void codegen_list_params(const Graph *graph, Plan *plan)
 {
-    int params = 0;
+    size_t count = (size_t)plan->param_count;
     for (Value v = 0; v < graph->nodes.count; v++)
-        plan->param_count += graph_node(graph, v)->op == OP_PARAM;
-    plan->params = plan_alloc((size_t)plan->param_count, sizeof(PlanParam));
-    for (Value v = 0; v < graph->nodes.count; v++)
-        if (graph_node(graph, v)->op == OP_PARAM)
-            plan->params[params++] = plan_param(graph_node(graph, v));
+        count += graph_node(graph, v)->op == OP_PARAM;
+    PlanParam *params = plan_alloc(count, sizeof *params);
+    if (plan->param_count)
+        memcpy(params, plan->params,
+               (size_t)plan->param_count * sizeof *params);
+    free(plan->params);
+    plan->params = params;
+    int known = plan->param_count;
+    for (Value v = 0; v < graph->nodes.count; v++) {
+        const Node *node = graph_node(graph, v);
+        if (node->op == OP_PARAM &&
+            !(known && has_param(plan, node->attrs[PARAM_NAME].text)))
+            plan->params[plan->param_count++] = plan_param(node);
+    }
 }
 
 static void write_inputs(const Lowering *lower, Plan *plan)

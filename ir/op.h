@@ -50,7 +50,8 @@ typedef struct AttrSpec {
 // Attribute slots by list, in the order of op.c's attrs_<list>.
 enum {
     PARAM_NAME = 0,     // text
-    PARAM_ROLE = 1,     // text: "weight", "state", "slot" or "frozen"
+    PARAM_ROLE = 1,     // text: "weight", "state", "slot", "frozen" or
+                        // "sum"
     PARAM_INIT = 2,     // text: "constant", "normal", "truncated_normal",
                         // "uniform", or "copy" of the param whose name
                         // follows the first dot of this one's

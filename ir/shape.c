@@ -90,8 +90,8 @@ static bool one_of(const char *text, const char *const *words)
 
 const char *shape_param(const Graph *graph, Node *node)
 {
-    static const char *const roles[] = {"weight", "state", "slot", "frozen",
-                                        NULL};
+    static const char *const roles[] = {"weight", "state", "slot",
+                                        "frozen", "sum",   NULL};
     static const char *const inits[] = {
         "constant", "normal", "truncated_normal", "uniform", "copy", NULL};
     const Attr *attrs = node->attrs;
@@ -99,7 +99,8 @@ const char *shape_param(const Graph *graph, Node *node)
         return shape_error(graph, node, "name is empty");
     if (!one_of(attrs[PARAM_ROLE].text, roles))
         return shape_error(graph, node,
-                           "role \"%s\" is not weight, state, slot or frozen",
+                           "role \"%s\" is not weight, state, slot, frozen "
+                           "or sum",
                            attrs[PARAM_ROLE].text);
     if (!one_of(attrs[PARAM_INIT].text, inits))
         return shape_error(graph, node,

@@ -227,6 +227,23 @@ static void code_value(Codec *codec, PlanValue *value)
     code_i32(codec, &value->last_line);
 }
 
+static void code_copy(Codec *codec, PlanCopy *copy)
+{
+    code_i32(codec, &copy->part);
+    code_i32(codec, &copy->blocks);
+    code_i64(codec, &copy->chunk);
+    code_i64(codec, &copy->whole);
+    code_i64(codec, &copy->bytes);
+}
+
+static void code_chunks(Codec *codec, PlanChunks *chunks)
+{
+    code_i32(codec, &chunks->count);
+    for (int i = 0; i < PLAN_PARTS; i++)
+        code_i32(codec, &chunks->end[i]);
+    CODE_ARRAY(codec, chunks->copy_count, chunks->copies, 32, code_copy);
+}
+
 static void code_plan(Codec *codec, Plan *plan)
 {
     code_text(codec, &plan->name); // NULL in a phase without evaluation
@@ -275,6 +292,8 @@ static void code_phase(Codec *codec, ProgramPhase *phase)
     code_plan(codec, &phase->train);
     code_plan(codec, &phase->eval);
     code_plan(codec, &phase->features);
+    code_i32(codec, &phase->chunk);
+    code_chunks(codec, &phase->train.chunks);
 }
 
 static void code_program(Codec *codec, Program *program)
@@ -425,11 +444,15 @@ static bool is_sound_pipeline(const AugmentStep *steps, int count)
 
 static Status check_phase(const ProgramPhase *phase, const char *path)
 {
-    if (phase->batch < 1 || phase->views < 1 || phase->steps < 0 ||
-        !(phase->epochs >= 0) || phase->source < 0 ||
-        phase->source > SOURCE_PARTLY_LABELED || phase->label_rule < 0 ||
-        phase->label_rule > LABELS_PER_CLASS || phase->image_height < 0 ||
-        phase->image_width < 0 || phase->classes < 0 || !phase->train.name ||
+    int32_t chunks = phase->train.chunks.count;
+    if (phase->batch < 1 || phase->chunk < 0 || chunks < 0 ||
+        (phase->train.step_count > 0 && (phase->chunk == 0) != (chunks == 0)) ||
+        (chunks > 0 && (int64_t)phase->chunk * chunks != phase->batch) ||
+        phase->views < 1 || phase->steps < 0 || !(phase->epochs >= 0) ||
+        phase->source < 0 || phase->source > SOURCE_PARTLY_LABELED ||
+        phase->label_rule < 0 || phase->label_rule > LABELS_PER_CLASS ||
+        phase->image_height < 0 || phase->image_width < 0 ||
+        phase->classes < 0 || !phase->train.name ||
         (phase->eval.step_count > 0 && !phase->eval.name) ||
         (phase->features.step_count > 0 && !phase->features.name) ||
         !is_sound_pipeline(phase->augment, phase->augment_count) ||

@@ -34,7 +34,8 @@ Status store_save(const char *path, const Store *store, bool slots,
     int count = 0;
     for (int i = 0; i < store->count; i++) {
         int32_t role = store->tensors[i].param.role;
-        if (role != PLAN_FROZEN && (slots || role != PLAN_SLOT))
+        if (role != PLAN_FROZEN && role != PLAN_SUM &&
+            (slots || role != PLAN_SLOT))
             tensors[count++] = describe(&store->tensors[i]);
     }
     Status status = safetensors_write(path, count, tensors, meta_count, metas);
@@ -149,7 +150,7 @@ static Status load_all(const SafeFile *file, const char *path, Store *store)
     for (int i = 0; i < store->count; i++) {
         StoreTensor *tensor = &store->tensors[i];
         const PlanTensor *want = &tensor->param.tensor;
-        if (tensor->param.role == PLAN_FROZEN)
+        if (tensor->param.role == PLAN_FROZEN || tensor->param.role == PLAN_SUM)
             continue;
         const SafeTensor *have = safetensors_find(file, want->name);
         if (!have)

@@ -10,6 +10,7 @@ struct Diverge {
     bool *now, *usual; // by value: unbounded in this step; in good ones
     int next;          // the first value not looked at in this step
     int first;         // suspect of this step, or -1
+    int chunk;         // it was seen in
     int64_t row;
     bool nan;
 };
@@ -54,6 +55,7 @@ const StoreTensor *store_unbounded(const Store *store)
         const StoreTensor *tensor = &store->tensors[i];
         const PlanTensor *plan = &tensor->param.tensor;
         if (tensor->param.role != PLAN_FROZEN &&
+            tensor->param.role != PLAN_SUM &&
             first_unbounded(tensor->data, plan->dtype, plan_elements(plan)) >=
                 0)
             return tensor;
@@ -111,33 +113,40 @@ static int64_t only_row(const PlanValue *value, const void *data, int64_t at)
     return row;
 }
 
-static void look_at(Diverge *diverge, int index)
+static void look_at(Diverge *diverge, int index, int chunk)
 {
     const PlanValue *value = &diverge->plan->values[index];
     const void *data = data_of(diverge, value);
     int64_t at = first_unbounded(data, value->dtype, value->elements);
-    diverge->now[index] = at >= 0;
+    diverge->now[index] = diverge->now[index] || at >= 0;
     if (at < 0 || diverge->usual[index] || diverge->first >= 0)
         return;
     diverge->first = index;
+    diverge->chunk = chunk;
     diverge->row = only_row(value, data, at);
     diverge->nan = is_nan_at(data, value->dtype, at);
 }
 
-static void after_steps(void *context, int first, int end)
+// A chunk begins again with the steps of the one before.
+static void after_steps(void *context, int first, int end, int chunk)
 {
     Diverge *diverge = context;
-    (void)first;
+    while (diverge->next > 0 &&
+           diverge->plan->values[diverge->next - 1].step >= first)
+        diverge->next--;
     while (diverge->next < diverge->plan->value_count &&
            diverge->plan->values[diverge->next].step < end)
-        look_at(diverge, diverge->next++);
+        look_at(diverge, diverge->next++, chunk);
 }
 
-void diverge_run(Diverge *diverge)
+Status diverge_run(Diverge *diverge, ExecutorFeed *feed, void *context)
 {
     diverge->next = 0;
     diverge->first = -1;
-    executor_run_watched(diverge->executor, after_steps, diverge);
+    for (int i = 0; i < diverge->plan->value_count; i++)
+        diverge->now[i] = false;
+    return executor_run_fed(diverge->executor, feed, context, after_steps,
+                            diverge);
 }
 
 void diverge_went_well(Diverge *diverge)
@@ -147,11 +156,12 @@ void diverge_went_well(Diverge *diverge)
 }
 
 const PlanValue *diverge_suspect(const Diverge *diverge, int64_t *row,
-                                 bool *nan)
+                                 bool *nan, int *chunk)
 {
     if (diverge->first < 0)
         return NULL;
     *row = diverge->row;
+    *chunk = diverge->chunk;
     *nan = diverge->nan;
     return &diverge->plan->values[diverge->first];
 }

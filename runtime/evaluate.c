@@ -36,7 +36,8 @@ static Status open_evaluation(Evaluation *evaluation, const ProgramPhase *phase,
     const PlanPort *images = plan_input(&phase->eval, "images");
     const int64_t *dims = images->tensor.dims;
     int64_t rows = dims[0];
-    int views = rows % phase->batch == 0 ? (int)(rows / phase->batch) : 1;
+    int batch = phase_rows(phase);
+    int views = rows % batch == 0 ? (int)(rows / batch) : 1;
     InputSpec spec = {
         .data = data,
         .split = SPLIT_TEST,

@@ -41,6 +41,8 @@ struct Executor {
     BoundStep *steps;
     Group *groups;
     int group_count;
+    int part_groups[PLAN_PARTS]; // in chunks: the group behind each part's last
+    int first, end;              // the groups to run now
     bool timing;
     double *seconds; // per step
     StepSpan *spans; // per thread and step
@@ -143,6 +145,10 @@ static void make_groups(Executor *executor)
         executor->groups[executor->group_count++] =
             (Group){.first = i, .end = i + 1, .tasks = step->task_count};
     }
+    for (int part = 0; part < PLAN_PARTS; part++)
+        for (int g = 0; g < executor->group_count; g++)
+            if (executor->groups[g].first < plan->chunks.end[part])
+                executor->part_groups[part] = g + 1;
 }
 
 static Status bind(Executor *executor, const CodeImage *image, Store *store)
@@ -244,7 +250,7 @@ static void run_group(const Executor *executor, const Group *group, int thread)
 static void run_groups(void *context, int thread)
 {
     const Executor *executor = context;
-    for (int g = 0; g < executor->group_count; g++) {
+    for (int g = executor->first; g < executor->end; g++) {
         run_group(executor, &executor->groups[g], thread);
         if (executor->groups[g].meet)
             pool_barrier(executor->pool);
@@ -288,7 +294,7 @@ static void run_groups_timed(void *context, int thread)
 {
     Executor *executor = context;
     double start = clock_seconds();
-    for (int g = 0; g < executor->group_count; g++) {
+    for (int g = executor->first; g < executor->end; g++) {
         const Group *group = &executor->groups[g];
         start = time_group(executor, group, thread, start);
         if (!group->meet)
@@ -301,38 +307,109 @@ static void run_groups_timed(void *context, int thread)
     }
 }
 
-void executor_run(Executor *executor)
-{
-    pool_each(executor->pool, executor->timing ? run_groups_timed : run_groups,
-              executor);
-}
-
-typedef struct Watched {
+// What one run of a plan is given.
+typedef struct Fed {
     Executor *executor;
-    void (*after)(void *context, int first, int end);
-    void *context;
-} Watched;
+    ExecutorFeed *feed;
+    void *feed_context;
+    ExecutorAfter *after;
+    void *after_context;
+    int chunk;
+} Fed;
 
 static void run_groups_watched(void *context, int thread)
 {
-    const Watched *watched = context;
-    const Executor *executor = watched->executor;
-    for (int g = 0; g < executor->group_count; g++) {
+    const Fed *fed = context;
+    const Executor *executor = fed->executor;
+    for (int g = executor->first; g < executor->end; g++) {
         const Group *group = &executor->groups[g];
         run_group(executor, group, thread);
         pool_barrier(executor->pool);
         if (thread == 0)
-            watched->after(watched->context, group->first, group->end);
+            fed->after(fed->after_context, group->first, group->end,
+                       fed->chunk);
         pool_barrier(executor->pool);
     }
 }
 
-void executor_run_watched(Executor *executor,
-                          void (*after)(void *context, int first, int end),
-                          void *context)
+static void run_between(Fed *fed, int first, int end)
 {
-    Watched watched = {executor, after, context};
-    pool_each(executor->pool, run_groups_watched, &watched);
+    Executor *executor = fed->executor;
+    executor->first = first;
+    executor->end = end;
+    if (fed->after)
+        pool_each(executor->pool, run_groups_watched, fed);
+    else if (first < end)
+        pool_each(executor->pool,
+                  executor->timing ? run_groups_timed : run_groups, executor);
+}
+
+// Between a chunk's rows and their places among all.
+static void copy_rows(const Executor *executor, int part, int chunk)
+{
+    const PlanChunks *chunks = &executor->plan->chunks;
+    unsigned char *slab = executor->slab.base;
+    for (int i = 0; i < chunks->copy_count; i++) {
+        const PlanCopy *copy = &chunks->copies[i];
+        for (int b = 0; copy->part == part && b < copy->blocks; b++) {
+            int64_t at = (int64_t)b * chunks->count + chunk;
+            unsigned char *rows = slab + copy->chunk + b * copy->bytes;
+            unsigned char *whole = slab + copy->whole + at * copy->bytes;
+            if (part == PLAN_EMBED)
+                memcpy(whole, rows, (size_t)copy->bytes);
+            else
+                memcpy(rows, whole, (size_t)copy->bytes);
+        }
+    }
+}
+
+static Status run_part(Fed *fed, int part)
+{
+    const Executor *executor = fed->executor;
+    int count = executor->plan->chunks.count;
+    int first = part ? executor->part_groups[part - 1] : 0;
+    int end = executor->part_groups[part];
+    bool repeated = part == PLAN_EMBED || part == PLAN_BACKWARD;
+    for (fed->chunk = 0; first < end && fed->chunk < (repeated ? count : 1);
+         fed->chunk++) {
+        if (repeated && fed->feed)
+            TRY(fed->feed(fed->feed_context, part == PLAN_BACKWARD,
+                          fed->chunk));
+        if (part == PLAN_BACKWARD)
+            copy_rows(executor, part, fed->chunk);
+        run_between(fed, first, end);
+        if (part == PLAN_EMBED)
+            copy_rows(executor, part, fed->chunk);
+    }
+    return status_ok();
+}
+
+static Status run_fed(Fed *fed)
+{
+    const Executor *executor = fed->executor;
+    if (executor->plan->chunks.count == 0) {
+        if (fed->feed)
+            TRY(fed->feed(fed->feed_context, 0, 0));
+        run_between(fed, 0, executor->group_count);
+        return status_ok();
+    }
+    for (int part = 0; part < PLAN_PARTS; part++)
+        TRY(run_part(fed, part));
+    return status_ok();
+}
+
+void executor_run(Executor *executor)
+{
+    Fed fed = {.executor = executor};
+    run_fed(&fed);
+}
+
+Status executor_run_fed(Executor *executor, ExecutorFeed *feed,
+                        void *feed_context, ExecutorAfter *after,
+                        void *after_context)
+{
+    Fed fed = {executor, feed, feed_context, after, after_context, 0};
+    return run_fed(&fed);
 }
 
 const void *executor_value(const Executor *executor, const PlanValue *value)

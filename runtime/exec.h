@@ -25,13 +25,21 @@ void executor_free(Executor *executor);
 // Pointer to a named input or output in the slab; NULL when not there.
 void *executor_input(Executor *executor, const char *name);
 const void *executor_output(const Executor *executor, const char *name);
-// Runs every step once. Allocates nothing and cannot fail.
+// Runs every step once, those of chunks once for each. Allocates nothing and
+// cannot fail.
 void executor_run(Executor *executor);
-// The same, and calls `after` on thread 0, all others at rest, whenever steps
-// first .. end-1 have run to their end.
-void executor_run_watched(Executor *executor,
-                          void (*after)(void *context, int first, int end),
-                          void *context);
+// Fills the inputs of a step, or, in a plan with chunks, those of its chunk:
+// once for each in pass 0, and again in pass 1 where there is one
+// (plan_passes).
+typedef Status ExecutorFeed(void *context, int pass, int chunk);
+// Called on thread 0, all others at rest, whenever steps first .. end-1 have
+// run to their end.
+typedef void ExecutorAfter(void *context, int first, int end, int chunk);
+// As executor_run, but everything is fed just before it is needed; `after` may
+// be NULL. Ends with the first bad status of `feed`.
+Status executor_run_fed(Executor *executor, ExecutorFeed *feed,
+                        void *feed_context, ExecutorAfter *after,
+                        void *after_context);
 // Where a value of the plan lies in the slab; NULL for one that lies in a
 // param.
 const void *executor_value(const Executor *executor, const PlanValue *value);

@@ -16,7 +16,8 @@
 enum { SLOTS = 2 };
 
 typedef struct Slot {
-    int64_t step;
+    int64_t turn;          // which batch of the run it is
+    int64_t step;          // of the training
     int next, done;        // rows handed out, rows finished
     StreamSample *samples; // [batch]
     float *images;         // [views * batch, 3, height, width]
@@ -28,7 +29,7 @@ struct Input {
     InputSpec spec;
     Sampler sampler;
     Slot slots[SLOTS];
-    int64_t step;       // the next one to be taken
+    int64_t turn;       // the next batch to be taken
     int64_t row_floats; // of one image in one view
     atomic_bool *bad;   // [count]: found unreadable
     double waited;
@@ -160,7 +161,7 @@ static Slot *slot_with_work(Input *input)
     for (int i = 0; i < SLOTS; i++) {
         Slot *slot = &input->slots[i];
         if (slot->next < input->spec.batch &&
-            (!oldest || slot->step < oldest->step))
+            (!oldest || slot->turn < oldest->turn))
             oldest = slot;
     }
     return oldest;
@@ -191,14 +192,17 @@ static void *work(void *argument)
     return NULL;
 }
 
-// Lets the workers fill the slot for `step`. Called with the lock held, or
-// before there are threads.
-static void schedule(Input *input, Slot *slot, int64_t step)
+// Lets the workers fill the slot for batch `turn`. Called with the lock held,
+// or before there are threads.
+static void schedule(Input *input, Slot *slot, int64_t turn)
 {
     int batch = input->spec.batch;
-    slot->step = step;
+    int64_t chunks = input->spec.chunks, passes = input->spec.passes;
+    slot->turn = turn;
+    slot->step = turn / (chunks * passes);
+    int64_t first = (slot->step * chunks + turn % chunks) * batch;
     for (int row = 0; row < batch; row++)
-        slot->samples[row] = sampler_at(&input->sampler, step * batch + row);
+        slot->samples[row] = sampler_at(&input->sampler, first + row);
     slot->next = slot->done = 0;
     pthread_cond_broadcast(&input->work);
 }
@@ -248,7 +252,9 @@ Status input_new(const InputSpec *spec, int64_t first_step, Input **result)
     if (!input)
         return status_error(STATUS_MEMORY, "no memory for input");
     input->spec = *spec;
-    input->step = first_step;
+    input->spec.chunks += spec->chunks == 0;
+    input->spec.passes += spec->passes == 0;
+    input->turn = first_step * input->spec.chunks * input->spec.passes;
     pthread_mutex_init(&input->lock, NULL);
     pthread_cond_init(&input->work, NULL);
     pthread_cond_init(&input->ready, NULL);
@@ -258,7 +264,7 @@ Status input_new(const InputSpec *spec, int64_t first_step, Input **result)
         status = allocate(input);
     if (status.code == STATUS_OK) {
         for (int i = 0; i < SLOTS; i++)
-            schedule(input, &input->slots[i], first_step + i);
+            schedule(input, &input->slots[i], input->turn + i);
         status = start_threads(input);
     }
     if (status.code != STATUS_OK) {
@@ -332,7 +338,7 @@ Status input_take(Input *input, int32_t dtype, void *images, void *labels,
     double start = clock_seconds();
     pthread_mutex_lock(&input->lock);
     for (int i = 0; i < SLOTS; i++)
-        if (input->slots[i].step == input->step)
+        if (input->slots[i].turn == input->turn)
             slot = &input->slots[i];
     while (slot->done < spec->batch)
         pthread_cond_wait(&input->ready, &input->lock);
@@ -351,8 +357,8 @@ Status input_take(Input *input, int32_t dtype, void *images, void *labels,
     if (valid)
         memcpy(valid, slot->valid, (size_t)spec->batch * sizeof *valid);
     pthread_mutex_lock(&input->lock);
-    schedule(input, slot, input->step + SLOTS);
-    input->step++;
+    schedule(input, slot, input->turn + SLOTS);
+    input->turn++;
     pthread_mutex_unlock(&input->lock);
     return status_ok();
 }

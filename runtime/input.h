@@ -19,7 +19,10 @@ typedef struct InputSpec {
                             // given? NULL = all are
     const AugmentStep *augment;
     int augment_count;
-    int batch, views, height, width;
+    int batch, views, height, width; // batch: images at a time
+    // A step of the training takes so many batches, and goes through them so
+    // often; 0 = 1.
+    int chunks, passes;
     uint64_t seed, phase; // phase: its random_name
     // Training: shuffled, and an unreadable image gives its place to the next
     // readable one in data-set order. Otherwise: in order, and an unreadable

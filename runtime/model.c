@@ -347,7 +347,7 @@ static const char *name_in_file(const StoreTensor *tensor,
 {
     const char *name = tensor->param.tensor.name;
     int32_t role = tensor->param.role;
-    if (role == PLAN_SLOT ||
+    if (role == PLAN_SLOT || role == PLAN_SUM ||
         (role == PLAN_FROZEN) != (filter->role == PLAN_FROZEN))
         return NULL;
     if (filter->prefix) {

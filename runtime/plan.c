@@ -147,6 +147,40 @@ static bool is_sound_init(const Plan *plan, const PlanParam *param)
     return false;
 }
 
+static bool is_sound_copy(const Plan *plan, const PlanCopy *copy)
+{
+    int64_t part, whole;
+    return (copy->part == PLAN_EMBED || copy->part == PLAN_BACKWARD) &&
+           copy->blocks > 0 && copy->bytes >= 0 && copy->chunk >= 0 &&
+           copy->whole >= 0 &&
+           !__builtin_mul_overflow(copy->bytes, copy->blocks, &part) &&
+           !__builtin_mul_overflow(part, plan->chunks.count, &whole) &&
+           part <= plan->slab_bytes && copy->chunk <= plan->slab_bytes - part &&
+           whole <= plan->slab_bytes && copy->whole <= plan->slab_bytes - whole;
+}
+
+// A part is its own: none of its steps is chained to one of another.
+static Status check_chunks(const Plan *plan)
+{
+    const PlanChunks *chunks = &plan->chunks;
+    int32_t end = 0;
+    if (chunks->count < 0)
+        return bad_plan(plan, "chunk", 0);
+    for (int i = 0; chunks->count && i < PLAN_PARTS; i++) {
+        if (chunks->end[i] < end || chunks->end[i] > plan->step_count ||
+            (chunks->end[i] < plan->step_count &&
+             plan->steps[chunks->end[i]].flags & PLAN_STEP_CHAINED))
+            return bad_plan(plan, "part", i);
+        end = chunks->end[i];
+    }
+    if (chunks->count && end != plan->step_count)
+        return bad_plan(plan, "part", PLAN_PARTS - 1);
+    for (int i = 0; i < chunks->copy_count; i++)
+        if (!is_sound_copy(plan, &chunks->copies[i]))
+            return bad_plan(plan, "copy", i);
+    return status_ok();
+}
+
 Status plan_check(const Plan *plan)
 {
     const int64_t limit = (int64_t)1 << 46; // more than an address space holds
@@ -156,7 +190,7 @@ Status plan_check(const Plan *plan)
     for (int i = 0; i < plan->param_count; i++) {
         const PlanParam *param = &plan->params[i];
         if (!is_sound_tensor(&param->tensor) || param->tensor.bytes > limit ||
-            param->role < 0 || param->role > PLAN_FROZEN ||
+            param->role < 0 || param->role > PLAN_SUM ||
             !is_sound_init(plan, param) ||
             !tiles_fit(&param->tensor, param->tile))
             return bad_plan(plan, "param", i);
@@ -172,5 +206,5 @@ Status plan_check(const Plan *plan)
     for (int i = 0; i < plan->value_count; i++)
         if (!is_sound_value(plan, i))
             return bad_plan(plan, "value", i);
-    return status_ok();
+    return check_chunks(plan);
 }

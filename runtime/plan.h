@@ -56,7 +56,8 @@ typedef enum PlanRole {
     PLAN_WEIGHT, // trained or frozen here; saved
     PLAN_STATE,  // running statistics; saved
     PLAN_SLOT,   // of optimizers and moving averages: in checkpoints alone
-    PLAN_FROZEN  // a teacher's tensor; loaded, never saved
+    PLAN_FROZEN, // a teacher's tensor; loaded, never saved
+    PLAN_SUM     // of gradients over a step's chunks; 0 between steps
 } PlanRole;
 
 // A tensor that lives between steps. Plans of one phase share params by name.
@@ -111,8 +112,8 @@ typedef struct PlanStep {
     int32_t first_arg, arg_count; // into refs
     int32_t first_imm, imm_count; // into imms
     char *label;                  // "layer1.0.conv1: conv2d", for profiles
-    // For profiles, too: what all tasks do when each byte is moved once, and
-    // the place in the source; file NULL = nowhere.
+    // For profiles, too: what all tasks do in a step of the training when each
+    // byte is moved once, and the place in the source; file NULL = nowhere.
     int64_t flops, bytes;
     char *file;
     int32_t line;
@@ -130,6 +131,33 @@ typedef struct PlanValue {
     int32_t line, last_line; // of its kernel's operations
 } PlanValue;
 
+// The parts of a step that takes its batch in chunks, one after the other.
+typedef enum PlanPart {
+    PLAN_EMBED,    // for each chunk: its embeddings
+    PLAN_LOSS,     // once: of all embeddings, and their gradients
+    PLAN_BACKWARD, // for each chunk again: gradients of weights, added up; may
+                   // be empty
+    PLAN_UPDATE,   // once: the optimizers
+    PLAN_PARTS
+} PlanPart;
+
+// Rows of a chunk k that lie in `blocks` of so many bytes, and their places
+// among all rows: block b at chunk + b * bytes and at whole + (b * count + k) *
+// bytes of the slab.
+typedef struct PlanCopy {
+    int32_t part;   // PLAN_EMBED: to the whole, when it has run; PLAN_BACKWARD:
+                    // from the whole, before it runs
+    int32_t blocks; // views
+    int64_t chunk, whole, bytes;
+} PlanCopy;
+
+typedef struct PlanChunks {
+    int32_t count;           // in a batch; 0 = the step runs once, as a whole
+    int32_t end[PLAN_PARTS]; // the step behind each part's last
+    int32_t copy_count;
+    PlanCopy *copies;
+} PlanChunks;
+
 typedef struct Plan {
     char *name; // "pretrain.train"
     int32_t param_count, input_count, output_count, step_count;
@@ -140,11 +168,14 @@ typedef struct Plan {
     PlanStep *steps;
     PlanRef *refs;
     int64_t *imms;
-    PlanValue *values;     // by step
+    PlanValue *values; // by step
+    PlanChunks chunks;
     char **symbols;        // kernel names, defined by the program's objects
     int64_t slab_bytes;    // every activation, input and output
     int64_t scratch_bytes; // per thread
 } Plan;
+
+void plan_free(Plan *plan); // what it points to, not the struct itself
 
 // One relocatable object (ELF) with leaf kernels.
 typedef struct PlanObject {

@@ -30,6 +30,7 @@ void plan_free(Plan *plan)
     for (int i = 0; plan->symbols && i < plan->symbol_count; i++)
         free(plan->symbols[i]);
     free(plan->symbols);
+    free(plan->chunks.copies);
     free(plan->refs);
     free(plan->imms);
     free(plan->name);
@@ -84,4 +85,17 @@ const PlanPort *plan_input(const Plan *plan, const char *name)
         if (strcmp(plan->inputs[i].tensor.name, name) == 0)
             return &plan->inputs[i];
     return NULL;
+}
+
+int phase_rows(const ProgramPhase *phase)
+{
+    return phase->chunk ? phase->chunk : phase->batch;
+}
+
+int plan_passes(const Plan *plan)
+{
+    const PlanChunks *chunks = &plan->chunks;
+    return chunks->count && chunks->end[PLAN_BACKWARD] > chunks->end[PLAN_LOSS]
+               ? 2
+               : 1;
 }

@@ -39,6 +39,7 @@ typedef struct ProgramPhase {
                        // resuming; NULL = all by the rule
     char *teacher;     // phase whose result the "teacher." params hold, or NULL
     int32_t batch;
+    int32_t chunk;      // images at a time in `train` and `eval`; 0 = `batch`
     int32_t views;      // per image; the images input has batch * views rows:
                         // all first views, then all second views, ...
     double epochs;      // 0 when `steps` is given
@@ -53,7 +54,8 @@ typedef struct ProgramPhase {
     int32_t classes;                   // 0 when the phase has no labels
     Plan train;    // of a phase that was not compiled, params alone; inputs:
                    // "images", maybe "labels", "step", "total_steps",
-                   // "epoch_steps" (scalars); outputs: "loss", reports
+                   // "epoch_steps" (scalars); outputs: "loss", reports. In
+                   // chunks, "images" are a chunk's, "labels" all
     Plan eval;     // step_count 0 when the phase has no evaluation.
                    // outputs: as train's; [batch] ones are per example
     Plan features; // of the online probe: its one output is the value `h` of
@@ -74,7 +76,6 @@ typedef struct Program {
 } Program;
 
 void program_free(Program *program);
-void plan_free(Plan *plan); // what it points to, not the struct itself
 
 // What a param of PLAN_INIT_COPY begins as: the name that follows the first dot
 // of its own ("conv1.weight" of "ema.conv1.weight"); "" when there is no dot.
@@ -84,6 +85,11 @@ bool plan_params_alike(const PlanParam *one, const PlanParam *other);
 // The phase or input of that name; NULL when there is none.
 const ProgramPhase *program_phase(const Program *program, const char *name);
 const PlanPort *plan_input(const Plan *plan, const char *name);
+// How many images the phase's plans take at a time.
+int phase_rows(const ProgramPhase *phase);
+// How often a step of a plan reads its images: 2 when it goes through the
+// chunks twice.
+int plan_passes(const Plan *plan);
 
 // STATUS_DATA when an index or offset of the plan is out of range, or a step
 // calls a runtime function with another number of arguments than it has.
@@ -93,7 +99,7 @@ int64_t plan_elements(const PlanTensor *tensor);
 // "[64,3,7,7]", cut off at `size` bytes.
 void plan_shape_text(int rank, const int64_t *dims, char *text, size_t size);
 
-enum { PROGRAM_VERSION = 6 }; // of artifact files
+enum { PROGRAM_VERSION = 7 }; // of artifact files
 
 // Artifact files: "SIMCCART", version, then checksummed sections; see
 // docs/formats.md. Written atomically. Reading trusts no size in the file.

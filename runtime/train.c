@@ -215,7 +215,7 @@ static Status start_executor(Run *run)
     const ProgramPhase *phase = run->phase;
     const PlanPort *images = plan_input(&phase->train, "images");
     if (!images || images->tensor.rank != 4 ||
-        images->tensor.dims[0] != (int64_t)phase->batch * phase->views)
+        images->tensor.dims[0] != (int64_t)phase_rows(phase) * phase->views)
         return status_error(STATUS_INTERNAL,
                             "the images input of phase %s does not fit its "
                             "batch",
@@ -232,11 +232,14 @@ static Status start_executor(Run *run)
         return status_error(STATUS_INTERNAL, "phase %s has no loss",
                             phase->name);
     run->tally.count = run->reports.count;
+    char chunks[48] = "";
+    if (phase->chunk)
+        snprintf(chunks, sizeof chunks, " in chunks of %d", phase->chunk);
     train_say(run,
-              "%s: %" PRId64 " steps of %d from %" PRId64 " images; %.1f MB of "
-              "weights and optimizer, %.1f MB for a step",
-              phase->name, run->total_steps, phase->batch, run->image_count,
-              1e-6 * (double)store_bytes(&run->store),
+              "%s: %" PRId64 " steps of %d%s from %" PRId64
+              " images; %.1f MB of weights and optimizer, %.1f MB for a step",
+              phase->name, run->total_steps, phase->batch, chunks,
+              run->image_count, 1e-6 * (double)store_bytes(&run->store),
               1e-6 * (double)executor_bytes(run->executor));
     run->images = executor_input(run->executor, "images");
     run->labels = executor_input(run->executor, "labels");
@@ -255,7 +258,9 @@ Status train_start_input(Run *run)
         .count = run->image_count,
         .augment = phase->augment,
         .augment_count = phase->augment_count,
-        .batch = phase->batch,
+        .batch = phase_rows(phase),
+        .chunks = phase->train.chunks.count,
+        .passes = plan_passes(&phase->train),
         .views = phase->views,
         .height = (int)dims[2],
         .width = (int)dims[3],
@@ -353,9 +358,14 @@ static void tell_progress(Run *run, const double *values)
     run->told_waited = waited;
 }
 
-Status train_feed(Run *run)
+Status train_feed(void *context, int pass, int chunk)
 {
-    TRY(input_take(run->input, run->dtype, run->images, run->labels, NULL));
+    Run *run = context;
+    char *labels = pass == 0 ? run->labels : NULL;
+    if (labels)
+        labels += (size_t)chunk * (size_t)phase_rows(run->phase) *
+                  (size_t)plan_dtype_bytes(run->dtype);
+    TRY(input_take(run->input, run->dtype, run->images, labels, NULL));
     feed_scalar(run, "step", (double)run->step);
     feed_scalar(run, "total_steps", (double)run->total_steps);
     feed_scalar(run, "epoch_steps",
@@ -366,8 +376,7 @@ Status train_feed(Run *run)
 static Status run_step(Run *run)
 {
     double values[REPORT_MAX];
-    TRY(train_feed(run));
-    executor_run(run->executor);
+    TRY(executor_run_fed(run->executor, train_feed, run, NULL, NULL));
     for (int i = 0; i < run->reports.count; i++)
         values[i] = reports_mean(&run->reports, i, NULL);
     if (!isfinite(values[0]))

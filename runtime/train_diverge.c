@@ -28,8 +28,7 @@ static Status go_back(Run *run)
 static Status run_until_bad(Run *run, int64_t last, Diverge *diverge)
 {
     for (; run->step <= last; run->step++) {
-        TRY(train_feed(run));
-        diverge_run(diverge);
+        TRY(diverge_run(diverge, train_feed, run));
         if (!isfinite(reports_mean(&run->reports, 0, NULL)) ||
             store_unbounded(&run->store))
             break;
@@ -40,20 +39,25 @@ static Status run_until_bad(Run *run, int64_t last, Diverge *diverge)
 
 // " for the image NAME", when the row is one of a batch; else "".
 static void name_image(const Run *run, const PlanValue *value, int64_t row,
-                       char *text, size_t size)
+                       int chunk, char *text, size_t size)
 {
     const ProgramPhase *phase = run->phase;
     Sampler sampler;
+    // In a step in chunks, of a chunk or, between the passes, of them all.
+    int rows = phase_rows(phase);
+    bool part = value->rows == rows || value->rows == rows * phase->views;
+    if (!part)
+        rows = phase->batch;
     text[0] = '\0';
-    if (row < 0 || phase->batch < 2 ||
-        (value->rows != phase->batch &&
-         value->rows != (int64_t)phase->batch * phase->views) ||
+    if (row < 0 || rows < 2 ||
+        (value->rows != rows && value->rows != (int64_t)rows * phase->views) ||
         sampler_init(&sampler, run->options->seed, random_name(phase->name),
                      run->image_count, true)
                 .code != STATUS_OK)
         return;
-    StreamSample sample =
-        sampler_at(&sampler, run->step * phase->batch + row % phase->batch);
+    StreamSample sample = sampler_at(
+        &sampler, run->step * phase->batch +
+                      (part ? (int64_t)chunk * rows : 0) + row % rows);
     int64_t index =
         run->set.indices ? run->set.indices[sample.place] : sample.place;
     snprintf(text, size, " for the image %s",
@@ -67,8 +71,9 @@ static void describe_suspect(const Run *run, const Diverge *diverge, char *text,
 {
     int64_t row;
     bool nan;
+    int chunk;
     char place[300] = "", image[300];
-    const PlanValue *value = diverge_suspect(diverge, &row, &nan);
+    const PlanValue *value = diverge_suspect(diverge, &row, &nan, &chunk);
     if (!value)
         return;
     if (value->file && value->last_line > value->line)
@@ -76,7 +81,7 @@ static void describe_suspect(const Run *run, const Diverge *diverge, char *text,
                  value->line, value->last_line);
     else if (value->file)
         snprintf(place, sizeof place, " (%s:%d)", value->file, value->line);
-    name_image(run, value, row, image, sizeof image);
+    name_image(run, value, row, chunk, image, sizeof image);
     snprintf(text, size,
              "; it began in step %" PRId64 " with %s%s, which gave "
              "%s%s",

@@ -51,8 +51,9 @@ void train_say(const Run *run, const char *format, ...)
 Status train_fill_store(Run *run);
 // Makes the input begin at run->step.
 Status train_start_input(Run *run);
-// Fills the plan's inputs for the next step.
-Status train_feed(Run *run);
+// Fills the plan's inputs for the next step, or the next chunk: an
+// ExecutorFeed of a Run.
+Status train_feed(void *run, int pass, int chunk);
 
 // ---- train_diverge.c --------------------------------------------------------
 

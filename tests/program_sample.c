@@ -79,6 +79,19 @@ static void fill_phase(ProgramPhase *phase, const char *name, const char *from)
     fill_plan(&phase->train);
 }
 
+// A step in two chunks of a plan with two parts.
+static void fill_chunks(ProgramPhase *phase)
+{
+    PlanCopy copies[] = {{PLAN_EMBED, 2, 0, 64, 8}};
+    PlanChunks *chunks = &phase->train.chunks;
+    *chunks = (PlanChunks){.count = 2,
+                           .end = {1, 2, 2, 2},
+                           .copy_count = 1,
+                           .copies = copy(copies, sizeof copies)};
+    phase->chunk = 4;
+    phase->train.steps[1].flags = 0;
+}
+
 Program *sample_program(void)
 {
     Program *program = calloc(1, sizeof *program);
@@ -95,5 +108,6 @@ Program *sample_program(void)
                          .phases = calloc(2, sizeof *program->phases)};
     fill_phase(&program->phases[0], "pretrain", NULL);
     fill_phase(&program->phases[1], "finetune", "pretrain");
+    fill_chunks(&program->phases[0]);
     return program;
 }

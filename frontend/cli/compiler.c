@@ -243,6 +243,15 @@ static void dump_graph(Compiler *compiler, const Graph *graph)
         graph_print(graph, &compiler->dump);
 }
 
+void compiler_train_graphs(const ExperimentPhase *phase,
+                           Graph *graphs[PLAN_PARTS])
+{
+    graphs[PLAN_EMBED] = phase->embed;
+    graphs[PLAN_LOSS] = phase->train;
+    graphs[PLAN_BACKWARD] = phase->backward;
+    graphs[PLAN_UPDATE] = phase->update;
+}
+
 // Graph to graph, for every graph of the wanted phases.
 static Status optimize(Compiler *compiler)
 {
@@ -252,10 +261,12 @@ static Status optimize(Compiler *compiler)
         if (!compiler_wants(compiler, phase->name))
             continue;
         bool value = compiler->lang.value_name != NULL;
-        Graph *graphs[] = {phase->value, value ? NULL : phase->train,
-                           value ? NULL : phase->eval};
-        for (int g = 0; g < 3; g++) {
-            if (!graphs[g])
+        Graph *graphs[PLAN_PARTS + 2];
+        compiler_train_graphs(phase, graphs);
+        graphs[PLAN_PARTS] = phase->eval;
+        graphs[PLAN_PARTS + 1] = phase->value;
+        for (int g = 0; g < PLAN_PARTS + 2; g++) {
+            if (!graphs[g] || (value && graphs[g] != phase->value))
                 continue;
             TRY(run_passes(compiler, graphs[g]));
             if (compiler->emit == EMIT_GRAPH || compiler->emit == EMIT_DOT)
@@ -265,19 +276,36 @@ static Status optimize(Compiler *compiler)
     return status_ok();
 }
 
-static Status lower_graph(Compiler *compiler, Codegen *codegen,
-                          const Graph *graph, Plan *plan)
+void compiler_lower_train(Codegen *codegen, const ExperimentPhase *phase,
+                          Plan *plan)
 {
-    codegen_lower(codegen, graph, plan);
+    Graph *graphs[PLAN_PARTS];
+    compiler_train_graphs(phase, graphs);
+    if (phase->chunk)
+        codegen_lower_parts(codegen, (const Graph *const *)graphs,
+                            phase->batch / phase->chunk, phase->chunk, plan);
+    else
+        codegen_lower(codegen, phase->train, plan);
+}
+
+static Status check_plan(Compiler *compiler, const Plan *plan)
+{
     const char *wrong = NULL;
     if (compiler->verify)
         wrong = codegen_verify_plan(plan, compiler->arena);
     if (wrong)
-        return status_error(STATUS_INTERNAL, "plan of %s: %s", graph->name,
+        return status_error(STATUS_INTERNAL, "plan of %s: %s", plan->name,
                             wrong);
     if (compiler->emit == EMIT_PLAN)
         codegen_print_plan(plan, &compiler->dump);
     return status_ok();
+}
+
+static Status lower_graph(Compiler *compiler, Codegen *codegen,
+                          const Graph *graph, Plan *plan)
+{
+    codegen_lower(codegen, graph, plan);
+    return check_plan(compiler, plan);
 }
 
 void compiler_list_params(const Compiler *compiler, Program *program)
@@ -285,11 +313,15 @@ void compiler_list_params(const Compiler *compiler, Program *program)
     const Experiment *experiment = compiler->experiment;
     for (int i = 0; i < experiment->phases.count; i++) {
         Plan *plan = &program->phases[i].train;
-        Graph *graph = experiment->phases.at[i].train;
+        Graph *graphs[PLAN_PARTS];
         if (plan->params)
             continue;
-        passes_run(graph, "dce", false, NULL, NULL);
-        codegen_list_params(graph, plan);
+        compiler_train_graphs(&experiment->phases.at[i], graphs);
+        for (int g = 0; g < PLAN_PARTS; g++)
+            if (graphs[g]) {
+                passes_run(graphs[g], "dce", false, NULL, NULL);
+                codegen_list_params(graphs[g], plan);
+            }
     }
 }
 
@@ -315,7 +347,8 @@ static Status lower_phase(Compiler *compiler, Codegen *codegen, int index,
     TRY(choose_ways(compiler, codegen, index, to));
     if (compiler->lang.value_name)
         return lower_graph(compiler, codegen, phase->value, &to->eval);
-    TRY(lower_graph(compiler, codegen, phase->train, &to->train));
+    compiler_lower_train(codegen, phase, &to->train);
+    TRY(check_plan(compiler, &to->train));
     if (phase->eval)
         TRY(lower_graph(compiler, codegen, phase->eval, &to->eval));
     if (phase->value)

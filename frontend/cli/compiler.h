@@ -74,6 +74,14 @@ Status compiler_run(Compiler *compiler, Program **program);
 // shapes of its weights. The experiment must be loaded.
 void compiler_list_params(const Compiler *compiler, Program *program);
 
+// The graphs of a phase's training step, by PlanPart: one that is not in chunks
+// is PLAN_LOSS alone. Others are NULL.
+void compiler_train_graphs(const ExperimentPhase *phase,
+                           Graph *graphs[PLAN_PARTS]);
+// Lowers them to one plan, once the passes have run on them.
+void compiler_lower_train(Codegen *codegen, const ExperimentPhase *phase,
+                          Plan *plan);
+
 // Runs passes on graphs read from a file in text form: --from=graph.
 Status compiler_run_graphs(Compiler *compiler);
 

@@ -73,7 +73,9 @@ static int64_t need_with(const Compiler *compiler, const char *phase,
     Compiler probe = {.arena = arena,
                       .path = compiler->path,
                       .lang = compiler->lang,
-                      .codegen = compiler->codegen};
+                      .codegen = compiler->codegen,
+                      .phase_count = 1,
+                      .phases = &phase};
     int count = compiler->lang.setting_count;
     probe.lang.settings = ARENA_ARRAY(arena, Setting, count + 1);
     for (int i = 0; i < count; i++)
@@ -87,14 +89,19 @@ static int64_t need_with(const Compiler *compiler, const char *phase,
         for (int p = 0; p < probe.experiment->phases.count; p++)
             if (strcmp(probe.experiment->phases.at[p].name, phase) == 0)
                 made = &probe.experiment->phases.at[p];
-        Graph *graphs[] = {made->train, made->eval, made->value};
+        Graph *graphs[PLAN_PARTS + 2];
         Plan plans[3] = {{0}};
         Codegen *codegen = codegen_new(&probe.codegen);
-        for (int g = 0; g < 3; g++)
-            if (graphs[g]) {
+        compiler_train_graphs(made, graphs);
+        graphs[PLAN_PARTS] = made->eval;
+        graphs[PLAN_PARTS + 1] = made->value;
+        for (int g = 0; g < PLAN_PARTS + 2; g++)
+            if (graphs[g])
                 passes_run(graphs[g], NULL, false, NULL, NULL);
-                codegen_lower(codegen, graphs[g], &plans[g]);
-            }
+        compiler_lower_train(codegen, made, &plans[0]);
+        for (int g = 1; g < 3; g++)
+            if (graphs[PLAN_PARTS + g - 1])
+                codegen_lower(codegen, graphs[PLAN_PARTS + g - 1], &plans[g]);
         bytes = phase_need(&plans[0], &plans[1], &plans[2],
                            compiler_threads(compiler));
         for (int g = 0; g < 3; g++)

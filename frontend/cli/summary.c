@@ -84,12 +84,13 @@ static const char *param_name(const Node *node)
 }
 
 // Is the param written by the phase's step?
-static bool is_trained(const Graph *train, const char *name)
+static bool is_trained(const ExperimentPhase *phase, const char *name)
 {
-    for (int i = 0; i < train->nodes.count; i++) {
-        const Node *node = &train->nodes.at[i];
+    const Graph *last = phase->update ? phase->update : phase->train;
+    for (int i = 0; i < last->nodes.count; i++) {
+        const Node *node = &last->nodes.at[i];
         if (node->op == OP_ASSIGN &&
-            strcmp(param_name(graph_node(train, node->inputs[0])), name) == 0)
+            strcmp(param_name(graph_node(last, node->inputs[0])), name) == 0)
             return true;
     }
     return false;
@@ -104,10 +105,10 @@ static void count_param(Summary *summary, const Node *node)
     Row *row = row_of(
         summary,
         dot ? arena_strndup(summary->arena, name, (size_t)(dot - name)) : name);
-    if (strcmp(role, "slot") == 0)
+    if (strcmp(role, "slot") == 0 || strcmp(role, "sum") == 0)
         return;
     row->with_state += numbers;
-    if (strcmp(role, "weight") == 0 && is_trained(summary->phase->train, name))
+    if (strcmp(role, "weight") == 0 && is_trained(summary->phase, name))
         row->trainable += numbers;
 }
 
@@ -155,8 +156,12 @@ static void plan_memory(Summary *summary, const Compiler *compiler)
 {
     Codegen *codegen = codegen_new(&compiler->codegen);
     Plan plan = {0};
-    passes_run(summary->phase->train, NULL, false, NULL, NULL);
-    codegen_lower(codegen, summary->phase->train, &plan);
+    Graph *graphs[PLAN_PARTS];
+    compiler_train_graphs(summary->phase, graphs);
+    for (int g = 0; g < PLAN_PARTS; g++)
+        if (graphs[g])
+            passes_run(graphs[g], NULL, false, NULL, NULL);
+    compiler_lower_train(codegen, summary->phase, &plan);
     for (int i = 0; i < plan.param_count; i++)
         summary->param_bytes += plan.params[i].tensor.bytes;
     summary->slab_bytes = plan.slab_bytes;
@@ -244,6 +249,9 @@ static void print_table(const Summary *summary)
 {
     const ExperimentPhase *phase = summary->phase;
     printf("phase %s: batch %d", phase->name, phase->batch);
+    if (phase->chunk)
+        printf(" in %d chunks of %d", phase->batch / phase->chunk,
+               phase->chunk);
     if (phase->views > 1)
         printf(" x %d views", phase->views);
     printf(" of %dx%d pixels\n\n", phase->image_width, phase->image_height);
@@ -290,7 +298,8 @@ static void print_json(const Summary *summary)
     Text text = text_new(summary->arena);
     text_add(&text, "{\"phase\":");
     text_add_json(&text, phase->name);
-    text_addf(&text, ",\"batch\":%d,\"views\":%d,\"layers\":[", phase->batch,
+    text_addf(&text, ",\"batch\":%d,\"chunk\":%d,\"views\":%d,\"layers\":[",
+              phase->batch, phase->chunk ? phase->chunk : phase->batch,
               phase->views);
     for (int i = 0; i < summary->rows.count; i++) {
         const Row *row = &summary->rows.at[i];

@@ -51,6 +51,7 @@ typedef struct ExperimentPhase {
     const char *from_except; // comma-separated globs or NULL
     const char *teacher;     // phase name or NULL
     int batch, views;
+    int chunk; // images at a time in a step; 0 = the whole batch at once
     double epochs;
     int64_t steps;
     ImageSource source;
@@ -61,11 +62,18 @@ typedef struct ExperimentPhase {
     int image_height, image_width;
     int classes;    // the param `classes` when the phase reads labels, else 0
     Graph *forward; // the loss and reports only, before gradients
-    Graph *train;   // the whole step; options.phases
-    Graph *eval;    // training = false; NULL when nothing to evaluate
-    Graph *value;   // options.value_name or .features_name without training;
-                    // NULL = not asked for
-    int value_rows; // images at a time in it
+    Graph *train;   // the whole step; options.phases. In chunks, what it does
+                    // once between two passes over them: loss, reports, its
+                    // gradients by the embeddings
+    // The rest of a step in chunks; else NULL.
+    Graph *embed;    // of a chunk: the embeddings
+    Graph *backward; // of a chunk: its share of the weights' gradients; NULL
+                     // where the embeddings have none
+    Graph *update;   // the optimizers
+    Graph *eval;     // training = false; NULL when nothing to evaluate
+    Graph *value;    // options.value_name or .features_name without training;
+                     // NULL = not asked for
+    int value_rows;  // images at a time in it
 } ExperimentPhase;
 
 typedef struct Experiment {

@@ -82,6 +82,14 @@ void sema_trace(Sema *s)
     }
 }
 
+SourcePos sema_origin(Sema *s, NodeOrigin origin)
+{
+    for (int i = 0; i < s->modules.count && origin.file; i++)
+        if (strcmp(s->modules.at[i]->path, origin.file) == 0)
+            return (SourcePos){s->modules.at[i]->source, origin.line, 1, 0};
+    return (SourcePos){0};
+}
+
 const char *sema_suggest(Sema *s, const char *word,
                          const char *const *candidates, int count)
 {

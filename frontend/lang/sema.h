@@ -16,6 +16,7 @@
 //   sema_input.c   where a phase's images come from
 //   sema_from.c    what a phase takes over from others
 //   sema_train.c   gradients and optimizers
+//   sema_chunk.c   a step that takes its batch in chunks
 //   sema_names.c   names in what no run elaborates
 //   sema_unused.c  names that nothing reads
 //   sema_show.c    the program with every parameter resolved
@@ -26,6 +27,7 @@
 #include "frontend/lang/experiment.h"
 #include "frontend/lang/map.h"
 #include "frontend/lang/value.h"
+#include "ir/split.h"
 
 // What a program may cost before it is refused. A ResNet-200 with gradients
 // and LARS has under 100,000 operations.
@@ -154,6 +156,7 @@ typedef struct Loss {
 typedef struct Build {
     Phase *phase;
     Graph *graph;
+    int batch; // images of this graph
     bool training;
     bool sketched; // forward only: the phase is not one of those wanted
     bool sharing;  // inside shared(...): declared names are reused
@@ -180,6 +183,13 @@ typedef struct Option {
     bool from_command_line;
 } Option;
 
+// What the graph of the whole batch says of a step in chunks of it.
+typedef struct Chunks {
+    const Graph *whole;
+    Split split;
+    bool *has_gradient; // by place in split.cut: the loss depends on it
+} Chunks;
+
 typedef enum PhaseState { PHASE_NEW, PHASE_FAILED, PHASE_DONE } PhaseState;
 
 struct Phase {
@@ -193,6 +203,7 @@ struct Phase {
     Datum input;               // the DATUM_SOURCE of its input
     VEC(Variable *) variables; // of its train graph
     VEC(const char *) usings;  // resolved, for `show`
+    Chunks chunks;             // of a step in chunks
 };
 
 typedef struct Sema {
@@ -232,6 +243,8 @@ void sema_error(Sema *s, SourcePos pos, const char *format, ...)
 void sema_note(Sema *s, SourcePos pos, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void sema_trace(Sema *s);
+// The line of source that a node was made for.
+SourcePos sema_origin(Sema *s, NodeOrigin origin);
 // "; did you mean `x`?" or "".
 const char *sema_suggest(Sema *s, const char *word,
                          const char *const *candidates, int count);
@@ -394,9 +407,21 @@ bool value_build(Sema *s, Phase *phase);
 // ---- sema_phase.c -----------------------------------------------------------
 
 void phases_elaborate(Sema *s);
-// Starts a graph of the phase, `what` after its name, in a frame of its own
-// with options and teacher bound.
-void build_begin(Sema *s, Phase *phase, bool training, const char *what);
+// The setting of that name, or NULL.
+const Option *phase_option(const Phase *phase, const char *name);
+// Starts a graph of the phase for a batch of so many images, `what` after its
+// name, in a frame of its own with options and teacher bound.
+void build_begin(Sema *s, Phase *phase, int batch, bool training,
+                 const char *what);
+// Runs the phase's statements into a new graph; false after diagnostics. The
+// phase's frame is left for the caller to pop.
+bool build_forward(Sema *s, Phase *phase, int batch, bool training,
+                   const char *what);
+// The sum of all losses, the graph's first output; then the reports but those
+// left out (NULL = none).
+Value build_outputs(Sema *s, const bool *left_out);
+// A copy that shares only what never changes.
+Graph *build_copy(Sema *s, const Graph *graph, const char *name);
 // The graph that was built, in storage of its size.
 Graph *build_end(Sema *s);
 void exec_minimize(Sema *s, const Stmt *stmt);
@@ -441,6 +466,30 @@ void exec_weight_report(Sema *s, const Stmt *stmt);
 // Appends gradients of `loss`, the optimizers' updates and all assignments; to
 // a sketch the assignments of states alone.
 void train_finish(Sema *s, Value loss);
+
+// The parts of that, for a step that is more than one graph. All but the first
+// append to s->build.graph.
+typedef VEC(Variable *) VariableList;
+VariableList train_weights(Sema *s);
+// What the optimizers of these weights are given; false after a diagnostic.
+bool train_settings(Sema *s, const VariableList *trained);
+// Gradients by the values, or NULL after a diagnostic.
+Value *train_gradients(Sema *s, Value loss, int count, const Value *wrt);
+bool train_is_zero(const Graph *graph, Value gradient);
+void train_update(Sema *s, const VariableList *trained, const Value *grads);
+// The variable gets its new value, if there is one.
+void train_assign(Sema *s, const Variable *variable);
+
+// ---- sema_chunk.c -----------------------------------------------------------
+
+// Finds out whether the phase's batch is taken in chunks; the settings are
+// known.
+void chunk_check(Sema *s, Phase *phase);
+// Makes, of the graph of the whole batch, the parts of a step in chunks that
+// have to do with all its images. False after a diagnostic.
+bool chunk_whole(Sema *s, Phase *phase, Value loss);
+// Builds the phase for a chunk of its batch and makes the other parts.
+bool chunk_parts(Sema *s, Phase *phase);
 
 // ---- sema_names.c -----------------------------------------------------------
 

@@ -5,7 +5,7 @@
 
 // ---- names of a phase -------------------------------------------------------
 
-static const Option *find_option(const Phase *phase, const char *name)
+const Option *phase_option(const Phase *phase, const char *name)
 {
     for (int i = 0; i < phase->options.count; i++)
         if (strcmp(phase->options.at[i].name, name) == 0)
@@ -42,8 +42,8 @@ bool phase_name(Sema *s, const char *name, Datum *out)
         return true;
     }
     if (strcmp(name, "batch") == 0) {
-        const Option *batch = find_option(phase, "batch");
-        *out = batch ? batch->value : datum_poison();
+        *out = phase_option(phase, "batch") ? datum_int(s->build.batch)
+                                            : datum_poison();
         return true;
     }
     if (strcmp(name, "classes") == 0) {
@@ -70,7 +70,8 @@ static Datum override_option(Sema *s, Phase *phase, Option *option)
     bool amounts =
         (datum_is_number(given) || given.kind == DATUM_ALL) &&
         (datum_is_number(option->value) || option->value.kind == DATUM_ALL);
-    if (given.kind == DATUM_POISON || amounts ||
+    bool chunks = strcmp(option->name, "chunk") == 0;
+    if (given.kind == DATUM_POISON || amounts || chunks ||
         given.kind == option->value.kind) {
         option->from_command_line = true;
         return given;
@@ -117,7 +118,7 @@ static void eval_options(Sema *s, Phase *phase)
                   "a phase has at most %d settings", MAX_OPTIONS);
     for (int i = 0; i < args->count && i < MAX_OPTIONS; i++) {
         const Arg *arg = &args->at[i];
-        if (find_option(phase, arg->name.text)) {
+        if (phase_option(phase, arg->name.text)) {
             sema_fail(s, arg->name.pos, "`%s` is given twice", arg->name.text);
             continue;
         }
@@ -133,7 +134,7 @@ static void eval_options(Sema *s, Phase *phase)
 
 static void check_batch(Sema *s, Phase *phase)
 {
-    const Option *batch = find_option(phase, "batch");
+    const Option *batch = phase_option(phase, "batch");
     if (!batch) {
         sema_fail(s, phase->item->name.pos,
                   "phase `%s` does not say its batch: (batch = 256, ...)",
@@ -158,8 +159,8 @@ static void check_batch(Sema *s, Phase *phase)
 
 static void check_length(Sema *s, Phase *phase)
 {
-    const Option *epochs = find_option(phase, "epochs");
-    const Option *steps = find_option(phase, "steps");
+    const Option *epochs = phase_option(phase, "epochs");
+    const Option *steps = phase_option(phase, "steps");
     if (!epochs == !steps) {
         sema_fail(s, phase->item->name.pos,
                   epochs ? "phase `%s` says both epochs and steps"
@@ -296,7 +297,7 @@ static Value mean_of(Sema *s, Value x, SourcePos pos)
 static bool is_per_image(Sema *s, Value x)
 {
     const TensorType *type = graph_type(s->build.graph, x);
-    int64_t rows = s->build.phase->out->batch / s->options->ranks;
+    int64_t rows = s->build.batch / s->options->ranks;
     return type->rank == 1 && type->dims[0] == rows;
 }
 
@@ -324,8 +325,9 @@ static Value total_loss(Sema *s)
 
 // Reports that need hidden labels are left to the evaluation, those of a step
 // to the training.
-static void add_outputs(Sema *s, Value loss, const bool *left_out)
+Value build_outputs(Sema *s, const bool *left_out)
 {
+    Value loss = total_loss(s);
     graph_add_output(s->build.graph, "loss", loss);
     for (int i = 0; i < s->build.reports.count; i++) {
         Report report = s->build.reports.at[i];
@@ -336,11 +338,12 @@ static void add_outputs(Sema *s, Value loss, const bool *left_out)
             value = mean_of(s, value, report.pos);
         graph_add_output(s->build.graph, report.name, value);
     }
+    return loss;
 }
 
-// A copy that shares only what never changes.
-static Graph *copy_graph(Arena *arena, const Graph *graph, const char *name)
+Graph *build_copy(Sema *s, const Graph *graph, const char *name)
 {
+    Arena *arena = s->arena;
     Graph *copy = graph_new(arena, name);
     for (int i = 0; i < graph->nodes.count; i++) {
         Node node = graph->nodes.at[i];
@@ -364,7 +367,8 @@ static bool is_wanted(const Sema *s, const Phase *phase)
     return s->options->phase_count == 0;
 }
 
-void build_begin(Sema *s, Phase *phase, bool training, const char *what)
+void build_begin(Sema *s, Phase *phase, int batch, bool training,
+                 const char *what)
 {
     const char *name =
         arena_printf(s->arena, "%s.%s", phase->item->name.text, what);
@@ -373,6 +377,7 @@ void build_begin(Sema *s, Phase *phase, bool training, const char *what)
     s->build.graph = graph_new(s->arena, name);
     s->build.graph->nodes.at = s->nodes;
     s->build.graph->nodes.capacity = s->node_capacity;
+    s->build.batch = batch;
     s->build.training = training;
     s->build.sketched = !is_wanted(s, phase);
     s->build.scope = "";
@@ -382,7 +387,9 @@ void build_begin(Sema *s, Phase *phase, bool training, const char *what)
     frame_push(s, FRAME_PHASE, phase->module, NULL, phase->item->name.pos);
     for (int i = 0; i < phase->options.count; i++) {
         const Option *option = &phase->options.at[i];
-        frame_bind(s, s->frame, option->name, option->value, option->pos);
+        bool images = strcmp(option->name, "batch") == 0;
+        frame_bind(s, s->frame, option->name,
+                   images ? datum_int(batch) : option->value, option->pos);
     }
     if (phase->item->teacher.text)
         frame_bind(s, s->frame, phase->item->teacher_name.text,
@@ -405,12 +412,11 @@ Graph *build_end(Sema *s)
     return graph;
 }
 
-// Runs the phase's statements into a new graph; false after diagnostics. The
-// phase's frame is left for the caller to pop.
-static bool build_forward(Sema *s, Phase *phase, bool training)
+bool build_forward(Sema *s, Phase *phase, int batch, bool training,
+                   const char *what)
 {
     int failures = s->failures;
-    build_begin(s, phase, training, training ? "train" : "eval");
+    build_begin(s, phase, batch, training, what);
     exec_block(s, phase->item->body);
     return s->failures == failures && !s->stopped;
 }
@@ -430,29 +436,38 @@ static bool check_complete(Sema *s, const Phase *phase)
     return false;
 }
 
+static bool is_in_chunks(const Sema *s, const Phase *phase)
+{
+    return phase->out->chunk > 0 && is_wanted(s, phase);
+}
+
 // `failures` is how many there were before the phase: after any, in its options
 // or its statements, there is no sense in going on to its gradients.
 static bool build_train(Sema *s, Phase *phase, int failures)
 {
-    if (!build_forward(s, phase, true) || !check_complete(s, phase) ||
-        s->failures != failures)
+    if (!build_forward(s, phase, phase->out->batch, true, "train") ||
+        !check_complete(s, phase) || s->failures != failures)
         return false;
     bool *hidden = hidden_find(s);
     int forward_count = s->build.graph->nodes.count;
     if (hidden && !hidden_check(s, hidden))
         return false;
-    Value loss = total_loss(s);
-    add_outputs(s, loss, hidden);
+    Value loss = build_outputs(s, hidden);
     if (!s->build.sketched)
-        phase->out->forward = copy_graph(
-            s->arena, s->build.graph,
+        phase->out->forward = build_copy(
+            s, s->build.graph,
             arena_printf(s->arena, "%s.forward", phase->item->name.text));
-    train_finish(s, loss);
-    phase->out->train = build_end(s);
     if (hidden && phase->out->forward)
         hidden_drop(s, phase->out->forward, hidden, forward_count);
-    if (hidden)
-        hidden_drop(s, phase->out->train, hidden, forward_count);
+    if (is_in_chunks(s, phase)) {
+        if (!chunk_whole(s, phase, loss))
+            return false;
+    } else {
+        train_finish(s, loss);
+        phase->out->train = build_end(s);
+        if (hidden)
+            hidden_drop(s, phase->out->train, hidden, forward_count);
+    }
     for (int i = 0; i < s->build.order.count; i++)
         vec_push(s->arena, &phase->variables, s->build.order.at[i]);
     return s->failures == failures;
@@ -486,10 +501,11 @@ static bool build_eval(Sema *s, Phase *phase)
 {
     if (!needs_eval(s, phase))
         return true;
-    bool ok = build_forward(s, phase, false);
+    int chunk = phase->out->chunk;
+    bool ok = build_forward(s, phase, chunk ? chunk : phase->out->batch, false,
+                            "eval");
     if (ok) {
-        Value loss = total_loss(s);
-        add_outputs(s, loss, stepwise_find(s));
+        build_outputs(s, stepwise_find(s));
         phase->out->eval = build_end(s);
     }
     frame_pop(s);
@@ -526,12 +542,15 @@ static void elaborate_phase(Sema *s, Phase *phase)
     eval_options(s, phase);
     check_batch(s, phase);
     check_length(s, phase);
+    chunk_check(s, phase);
     frame_pop(s);
     phase->state = PHASE_FAILED;
     if (s->stopped || !phase->out->batch)
         return;
     bool ok = build_train(s, phase, failures);
     frame_pop(s);
+    if (ok && is_in_chunks(s, phase))
+        ok = chunk_parts(s, phase);
     if (ok && build_eval(s, phase) &&
         (!is_wanted(s, phase) || value_build(s, phase)))
         from_check(s, phase);

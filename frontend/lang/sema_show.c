@@ -40,6 +40,19 @@ static Span word_span(SourcePos pos)
     return (Span){pos.line, pos.column, pos.line, pos.end_column};
 }
 
+// A setting that only the command line gives stands behind the last one.
+static void add_option(Sema *s, EditList *edits, const Phase *phase, int i)
+{
+    const Option *option = &phase->options.at[i], *next = option + 1;
+    if (!option->expr || option->value.kind == DATUM_TENSOR)
+        return;
+    const char *text = print_value(s, option->value);
+    if (i + 1 < phase->options.count && !next->expr)
+        text = arena_printf(s->arena, "%s, %s = %s", text, next->name,
+                            print_value(s, next->value));
+    add_edit(s, edits, option->expr->span, text);
+}
+
 static EditList collect_edits(Sema *s, const Module *module)
 {
     EditList edits = {0};
@@ -60,9 +73,7 @@ static EditList collect_edits(Sema *s, const Module *module)
                      phase->renamed.at[k].text);
         for (int k = 0; phase->module == module && k < phase->options.count;
              k++)
-            if (phase->options.at[k].value.kind != DATUM_TENSOR)
-                add_edit(s, &edits, phase->options.at[k].expr->span,
-                         print_value(s, phase->options.at[k].value));
+            add_option(s, &edits, phase, k);
     }
     return edits;
 }
@@ -124,6 +135,8 @@ static void print_phase(Sema *s, const Phase *phase, Text *out)
     text_add(out, print_value(s, phase->input));
     text_addf(out, ", images of %d x %d pixels, batch %d", p->image_height,
               p->image_width, p->batch);
+    if (p->chunk)
+        text_addf(out, " in chunks of %d", p->chunk);
     if (p->views > 1)
         text_addf(out, " with %d views each", p->views);
     if (p->classes)

@@ -125,9 +125,7 @@ static void check_patterns(Sema *s)
     }
 }
 
-typedef VEC(Variable *) VariableList;
-
-static VariableList trained_weights(Sema *s)
+VariableList train_weights(Sema *s)
 {
     VariableList trained = {0};
     for (int i = 0; i < s->build.order.count; i++) {
@@ -140,37 +138,25 @@ static VariableList trained_weights(Sema *s)
 
 // ---- gradients --------------------------------------------------------------
 
-static SourcePos origin_pos(Sema *s, NodeOrigin origin)
+Value *train_gradients(Sema *s, Value loss, int count, const Value *wrt)
 {
-    for (int i = 0; i < s->modules.count && origin.file; i++)
-        if (strcmp(s->modules.at[i]->path, origin.file) == 0)
-            return (SourcePos){s->modules.at[i]->source, origin.line, 1, 0};
-    return (SourcePos){0};
-}
-
-// Gradients of the trained weights, or NULL after a diagnostic.
-static Value *differentiate(Sema *s, Value loss, const VariableList *trained)
-{
-    Value *wrt = ARENA_ARRAY(s->arena, Value, trained->count + 1);
-    Value *grads = ARENA_ARRAY(s->arena, Value, trained->count + 1);
-    for (int i = 0; i < trained->count; i++)
-        wrt[i] = trained->at[i]->param;
+    Value *grads = ARENA_ARRAY(s->arena, Value, count + 1);
     Graph *graph = s->build.graph;
     graph->origin = (NodeOrigin){.scope = "gradient"};
     Value culprit = NO_VALUE;
-    if (autodiff(graph, loss, trained->count, wrt, grads, &culprit))
+    if (autodiff(graph, loss, count, wrt, grads, &culprit))
         return grads;
     const Node *node = graph_node(graph, culprit);
-    sema_fail(s, origin_pos(s, node->origin),
+    sema_fail(s, sema_origin(s, node->origin),
               "the loss depends on `%s`, which has no gradient",
               op_info(node->op)->text);
     return NULL;
 }
 
 // A gradient that is zero whatever happens: the loss does not depend on it.
-static bool is_zero(const Graph *graph, Value value)
+bool train_is_zero(const Graph *graph, Value gradient)
 {
-    const Node *node = graph_node(graph, value);
+    const Node *node = graph_node(graph, gradient);
     return node->op == OP_CONST && node->attrs[CONST_VALUE].f == 0;
 }
 
@@ -329,13 +315,12 @@ static void describe_usings(Sema *s, const VariableList *trained)
                      s->build.usings.at[i]->resolved);
 }
 
-static void update_weights(Sema *s, const VariableList *trained,
-                           const Value *grads)
+void train_update(Sema *s, const VariableList *trained, const Value *grads)
 {
     int updated = 0;
     for (int i = 0; i < trained->count && !s->stopped; i++) {
         Variable *weight = trained->at[i];
-        if (is_zero(s->build.graph, grads[i]))
+        if (train_is_zero(s->build.graph, grads[i]))
             continue;
         Using *using = using_for(s, weight->name);
         if (!using) {
@@ -352,22 +337,20 @@ static void update_weights(Sema *s, const VariableList *trained,
     if (!updated && !s->stopped)
         sema_fail(s, s->build.losses.at[0].pos,
                   "the loss depends on no trained weight");
+    averages_update(s);
+    s->build.scope = "";
 }
 
-static void add_assigns(Sema *s)
+void train_assign(Sema *s, const Variable *variable)
 {
+    Value inputs[] = {variable->param, variable->current.tensor};
+    Site site = {.pos = variable->pos, .what = variable->name};
     s->build.graph->origin = (NodeOrigin){.scope = ""};
-    for (int i = 0; i < s->build.order.count; i++) {
-        const Variable *variable = s->build.order.at[i];
-        if (!variable->updated)
-            continue;
-        Value inputs[] = {variable->param, variable->current.tensor};
-        Site site = {.pos = variable->pos, .what = variable->name};
+    if (variable->updated)
         tensor_add(s, &site, OP_ASSIGN, 2, inputs, NULL, NULL);
-    }
 }
 
-void train_finish(Sema *s, Value loss)
+bool train_settings(Sema *s, const VariableList *trained)
 {
     check_patterns(s);
     bool ok = true;
@@ -375,16 +358,25 @@ void train_finish(Sema *s, Value loss)
         Using *using = s->build.usings.at[i];
         ok = using->optimizer && eval_settings(s, using) && ok;
     }
-    VariableList trained = trained_weights(s);
-    if (!ok)
+    if (ok)
+        describe_usings(s, trained);
+    return ok;
+}
+
+void train_finish(Sema *s, Value loss)
+{
+    VariableList trained = train_weights(s);
+    if (!train_settings(s, &trained))
         return;
-    describe_usings(s, &trained);
-    Value *grads = s->build.sketched ? NULL : differentiate(s, loss, &trained);
-    if (grads) {
-        update_weights(s, &trained, grads);
-        averages_update(s);
+    Value *grads = NULL, *wrt = ARENA_ARRAY(s->arena, Value, trained.count + 1);
+    for (int i = 0; i < trained.count; i++)
+        wrt[i] = trained.at[i]->param;
+    if (!s->build.sketched) {
+        grads = train_gradients(s, loss, trained.count, wrt);
+        if (!grads)
+            return;
+        train_update(s, &trained, grads);
     }
-    s->build.scope = "";
-    if (grads || s->build.sketched)
-        add_assigns(s);
+    for (int i = 0; i < s->build.order.count; i++)
+        train_assign(s, s->build.order.at[i]);
 }

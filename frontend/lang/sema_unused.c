@@ -52,7 +52,8 @@ static void check_def(Sema *s, const DefItem *def)
 // What the runtime reads of a phase's settings and of the parameters.
 static bool is_for_runtime(const char *name)
 {
-    static const char *const names[] = {"batch", "epochs", "steps", "classes"};
+    static const char *const names[] = {"batch", "chunk", "epochs", "steps",
+                                        "classes"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;

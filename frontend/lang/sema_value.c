@@ -71,7 +71,7 @@ static bool build(Sema *s, Phase *phase, const char *name, const bool *keep)
     const StmtList *body = phase->item->body;
     const Stmt *input = input_of(phase);
     int failures = s->failures;
-    build_begin(s, phase, false, "value");
+    build_begin(s, phase, phase->out->batch, false, "value");
     add_inputs(s, phase, input);
     for (int i = 0; i < body->count; i++)
         if (keep[i])

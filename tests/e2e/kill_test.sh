@@ -9,7 +9,8 @@ kills=${KILLS:-10}
 seed=${KILL_SEED:-$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}
 phases="pretrain finetune"
 settings="filters=4 groups=2 image_size=16 classes=3 pretrain.batch=16
-    pretrain.epochs=40 finetune.batch=8 finetune.steps=40 finetune.labels=4"
+    pretrain.epochs=40 finetune.batch=8 finetune.steps=40 finetune.labels=4
+    pretrain.chunk=8"
 
 "$simcc" data synth "$work/shapes" --classes 3 --per-class 24 --size 16 \
     > "$work/log" 2>&1

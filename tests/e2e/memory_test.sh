@@ -17,6 +17,8 @@ agree() {
 }
 
 check memory_quickstart agree models/quickstart.net pretrain pretrain.batch=16
+check memory_chunks agree models/quickstart.net pretrain \
+    "pretrain.batch=64 pretrain.chunk=16"
 check memory_resnet18 agree models/simclrv2.net supervised \
     "depth=18 image_size=32 supervised.batch=8 classes=10"
 finish

@@ -42,16 +42,18 @@ static void replay(const char *target, FuzzFunction *function)
 #undef FUZZ
 
 // Else the fuzzer would not get behind the first fields. After a change of the
-// format: simcc compile models/tour.net --target x86-64 -o, to this path.
-TEST(fuzz_corpus_has_an_artifact_of_this_version)
+// format: simcc compile models/tour.net --target x86-64 -o, to these paths, the
+// second with --set tour.chunk=2.
+TEST(fuzz_corpus_has_artifacts_of_this_version)
 {
-    char *bytes = NULL;
-    int64_t size = 0;
+    static const char *const paths[] = {"tests/fuzz/corpus/artifact/tour",
+                                        "tests/fuzz/corpus/artifact/chunks"};
     fuzz_folder = test_folder();
-    CHECK_TEXT(
-        file_read("tests/fuzz/corpus/artifact/tour", 1 << 20, &bytes, &size)
-            .text,
-        "");
-    CHECK(fuzz_reads_artifact((const uint8_t *)bytes, size));
-    free(bytes);
+    for (int i = 0; i < 2; i++) {
+        char *bytes = NULL;
+        int64_t size = 0;
+        CHECK_TEXT(file_read(paths[i], 1 << 20, &bytes, &size).text, "");
+        CHECK(fuzz_reads_artifact((const uint8_t *)bytes, size));
+        free(bytes);
+    }
 }

@@ -43,6 +43,11 @@ TEST(artifact_round_trip_keeps_every_field)
     CHECK(phase->train.steps[0].file == NULL);
     CHECK_TEXT(phase->train.symbols[0], "kernel_0");
     CHECK_INT(phase->eval.step_count, 0);
+    CHECK_INT(phase->chunk, 0);
+    CHECK_INT(phase->train.chunks.count, 0);
+    CHECK_INT(copy->phases[0].chunk, 4);
+    CHECK_INT(copy->phases[0].train.chunks.end[PLAN_LOSS], 2);
+    CHECK_INT(copy->phases[0].train.chunks.copies[0].whole, 64);
     CHECK_INT(copy->objects[0].size, 5);
     CHECK(memcmp(copy->objects[0].bytes, "\x7f\0\1\2\3", 5) == 0);
 

@@ -344,10 +344,10 @@ TEST(leaves_refuse)
         {"param {name=\"\", role=\"weight\", init=\"normal\", scale=1}",
          "param: name is empty"},
         {"param {name=\"q\", role=\"wait\", init=\"normal\", scale=1}",
-         "param: role \"wait\" is not weight, state, slot or frozen"},
+         "param: role \"wait\" is not weight, state, slot, frozen or sum"},
         {"param {name=\"q\", role=\"slot\", init=\"zero\", scale=1}",
-         "param: init \"zero\" is not constant, normal, truncated_normal or "
-         "uniform"},
+         "param: init \"zero\" is not constant, normal, truncated_normal, "
+         "uniform or copy"},
         {"param {name=\"q\", role=\"slot\", init=\"normal\", scale=inf}",
          "param: scale is not a finite number"},
         {"input {name=\"\"}", "input: name is empty"},

@@ -1,0 +1,408 @@
+// A step that takes its batch in chunks (gradient caching: Gao et al. 2021),
+// for losses that compare more images than memory holds the activations of.
+// The phase is elaborated twice, for the whole batch and for a chunk, and both
+// graphs are cut at the embeddings, where rows of different images meet first:
+//   embed     a chunk: its embeddings, and the running states of its norms
+//   train     all: loss, reports, and the gradient g by the embeddings z
+//   backward  a chunk once more: the gradient of sum(z * g) by the weights,
+//             which is its share of the loss's, added to what came before
+//   update    the optimizers, with these sums
+// Where no statistic is taken over a chunk, that is the ordinary step.
+#include <inttypes.h>
+#include <string.h>
+
+#include "frontend/lang/sema.h"
+#include "ir/build.h"
+
+// ---- the setting ------------------------------------------------------------
+
+// `chunk` need not be declared to be set.
+static void take_setting(Sema *s, Phase *phase)
+{
+    const Setting *setting = setting_find(s, phase->item->name.text, "chunk");
+    if (!setting || phase_option(phase, "chunk") || !phase->options.count)
+        return;
+    Option option = {.name = "chunk",
+                     .value =
+                         setting_value(s, setting, datum_none(), phase->module),
+                     .from_command_line = true};
+    vec_push(s->arena, &phase->options, option);
+}
+
+// The next smaller divisor of the batch, for the diagnostic.
+static int64_t smaller_divisor(int64_t batch, int64_t chunk)
+{
+    while (batch % chunk != 0)
+        chunk--;
+    return chunk;
+}
+
+void chunk_check(Sema *s, Phase *phase)
+{
+    take_setting(s, phase);
+    const Option *option = phase_option(phase, "chunk");
+    int64_t batch = phase->out->batch;
+    if (!option || option->value.kind == DATUM_NONE ||
+        option->value.kind == DATUM_POISON || !batch)
+        return;
+    if (option->value.kind != DATUM_INT || option->value.whole < 1) {
+        sema_fail(s, option->pos,
+                  "a chunk is a whole number of images, or none, not %s",
+                  datum_describe(s->arena, option->value, NULL));
+        return;
+    }
+    int64_t chunk = option->value.whole;
+    if (chunk >= batch)
+        return;
+    if (batch % chunk != 0)
+        sema_fail(s, option->pos,
+                  "the batch of %" PRId64 " in phase `%s` does not divide into "
+                  "chunks of %" PRId64 "; chunks of %" PRId64 " do",
+                  batch, phase->item->name.text, chunk,
+                  smaller_divisor(batch, chunk));
+    else
+        phase->out->chunk = (int)chunk;
+}
+
+// ---- parts ------------------------------------------------------------------
+
+static const char *part_name(Sema *s, const Phase *phase, const char *part)
+{
+    return arena_printf(s->arena, "%s.%s", phase->item->name.text, part);
+}
+
+// Port `index` of a kind: "embedding.0".
+static const char *port_name(Sema *s, const char *kind, int index)
+{
+    return arena_printf(s->arena, "%s.%d", kind, index);
+}
+
+// Leaves what outputs and assignments need. Ports that a part does not read
+// would be fed in vain.
+static void keep_needed(Sema *s, Graph *graph)
+{
+    bool *keep = ARENA_ARRAY(s->arena, bool, graph->nodes.count + 1);
+    for (int i = 0; i < graph->outputs.count; i++)
+        keep[graph->outputs.at[i].value] = true;
+    for (Value v = graph->nodes.count - 1; v >= 0; v--) {
+        const Node *node = graph_node(graph, v);
+        keep[v] = keep[v] || node->op == OP_ASSIGN;
+        for (int i = 0; keep[v] && i < node->input_count; i++)
+            keep[node->inputs[i]] = true;
+    }
+    graph_compact(graph, keep, NULL);
+}
+
+// A value becomes an input of the graph.
+static void make_input(Graph *graph, Value value, const char *name)
+{
+    Node *node = graph_node(graph, value);
+    node->op = OP_INPUT;
+    node->input_count = 0;
+    node->attrs[INPUT_NAME].text = name;
+}
+
+// What a weight's gradient is added up in.
+static Value sum_param(Sema *s, const Variable *weight)
+{
+    return build_param(s->build.graph, weight->type,
+                       arena_printf(s->arena, "gradient.%s", weight->name),
+                       "sum", "constant", 0);
+}
+
+static void add_to_sum(Sema *s, const Variable *weight, Value gradient)
+{
+    Graph *graph = s->build.graph;
+    if (train_is_zero(graph, gradient))
+        return;
+    Value sum = sum_param(s, weight);
+    build_assign(graph, sum, build_binary(graph, OP_ADD, sum, gradient));
+}
+
+// ---- the cut ----------------------------------------------------------------
+
+static void refuse(Sema *s, const Phase *phase, SourcePos pos, const char *why)
+{
+    sema_error(s, pos, "phase `%s` cannot take its batch in chunks: %s",
+               phase->item->name.text, why);
+}
+
+// False after a diagnostic.
+static bool cut_is_good(Sema *s, const Phase *phase, const Graph *graph,
+                        const Split *split)
+{
+    SourcePos here = phase->item->name.pos;
+    if (split->whole_window != NO_VALUE) {
+        refuse(s, phase,
+               sema_origin(s, graph_node(graph, split->whole_window)->origin),
+               "images meet before this window");
+        sema_note(s, sema_origin(s, graph_node(graph, split->meeting)->origin),
+                  "they meet here; only means over the batch that a running "
+                  "state keeps may be a chunk's");
+    } else if (split->statistic != NO_VALUE) {
+        refuse(s, phase,
+               sema_origin(s, graph_node(graph, split->statistic)->origin),
+               "the loss or a report reads this statistic, which is a "
+               "chunk's");
+    } else if (split->moving != NO_VALUE) {
+        refuse(s, phase,
+               sema_origin(s, graph_node(graph, split->moving)->origin),
+               "the embeddings depend on this state, which changes in the "
+               "step");
+    } else if (!split->cut_count) {
+        refuse(s, phase, here,
+               "nothing it minimizes or reports is made of "
+               "its images");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool find_cut(Sema *s, const Phase *phase, Split *split)
+{
+    int count = 0;
+    Value *params = ARENA_ARRAY(s->arena, Value, s->build.order.count + 1);
+    Value *updates = ARENA_ARRAY(s->arena, Value, s->build.order.count + 1);
+    for (int i = 0; i < s->build.order.count; i++) {
+        const Variable *variable = s->build.order.at[i];
+        if (!variable->updated)
+            continue;
+        params[count] = variable->param;
+        updates[count++] = variable->current.tensor;
+    }
+    split_find(s->build.graph, s->build.batch, count, params, updates, s->arena,
+               split);
+    return cut_is_good(s, phase, s->build.graph, split);
+}
+
+// ---- of the whole batch -----------------------------------------------------
+
+// The weights, and behind them the values of the cut, for train_gradients.
+static Value *weights_and_cut(Sema *s, const VariableList *trained,
+                              const Split *split)
+{
+    Value *wrt =
+        ARENA_ARRAY(s->arena, Value, trained->count + split->cut_count + 1);
+    for (int i = 0; i < trained->count; i++)
+        wrt[i] = trained->at[i]->param;
+    for (int i = 0; i < split->cut_count; i++)
+        wrt[trained->count + i] = split->cut[i];
+    return wrt;
+}
+
+// Assigns the states whose new values are of these classes.
+static void assign_states(Sema *s, const Split *split, int known,
+                          unsigned classes)
+{
+    for (int i = 0; i < s->build.order.count; i++) {
+        const Variable *variable = s->build.order.at[i];
+        if (!variable->updated)
+            continue;
+        Value value = variable->current.tensor;
+        SplitClass class = value < known ? split->classes[value] : SPLIT_FREE;
+        if (classes >> class & 1)
+            train_assign(s, variable);
+    }
+}
+
+// Loss, reports, gradients by the embeddings, and by the weights that come
+// behind them. `given`: which weights get a gradient here.
+static bool make_loss(Sema *s, Phase *phase, const Graph *whole, Value loss,
+                      const VariableList *trained, bool *given)
+{
+    const Split *split = &phase->chunks.split;
+    Graph *graph = build_copy(s, whole, part_name(s, phase, "train"));
+    int cut_count = split->cut_count;
+    for (int i = 0; i < cut_count; i++)
+        make_input(graph, split->cut[i], port_name(s, "embedding", i));
+    s->build.graph = graph;
+    Value *grads = train_gradients(s, loss, trained->count + cut_count,
+                                   weights_and_cut(s, trained, split));
+    if (!grads)
+        return false;
+    phase->chunks.has_gradient = ARENA_ARRAY(s->arena, bool, cut_count + 1);
+    for (int i = 0; i < cut_count; i++) {
+        Value gradient = grads[trained->count + i];
+        if (train_is_zero(graph, gradient))
+            continue;
+        phase->chunks.has_gradient[i] = true;
+        graph_add_output(graph, port_name(s, "gradient", i), gradient);
+    }
+    for (int i = 0; i < trained->count; i++) {
+        given[i] = !train_is_zero(graph, grads[i]);
+        add_to_sum(s, trained->at[i], grads[i]);
+    }
+    assign_states(s, split, whole->nodes.count,
+                  1u << SPLIT_WHOLE | 1u << SPLIT_ROWS);
+    keep_needed(s, graph);
+    phase->out->train = graph;
+    return true;
+}
+
+// The sum of cut * gradient, whose gradient by what comes before the cut is
+// that of the loss.
+static Value share_of_loss(Sema *s, const Phase *phase, const Value *cut,
+                           int cut_count)
+{
+    Graph *graph = s->build.graph;
+    Value sum = NO_VALUE;
+    for (int i = 0; i < cut_count; i++) {
+        if (!phase->chunks.has_gradient[i])
+            continue;
+        TensorType type = *graph_type(graph, cut[i]);
+        int64_t axes[MAX_RANK];
+        for (int k = 0; k < type.rank; k++)
+            axes[k] = k;
+        Value given = build_input(graph, type, port_name(s, "gradient", i));
+        Value part = build_reduce(graph, OP_REDUCE_SUM,
+                                  build_binary(graph, OP_MUL, cut[i], given),
+                                  type.rank, axes);
+        sum = sum == NO_VALUE ? part : build_binary(graph, OP_ADD, sum, part);
+    }
+    return sum;
+}
+
+// Which weights come before the cut and get a gradient there.
+static bool reach_weights(Sema *s, const Phase *phase, const Graph *whole,
+                          const VariableList *trained, bool *given)
+{
+    const Split *split = &phase->chunks.split;
+    s->build.graph = build_copy(s, whole, "reached");
+    Value sum = share_of_loss(s, phase, split->cut, split->cut_count);
+    if (sum == NO_VALUE)
+        return true;
+    Value *grads = train_gradients(s, sum, trained->count,
+                                   weights_and_cut(s, trained, split));
+    for (int i = 0; grads && i < trained->count; i++)
+        given[i] = given[i] || !train_is_zero(s->build.graph, grads[i]);
+    return grads != NULL;
+}
+
+static bool reads_images(const Graph *graph)
+{
+    for (Value v = 0; v < graph->nodes.count; v++) {
+        const Node *node = graph_node(graph, v);
+        if (node->op == OP_INPUT &&
+            (strcmp(node->attrs[INPUT_NAME].text, "images") == 0 ||
+             strcmp(node->attrs[INPUT_NAME].text, "labels") == 0))
+            return true;
+    }
+    return false;
+}
+
+static bool make_update(Sema *s, Phase *phase, const Graph *whole,
+                        const VariableList *trained, const bool *given)
+{
+    Graph *graph = build_copy(s, whole, part_name(s, phase, "update"));
+    graph->outputs.count = 0;
+    s->build.graph = graph;
+    if (!train_settings(s, trained))
+        return false;
+    Value *sums = ARENA_ARRAY(s->arena, Value, trained->count + 1);
+    for (int i = 0; i < trained->count; i++)
+        sums[i] = given[i] ? sum_param(s, trained->at[i])
+                           : build_const(graph, trained->at[i]->type, 0);
+    train_update(s, trained, sums);
+    assign_states(s, &phase->chunks.split, whole->nodes.count,
+                  1u << SPLIT_FREE);
+    for (int i = 0; i < trained->count; i++)
+        if (given[i])
+            build_assign(graph, sums[i],
+                         build_const(graph, trained->at[i]->type, 0));
+    keep_needed(s, graph);
+    phase->out->update = graph;
+    if (!reads_images(graph))
+        return true;
+    refuse(s, phase, s->build.usings.at[0]->stmt->pos,
+           "its optimizer is given what is made of the images");
+    return false;
+}
+
+bool chunk_whole(Sema *s, Phase *phase, Value loss)
+{
+    int failures = s->failures;
+    Graph *whole = s->build.graph;
+    VariableList trained = train_weights(s);
+    bool *given = ARENA_ARRAY(s->arena, bool, trained.count + 1);
+    bool ok = find_cut(s, phase, &phase->chunks.split) &&
+              make_loss(s, phase, whole, loss, &trained, given) &&
+              reach_weights(s, phase, whole, &trained, given) &&
+              make_update(s, phase, whole, &trained, given) &&
+              s->failures == failures;
+    s->build.graph = whole;
+    phase->chunks.whole = build_end(s);
+    return ok;
+}
+
+// ---- of a chunk -------------------------------------------------------------
+
+static bool same_cut(Sema *s, const Phase *phase, const Split *split)
+{
+    const Chunks *chunks = &phase->chunks;
+    bool same = split->cut_count == chunks->split.cut_count;
+    for (int i = 0; same && i < split->cut_count; i++)
+        same = split_same(chunks->whole, &chunks->split, chunks->split.cut[i],
+                          s->build.graph, split->cut[i], s->arena);
+    if (!same)
+        refuse(s, phase, phase->item->name.pos,
+               "the embeddings depend on how many images there are at once");
+    return same;
+}
+
+static void make_embed(Sema *s, Phase *phase, const Graph *part,
+                       const Split *split)
+{
+    Graph *graph = build_copy(s, part, part_name(s, phase, "embed"));
+    graph->outputs.count = 0;
+    for (int i = 0; i < split->cut_count; i++)
+        graph_add_output(graph, port_name(s, "embedding", i), split->cut[i]);
+    s->build.graph = graph;
+    assign_states(s, split, part->nodes.count, 1u << SPLIT_STATISTIC);
+    keep_needed(s, graph);
+    phase->out->embed = graph;
+}
+
+static bool make_backward(Sema *s, Phase *phase, const Graph *part,
+                          const Split *split)
+{
+    Graph *graph = build_copy(s, part, part_name(s, phase, "backward"));
+    VariableList trained = train_weights(s);
+    graph->outputs.count = 0;
+    s->build.graph = graph;
+    Value sum = share_of_loss(s, phase, split->cut, split->cut_count);
+    if (sum == NO_VALUE)
+        return true; // all weights come behind the embeddings
+    Value *grads = train_gradients(s, sum, trained.count,
+                                   weights_and_cut(s, &trained, split));
+    for (int i = 0; grads && i < trained.count; i++)
+        add_to_sum(s, trained.at[i], grads[i]);
+    keep_needed(s, graph);
+    if (reads_images(graph))
+        phase->out->backward = graph;
+    return grads != NULL;
+}
+
+bool chunk_parts(Sema *s, Phase *phase)
+{
+    Split split;
+    int failures = s->failures, chunk = phase->out->chunk;
+    bool ok = build_forward(s, phase, chunk, true, "chunk");
+    if (ok) {
+        build_outputs(s, hidden_find(s));
+        Graph *part = s->build.graph;
+        ok = find_cut(s, phase, &split) && same_cut(s, phase, &split);
+        if (ok)
+            make_embed(s, phase, part, &split);
+        ok = ok && make_backward(s, phase, part, &split) &&
+             s->failures == failures;
+        s->build.graph = part;
+        build_end(s);
+    } else {
+        sema_note(s, phase->item->name.pos,
+                  "in a chunk of %d of the batch's %d images", chunk,
+                  phase->out->batch);
+    }
+    frame_pop(s);
+    return ok;
+}
