@@ -111,11 +111,19 @@ TEST(nt_xent_of_waves)
         check_wave("nt_xent", tau, normalize, rows[i].loss);
         check_wave("contrastive_entropy", tau, normalize, rows[i].entropy);
         check_wave("contrastive_accuracy", "", normalize, 1.0 / 3);
-        char mean[200];
-        snprintf(mean, sizeof mean,
+        char text[200];
+        snprintf(text, sizeof text,
                  "nt_xent(h(), %s, normalize = %s, average = true)", tau,
                  normalize);
-        CHECK_NEAR(report(waves, mean), (rows[i].a + rows[i].b) / 2, 1e-9);
+        CHECK_NEAR(report(waves, text), (rows[i].a + rows[i].b) / 2, 1e-9);
+        snprintf(text, sizeof text,
+                 "nt_xent_directions(h(), %s, normalize = %s)[0]", tau,
+                 normalize);
+        CHECK_NEAR(report(waves, text), rows[i].a, 1e-9);
+        snprintf(text, sizeof text,
+                 "nt_xent_directions(h(), %s, normalize = %s)[1]", tau,
+                 normalize);
+        CHECK_NEAR(report(waves, text), rows[i].b, 1e-9);
     }
 }
 
