@@ -72,6 +72,34 @@ check "names: z's norm has no beta" \
     sh -c "! grep -q 'nl_2/batch_normalization/beta' '$work/map'"
 check "names: the classifier" grep -qx \
     'head_supervised/linear_layer/dense/kernel -> fc.weight : io' "$work/map"
+# TF2's paths, from a run of that code's layers: theirs, ours, as in $work/map.
+tf2() {
+    check "names: TF2's $2" grep -qxF "model/$1/.ATTRIBUTES/VARIABLE_VALUE -> $2" \
+        "$work/map"
+}
+tf2_groups=resnet_model/block_groups
+tf2 "resnet_model/initial_conv_relu_max_pool/4/conv2d/kernel" \
+    "conv1.6.weight : hwio"
+tf2 "resnet_model/initial_conv_relu_max_pool/6/bn/beta" "bn1.bias"
+tf2 "$tf2_groups/0/layers/0/projection_layers/1/conv2d/kernel" \
+    "layer1.0.downsample.0.weight : hwio"
+tf2 "$tf2_groups/1/layers/0/projection_layers/3/bn/gamma" "layer2.0.downsample.1.weight"
+tf2 "$tf2_groups/2/layers/5/conv_relu_dropblock_layers/3/batch_norm_relu_1/bn/moving_mean" \
+    "layer3.5.sk.mix.1.running_mean"
+tf2 "$tf2_groups/2/layers/5/conv_relu_dropblock_layers/5/conv2d/kernel" \
+    "layer3.5.conv3.weight : hwio"
+tf2 "_projection_head/linear_layers/1/dense/kernel" "head.1.dense.weight : io"
+tf2 "supervised_head/linear_layer/dense/bias" "fc.bias"
+check "names: as many of TF2 as of TF1" test \
+    "$(grep -c '^model/' "$work/map")" = "$(grep -cv '^#\|^model/' "$work/map")"
+"$simcc" names models/simclrv2.net finetune --set depth=18 se_ratio=0.25 \
+    -o "$work/map"
+tf2 "resnet_model/initial_conv_relu_max_pool/2/bn/gamma" "bn1.weight"
+tf2 "$tf2_groups/3/layers/0/shortcut_layers/0/conv2d/kernel" \
+    "layer4.0.downsample.0.weight : hwio"
+tf2 "$tf2_groups/3/layers/1/conv2d_bn_layers/2/conv2d/kernel" \
+    "layer4.1.conv2.weight : hwio"
+tf2 "$tf2_groups/3/layers/1/se_layer/se_expand/bias" "layer4.1.se.expand.bias"
 check "names: run takes the map" says "    37 tensors match" \
     with run scratch --data "$shapes" --out "$work/init_map" \
     --init "$run/finetune/model.safetensors" --init-map "$work/map"
