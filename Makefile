@@ -177,9 +177,11 @@ $(BENCH)/conv: $(BENCH)/conv.o $(BENCH)/conv_list.o $(BENCH)/$(ONEDNN_SOURCE).o
 $(BENCH)/step: $(BENCH)/step.o
 $(BENCH)/steps: $(BENCH)/steps.o
 $(BENCH)/input: $(BENCH)/input.o $(BENCH)/input_photos.o
+$(BENCH)/rounding: $(BENCH)/rounding.o
 $(BENCH)/report: $(BENCH)/report.o $(BENCH)/records.o $(BENCH)/chart.o
 
-BENCH_PROGRAMS = $(addprefix $(BENCH)/,peak conv step steps input report)
+BENCH_PROGRAMS = $(addprefix $(BENCH)/,peak conv step steps input rounding \
+                                       report)
 $(BENCH_PROGRAMS): $(BENCH)/bench.o $(LIBRARY)
 	$(CC) $(FLAGS) -o $@ $^ $(LIBS) $(if $(filter %/conv,$@),$(ONEDNN_LIBS))
 

@@ -10,7 +10,7 @@ typedef struct CodegenOptions {
     const char *cpu;       // "native" or an LLVM CPU name ("x86-64-v3")
     const char *cache_dir; // object cache; NULL = no cache
     int threads;           // compile threads; 0 = one per core
-    bool strict;           // convolutions as plain sums: no Winograd
+    PlanSums sums;         // how convolutions add up
 } CodegenOptions;
 
 // NULL, or why this is no processor that code can be made for.

@@ -85,7 +85,11 @@ int64_t lower_matmul(Lowering *lower, Value value)
 
 // ---- convolutions -----------------------------------------------------------
 
-static ConvShape conv_shape(const Graph *graph, const Node *node)
+// Of Winograd's tiles, by PlanSums.
+static const int tile_results[] = {WINOGRAD_LARGE, WINOGRAD_SMALL, 0};
+
+static ConvShape conv_shape(const Codegen *codegen, const Graph *graph,
+                            const Node *node)
 {
     const TensorType *in0 = graph_type(graph, node->inputs[0]);
     const TensorType *in1 = graph_type(graph, node->inputs[1]);
@@ -114,7 +118,8 @@ static ConvShape conv_shape(const Graph *graph, const Node *node)
                        .left = pad.at[1],
                        .block = image_block(x),
                        .out_block = image_block(y),
-                       .tile = weights_tile(w)};
+                       .tile = weights_tile(w),
+                       .winograd = tile_results[codegen->options.sums]};
 }
 
 // What a way is chosen for.
@@ -219,7 +224,7 @@ static bool takes_tiles(const ConvShape *s)
 // machine's load.
 typedef struct ConvKernel {
     const char *name;
-    bool strict; // a plain sum of products
+    bool plain; // a sum of products
     bool (*supports)(const ConvShape *shape);
     bool (*pays)(const ConvShape *shape); // NULL: wherever it is supported
     int64_t (*lower)(Lowering *lower, const ConvShape *shape, Value value);
@@ -245,7 +250,7 @@ static bool is_taken(const ConvKernel *kernel, const ConvShape *s)
     if (!kernel->supports(s))
         return false;
     bool plain = s->way.method >= WAY_ROWS;
-    return kernel->strict || s->way.method == WAY_WINOGRAD ||
+    return kernel->plain || s->way.method == WAY_WINOGRAD ||
            (!plain && (!kernel->pays || kernel->pays(s)));
 }
 
@@ -253,13 +258,12 @@ int64_t lower_conv(Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
     const Codegen *codegen = lower->codegen;
-    ConvShape shape = conv_shape(lower->graph, node);
+    ConvShape shape = conv_shape(codegen, lower->graph, node);
     int count = sizeof conv_kernels / sizeof *conv_kernels;
     if (codegen->ways)
         shape.way = way_find(codegen->ways, shape_text(lower->arena, &shape));
     for (int i = 0; i < count; i++)
-        if ((conv_kernels[i].strict || !codegen->options.strict) &&
-            is_taken(&conv_kernels[i], &shape))
+        if (is_taken(&conv_kernels[i], &shape))
             return conv_kernels[i].lower(lower, &shape, value);
     INTERNAL_ERROR("no kernel for %s with blocks of %lld and tiles of %lld",
                    op_info(node->op)->text, (long long)shape.block,
@@ -297,7 +301,7 @@ void codegen_set_ways(Codegen *codegen, const char *ways)
 const char *codegen_conv_ways(const Codegen *codegen, const Graph *graph,
                               Value value, Arena *arena, const char **shape)
 {
-    ConvShape s = conv_shape(graph, graph_node(graph, value));
+    ConvShape s = conv_shape(codegen, graph, graph_node(graph, value));
     bool by_data = conv_taps_takes_data(&s);
     Text text = text_new(arena);
     *shape = shape_text(arena, &s);
@@ -305,7 +309,7 @@ const char *codegen_conv_ways(const Codegen *codegen, const Graph *graph,
     if (!by_data && !conv_taps_takes_weights(&s))
         return text_string(&text);
     for (int scale = -1; scale <= 1; scale++) {
-        if (takes_tiles(&s) && !codegen->options.strict)
+        if (takes_tiles(&s))
             add_way(&text, arena, (ConvWay){WAY_WINOGRAD, .scale = scale});
         add_way(&text, arena, (ConvWay){WAY_ROWS, .scale = scale});
         if (by_data && s.kh == 1 && s.kw == 1)
@@ -316,7 +320,7 @@ const char *codegen_conv_ways(const Codegen *codegen, const Graph *graph,
         add_tiles(&text, arena, &s, WAY_IMAGES);
         if (s.kh == 1 && s.kw == 1)
             add_tiles(&text, arena, &s, WAY_PIXELS);
-        if (takes_tiles(&s) && !codegen->options.strict)
+        if (takes_tiles(&s))
             add_tiles(&text, arena, &s, WAY_WINOGRAD);
     }
     return text_string(&text);

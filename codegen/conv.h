@@ -14,6 +14,7 @@ typedef struct ConvShape {
     int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, top, left;
     int64_t block, out_block; // of x and of y
     int64_t tile;             // of w
+    int winograd;             // results along a tile; 0: plain sums alone
     ConvWay way;              // how it was asked to be computed
 } ConvShape;
 

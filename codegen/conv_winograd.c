@@ -7,7 +7,8 @@
 // taps in reverse order, over dy with 2 - pad zeros around.
 static KernelWinograd winograd_of(const ConvShape *s)
 {
-    KernelWinograd k = {.in_blocks = s->c / TAPS_BLOCK,
+    KernelWinograd k = {.out = s->winograd,
+                        .in_blocks = s->c / TAPS_BLOCK,
                         .out_blocks = s->o / TAPS_BLOCK,
                         .h = s->h,
                         .w = s->w,
@@ -17,7 +18,8 @@ static KernelWinograd winograd_of(const ConvShape *s)
                         .left = s->left};
     if (s->op != OP_CONV2D_GRAD_X)
         return k;
-    return (KernelWinograd){.in_blocks = k.out_blocks,
+    return (KernelWinograd){.out = k.out,
+                            .in_blocks = k.out_blocks,
                             .out_blocks = k.in_blocks,
                             .flip = true,
                             .h = k.oh,
@@ -30,7 +32,7 @@ static KernelWinograd winograd_of(const ConvShape *s)
 
 static bool has_windows(const ConvShape *s)
 {
-    return s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1;
+    return s->winograd && s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1;
 }
 
 bool conv_winograd_takes(const ConvShape *s)
@@ -62,6 +64,7 @@ static Place transform_weights(Lowering *lower, const KernelWinograd *winograd,
                                Place weights, const char *label)
 {
     Kernel kernel = {.kind = KERNEL_WINOGRAD_WEIGHTS, .arg_count = 2};
+    kernel.winograd.out = winograd->out;
     kernel.winograd.in_blocks = winograd->in_blocks;
     kernel.winograd.out_blocks = winograd->out_blocks;
     kernel.winograd.flip = winograd->flip;

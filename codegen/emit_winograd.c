@@ -3,83 +3,15 @@
 // small enough that what lies between stays in the cache.
 #include "codegen/emit_winograd.h"
 
-static const double A = WINOGRAD_A, A2 = WINOGRAD_A * WINOGRAD_A;
-static const double B = WINOGRAD_B, B2 = WINOGRAD_B * WINOGRAD_B;
-
-LLVMValueRef winograd_scale(const Emit *e, LLVMValueRef x, double factor,
-                            LLVMValueRef y)
-{
-    LLVMValueRef by = emit_const(e, DT_F32, TAPS_BLOCK, factor);
-    return y ? taps_fused(e, x, by, y) : LLVMBuildFMul(e->builder, x, by, "");
-}
-
-static LLVMValueRef sum(const Emit *e, LLVMValueRef x, LLVMValueRef y)
-{
-    return LLVMBuildFAdd(e->builder, x, y, "");
-}
-
-static LLVMValueRef difference(const Emit *e, LLVMValueRef x, LLVMValueRef y)
-{
-    return LLVMBuildFSub(e->builder, x, y, "");
-}
-
-// ---- along one axis ---------------------------------------------------------
-
-// G g: the polynomial g at each point p, over N(p) = the product of p's
-// distances from the other points: N(0) = a^2 b^2, N(+-a) = 2 a^2 (a^2 - b^2),
-// N(+-b) = 2 b^2 (b^2 - a^2).
-static void weights_axis(const Emit *e, LLVMValueRef *const g, LLVMValueRef *u)
-{
-    double na = 1 / (2 * A2 * (A2 - B2)), nb = 1 / (2 * B2 * (B2 - A2));
-    LLVMValueRef even_a =
-        winograd_scale(e, g[2], na * A2, winograd_scale(e, g[0], na, NULL));
-    LLVMValueRef even_b =
-        winograd_scale(e, g[2], nb * B2, winograd_scale(e, g[0], nb, NULL));
-    u[0] = winograd_scale(e, g[0], 1 / (A2 * B2), NULL);
-    u[1] = winograd_scale(e, g[1], na * A, even_a);
-    u[2] = winograd_scale(e, g[1], -na * A, even_a);
-    u[3] = winograd_scale(e, g[1], nb * B, even_b);
-    u[4] = winograd_scale(e, g[1], -nb * B, even_b);
-    u[5] = g[2];
-}
-
-// B' d: row p holds the coefficients of M(x) / (x - p), the last row those of
-// M(x) = x (x^2 - a^2) (x^2 - b^2).
-void winograd_input_axis(const Emit *e, LLVMValueRef *const d, LLVMValueRef *v)
-{
-    LLVMValueRef even_a = winograd_scale(e, d[2], -B2, d[4]);
-    LLVMValueRef even_b = winograd_scale(e, d[2], -A2, d[4]);
-    LLVMValueRef odd_a = winograd_scale(e, d[1], -B2, d[3]);
-    LLVMValueRef odd_b = winograd_scale(e, d[1], -A2, d[3]);
-    v[0] = winograd_scale(e, d[0], A2 * B2,
-                          winograd_scale(e, d[2], -(A2 + B2), d[4]));
-    v[1] = winograd_scale(e, odd_a, A, even_a);
-    v[2] = winograd_scale(e, odd_a, -A, even_a);
-    v[3] = winograd_scale(e, odd_b, B, even_b);
-    v[4] = winograd_scale(e, odd_b, -B, even_b);
-    v[5] = winograd_scale(e, d[1], A2 * B2,
-                          winograd_scale(e, d[3], -(A2 + B2), d[5]));
-}
-
-// A' m: the powers 0 to 3 of the points; infinity has the last one only.
-static void result_axis(const Emit *e, LLVMValueRef *const m, LLVMValueRef *y)
-{
-    LLVMValueRef even_a = sum(e, m[1], m[2]), odd_a = difference(e, m[1], m[2]);
-    LLVMValueRef even_b = sum(e, m[3], m[4]), odd_b = difference(e, m[3], m[4]);
-    y[0] = sum(e, m[0], sum(e, even_a, even_b));
-    y[1] = winograd_scale(e, odd_a, A, winograd_scale(e, odd_b, B, NULL));
-    y[2] = winograd_scale(e, even_a, A2, winograd_scale(e, even_b, B2, NULL));
-    y[3] = winograd_scale(e, odd_a, A * A2,
-                          winograd_scale(e, odd_b, B * B2, m[5]));
-}
-
 // ---- weights ----------------------------------------------------------------
 
 // One read channel of a pair of blocks: g points at its tap (0, 0).
 static void transform_weights(const Emit *e, LLVMValueRef g, LLVMValueRef u)
 {
     const KernelWinograd *k = &e->kernel->winograd;
-    LLVMValueRef half[WINOGRAD_IN][3], column[WINOGRAD_IN];
+    WinogradAxis *axis = winograd_axes(k)->weights;
+    int side = winograd_side(k);
+    LLVMValueRef half[WINOGRAD_MOST][3], column[WINOGRAD_MOST];
     for (int s = 0; s < 3; s++) {
         LLVMValueRef taps[3];
         for (int r = 0; r < 3; r++) {
@@ -87,18 +19,17 @@ static void transform_weights(const Emit *e, LLVMValueRef g, LLVMValueRef u)
             int64_t at = (row * 3 + col) * WINOGRAD_PAIR;
             taps[r] = taps_load(e, taps_at(e, g, at));
         }
-        weights_axis(e, taps, column);
-        for (int i = 0; i < WINOGRAD_IN; i++)
+        axis(e, taps, column);
+        for (int i = 0; i < side; i++)
             half[i][s] = column[i];
     }
-    for (int i = 0; i < WINOGRAD_IN; i++) {
-        LLVMValueRef row[WINOGRAD_IN];
-        weights_axis(e, half[i], row);
-        for (int j = 0; j < WINOGRAD_IN; j++)
+    for (int i = 0; i < side; i++) {
+        LLVMValueRef row[WINOGRAD_MOST];
+        axis(e, half[i], row);
+        for (int j = 0; j < side; j++)
             taps_store(
                 e, row[j],
-                taps_at(e, u,
-                        (i * WINOGRAD_IN + j) * k->in_blocks * WINOGRAD_PAIR));
+                taps_at(e, u, (i * side + j) * k->in_blocks * WINOGRAD_PAIR));
     }
 }
 
@@ -132,7 +63,7 @@ void emit_winograd_weights(Emit *e)
     LLVMValueRef in = LLVMBuildURem(e->builder, e->task, reads, "");
     LLVMValueRef g = pair_weights(e, out, in);
     LLVMValueRef u = taps_step(e, e->args[1], out,
-                               WINOGRAD_AREA * k->in_blocks * WINOGRAD_PAIR);
+                               winograd_area(k) * k->in_blocks * WINOGRAD_PAIR);
     u = taps_step(e, u, in, WINOGRAD_PAIR);
     EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, 1);
     transform_weights(e, taps_step(e, g, channels.index, TAPS_BLOCK),
@@ -145,7 +76,11 @@ void emit_winograd_weights(Emit *e)
 WinogradWork winograd_begin(const Emit *e, WinogradScratch at)
 {
     const KernelWinograd *k = &e->kernel->winograd;
-    WinogradWork work = {.emit = e, .k = k, .at = at};
+    WinogradWork work = {.emit = e,
+                         .k = k,
+                         .axes = winograd_axes(k),
+                         .side = winograd_side(k),
+                         .at = at};
     work.scratch = LLVMGetParam(e->function, 3);
     work.lines = taps_at(e, work.scratch, at.lines);
     work.zeros = taps_at(e, work.scratch, at.zeros);
@@ -166,8 +101,8 @@ WinogradCorner winograd_corner(const WinogradWork *work, LLVMValueRef tile)
     LLVMValueRef row = LLVMBuildUDiv(b, inside, cols, "");
     LLVMValueRef col = LLVMBuildURem(b, inside, cols, "");
     return (WinogradCorner){LLVMBuildUDiv(b, index, area, ""),
-                            taps_affine(e, row, WINOGRAD_OUT, 0),
-                            taps_affine(e, col, WINOGRAD_OUT, 0)};
+                            taps_affine(e, row, work->k->out, 0),
+                            taps_affine(e, col, work->k->out, 0)};
 }
 
 LLVMValueRef winograd_is_inside(const Emit *e, LLVMValueRef index, int64_t size)
@@ -188,7 +123,7 @@ void winograd_load_line(const WinogradWork *work, LLVMValueRef i, int count,
                         LLVMValueRef *d)
 {
     const Emit *e = work->emit;
-    LLVMValueRef line = taps_step(e, work->lines, i, WINOGRAD_IN * TAPS_BLOCK);
+    LLVMValueRef line = taps_step(e, work->lines, i, work->side * TAPS_BLOCK);
     for (int j = 0; j < count; j++)
         d[j] = taps_load(e, taps_at(e, line, j * TAPS_BLOCK));
 }
@@ -199,8 +134,7 @@ void winograd_store_column(const WinogradWork *work, LLVMValueRef j, int count,
     const Emit *e = work->emit;
     LLVMValueRef line = taps_step(e, work->lines, j, TAPS_BLOCK);
     for (int i = 0; i < count; i++)
-        taps_store(e, column[i],
-                   taps_at(e, line, i * WINOGRAD_IN * TAPS_BLOCK));
+        taps_store(e, column[i], taps_at(e, line, i * work->side * TAPS_BLOCK));
 }
 
 // The first half: columns of the piece, numbers outside the map being zero.
@@ -209,8 +143,8 @@ static void transform_columns(const WinogradWork *work,
                               const WinogradCorner *corner, LLVMValueRef map)
 {
     const Emit *e = work->emit;
-    LLVMValueRef rows[WINOGRAD_IN], inside[WINOGRAD_IN], d[WINOGRAD_IN],
-        v[WINOGRAD_IN];
+    LLVMValueRef rows[WINOGRAD_MOST], inside[WINOGRAD_MOST], d[WINOGRAD_MOST],
+        v[WINOGRAD_MOST];
     for (int i = 0; i < source->side; i++) {
         LLVMValueRef row = taps_add(e, corner->row, i - source->top);
         inside[i] = winograd_is_inside(e, row, source->h);
@@ -225,7 +159,7 @@ static void transform_columns(const WinogradWork *work,
         d[i] = taps_load(e, pixel_or(e, both, rows[i], col, work->zeros));
     }
     source->axis(e, d, v);
-    winograd_store_column(work, j.index, WINOGRAD_IN, v);
+    winograd_store_column(work, j.index, work->side, v);
     emit_loop_end(e, &j);
 }
 
@@ -236,13 +170,13 @@ static void transform_tile(const WinogradWork *work,
                            LLVMValueRef out)
 {
     const Emit *e = work->emit;
-    LLVMValueRef d[WINOGRAD_IN], v[WINOGRAD_IN];
+    LLVMValueRef d[WINOGRAD_MOST], v[WINOGRAD_MOST];
     transform_columns(work, source, corner, map);
-    EmitLoop i = taps_loop(e, 0, WINOGRAD_IN, 1);
+    EmitLoop i = taps_loop(e, 0, work->side, 1);
     winograd_load_line(work, i.index, source->side, d);
     source->axis(e, d, v);
-    LLVMValueRef to = taps_step(e, out, i.index, WINOGRAD_IN * source->point);
-    for (int j = 0; j < WINOGRAD_IN; j++)
+    LLVMValueRef to = taps_step(e, out, i.index, work->side * source->point);
+    for (int j = 0; j < work->side; j++)
         taps_store(e, v[j], taps_at(e, to, j * source->point));
     emit_loop_end(e, &i);
 }
@@ -275,7 +209,7 @@ static void add_blocks(const WinogradWork *work, LLVMValueRef first,
     const Emit *e = work->emit;
     const KernelWinograd *k = work->k;
     TapsTile tile = {k->pixels, k->blocks, work->sums, TAPS_BLOCK,
-                     WINOGRAD_AREA * k->in_blocks * WINOGRAD_PAIR};
+                     winograd_area(k) * k->in_blocks * WINOGRAD_PAIR};
     for (int i = 0; i < k->pixels * k->blocks; i++)
         taps_set_zero(e, work->sums[i]);
     EmitLoop block = emit_loop_begin(e, first, past, 1);
@@ -324,8 +258,8 @@ static void multiply(const WinogradWork *work, LLVMValueRef block)
     const Emit *e = work->emit;
     const KernelWinograd *k = work->k;
     LLVMValueRef weights = taps_step(
-        e, e->args[1], block, WINOGRAD_AREA * k->in_blocks * WINOGRAD_PAIR);
-    EmitLoop point = taps_loop(e, 0, WINOGRAD_AREA, 1);
+        e, e->args[1], block, winograd_area(k) * k->in_blocks * WINOGRAD_PAIR);
+    EmitLoop point = taps_loop(e, 0, winograd_area(k), 1);
     LLVMValueRef u =
         taps_step(e, weights, point.index, k->in_blocks * WINOGRAD_PAIR);
     LLVMValueRef v = taps_step(e, taps_at(e, work->scratch, work->at.input),
@@ -346,24 +280,25 @@ static void transform_result(const WinogradWork *work,
 {
     const Emit *e = work->emit;
     const KernelWinograd *k = work->k;
-    LLVMValueRef m[WINOGRAD_IN], y[WINOGRAD_OUT], inside[WINOGRAD_OUT];
-    EmitLoop j = taps_loop(e, 0, WINOGRAD_IN, 1);
+    WinogradAxis *axis = work->axes->result;
+    LLVMValueRef m[WINOGRAD_MOST], y[WINOGRAD_LARGE], inside[WINOGRAD_LARGE];
+    EmitLoop j = taps_loop(e, 0, work->side, 1);
     LLVMValueRef from = taps_step(e, product, j.index, work->at.product_point);
-    for (int i = 0; i < WINOGRAD_IN; i++)
+    for (int i = 0; i < work->side; i++)
         m[i] = taps_load(
-            e, taps_at(e, from, i * WINOGRAD_IN * work->at.product_point));
-    result_axis(e, m, y);
-    winograd_store_column(work, j.index, WINOGRAD_OUT, y);
+            e, taps_at(e, from, i * work->side * work->at.product_point));
+    axis(e, m, y);
+    winograd_store_column(work, j.index, k->out, y);
     emit_loop_end(e, &j);
-    for (int n = 0; n < WINOGRAD_OUT; n++)
+    for (int n = 0; n < k->out; n++)
         inside[n] = winograd_is_inside(e, taps_add(e, corner->col, n), k->ow);
-    EmitLoop i = taps_loop(e, 0, WINOGRAD_OUT, 1);
+    EmitLoop i = taps_loop(e, 0, k->out, 1);
     LLVMValueRef row = LLVMBuildAdd(e->builder, corner->row, i.index, "");
     LLVMValueRef row_inside = winograd_is_inside(e, row, k->oh);
     LLVMValueRef to = taps_step(e, map, row, k->ow * TAPS_BLOCK);
-    winograd_load_line(work, i.index, WINOGRAD_IN, m);
-    result_axis(e, m, y);
-    for (int n = 0; n < WINOGRAD_OUT; n++) {
+    winograd_load_line(work, i.index, work->side, m);
+    axis(e, m, y);
+    for (int n = 0; n < k->out; n++) {
         LLVMValueRef both = LLVMBuildAnd(e->builder, inside[n], row_inside, "");
         taps_store(
             e, y[n],
@@ -398,8 +333,8 @@ static void transform_inputs(const WinogradWork *work)
 {
     const Emit *e = work->emit;
     const KernelWinograd *k = work->k;
-    WinogradSource source = {.axis = winograd_input_axis,
-                             .side = WINOGRAD_IN,
+    WinogradSource source = {.axis = work->axes->input,
+                             .side = work->side,
                              .h = k->h,
                              .w = k->w,
                              .top = k->top,

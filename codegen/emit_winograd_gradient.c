@@ -4,50 +4,12 @@
 //   dg = G' [sum over tiles of (A dy A') * (B' x B)] G
 //
 // A task takes some written and some read blocks and a chunk of the images. It
-// transforms blocks of tiles of x and dy, adds their 36 products up over all
+// transforms blocks of tiles of x and dy, adds their products up over all
 // tiles, and transforms the sums back once.
 #include "codegen/emit_winograd.h"
 
 // imms of the step
 enum { IMM_IMAGES = 0, IMM_CHUNK = 1 };
-
-static const double A = WINOGRAD_A, A2 = WINOGRAD_A * WINOGRAD_A;
-static const double B = WINOGRAD_B, B2 = WINOGRAD_B * WINOGRAD_B;
-
-// A dy: the polynomial dy at each point; at infinity its last coefficient.
-static void result_gradient_axis(const Emit *e, LLVMValueRef *const dy,
-                                 LLVMValueRef *w)
-{
-    LLVMValueRef even_a = winograd_scale(e, dy[2], A2, dy[0]);
-    LLVMValueRef even_b = winograd_scale(e, dy[2], B2, dy[0]);
-    LLVMValueRef odd_a = winograd_scale(e, dy[3], A2, dy[1]);
-    LLVMValueRef odd_b = winograd_scale(e, dy[3], B2, dy[1]);
-    w[0] = dy[0];
-    w[1] = winograd_scale(e, odd_a, A, even_a);
-    w[2] = winograd_scale(e, odd_a, -A, even_a);
-    w[3] = winograd_scale(e, odd_b, B, even_b);
-    w[4] = winograd_scale(e, odd_b, -B, even_b);
-    w[5] = dy[3];
-}
-
-// G' m, with the distances N as for the weights themselves.
-static void weights_gradient_axis(const Emit *e, LLVMValueRef *const m,
-                                  LLVMValueRef *g)
-{
-    LLVMBuilderRef b = e->builder;
-    double na = 1 / (2 * A2 * (A2 - B2)), nb = 1 / (2 * B2 * (B2 - A2));
-    LLVMValueRef even_a = LLVMBuildFAdd(b, m[1], m[2], "");
-    LLVMValueRef even_b = LLVMBuildFAdd(b, m[3], m[4], "");
-    LLVMValueRef odd_a = LLVMBuildFSub(b, m[1], m[2], "");
-    LLVMValueRef odd_b = LLVMBuildFSub(b, m[3], m[4], "");
-    g[0] = winograd_scale(e, m[0], 1 / (A2 * B2), NULL);
-    g[0] = winograd_scale(e, even_a, na, g[0]);
-    g[0] = winograd_scale(e, even_b, nb, g[0]);
-    g[1] = winograd_scale(e, odd_a, na * A, NULL);
-    g[1] = winograd_scale(e, odd_b, nb * B, g[1]);
-    g[2] = winograd_scale(e, even_a, na * A2, m[5]);
-    g[2] = winograd_scale(e, even_b, nb * B2, g[2]);
-}
 
 // ---- a task -----------------------------------------------------------------
 
@@ -94,7 +56,7 @@ static Gradient begin_task(const Emit *e)
     return g;
 }
 
-// Sums lie [36][written][read][16 read][16 written], in shares.
+// Sums lie [area][written][read][16 read][16 written], in shares.
 static LLVMValueRef sums_at(const Gradient *g, LLVMValueRef point,
                             LLVMValueRef out, LLVMValueRef in)
 {
@@ -112,7 +74,8 @@ static void clear_sums(const Gradient *g)
     const Emit *e = g->work.emit;
     const KernelWinograd *k = g->work.k;
     EmitLoop i = taps_loop(
-        e, 0, WINOGRAD_AREA * k->task_blocks * k->task_reads * TAPS_BLOCK, 1);
+        e, 0, winograd_area(k) * k->task_blocks * k->task_reads * TAPS_BLOCK,
+        1);
     LLVMValueRef at = taps_at(e, g->work.scratch, g->work.at.sums);
     taps_store(e, emit_const(e, DT_F32, TAPS_BLOCK, 0),
                taps_step(e, at, i.index, TAPS_BLOCK));
@@ -124,8 +87,8 @@ static void transform(const Gradient *g)
     const Emit *e = g->work.emit;
     const KernelWinograd *k = g->work.k;
     WinogradSource x = {
-        .axis = winograd_input_axis,
-        .side = WINOGRAD_IN,
+        .axis = g->work.axes->input,
+        .side = g->work.side,
         .h = k->h,
         .w = k->w,
         .top = k->top,
@@ -136,8 +99,8 @@ static void transform(const Gradient *g)
         .out = taps_at(e, g->work.scratch, g->work.at.input),
         .point = g->work.at.input_point};
     WinogradSource dy = {
-        .axis = result_gradient_axis,
-        .side = WINOGRAD_OUT,
+        .axis = g->work.axes->result_gradient,
+        .side = k->out,
         .h = k->oh,
         .w = k->ow,
         .map = taps_step(e, e->args[1], g->out, k->oh * k->ow * TAPS_BLOCK),
@@ -174,7 +137,7 @@ static void add_products(const Gradient *g)
     const Emit *e = g->work.emit;
     int64_t block = g->work.k->tiles * TAPS_BLOCK;
     LLVMValueRef zero = emit_i64(e, 0);
-    EmitLoop point = taps_loop(e, 0, WINOGRAD_AREA, 1);
+    EmitLoop point = taps_loop(e, 0, winograd_area(g->work.k), 1);
     LLVMValueRef v = taps_step(e, taps_at(e, g->work.scratch, g->work.at.input),
                                point.index, g->work.at.input_point);
     LLVMValueRef w =
@@ -202,17 +165,19 @@ static void transform_sums(const Gradient *g, LLVMValueRef sums,
     const Emit *e = g->work.emit;
     const KernelWinograd *k = g->work.k;
     int64_t point = k->task_blocks * k->task_reads * WINOGRAD_PAIR;
-    LLVMValueRef m[WINOGRAD_IN], taps[3];
-    EmitLoop j = taps_loop(e, 0, WINOGRAD_IN, 1);
+    WinogradAxis *axis = g->work.axes->weights_gradient;
+    int side = g->work.side;
+    LLVMValueRef m[WINOGRAD_MOST], taps[3];
+    EmitLoop j = taps_loop(e, 0, side, 1);
     LLVMValueRef from = taps_step(e, sums, j.index, point);
-    for (int i = 0; i < WINOGRAD_IN; i++)
-        m[i] = taps_load(e, taps_at(e, from, i * WINOGRAD_IN * point));
-    weights_gradient_axis(e, m, taps);
+    for (int i = 0; i < side; i++)
+        m[i] = taps_load(e, taps_at(e, from, i * side * point));
+    axis(e, m, taps);
     winograd_store_column(&g->work, j.index, 3, taps);
     emit_loop_end(e, &j);
     EmitLoop i = taps_loop(e, 0, 3, 1);
-    winograd_load_line(&g->work, i.index, WINOGRAD_IN, m);
-    weights_gradient_axis(e, m, taps);
+    winograd_load_line(&g->work, i.index, side, m);
+    axis(e, m, taps);
     for (int s = 0; s < 3; s++)
         taps_store(e, taps[s],
                    taps_at(e, taps_step(e, dw, i.index, 3 * WINOGRAD_PAIR),

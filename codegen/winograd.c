@@ -4,29 +4,47 @@
 #include "codegen/taps.h"
 
 enum {
-    WANTED_TILES = 32,   // products of few tiles would wait for weights
-    ENOUGH_TASKS = 16,   // fewer share the written channels out
-    MIN_TASK_BLOCKS = 8, // for each such task transforms the input again
+    WANTED_POINTS = 1152, // products of few tiles would wait for weights
+    ENOUGH_TASKS = 16,    // fewer share the written channels out
+    MIN_TASK_BLOCKS = 8,  // for each such task transforms the input again
     MIN_SUM_BLOCKS = 4,
     MAX_SUM_BLOCKS = 8,
     MIN_RIM_BLOCKS = 4, // below, no sum on the smallest maps is long enough
     MIN_TILES = 16,     // in all, to fill a register tile
     MIN_GRADIENT_TILES = 64,
     // By weights: the sums of a task stay in the cache with its tiles.
-    GRADIENT_TILES = 48,
+    GRADIENT_POINTS = 1728,
     MAX_GRADIENT_BLOCKS = 8,
-    TRANSFORM_COST = 300, // cycles per tile and block, input or result
-    WEIGHTS_COST = 4000,  // and per pair of blocks of weights
+    // Cycles per 9 points: of a tile and block, input or result, and of a pair
+    // of blocks of weights.
+    TRANSFORM_COST = 75,
+    WEIGHTS_COST = 1000,
 };
+
+int winograd_side(const KernelWinograd *k)
+{
+    return k->out + 2;
+}
+
+int winograd_area(const KernelWinograd *k)
+{
+    return winograd_side(k) * winograd_side(k);
+}
+
+// Transformed at a time: as many as have so many points.
+static int64_t tiles_of(const KernelWinograd *k, int64_t points)
+{
+    return points / winograd_area(k);
+}
 
 int64_t winograd_rows(const KernelWinograd *k)
 {
-    return ceil_div(k->oh, WINOGRAD_OUT);
+    return ceil_div(k->oh, k->out);
 }
 
 int64_t winograd_cols(const KernelWinograd *k)
 {
-    return ceil_div(k->ow, WINOGRAD_OUT);
+    return ceil_div(k->ow, k->out);
 }
 
 int64_t winograd_tiles(const KernelWinograd *k)
@@ -52,7 +70,7 @@ int64_t winograd_tasks(const KernelWinograd *k, int64_t images)
 
 int64_t winograd_weight_elements(const KernelWinograd *k)
 {
-    return k->out_blocks * k->in_blocks * WINOGRAD_AREA * TAPS_BLOCK *
+    return k->out_blocks * k->in_blocks * winograd_area(k) * TAPS_BLOCK *
            TAPS_BLOCK;
 }
 
@@ -70,10 +88,10 @@ static WinogradScratch scratch_of(const KernelWinograd *k, int64_t in_blocks,
     // into one set of the cache.
     s.input_point = (in_blocks * k->tiles + 1) * TAPS_BLOCK;
     s.product_point = (out_blocks * k->tiles + 1) * TAPS_BLOCK;
-    s.product = WINOGRAD_AREA * s.input_point;
-    s.sums = s.product + WINOGRAD_AREA * s.product_point;
+    s.product = winograd_area(k) * s.input_point;
+    s.sums = s.product + winograd_area(k) * s.product_point;
     s.lines = s.sums + sums;
-    s.zeros = s.lines + WINOGRAD_AREA * TAPS_BLOCK;
+    s.zeros = s.lines + winograd_area(k) * TAPS_BLOCK;
     s.waste = s.zeros + TAPS_BLOCK;
     s.total = s.waste + TAPS_BLOCK;
     return s;
@@ -87,7 +105,7 @@ WinogradScratch winograd_scratch(const KernelWinograd *k)
 WinogradScratch winograd_gradient_scratch(const KernelWinograd *k)
 {
     return scratch_of(k, k->task_reads, k->task_blocks,
-                      WINOGRAD_AREA * k->task_blocks * k->task_reads *
+                      winograd_area(k) * k->task_blocks * k->task_reads *
                           TAPS_BLOCK * TAPS_BLOCK);
 }
 
@@ -126,8 +144,8 @@ void winograd_choose_tile(KernelWinograd *k, int vector_bytes, int64_t images,
                           const ConvWay *way)
 {
     int64_t total = images * winograd_tiles(k);
-    int64_t tiles =
-        ceil_div(total, ceil_div(total, way_scale(way, WANTED_TILES)));
+    int64_t tiles = ceil_div(
+        total, ceil_div(total, way_scale(way, tiles_of(k, WANTED_POINTS))));
     taps_choose_register_tile(tiles, k->out_blocks, vector_bytes, way,
                               &k->pixels, &k->blocks);
     k->tiles = ceil_div(tiles, k->pixels) * k->pixels;
@@ -145,22 +163,23 @@ void winograd_choose_gradient_tile(KernelWinograd *k, int vector_bytes,
 {
     k->pixels = taps_weight_channels(vector_bytes);
     k->blocks = 1;
-    k->tiles = way_scale(way, GRADIENT_TILES);
+    k->tiles = way_scale(way, tiles_of(k, GRADIENT_POINTS));
     k->task_blocks = min_i64(k->out_blocks, MAX_GRADIENT_BLOCKS);
     k->task_reads = min_i64(k->in_blocks, MAX_GRADIENT_BLOCKS);
 }
 
-// Against a product per place, result and pair of channels: 36 per tile and
-// pair, so many blocks transformed for each, and the weights.
+// Against a product per place, result and pair of channels: one per point of a
+// tile and pair, so many blocks transformed for each, and the weights.
 static bool is_cheaper(const KernelWinograd *k, int64_t images,
                        int64_t transforms, int64_t weights_cost)
 {
     int64_t pairs = k->in_blocks * k->out_blocks;
     int64_t places = all_places_inside(k);
+    int64_t area = winograd_area(k);
+    int64_t tile =
+        area * TAPS_BLOCK * pairs + area * TRANSFORM_COST * transforms / 9;
     int64_t cost =
-        images * winograd_tiles(k) *
-            (WINOGRAD_AREA * TAPS_BLOCK * pairs + TRANSFORM_COST * transforms) +
-        weights_cost * pairs;
+        images * winograd_tiles(k) * tile + area * weights_cost * pairs / 9;
     return 10 * cost <= 8 * (images * places * TAPS_BLOCK * pairs);
 }
 
@@ -187,6 +206,7 @@ void winograd_text(Text *text, const char *name, const KernelWinograd *k)
     text_addf(text, ", map %lld x %lld -> %lld x %lld, pad %lld %lld",
               (long long)k->h, (long long)k->w, (long long)k->oh,
               (long long)k->ow, (long long)k->top, (long long)k->left);
+    text_addf(text, ", results %d x %d", k->out, k->out);
     text_addf(text,
               ", tile %d x %d, tiles %lld, blocks per task %lld %lld, "
               "sums of %lld\n",

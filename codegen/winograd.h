@@ -1,31 +1,35 @@
-// Convolutions of 3x3 windows at stride 1 with a quarter of the multiplications
-// (Winograd 1980; Lavin and Gray 2016), on channel-blocked tensors.
+// Convolutions of 3x3 windows at stride 1 with a quarter of the
+// multiplications, or with four in nine (Winograd 1980; Lavin and Gray 2016),
+// on channel-blocked tensors.
 //
-// A tile of 4x4 results needs 6x6 numbers of x, and
+// A tile of 4x4 results needs 6x6 numbers of x, one of 2x2 results 4x4, and
 //
 //   y = A' [(G g G') * (B' x B)] A
 //
-// with an elementwise product, which sums over channels turn into 36 matrix
-// products. The three transforms evaluate polynomials at the points 0, +-a,
-// +-b and infinity. a = 5/8 and b = 3/2 keep the rounding error below twice
-// that of the plain sum; the whole numbers 1 and 2 give five times as much.
+// with an elementwise product, which sums over channels turn into 36, or 16,
+// matrix products. The three transforms evaluate polynomials at the points 0,
+// +-a, +-b and infinity; small tiles do without b, and their a is 1. a = 5/8
+// and b = 3/2 keep the rounding error below twice that of the plain sum; the
+// whole numbers 1 and 2 give five times as much. That of small tiles is less
+// than the plain sum's.
 #ifndef SIMCC_CODEGEN_WINOGRAD_H
 #define SIMCC_CODEGEN_WINOGRAD_H
 
 #include "codegen/way.h"
 
 enum {
-    WINOGRAD_OUT = 4,                         // results along a tile's side
-    WINOGRAD_IN = 6,                          // numbers of x that they need
-    WINOGRAD_AREA = WINOGRAD_IN * WINOGRAD_IN // products
+    WINOGRAD_LARGE = 4, // results along a tile's side
+    WINOGRAD_SMALL = 2,
+    WINOGRAD_MOST = WINOGRAD_LARGE + 2, // numbers of x that they need
 };
 
 #define WINOGRAD_A (5.0 / 8)
 #define WINOGRAD_B (3.0 / 2)
 
 // Weights come as they are stored (ir/image.h) and are transformed to
-// [written/16, 36, read/16, 16 read, 16 written].
+// [written/16, area, read/16, 16 read, 16 written].
 typedef struct KernelWinograd {
+    int out; // WINOGRAD_LARGE or WINOGRAD_SMALL
     int64_t in_blocks, out_blocks;
     bool flip;           // of the weights, in both directions, and tiles
                          // transposed: by data
@@ -39,6 +43,9 @@ typedef struct KernelWinograd {
     int64_t sum_blocks;  // read blocks added up at a time
 } KernelWinograd;
 
+// Numbers of x along a tile's side, and the products of one: area points.
+int winograd_side(const KernelWinograd *winograd);
+int winograd_area(const KernelWinograd *winograd);
 // Tiles of one image.
 int64_t winograd_rows(const KernelWinograd *winograd);
 int64_t winograd_cols(const KernelWinograd *winograd);
@@ -55,14 +62,16 @@ int64_t winograd_tap_elements(void);
 // for a tile between the two halves of a transform, of zeros, and of what lies
 // outside the result.
 typedef struct WinogradScratch {
-    int64_t input, input_point; // [36][in_blocks][tiles][16] and its first step
-    int64_t product, product_point; // [36][blocks][tiles][16]
-    int64_t sums; // by weights: [36][task_blocks][task_reads][16][16]
+    int64_t input,
+        input_point; // [area][in_blocks][tiles][16] and its first step
+    int64_t product, product_point; // [area][blocks][tiles][16]
+    int64_t sums; // by weights: [area][task_blocks][task_reads][16][16]
     int64_t lines, zeros, waste;
     int64_t total;
 } WinogradScratch;
 WinogradScratch winograd_scratch(const KernelWinograd *winograd);
-// By weights; `product` is the transformed dy, [36][task_blocks][tiles][16].
+// By weights; `product` is the transformed dy,
+// [area][task_blocks][tiles][16].
 WinogradScratch winograd_gradient_scratch(const KernelWinograd *winograd);
 
 // Sets the sizes of tiles and tasks for a target with vectors of so many bytes,

@@ -59,7 +59,7 @@ Status checkpoint_save(const char *path, const Store *store,
         {"images", images},
         {"seed", seed},
         {"program", program},
-        {"strict", info->strict ? "true" : "false"},
+        {"sums", plan_sums_word(info->sums)},
         {"ways_hash", ways},
         {"ways", info->ways_text ? info->ways_text : ""},
         {"finished", info->finished ? "true" : "false"},
@@ -113,9 +113,7 @@ static bool read_info(const SafeFile *file, CheckpointInfo *info)
     info->step = (int64_t)step;
     info->images = (int64_t)images;
     info->finished = strcmp(finished, "true") == 0;
-    const char *strict = safetensors_meta(file, "strict");
-    info->strict = strict && strcmp(strict, "true") == 0;
-    return true;
+    return plan_sums_by_word(safetensors_meta(file, "sums"), &info->sums);
 }
 
 Status checkpoint_info(const char *path, CheckpointInfo *info)

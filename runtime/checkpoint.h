@@ -17,7 +17,7 @@ typedef struct CheckpointInfo {
     int64_t images; // in the phase's training set
     uint64_t seed;
     uint64_t program;             // hash of the program
-    bool strict;                  // as Program.strict: it decides low bits
+    int32_t sums;                 // as Program.sums: they decide low bits
     uint64_t ways;                // hash of ProgramPhase.ways, for the same
     const char *ways_text;        // they; written, not read back
     const char *parameters;       // as in ModelInfo; written, not read back

@@ -22,6 +22,25 @@ int plan_dtype_bytes(int dtype)
     return dtype >= 0 && dtype <= PLAN_BOOL ? bytes[dtype] : 0;
 }
 
+static const char *const sums_words[] = {[PLAN_SUMS_FAST] = "fast",
+                                         [PLAN_SUMS_STRICT] = "strict",
+                                         [PLAN_SUMS_PLAIN] = "plain"};
+
+const char *plan_sums_word(int32_t sums)
+{
+    return sums_words[sums];
+}
+
+bool plan_sums_by_word(const char *word, int32_t *sums)
+{
+    for (int32_t i = PLAN_SUMS_FAST; word && i <= PLAN_SUMS_PLAIN; i++)
+        if (strcmp(word, sums_words[i]) == 0) {
+            *sums = i;
+            return true;
+        }
+    return false;
+}
+
 int64_t plan_elements(const PlanTensor *tensor)
 {
     int64_t count = 1;

@@ -12,6 +12,13 @@ enum { PLAN_MAX_RANK = 6, PLAN_ALIGN = 64 };
 // Values equal to ir's DType.
 typedef enum PlanDType { PLAN_F32, PLAN_F64, PLAN_BF16, PLAN_BOOL } PlanDType;
 
+// How convolutions add up, which decides low bits.
+typedef enum PlanSums {
+    PLAN_SUMS_FAST,   // whichever is fastest
+    PLAN_SUMS_STRICT, // with no larger error than plain sums have
+    PLAN_SUMS_PLAIN   // plain sums
+} PlanSums;
+
 // What generated code asks of the processor; each has what is before it.
 typedef enum PlanCpu {
     PLAN_CPU_ANY, // every x86-64

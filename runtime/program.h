@@ -68,7 +68,7 @@ typedef struct Program {
     char *parameters; // "name = value" lines
     char *target;     // CPU name and features the objects were made for
     int32_t cpu;      // PlanCpu: what the objects need
-    int32_t strict;   // 1: convolutions are plain sums
+    int32_t sums;     // PlanSums
     int32_t dtype;    // PlanDType of weights and activations
     int32_t phase_count, object_count;
     ProgramPhase *phases;
@@ -96,6 +96,10 @@ int plan_passes(const Plan *plan);
 Status plan_check(const Plan *plan);
 int plan_dtype_bytes(int dtype); // 0 = no PlanDType
 int64_t plan_elements(const PlanTensor *tensor);
+// "fast", "strict" or "plain", by PlanSums.
+const char *plan_sums_word(int32_t sums);
+// False when the word (it may be NULL) is none of them.
+bool plan_sums_by_word(const char *word, int32_t *sums);
 // "[64,3,7,7]", cut off at `size` bytes.
 void plan_shape_text(int rank, const int64_t *dims, char *text, size_t size);
 

@@ -104,7 +104,7 @@ static Status save_checkpoint(Run *run, bool finished)
         .images = run->image_count,
         .seed = run->options->seed,
         .program = program_hash(run),
-        .strict = run->program->strict,
+        .sums = run->program->sums,
         .ways = ways_hash(run),
         .ways_text = run->phase->ways,
         .parameters = run->program->parameters,
@@ -127,6 +127,18 @@ static Status save_checkpoint(Run *run, bool finished)
     return status_ok();
 }
 
+static const char *sums_text(int32_t sums)
+{
+    switch (sums) {
+    case PLAN_SUMS_STRICT:
+        return "way to convolve (with --strict)";
+    case PLAN_SUMS_PLAIN:
+        return "way to convolve (with --plain-sums)";
+    default:
+        return "way to convolve (without --strict or --plain-sums)";
+    }
+}
+
 static Status check_same_run(const Run *run, const CheckpointInfo *info)
 {
     const char *what = NULL;
@@ -140,9 +152,8 @@ static Status check_same_run(const Run *run, const CheckpointInfo *info)
         what = "number of training images";
     else if (info->step > run->total_steps)
         what = "number of steps";
-    else if (info->strict != (run->program->strict != 0))
-        what = info->strict ? "way to convolve (with --strict)"
-                            : "way to convolve (without --strict)";
+    else if (info->sums != run->program->sums)
+        what = sums_text(info->sums);
     else if (info->ways != ways_hash(run))
         what = "way to convolve (chosen by --tune)";
     if (!what)

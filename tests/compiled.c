@@ -20,15 +20,10 @@ static const char *test_cpu(const char *cpu)
     return other && strcmp(cpu, "native") == 0 ? other : cpu;
 }
 
-Compiled compiled_new(Arena *arena, const Graph *graph, const char *cpu)
+static Compiled compile(Arena *arena, const Graph *graph, const char *cpu,
+                        PlanSums sums, const char *ways)
 {
-    return compiled_by_ways(arena, graph, cpu, NULL);
-}
-
-Compiled compiled_by_ways(Arena *arena, const Graph *graph, const char *cpu,
-                          const char *ways)
-{
-    CodegenOptions options = {.cpu = test_cpu(cpu), .threads = 1};
+    CodegenOptions options = {.cpu = test_cpu(cpu), .threads = 1, .sums = sums};
     Compiled compiled = {.graph = graph, .codegen = codegen_new(&options)};
     compiled.program = calloc(1, sizeof *compiled.program);
     codegen_set_ways(compiled.codegen, ways);
@@ -43,6 +38,23 @@ Compiled compiled_by_ways(Arena *arena, const Graph *graph, const char *cpu,
     compiled.program->target = strdup(codegen_target(compiled.codegen));
     must(code_load(compiled.program, &compiled.image));
     return compiled;
+}
+
+Compiled compiled_new(Arena *arena, const Graph *graph, const char *cpu)
+{
+    return compile(arena, graph, cpu, PLAN_SUMS_FAST, NULL);
+}
+
+Compiled compiled_by_ways(Arena *arena, const Graph *graph, const char *cpu,
+                          const char *ways)
+{
+    return compile(arena, graph, cpu, PLAN_SUMS_FAST, ways);
+}
+
+Compiled compiled_by_sums(Arena *arena, const Graph *graph, const char *cpu,
+                          PlanSums sums)
+{
+    return compile(arena, graph, cpu, sums, NULL);
 }
 
 void compiled_free(Compiled *compiled)

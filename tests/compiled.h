@@ -19,6 +19,9 @@ Compiled compiled_new(Arena *arena, const Graph *graph, const char *cpu);
 // The same, with convolutions computed as `ways` say (codegen/way.h).
 Compiled compiled_by_ways(Arena *arena, const Graph *graph, const char *cpu,
                           const char *ways);
+// The same, with convolutions that add up so.
+Compiled compiled_by_sums(Arena *arena, const Graph *graph, const char *cpu,
+                          PlanSums sums);
 void compiled_free(Compiled *compiled);
 
 // Ends the test as failed unless the status is a success.

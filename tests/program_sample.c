@@ -100,7 +100,7 @@ Program *sample_program(void)
                          .source = strdup("model {\n  \"caf\xc3\xa9\"\n}\n"),
                          .target = strdup("x86-64-v3"),
                          .cpu = PLAN_CPU_AVX2,
-                         .strict = 1,
+                         .sums = PLAN_SUMS_STRICT,
                          .dtype = PLAN_F32,
                          .phase_count = 2,
                          .object_count = 1,

@@ -67,7 +67,9 @@ Status compiler_open(Compiler *compiler, const Cli *cli)
         codegen_cpu_problem(cli->arena, compiler->codegen.cpu);
     if (problem)
         return status_error(STATUS_USAGE, "--target: %s", problem);
-    compiler->codegen.strict = cli_has(cli, OPT_strict);
+    compiler->codegen.sums = cli_has(cli, OPT_plain_sums) ? PLAN_SUMS_PLAIN
+                             : cli_has(cli, OPT_strict)   ? PLAN_SUMS_STRICT
+                                                          : PLAN_SUMS_FAST;
     compiler->tune = cli_has(cli, OPT_tune);
     compiler->codegen.threads = (int)threads;
     if (!cli_has(cli, OPT_no_cache))
@@ -433,7 +435,7 @@ Status compiler_run(Compiler *compiler, Program **result)
     Program *program = program_from_experiment(
         compiler->experiment, compiler->lang.dtype, codegen_target(codegen));
     program->cpu = (int32_t)codegen_needs(codegen);
-    program->strict = compiler->codegen.strict;
+    program->sums = compiler->codegen.sums;
     status = lower(compiler, codegen, program);
     if (status.code == STATUS_OK)
         status = generate(compiler, codegen, program);

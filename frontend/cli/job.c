@@ -119,11 +119,14 @@ static Status open_artifact(Job *job)
     const Cli *cli = job->cli;
     if (cli->settings.count || cli_has(cli, OPT_dtype) ||
         cli_has(cli, OPT_target) || cli_has(cli, OPT_strict) ||
-        cli_has(cli, OPT_tune) || cli_has(cli, OPT_memory))
-        return status_error(STATUS_USAGE,
-                            "%s is compiled: --set, --dtype, --target, "
-                            "--strict, --tune and --memory need the .net file",
-                            cli->words[0]);
+        cli_has(cli, OPT_plain_sums) || cli_has(cli, OPT_tune) ||
+        cli_has(cli, OPT_memory))
+        return status_error(
+            STATUS_USAGE,
+            "%s is compiled: --set, --dtype, --target, "
+            "--strict, --plain-sums, --tune and --memory need the .net "
+            "file",
+            cli->words[0]);
     TRY(program_read(cli->words[0], &job->program));
     TRY(check_artifact(job));
     TRY(cpu_check((PlanCpu)job->program->cpu, cpu_here(),

@@ -75,9 +75,9 @@ static void add_conv(Tuning *tuning, const Graph *graph, Value value)
     const char *ways = codegen_conv_ways(tuning->codegen, graph, value,
                                          tuning->arena, &tuned.shape);
     tuned.key = arena_printf(
-        tuning->arena, "tune %s\n%s\nthreads %d\n%s%s", TUNE_VERSION,
+        tuning->arena, "tune %s\n%s\nthreads %d\n%s %s", TUNE_VERSION,
         codegen_target(tuning->codegen), tuning->threads,
-        tuning->options->strict ? "strict " : "", tuned.shape);
+        plan_sums_word((int32_t)tuning->options->sums), tuned.shape);
     while (*ways) {
         const char *end = strchr(ways, '\n');
         TunedWay way = {.text = arena_printf(tuning->arena, "%.*s",

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Does the way convolutions round change what training learns? Pretrains the
+# same small net for 300 steps by default, with --strict and with --plain-sums,
+# each with several seeds; then bench/rounding compares the losses.
+#   BUILD=build SEEDS=4 DATA=DIR sh bench/rounding.sh [FOLDER]
+# DATA: folders of images; without it shapes are drawn. What is in FOLDER from
+# an earlier call is not run again.
+set -eu
+BUILD=${BUILD:-build}
+SEEDS=${SEEDS:-4}
+out=${1:-$BUILD/bench/rounding}
+mkdir -p "$out"
+if [ -z "${DATA:-}" ]; then
+    DATA=$out/shapes
+    [ -e "$DATA" ] || "$BUILD/simcc" data synth "$DATA" --size 32 --quiet
+fi
+
+for seed in $(seq 0 $((SEEDS - 1))); do
+    for how in fast strict plain; do
+        case $how in
+        fast) option= ;;
+        strict) option=--strict ;;
+        plain) option=--plain-sums ;;
+        esac
+        [ -e "$out/$how-$seed/pretrain/model.safetensors" ] ||
+            "$BUILD/simcc" run models/quickstart.net pretrain --quiet \
+                --data "$DATA" --out "$out/$how-$seed" --force \
+                --seed "$seed" $option --stop-after 300 \
+                --set filters=32 pretrain.batch=64 pretrain.epochs=0.384
+    done
+done
+make --no-print-directory BUILD="$BUILD" "$BUILD/bench/rounding" >&2
+"$BUILD/bench/rounding" "$out" "$SEEDS"
