@@ -108,13 +108,63 @@ int64_t conv_winograd(Lowering *lower, const ConvShape *s, Value value)
     return 0;
 }
 
+// The tiles of x or dy, transformed: [blocks][area][tiles][16].
+static Place transform_tiles(Lowering *lower, const KernelWinograd *winograd,
+                             Place source, bool of_results, const char *label)
+{
+    Kernel kernel = {.kind = KERNEL_WINOGRAD_TILES, .arg_count = 2};
+    kernel.winograd = *winograd;
+    kernel.winograd.of_results = of_results;
+    kernel.winograd.task_blocks = kernel.winograd.task_reads = 0;
+    int64_t blocks = of_results ? winograd->out_blocks : winograd->in_blocks;
+    Place out = {PLACE_SLAB,
+                 buffer_new(lower, winograd_tile_elements(winograd, blocks) *
+                                       dtype_size(DT_F32))};
+    LowerStep step = step_kernel(lower, &kernel, label);
+    step.task_count = blocks * winograd_shares(winograd->tiles, winograd->part);
+    step_arg(lower, &step, source, 0, false, false);
+    step_arg(lower, &step, out, 0, true, false);
+    step_push(lower, &step);
+    want_scratch(lower, winograd_gradient_scratch(&kernel.winograd));
+    return out;
+}
+
+// Products of tiles that two steps before transform.
+static void push_products(Lowering *lower, const ConvShape *s, Value value,
+                          Kernel *kernel)
+{
+    const Node *node = graph_node(lower->graph, value);
+    const KernelWinograd *winograd = &kernel->winograd;
+    const char *label = value_label(lower, value);
+    const char *rest = arena_printf(lower->arena, "%s: tiles", label);
+    Place sources[2];
+    for (int i = 0; i < 2; i++)
+        sources[i] = transform_tiles(
+            lower, winograd, value_place(lower, node->inputs[i]), i == 1, rest);
+    LowerStep step = step_kernel(lower, kernel, label);
+    step.task_count =
+        winograd_shares(winograd->out_blocks, winograd->task_blocks) *
+        winograd_shares(winograd->in_blocks, winograd->task_reads);
+    for (int i = 0; i < 2; i++)
+        step_arg(lower, &step, sources[i], 0, false, false);
+    step_arg(lower, &step, value_new_buffer(lower, value), 0, true, false);
+    step_imms(lower, &step, 2, (int64_t[]){s->n, s->n});
+    step_push(lower, &step);
+    want_scratch(lower, winograd_gradient_scratch(winograd));
+}
+
 int64_t conv_winograd_weights(Lowering *lower, const ConvShape *s, Value value)
 {
     Kernel kernel = {.kind = KERNEL_WINOGRAD_GRADIENT, .arg_count = 3};
     KernelWinograd *winograd = &kernel.winograd;
+    int vector_bytes = lower->codegen->target.vector_bytes;
     *winograd = winograd_of(s);
-    winograd_choose_gradient_tile(winograd, lower->codegen->target.vector_bytes,
-                                  &s->way);
+    if (winograd_choose_ready_tiles(winograd, vector_bytes, s->n, &s->way)) {
+        kernel.kind = KERNEL_WINOGRAD_PRODUCTS;
+        push_products(lower, s, value, &kernel);
+        return 0;
+    }
+    winograd_choose_gradient_tile(winograd, vector_bytes, &s->way);
     want_scratch(lower, winograd_gradient_scratch(winograd));
     int64_t tasks =
         winograd_shares(winograd->out_blocks, winograd->task_blocks) *

@@ -6,10 +6,8 @@
 // A task takes some written and some read blocks and a chunk of the images. It
 // transforms blocks of tiles of x and dy, adds their products up over all
 // tiles, and transforms the sums back once.
+#include "codegen/emit_gradient.h"
 #include "codegen/emit_winograd.h"
-
-// imms of the step
-enum { IMM_IMAGES = 0, IMM_CHUNK = 1 };
 
 // ---- a task -----------------------------------------------------------------
 
@@ -19,6 +17,7 @@ typedef struct Gradient {
     LLVMValueRef out, out_count; // written blocks: the first, how many
     LLVMValueRef in, in_count;   // read blocks
     LLVMValueRef tiles;          // end of the task's tiles
+    LLVMValueRef is_first;       // the sums hold nothing yet
 } Gradient;
 
 // Share `index` of the blocks.
@@ -47,10 +46,10 @@ static Gradient begin_task(const Emit *e)
     find_share(e, LLVMBuildURem(b, rest, outs, ""), k->out_blocks,
                k->task_blocks, &g.out, &g.out_count);
     g.chunk = LLVMBuildUDiv(b, rest, outs, "");
-    LLVMValueRef size = taps_imm(e, IMM_CHUNK);
+    LLVMValueRef size = taps_imm(e, GRADIENT_CHUNK);
     LLVMValueRef low = LLVMBuildMul(b, g.chunk, size, "");
     LLVMValueRef high = emit_min_i64(e, LLVMBuildAdd(b, low, size, ""),
-                                     taps_imm(e, IMM_IMAGES));
+                                     taps_imm(e, GRADIENT_IMAGES));
     g.work.first = taps_affine(e, low, winograd_tiles(k), 0);
     g.tiles = taps_affine(e, high, winograd_tiles(k), 0);
     return g;
@@ -69,92 +68,115 @@ static LLVMValueRef sums_at(const Gradient *g, LLVMValueRef point,
     return taps_step(e, at, in, WINOGRAD_PAIR);
 }
 
-static void clear_sums(const Gradient *g)
+// The tiles of blocks of x from `first` on, and of dy.
+static WinogradSource x_source(const WinogradWork *work, LLVMValueRef x,
+                               LLVMValueRef first)
 {
-    const Emit *e = g->work.emit;
-    const KernelWinograd *k = g->work.k;
-    EmitLoop i = taps_loop(
-        e, 0, winograd_area(k) * k->task_blocks * k->task_reads * TAPS_BLOCK,
-        1);
-    LLVMValueRef at = taps_at(e, g->work.scratch, g->work.at.sums);
-    taps_store(e, emit_const(e, DT_F32, TAPS_BLOCK, 0),
-               taps_step(e, at, i.index, TAPS_BLOCK));
-    emit_loop_end(e, &i);
+    const Emit *e = work->emit;
+    const KernelWinograd *k = work->k;
+    return (WinogradSource){
+        .axis = work->axes->input,
+        .side = work->side,
+        .h = k->h,
+        .w = k->w,
+        .top = k->top,
+        .left = k->left,
+        .map = taps_step(e, x, first, k->h * k->w * TAPS_BLOCK),
+        .blocks = k->in_blocks};
+}
+
+static WinogradSource dy_source(const WinogradWork *work, LLVMValueRef dy,
+                                LLVMValueRef first)
+{
+    const Emit *e = work->emit;
+    const KernelWinograd *k = work->k;
+    return (WinogradSource){
+        .axis = work->axes->result_gradient,
+        .side = k->out,
+        .h = k->oh,
+        .w = k->ow,
+        .map = taps_step(e, dy, first, k->oh * k->ow * TAPS_BLOCK),
+        .blocks = k->out_blocks};
 }
 
 static void transform(const Gradient *g)
 {
     const Emit *e = g->work.emit;
-    const KernelWinograd *k = g->work.k;
-    WinogradSource x = {
-        .axis = g->work.axes->input,
-        .side = g->work.side,
-        .h = k->h,
-        .w = k->w,
-        .top = k->top,
-        .left = k->left,
-        .map = taps_step(e, e->args[0], g->in, k->h * k->w * TAPS_BLOCK),
-        .blocks = k->in_blocks,
-        .count = g->in_count,
-        .out = taps_at(e, g->work.scratch, g->work.at.input),
-        .point = g->work.at.input_point};
-    WinogradSource dy = {
-        .axis = g->work.axes->result_gradient,
-        .side = k->out,
-        .h = k->oh,
-        .w = k->ow,
-        .map = taps_step(e, e->args[1], g->out, k->oh * k->ow * TAPS_BLOCK),
-        .blocks = k->out_blocks,
-        .count = g->out_count,
-        .out = taps_at(e, g->work.scratch, g->work.at.product),
-        .point = g->work.at.product_point};
+    WinogradSource x = x_source(&g->work, e->args[0], g->in);
+    WinogradSource dy = dy_source(&g->work, e->args[1], g->out);
+    x.count = g->in_count;
+    x.out = taps_at(e, g->work.scratch, g->work.at.input);
+    x.point = g->work.at.input_point;
+    dy.count = g->out_count;
+    dy.out = taps_at(e, g->work.scratch, g->work.at.product);
+    dy.point = g->work.at.product_point;
     winograd_transform_tiles(&g->work, &x);
     winograd_transform_tiles(&g->work, &dy);
 }
 
-// sums[c][o] += v[tile][c] * w[tile][o] over the tiles, for some channels c of
-// one pair of blocks.
-static void add_tiles(const Gradient *g, LLVMValueRef v, LLVMValueRef w,
-                      LLVMValueRef sums)
+// sums[c][o] += v[tile][c] * w[tile][o] over tiles [0, count), for some
+// channels c of one pair of blocks. They are added up apart first, for the
+// rounding error of a sum grows with its length.
+static void add_tiles(const Gradient *g, LLVMValueRef count, LLVMValueRef v,
+                      LLVMValueRef w, LLVMValueRef sums)
 {
     const Emit *e = g->work.emit;
     const KernelWinograd *k = g->work.k;
     TapsTile tile = {k->pixels, 1, g->work.sums, 1, 0};
+    LLVMValueRef nothing = emit_const(e, DT_F32, TAPS_BLOCK, 0);
     for (int c = 0; c < k->pixels; c++)
-        taps_set(e, tile.sums[c],
-                 taps_load(e, taps_at(e, sums, c * TAPS_BLOCK)));
-    EmitLoop tiles = emit_loop_begin(e, emit_i64(e, 0), g->work.count, 1);
+        taps_set_zero(e, tile.sums[c]);
+    EmitLoop tiles = emit_loop_begin(e, emit_i64(e, 0), count, 1);
     taps_multiply_one(e, &tile, NULL, taps_step(e, v, tiles.index, TAPS_BLOCK),
                       taps_step(e, w, tiles.index, TAPS_BLOCK));
     emit_loop_end(e, &tiles);
-    for (int c = 0; c < k->pixels; c++)
-        taps_store(e, taps_get(e, tile.sums[c]),
-                   taps_at(e, sums, c * TAPS_BLOCK));
+    for (int c = 0; c < k->pixels; c++) {
+        LLVMValueRef at = taps_at(e, sums, c * TAPS_BLOCK);
+        LLVMValueRef before = LLVMBuildSelect(e->builder, g->is_first, nothing,
+                                              taps_load(e, at), "");
+        taps_store(
+            e, LLVMBuildFAdd(e->builder, taps_get(e, tile.sums[c]), before, ""),
+            at);
+    }
+}
+
+// Transformed tiles of x and dy of one point, and how far apart blocks are.
+typedef struct PointTiles {
+    LLVMValueRef point, count; // tiles
+    LLVMValueRef v, w;
+    int64_t v_block, w_block;
+} PointTiles;
+
+// Every pair of the task's blocks.
+static void add_point(const Gradient *g, const PointTiles *tiles)
+{
+    const Emit *e = g->work.emit;
+    LLVMValueRef zero = emit_i64(e, 0);
+    EmitLoop out = emit_loop_begin(e, zero, g->out_count, 1);
+    EmitLoop in = emit_loop_begin(e, zero, g->in_count, 1);
+    LLVMValueRef sums = sums_at(g, tiles->point, out.index, in.index);
+    EmitLoop c = taps_loop(e, 0, TAPS_BLOCK, g->work.k->pixels);
+    LLVMValueRef v = taps_step(
+        e, taps_step(e, tiles->v, in.index, tiles->v_block), c.index, 1);
+    add_tiles(g, tiles->count, taps_opaque(e, v),
+              taps_opaque(e, taps_step(e, tiles->w, out.index, tiles->w_block)),
+              taps_opaque(e, taps_step(e, sums, c.index, TAPS_BLOCK)));
+    emit_loop_end(e, &c);
+    emit_loop_end(e, &in);
+    emit_loop_end(e, &out);
 }
 
 static void add_products(const Gradient *g)
 {
     const Emit *e = g->work.emit;
     int64_t block = g->work.k->tiles * TAPS_BLOCK;
-    LLVMValueRef zero = emit_i64(e, 0);
     EmitLoop point = taps_loop(e, 0, winograd_area(g->work.k), 1);
     LLVMValueRef v = taps_step(e, taps_at(e, g->work.scratch, g->work.at.input),
                                point.index, g->work.at.input_point);
     LLVMValueRef w =
         taps_step(e, taps_at(e, g->work.scratch, g->work.at.product),
                   point.index, g->work.at.product_point);
-    EmitLoop out = emit_loop_begin(e, zero, g->out_count, 1);
-    EmitLoop in = emit_loop_begin(e, zero, g->in_count, 1);
-    LLVMValueRef sums = sums_at(g, point.index, out.index, in.index);
-    EmitLoop c = taps_loop(e, 0, TAPS_BLOCK, g->work.k->pixels);
-    LLVMValueRef vc =
-        taps_step(e, taps_step(e, v, in.index, block), c.index, 1);
-    add_tiles(g, taps_opaque(e, vc),
-              taps_opaque(e, taps_step(e, w, out.index, block)),
-              taps_opaque(e, taps_step(e, sums, c.index, TAPS_BLOCK)));
-    emit_loop_end(e, &c);
-    emit_loop_end(e, &in);
-    emit_loop_end(e, &out);
+    add_point(g, &(PointTiles){point.index, g->work.count, v, w, block, block});
     emit_loop_end(e, &point);
 }
 
@@ -213,15 +235,77 @@ void emit_winograd_gradient(Emit *e)
 {
     Gradient g = begin_task(e);
     int64_t tiles = g.work.k->tiles;
-    clear_sums(&g);
+    LLVMValueRef start = g.work.first;
     EmitLoop part = emit_loop_begin(e, g.work.first,
                                     taps_add(e, g.tiles, tiles - 1), tiles);
     g.work.first = part.index;
+    g.is_first = LLVMBuildICmp(e->builder, LLVMIntEQ, part.index, start, "");
     g.work.count =
         emit_min_i64(e, LLVMBuildSub(e->builder, g.tiles, part.index, ""),
                      emit_i64(e, tiles));
     transform(&g);
     add_products(&g);
     emit_loop_end(e, &part);
+    store_gradient(&g);
+}
+
+// ---- tiles transformed before -----------------------------------------------
+
+// Tiles as two kernels before this one leave them: [blocks][area][tiles][16],
+// with a line more per point, for a power of two would put all of a tile's
+// points into one set of the cache.
+
+// A task: a block and some tiles of it. imm[0]: images.
+void emit_winograd_tiles(Emit *e)
+{
+    const KernelWinograd *k = &e->kernel->winograd;
+    LLVMBuilderRef b = e->builder;
+    WinogradWork work = winograd_begin(e, winograd_gradient_scratch(k));
+    int64_t tiles = k->tiles;
+    LLVMValueRef shares = emit_i64(e, winograd_shares(tiles, k->part));
+    LLVMValueRef block = LLVMBuildUDiv(b, e->task, shares, "");
+    work.first =
+        taps_affine(e, LLVMBuildURem(b, e->task, shares, ""), k->part, 0);
+    work.count =
+        emit_min_i64(e, LLVMBuildSub(b, emit_i64(e, tiles), work.first, ""),
+                     emit_i64(e, k->part));
+    WinogradSource source = k->of_results ? dy_source(&work, e->args[0], block)
+                                          : x_source(&work, e->args[0], block);
+    source.count = emit_i64(e, 1);
+    source.point = winograd_point_elements(k);
+    source.out =
+        taps_step(e, e->args[1], block, winograd_area(k) * source.point);
+    source.out = taps_step(e, source.out, work.first, TAPS_BLOCK);
+    winograd_transform_tiles(&work, &source);
+}
+
+static void add_ready_tiles(Gradient *g)
+{
+    const Emit *e = g->work.emit;
+    const KernelWinograd *k = g->work.k;
+    int64_t step = winograd_point_elements(k);
+    PointTiles tiles = {.v_block = winograd_area(k) * step,
+                        .w_block = winograd_area(k) * step};
+    GradientRange all = {emit_i64(e, 0), emit_i64(e, k->tiles)}, some;
+    EmitLoop point = taps_loop(e, 0, winograd_area(g->work.k), 1);
+    EmitLoop part = gradient_parts(e, all, k->part, &some);
+    tiles.point = point.index;
+    tiles.count = LLVMBuildSub(e->builder, some.high, some.low, "");
+    tiles.v = taps_step(e, e->args[0], g->in, tiles.v_block);
+    tiles.v = taps_step(e, tiles.v, point.index, step);
+    tiles.v = taps_step(e, tiles.v, some.low, TAPS_BLOCK);
+    tiles.w = taps_step(e, e->args[1], g->out, tiles.w_block);
+    tiles.w = taps_step(e, tiles.w, point.index, step);
+    tiles.w = taps_step(e, tiles.w, some.low, TAPS_BLOCK);
+    g->is_first = LLVMBuildICmp(e->builder, LLVMIntEQ, some.low, all.low, "");
+    add_point(g, &tiles);
+    emit_loop_end(e, &part);
+    emit_loop_end(e, &point);
+}
+
+void emit_winograd_products(Emit *e)
+{
+    Gradient g = begin_task(e);
+    add_ready_tiles(&g);
     store_gradient(&g);
 }

@@ -15,6 +15,12 @@ enum {
     // By weights: the sums of a task stay in the cache with its tiles.
     GRADIENT_POINTS = 1728,
     MAX_GRADIENT_BLOCKS = 8,
+    // By weights, with all tiles transformed before: tiles added up at a time,
+    // and pairs of blocks per task.
+    READY_BYTES = 24 << 20,
+    READY_PART = 64,
+    READY_RIM_PART = 16, // on the smallest maps
+    READY_PAIRS = 16,
     // Cycles per 9 points: of a tile and block, input or result, and of a pair
     // of blocks of weights.
     TRANSFORM_COST = 75,
@@ -168,6 +174,49 @@ void winograd_choose_gradient_tile(KernelWinograd *k, int vector_bytes,
     k->task_reads = min_i64(k->in_blocks, MAX_GRADIENT_BLOCKS);
 }
 
+// With all tiles transformed before, in the last cache, a task has sums that
+// stay in the second-level one.
+static bool has_ready_tiles(const KernelWinograd *k, int64_t images)
+{
+    KernelWinograd ready = {.out = k->out, .tiles = images * winograd_tiles(k)};
+    int64_t elements =
+        winograd_tile_elements(&ready, k->in_blocks + k->out_blocks);
+    return elements * (int64_t)sizeof(float) <= READY_BYTES;
+}
+
+bool winograd_choose_ready_tiles(KernelWinograd *k, int vector_bytes,
+                                 int64_t images, const ConvWay *way)
+{
+    if (!has_ready_tiles(k, images))
+        return false;
+    k->pixels = taps_weight_channels(vector_bytes);
+    k->blocks = 1;
+    k->tiles = images * winograd_tiles(k);
+    k->part = is_mostly_rim(k) ? READY_RIM_PART : way_scale(way, READY_PART);
+    k->task_reads = k->in_blocks;
+    k->task_blocks = k->out_blocks;
+    while (k->task_reads * k->task_blocks > 1 &&
+           (k->task_reads * k->task_blocks > READY_PAIRS ||
+            winograd_shares(k->in_blocks, k->task_reads) *
+                    winograd_shares(k->out_blocks, k->task_blocks) <
+                ENOUGH_TASKS)) {
+        int64_t *larger =
+            k->task_reads > k->task_blocks ? &k->task_reads : &k->task_blocks;
+        *larger = ceil_div(*larger, 2);
+    }
+    return true;
+}
+
+int64_t winograd_point_elements(const KernelWinograd *k)
+{
+    return (k->tiles + 1) * TAPS_BLOCK;
+}
+
+int64_t winograd_tile_elements(const KernelWinograd *k, int64_t blocks)
+{
+    return blocks * winograd_area(k) * winograd_point_elements(k);
+}
+
 // Against a product per place, result and pair of channels: one per point of a
 // tile and pair, so many blocks transformed for each, and the weights.
 static bool is_cheaper(const KernelWinograd *k, int64_t images,
@@ -193,6 +242,11 @@ bool winograd_pays(const KernelWinograd *k, int64_t images)
 
 bool winograd_gradient_pays(const KernelWinograd *k, int64_t images)
 {
+    int64_t tiles = images * winograd_tiles(k);
+    if (has_ready_tiles(k, images))
+        return tiles >= MIN_TILES &&
+               is_cheaper(k, images, k->in_blocks + k->out_blocks,
+                          WEIGHTS_COST);
     int64_t in = winograd_shares(k->in_blocks, MAX_GRADIENT_BLOCKS);
     int64_t out = winograd_shares(k->out_blocks, MAX_GRADIENT_BLOCKS);
     return images * winograd_tiles(k) >= MIN_GRADIENT_TILES &&
@@ -209,8 +263,9 @@ void winograd_text(Text *text, const char *name, const KernelWinograd *k)
     text_addf(text, ", results %d x %d", k->out, k->out);
     text_addf(text,
               ", tile %d x %d, tiles %lld, blocks per task %lld %lld, "
-              "sums of %lld\n",
+              "sums of %lld, parts of %lld%s\n",
               k->pixels, k->blocks, (long long)k->tiles,
               (long long)k->task_blocks, (long long)k->task_reads,
-              (long long)k->sum_blocks);
+              (long long)k->sum_blocks, (long long)k->part,
+              k->of_results ? ", results" : "");
 }

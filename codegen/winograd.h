@@ -41,6 +41,9 @@ typedef struct KernelWinograd {
     int64_t task_blocks; // written blocks per task; a multiple of blocks
     int64_t task_reads;  // by weights: read blocks per task
     int64_t sum_blocks;  // read blocks added up at a time
+    int64_t part;        // where tiles are transformed before: tiles per task,
+                         // and added up at a time; `tiles` are all
+    bool of_results;     // then: transforms those of dy, not of x
 } KernelWinograd;
 
 // Numbers of x along a tile's side, and the products of one: area points.
@@ -78,6 +81,13 @@ WinogradScratch winograd_gradient_scratch(const KernelWinograd *winograd);
 // by the rule but for what the way says.
 void winograd_choose_tile(KernelWinograd *winograd, int vector_bytes,
                           int64_t images, const ConvWay *way);
+// Whether gradients by weights have all tiles transformed before, and how: few
+// tiles, whose sums are many.
+bool winograd_choose_ready_tiles(KernelWinograd *winograd, int vector_bytes,
+                                 int64_t images, const ConvWay *way);
+// Of tiles transformed before: between points; all of x or dy.
+int64_t winograd_point_elements(const KernelWinograd *winograd);
+int64_t winograd_tile_elements(const KernelWinograd *winograd, int64_t blocks);
 void winograd_choose_gradient_tile(KernelWinograd *winograd, int vector_bytes,
                                    const ConvWay *way);
 // Whether it should beat the plain sum on this shape.
