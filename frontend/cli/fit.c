@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "passes/pass.h"
+#include "frontend/cli/need.h"
 
-enum { LEAST_BATCH = 1, ROUNDED_FROM = 16, ROUND = 8 };
+enum { MOST_LEAST = 16, LEAST_SIDE = 8, ROUNDED_FROM = 16, ROUND = 8 };
 static const double MIB = 1 << 20;
 // What the process takes besides what is counted here: the libraries' code,
 // machine code being made, images being decoded.
@@ -41,107 +41,134 @@ int64_t fit_cache(int64_t memory)
     return memory / 8 < most_cache_bytes ? memory / 8 : most_cache_bytes;
 }
 
-// ---- what a phase needs -----------------------------------------------------
-
-static int64_t plan_need(const Plan *plan, int threads)
-{
-    return plan->slab_bytes + plan->scratch_bytes * threads;
-}
-
-// Weights, a step, or an evaluation after the last one, and two batches of
-// images in the making.
-static int64_t phase_need(const Plan *train, const Plan *eval,
-                          const Plan *features, int threads)
-{
-    const PlanPort *images = plan_input(train, "images");
-    int64_t bytes = 0, step = plan_need(train, threads);
-    int64_t evaluation = plan_need(eval, threads);
-    for (int i = 0; i < train->param_count; i++)
-        bytes += train->params[i].tensor.bytes;
-    if (images)
-        bytes += 2 * plan_elements(&images->tensor) * (int64_t)sizeof(float);
-    step += plan_need(features, threads);
-    return bytes + (step > evaluation ? step : evaluation);
-}
-
-// The compiler's need of the phase with that batch; -1 when the program does
-// not compile with it.
-static int64_t need_with(const Compiler *compiler, const char *phase,
-                         int64_t batch)
-{
-    Arena *arena = arena_new();
-    Compiler probe = {.arena = arena,
-                      .path = compiler->path,
-                      .lang = compiler->lang,
-                      .codegen = compiler->codegen,
-                      .phase_count = 1,
-                      .phases = &phase};
-    int count = compiler->lang.setting_count;
-    probe.lang.settings = ARENA_ARRAY(arena, Setting, count + 1);
-    for (int i = 0; i < count; i++)
-        probe.lang.settings[i] = compiler->lang.settings[i];
-    probe.lang.settings[probe.lang.setting_count++] =
-        (Setting){arena_printf(arena, "%s.batch", phase),
-                  arena_printf(arena, "%lld", (long long)batch), false};
-    int64_t bytes = -1;
-    for (int i = 0; compiler_load(&probe) && i < 1; i++) {
-        const ExperimentPhase *made = NULL;
-        for (int p = 0; p < probe.experiment->phases.count; p++)
-            if (strcmp(probe.experiment->phases.at[p].name, phase) == 0)
-                made = &probe.experiment->phases.at[p];
-        Graph *graphs[PLAN_PARTS + 2];
-        Plan plans[3] = {{0}};
-        Codegen *codegen = codegen_new(&probe.codegen);
-        compiler_train_graphs(made, graphs);
-        graphs[PLAN_PARTS] = made->eval;
-        graphs[PLAN_PARTS + 1] = made->value;
-        for (int g = 0; g < PLAN_PARTS + 2; g++)
-            if (graphs[g])
-                passes_run(graphs[g], NULL, false, NULL, NULL);
-        compiler_lower_train(codegen, made, &plans[0]);
-        for (int g = 1; g < 3; g++)
-            if (graphs[PLAN_PARTS + g - 1])
-                codegen_lower(codegen, graphs[PLAN_PARTS + g - 1], &plans[g]);
-        bytes = phase_need(&plans[0], &plans[1], &plans[2],
-                           compiler_threads(compiler));
-        for (int g = 0; g < 3; g++)
-            plan_free(&plans[g]);
-        codegen_free(codegen);
-    }
-    arena_free(arena);
-    return bytes;
-}
-
 // ---- choosing ---------------------------------------------------------------
+
+// A phase that is to fit.
+typedef struct Fit {
+    const Compiler *compiler;
+    Cli *cli;
+    const char *phase;
+    int64_t batch;
+    int64_t memory, besides; // bytes: in all, and for what is no phase's
+} Fit;
+
+// What the program sets otherwise; 0 = as it is.
+typedef struct Sizes {
+    int64_t batch, chunk, side;
+} Sizes;
+
+static Setting number_setting(const Fit *fit, const char *name, int64_t number)
+{
+    return (Setting){
+        name, arena_printf(fit->cli->arena, "%lld", (long long)number), false};
+}
+
+static const char *of_phase(const Fit *fit, const char *name)
+{
+    return arena_printf(fit->cli->arena, "%s.%s", fit->phase, name);
+}
+
+static int64_t need(const Fit *fit, Sizes sizes)
+{
+    Setting more[3];
+    int count = 0;
+    if (sizes.batch)
+        more[count++] =
+            number_setting(fit, of_phase(fit, "batch"), sizes.batch);
+    if (sizes.chunk)
+        more[count++] =
+            number_setting(fit, of_phase(fit, "chunk"), sizes.chunk);
+    if (sizes.side)
+        more[count++] = number_setting(fit, "image_size", sizes.side);
+    return need_with(fit->compiler, fit->phase, count, more);
+}
+
+static int64_t room(const Fit *fit)
+{
+    return fit->memory - fit->besides;
+}
 
 static int64_t rounded(int64_t batch)
 {
     return batch >= ROUNDED_FROM ? batch / ROUND * ROUND : batch;
 }
 
-static bool fits(int64_t need, int64_t room)
+// The largest batch that fits, below the program's; 0 = none. Needs grow with
+// it; one too small to be compiled needs nothing.
+static int64_t largest_batch(const Fit *fit)
 {
-    return need >= 0 && need <= room;
-}
-
-// The largest batch up to `most` that fits; 0 = none. Needs grow with it.
-static int64_t largest_batch(const Compiler *compiler, const char *phase,
-                             int64_t most, int64_t room)
-{
-    int64_t low = 0, high = most;
-    if (fits(need_with(compiler, phase, most), room))
-        return most;
+    int64_t low = 0, high = fit->batch, low_need = -1;
     while (high - low > 1) {
         int64_t middle = rounded((low + high) / 2);
         if (middle <= low)
             break;
-        if (fits(need_with(compiler, phase, middle), room))
-            low = middle;
-        else
+        int64_t bytes = need(fit, (Sizes){.batch = middle});
+        if (bytes > room(fit)) {
             high = middle;
+        } else {
+            low = middle;
+            low_need = bytes;
+        }
     }
-    return low;
+    return low_need >= 0 ? low : 0;
 }
+
+// The largest chunk that fits, of those below `most` that divide the batch;
+// 0 = none.
+static int64_t largest_chunk(const Fit *fit, int64_t most)
+{
+    int count = 0, low = -1;
+    int64_t low_need = -1;
+    int64_t *divisors = ARENA_ARRAY(fit->cli->arena, int64_t, (size_t)most);
+    for (int64_t d = 1; d < most; d++)
+        if (fit->batch % d == 0)
+            divisors[count++] = d;
+    for (int high = count; high - low > 1;) {
+        int middle = (low + high) / 2;
+        int64_t bytes = need(fit, (Sizes){.chunk = divisors[middle]});
+        if (bytes > room(fit)) {
+            high = middle;
+        } else {
+            low = middle;
+            low_need = bytes;
+        }
+    }
+    return low_need >= 0 ? divisors[low] : 0;
+}
+
+// The smallest batch that compiles: a loss may want two images or more.
+static int64_t least_batch(const Fit *fit, int64_t *bytes)
+{
+    for (int64_t batch = 1; batch <= MOST_LEAST; batch *= 2) {
+        *bytes = need(fit, (Sizes){.batch = batch});
+        if (*bytes >= 0)
+            return batch;
+    }
+    *bytes = need(fit, (Sizes){0});
+    return fit->batch;
+}
+
+static int64_t image_size(const Fit *fit)
+{
+    const Experiment *experiment = fit->compiler->experiment;
+    for (int i = 0; i < experiment->params.count; i++)
+        if (strcmp(experiment->params.at[i].name, "image_size") == 0)
+            return strtoll(experiment->params.at[i].value, NULL, 10);
+    return 0;
+}
+
+// The program's image size halved until such a batch fits; 0 = never.
+static int64_t smaller_images(const Fit *fit, int64_t batch)
+{
+    for (int64_t side = image_size(fit) / 2; side >= LEAST_SIDE; side /= 2) {
+        int64_t bytes = need(fit, (Sizes){.batch = batch, .side = side});
+        if (bytes >= 0 && bytes <= room(fit))
+            return side;
+    }
+    return 0;
+}
+
+// ---- saying -----------------------------------------------------------------
 
 static bool is_set(const Cli *cli, const char *name)
 {
@@ -151,24 +178,82 @@ static bool is_set(const Cli *cli, const char *name)
     return false;
 }
 
-static Status too_large(const Compiler *compiler, const char *phase,
-                        int64_t batch, int64_t fitting, int64_t besides,
-                        int64_t memory)
+static Status too_large(const Fit *fit, int64_t batch, int64_t bytes,
+                        const char *advice)
 {
-    char would[160];
-    int64_t need = need_with(compiler, phase, fitting ? batch : LEAST_BATCH);
-    if (fitting)
-        snprintf(would, sizeof would, "--set %s.batch=%lld would fit", phase,
-                 (long long)fitting);
-    else
-        snprintf(would, sizeof would,
-                 "no batch fits: smaller images or a smaller net take less");
     return status_error(STATUS_MEMORY,
                         "phase %s with a batch of %lld takes %.0f MiB, and "
                         "--memory leaves %.0f MiB: %s",
-                        phase, (long long)(fitting ? batch : LEAST_BATCH),
-                        (double)(need + besides) / MIB, (double)memory / MIB,
-                        would);
+                        fit->phase, (long long)batch,
+                        (double)(bytes + fit->besides) / MIB,
+                        (double)fit->memory / MIB, advice);
+}
+
+static Status no_chunk_fits(const Fit *fit)
+{
+    int64_t chunk = 1, bytes = -1;
+    for (; bytes < 0 && chunk < fit->batch; chunk++)
+        if (fit->batch % chunk == 0)
+            bytes = need(fit, (Sizes){.chunk = chunk});
+    return too_large(fit, fit->batch, bytes,
+                     arena_printf(fit->cli->arena,
+                                  "that is in chunks of %lld; a smaller batch, "
+                                  "smaller images or a smaller net take less",
+                                  (long long)chunk - 1));
+}
+
+static Status nothing_fits(const Fit *fit)
+{
+    char advice[160];
+    int64_t bytes, batch = least_batch(fit, &bytes);
+    int64_t side = room(fit) > 0 ? smaller_images(fit, batch) : 0;
+    if (side)
+        snprintf(advice, sizeof advice,
+                 "no batch fits; with --set image_size=%lld one would",
+                 (long long)side);
+    else
+        snprintf(advice, sizeof advice,
+                 "no batch fits: smaller images or a smaller net take less");
+    return too_large(fit, batch, bytes, advice);
+}
+
+// What keeps the whole batch, or "".
+static const char *chunk_advice(const Fit *fit)
+{
+    int64_t chunk = largest_chunk(fit, fit->batch);
+    if (!chunk)
+        return "";
+    return arena_printf(fit->cli->arena,
+                        "; --set %s.chunk=%lld takes all %lld in chunks",
+                        fit->phase, (long long)chunk, (long long)fit->batch);
+}
+
+// Where the phase takes its batch in chunks, these become smaller, else the
+// batch.
+static Status fit_phase(const Fit *fit, Compiler *compiler, int64_t chunk)
+{
+    Cli *cli = fit->cli;
+    const char *name = of_phase(fit, chunk ? "chunk" : "batch");
+    int64_t bytes = need(fit, (Sizes){0});
+    if (bytes >= 0 && bytes <= room(fit))
+        return status_ok();
+    int64_t fitting = chunk ? largest_chunk(fit, chunk) : largest_batch(fit);
+    if (!fitting)
+        return chunk ? no_chunk_fits(fit) : nothing_fits(fit);
+    const char *more = chunk ? "" : chunk_advice(fit);
+    if (is_set(cli, name))
+        return too_large(fit, fit->batch, bytes,
+                         arena_printf(cli->arena, "--set %s=%lld would fit%s",
+                                      name, (long long)fitting, more));
+    cli_note(cli,
+             "%s = %lld, the largest that fits into --memory (the program has "
+             "%lld)%s",
+             name, (long long)fitting, (long long)(chunk ? chunk : fit->batch),
+             more);
+    vec_push(cli->arena, &cli->settings, number_setting(fit, name, fitting));
+    compiler->lang.settings = cli->settings.at;
+    compiler->lang.setting_count = cli->settings.count;
+    return status_ok();
 }
 
 // What the process has taken so far.
@@ -184,36 +269,15 @@ static int64_t resident_bytes(void)
     return pages * sysconf(_SC_PAGESIZE);
 }
 
-static Status fit_phase(Compiler *compiler, Cli *cli, const char *phase,
-                        int64_t batch, int64_t besides, int64_t memory)
-{
-    const char *name = arena_printf(cli->arena, "%s.batch", phase);
-    int64_t fitting = largest_batch(compiler, phase, batch, memory - besides);
-    if (fitting == batch)
-        return status_ok();
-    if (!fitting || is_set(cli, name))
-        return too_large(compiler, phase, batch, fitting, besides, memory);
-    cli_note(cli,
-             "%s = %lld, the largest that fits into --memory (the program has "
-             "%lld)",
-             name, (long long)fitting, (long long)batch);
-    Setting setting = {
-        name, arena_printf(cli->arena, "%lld", (long long)fitting), false};
-    vec_push(cli->arena, &cli->settings, setting);
-    compiler->lang.settings = cli->settings.at;
-    compiler->lang.setting_count = cli->settings.count;
-    return status_ok();
-}
-
 Status fit_batches(Compiler *compiler, Cli *cli, int64_t memory)
 {
     int64_t besides = resident_bytes() + reserve_bytes + fit_cache(memory);
     int settings = cli->settings.count;
     for (int i = 0; i < compiler->experiment->phases.count; i++) {
         const ExperimentPhase *phase = &compiler->experiment->phases.at[i];
+        Fit fit = {compiler, cli, phase->name, phase->batch, memory, besides};
         if (compiler_wants(compiler, phase->name))
-            TRY(fit_phase(compiler, cli, phase->name, phase->batch, besides,
-                          memory));
+            TRY(fit_phase(&fit, compiler, phase->chunk));
     }
     if (cli->settings.count != settings && !compiler_load(compiler))
         return status_error(STATUS_SOURCE, "no program");
@@ -242,7 +306,7 @@ Status fit_machine(const Program *program, int threads)
         if (!phase->train.step_count)
             continue;
         int64_t need =
-            phase_need(&phase->train, &phase->eval, &phase->features, threads);
+            plans_need(&phase->train, &phase->eval, &phase->features, threads);
         if (need > memory)
             return status_error(
                 STATUS_MEMORY,

@@ -13,9 +13,10 @@ int64_t fit_cache(int64_t memory);
 
 // For each phase to compile whose batch nobody set: gives the param
 // PHASE.batch the largest value, up to the program's, with which the process
-// stays within `memory` bytes, and says so. The compiler must be loaded, and
-// is loaded anew. STATUS_MEMORY, with what would fit, when none does or the
-// batch was set.
+// stays within `memory` bytes, and says so, and which chunks would do. In a
+// phase that takes its batch in chunks, PHASE.chunk takes the batch's place.
+// The compiler must be loaded, and is loaded anew. STATUS_MEMORY, with what
+// would fit, when none does or it was set.
 Status fit_batches(Compiler *compiler, Cli *cli, int64_t memory);
 
 // STATUS_MEMORY when a phase of the program needs more than the machine has,

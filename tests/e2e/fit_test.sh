@@ -38,6 +38,18 @@ check "memory: one that was set is not changed" exits 6 run --memory 300M \
     --set pretrain.batch=128
 check "memory: but what would fit is said" says '--set pretrain.batch=' run \
     --memory 300M --set pretrain.batch=128
+check "memory: and the chunks that keep the batch" says \
+    'takes all 128 in chunks' run --memory 300M \
+    --set pretrain.batch=128
+check "memory: which they do" stays_below $((300 * 1024)) --memory 300M \
+    --set pretrain.batch=128 pretrain.chunk=32
+check "memory: a chunk that was set is not changed" says \
+    '--set pretrain.chunk=' run --memory 300M \
+    --set pretrain.batch=128 pretrain.chunk=64 image_size=40
+check "memory: no chunk fits" says "smaller batch" run --memory 250M \
+    --set pretrain.batch=128 pretrain.chunk=32 image_size=64
+check "memory: smaller images do" says "with --set image_size=128 one would" \
+    run --memory 300M --set image_size=256 filters=64
 check "memory: what fits stays as it is" says "steps of 64" run \
     --memory 8G --set pretrain.batch=64
 check "memory: nothing fits" says "no batch fits" run --memory 20M
