@@ -176,16 +176,17 @@ $(BENCH)/peak: $(BENCH)/peak.o
 $(BENCH)/conv: $(BENCH)/conv.o $(BENCH)/conv_list.o $(BENCH)/$(ONEDNN_SOURCE).o
 $(BENCH)/step: $(BENCH)/step.o
 $(BENCH)/steps: $(BENCH)/steps.o
+$(BENCH)/compile: $(BENCH)/compile.o
 $(BENCH)/input: $(BENCH)/input.o $(BENCH)/input_photos.o
 $(BENCH)/rounding: $(BENCH)/rounding.o
 $(BENCH)/report: $(BENCH)/report.o $(BENCH)/records.o $(BENCH)/chart.o
 
-BENCH_PROGRAMS = $(addprefix $(BENCH)/,peak conv step steps input rounding \
-                                       report)
+BENCH_PROGRAMS = $(addprefix $(BENCH)/,peak compile conv step steps input \
+                                       rounding report)
 $(BENCH_PROGRAMS): $(BENCH)/bench.o $(LIBRARY)
 	$(CC) $(FLAGS) -o $@ $^ $(LIBS) $(if $(filter %/conv,$@),$(ONEDNN_LIBS))
 
-bench-programs: $(BENCH_PROGRAMS)
+bench-programs: $(BENCH_PROGRAMS) $(BUILD)/simcc
 
 ## make bench: speed and memory beside oneDNN, PyTorch and JAX (ten minutes)
 bench:

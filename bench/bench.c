@@ -1,5 +1,6 @@
 #include "bench/bench.h"
 
+#include <ftw.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,21 @@ void bench_compiler(Compiler *compiler, Arena *arena, const BenchCase *bench,
                    .phases = phases,
                    .diags = diag_list_new(arena),
                    .dump = text_new(arena)};
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind,
+                      struct FTW *place)
+{
+    (void)status;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
+void bench_remove(const char *folder)
+{
+    enum { OPEN_FOLDERS = 16 };
+    nftw(folder, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
 }
 
 int bench_cores(void)

@@ -41,6 +41,12 @@ void bench_compiler(Compiler *compiler, Arena *arena, const BenchCase *bench,
 // Where results go: $BUILD/bench, or build/bench.
 const char *bench_folder(Arena *arena);
 
+// The net whose compiling is timed beside the cases'.
+#define BENCH_LARGEST "r152x3sk"
+
+// Removes a folder with all that is in it.
+void bench_remove(const char *folder);
+
 // Threads that measurements use: $BENCH_THREADS, or one for each core of this
 // process.
 int bench_cores(void);

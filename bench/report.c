@@ -1,7 +1,7 @@
 // Makes one table, report.json and ratios.png of what the measuring programs
 // wrote. A ratio is the peer's time (or memory) over simcc's: above 1, simcc is
 // ahead.
-//   report  reads peak.tsv, conv.tsv, steps.tsv in $BUILD/bench
+//   report  reads peak.tsv, compile.tsv, conv.tsv, steps.tsv in $BUILD/bench
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +36,15 @@ enum {
     STEP_LOSS
 };
 enum { MISSING_CASE = 1, MISSING_PEER, MISSING_REASON };
+enum {
+    COMPILE_CASE = 1,
+    COMPILE_COLD,
+    COMPILE_WARM,
+    COMPILE_COLD_CPU,
+    COMPILE_WARM_CPU,
+    COMPILE_RSS
+};
+enum { FIRST_CASE = 1, FIRST_PEER, FIRST_COLD, FIRST_WARM };
 
 // Of the convolutions that are behind; all are in report.json.
 enum { LIST_LINES = 60 };
@@ -43,7 +52,7 @@ enum { LIST_LINES = 60 };
 typedef struct Report {
     Arena *arena;
     const char *folder;
-    RecordList peaks, convs, steps, missing, onednn;
+    RecordList peaks, compiles, convs, steps, firsts, missing, onednn;
     VEC(ChartBar) bars;
     Text json;
 } Report;
@@ -260,11 +269,12 @@ static const char *peer_title(const char *id)
     return id;
 }
 
-static const Record *own_step(const Report *report, const char *bench)
+static const Record *step_of(const Report *report, const char *bench,
+                             const char *peer)
 {
     for (int i = 0; i < report->steps.count; i++)
         if (strcmp(record_text(&report->steps.at[i], STEP_CASE), bench) == 0 &&
-            strcmp(record_text(&report->steps.at[i], STEP_PEER), "simcc") == 0)
+            strcmp(record_text(&report->steps.at[i], STEP_PEER), peer) == 0)
             return &report->steps.at[i];
     return NULL;
 }
@@ -273,7 +283,7 @@ static void report_step(Report *report, const Record *step, bool first)
 {
     const char *id = record_text(step, STEP_CASE);
     const BenchCase *bench = bench_case_by_id(id);
-    const Record *own = own_step(report, id);
+    const Record *own = step_of(report, id, "simcc");
     const char *peer = record_text(step, STEP_PEER);
     bool is_own = strcmp(peer, "simcc") == 0;
     double ratio = own ? ratio_of(record_number(step, STEP_MS),
@@ -326,6 +336,69 @@ static void report_steps(Report *report)
     }
 }
 
+// ---- compiling --------------------------------------------------------------
+
+static const char *compiled_title(const char *id)
+{
+    const BenchCase *bench = bench_case_by_id(id);
+    if (strcmp(id, BENCH_LARGEST) == 0)
+        return "ResNet-152 3x + SK, pretraining";
+    return bench ? bench->title : id;
+}
+
+// `rest`: further members for the JSON.
+static void report_compile(Report *report, const char *id, const char *peer,
+                           double cold, double warm, const char *rest)
+{
+    printf("%-36s %-16s %9.2f", compiled_title(id), peer_title(peer),
+           1e-3 * cold);
+    if (warm > 0)
+        printf(" %9.2f", 1e-3 * warm);
+    puts("");
+    bool first = report->json.at[report->json.length - 1] == '[';
+    text_addf(&report->json,
+              "%s\n{\"case\":\"%s\",\"peer\":\"%s\",\"cold_ms\":%.1f,"
+              "\"warm_ms\":%.1f%s}",
+              first ? "" : ",", id, peer, cold, warm, rest);
+}
+
+// What a peer's first step takes longer than another one.
+static void report_first(Report *report, const Record *first)
+{
+    const char *id = record_text(first, FIRST_CASE);
+    const char *peer = record_text(first, FIRST_PEER);
+    const Record *step = step_of(report, id, peer);
+    double ms = step ? record_number(step, STEP_MS) : 0;
+    double warm = record_number(first, FIRST_WARM);
+    report_compile(report, id, peer, record_number(first, FIRST_COLD) - ms,
+                   warm > 0 ? warm - ms : 0, "");
+}
+
+static void report_compiles(Report *report)
+{
+    printf("\nCompiling, seconds: cold, and warm on the cache that left\n"
+           "%-36s %-16s %9s %9s\n",
+           "step", "", "cold", "warm");
+    text_add(&report->json, ",\"compile\":[");
+    for (int i = 0; i < report->compiles.count; i++) {
+        const Record *compile = &report->compiles.at[i];
+        const char *id = record_text(compile, COMPILE_CASE);
+        report_compile(report, id, "simcc",
+                       record_number(compile, COMPILE_COLD),
+                       record_number(compile, COMPILE_WARM),
+                       arena_printf(report->arena,
+                                    ",\"cold_cpu_ms\":%s,\"warm_cpu_ms\":%s,"
+                                    "\"rss_kb\":%s",
+                                    record_text(compile, COMPILE_COLD_CPU),
+                                    record_text(compile, COMPILE_WARM_CPU),
+                                    record_text(compile, COMPILE_RSS)));
+        for (int k = 0; k < report->firsts.count; k++)
+            if (strcmp(record_text(&report->firsts.at[k], FIRST_CASE), id) == 0)
+                report_first(report, &report->firsts.at[k]);
+    }
+    text_add(&report->json, "]");
+}
+
 // ---- all of it --------------------------------------------------------------
 
 static void write_files(Report *report)
@@ -349,6 +422,8 @@ int main(void)
     report.folder = bench_folder(report.arena);
     report.json = text_new(report.arena);
     report.peaks = read_records(&report, "peak.tsv", "peak");
+    report.compiles = read_records(&report, "compile.tsv", "compile");
+    report.firsts = read_records(&report, "steps.tsv", "first");
     report.convs = read_records(&report, "conv.tsv", "conv");
     report.onednn = read_records(&report, "conv.tsv", "onednn");
     report.steps = read_records(&report, "steps.tsv", "step");
@@ -357,6 +432,7 @@ int main(void)
     report_peaks(&report);
     report_convs(&report);
     report_steps(&report);
+    report_compiles(&report);
     text_add(&report.json, "}\n");
     write_files(&report);
     arena_free(report.arena);

@@ -67,7 +67,7 @@ static void serve(Step *step)
 {
     char line[32];
     int threads = pool_threads(step->pool);
-    puts("ready");
+    puts("ready 0");
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {
         for (long left = strtol(line, NULL, 10); left > 0; left--) {
