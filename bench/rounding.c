@@ -1,8 +1,8 @@
 // Compares the losses of runs whose convolutions add up in several ways, as
 // rounding.sh makes them: FOLDER/HOW-SEED.
 //   rounding FOLDER SEEDS  ->  a table, and FOLDER/rounding.png
-// A way agrees with plain sums when its mean over the seeds is as close to
-// theirs as their own seeds are to each other.
+// A way agrees with plain sums when its mean over the seeds is no farther from
+// theirs than runs of other seeds are from each other.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,19 +54,23 @@ static double mean(const Losses *losses, int way, int first, int count)
     return sum / losses->seeds;
 }
 
-// How far runs of another seed lie apart: the standard deviation.
-static double spread(const Losses *losses, int way, int first, int count)
+// How far runs of another seed lie apart: the standard deviation from the mean
+// of their own way, over all ways.
+static double spread(const Losses *losses, int first, int count)
 {
-    double sum = 0, middle = mean(losses, way, first, count);
-    for (int seed = 0; seed < losses->seeds; seed++)
-        sum += pow(run_mean(losses, way, seed, first, count) - middle, 2);
-    return sqrt(sum / (losses->seeds - 1));
+    double sum = 0;
+    for (int way = 0; way < WAYS; way++)
+        for (int seed = 0; seed < losses->seeds; seed++)
+            sum += pow(run_mean(losses, way, seed, first, count) -
+                           mean(losses, way, first, count),
+                       2);
+    return sqrt(sum / WAYS / (losses->seeds - 1));
 }
 
 static void print_table(const Losses *losses)
 {
     printf("| steps | fast | strict | plain | fast - plain | strict - plain | "
-           "plain, seed to seed |\n|---|---|---|---|---|---|---|\n");
+           "seed to seed |\n|---|---|---|---|---|---|---|\n");
     for (int i = 0; i < STRETCHES; i++) {
         int first = i * STRETCH;
         double plain = mean(losses, PLAIN, first, STRETCH);
@@ -75,11 +79,11 @@ static void print_table(const Losses *losses)
             printf(" | %.3f", mean(losses, way, first, STRETCH));
         for (int way = 0; way < PLAIN; way++)
             printf(" | %+.3f", mean(losses, way, first, STRETCH) - plain);
-        printf(" | %.3f |\n", spread(losses, PLAIN, first, STRETCH));
+        printf(" | %.3f |\n", spread(losses, first, STRETCH));
     }
 }
 
-// The mean of each way, and around that of plain sums their spread.
+// The mean of each way, and the spread around that of plain sums.
 static void draw(const Losses *losses, const char *path)
 {
     enum { LINES = WAYS + 2 };
@@ -90,7 +94,7 @@ static void draw(const Losses *losses, const char *path)
     PlotSeries series[LINES];
     for (int i = 0; i < POINTS; i++) {
         int first = i * POINT;
-        double wide = spread(losses, PLAIN, first, POINT);
+        double wide = spread(losses, first, POINT);
         x[i] = first + 0.5 * POINT;
         for (int way = 0; way < WAYS; way++)
             y[way][i] = mean(losses, way, first, POINT);

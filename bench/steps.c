@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,7 +35,7 @@ enum {
     STEPS = 3,        // of a turn; the first, on a cold cache, does not count
     LONG_STEP = 1500, // milliseconds: of such steps, a turn has two
     LEAST_ROUNDS = 2,
-    READY_SECONDS = 120,
+    READY_SECONDS = 150,
     TURN_SECONDS = 60,
     CASE_SECONDS = 25, // no further round begins after that
     TOTAL_SECONDS = 450,
@@ -57,7 +58,7 @@ typedef struct Peer {
     int to;
     FILE *from;
     const char *log; // its standard error
-    bool alive;
+    bool alive, late;
     double first; // milliseconds
     double ms[ROUNDS * STEPS];
     int count;
@@ -93,6 +94,9 @@ static const char **peer_command(Arena *arena, const PeerInfo *info,
 static void run_child(const char **words, int in, int out, const char *log)
 {
     FILE *errors = freopen(log, "w", stderr);
+    // Whatever it starts is to end with it, and it with this process.
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     for (int i = 3; i < 64; i++)
@@ -137,6 +141,7 @@ static bool await_ready(Peer *peer)
     while (read_line(peer, line, sizeof line, READY_SECONDS))
         if (sscanf(line, "ready %lf", &peer->first) == 1)
             return true;
+    peer->late = waitpid(peer->process, NULL, WNOHANG) == 0;
     return false;
 }
 
@@ -146,7 +151,7 @@ static void end_peer(Peer *peer)
         return;
     close(peer->to);
     if (!peer->alive)
-        kill(peer->process, SIGKILL);
+        kill(-peer->process, SIGKILL);
     waitpid(peer->process, NULL, 0);
     if (peer->from)
         fclose(peer->from);
@@ -156,7 +161,10 @@ static void end_peer(Peer *peer)
 static void print_missing(const BenchCase *bench, const Peer *peer)
 {
     char line[512], last[512] = "it ended or took too long without a word";
-    FILE *log = peer->log ? fopen(peer->log, "r") : NULL;
+    FILE *log = peer->log && !peer->late ? fopen(peer->log, "r") : NULL;
+    if (peer->late)
+        snprintf(last, sizeof last, "its first step took more than %d s",
+                 READY_SECONDS);
     while (log && fgets(line, sizeof line, log))
         if (strspn(line, " \n") != strlen(line))
             snprintf(last, sizeof last, "%s", line);
