@@ -1,5 +1,6 @@
 #include "codegen/cache.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,4 +117,52 @@ void cache_write(const char *directory, const char *key,
     written &= fclose(file) == 0;
     if (!written || rename(aside, path) != 0)
         unlink(aside);
+}
+
+// ---- pruning ----------------------------------------------------------------
+
+typedef struct CacheFile {
+    char path[PATH_SIZE];
+    struct timespec time;
+} CacheFile;
+
+static bool is_older(const CacheFile *a, const CacheFile *b)
+{
+    return a->time.tv_sec < b->time.tv_sec ||
+           (a->time.tv_sec == b->time.tv_sec &&
+            a->time.tv_nsec < b->time.tv_nsec);
+}
+
+// Counts the files below, and notes the oldest.
+static int count_files(const char *directory, CacheFile *oldest)
+{
+    DIR *folder = opendir(directory);
+    int count = 0;
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        CacheFile file;
+        struct stat status;
+        int length =
+            snprintf(file.path, PATH_SIZE, "%s/%s", directory, entry->d_name);
+        if (entry->d_name[0] == '.' || length >= PATH_SIZE ||
+            stat(file.path, &status) != 0)
+            continue;
+        if (S_ISDIR(status.st_mode)) {
+            count += count_files(file.path, oldest);
+            continue;
+        }
+        file.time = status.st_mtim;
+        if (!*oldest->path || is_older(&file, oldest))
+            *oldest = file;
+        count++;
+    }
+    if (folder)
+        closedir(folder);
+    return count;
+}
+
+void cache_prune(const char *directory, int most)
+{
+    CacheFile oldest = {0};
+    while (count_files(directory, &oldest) > most && unlink(oldest.path) == 0)
+        *oldest.path = 0;
 }

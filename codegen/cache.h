@@ -14,4 +14,7 @@ bool cache_read(const char *directory, const char *key, unsigned char **bytes,
 void cache_write(const char *directory, const char *key,
                  const unsigned char *bytes, int64_t size);
 
+// Removes the oldest files until `most` are left in the directory.
+void cache_prune(const char *directory, int most);
+
 #endif

@@ -54,6 +54,8 @@ typedef struct CodegenStats {
     double compile_seconds;
 } CodegenStats;
 CodegenStats codegen_stats(const Codegen *codegen);
+// All of the options and of the compiler that decides the machine code.
+const char *codegen_key(const Codegen *codegen);
 // "znver4 +avx512f..., LLVM 19.1.7"
 const char *codegen_target(const Codegen *codegen);
 // What its machine code needs.

@@ -56,6 +56,12 @@ const char *codegen_target(const Codegen *codegen)
     return codegen->target.text;
 }
 
+const char *codegen_key(const Codegen *codegen)
+{
+    return arena_printf(codegen->arena, "codegen %s\n%s\n", CODEGEN_VERSION,
+                        codegen->target.key);
+}
+
 PlanCpu codegen_needs(const Codegen *codegen)
 {
     return codegen->target.needs;

@@ -376,18 +376,29 @@ static void put_program(Codec *file, Program *program)
     free(content.bytes);
 }
 
-Status program_write(const Program *program, const char *path)
+Status program_encode(const Program *program, const char *name,
+                      unsigned char **bytes, int64_t *size)
 {
     Codec file = {0};
     put_program(&file, (Program *)program);
-    Status status;
-    if (file.failed)
-        status = status_error(STATUS_MEMORY, "no memory to write '%s'", path);
-    else if (file.lacking)
-        status = status_error(STATUS_INTERNAL, "'%s': a name is missing", path);
-    else
-        status = file_write(path, file.bytes, (int64_t)file.size);
+    *bytes = file.bytes;
+    *size = (int64_t)file.size;
+    if (!file.failed && !file.lacking)
+        return status_ok();
     free(file.bytes);
+    *bytes = NULL;
+    if (file.failed)
+        return status_error(STATUS_MEMORY, "no memory to write '%s'", name);
+    return status_error(STATUS_INTERNAL, "'%s': a name is missing", name);
+}
+
+Status program_write(const Program *program, const char *path)
+{
+    unsigned char *bytes;
+    int64_t size;
+    TRY(program_encode(program, path, &bytes, &size));
+    Status status = file_write(path, bytes, size);
+    free(bytes);
     return status;
 }
 
@@ -513,22 +524,32 @@ static Status read_program(Codec *file, const char *path, Program *program)
     return status_ok();
 }
 
+Status program_decode(const char *name, const unsigned char *bytes,
+                      int64_t size, Program **out)
+{
+    *out = NULL;
+    Program *program = calloc(1, sizeof *program);
+    // Codecs that read write nothing.
+    Codec file = {
+        .reading = true, .bytes = (unsigned char *)bytes, .size = (size_t)size};
+    Status status =
+        program ? read_program(&file, name, program)
+                : status_error(STATUS_MEMORY, "no memory to read '%s'", name);
+    if (status.code == STATUS_OK)
+        *out = program;
+    else
+        program_free(program);
+    return status;
+}
+
 Status program_read(const char *path, Program **out)
 {
     char *bytes;
     int64_t size;
     *out = NULL;
     TRY(file_read(path, FILE_LIMIT, &bytes, &size));
-    Program *program = calloc(1, sizeof *program);
-    Codec file = {
-        .reading = true, .bytes = (unsigned char *)bytes, .size = (size_t)size};
     Status status =
-        program ? read_program(&file, path, program)
-                : status_error(STATUS_MEMORY, "no memory to read '%s'", path);
+        program_decode(path, (const unsigned char *)bytes, size, out);
     free(bytes);
-    if (status.code == STATUS_OK)
-        *out = program;
-    else
-        program_free(program);
     return status;
 }

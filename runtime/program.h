@@ -108,6 +108,11 @@ enum { PROGRAM_VERSION = 7 }; // of artifact files
 // Artifact files: "SIMCCART", version, then checksummed sections; see
 // docs/formats.md. Written atomically. Reading trusts no size in the file.
 Status program_write(const Program *program, const char *path);
+// The same in memory; *bytes is malloc'ed. `name` is what errors call it.
+Status program_encode(const Program *program, const char *name,
+                      unsigned char **bytes, int64_t *size);
+Status program_decode(const char *name, const unsigned char *bytes,
+                      int64_t size, Program **program);
 Status program_read(const char *path, Program **program);
 
 #endif

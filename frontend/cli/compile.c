@@ -61,11 +61,11 @@ static Status print_dump(const Compiler *compiler, const Cli *cli)
 }
 
 // Where the artifact goes without -o: FILE.simcc in the current folder.
-static const char *artifact_path(const Compiler *compiler, const Cli *cli)
+static const char *artifact_path(const Program *program, const Cli *cli)
 {
     if (cli_has(cli, OPT_output))
         return cli->values[OPT_output];
-    return arena_printf(cli->arena, "%s.simcc", compiler->experiment->name);
+    return arena_printf(cli->arena, "%s.simcc", program->name);
 }
 
 static Status compile_program(Compiler *compiler, const Cli *cli)
@@ -75,7 +75,7 @@ static Status compile_program(Compiler *compiler, const Cli *cli)
     tune_tell(&compiler->tuned, cli);
     if (!program)
         return print_dump(compiler, cli);
-    const char *path = artifact_path(compiler, cli);
+    const char *path = artifact_path(program, cli);
     Status status = program_write(program, path);
     program_free(program);
     TRY(status);

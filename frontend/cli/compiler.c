@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "frontend/cli/program.h"
+#include "frontend/cli/reuse.h"
 #include "ir/text_form.h"
 #include "passes/pass.h"
 #include "runtime/clock.h"
@@ -415,35 +416,68 @@ static Status dump_ast(Compiler *compiler)
 
 // ---- the whole compiler -----------------------------------------------------
 
-Status compiler_run(Compiler *compiler, Program **result)
+// Graphs to a program, by one codegen.
+static Status make_program(Compiler *compiler, Codegen *codegen,
+                           Program **result)
 {
-    EmitKind emit = compiler->emit;
-    Status status;
-    *result = NULL;
-    if (emit == EMIT_AST)
-        return dump_ast(compiler);
-    // Text to graphs: parse, elaborate, differentiate.
-    if (!compiler->experiment && !compiler_load(compiler))
-        return source_errors(compiler);
-    TRY(compiler_check_names(compiler));
     // Graph to graph: simplify, fuse, schedule.
     TRY(optimize(compiler));
-    if (emit == EMIT_GRAPH || emit == EMIT_DOT)
+    if (compiler->emit == EMIT_GRAPH || compiler->emit == EMIT_DOT)
         return status_ok();
     // Graph to plan: kernels, buffers, order. Plan to machine code.
-    Codegen *codegen = codegen_new(&compiler->codegen);
     Program *program = program_from_experiment(
         compiler->experiment, compiler->lang.dtype, codegen_target(codegen));
     program->cpu = (int32_t)codegen_needs(codegen);
     program->sums = compiler->codegen.sums;
-    status = lower(compiler, codegen, program);
+    Status status = lower(compiler, codegen, program);
     if (status.code == STATUS_OK)
         status = generate(compiler, codegen, program);
-    codegen_free(codegen);
-    if (status.code == STATUS_OK && emit == EMIT_NOTHING)
+    if (status.code == STATUS_OK && compiler->emit == EMIT_NOTHING)
         *result = program;
     else
         program_free(program);
+    return status;
+}
+
+// Text to a program, or to an earlier form.
+static Status load_and_make(Compiler *compiler, Codegen *codegen,
+                            Program **result)
+{
+    // Text to graphs: parse, elaborate, differentiate.
+    if (!compiler->experiment && !compiler_load(compiler))
+        return source_errors(compiler);
+    TRY(compiler_check_names(compiler));
+    return make_program(compiler, codegen, result);
+}
+
+static void count_reused(Compiler *compiler, const Program *program,
+                         double *start)
+{
+    add_time(compiler, "the whole, from the cache", start);
+    compiler->stats.kernels = program->object_count;
+    compiler->stats.cache_hits = program->object_count;
+}
+
+Status compiler_run(Compiler *compiler, Program **result)
+{
+    double start = clock_seconds();
+    const char *key = NULL;
+    *result = NULL;
+    if (compiler->emit == EMIT_AST)
+        return dump_ast(compiler);
+    Codegen *codegen = codegen_new(&compiler->codegen);
+    // What was loaded may be older than the sources are.
+    if (!compiler->experiment)
+        key = reuse_key(compiler, codegen);
+    Status status = status_ok();
+    *result = reuse_find(compiler, key);
+    if (*result)
+        count_reused(compiler, *result, &start);
+    else
+        status = load_and_make(compiler, codegen, result);
+    if (*result && compiler->experiment)
+        reuse_keep(compiler, codegen, key, *result);
+    codegen_free(codegen);
     return status;
 }
 

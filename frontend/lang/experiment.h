@@ -106,6 +106,10 @@ typedef struct LangOptions {
 Experiment *lang_load(Arena *arena, const char *path,
                       const LangOptions *options, DiagList *diags);
 
+// Adds path and text of the program's files, as far as they decide what is made
+// of it. False when they cannot be read or parsed.
+bool lang_add_sources(Arena *arena, const char *path, Text *text);
+
 // The tree as text, for --emit=ast. NULL after a syntax error.
 const char *lang_dump_ast(Arena *arena, const char *path, DiagList *diags);
 

@@ -315,6 +315,25 @@ Experiment *lang_load(Arena *arena, const char *path,
     return diags->error_count ? NULL : s.experiment;
 }
 
+bool lang_add_sources(Arena *arena, const char *path, Text *text)
+{
+    LangOptions options = {0};
+    DiagList diags = diag_list_new(arena);
+    Sema s = {.arena = arena, .diags = &diags, .options = &options};
+    s.modules_by_path = map_new(arena);
+    s.said = map_new(arena);
+    if (!module_load(&s, path, (SourcePos){0}) || diags.error_count)
+        return false;
+    for (int i = 0; i < s.modules.count; i++) {
+        const Source *source = s.modules.at[i]->source;
+        text_addf(text, "file %zu ", source->length);
+        text_add_json(text, source->path);
+        text_add(text, "\n");
+        text_add_n(text, source->text, source->length);
+    }
+    return true;
+}
+
 const char *lang_dump_ast(Arena *arena, const char *path, DiagList *diags)
 {
     LangOptions options = {0};
