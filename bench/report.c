@@ -38,11 +38,13 @@ enum {
 enum { MISSING_CASE = 1, MISSING_PEER, MISSING_REASON };
 enum {
     COMPILE_CASE = 1,
+    COMPILE_RSS,
     COMPILE_COLD,
+    COMPILE_CHANGED,
     COMPILE_WARM,
     COMPILE_COLD_CPU,
-    COMPILE_WARM_CPU,
-    COMPILE_RSS
+    COMPILE_CHANGED_CPU,
+    COMPILE_WARM_CPU
 };
 enum { FIRST_CASE = 1, FIRST_PEER, FIRST_COLD, FIRST_WARM };
 
@@ -346,20 +348,44 @@ static const char *compiled_title(const char *id)
     return bench ? bench->title : id;
 }
 
+// Seconds, or nothing where there was no such run.
+static void print_seconds(double ms)
+{
+    if (ms > 0)
+        printf(" %9.2f", 1e-3 * ms);
+    else
+        printf(" %9s", "");
+}
+
 // `rest`: further members for the JSON.
 static void report_compile(Report *report, const char *id, const char *peer,
-                           double cold, double warm, const char *rest)
+                           const double ms[3], const char *rest)
 {
-    printf("%-36s %-16s %9.2f", compiled_title(id), peer_title(peer),
-           1e-3 * cold);
-    if (warm > 0)
-        printf(" %9.2f", 1e-3 * warm);
+    printf("%-36s %-16s", compiled_title(id), peer_title(peer));
+    for (int i = 0; i < 3; i++)
+        print_seconds(ms[i]);
     puts("");
     bool first = report->json.at[report->json.length - 1] == '[';
     text_addf(&report->json,
               "%s\n{\"case\":\"%s\",\"peer\":\"%s\",\"cold_ms\":%.1f,"
-              "\"warm_ms\":%.1f%s}",
-              first ? "" : ",", id, peer, cold, warm, rest);
+              "\"changed_ms\":%.1f,\"warm_ms\":%.1f%s}",
+              first ? "" : ",", id, peer, ms[0], ms[1], ms[2], rest);
+}
+
+static void report_own_compile(Report *report, const Record *compile)
+{
+    const double ms[] = {record_number(compile, COMPILE_COLD),
+                         record_number(compile, COMPILE_CHANGED),
+                         record_number(compile, COMPILE_WARM)};
+    const char *rest = arena_printf(report->arena,
+                                    ",\"cold_cpu_ms\":%s,\"changed_cpu_ms\":%s,"
+                                    "\"warm_cpu_ms\":%s,\"rss_kb\":%s",
+                                    record_text(compile, COMPILE_COLD_CPU),
+                                    record_text(compile, COMPILE_CHANGED_CPU),
+                                    record_text(compile, COMPILE_WARM_CPU),
+                                    record_text(compile, COMPILE_RSS));
+    report_compile(report, record_text(compile, COMPILE_CASE), "simcc", ms,
+                   rest);
 }
 
 // What a peer's first step takes longer than another one.
@@ -368,30 +394,23 @@ static void report_first(Report *report, const Record *first)
     const char *id = record_text(first, FIRST_CASE);
     const char *peer = record_text(first, FIRST_PEER);
     const Record *step = step_of(report, id, peer);
-    double ms = step ? record_number(step, STEP_MS) : 0;
+    double usual = step ? record_number(step, STEP_MS) : 0;
     double warm = record_number(first, FIRST_WARM);
-    report_compile(report, id, peer, record_number(first, FIRST_COLD) - ms,
-                   warm > 0 ? warm - ms : 0, "");
+    const double ms[] = {record_number(first, FIRST_COLD) - usual, 0,
+                         warm > 0 ? warm - usual : 0};
+    report_compile(report, id, peer, ms, "");
 }
 
 static void report_compiles(Report *report)
 {
-    printf("\nCompiling, seconds: cold, and warm on the cache that left\n"
-           "%-36s %-16s %9s %9s\n",
-           "step", "", "cold", "warm");
+    printf("\nCompiling, seconds: on an empty cache; another learning rate; "
+           "the same again\n%-36s %-16s %9s %9s %9s\n",
+           "step", "", "cold", "changed", "warm");
     text_add(&report->json, ",\"compile\":[");
     for (int i = 0; i < report->compiles.count; i++) {
         const Record *compile = &report->compiles.at[i];
         const char *id = record_text(compile, COMPILE_CASE);
-        report_compile(report, id, "simcc",
-                       record_number(compile, COMPILE_COLD),
-                       record_number(compile, COMPILE_WARM),
-                       arena_printf(report->arena,
-                                    ",\"cold_cpu_ms\":%s,\"warm_cpu_ms\":%s,"
-                                    "\"rss_kb\":%s",
-                                    record_text(compile, COMPILE_COLD_CPU),
-                                    record_text(compile, COMPILE_WARM_CPU),
-                                    record_text(compile, COMPILE_RSS)));
+        report_own_compile(report, compile);
         for (int k = 0; k < report->firsts.count; k++)
             if (strcmp(record_text(&report->firsts.at[k], FIRST_CASE), id) == 0)
                 report_first(report, &report->firsts.at[k]);
