@@ -64,13 +64,14 @@ static Kernel data_kernel(const Lowering *lower, const ConvShape *s,
     KernelTaps flat = *taps;
     taps_reshape_pointwise(&flat);
     taps_choose_tile(&flat, vector_bytes, &s->way);
-    if (taps_choose_image_tile(taps, &flat, vector_bytes, s->n, by_data,
-                               &s->way)) {
+    bool pointwise = pointwise_takes(&flat, &s->way);
+    if (!pointwise && taps_choose_image_tile(taps, &flat, vector_bytes, s->n,
+                                             by_data, &s->way)) {
         kernel.kind = KERNEL_TAPS_IMAGES;
         return kernel;
     }
     *taps = flat;
-    if (pointwise_takes(taps) && s->way.method != WAY_ROWS) {
+    if (pointwise) {
         kernel.kind = KERNEL_POINTWISE;
         pointwise_choose_tile(taps, vector_bytes, s->n, by_data, &s->way);
     }

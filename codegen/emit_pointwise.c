@@ -46,8 +46,12 @@ static void make_tile(const PointTask *task, int pixels, LLVMValueRef x,
 {
     const Emit *e = task->emit;
     const KernelTaps *taps = task->taps;
-    TapsTile tile = {pixels, taps->tile.blocks, task->sums, TAPS_BLOCK,
-                     task->w_block};
+    TapsTile tile = {.pixels = pixels,
+                     .blocks = taps->tile.blocks,
+                     .sums = task->sums,
+                     .pixel_step = TAPS_BLOCK,
+                     .block_step = task->w_block,
+                     .x_ahead = pixels * TAPS_BLOCK};
     for (int i = 0; i < pixels * tile.blocks; i++) {
         taps_set_zero(e, tile.sums[i]);
         taps_prefetch(e,
@@ -57,14 +61,9 @@ static void make_tile(const PointTask *task, int pixels, LLVMValueRef x,
                       true);
     }
     EmitLoop block = taps_loop(e, 0, taps->in_blocks, 1);
-    LLVMValueRef xb = taps_opaque(e, taps_step(e, x, block.index, task->x_map));
-    LLVMValueRef wb = taps_opaque(e, taps_step(e, task->w, block.index, TILE));
-    LLVMValueRef next = taps_at(e, xb, pixels * TAPS_BLOCK);
-    EmitLoop channel = taps_loop(e, 0, TAPS_BLOCK, 1);
-    taps_prefetch(e, taps_step(e, next, channel.index, TAPS_BLOCK), false);
-    taps_multiply_one(e, &tile, NULL, taps_step(e, xb, channel.index, 1),
-                      taps_step(e, wb, channel.index, TAPS_BLOCK));
-    emit_loop_end(e, &channel);
+    taps_multiply(e, &tile, NULL,
+                  taps_opaque(e, taps_step(e, x, block.index, task->x_map)),
+                  taps_opaque(e, taps_step(e, task->w, block.index, TILE)));
     emit_loop_end(e, &block);
     for (int i = 0; i < pixels * tile.blocks; i++)
         taps_store(e, taps_get(e, tile.sums[i]),

@@ -7,8 +7,9 @@
 // output channels, through the whole sum: each step of c loads a vector of
 // weights per block and one number of x per pixel. Rows outside the input
 // shorten the loop over r; columns outside are known when the code is made, so
-// tiles at the rim skip them. The order of the sum is that of the loops, for
-// any tile, task and thread.
+// tiles at the rim skip them. A tile asks for its results before it knows them,
+// and for the pixels of the next block of channels. The order of the sum is
+// that of the loops, for any tile, task and thread.
 #include "codegen/emit_taps.h"
 
 // ---- the sum of one tile ----------------------------------------------------
@@ -38,8 +39,12 @@ static void add_tap(const Tile *tile, const bool *valid, LLVMValueRef x,
                     LLVMValueRef w)
 {
     const KernelTaps *taps = tile->taps;
-    TapsTile sums = {tile->pixels, taps->tile.blocks, tile->sums,
-                     taps->cols.in_step * TAPS_BLOCK, weight_block(taps)};
+    TapsTile sums = {.pixels = tile->pixels,
+                     .blocks = taps->tile.blocks,
+                     .sums = tile->sums,
+                     .pixel_step = taps->cols.in_step * TAPS_BLOCK,
+                     .block_step = weight_block(taps),
+                     .x_ahead = map_elements(taps->rows.in, taps->cols.in)};
     taps_multiply(tile->emit, &sums, valid, x, w);
 }
 
@@ -105,24 +110,25 @@ typedef struct RowTask {
     LLVMValueRef low_tap, high_tap; // those inside
 } RowTask;
 
-static void store_tile(const RowTask *task, const Tile *tile)
+// Where the tile's results go, from its first on.
+static LLVMValueRef tile_results(const RowTask *task, const Tile *tile)
 {
     const Emit *e = task->emit;
     const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
-    int blocks = task->taps->tile.blocks;
     LLVMValueRef row =
         taps_affine(e, task->row, rows->out_step, rows->out_first);
     LLVMValueRef col =
         taps_affine(e, tile->column, cols->out_step, cols->out_first);
     LLVMValueRef y = taps_step(e, task->y, row, cols->out * TAPS_BLOCK);
-    y = taps_step(e, y, col, TAPS_BLOCK);
-    for (int p = 0; p < tile->pixels; p++)
-        for (int b = 0; b < blocks; b++) {
-            int64_t at = p * cols->out_step * TAPS_BLOCK +
-                         b * map_elements(rows->out, cols->out);
-            taps_store(e, taps_get(e, tile->sums[p * blocks + b]),
-                       taps_at(e, y, at));
-        }
+    return taps_step(e, y, col, TAPS_BLOCK);
+}
+
+// Where one of them goes, past the first.
+static int64_t result_at(const KernelTaps *taps, int index)
+{
+    int pixel = index / taps->tile.blocks, block = index % taps->tile.blocks;
+    return pixel * taps->cols.out_step * TAPS_BLOCK +
+           block * map_elements(taps->rows.out, taps->cols.out);
 }
 
 static void make_tile(const RowTask *task, int64_t first, int pixels,
@@ -131,8 +137,11 @@ static void make_tile(const RowTask *task, int64_t first, int pixels,
     const Emit *e = task->emit;
     const KernelTaps *taps = task->taps;
     Tile tile = {e, taps, pixels, task->sums, column, first};
-    for (int i = 0; i < pixels * taps->tile.blocks; i++)
+    LLVMValueRef y = taps_opaque(e, tile_results(task, &tile));
+    for (int i = 0; i < pixels * taps->tile.blocks; i++) {
         taps_set_zero(e, task->sums[i]);
+        taps_prefetch(e, taps_at(e, y, result_at(taps, i)), true);
+    }
     if (taps->rows.taps > 0 && taps->cols.taps > 0) {
         EmitLoop blocks = taps_loop(e, 0, taps->in_blocks, 1);
         LLVMValueRef x = taps_step(e, task->x, blocks.index,
@@ -152,7 +161,9 @@ static void make_tile(const RowTask *task, int64_t first, int pixels,
         emit_loop_end(e, &loop);
         emit_loop_end(e, &blocks);
     }
-    store_tile(task, &tile);
+    for (int i = 0; i < pixels * taps->tile.blocks; i++)
+        taps_store(e, taps_get(e, tile.sums[i]),
+                   taps_at(e, y, result_at(taps, i)));
 }
 
 // The tiles of one row: those with every tap inside share code in a loop.

@@ -51,6 +51,9 @@ typedef struct TapsTile {
     int pixels, blocks;
     LLVMValueRef *sums; // variables
     int64_t pixel_step, block_step;
+    // Lines of the cache to ask for while the tile is multiplied, a pixel or
+    // channel at a time: so many elements past x and w; 0: none.
+    int64_t x_ahead, w_ahead;
 } TapsTile;
 
 // sums += x[pixel] * w[block], for the pixels that are valid (NULL = all).

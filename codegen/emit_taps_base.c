@@ -201,8 +201,17 @@ void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
                    LLVMValueRef x, LLVMValueRef w)
 {
     EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, 1);
-    taps_multiply_one(e, tile, valid, taps_step(e, x, channels.index, 1),
-                      taps_step(e, w, channels.index, TAPS_BLOCK));
+    LLVMValueRef wc = taps_step(e, w, channels.index, TAPS_BLOCK);
+    if (tile->x_ahead)
+        taps_prefetch(e,
+                      taps_step(e, taps_at(e, x, tile->x_ahead), channels.index,
+                                tile->pixel_step),
+                      false);
+    if (tile->w_ahead)
+        for (int b = 0; b < tile->blocks; b++)
+            taps_prefetch(
+                e, taps_at(e, wc, tile->w_ahead + b * tile->block_step), false);
+    taps_multiply_one(e, tile, valid, taps_step(e, x, channels.index, 1), wc);
     emit_loop_end(e, &channels);
 }
 

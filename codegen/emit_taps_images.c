@@ -51,7 +51,12 @@ static void transpose_group(ImageTask *task, LLVMValueRef group)
     LLVMValueRef line = taps_step(e, source, row.index,
                                   rows->weight_step * cols->kernel * TILE);
     LLVMValueRef to = taps_step(e, target, row.index, task->w_row);
-    taps_transpose(e, taps_step(e, line, col.index, cols->weight_step * TILE),
+    line = taps_step(e, line, col.index, cols->weight_step * TILE);
+    for (int i = 0; i < TAPS_BLOCK; i++)
+        taps_prefetch(
+            e, taps_at(e, line, taps->out_blocks * stored + i * TAPS_BLOCK),
+            false);
+    taps_transpose(e, taps_opaque(e, line),
                    taps_step(e, to, col.index, task->w_col));
     emit_loop_end(e, &col);
     emit_loop_end(e, &row);
@@ -122,8 +127,12 @@ static void make_tile(const ImageTask *task, int count, const TapRange *row,
     const KernelTaps *taps = task->taps;
     int64_t in_map = map_elements(taps->rows.in, taps->cols.in);
     int64_t out_map = map_elements(taps->rows.out, taps->cols.out);
-    TapsTile tile = {count, taps->tile.blocks, task->sums,
-                     taps->in_blocks * in_map, task->w_block};
+    TapsTile tile = {.pixels = count,
+                     .blocks = taps->tile.blocks,
+                     .sums = task->sums,
+                     .pixel_step = taps->in_blocks * in_map,
+                     .block_step = task->w_block,
+                     .x_ahead = in_map};
     for (int i = 0; i < count * tile.blocks; i++)
         taps_set_zero(e, task->sums[i]);
     EmitLoop block = taps_loop(e, 0, taps->in_blocks, 1);

@@ -53,17 +53,21 @@ static Columns valid_columns(const TapAxis *cols, int64_t tap)
     return range;
 }
 
-// `count` pixels from where x and dy point.
+// `count` pixels from where x and dy point. The next blocks' are asked for.
 static void add_pixels(const WeightTask *task, int64_t count, LLVMValueRef x,
                        LLVMValueRef dy)
 {
     const Emit *e = task->emit;
     TapsTile tile = {task->taps->tile.pixels, 1, task->sums, 1, 0};
-    for (int64_t i = 0; i < count; i++)
-        taps_multiply_one(
-            e, &tile, NULL,
-            taps_at(e, x, i * task->taps->cols.in_step * TAPS_BLOCK),
-            taps_at(e, dy, i * TAPS_BLOCK));
+    const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
+    for (int64_t i = 0; i < count; i++) {
+        LLVMValueRef xi = taps_at(e, x, i * cols->in_step * TAPS_BLOCK);
+        LLVMValueRef yi = taps_at(e, dy, i * TAPS_BLOCK);
+        taps_prefetch(e, taps_at(e, xi, map_elements(rows, cols, true)), false);
+        taps_prefetch(e, taps_at(e, yi, map_elements(rows, cols, false)),
+                      false);
+        taps_multiply_one(e, &tile, NULL, xi, yi);
+    }
 }
 
 // The columns of a row, several to a round: the end of a loop of few rounds is

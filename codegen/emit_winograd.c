@@ -208,8 +208,14 @@ static void add_blocks(const WinogradWork *work, LLVMValueRef first,
 {
     const Emit *e = work->emit;
     const KernelWinograd *k = work->k;
-    TapsTile tile = {k->pixels, k->blocks, work->sums, TAPS_BLOCK,
-                     winograd_area(k) * k->in_blocks * WINOGRAD_PAIR};
+    TapsTile tile = {.pixels = k->pixels,
+                     .blocks = k->blocks,
+                     .sums = work->sums,
+                     .pixel_step = TAPS_BLOCK,
+                     .block_step =
+                         winograd_area(k) * k->in_blocks * WINOGRAD_PAIR,
+                     .x_ahead = k->tiles * TAPS_BLOCK,
+                     .w_ahead = WINOGRAD_PAIR};
     for (int i = 0; i < k->pixels * k->blocks; i++)
         taps_set_zero(e, work->sums[i]);
     EmitLoop block = emit_loop_begin(e, first, past, 1);

@@ -3,6 +3,7 @@
 #include "codegen/taps.h"
 
 enum {
+    MIN_PIXELS = 4,    // of an image, for a register tile has those of one
     LINE_PIXELS = 256, // of a task, with those of other images
     // Where that makes so few tasks, each may as well transpose the weights.
     MAX_TRANSPOSED = 3,
@@ -18,9 +19,13 @@ static bool is_pointwise(const TapAxis *axis)
            (axis->count - 1) * axis->out_step < axis->out;
 }
 
-bool pointwise_takes(const KernelTaps *taps)
+bool pointwise_takes(const KernelTaps *taps, const ConvWay *way)
 {
-    return is_pointwise(&taps->rows) && is_pointwise(&taps->cols);
+    if (!is_pointwise(&taps->rows) || !is_pointwise(&taps->cols) ||
+        way->method == WAY_ROWS || way->method == WAY_IMAGES)
+        return false;
+    return way->method == WAY_PIXELS ||
+           taps->rows.count * taps->cols.count >= MIN_PIXELS;
 }
 
 // The largest divisor of `count` that is at most `most`, or 1.

@@ -88,8 +88,9 @@ bool taps_choose_image_tile(KernelTaps *taps, const KernelTaps *rows,
 int64_t taps_image_scratch(const KernelTaps *taps);
 
 // pointwise.c: whether this is a 1x1 window that reads no rim, in either
-// direction. By data it stands for all phases of a stride: the rest are zeros.
-bool pointwise_takes(const KernelTaps *taps);
+// direction, on maps that are not tiny. By data it stands for all phases of a
+// stride: the rest are zeros.
+bool pointwise_takes(const KernelTaps *taps, const ConvWay *way);
 // Chooses its tile: how many pixels in a line, images and written blocks a task
 // makes, and, by data, whether it transposes the weights for itself.
 void pointwise_choose_tile(KernelTaps *taps, int vector_bytes, int64_t images,
