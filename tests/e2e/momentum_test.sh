@@ -27,6 +27,14 @@ phase more(batch = 16, steps = 2) from pretrain {
     minimize nt_xent(z, 0.2)
     using    sgd(rate = 0.1)
 }
+def bare(images) = dense(mean(relu(conv(images, 8, 3) as c), over = "hw"), 8) as d
+phase chunked(batch = 32, steps = 6, chunk = none) {
+    input images = unlabeled.views(2), augment crop_and_flip(8, 0.3)
+    z    = bare(images)
+    past = moving_average(remember(bare(first_images(images)), 64), 0.9)
+    minimize nt_xent(z, 0.2, memory = past)
+    using    sgd(rate = 0.1)
+}
 END
 train() {
     out=$1
@@ -64,6 +72,16 @@ check "momentum: as if unbroken" cmp "$run/pretrain/model.safetensors" \
 export_to "$work/ema.st" --out "$run" --ema -q
 export_to "$work/ema2.st" --out "$work/broken" --ema -q
 check "momentum: the average, too" cmp "$work/ema.st" "$work/ema2.st"
+
+# Without norms, chunks of a batch are the batch, and so is what they remember.
+losses() {
+    grep -o '"loss":[0-9.]*' "$1/metrics.jsonl"
+}
+train "$work/whole" chunked --dtype f64 -q
+train "$work/parts" chunked --dtype f64 -q --set chunked.chunk=8
+check "momentum: six steps" test "$(losses "$work/whole" | wc -l)" = 6
+check "momentum: the same in chunks" test "$(losses "$work/whole")" = \
+    "$(losses "$work/parts")"
 
 names "$run/pretrain/checkpoint.safetensors" > "$work/names"
 check "momentum: the checkpoint has the averages" grep -q \
