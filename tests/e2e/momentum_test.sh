@@ -11,9 +11,8 @@ import "$lib/heads.net"
 import "$lib/contrastive.net"
 import "$lib/optimizers.net"
 import "$lib/augment.net"
-param memory = 128
 def net(images) = projection_head(small_resnet(images, [8]), layers = 2, out = 8).last
-phase pretrain(batch = 32, steps = 50) {
+phase pretrain(batch = 32, steps = 50, memory = 128) {
     input images = unlabeled.views(2), augment crop_and_flip(8, 0.3)
     z    = net(images)
     past = if memory > 0 then moving_average(remember(net(first_images(images)), memory), 0.9) else none
@@ -70,7 +69,7 @@ check "momentum: goes on" train "$work/broken" pretrain -j 1 --resume
 check "momentum: as if unbroken" cmp "$run/pretrain/model.safetensors" \
     "$work/broken/pretrain/model.safetensors"
 export_to "$work/ema.st" --out "$run" --ema -q
-export_to "$work/ema2.st" --out "$work/broken" --ema -q
+export_to "$work/ema2.st" --out "$work/broken" --ema -q --set pretrain.memory=0
 check "momentum: the average, too" cmp "$work/ema.st" "$work/ema2.st"
 
 # Without norms, chunks of a batch are the batch, and so is what they remember.
@@ -90,11 +89,11 @@ check "momentum: and the memory" grep -q '^ema.rows$' "$work/names"
 check "momentum: no model has them" exits 1 grep -q 'ema\.' \
     "$run/pretrain/model.safetensors"
 check "momentum: another phase starts from the net alone" train "$run" more \
-    --set memory=0
+    --set pretrain.memory=0
 
 # 128 rows of 8 and a mark.
-few=$(parameters --set memory=128)
-many=$(parameters --set memory=256)
+few=$(parameters --set pretrain.memory=128)
+many=$(parameters --set pretrain.memory=256)
 check "momentum: the summary counts the memory" test \
     $((many - few)) = $((128 * 9 * 4))
 
@@ -105,11 +104,11 @@ check "momentum: under the same names" cmp "$work/net.names" "$work/ema.names"
 check "momentum: other numbers" exits 1 cmp -s "$work/net.st" "$work/ema.st"
 check "momentum: the average is a start" says " 0 extra" train "$work/slow" \
     pretrain --init "$work/ema.st" --set pretrain.steps=1
-train "$work/plain" pretrain --set memory=0 pretrain.steps=1 -q
+train "$work/plain" pretrain --set pretrain.memory=0 pretrain.steps=1 -q
 check "momentum: no average to export" says "there is no moving average of" \
-    export_to "$work/none.st" --out "$work/plain" --ema --set memory=0
+    export_to "$work/none.st" --out "$work/plain" --ema --set pretrain.memory=0
 check "momentum: parts of batches" says "make it a multiple of the batch" \
-    "$simcc" check "$net" --set memory=100
+    "$simcc" check "$net" --set pretrain.memory=100
 check "momentum: fewer than a batch" says "make it a multiple of the batch" \
-    "$simcc" check "$net" --set memory=16
+    "$simcc" check "$net" --set pretrain.memory=16
 finish

@@ -98,7 +98,7 @@ TEST(options_of_the_method_elaborate)
                           {"distill.tau_squared", "true", false},
                           {"distill.teacher", "self_distill", false},
                           {"linear.from", "finetune_100", false},
-                          {"memory", "16384", false},
+                          {"pretrain.memory", "16384", false},
                           {"pretrain.probe_tap", "1", false},
                           {"pretrain.steps", "10", false},
                           {"brightness", "shift", false},
