@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/dataset_inside.h"
+#include "runtime/pictures.h"
 
 // The picture shrunk to a grid, and the signs of its slopes: a difference
 // hash, one bit for each two neighbours of 9 x 8 grey cells.
@@ -35,6 +36,7 @@ typedef struct Checker {
     DataCheck *check;
     Facts *facts; // training images, then test images
     int64_t count;
+    Pictures *pictures;        // NULL in a set too large for it
     int64_t *order, *partners; // scratch, one for each image
     double *distances;
 } Checker;
@@ -83,35 +85,11 @@ static uint64_t hash_bytes(const uint8_t *bytes, int64_t size)
     return hash;
 }
 
-// Means over the cells of a columns x rows grid, RGB. A cell of an image
-// smaller than the grid is at least one pixel.
-static void shrink(const Image *image, int columns, int rows, double *cells)
-{
-    for (int cell = 0; cell < columns * rows; cell++) {
-        int column = cell % columns, row = cell / columns;
-        int left = (int)((int64_t)column * image->width / columns);
-        int right = (int)((int64_t)(column + 1) * image->width / columns);
-        int top = (int)((int64_t)row * image->height / rows);
-        int bottom = (int)((int64_t)(row + 1) * image->height / rows);
-        right += right == left;
-        bottom += bottom == top;
-        int64_t sums[3] = {0};
-        for (int y = top; y < bottom; y++)
-            for (int x = left; x < right; x++)
-                for (int c = 0; c < 3; c++)
-                    sums[c] +=
-                        image->pixels[3 * ((int64_t)y * image->width + x) + c];
-        double area = (double)(right - left) * (bottom - top);
-        for (int c = 0; c < 3; c++)
-            cells[3 * cell + c] = (double)sums[c] / area;
-    }
-}
-
 static uint64_t hash_slopes(const Image *image)
 {
     double cells[3 * (GRID + 1) * GRID];
     uint64_t hash = 0;
-    shrink(image, GRID + 1, GRID, cells);
+    image_shrink(image, GRID + 1, GRID, cells);
     for (int row = 0; row < GRID; row++)
         for (int column = 0; column < GRID; column++) {
             const double *at = cells + 3 * (row * (GRID + 1) + column);
@@ -135,7 +113,7 @@ static bool is_grey(const Image *image)
 static void look_at(Facts *facts, const Image *image)
 {
     double cells[THUMB];
-    shrink(image, GRID, GRID, cells);
+    image_shrink(image, GRID, GRID, cells);
     for (int i = 0; i < THUMB; i++)
         facts->thumb[i] = (uint8_t)lrint(cells[i]);
     facts->slopes = hash_slopes(image);
@@ -170,11 +148,14 @@ static Status check_image(Checker *checker, Facts *facts)
             dataset_unpack(dataset, facts->sample, bytes, facts->size, &image);
     }
     free(bytes);
-    if (status.code == STATUS_OK)
+    if (status.code == STATUS_OK) {
         look_at(facts, &image);
-    else if (status.code == STATUS_DATA)
+        if (checker->pictures)
+            pictures_add(checker->pictures, facts - checker->facts, &image);
+    } else if (status.code == STATUS_DATA) {
         status = add_unreadable(checker, facts->sample->name,
                                 bare_reason(checker, facts->sample, &status));
+    }
     image_free(&image);
     return status;
 }
@@ -270,7 +251,7 @@ static Status add_pairs(Checker *checker, FindingKind kind)
                                            .distance = checker->distances[i],
                                            .across = is_across(a, b),
                                            .leak = is_leak(a, b)}));
-        checker->check->crossing += severity(a, b) > 0;
+        checker->check->crossing += kind != FINDING_MOVED && severity(a, b) > 0;
     }
     return status_ok();
 }
@@ -428,6 +409,31 @@ static Status check_near(Checker *checker)
     return add_pairs(checker, FINDING_NEAR);
 }
 
+static void offer_moved(void *context, int64_t i, int64_t k)
+{
+    offer(context, k, i, 0);
+}
+
+// Where bytes or shrunk pixels have told already, nothing is said again.
+static void forget_known(Checker *checker)
+{
+    const DataCheck *check = checker->check;
+    for (int64_t f = 0; f < check->count; f++)
+        for (int64_t i = 0; check->findings[f].other && i < checker->count; i++)
+            if (checker->facts[i].sample->name == check->findings[f].name)
+                checker->partners[i] = -1;
+}
+
+static Status check_moved(Checker *checker)
+{
+    if (!checker->pictures)
+        return status_ok();
+    forget_partners(checker);
+    TRY(pictures_compare(checker->pictures, offer_moved, checker));
+    forget_known(checker);
+    return add_pairs(checker, FINDING_MOVED);
+}
+
 // ---- the whole -------------------------------------------------------------
 
 static Status check_balance(Checker *checker)
@@ -466,6 +472,7 @@ static Status run_checks(Checker *checker)
     TRY(check_grey(checker));
     TRY(check_identical(checker));
     TRY(check_near(checker));
+    TRY(check_moved(checker));
     TRY(check_balance(checker));
     return status_ok();
 }
@@ -496,8 +503,13 @@ Status dataset_check(const Dataset *dataset, DataCheck *check)
     if (checker.facts && checker.order && checker.partners &&
         checker.distances) {
         list_samples(&checker);
-        status = run_checks(&checker);
+        status = checker.count <= PICTURES_MOST
+                     ? pictures_new(checker.count, &checker.pictures)
+                     : status_ok();
+        if (status.code == STATUS_OK)
+            status = run_checks(&checker);
     }
+    pictures_free(checker.pictures);
     free(checker.facts);
     free(checker.order);
     free(checker.partners);

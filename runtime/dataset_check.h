@@ -11,6 +11,7 @@ typedef enum FindingKind {
     FINDING_GREY,       // without color, in a set most of which has color
     FINDING_IDENTICAL,  // the same bytes as another
     FINDING_NEAR,       // other bytes, the same picture
+    FINDING_MOVED,      // the same picture, moved, cropped or lightened
     FINDING_KINDS
 } FindingKind;
 
@@ -25,7 +26,7 @@ typedef struct Finding {
     const char *name;  // of the set's
     char *reason;      // unreadable: why; owned
     int width, height; // tiny
-    const char *other; // identical, near: an earlier image
+    const char *other; // identical, near, moved: an earlier image
     double distance;   // near: RMS of shrunk pixels, of 255
     bool across, leak; // pairs: in two classes; in training and test
 } Finding;
@@ -35,7 +36,7 @@ typedef struct DataCheck {
     Finding *findings; // by kind, then in the set's order
     int64_t count, room;
     int64_t counts[FINDING_KINDS];
-    int64_t crossing; // pairs in two classes or in both parts
+    int64_t crossing; // pairs in two classes or in both parts, moved ones apart
     // Training images of the largest and smallest class; labels -1 = the set
     // has fewer than two classes.
     int largest, smallest;

@@ -11,6 +11,7 @@ static const char *const kind_names[FINDING_KINDS] = {
     [FINDING_GREY] = "grey",
     [FINDING_IDENTICAL] = "identical",
     [FINDING_NEAR] = "near",
+    [FINDING_MOVED] = "moved",
 };
 
 // ---- for people -------------------------------------------------------------
@@ -38,6 +39,7 @@ static void print_finding(const Finding *finding)
         printf(" = %s%s", finding->other, pair_note(finding));
         break;
     case FINDING_NEAR:
+    case FINDING_MOVED:
         printf(" ~ %s%s", finding->other, pair_note(finding));
         break;
     default:

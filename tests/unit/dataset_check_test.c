@@ -17,7 +17,7 @@ static void make_picture(const char *path, int kind, int shift)
                 rows[3 * (SIDE * y + x) + c] = (uint8_t)(lrint(
                     120 + shift +
                     80 * sin(0.05 * (kind % 7 + 1) * x + kind + c) *
-                        cos(0.04 * (kind % 5 + 1) * y + 2 * c)));
+                        cos(0.04 * (kind % 11 + 1) * y + 2 * c)));
     make_png(path, PNG_KIND_RGB, 8, false, SIDE, SIDE, rows, 3 * SIDE);
 }
 
@@ -151,6 +151,57 @@ TEST(repeats_within_a_class_are_no_error)
     copy_file(test_path("s/train/cat/1.png"), test_path("s/train/cat/9.png"));
     Dataset *set = check_set(test_path("s"), &check);
     CHECK_INT(check.counts[FINDING_IDENTICAL], 1);
+    CHECK(!dataset_check_bad(&check));
+    dataset_check_free(&check);
+    dataset_free(set);
+}
+
+// A window of a scene of blobs of color, `left` and `top` from its corner, of
+// so many pixels; `kind` decides the scene.
+static void make_scene(const char *path, int kind, int left, int top, int side,
+                       double light)
+{
+    enum { BLOBS = 60 };
+    static uint8_t rows[128 * 128 * 3];
+    for (int at = 0; at < side * side * 3; at++) {
+        double x = at / 3 % side + left, y = at / 3 / side + top, sum = 90;
+        for (int b = 0; b < BLOBS; b++) {
+            double u = 50 + 60 * sin(kind * 7.1 + b * 3.7);
+            double v = 50 + 60 * sin(kind * 1.3 + b * 5.9 + 1);
+            double strength = 70 * sin(kind * 2.9 + b * 2.3 + at % 3);
+            double r = hypot(x - u, y - v) / (3 + b % 5);
+            sum += strength * exp(-r * r);
+        }
+        rows[at] = (uint8_t)fmin(fmax(sum * light, 0), 255);
+    }
+    make_png(path, PNG_KIND_RGB, 8, false, side, side, rows, 3 * side);
+}
+
+TEST(moved_and_cropped_pictures_are_found)
+{
+    DataCheck check;
+    for (int i = 0; i < 12; i++)
+        make_scene(test_path("s/train/cat/%02d.png", i), i, 10, 10, 90, 1);
+    make_scene(test_path("s/train/dog/a.png"), 1, 13, 8, 90, 1);
+    make_scene(test_path("s/train/dog/b.png"), 2, 11, 12, 87, 1);
+    make_scene(test_path("s/train/cat/c.png"), 3, 11, 10, 90, 0.8);
+    make_scene(test_path("s/test/cat/d.png"), 4, 10, 12, 90, 1.1);
+    Dataset *set = check_set(test_path("s"), &check);
+    CHECK_INT(check.counts[FINDING_MOVED], 4);
+    CHECK_INT(check.counts[FINDING_NEAR] + check.counts[FINDING_IDENTICAL], 0);
+    static const char *const pairs[4][2] = {
+        {"train/cat/c.png", "train/cat/03.png"},
+        {"train/dog/a.png", "train/cat/01.png"},
+        {"train/dog/b.png", "train/cat/02.png"},
+        {"test/cat/d.png", "train/cat/04.png"}};
+    for (int i = 0; i < 4; i++) {
+        const Finding *finding = finding_of(&check, FINDING_MOVED, i);
+        CHECK_TEXT(finding->name, pairs[i][0]);
+        CHECK_TEXT(finding->other, pairs[i][1]);
+        CHECK_INT(finding->across, i == 1 || i == 2);
+        CHECK_INT(finding->leak, i == 3);
+    }
+    // A hint, and no reason not to use the set.
     CHECK(!dataset_check_bad(&check));
     dataset_check_free(&check);
     dataset_free(set);
