@@ -43,6 +43,7 @@ void bench_compiler(Compiler *compiler, Arena *arena, const BenchCase *bench,
     settings[3] =
         (Setting){"images", arena_printf(arena, "%d", bench->images), false};
     phases[0] = bench->phase;
+    const char *target = getenv("BENCH_TARGET");
     *compiler =
         (Compiler){.arena = arena,
                    .path = "bench/nets.net",
@@ -50,7 +51,7 @@ void bench_compiler(Compiler *compiler, Arena *arena, const BenchCase *bench,
                             .ranks = 1,
                             .setting_count = SETTINGS,
                             .settings = settings},
-                   .codegen = {.cpu = "native",
+                   .codegen = {.cpu = target ? target : "native",
                                .cache_dir = arena_printf(arena, "%s/cache",
                                                          bench_folder(arena)),
                                .threads = threads},

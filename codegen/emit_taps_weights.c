@@ -53,7 +53,8 @@ static Columns valid_columns(const TapAxis *cols, int64_t tap)
     return range;
 }
 
-// `count` pixels from where x and dy point. The next blocks' are asked for.
+// `count` pixels from where x and dy point. The next blocks' are asked for, but
+// where a tile is narrow and would ask for each again and again.
 static void add_pixels(const WeightTask *task, int64_t count, LLVMValueRef x,
                        LLVMValueRef dy)
 {
@@ -63,9 +64,12 @@ static void add_pixels(const WeightTask *task, int64_t count, LLVMValueRef x,
     for (int64_t i = 0; i < count; i++) {
         LLVMValueRef xi = taps_at(e, x, i * cols->in_step * TAPS_BLOCK);
         LLVMValueRef yi = taps_at(e, dy, i * TAPS_BLOCK);
-        taps_prefetch(e, taps_at(e, xi, map_elements(rows, cols, true)), false);
-        taps_prefetch(e, taps_at(e, yi, map_elements(rows, cols, false)),
-                      false);
+        if (tile.pixels == TAPS_BLOCK) {
+            taps_prefetch(e, taps_at(e, xi, map_elements(rows, cols, true)),
+                          false);
+            taps_prefetch(e, taps_at(e, yi, map_elements(rows, cols, false)),
+                          false);
+        }
         taps_multiply_one(e, &tile, NULL, xi, yi);
     }
 }
