@@ -8,6 +8,7 @@
 #include "frontend/cli/need.h"
 
 enum { MOST_LEAST = 16, LEAST_SIDE = 8, ROUNDED_FROM = 16, ROUND = 8 };
+enum { SLACK_BYTES = 4 << 20 }; // of sizes that are searched
 static const double MIB = 1 << 20;
 // What the process takes besides what is counted here: the libraries' code,
 // machine code being made, images being decoded.
@@ -88,6 +89,13 @@ static int64_t room(const Fit *fit)
     return fit->memory - fit->besides;
 }
 
+// For sizes that are searched: once set, they are part of a program of its own,
+// and the compiler then holds a little more or less itself.
+static int64_t sure_room(const Fit *fit)
+{
+    return room(fit) - SLACK_BYTES;
+}
+
 static int64_t rounded(int64_t batch)
 {
     return batch >= ROUNDED_FROM ? batch / ROUND * ROUND : batch;
@@ -103,7 +111,7 @@ static int64_t largest_batch(const Fit *fit)
         if (middle <= low)
             break;
         int64_t bytes = need(fit, (Sizes){.batch = middle});
-        if (bytes > room(fit)) {
+        if (bytes > sure_room(fit)) {
             high = middle;
         } else {
             low = middle;
@@ -126,7 +134,7 @@ static int64_t largest_chunk(const Fit *fit, int64_t most)
     for (int high = count; high - low > 1;) {
         int middle = (low + high) / 2;
         int64_t bytes = need(fit, (Sizes){.chunk = divisors[middle]});
-        if (bytes > room(fit)) {
+        if (bytes > sure_room(fit)) {
             high = middle;
         } else {
             low = middle;
@@ -162,7 +170,7 @@ static int64_t smaller_images(const Fit *fit, int64_t batch)
 {
     for (int64_t side = image_size(fit) / 2; side >= LEAST_SIDE; side /= 2) {
         int64_t bytes = need(fit, (Sizes){.batch = batch, .side = side});
-        if (bytes >= 0 && bytes <= room(fit))
+        if (bytes >= 0 && bytes <= sure_room(fit))
             return side;
     }
     return 0;
