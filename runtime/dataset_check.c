@@ -24,7 +24,7 @@ static const double grey_chroma = 1.5;
 typedef struct Facts {
     const Sample *sample;
     DataSplit split;
-    bool decoded, grey;
+    bool decoded, grey, told; // told: a finding names its like
     int width, height;
     int64_t size;
     uint64_t bytes, slopes; // hashes of file and picture
@@ -245,6 +245,7 @@ static Status add_pairs(Checker *checker, FindingKind kind)
         if (partner < 0)
             continue;
         const Facts *a = &checker->facts[i], *b = &checker->facts[partner];
+        checker->facts[i].told = true;
         TRY(add_finding(checker, (Finding){.kind = kind,
                                            .name = a->sample->name,
                                            .other = b->sample->name,
@@ -409,19 +410,12 @@ static Status check_near(Checker *checker)
     return add_pairs(checker, FINDING_NEAR);
 }
 
+// Where bytes or shrunk pixels have told already, nothing is said again.
 static void offer_moved(void *context, int64_t i, int64_t k)
 {
-    offer(context, k, i, 0);
-}
-
-// Where bytes or shrunk pixels have told already, nothing is said again.
-static void forget_known(Checker *checker)
-{
-    const DataCheck *check = checker->check;
-    for (int64_t f = 0; f < check->count; f++)
-        for (int64_t i = 0; check->findings[f].other && i < checker->count; i++)
-            if (checker->facts[i].sample->name == check->findings[f].name)
-                checker->partners[i] = -1;
+    const Checker *checker = context;
+    if (!checker->facts[k].told)
+        offer(context, k, i, 0);
 }
 
 static Status check_moved(Checker *checker)
@@ -430,7 +424,6 @@ static Status check_moved(Checker *checker)
         return status_ok();
     forget_partners(checker);
     TRY(pictures_compare(checker->pictures, offer_moved, checker));
-    forget_known(checker);
     return add_pairs(checker, FINDING_MOVED);
 }
 

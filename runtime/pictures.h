@@ -25,7 +25,8 @@ void pictures_free(Pictures *pictures);
 // Remembers what an image looks like. One without details cannot be found.
 void pictures_add(Pictures *pictures, int64_t index, const Image *image);
 
-// Calls `found` for every pair i < k of the same picture, in a fixed order.
+// Calls `found` for every pair i < k of the same picture, in a fixed order; for
+// none where most pictures look alike from far, as digits do.
 // Fails for lack of memory.
 Status pictures_compare(const Pictures *pictures,
                         void (*found)(void *context, int64_t i, int64_t k),

@@ -64,6 +64,9 @@ check "diverge: a poisoned image" diverges black
 check "diverge: names the image" mentions "for the image "
 check "diverge: by its place" mentions "train-images/000005"
 check "diverge: and the line" mentions "black.net:"
+sed 's/batch = 4, /batch = 4, chunk = 2, /' "$work/black.net" > "$work/part.net"
+check "diverge: in a chunk" diverges part
+check "diverge: names its image, too" mentions "train-images/000005"
 
 # The rate is without bounds: the weight is infinite before the loss is.
 cat > "$work/rate.net" <<NET
