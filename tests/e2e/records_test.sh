@@ -181,8 +181,8 @@ knn() {
         --set filters=4 $small -q "$@"
 }
 check "knn: features as a table" knn embed --csv -o "$work/h.npy"
-# The share of test images whose nearest of the first COUNT training images
-# with features of length 1, by the table that embed wrote, is of their class.
+# The share of test images whose nearest training image, by the cosine of the
+# features in the table that embed wrote, is of their class.
 awk -F, 'NR > 1 {
         length_ = 0
         for (i = 3; i <= NF; i++) length_ += $i * $i

@@ -164,10 +164,10 @@ share=$(awk -F, 'NR > 1 { split($1, part, "/"); hit += part[2] == $2; n++ }
 check "predict: as eval counts" says "top1 $share" with eval finetune \
     --data "$shapes" --out "$run"
 
-python=${PYTHON:-python3}
+python=${TEST_PYTHON:-python3}
 if ! "$python" -c 'import torch, torchvision, safetensors' 2>/dev/null; then
     skip "weights: torchvision and back" \
-        "($python has no torch, torchvision and safetensors; PYTHON names another)"
+        "($python has no torch, torchvision and safetensors; TEST_PYTHON names another)"
 else
     mkdir "$work/torchvision"
     check "weights: torchvision and back" "$python" \
