@@ -7,7 +7,13 @@
 #include "runtime/calls.h"
 #include "runtime/clock.h"
 
-enum { HUGE_PAGE = 2 << 20 };
+enum {
+    HUGE_PAGE = 2 << 20,
+    // Work that is done before other threads have heard of it: a microsecond
+    // or two.
+    SMALL_FLOPS = 1 << 17,
+    SMALL_BYTES = 1 << 15,
+};
 
 // A step with everything looked up.
 typedef struct BoundStep {
@@ -21,7 +27,8 @@ typedef struct BoundStep {
 typedef struct Group {
     int first, end;
     int64_t tasks;
-    bool meet; // threads wait for one another before the next group
+    bool alone; // thread 0 does it, while the others go on
+    bool meet;  // threads wait for one another before the next group
 } Group;
 
 // Zeroed pages.
@@ -127,23 +134,33 @@ static Status bind_steps(Executor *executor, const CodeImage *image)
     return status_ok();
 }
 
-// Groups of one task run on thread 0 alone, so a row of them needs no meeting
-// in between.
+static bool is_small(const Plan *plan, const Group *group)
+{
+    int64_t flops = 0, bytes = 0;
+    for (int i = group->first; i < group->end; i++) {
+        flops += plan->steps[i].flops;
+        bytes += plan->steps[i].bytes;
+    }
+    return flops <= SMALL_FLOPS && bytes <= SMALL_BYTES;
+}
+
+// What thread 0 does alone, several groups in a row, needs no meeting.
 static void make_groups(Executor *executor)
 {
     const Plan *plan = executor->plan;
+    Group *groups = executor->groups;
     for (int i = 0; i < plan->step_count; i++) {
         const PlanStep *step = &plan->steps[i];
-        if (i > 0 && step->flags & PLAN_STEP_CHAINED) {
-            executor->groups[executor->group_count - 1].end = i + 1;
-            continue;
-        }
-        if (executor->group_count > 0) {
-            Group *last = &executor->groups[executor->group_count - 1];
-            last->meet = last->tasks > 1 || step->task_count > 1;
-        }
-        executor->groups[executor->group_count++] =
-            (Group){.first = i, .end = i + 1, .tasks = step->task_count};
+        if (i > 0 && step->flags & PLAN_STEP_CHAINED)
+            groups[executor->group_count - 1].end = i + 1;
+        else
+            groups[executor->group_count++] =
+                (Group){.first = i, .end = i + 1, .tasks = step->task_count};
+    }
+    for (int g = 0; g < executor->group_count; g++) {
+        groups[g].alone = groups[g].tasks <= 1 || is_small(plan, &groups[g]);
+        if (g > 0)
+            groups[g - 1].meet = !groups[g - 1].alone || !groups[g].alone;
     }
     for (int part = 0; part < PLAN_PARTS; part++)
         for (int g = 0; g < executor->group_count; g++)
@@ -233,14 +250,22 @@ const void *executor_output(const Executor *executor, const char *name)
                      executor->plan->output_count, name);
 }
 
+// The first of a thread's tasks; those of the next thread begin where its own
+// end.
+static int64_t first_task(const Executor *executor, const Group *group,
+                          int thread)
+{
+    if (group->alone)
+        return thread == 0 ? 0 : group->tasks;
+    return pool_split(group->tasks, pool_threads(executor->pool), thread);
+}
+
 static void run_group(const Executor *executor, const Group *group, int thread)
 {
-    int threads = pool_threads(executor->pool);
-    int64_t end = pool_split(group->tasks, threads, thread + 1);
+    int64_t end = first_task(executor, group, thread + 1);
     void *scratch =
         executor->scratch.base + (size_t)thread * executor->scratch_stride;
-    for (int64_t task = pool_split(group->tasks, threads, thread); task < end;
-         task++)
+    for (int64_t task = first_task(executor, group, thread); task < end; task++)
         for (int i = group->first; i < group->end; i++) {
             const BoundStep *step = &executor->steps[i];
             step->run(step->args, step->imm, task, scratch);
@@ -262,8 +287,7 @@ static void run_groups(void *context, int thread)
 static double time_group(Executor *executor, const Group *group, int thread,
                          double start)
 {
-    int threads = pool_threads(executor->pool);
-    int64_t end = pool_split(group->tasks, threads, thread + 1);
+    int64_t end = first_task(executor, group, thread + 1);
     StepSpan *spans =
         executor->spans + (size_t)thread * (size_t)executor->plan->step_count;
     void *scratch =
@@ -271,8 +295,7 @@ static double time_group(Executor *executor, const Group *group, int thread,
     double at = start;
     for (int i = group->first; i < group->end; i++)
         spans[i].seconds = 0;
-    for (int64_t task = pool_split(group->tasks, threads, thread); task < end;
-         task++)
+    for (int64_t task = first_task(executor, group, thread); task < end; task++)
         for (int i = group->first; i < group->end; i++) {
             const BoundStep *step = &executor->steps[i];
             step->run(step->args, step->imm, task, scratch);
@@ -337,9 +360,11 @@ static void run_between(Fed *fed, int first, int end)
     Executor *executor = fed->executor;
     executor->first = first;
     executor->end = end;
+    if (first == end)
+        return;
     if (fed->after)
         pool_each(executor->pool, run_groups_watched, fed);
-    else if (first < end)
+    else
         pool_each(executor->pool,
                   executor->timing ? run_groups_timed : run_groups, executor);
 }

@@ -120,7 +120,8 @@ typedef struct PlanStep {
     int32_t first_imm, imm_count; // into imms
     char *label;                  // "layer1.0.conv1: conv2d", for profiles
     // For profiles, too: what all tasks do in a step of the training when each
-    // byte is moved once, and the place in the source; file NULL = nowhere.
+    // byte is moved once (small steps are not shared among threads), and the
+    // place in the source; file NULL = nowhere.
     int64_t flops, bytes;
     char *file;
     int32_t line;
