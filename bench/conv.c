@@ -1,11 +1,12 @@
 // Times every distinct convolution of the cases' training steps, as simcc's
 // plan has it, against oneDNN in the same process, taking turns.
 //   conv  ->  lines "conv SHAPE DIRECTION THREADS GFLOP SIMCC_MS WEIGHTS_MS
-//             DIRECT_MS LAST_MS WINOGRAD_MS DIFFERENCE USES..."
+//             DIRECT_MS LAST_MS WINOGRAD_MS DIRECT_MOVE_MS LAST_MOVE_MS
+//             WINOGRAD_MOVE_MS DIFFERENCE USES..."
 // WEIGHTS_MS is the part of SIMCC_MS that transposes or transforms weights
-// before, or adds up their gradients after, the kernel itself; oneDNN's weights
-// are packed beforehand. Times that there are not are 0. USES: a number for
-// each case.
+// before, or adds up their gradients after, the kernel itself. oneDNN's weights
+// are packed beforehand; MOVE_MS is what that takes in a training step. Times
+// that there are not are 0. USES: a number for each case.
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,15 +17,16 @@
 #include "runtime/exec.h"
 
 enum {
-    ROUNDS = 3,
+    ROUNDS = 5,
     MAX_RUNS = 20,
     PROFILE_RUNS = 3,
     SETTLE_MICROSECONDS = 1500, // until the other library's threads sleep
 };
 // Runs of a turn take about so long.
 static const double turn_seconds = 0.005;
-// Runs shorter than this begin a turn with one that does not count.
-static const double warm_seconds = 0.004;
+// A turn begins with runs for so long that do not count: threads that slept
+// wake on one core, and it takes the kernel a while to part them.
+static const double warm_seconds = 0.008;
 // A layout so much slower than the other in the first turn is not raced.
 static const double hopeless = 1.3;
 
@@ -160,11 +162,13 @@ static void run_side(Race *race, int side)
 }
 
 // Seconds of a run.
-static double take_turn(Race *race, int side, int runs, bool warm)
+static double take_turn(Race *race, int side, int runs)
 {
     usleep(SETTLE_MICROSECONDS);
-    if (warm)
+    double warm = bench_seconds() + warm_seconds;
+    do
         run_side(race, side);
+    while (bench_seconds() < warm);
     double start = bench_work_seconds(race->threads);
     for (int i = 0; i < runs; i++)
         run_side(race, side);
@@ -183,12 +187,13 @@ static void drop_peer(Race *race, int kind)
 }
 
 // The first turn: how many runs a turn has, and who stays in the race.
-static void start_race(Race *race, double once[SIDES])
+static void start_race(Race *race)
 {
+    double once[SIDES] = {0};
     for (int side = 0; side < SIDES; side++) {
         if (!races(race, side))
             continue;
-        once[side] = take_turn(race, side, 1, true);
+        once[side] = take_turn(race, side, 1);
         double runs = turn_seconds / once[side];
         race->runs[side] =
             runs < 1 ? 1 : (runs > MAX_RUNS ? MAX_RUNS : (int)runs);
@@ -204,19 +209,33 @@ static void start_race(Race *race, double once[SIDES])
 
 static void run_race(Race *race)
 {
-    double once[SIDES] = {0};
-    start_race(race, once);
+    start_race(race);
     for (int round = 0; round < ROUNDS; round++)
         for (int side = 0; side < SIDES; side++)
             if (races(race, side))
-                race->seconds[side][round] = take_turn(
-                    race, side, race->runs[side], once[side] < warm_seconds);
+                race->seconds[side][round] =
+                    take_turn(race, side, race->runs[side]);
 }
 
 static double median_ms(Race *race, int side)
 {
     return races(race, side) ? 1e3 * bench_median(race->seconds[side], ROUNDS)
                              : 0;
+}
+
+// Least milliseconds for what oneDNN's kernel needs of weights, or makes.
+static double move_ms(const Race *race, OneDnnKind kind)
+{
+    double least = 0;
+    for (int i = 0; race->peers[kind] && i < PROFILE_RUNS; i++) {
+        double start = bench_work_seconds(race->threads);
+        if (!onednn_move_weights(race->peers[kind]))
+            return 0;
+        double seconds = bench_work_seconds(race->threads) - start;
+        if (i == 0 || seconds < least)
+            least = seconds;
+    }
+    return 1e3 * least;
 }
 
 // ---- all of it --------------------------------------------------------------
@@ -229,7 +248,8 @@ static double largest_difference(Race *race)
         double difference = race->peers[kind]
                                 ? onednn_difference(race->peers[kind], result)
                                 : 0;
-        largest = difference > largest ? difference : largest;
+        if (!(difference <= largest)) // NaN stays
+            largest = difference;
     }
     return largest;
 }
@@ -246,12 +266,15 @@ static void time_conv(ConvBench *bench, int index, Pool *pool)
         race.peers[kind] = onednn_new(conv, kind, threads, data);
     run_race(&race);
     double difference = largest_difference(&race);
-    printf("conv\t%s\t%s\t%d\t%.5f\t%.5f\t%.5f\t%.5f\t%.5f\t%.5f\t%.2e",
+    printf("conv\t%s\t%s\t%d\t%.5f\t%.5f\t%.5f\t%.5f\t%.5f\t%.5f",
            conv_shape_text(bench->arena, conv), conv_direction(conv), threads,
            conv_gflop(conv), median_ms(&race, SIMCC),
            1e3 * weights_seconds(&race.simcc), median_ms(&race, ONEDNN_BLOCKED),
            median_ms(&race, ONEDNN_CHANNELS_LAST),
-           median_ms(&race, ONEDNN_WINOGRAD), difference);
+           median_ms(&race, ONEDNN_WINOGRAD));
+    for (int kind = 0; kind < ONEDNN_KINDS; kind++)
+        printf("\t%.5f", move_ms(&race, (OneDnnKind)kind));
+    printf("\t%.2e", difference);
     for (int i = 0; i < BENCH_CASES; i++)
         printf("\t%d", bench->list.at[index].uses[i]);
     puts("");

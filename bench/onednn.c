@@ -8,7 +8,7 @@
 
 #include "ir/image.h"
 
-enum { TENSORS = 3 };
+enum { TENSORS = 3, WEIGHTS = 1 };
 
 // In the order of Conv: x, w, y.
 struct OneDnnConv {
@@ -17,6 +17,8 @@ struct OneDnnConv {
     dnnl_memory_desc_t simcc[TENSORS];
     int result; // which of the three is made
     dnnl_exec_arg_t args[TENSORS];
+    dnnl_primitive_t move; // NULL: weights lie as the forward kernel has them
+    dnnl_memory_t lying;   // as that has them
 };
 
 static dnnl_engine_t engine;
@@ -124,21 +126,37 @@ static dnnl_memory_t new_memory(const dnnl_memory_desc_t *desc, void *data)
     return memory;
 }
 
-static void reorder(dnnl_memory_t from, dnnl_memory_t to)
+static const dnnl_memory_desc_t *memory_desc(dnnl_memory_t memory)
 {
-    const dnnl_memory_desc_t *from_desc, *to_desc;
+    const dnnl_memory_desc_t *desc;
+    require(dnnl_memory_get_memory_desc(memory, &desc));
+    return desc;
+}
+
+static dnnl_primitive_t new_reorder(dnnl_memory_t from, dnnl_memory_t to)
+{
     dnnl_primitive_desc_t desc;
     dnnl_primitive_t primitive;
-    require(dnnl_memory_get_memory_desc(from, &from_desc));
-    require(dnnl_memory_get_memory_desc(to, &to_desc));
-    require(dnnl_reorder_primitive_desc_create(&desc, from_desc, engine,
-                                               to_desc, engine, NULL));
+    require(dnnl_reorder_primitive_desc_create(&desc, memory_desc(from), engine,
+                                               memory_desc(to), engine, NULL));
     require(dnnl_primitive_create(&primitive, desc));
+    dnnl_primitive_desc_destroy(desc);
+    return primitive;
+}
+
+static void run_reorder(dnnl_primitive_t primitive, dnnl_memory_t from,
+                        dnnl_memory_t to)
+{
     dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
     require(dnnl_primitive_execute(primitive, stream, 2, args));
     require(dnnl_stream_wait(stream));
+}
+
+static void reorder(dnnl_memory_t from, dnnl_memory_t to)
+{
+    dnnl_primitive_t primitive = new_reorder(from, to);
+    run_reorder(primitive, from, to);
     dnnl_primitive_destroy(primitive);
-    dnnl_primitive_desc_destroy(desc);
 }
 
 // Which argument each tensor is, and what to ask the descriptor for.
@@ -166,6 +184,19 @@ static void make_memory(OneDnnConv *self, const Conv *conv,
     self->simcc[2] = describe_simcc(&conv->y);
 }
 
+// simcc's tiles of weights are those of the library's direct forward kernel.
+static void prepare_move(OneDnnConv *self)
+{
+    const dnnl_memory_desc_t *lying = &self->simcc[WEIGHTS];
+    dnnl_memory_t own = self->own[WEIGHTS];
+    if (dnnl_memory_desc_equal(lying, memory_desc(own)))
+        return;
+    self->lying = new_memory(lying, DNNL_MEMORY_ALLOCATE);
+    bool back = self->result == WEIGHTS;
+    self->move =
+        new_reorder(back ? own : self->lying, back ? self->lying : own);
+}
+
 OneDnnConv *onednn_new(const Conv *conv, OneDnnKind kind, int threads,
                        const float *const data[2])
 {
@@ -188,6 +219,7 @@ OneDnnConv *onednn_new(const Conv *conv, OneDnnKind kind, int threads,
         reorder(from, self->own[i]);
         dnnl_memory_destroy(from);
     }
+    prepare_move(self);
     return self;
 }
 
@@ -197,6 +229,10 @@ void onednn_free(OneDnnConv *conv)
         return;
     for (int i = 0; i < TENSORS; i++)
         dnnl_memory_destroy(conv->own[i]);
+    if (conv->move) {
+        dnnl_memory_destroy(conv->lying);
+        dnnl_primitive_destroy(conv->move);
+    }
     dnnl_primitive_destroy(conv->primitive);
     free(conv);
 }
@@ -206,6 +242,16 @@ void onednn_run(OneDnnConv *conv)
     require(
         dnnl_primitive_execute(conv->primitive, stream, TENSORS, conv->args));
     require(dnnl_stream_wait(stream));
+}
+
+bool onednn_move_weights(OneDnnConv *conv)
+{
+    dnnl_memory_t own = conv->own[WEIGHTS];
+    bool back = conv->result == WEIGHTS;
+    if (conv->move)
+        run_reorder(conv->move, back ? own : conv->lying,
+                    back ? conv->lying : own);
+    return conv->move;
 }
 
 double onednn_difference(OneDnnConv *conv, const float *result)

@@ -27,6 +27,10 @@ OneDnnConv *onednn_new(const Conv *conv, OneDnnKind kind, int threads,
                        const float *const data[2]);
 void onednn_free(OneDnnConv *conv);
 void onednn_run(OneDnnConv *conv);
+// What a training step does besides: brings the weights, which the optimizer
+// changed, from the layout of the direct forward kernel into this one's, or
+// their gradient back. False when the layouts are the same.
+bool onednn_move_weights(OneDnnConv *conv);
 // Largest difference of its result from simcc's, relative to the largest value.
 double onednn_difference(OneDnnConv *conv, const float *result);
 
