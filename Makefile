@@ -21,7 +21,8 @@ FLAGS    = -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARNINGS) $(WERROR) $(SANITIZE) \
 LIBS     = -L$(LLVM)/lib -Wl,-rpath,$(LLVM)/lib -lLLVM-19 \
            -lopenblas -lpng -ljpeg -lz -lm
 
-FOLDERS  = ir/base ir passes codegen runtime frontend/lang frontend/cli
+FOLDERS  = ir/base ir passes codegen frontend/lang frontend/cli \
+           $(addprefix runtime/,base exec data files monitor train)
 SOURCES  = $(sort $(foreach f,$(FOLDERS),$(wildcard $(f)/*.c)))
 PARSER   = $(BUILD)/frontend/lang/grammar.o $(BUILD)/frontend/lang/lexer.o
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o) $(PARSER)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "runtime/philox.h"
+#include "runtime/base/philox.h"
 
 const BenchCase bench_cases[BENCH_CASES] = {
 #define CASE(id, ...) {#id, __VA_ARGS__},

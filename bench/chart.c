@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/image.h"
-#include "runtime/plot_font.h"
+#include "runtime/data/image.h"
+#include "runtime/monitor/plot_font.h"
 
 enum {
     WIDTH = 1100,

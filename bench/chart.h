@@ -2,7 +2,7 @@
 #ifndef SIMCC_BENCH_CHART_H
 #define SIMCC_BENCH_CHART_H
 
-#include "runtime/status.h"
+#include "runtime/base/status.h"
 
 typedef struct ChartBar {
     const char *label; // ASCII

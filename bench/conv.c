@@ -14,7 +14,7 @@
 #include "bench/conv_list.h"
 #include "bench/onednn.h"
 #include "passes/pass.h"
-#include "runtime/exec.h"
+#include "runtime/exec/exec.h"
 
 enum {
     ROUNDS = 5,

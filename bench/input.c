@@ -11,8 +11,8 @@
 
 #include "bench/bench.h"
 #include "bench/input_photos.h"
-#include "runtime/augment.h"
-#include "runtime/input.h"
+#include "runtime/data/augment.h"
+#include "runtime/data/input.h"
 
 enum { PHOTOS = 48, MOST_IMAGES = 200, ROUNDS = 5, STEPS = 5 };
 

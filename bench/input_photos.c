@@ -6,7 +6,7 @@
 
 #include <jpeglib.h>
 
-#include "runtime/philox.h"
+#include "runtime/base/philox.h"
 
 enum { QUALITY = 90, LATTICE = 130, OCTAVES = 8 };
 

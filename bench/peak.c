@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "bench/bench.h"
-#include "runtime/peak.h"
+#include "runtime/exec/peak.h"
 
 int main(void)
 {

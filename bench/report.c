@@ -8,7 +8,7 @@
 #include "bench/bench.h"
 #include "bench/chart.h"
 #include "bench/records.h"
-#include "runtime/file.h"
+#include "runtime/base/file.h"
 
 // Words of the records; see the programs that write them.
 enum { PEAK_THREADS = 1, PEAK_VECTOR, PEAK_GFLOPS };

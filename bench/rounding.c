@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 #include "bench/bench.h"
-#include "runtime/curves.h"
-#include "runtime/series.h"
+#include "runtime/monitor/curves.h"
+#include "runtime/monitor/series.h"
 
 enum { WAYS = 3, PLAIN = 2, MAX_SEEDS = 16, STEPS = 300, STRETCHES = 6 };
 enum { STRETCH = STEPS / STRETCHES, POINTS = 30, POINT = STEPS / POINTS };

@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 
 #include "bench/bench.h"
-#include "runtime/exec.h"
+#include "runtime/exec/exec.h"
 
 typedef struct Step {
     const Plan *plan;

@@ -4,7 +4,7 @@
 
 #include "ir/base/text.h"
 #include "ir/graph.h"
-#include "runtime/plan.h"
+#include "runtime/exec/plan.h"
 
 typedef struct CodegenOptions {
     const char *cpu;       // "native" or an LLVM CPU name ("x86-64-v3")
@@ -23,7 +23,7 @@ void codegen_free(Codegen *codegen);
 
 // Lowers a fused, scheduled graph to a plan (buffers, offsets, steps); its
 // kernels are remembered, not yet compiled. The plan is malloc'ed as
-// runtime/program.h wants it.
+// runtime/exec/program.h wants it.
 void codegen_lower(Codegen *codegen, const Graph *graph, Plan *plan);
 
 // The same for a step that takes its batch in `count` chunks of so many images:

@@ -4,7 +4,7 @@
 // Rows of abi.def by name.
 static const char *const call_names[] = {
 #define CALL(id, function, doc) #function,
-#include "runtime/abi.def"
+#include "runtime/exec/abi.def"
 #undef CALL
 };
 

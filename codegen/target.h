@@ -7,7 +7,7 @@
 #include <llvm-c/TargetMachine.h>
 
 #include "ir/base/arena.h"
-#include "runtime/plan.h"
+#include "runtime/exec/plan.h"
 
 typedef struct Target {
     const char *triple, *cpu, *features; // as LLVM wants them

@@ -3,7 +3,7 @@
 #define SIMCC_TESTS_COMPILED_H
 
 #include "codegen/codegen.h"
-#include "runtime/exec.h"
+#include "runtime/exec/exec.h"
 
 typedef struct Compiled {
     const Graph *graph;

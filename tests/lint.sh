@@ -29,9 +29,14 @@ ladder_out=$(
     ladder ir/base ir/base/
     ladder ir ir/
     ladder passes passes/ ir/
-    ladder frontend/lang frontend/lang/ ir/ runtime/augment.def
-    ladder codegen codegen/ ir/ runtime/abi.def runtime/plan.h
-    ladder runtime runtime/
+    ladder frontend/lang frontend/lang/ ir/ runtime/data/augment.def
+    ladder codegen codegen/ ir/ runtime/exec/abi.def runtime/exec/plan.h
+    ladder runtime/base runtime/base/
+    ladder runtime/exec runtime/exec/ runtime/base/
+    ladder runtime/data runtime/data/ runtime/exec/ runtime/base/
+    ladder runtime/files runtime/files/ runtime/data/ runtime/exec/ runtime/base/
+    ladder runtime/monitor runtime/monitor/ runtime/data/ runtime/base/
+    ladder runtime/train runtime/
     ladder frontend/cli frontend/ ir/ passes/ codegen/ runtime/
     ladder bench bench/ frontend/ ir/ passes/ codegen/ runtime/
 )
@@ -44,10 +49,10 @@ only_in() {
     [ -z "$found" ] || complain "$1 is included outside $2: $found"
 }
 only_in llvm-c codegen/
-only_in cblas.h runtime/calls.c
-only_in png.h runtime/image_png.c
-only_in jpeglib.h runtime/image_jpeg.c
-only_in zlib.h runtime/dataset_idx.c
+only_in cblas.h runtime/exec/calls.c
+only_in png.h runtime/data/image_png.c
+only_in jpeglib.h runtime/data/image_jpeg.c
+only_in zlib.h runtime/data/dataset_idx.c
 
 sources=$(find ir passes codegen runtime frontend tests bench -name '*.[chly]' | sort)
 

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-#include "runtime/augment.h"
-#include "runtime/file.h"
-#include "runtime/synth.h"
+#include "runtime/data/augment.h"
+#include "runtime/base/file.h"
+#include "runtime/data/synth.h"
 #include "tests/harness.h"
 
 enum { SIDE = POWER_SIDE, PIXELS = 3 * SIDE * SIDE };

@@ -4,8 +4,8 @@
 #ifndef SIMCC_TESTS_POWER_H
 #define SIMCC_TESTS_POWER_H
 
-#include "runtime/data.h"
-#include "runtime/program.h"
+#include "runtime/data/data.h"
+#include "runtime/exec/program.h"
 
 enum { POWER_SIDE = 8 }; // pixels
 

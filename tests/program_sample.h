@@ -2,7 +2,7 @@
 #ifndef SIMCC_TESTS_PROGRAM_SAMPLE_H
 #define SIMCC_TESTS_PROGRAM_SAMPLE_H
 
-#include "runtime/program.h"
+#include "runtime/exec/program.h"
 
 // Freed by program_free.
 Program *sample_program(void);

@@ -4,10 +4,10 @@
 
 #include "frontend/cli/compiler.h"
 #include "frontend/cli/program.h"
-#include "runtime/augment.h"
-#include "runtime/input.h"
-#include "runtime/philox.h"
-#include "runtime/plot.h"
+#include "runtime/data/augment.h"
+#include "runtime/data/input.h"
+#include "runtime/base/philox.h"
+#include "runtime/monitor/plot.h"
 
 enum { SHEET_IMAGES = 6, SHEET_VIEWS = 8 };
 

@@ -8,7 +8,7 @@
 
 #include "frontend/lang/experiment.h"
 #include "ir/base/text.h"
-#include "runtime/status.h"
+#include "runtime/base/status.h"
 
 #define SIMCC_VERSION "1.0.0"
 

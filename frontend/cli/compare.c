@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "frontend/cli/record.h"
-#include "runtime/file.h"
+#include "runtime/base/file.h"
 
 enum { SHOWN_LINES = 60, MOST_LINES = 4000 };
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "frontend/cli/compiler.h"
-#include "runtime/file.h"
+#include "runtime/base/file.h"
 
 static const char *const emit_names[] = {
     [EMIT_AST] = "ast",   [EMIT_GRAPH] = "graph", [EMIT_DOT] = "dot",

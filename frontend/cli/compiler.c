@@ -8,8 +8,8 @@
 #include "frontend/cli/reuse.h"
 #include "ir/text_form.h"
 #include "passes/pass.h"
-#include "runtime/clock.h"
-#include "runtime/model.h"
+#include "runtime/base/clock.h"
+#include "runtime/files/model.h"
 
 // ---- time -------------------------------------------------------------------
 

@@ -6,7 +6,7 @@
 #include "frontend/cli/cli.h"
 #include "frontend/cli/tune.h"
 #include "frontend/lang/experiment.h"
-#include "runtime/program.h"
+#include "runtime/exec/program.h"
 
 // The value of a phase whose features are probed while it trains.
 #define PROBED_VALUE "h"

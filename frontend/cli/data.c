@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "frontend/cli/cli.h"
-#include "runtime/data.h"
-#include "runtime/synth.h"
+#include "runtime/data/data.h"
+#include "runtime/data/synth.h"
 
 // ---- info -------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 // simcc data check: what in a set would spoil training or its numbers.
 #include "frontend/cli/cli.h"
-#include "runtime/dataset_check.h"
+#include "runtime/data/dataset_check.h"
 
 // Lines of one kind before the rest is only counted.
 enum { SHOWN = 40 };

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "frontend/cli/features.h"
-#include "runtime/evaluate.h"
-#include "runtime/knn.h"
+#include "runtime/train/evaluate.h"
+#include "runtime/train/knn.h"
 
 static int eval_phase(Job *job)
 {

@@ -1,6 +1,6 @@
 // simcc export: a phase's weights as other programs want them.
 #include "frontend/cli/job.h"
-#include "runtime/export.h"
+#include "runtime/train/export.h"
 
 static Status export_phase(Job *job)
 {

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "runtime/infer.h"
+#include "runtime/train/infer.h"
 
 static Status take_row(void *context, DataSplit split, int64_t index,
                        const void *values)

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "frontend/cli/job.h"
-#include "runtime/file.h"
-#include "runtime/infer.h"
-#include "runtime/model.h"
-#include "runtime/npy.h"
+#include "runtime/base/file.h"
+#include "runtime/train/infer.h"
+#include "runtime/files/model.h"
+#include "runtime/files/npy.h"
 
 typedef struct Table {
     const Job *job;

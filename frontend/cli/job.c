@@ -8,11 +8,11 @@
 #include "frontend/cli/fit.h"
 #include "frontend/cli/program.h"
 #include "frontend/cli/progress.h"
-#include "runtime/cpu.h"
-#include "runtime/file.h"
-#include "runtime/input.h"
-#include "runtime/keep.h"
-#include "runtime/model.h"
+#include "runtime/exec/cpu.h"
+#include "runtime/base/file.h"
+#include "runtime/data/input.h"
+#include "runtime/files/keep.h"
+#include "runtime/files/model.h"
 
 enum { MOST_WAYS = 1 << 20 }; // bytes of a phase's ways
 

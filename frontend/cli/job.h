@@ -4,8 +4,8 @@
 #define SIMCC_FRONTEND_CLI_JOB_H
 
 #include "frontend/cli/cli.h"
-#include "runtime/rundir.h"
-#include "runtime/train.h"
+#include "runtime/base/rundir.h"
+#include "runtime/train/train.h"
 
 typedef struct Job {
     Cli *cli;

@@ -4,7 +4,7 @@
 // paths of attributes: lists of layers, in which those without weights count.
 #include "frontend/cli/compiler.h"
 
-#include "runtime/file.h"
+#include "runtime/base/file.h"
 
 #include <stdio.h>
 #include <string.h>

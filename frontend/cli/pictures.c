@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "frontend/cli/features.h"
-#include "runtime/augment.h"
-#include "runtime/pca.h"
-#include "runtime/plot.h"
+#include "runtime/data/augment.h"
+#include "runtime/train/pca.h"
+#include "runtime/monitor/plot.h"
 
 enum {
     MOST_IMAGES = 20000,

@@ -5,9 +5,9 @@
 
 #include "frontend/cli/compiler.h"
 #include "frontend/cli/profile.h"
-#include "runtime/clock.h"
-#include "runtime/peak.h"
-#include "runtime/philox.h"
+#include "runtime/base/clock.h"
+#include "runtime/exec/peak.h"
+#include "runtime/base/philox.h"
 
 enum { ROUNDS = 5 };
 

@@ -3,7 +3,7 @@
 #define SIMCC_FRONTEND_CLI_PROFILE_H
 
 #include "frontend/cli/cli.h"
-#include "runtime/exec.h"
+#include "runtime/exec/exec.h"
 
 typedef struct Profile {
     Arena *arena;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "ir/base/diag.h"
-#include "runtime/augment.h"
+#include "runtime/data/augment.h"
 
 static void *new_zeroed(size_t count, size_t size)
 {

@@ -3,7 +3,7 @@
 #define SIMCC_FRONTEND_CLI_PROGRAM_H
 
 #include "frontend/lang/experiment.h"
-#include "runtime/program.h"
+#include "runtime/exec/program.h"
 
 // A malloc'ed program with the settings of every phase; plans and objects are
 // still empty.

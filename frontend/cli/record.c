@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "runtime/calls.h"
-#include "runtime/file.h"
+#include "runtime/exec/calls.h"
+#include "runtime/base/file.h"
 
 // ---- about ------------------------------------------------------------------
 

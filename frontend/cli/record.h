@@ -4,7 +4,7 @@
 #define SIMCC_FRONTEND_CLI_RECORD_H
 
 #include "frontend/cli/job.h"
-#include "runtime/notes.h"
+#include "runtime/monitor/notes.h"
 
 // Writes OUT/about (versions, processor, data, settings, command) and opens
 // OUT/log, where everything this process says from now on, and has said, goes

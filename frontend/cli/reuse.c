@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "codegen/cache.h"
-#include "runtime/program.h"
+#include "runtime/exec/program.h"
 
 enum { MOST_KEPT = 32 }; // programs; of megabytes each
 

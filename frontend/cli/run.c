@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "frontend/cli/record.h"
-#include "runtime/keep.h"
+#include "runtime/files/keep.h"
 
 // ---- signals ----------------------------------------------------------------
 

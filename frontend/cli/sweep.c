@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "frontend/cli/record.h"
-#include "runtime/file.h"
+#include "runtime/base/file.h"
 
 enum { MOST_VARIANTS = 1000, MOST_WORDS = 512 };
 

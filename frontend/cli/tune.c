@@ -6,9 +6,9 @@
 #include "codegen/cache.h"
 #include "frontend/cli/convs.h"
 #include "passes/pass.h"
-#include "runtime/clock.h"
-#include "runtime/exec.h"
-#include "runtime/philox.h"
+#include "runtime/base/clock.h"
+#include "runtime/exec/exec.h"
+#include "runtime/base/philox.h"
 
 // Part of the cache's key: to be raised when ways mean something else.
 #define TUNE_VERSION "1"

@@ -275,7 +275,7 @@ static const struct {
 #define PARAM(name, value)             {#name, value, NULL},
 #define CHOICE(name, words)            {#name, 0, words},
 #define AUGMENT(id, name, doc, params) {#name, doc, {params}},
-#include "runtime/augment.def"
+#include "runtime/data/augment.def"
 #undef AUGMENT
 #undef CHOICE
 #undef PARAM

@@ -5,8 +5,8 @@
 
 #include "frontend/cli/compiler.h"
 #include "passes/pass.h"
-#include "runtime/philox.h"
-#include "runtime/store.h"
+#include "runtime/base/philox.h"
+#include "runtime/exec/store.h"
 #include "tests/compiled.h"
 #include "tests/harness.h"
 

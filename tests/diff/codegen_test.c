@@ -9,7 +9,7 @@
 #include "ir/eval.h"
 #include "ir/text_form.h"
 #include "passes/pass.h"
-#include "runtime/exec.h"
+#include "runtime/exec/exec.h"
 #include "tests/diff/generator.h"
 #include "tests/compiled.h"
 #include "tests/harness.h"

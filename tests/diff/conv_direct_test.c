@@ -7,7 +7,7 @@
 #include "ir/build.h"
 #include "ir/eval.h"
 #include "ir/image.h"
-#include "runtime/exec.h"
+#include "runtime/exec/exec.h"
 #include "tests/compiled.h"
 #include "tests/harness.h"
 

@@ -7,7 +7,7 @@
 #include "ir/build.h"
 #include "ir/eval.h"
 #include "passes/pass.h"
-#include "runtime/exp_rows.h"
+#include "runtime/exec/exp_rows.h"
 #include "tests/compiled.h"
 #include "tests/harness.h"
 

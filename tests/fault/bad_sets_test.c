@@ -2,8 +2,8 @@
 // that names the file and the place in it.
 #include <stdlib.h>
 
-#include "runtime/data.h"
-#include "runtime/tar.h"
+#include "runtime/data/data.h"
+#include "runtime/data/tar.h"
 #include "tests/archive.h"
 #include "tests/harness.h"
 #include "tests/images.h"

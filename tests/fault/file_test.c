@@ -1,4 +1,4 @@
-#include "runtime/file.h"
+#include "runtime/base/file.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "frontend/cli/cli.h"
-#include "runtime/file.h"
-#include "runtime/keep.h"
-#include "runtime/train.h"
+#include "runtime/base/file.h"
+#include "runtime/files/keep.h"
+#include "runtime/train/train.h"
 #include "tests/faults.h"
 #include "tests/harness.h"
 #include "tests/power.h"

@@ -1,11 +1,11 @@
 // Checkpoints of a phase: which are kept, and what is found when some are
 // damaged, missing, or a kill came between two names.
-#include "runtime/keep.h"
+#include "runtime/files/keep.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "runtime/file.h"
+#include "runtime/base/file.h"
 #include "tests/harness.h"
 
 static Keep keep;

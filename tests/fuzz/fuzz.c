@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "runtime/data.h"
+#include "runtime/data/data.h"
 
 const char *fuzz_folder;
 

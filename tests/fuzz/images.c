@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "runtime/image.h"
+#include "runtime/data/image.h"
 #include "tests/fuzz/fuzz.h"
 
 static void decode(const uint8_t *bytes, int64_t size, int min_side)

@@ -3,7 +3,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 
-#include "runtime/file.h"
+#include "runtime/base/file.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/harness.h"
 

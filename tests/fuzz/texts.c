@@ -3,7 +3,7 @@
 
 #include "frontend/lang/experiment.h"
 #include "ir/text_form.h"
-#include "runtime/rename.h"
+#include "runtime/files/rename.h"
 #include "tests/fuzz/fuzz.h"
 
 void fuzz_net(const uint8_t *bytes, int64_t size)

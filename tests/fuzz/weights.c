@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/exec.h"
-#include "runtime/safetensors.h"
+#include "runtime/exec/exec.h"
+#include "runtime/files/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 
 void fuzz_safetensors(const uint8_t *bytes, int64_t size)

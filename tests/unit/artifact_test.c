@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "runtime/file.h"
+#include "runtime/base/file.h"
 #include "tests/program_sample.h"
 #include "tests/harness.h"
 

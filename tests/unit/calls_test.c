@@ -1,8 +1,8 @@
-#include "runtime/calls.h"
+#include "runtime/exec/calls.h"
 
 #include <stdlib.h>
 
-#include "runtime/philox.h"
+#include "runtime/base/philox.h"
 #include "tests/harness.h"
 
 // Convolutions are compared with their definition, written as plain loops in

@@ -1,9 +1,9 @@
 // Checkpoints, models, the metrics file and the sums that survive a kill.
-#include "runtime/checkpoint.h"
-#include "runtime/file.h"
-#include "runtime/metrics.h"
-#include "runtime/model.h"
-#include "runtime/reports.h"
+#include "runtime/files/checkpoint.h"
+#include "runtime/base/file.h"
+#include "runtime/monitor/metrics.h"
+#include "runtime/files/model.h"
+#include "runtime/train/reports.h"
 #include "tests/harness.h"
 
 #include <stdlib.h>

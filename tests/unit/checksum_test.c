@@ -1,4 +1,4 @@
-#include "runtime/checksum.h"
+#include "runtime/base/checksum.h"
 
 #include <stdlib.h>
 

@@ -1,9 +1,9 @@
 // What processors can do and are called.
-#include "runtime/cpu.h"
+#include "runtime/exec/cpu.h"
 
 #include "codegen/codegen.h"
 #include "codegen/target.h"
-#include "runtime/exec.h"
+#include "runtime/exec/exec.h"
 #include "tests/harness.h"
 
 TEST(code_for_a_better_processor_is_refused)

@@ -1,7 +1,7 @@
 // What the check of a data set finds, and what it must not.
 #include <stdlib.h>
 
-#include "runtime/dataset_check.h"
+#include "runtime/data/dataset_check.h"
 #include "tests/harness.h"
 #include "tests/images.h"
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "runtime/data.h"
+#include "runtime/data/data.h"
 #include "tests/archive.h"
 #include "tests/harness.h"
 #include "tests/images.h"

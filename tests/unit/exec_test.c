@@ -1,9 +1,9 @@
-#include "runtime/exec.h"
+#include "runtime/exec/exec.h"
 
 #include <malloc.h>
 #include <stdlib.h>
 
-#include "runtime/file.h"
+#include "runtime/base/file.h"
 #include "tests/harness.h"
 
 // Kernels as codegen makes them, but from the C compiler that builds simcc.

@@ -1,7 +1,7 @@
 // Reading every kind of PNG and JPEG, and writing PNG.
 #include <stdlib.h>
 
-#include "runtime/image.h"
+#include "runtime/data/image.h"
 #include "tests/harness.h"
 #include "tests/images.h"
 

@@ -1,4 +1,4 @@
-#include "runtime/json.h"
+#include "runtime/base/json.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 // Nearest neighbours against a plain search in double, and the rules for ties,
 // missing labels and damaged features.
-#include "runtime/knn.h"
+#include "runtime/train/knn.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 // Weights in and out: what differs from a program, names and types of other
 // programs, arrays for NumPy.
-#include "runtime/convert.h"
-#include "runtime/model.h"
-#include "runtime/npy.h"
+#include "runtime/files/convert.h"
+#include "runtime/files/model.h"
+#include "runtime/files/npy.h"
 #include "tests/harness.h"
 
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include "frontend/lang/experiment.h"
 #include "ir/eval.h"
 #include "ir/text_form.h"
-#include "runtime/sampler.h"
+#include "runtime/data/sampler.h"
 #include "tests/harness.h"
 
 // A program of models/ with settings, or the end of the test.

@@ -1,6 +1,6 @@
 // Monitors on series made for them: each rule fires where it should, once, and
 // a training as it should be is left in peace.
-#include "runtime/monitor.h"
+#include "runtime/monitor/monitor.h"
 #include "tests/harness.h"
 
 typedef struct Heard {

@@ -1,4 +1,4 @@
-#include "runtime/philox.h"
+#include "runtime/base/philox.h"
 #include "tests/harness.h"
 
 static void check_block(const uint32_t counter[4], const uint32_t key[2],

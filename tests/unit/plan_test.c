@@ -7,7 +7,7 @@
 #include "codegen/kernel.h"
 #include "codegen/object.h"
 #include "ir/build.h"
-#include "runtime/program.h"
+#include "runtime/exec/program.h"
 #include "tests/harness.h"
 
 #define L(...) ((const int64_t[]){__VA_ARGS__})

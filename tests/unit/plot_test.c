@@ -1,8 +1,8 @@
 // Curves and sheets: what must be seen is there.
 #include <stdlib.h>
 
-#include "runtime/plot.h"
-#include "runtime/plot_font.h"
+#include "runtime/monitor/plot.h"
+#include "runtime/monitor/plot_font.h"
 #include "tests/harness.h"
 #include "tests/images.h"
 

@@ -1,4 +1,4 @@
-#include "runtime/pool.h"
+#include "runtime/exec/pool.h"
 
 #include <stdlib.h>
 

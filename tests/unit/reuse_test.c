@@ -4,7 +4,7 @@
 
 #include "codegen/cache.h"
 #include "frontend/cli/compiler.h"
-#include "runtime/program.h"
+#include "runtime/exec/program.h"
 #include "tests/harness.h"
 
 static Arena *arena;

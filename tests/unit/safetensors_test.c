@@ -1,8 +1,8 @@
-#include "runtime/safetensors.h"
+#include "runtime/files/safetensors.h"
 
 #include <stdlib.h>
 
-#include "runtime/file.h"
+#include "runtime/base/file.h"
 #include "tests/harness.h"
 
 static const char *in_folder(const char *name)

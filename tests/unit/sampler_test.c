@@ -1,5 +1,5 @@
 // The sampler: permutations, seams between epochs, resuming anywhere.
-#include "runtime/sampler.h"
+#include "runtime/data/sampler.h"
 #include "tests/harness.h"
 
 #include <stdlib.h>

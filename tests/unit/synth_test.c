@@ -1,7 +1,7 @@
 // The drawn set: repeatable, balanced, and not to be told apart by raw pixels.
 #include <stdlib.h>
 
-#include "runtime/synth.h"
+#include "runtime/data/synth.h"
 #include "tests/harness.h"
 #include "tests/images.h"
 

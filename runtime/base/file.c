@@ -1,0 +1,286 @@
+#include "runtime/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BUFFER_BYTES = 1 << 16 };
+
+static Status file_error(const char *verb, const char *path)
+{
+    return status_error(STATUS_FAILED, "cannot %s '%s': %s", verb, path,
+                        strerror(errno));
+}
+
+static char *join(const char *path, const char *suffix)
+{
+    size_t size = strlen(path) + strlen(suffix) + 1;
+    char *text = malloc(size);
+    if (text)
+        snprintf(text, size, "%s%s", path, suffix);
+    return text;
+}
+
+static void release(FileWriter *writer)
+{
+    if (writer->descriptor >= 0)
+        close(writer->descriptor);
+    free(writer->path);
+    free(writer->temporary);
+    free(writer->buffer);
+    *writer = (FileWriter){.descriptor = -1};
+}
+
+Status file_begin(FileWriter *writer, const char *path)
+{
+    *writer = (FileWriter){.descriptor = -1,
+                           .path = strdup(path),
+                           .temporary = join(path, ".tmp"),
+                           .buffer = malloc(BUFFER_BYTES)};
+    Status status = status_ok();
+    if (!writer->path || !writer->temporary || !writer->buffer) {
+        status = status_error(STATUS_MEMORY, "no memory to write '%s'", path);
+    } else {
+        writer->descriptor = open(
+            writer->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        if (writer->descriptor < 0)
+            status = file_error("write", path);
+    }
+    if (status.code != STATUS_OK)
+        release(writer);
+    return status;
+}
+
+static void write_out(FileWriter *writer, const unsigned char *bytes,
+                      int64_t size)
+{
+    while (size > 0 && writer->failure.code == STATUS_OK) {
+        ssize_t done = write(writer->descriptor, bytes, (size_t)size);
+        if (done < 0 && errno != EINTR) {
+            writer->failure = file_error("write", writer->path);
+        } else if (done > 0) {
+            bytes += done;
+            size -= done;
+        }
+    }
+}
+
+static void flush(FileWriter *writer)
+{
+    write_out(writer, writer->buffer, writer->used);
+    writer->used = 0;
+}
+
+void file_put(FileWriter *writer, const void *bytes, int64_t size)
+{
+    if (size <= 0)
+        return;
+    if (size > BUFFER_BYTES - writer->used)
+        flush(writer);
+    if (size >= BUFFER_BYTES) {
+        write_out(writer, bytes, size);
+    } else {
+        memcpy(writer->buffer + writer->used, bytes, (size_t)size);
+        writer->used += size;
+    }
+}
+
+// The name of the folder that holds `path`: all before its last name.
+static char *parent_of(const char *path)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    return length == 0 ? strdup(".") : strndup(path, length);
+}
+
+// A rename is safe from power cuts only once its folder is on disk. Some file
+// systems cannot sync folders (EINVAL); theirs is to order the rename.
+static Status sync_parent(const char *path)
+{
+    char *folder = parent_of(path);
+    if (!folder)
+        return status_error(STATUS_MEMORY, "no memory to write '%s'", path);
+    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    Status status = status_ok();
+    if (descriptor < 0 || (fsync(descriptor) != 0 && errno != EINVAL))
+        status = file_error("sync folder", folder);
+    if (descriptor >= 0)
+        close(descriptor);
+    free(folder);
+    return status;
+}
+
+Status file_commit(FileWriter *writer)
+{
+    flush(writer);
+    Status status = writer->failure;
+    if (status.code == STATUS_OK && fsync(writer->descriptor) != 0)
+        status = file_error("write", writer->path);
+    if (close(writer->descriptor) != 0 && status.code == STATUS_OK)
+        status = file_error("write", writer->path);
+    writer->descriptor = -1;
+    if (status.code == STATUS_OK &&
+        rename(writer->temporary, writer->path) != 0)
+        status = file_error("write", writer->path);
+    if (status.code != STATUS_OK)
+        unlink(writer->temporary);
+    else
+        status = sync_parent(writer->path);
+    release(writer);
+    return status;
+}
+
+void file_abandon(FileWriter *writer)
+{
+    if (writer->temporary)
+        unlink(writer->temporary);
+    release(writer);
+}
+
+Status file_link(const char *from, const char *to)
+{
+    char *temporary = join(to, ".tmp");
+    if (!temporary)
+        return status_error(STATUS_MEMORY, "no memory to name '%s'", to);
+    Status status = status_ok();
+    unlink(temporary);
+    if (link(from, temporary) != 0 || rename(temporary, to) != 0)
+        status = file_error("name", to);
+    unlink(temporary); // still there if both names were one file's already
+    free(temporary);
+    return status.code == STATUS_OK ? sync_parent(to) : status;
+}
+
+Status file_write(const char *path, const void *bytes, int64_t size)
+{
+    FileWriter writer;
+    TRY(file_begin(&writer, path));
+    file_put(&writer, bytes, size);
+    return file_commit(&writer);
+}
+
+// Reads up to `size` bytes; fewer only at the end of the file or on failure.
+static ssize_t read_all(int descriptor, char *bytes, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t part = read(descriptor, bytes + done, size - done);
+        if (part < 0 && errno == EINTR)
+            continue;
+        if (part < 0)
+            return -1;
+        if (part == 0)
+            break;
+        done += (size_t)part;
+    }
+    return (ssize_t)done;
+}
+
+static Status read_open(int descriptor, const char *path, int64_t limit,
+                        char **bytes, int64_t *size)
+{
+    struct stat info;
+    if (fstat(descriptor, &info) != 0)
+        return file_error("read", path);
+    if (!S_ISREG(info.st_mode))
+        return status_error(STATUS_DATA, "'%s' is not a regular file", path);
+    if (info.st_size > limit)
+        return status_error(STATUS_DATA,
+                            "'%s' has %lld bytes; at most %lld are read", path,
+                            (long long)info.st_size, (long long)limit);
+    *bytes = malloc((size_t)info.st_size + 1);
+    if (!*bytes)
+        return status_error(STATUS_MEMORY,
+                            "no memory for the %lld bytes of "
+                            "'%s'",
+                            (long long)info.st_size, path);
+    ssize_t done = read_all(descriptor, *bytes, (size_t)info.st_size);
+    if (done < 0) {
+        Status status = file_error("read", path);
+        free(*bytes);
+        *bytes = NULL;
+        return status;
+    }
+    (*bytes)[done] = 0;
+    *size = done;
+    return status_ok();
+}
+
+Status file_read(const char *path, int64_t limit, char **bytes, int64_t *size)
+{
+    *bytes = NULL;
+    *size = 0;
+    // Without O_NONBLOCK, opening a pipe would wait for its writer.
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0)
+        return file_error("open", path);
+    Status status = read_open(descriptor, path, limit, bytes, size);
+    close(descriptor);
+    return status;
+}
+
+int64_t file_read_at(int descriptor, int64_t offset, int64_t size, void *bytes)
+{
+    int64_t have = 0;
+    while (have < size) {
+        ssize_t got = pread(descriptor, (char *)bytes + have,
+                            (size_t)(size - have), (off_t)(offset + have));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        have += got;
+    }
+    return have;
+}
+
+bool file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+Status file_make_folder(const char *path)
+{
+    char *copy = strdup(path);
+    if (!copy)
+        return status_error(STATUS_MEMORY, "no memory to make '%s'", path);
+    Status status = status_ok();
+    for (char *at = copy; *at && status.code == STATUS_OK;) {
+        at += strspn(at, "/");
+        at += strcspn(at, "/");
+        char kept = *at;
+        *at = 0;
+        if (*copy && mkdir(copy, 0777) != 0 && !is_folder(copy))
+            status = file_error("make folder", copy);
+        *at = kept;
+    }
+    free(copy);
+    return status;
+}
+
+Status file_make_parent(const char *path)
+{
+    char *folder = parent_of(path);
+    if (!folder)
+        return status_error(STATUS_MEMORY, "no memory to make '%s'", path);
+    Status status = file_make_folder(folder);
+    free(folder);
+    return status;
+}

@@ -1,0 +1,105 @@
+// Data sets: what is there, which part is for training, decoding one sample.
+#ifndef SIMCC_RUNTIME_DATA_H
+#define SIMCC_RUNTIME_DATA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/data/image.h"
+#include "runtime/exec/program.h"
+#include "runtime/base/status.h"
+
+typedef enum DataSplit { SPLIT_TRAIN, SPLIT_TEST } DataSplit;
+
+typedef struct DataOptions {
+    double test_fraction; // held out per class when the set has no test part
+    uint64_t seed;        // of the hold-out
+    int min_side;         // see image_read; 0 = full size
+    int64_t cache_bytes;  // decoded images kept; 0 = 512 MiB, negative = none
+} DataOptions;
+
+// A set opened from a path, which is one of
+//   PATH/CLASS/...image       each subfolder is a class when every subfolder
+//                             holds images directly and PATH itself none;
+//   PATH/...image             otherwise: no classes, found recursively;
+//   PATH/train/...            either of the above, with PATH/test/ (or val/,
+//                             validation/) as the test part, of the same
+//                             classes, and PATH/unlabeled/ (or unlabelled/,
+//                             recursive) as further training images without
+//                             a label;
+//   IDX files                 *train-images*idx3-ubyte, *train-labels*idx1-
+//                             ubyte, t10k-... or test-..., plain or .gz;
+//   CIFAR binary batches      data_batch_*.bin and test_batch.bin, or
+//                             (CIFAR-100, fine labels) train.bin and test.bin;
+//   STL-10 binary files       train_X.bin and train_y.bin, maybe test_X.bin,
+//                             test_y.bin and unlabeled_X.bin;
+//   tar shards                *.tar and neither images nor folders beside them,
+//                             in PATH or in its train/ and test/; in PATH those
+//                             named test* or val* are the test part. PATH may
+//                             be one shard itself. Members of one name up to
+//                             the first dot are a sample: .png, .jpg or .jpeg,
+//                             and .cls, a class number;
+//   a list of files           PATH is a text file: path, label and part (train
+//                             or test) a line, parted by commas or by spaces;
+//                             label and part may be missing.
+// The order of shards and lists is their own; otherwise it is by path bytes. A
+// class folder's own subfolders belong to it. Names that begin with a dot are
+// ignored. Without a test part, `test_fraction` of each class is held out,
+// chosen by seed and name, so that it does not change when files are added to
+// other classes.
+//
+// Opening reads the first bytes of each image file. What cannot be an image is
+// left out and named in dataset_skips; damage further inside shows when the
+// sample is read.
+typedef struct Dataset Dataset;
+
+typedef struct DataSkip {
+    char *path;
+    char *reason;
+} DataSkip;
+
+// Fails with STATUS_DATA, naming the path, when there is no image at all, when
+// test classes are not those of training, or when files disagree.
+Status dataset_open(const char *path, const DataOptions *options,
+                    Dataset **dataset);
+void dataset_free(Dataset *dataset);
+
+int64_t dataset_count(const Dataset *dataset, DataSplit split);
+int dataset_classes(const Dataset *dataset); // 0 = unlabelled
+const char *dataset_class_name(const Dataset *dataset, int label);
+// -1 = no label.
+int dataset_label(const Dataset *dataset, DataSplit split, int64_t index);
+// "folder with 6 classes, 2,021 training and 506 test images (held out), ..."
+const char *dataset_description(const Dataset *dataset);
+const char *dataset_sample_name(const Dataset *dataset, DataSplit split,
+                                int64_t index);
+// Files left out when opening and why.
+int dataset_skips(const Dataset *dataset, const DataSkip **skips);
+
+// Decodes one sample; the image is the caller's to free. Thread-safe.
+Status dataset_read(const Dataset *dataset, DataSplit split, int64_t index,
+                    Image *image);
+
+// The training indices a phase may use: all, or a seeded subset per class by
+// its label rule (nested: a larger amount contains a smaller one of the same
+// seed). A share is rounded to whole images, at least one per class. Ascending.
+// The array is owned by the caller (free). SOURCE_LABELED fails with
+// STATUS_DATA when the set has fewer than two classes, or a class fewer images
+// than asked.
+Status dataset_select(const Dataset *dataset, PhaseSource source,
+                      LabelRule rule, double amount, uint64_t seed,
+                      int64_t **indices, int64_t *count);
+
+// The training indices of the images a file names, one dataset_sample_name a
+// line, for a phase with labels. Ascending; owned by the caller. STATUS_DATA,
+// with the line, when one is unknown, a test image, without a label or named
+// twice.
+Status dataset_select_listed(const Dataset *dataset, const char *path,
+                             int64_t **indices, int64_t *count);
+
+// What --labels says: a count of each class ("10"), a share ("1%"), "all", or
+// a file for dataset_select_listed. Returns and fails as these do.
+Status dataset_select_asked(const Dataset *dataset, const char *labels,
+                            uint64_t seed, int64_t **indices, int64_t *count);
+
+#endif

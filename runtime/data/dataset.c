@@ -1,0 +1,385 @@
+#include "runtime/data/dataset_inside.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "runtime/base/file.h"
+
+static const int64_t default_cache = (int64_t)512 << 20;
+
+static Status out_of_memory(const Dataset *dataset)
+{
+    return status_error(STATUS_MEMORY, "%s: no memory for its list of images",
+                        dataset->root);
+}
+
+static Status append_sample(Dataset *dataset, DataSplit split,
+                            const Sample *made)
+{
+    SampleList *list = &dataset->splits[split];
+    if (list->count == list->room) {
+        int64_t room = list->room ? 2 * list->room : 256;
+        Sample *grown =
+            realloc(list->items, (size_t)room * sizeof *list->items);
+        if (!grown)
+            return out_of_memory(dataset);
+        list->items = grown;
+        list->room = room;
+    }
+    Sample *sample = &list->items[list->count];
+    *sample = *made;
+    sample->name = strdup(made->name);
+    if (!sample->name)
+        return out_of_memory(dataset);
+    atomic_init(&sample->cached, NULL);
+    list->count++;
+    return status_ok();
+}
+
+Status dataset_add_sample(Dataset *dataset, DataSplit split, const char *name,
+                          int label, const uint8_t *bytes)
+{
+    Sample sample = {
+        .name = (char *)name, .label = label, .bytes = bytes, .container = -1};
+    return append_sample(dataset, split, &sample);
+}
+
+Status dataset_add_part(Dataset *dataset, DataSplit split, const char *name,
+                        int label, int container, int64_t offset, int64_t size)
+{
+    Sample sample = {.name = (char *)name,
+                     .label = label,
+                     .container = container,
+                     .offset = offset,
+                     .size = size};
+    return append_sample(dataset, split, &sample);
+}
+
+static Status append_text(const Dataset *dataset, char ***list, int *count,
+                          const char *text)
+{
+    char **grown = realloc(*list, ((size_t)*count + 1) * sizeof *grown);
+    if (grown)
+        *list = grown;
+    char *copy = grown ? strdup(text) : NULL;
+    if (!copy)
+        return out_of_memory(dataset);
+    grown[(*count)++] = copy;
+    return status_ok();
+}
+
+Status dataset_add_container(Dataset *dataset, const char *path, int *container)
+{
+    *container = dataset->container_count;
+    return append_text(dataset, &dataset->containers, &dataset->container_count,
+                       path);
+}
+
+Status dataset_add_class(Dataset *dataset, const char *name)
+{
+    return append_text(dataset, &dataset->classes, &dataset->class_count, name);
+}
+
+int dataset_find_class(const Dataset *dataset, const char *name)
+{
+    for (int i = 0; i < dataset->class_count; i++)
+        if (strcmp(dataset->classes[i], name) == 0)
+            return i;
+    return -1;
+}
+
+Status dataset_number_classes(Dataset *dataset, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%d", i);
+        TRY(dataset_add_class(dataset, name));
+    }
+    return status_ok();
+}
+
+Status dataset_name_classes(Dataset *dataset, const char *file, int count)
+{
+    char path[DATASET_PATH], *text = NULL, *rest = NULL;
+    int64_t size = 0;
+    dataset_path(dataset, file, path);
+    if (file_read(path, 1 << 20, &text, &size).code != STATUS_OK)
+        return dataset_number_classes(dataset, count);
+    Status status = status_ok();
+    char *line = strtok_r(text, "\r\n", &rest);
+    for (int i = 0; i < count && status.code == STATUS_OK; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", i);
+        status = dataset_add_class(dataset, line ? line : number);
+        line = line ? strtok_r(NULL, "\r\n", &rest) : NULL;
+    }
+    free(text);
+    return status;
+}
+
+Status dataset_add_skip(Dataset *dataset, const char *path, const char *reason)
+{
+    if (dataset->skip_count == dataset->skip_room) {
+        int room = dataset->skip_room ? 2 * dataset->skip_room : 16;
+        DataSkip *grown = realloc(dataset->skips, (size_t)room * sizeof *grown);
+        if (!grown)
+            return out_of_memory(dataset);
+        dataset->skips = grown;
+        dataset->skip_room = room;
+    }
+    DataSkip skip = {strdup(path), strdup(reason)};
+    if (!skip.path || !skip.reason) {
+        free(skip.path);
+        free(skip.reason);
+        return out_of_memory(dataset);
+    }
+    dataset->skips[dataset->skip_count++] = skip;
+    return status_ok();
+}
+
+void dataset_keep_block(Dataset *dataset, uint8_t *block)
+{
+    dataset->blocks[dataset->block_count++] = block;
+}
+
+static void free_samples(SampleList *list)
+{
+    for (int64_t i = 0; i < list->count; i++) {
+        free(list->items[i].name);
+        free(atomic_load(&list->items[i].cached));
+    }
+    free(list->items);
+}
+
+void dataset_free(Dataset *dataset)
+{
+    if (!dataset)
+        return;
+    free_samples(&dataset->splits[SPLIT_TRAIN]);
+    free_samples(&dataset->splits[SPLIT_TEST]);
+    for (int i = 0; i < dataset->class_count; i++)
+        free(dataset->classes[i]);
+    for (int i = 0; i < dataset->skip_count; i++) {
+        free(dataset->skips[i].path);
+        free(dataset->skips[i].reason);
+    }
+    for (int i = 0; i < dataset->block_count; i++)
+        free(dataset->blocks[i]);
+    for (int i = 0; i < dataset->container_count; i++)
+        free(dataset->containers[i]);
+    free(dataset->containers);
+    free(dataset->classes);
+    free(dataset->skips);
+    free(dataset->description);
+    free(dataset->folder);
+    free(dataset->root);
+    free(dataset);
+}
+
+// ---- opening ---------------------------------------------------------------
+
+// 1234567 -> "1,234,567".
+static const char *group_digits(int64_t number, char text[32])
+{
+    char digits[24];
+    int count = snprintf(digits, sizeof digits, "%lld", (long long)number);
+    int used = 0;
+    for (int i = 0; i < count; i++) {
+        if (i > 0 && (count - i) % 3 == 0)
+            text[used++] = ',';
+        text[used++] = digits[i];
+    }
+    text[used] = 0;
+    return text;
+}
+
+static int64_t count_unlabelled(const Dataset *dataset)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < dataset->splits[SPLIT_TRAIN].count; i++)
+        count += dataset->splits[SPLIT_TRAIN].items[i].label < 0;
+    return count;
+}
+
+static Status describe(Dataset *dataset, const DataOptions *options)
+{
+    char train[32], test[32], part[32], extra[64] = "", skips[64] = "";
+    char classes[96] = "no classes", held[96] = "", where[128] = "";
+    if (dataset->class_count > 0)
+        snprintf(classes, sizeof classes, "%d class%s", dataset->class_count,
+                 dataset->class_count == 1 ? "" : "es");
+    else if (dataset->classless)
+        snprintf(classes, sizeof classes, "no classes (%s)",
+                 dataset->classless);
+    int64_t unlabelled = count_unlabelled(dataset);
+    if (dataset->class_count > 0 && unlabelled > 0)
+        snprintf(extra, sizeof extra, ", %s of them without a label",
+                 group_digits(unlabelled, part));
+    if (!dataset->test_part && options->test_fraction > 0)
+        snprintf(held, sizeof held, "held out, %g%%%s, by seed %llu",
+                 100 * options->test_fraction,
+                 dataset->class_count > 0 ? " of each class" : "",
+                 (unsigned long long)options->seed);
+    if (dataset->splits[SPLIT_TEST].count > 0)
+        snprintf(where, sizeof where, " (%s)",
+                 dataset->test_part ? dataset->test_part : held);
+    if (dataset->skip_count > 0)
+        snprintf(skips, sizeof skips, ", %s left out",
+                 group_digits(dataset->skip_count, part));
+    char text[512];
+    group_digits(dataset->splits[SPLIT_TRAIN].count, train);
+    group_digits(dataset->splits[SPLIT_TEST].count, test);
+    snprintf(text, sizeof text,
+             "%s with %s, %s training image%s%s and %s test image%s%s%s",
+             dataset->kind, classes, train,
+             dataset->splits[SPLIT_TRAIN].count == 1 ? "" : "s", extra, test,
+             dataset->splits[SPLIT_TEST].count == 1 ? "" : "s", where, skips);
+    dataset->description = strdup(text);
+    return dataset->description ? status_ok() : out_of_memory(dataset);
+}
+
+Status dataset_check_found(const Dataset *dataset)
+{
+    if (dataset->splits[SPLIT_TRAIN].count > 0)
+        return status_ok();
+    if (dataset->skip_count == 0)
+        return status_error(STATUS_DATA,
+                            "%s: no PNG or JPEG images, IDX files, CIFAR or "
+                            "STL-10 batches or tar shards to train on in it",
+                            dataset->root);
+    return status_error(STATUS_DATA,
+                        "%s: no readable training image in it; %d left out, "
+                        "the first is %s: %s",
+                        dataset->root, dataset->skip_count,
+                        dataset->skips[0].path, dataset->skips[0].reason);
+}
+
+static Status check_root(const char *path, bool *folder)
+{
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return status_error(STATUS_DATA, "%s: %s", path, strerror(errno));
+    *folder = S_ISDIR(info.st_mode);
+    if (!*folder && !S_ISREG(info.st_mode))
+        return status_error(STATUS_DATA, "%s: neither a folder nor a file",
+                            path);
+    return status_ok();
+}
+
+static bool is_archive_name(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 4 && strcasecmp(path + length - 4, ".tar") == 0;
+}
+
+static Status read_folder(Dataset *dataset)
+{
+    bool found = false;
+    TRY(dataset_read_idx(dataset, &found));
+    if (!found)
+        TRY(dataset_read_cifar(dataset, &found));
+    if (!found)
+        TRY(dataset_read_stl(dataset, &found));
+    if (!found)
+        TRY(dataset_read_shards(dataset, &found));
+    return found ? status_ok() : dataset_read_folder(dataset);
+}
+
+static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
+{
+    if (folder)
+        TRY(read_folder(dataset));
+    else if (is_archive_name(dataset->root))
+        TRY(dataset_read_archive(dataset));
+    else
+        TRY(dataset_read_list(dataset));
+    if (!dataset->test_part && options->test_fraction > 0)
+        TRY(dataset_hold_out(dataset, options->test_fraction, options->seed));
+    return describe(dataset, options);
+}
+
+// The folder itself, or the one a file lies in; malloc'ed.
+static char *folder_of(const char *path, bool folder)
+{
+    const char *slash = strrchr(path, '/');
+    if (folder)
+        return strdup(path);
+    if (!slash)
+        return strdup(".");
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+Status dataset_open(const char *path, const DataOptions *options,
+                    Dataset **dataset)
+{
+    bool folder = false;
+    *dataset = NULL;
+    TRY(check_root(path, &folder));
+    if (!(options->test_fraction >= 0 && options->test_fraction < 1))
+        return status_error(STATUS_USAGE,
+                            "the test fraction must be at least 0 and below 1");
+    Dataset *opened = calloc(1, sizeof *opened);
+    if (opened) {
+        opened->root = strdup(path);
+        opened->folder = folder_of(path, folder);
+    }
+    if (!opened || !opened->root || !opened->folder) {
+        dataset_free(opened);
+        return status_error(STATUS_MEMORY, "%s: no memory to open it", path);
+    }
+    opened->min_side = options->min_side;
+    atomic_init(&opened->cache_left, options->cache_bytes == 0
+                                         ? default_cache
+                                         : options->cache_bytes);
+    Status status = fill(opened, options, folder);
+    if (status.code != STATUS_OK) {
+        dataset_free(opened);
+        return status;
+    }
+    *dataset = opened;
+    return status;
+}
+
+// ---- questions -------------------------------------------------------------
+
+int64_t dataset_count(const Dataset *dataset, DataSplit split)
+{
+    return dataset->splits[split].count;
+}
+
+int dataset_classes(const Dataset *dataset)
+{
+    return dataset->class_count;
+}
+
+const char *dataset_class_name(const Dataset *dataset, int label)
+{
+    return label >= 0 && label < dataset->class_count ? dataset->classes[label]
+                                                      : "";
+}
+
+int dataset_label(const Dataset *dataset, DataSplit split, int64_t index)
+{
+    return dataset->splits[split].items[index].label;
+}
+
+const char *dataset_description(const Dataset *dataset)
+{
+    return dataset->description;
+}
+
+const char *dataset_sample_name(const Dataset *dataset, DataSplit split,
+                                int64_t index)
+{
+    return dataset->splits[split].items[index].name;
+}
+
+int dataset_skips(const Dataset *dataset, const DataSkip **skips)
+{
+    *skips = dataset->skips;
+    return dataset->skip_count;
+}

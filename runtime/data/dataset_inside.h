@@ -1,0 +1,130 @@
+// Inside a data set: what the readers of each format fill in.
+#ifndef SIMCC_RUNTIME_DATASET_INSIDE_H
+#define SIMCC_RUNTIME_DATASET_INSIDE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "runtime/data/data.h"
+
+enum {
+    DATASET_PATH = 4096,
+    // Enough of a file for the PNG header, or a JPEG's up to its size when no
+    // large metadata precede it.
+    DATASET_PROBE = 4096,
+    // More in a list or an archive are a mistake, and would only fill memory.
+    DATASET_MAX_CLASSES = 100000,
+};
+
+// A decoded image kept for the next reader.
+typedef struct CachedImage {
+    int width, height;
+    uint8_t pixels[]; // height * width * 3
+} CachedImage;
+
+typedef struct Sample {
+    char *name;           // of a file: its path below the root
+    int label;            // -1 = none
+    const uint8_t *bytes; // sets in memory: planes of Dataset.shape, or NULL
+    int container;        // of Dataset.containers; -1 = a file of its own
+    int64_t offset, size; // in the container
+    _Atomic(CachedImage *) cached;
+} Sample;
+
+typedef struct SampleList {
+    Sample *items;
+    int64_t count, room;
+} SampleList;
+
+// Samples without a header of their own: planes in memory or in a container.
+typedef struct DataShape {
+    int width, height, channels; // channels 1 or 3; width 0 = encoded images
+    bool by_columns;             // each plane column by column
+} DataShape;
+
+struct Dataset {
+    char *root;        // as opened: a folder or a file
+    char *folder;      // what samples' names are relative to
+    char **containers; // paths of files that hold many samples
+    int container_count;
+    SampleList splits[2]; // by DataSplit
+    char **classes;
+    int class_count;
+    DataSkip *skips;
+    int skip_count, skip_room;
+    DataShape shape;
+    uint8_t *blocks[16]; // file contents the samples' bytes point into
+    int block_count;
+    int min_side;
+    const char *kind;      // "folder", "IDX files", ...
+    const char *test_part; // where the test images come from, for people
+    const char *classless; // why there are no classes, when that may surprise
+    char *description;
+    atomic_llong cache_left; // bytes
+};
+
+// Each reads the files it knows below dataset->root and sets `*found` when
+// there are any; otherwise the next format is tried.
+Status dataset_read_idx(Dataset *dataset, bool *found);
+Status dataset_read_cifar(Dataset *dataset, bool *found);
+Status dataset_read_stl(Dataset *dataset, bool *found);
+Status dataset_read_shards(Dataset *dataset, bool *found);
+Status dataset_read_folder(Dataset *dataset);
+// The two kinds that are a file: root names it.
+Status dataset_read_archive(Dataset *dataset);
+Status dataset_read_list(Dataset *dataset);
+
+// The builders copy their strings. All fail for lack of memory only.
+Status dataset_add_sample(Dataset *dataset, DataSplit split, const char *name,
+                          int label, const uint8_t *bytes);
+// A sample that is a part of a file.
+Status dataset_add_part(Dataset *dataset, DataSplit split, const char *name,
+                        int label, int container, int64_t offset, int64_t size);
+// *container is its place.
+Status dataset_add_container(Dataset *dataset, const char *path,
+                             int *container);
+Status dataset_add_class(Dataset *dataset, const char *name);
+Status dataset_add_skip(Dataset *dataset, const char *path, const char *reason);
+// Classes named "0" to "count - 1".
+Status dataset_number_classes(Dataset *dataset, int count);
+// Classes named by the lines of a file in the set's folder; those it lacks, and
+// all when there is no such file, by their numbers.
+Status dataset_name_classes(Dataset *dataset, const char *file, int count);
+// Takes ownership of malloc'ed file contents.
+void dataset_keep_block(Dataset *dataset, uint8_t *block);
+
+// The number of a class, -1 when there is none of that name.
+int dataset_find_class(const Dataset *dataset, const char *name);
+// STATUS_DATA, with the first file left out, when there is nothing to train on.
+Status dataset_check_found(const Dataset *dataset);
+
+// By the extension: one that is read, and one of an image that is not.
+bool dataset_is_image_name(const char *name);
+bool dataset_is_foreign_name(const char *name);
+// The first bytes from `offset` on, at most `size`, decide: NULL when they can
+// be an image, otherwise the reason, perhaps in `reason`, of `room` bytes.
+const char *dataset_probe(const char *path, int64_t offset, int64_t size,
+                          char *reason, int room);
+// A name below the set's folder as a path. False when it is too long; `path`
+// is empty then, and opening it fails with a reason.
+bool dataset_path(const Dataset *dataset, const char *name,
+                  char path[DATASET_PATH]);
+// The path a sample's messages name; one inside a container too.
+void dataset_sample_path(const Dataset *dataset, const Sample *sample,
+                         char path[DATASET_PATH]);
+// A sample as it is stored: the bytes of its file, member or planes. The
+// caller frees *bytes. STATUS_DATA when it cannot be read.
+Status dataset_stored(const Dataset *dataset, const Sample *sample,
+                      uint8_t **bytes, int64_t *size);
+
+// Its pixels. The image is the caller's to free.
+Status dataset_unpack(const Dataset *dataset, const Sample *sample,
+                      const uint8_t *bytes, int64_t size, Image *image);
+
+// Takes the next line off *rest, without its end; NULL when there is none.
+char *dataset_next_line(char **rest);
+
+// Moves the held-out part of the training samples to the test split.
+Status dataset_hold_out(Dataset *dataset, double fraction, uint64_t seed);
+
+#endif

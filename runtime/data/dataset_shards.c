@@ -1,0 +1,310 @@
+// Data sets in tar archives, as WebDataset lays them out: members that share
+// their name up to the first dot behind the last slash, and follow each other,
+// are one sample: an image, and its class as a number in a member .cls.
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "runtime/data/dataset_inside.h"
+#include "runtime/data/tar.h"
+
+typedef struct ShardList {
+    char **items; // names below the set's folder
+    int count;
+} ShardList;
+
+// What is known of the sample that members are being read of.
+typedef struct Group {
+    char key[TAR_NAME];
+    char image[TAR_NAME]; // the member's name; empty = none yet
+    int64_t offset, size;
+    int label; // -1 = none
+} Group;
+
+typedef struct Shard {
+    Dataset *dataset;
+    DataSplit split;
+    const char *name; // below the set's folder
+    int container;
+    TarReader reader;
+    int *classes; // the largest label and one
+    Group group;
+} Shard;
+
+// ---- one archive -----------------------------------------------------------
+
+// The length of a member's name up to the first dot of its last part.
+static size_t key_length(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    const char *base = slash ? slash + 1 : name;
+    return (size_t)(base - name) + strcspn(base, ".");
+}
+
+static Status skip_member(const Shard *shard, const char *name,
+                          const char *reason)
+{
+    char place[2 * TAR_NAME + 2];
+    snprintf(place, sizeof place, "%s/%s", shard->reader.path, name);
+    return dataset_add_skip(shard->dataset, place, reason);
+}
+
+// The sample is complete: its members are behind us.
+static Status finish_group(Shard *shard)
+{
+    Group *group = &shard->group;
+    char name[2 * TAR_NAME + 2], buffer[128];
+    Status status = status_ok();
+    if (group->image[0]) {
+        const char *reason = dataset_probe(shard->reader.path, group->offset,
+                                           group->size, buffer, sizeof buffer);
+        snprintf(name, sizeof name, "%s/%s", shard->name, group->image);
+        status = reason ? skip_member(shard, group->image, reason)
+                        : dataset_add_part(shard->dataset, shard->split, name,
+                                           group->label, shard->container,
+                                           group->offset, group->size);
+    }
+    group->image[0] = group->key[0] = 0;
+    group->label = -1;
+    return status;
+}
+
+static Status read_class(Shard *shard, const TarMember *member)
+{
+    char text[24] = "", *end = text;
+    long label = -1;
+    if (member->size < (int64_t)sizeof text) {
+        TRY(tar_read(&shard->reader, member, text, member->size));
+        label = strtol(text, &end, 10);
+        end += strspn(end, " \r\n");
+    }
+    if (end == text || *end || label < 0 || label >= DATASET_MAX_CLASSES)
+        return status_error(
+            STATUS_DATA, "%s/%s: not a class number from 0 to %d",
+            shard->reader.path, member->name, DATASET_MAX_CLASSES - 1);
+    shard->group.label = (int)label;
+    if (label >= *shard->classes)
+        *shard->classes = (int)label + 1;
+    return status_ok();
+}
+
+static Status take_member(Shard *shard, const TarMember *member)
+{
+    Group *group = &shard->group;
+    size_t length = key_length(member->name);
+    if (strncmp(group->key, member->name, length) != 0 || group->key[length]) {
+        TRY(finish_group(shard));
+        memcpy(group->key, member->name, length);
+        group->key[length] = 0;
+    }
+    const char *extension = member->name + length;
+    if (strcasecmp(extension, ".cls") == 0)
+        return read_class(shard, member);
+    if (dataset_is_foreign_name(extension))
+        return skip_member(shard, member->name, "only PNG and JPEG are read");
+    if (!dataset_is_image_name(extension))
+        return status_ok();
+    if (group->image[0])
+        return skip_member(shard, member->name,
+                           "its sample has an image already");
+    memcpy(group->image, member->name, strlen(member->name) + 1);
+    group->offset = member->offset;
+    group->size = member->size;
+    return status_ok();
+}
+
+static Status read_members(Shard *shard)
+{
+    TarMember member;
+    bool more;
+    TRY(tar_next(&shard->reader, &member, &more));
+    while (more) {
+        const char *slash = strrchr(member.name, '/');
+        // Names that begin with a dot are ignored, as in folders.
+        if (slash ? slash[1] != '.' : member.name[0] != '.')
+            TRY(take_member(shard, &member));
+        TRY(tar_next(&shard->reader, &member, &more));
+    }
+    return finish_group(shard);
+}
+
+static Status read_shard(Dataset *dataset, DataSplit split, const char *name,
+                         int *classes)
+{
+    Shard *shard = calloc(1, sizeof *shard);
+    char path[DATASET_PATH];
+    if (!shard)
+        return status_error(STATUS_MEMORY, "%s: no memory", dataset->root);
+    shard->dataset = dataset;
+    shard->split = split;
+    shard->name = name;
+    shard->classes = classes;
+    shard->group.label = -1;
+    dataset_path(dataset, name, path);
+    Status status = dataset_add_container(dataset, path, &shard->container);
+    if (status.code == STATUS_OK)
+        status = tar_open(&shard->reader, path);
+    if (status.code == STATUS_OK) {
+        status = read_members(shard);
+        tar_close(&shard->reader);
+    }
+    free(shard);
+    return status;
+}
+
+// ---- the shards of a set ---------------------------------------------------
+
+static void free_shards(ShardList *list)
+{
+    for (int i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (ShardList){0};
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+static bool add_shard(ShardList *list, const char *folder, const char *name)
+{
+    char **grown =
+        realloc(list->items, ((size_t)list->count + 1) * sizeof *grown);
+    if (!grown)
+        return false;
+    list->items = grown;
+    return asprintf(&grown[list->count], "%s%s%s", folder, *folder ? "/" : "",
+                    name) >= 0 &&
+           ++list->count;
+}
+
+static bool is_shard_name(const char *name)
+{
+    size_t length = strlen(name);
+    return length > 4 && strcasecmp(name + length - 4, ".tar") == 0;
+}
+
+static bool is_subfolder(const char *folder, const char *name)
+{
+    char path[DATASET_PATH];
+    struct stat info;
+    return snprintf(path, sizeof path, "%s/%s", folder, name) <
+               (int)sizeof path &&
+           stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+// The shards in a folder below the set's, in byte order. A folder that has
+// images or folders beside them is not made of shards: none are listed.
+static Status list_shards(const Dataset *dataset, const char *folder,
+                          ShardList *list)
+{
+    char path[DATASET_PATH];
+    bool stored = true, mixed = false;
+    dataset_path(dataset, folder, path);
+    DIR *open = opendir(path);
+    for (struct dirent *entry; open && stored && (entry = readdir(open));) {
+        const char *name = entry->d_name;
+        if (name[0] == '.')
+            continue;
+        if (is_shard_name(name))
+            stored = add_shard(list, folder, name);
+        else
+            mixed = mixed || dataset_is_image_name(name) ||
+                    is_subfolder(path, name);
+    }
+    if (open)
+        closedir(open);
+    if (mixed || !stored)
+        free_shards(list);
+    if (list->count > 1)
+        qsort(list->items, (size_t)list->count, sizeof *list->items,
+              compare_names);
+    return stored ? status_ok()
+                  : status_error(STATUS_MEMORY, "%s: no memory for its shards",
+                                 dataset->root);
+}
+
+// A shard test-000.tar or val-000.tar belongs to the test part.
+static bool is_test_name(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    const char *base = slash ? slash + 1 : name;
+    return strncasecmp(base, "test", 4) == 0 ||
+           strncasecmp(base, "val", 3) == 0;
+}
+
+static Status read_shards(Dataset *dataset, const ShardList *list, bool test,
+                          int *classes)
+{
+    bool parts = false;
+    for (int i = 0; i < list->count; i++)
+        parts = parts || !is_test_name(list->items[i]);
+    for (int i = 0; i < list->count; i++) {
+        bool held = test || (parts && is_test_name(list->items[i]));
+        TRY(read_shard(dataset, held ? SPLIT_TEST : SPLIT_TRAIN, list->items[i],
+                       classes));
+        if (held)
+            dataset->test_part = "shards of their own";
+    }
+    return status_ok();
+}
+
+// A test image without a label in a set with classes could test nothing.
+static Status check_test(const Dataset *dataset, int classes)
+{
+    const SampleList *test = &dataset->splits[SPLIT_TEST];
+    for (int64_t i = 0; classes > 0 && i < test->count; i++)
+        if (test->items[i].label < 0)
+            return status_error(STATUS_DATA,
+                                "%s/%s: a test image without a member .cls",
+                                dataset->folder, test->items[i].name);
+    return status_ok();
+}
+
+static Status finish_shards(Dataset *dataset, int classes)
+{
+    dataset->kind = "tar shards";
+    TRY(check_test(dataset, classes));
+    TRY(dataset_name_classes(dataset, "classes.txt", classes));
+    return dataset_check_found(dataset);
+}
+
+// Shards directly in the folder, or in its train/ and test/, val/ or
+// validation/.
+Status dataset_read_shards(Dataset *dataset, bool *found)
+{
+    static const char *const tests[] = {"test", "val", "validation"};
+    ShardList train = {0}, test = {0};
+    int classes = 0;
+    Status status = list_shards(dataset, "", &train);
+    bool flat = train.count > 0;
+    if (status.code == STATUS_OK && !flat)
+        status = list_shards(dataset, "train", &train);
+    for (int i = 0; i < 3 && status.code == STATUS_OK && !flat; i++)
+        if (train.count > 0 && test.count == 0)
+            status = list_shards(dataset, tests[i], &test);
+    *found = train.count > 0;
+    if (status.code == STATUS_OK)
+        status = read_shards(dataset, &train, false, &classes);
+    if (status.code == STATUS_OK)
+        status = read_shards(dataset, &test, true, &classes);
+    free_shards(&train);
+    free_shards(&test);
+    if (status.code != STATUS_OK || !*found)
+        return status;
+    return finish_shards(dataset, classes);
+}
+
+Status dataset_read_archive(Dataset *dataset)
+{
+    const char *slash = strrchr(dataset->root, '/');
+    int classes = 0;
+    TRY(read_shard(dataset, SPLIT_TRAIN, slash ? slash + 1 : dataset->root,
+                   &classes));
+    return finish_shards(dataset, classes);
+}

@@ -1,0 +1,59 @@
+// Input: worker threads decode and augment the next batches while the executor
+// works on this one. What a batch holds depends on the step alone, never on
+// threads or timing.
+#ifndef SIMCC_RUNTIME_INPUT_H
+#define SIMCC_RUNTIME_INPUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/data/data.h"
+#include "runtime/exec/program.h"
+
+typedef struct InputSpec {
+    const Dataset *data;
+    DataSplit split;
+    const int64_t *indices; // into the split, in data-set order; NULL = all
+    int64_t count;          // how many indices
+    const bool *seen;       // by image of the split: is its label seen, or -1
+                            // given? NULL = all are
+    const AugmentStep *augment;
+    int augment_count;
+    int batch, views, height, width; // batch: images at a time
+    // A step of the training takes so many batches, and goes through them so
+    // often; 0 = 1.
+    int chunks, passes;
+    uint64_t seed, phase; // phase: its random_name
+    // Training: shuffled, and an unreadable image gives its place to the next
+    // readable one in data-set order. Otherwise: in order, and an unreadable
+    // image, or a row past the end, is not valid.
+    bool training;
+    int threads;                                      // at least 1
+    void (*message)(void *context, const char *text); // may be NULL
+    void *context;
+} InputSpec;
+
+typedef struct Input Input;
+
+// Starts the threads; batches come from `first_step` on. The arrays in `spec`
+// must outlive the input.
+Status input_new(const InputSpec *spec, int64_t first_step, Input **input);
+void input_free(Input *input);
+
+// Waits for the next batch and copies it: `images` is [views * batch, 3,
+// height, width], all first views, then all second views, ...; `labels` (may
+// be NULL) is [batch], -1 = no label; both in `dtype`, PLAN_F32 or PLAN_F64.
+// `valid` (may be NULL) is [batch]. Unreadable files are named once each
+// through spec.message.
+Status input_take(Input *input, int32_t dtype, void *images, void *labels,
+                  bool *valid);
+
+// Seconds spent waiting in input_take so far.
+double input_wait_seconds(const Input *input);
+
+// The shortest side a decoded image needs so that no pipeline of the program
+// enlarges a crop only because decoding shrank the image
+// (DataOptions.min_side).
+int input_min_side(const Program *program);
+
+#endif

@@ -1,0 +1,348 @@
+// Seeded choices among a set's samples: the held-out part and label subsets.
+// Each sample has a rank that depends on the seed and its name alone; a choice
+// takes the lowest ranks of each class. Hence larger choices contain smaller
+// ones, and a class does not notice files added elsewhere.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/data/dataset_inside.h"
+#include "runtime/base/file.h"
+#include "runtime/base/philox.h"
+
+typedef struct Ranked {
+    int label;
+    uint64_t rank;
+    int64_t index;
+} Ranked;
+
+static int compare_ranked(const void *left, const void *right)
+{
+    const Ranked *a = left, *b = right;
+    if (a->label != b->label)
+        return a->label < b->label ? -1 : 1;
+    if (a->rank != b->rank)
+        return a->rank < b->rank ? -1 : 1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+// All training samples by class (no label first) and rank. NULL for lack of
+// memory.
+static Ranked *rank_samples(const Dataset *dataset, const char *purpose,
+                            uint64_t seed)
+{
+    const SampleList *list = &dataset->splits[SPLIT_TRAIN];
+    Ranked *ranked = malloc(((size_t)list->count + 1) * sizeof *ranked);
+    for (int64_t i = 0; ranked && i < list->count; i++) {
+        RandomStream stream = random_stream(
+            seed, random_name(purpose), random_name(list->items[i].name), 0, 0);
+        uint64_t high = random_u32(&stream);
+        ranked[i] =
+            (Ranked){list->items[i].label, high << 32 | random_u32(&stream), i};
+    }
+    if (ranked)
+        qsort(ranked, (size_t)list->count, sizeof *ranked, compare_ranked);
+    return ranked;
+}
+
+static int64_t class_end(const Ranked *ranked, int64_t from, int64_t count)
+{
+    int64_t end = from;
+    while (end < count && ranked[end].label == ranked[from].label)
+        end++;
+    return end;
+}
+
+// Marks in `held` the share of each class; at least one stays for training.
+static void mark_held(const Dataset *dataset, const Ranked *ranked,
+                      double fraction, bool *held)
+{
+    int64_t count = dataset->splits[SPLIT_TRAIN].count;
+    for (int64_t from = 0; from < count;) {
+        int64_t end = class_end(ranked, from, count), size = end - from;
+        int64_t part = llrint(fraction * (double)size);
+        if (part < 1)
+            part = 1;
+        if (part > size - 1)
+            part = size - 1;
+        // Extra unlabelled images of a labelled set could test nothing.
+        if (dataset->class_count > 0 && ranked[from].label < 0)
+            part = 0;
+        for (int64_t i = from; i < from + part; i++)
+            held[ranked[i].index] = true;
+        from = end;
+    }
+}
+
+Status dataset_hold_out(Dataset *dataset, double fraction, uint64_t seed)
+{
+    SampleList *train = &dataset->splits[SPLIT_TRAIN];
+    SampleList *test = &dataset->splits[SPLIT_TEST];
+    size_t count = (size_t)train->count;
+    Ranked *ranked = rank_samples(dataset, "held out", seed);
+    bool *held = calloc(count + 1, sizeof *held);
+    Sample *items = malloc((count + 1) * sizeof *items);
+    if (!ranked || !held || !items) {
+        free(ranked);
+        free(held);
+        free(items);
+        return status_error(STATUS_MEMORY, "%s: no memory to hold out a part",
+                            dataset->root);
+    }
+    mark_held(dataset, ranked, fraction, held);
+    test->items = items;
+    test->room = train->count + 1;
+    int64_t kept = 0;
+    for (int64_t i = 0; i < train->count; i++) {
+        Sample *target =
+            held[i] ? &test->items[test->count++] : &train->items[kept++];
+        memmove(target, &train->items[i], sizeof *target);
+    }
+    train->count = kept;
+    free(ranked);
+    free(held);
+    return status_ok();
+}
+
+static int compare_indices(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+// How many of a class's `size` samples the rule allows; -1 = it has too few.
+static int64_t allowed(LabelRule rule, double amount, int64_t size)
+{
+    if (rule == LABELS_ALL)
+        return size;
+    int64_t part =
+        llrint(rule == LABELS_FRACTION ? amount * (double)size : amount);
+    if (part < 1)
+        part = 1;
+    if (part <= size)
+        return part;
+    return rule == LABELS_FRACTION ? size : -1;
+}
+
+static Status choose(const Dataset *dataset, const Ranked *ranked,
+                     LabelRule rule, double amount, int64_t *indices,
+                     int64_t *count)
+{
+    int64_t total = dataset->splits[SPLIT_TRAIN].count;
+    for (int64_t from = 0; from < total;) {
+        int64_t end = class_end(ranked, from, total);
+        int label = ranked[from].label;
+        int64_t part = label < 0 ? 0 : allowed(rule, amount, end - from);
+        if (part < 0)
+            return status_error(STATUS_DATA,
+                                "%s: class %s has %lld training images, fewer "
+                                "than the %lld labels per class asked for",
+                                dataset->root, dataset->classes[label],
+                                (long long)(end - from),
+                                (long long)llrint(amount));
+        for (int64_t i = from; i < from + part; i++)
+            indices[(*count)++] = ranked[i].index;
+        from = end;
+    }
+    if (*count == 0)
+        return status_error(STATUS_DATA, "%s: no training image has a label",
+                            dataset->root);
+    return status_ok();
+}
+
+static Status check_rule(const Dataset *dataset, LabelRule rule, double amount)
+{
+    if (dataset->class_count == 0)
+        return status_error(STATUS_DATA,
+                            "%s: its images have no labels, which this phase "
+                            "needs: put each class in a folder of its own",
+                            dataset->root);
+    if (dataset->class_count == 1)
+        return status_error(STATUS_DATA,
+                            "%s: its only class is %s; a phase with labels "
+                            "needs at least two",
+                            dataset->root, dataset->classes[0]);
+    bool fits = rule == LABELS_ALL ||
+                (rule == LABELS_FRACTION && amount > 0 && amount <= 1) ||
+                (rule == LABELS_PER_CLASS && amount >= 1 && amount < 1e15);
+    if (!fits)
+        return status_error(STATUS_FAILED, "%g is not an amount of labels",
+                            amount);
+    return status_ok();
+}
+
+Status dataset_select(const Dataset *dataset, PhaseSource source,
+                      LabelRule rule, double amount, uint64_t seed,
+                      int64_t **indices, int64_t *count)
+{
+    *indices = NULL;
+    *count = 0;
+    int64_t total = dataset->splits[SPLIT_TRAIN].count;
+    if (source == SOURCE_LABELED)
+        TRY(check_rule(dataset, rule, amount));
+    int64_t *chosen = malloc(((size_t)total + 1) * sizeof *chosen);
+    Ranked *ranked = rank_samples(dataset, "labels", seed);
+    Status status = status_ok();
+    int64_t used = 0;
+    if (!chosen || !ranked) {
+        status = status_error(STATUS_MEMORY, "%s: no memory to choose samples",
+                              dataset->root);
+    } else if (source == SOURCE_UNLABELED) {
+        for (; used < total; used++)
+            chosen[used] = used;
+    } else {
+        status = choose(dataset, ranked, rule, amount, chosen, &used);
+        qsort(chosen, (size_t)used, sizeof *chosen, compare_indices);
+    }
+    free(ranked);
+    if (status.code != STATUS_OK) {
+        free(chosen);
+        return status;
+    }
+    *indices = chosen;
+    *count = used;
+    return status;
+}
+
+// ---- a list of the images with labels --------------------------------------
+
+typedef struct NamedSample {
+    const char *name;
+    DataSplit split;
+    int64_t index;
+} NamedSample;
+
+static int compare_named(const void *left, const void *right)
+{
+    const NamedSample *a = left, *b = right;
+    return strcmp(a->name, b->name);
+}
+
+// All samples of both parts by name. NULL for lack of memory.
+static NamedSample *sort_named(const Dataset *dataset, size_t *count)
+{
+    *count = (size_t)(dataset->splits[SPLIT_TRAIN].count +
+                      dataset->splits[SPLIT_TEST].count);
+    NamedSample *named = malloc((*count + 1) * sizeof *named);
+    size_t used = 0;
+    for (int split = 0; named && split < 2; split++)
+        for (int64_t i = 0; i < dataset->splits[split].count; i++)
+            named[used++] = (NamedSample){dataset->splits[split].items[i].name,
+                                          (DataSplit)split, i};
+    if (named)
+        qsort(named, used, sizeof *named, compare_named);
+    return named;
+}
+
+typedef struct ListedLabels {
+    const Dataset *dataset;
+    const char *path; // of the list
+    char *text;
+    NamedSample *named;
+    size_t named_count;
+    bool *chosen; // by training index
+    int64_t count;
+} ListedLabels;
+
+static Status choose_line(ListedLabels *list, const char *name, int64_t line)
+{
+    NamedSample key = {.name = name};
+    NamedSample *found = bsearch(&key, list->named, list->named_count,
+                                 sizeof key, compare_named);
+    const char *wrong = NULL;
+    if (!found)
+        wrong = "is not in the data";
+    else if (found->split == SPLIT_TEST)
+        wrong = list->dataset->test_part
+                    ? "is a test image"
+                    : "is held out for testing: use the --seed and "
+                      "--held-out that the list was made with";
+    else if (dataset_label(list->dataset, SPLIT_TRAIN, found->index) < 0)
+        wrong = "has no label";
+    else if (list->chosen[found->index])
+        wrong = "is there a second time";
+    if (wrong)
+        return status_error(STATUS_DATA, "%s:%lld: %.200s %s", list->path,
+                            (long long)line, name, wrong);
+    list->chosen[found->index] = true;
+    list->count++;
+    return status_ok();
+}
+
+static Status choose_listed(ListedLabels *list)
+{
+    int64_t size = 0;
+    Status status = file_read(list->path, 1 << 30, &list->text, &size);
+    if (status.code == STATUS_FAILED)
+        status.code = STATUS_DATA;
+    if (status.code != STATUS_OK)
+        return status;
+    list->named = sort_named(list->dataset, &list->named_count);
+    list->chosen = calloc((size_t)list->dataset->splits[SPLIT_TRAIN].count + 1,
+                          sizeof *list->chosen);
+    if (!list->named || !list->chosen)
+        return status_error(STATUS_MEMORY, "%s: no memory for it", list->path);
+    char *rest = list->text, *name;
+    for (int64_t line = 1; (name = dataset_next_line(&rest)); line++)
+        if (*name)
+            TRY(choose_line(list, name, line));
+    if (list->count == 0)
+        return status_error(STATUS_DATA, "%s: lists no image", list->path);
+    return status_ok();
+}
+
+static Status take_chosen(const ListedLabels *list, int64_t **indices,
+                          int64_t *count)
+{
+    *indices = malloc((size_t)list->count * sizeof **indices);
+    if (!*indices)
+        return status_error(STATUS_MEMORY, "%s: no memory for it", list->path);
+    for (int64_t i = 0; *count < list->count; i++)
+        if (list->chosen[i])
+            (*indices)[(*count)++] = i;
+    return status_ok();
+}
+
+Status dataset_select_listed(const Dataset *dataset, const char *path,
+                             int64_t **indices, int64_t *count)
+{
+    ListedLabels list = {.dataset = dataset, .path = path};
+    *indices = NULL;
+    *count = 0;
+    TRY(check_rule(dataset, LABELS_ALL, 0));
+    Status status = choose_listed(&list);
+    if (status.code == STATUS_OK)
+        status = take_chosen(&list, indices, count);
+    free(list.text);
+    free(list.named);
+    free(list.chosen);
+    return status;
+}
+
+// ---- what was asked for -----------------------------------------------------
+
+Status dataset_select_asked(const Dataset *dataset, const char *labels,
+                            uint64_t seed, int64_t **indices, int64_t *count)
+{
+    char *end;
+    double amount = strtod(labels, &end);
+    LabelRule rule = LABELS_PER_CLASS;
+    bool is_amount = end != labels && *end == '\0';
+    if (strcmp(labels, "all") == 0) {
+        rule = LABELS_ALL;
+        is_amount = true;
+    } else if (end != labels && strcmp(end, "%") == 0) {
+        rule = LABELS_FRACTION;
+        amount /= 100;
+        is_amount = true;
+    }
+    if (!is_amount)
+        return dataset_select_listed(dataset, labels, indices, count);
+    if (rule == LABELS_PER_CLASS && amount != floor(amount))
+        return status_error(STATUS_USAGE,
+                            "--labels %s: a whole number of each class, a "
+                            "share such as 1%%, or a file",
+                            labels);
+    return dataset_select(dataset, SOURCE_LABELED, rule, amount, seed, indices,
+                          count);
+}

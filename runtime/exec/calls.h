@@ -1,0 +1,25 @@
+// The runtime functions of abi.def, and the only door to BLAS.
+#ifndef SIMCC_RUNTIME_CALLS_H
+#define SIMCC_RUNTIME_CALLS_H
+
+#include "runtime/exec/plan.h"
+
+#define CALL(id, function, doc) PlanKernel function;
+#include "runtime/exec/abi.def"
+#undef CALL
+
+// Limits BLAS to one thread per caller: the pool splits the work, and sums
+// must not depend on how many threads a library finds. Idempotent.
+void calls_init(void);
+
+// The version and settings of the BLAS library.
+const char *calls_blas(void);
+
+// The function of a PlanCall and its number of imms and args.
+PlanKernel *call_function(PlanCall call);
+int call_imm_count(PlanCall call);
+int call_arg_count(PlanCall call);
+// "call_conv_f32", for profiles.
+const char *call_name(PlanCall call);
+
+#endif

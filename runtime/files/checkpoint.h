@@ -1,0 +1,45 @@
+// Checkpoints: everything a resumed run needs to go on bit for bit.
+#ifndef SIMCC_RUNTIME_CHECKPOINT_H
+#define SIMCC_RUNTIME_CHECKPOINT_H
+
+#include <stdbool.h>
+
+#include "runtime/files/safetensors.h"
+#include "runtime/exec/store.h"
+
+enum { CHECKPOINT_TEXT = 2048 };
+
+// What a checkpoint says about itself. Sampling and augmentation are keyed by
+// counters, so `step` is all the state they have.
+typedef struct CheckpointInfo {
+    char phase[64];
+    int64_t step;   // steps done
+    int64_t images; // in the phase's training set
+    uint64_t seed;
+    uint64_t program;             // hash of the program
+    int32_t sums;                 // as Program.sums: they decide low bits
+    uint64_t ways;                // hash of ProgramPhase.ways, for the same
+    const char *ways_text;        // they; written, not read back
+    const char *parameters;       // as in ModelInfo; written, not read back
+    bool finished;                // evaluated too; `result` is complete
+    char tally[CHECKPOINT_TEXT];  // train.c's running sums
+    char result[CHECKPOINT_TEXT]; // train.c's result, when finished
+    char best[64];                // the best checkpoint so far; see keep.h
+} CheckpointInfo;
+
+// Writes a store's tensors but the frozen ones, and the optimizer's only when
+// `slots`, atomically.
+Status store_save(const char *path, const Store *store, bool slots,
+                  int meta_count, const SafeMeta *metas);
+
+// Writes weights, state and slots, atomically.
+Status checkpoint_save(const char *path, const Store *store,
+                       const CheckpointInfo *info);
+// Reads all of the file, and returns what it says about itself. STATUS_DATA
+// when it is no checkpoint, or not as it was written.
+Status checkpoint_info(const char *path, CheckpointInfo *info);
+// Fills every tensor but the frozen ones; the file must hold all of them with
+// the store's shapes and types.
+Status checkpoint_load(const char *path, Store *store);
+
+#endif

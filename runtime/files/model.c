@@ -1,0 +1,523 @@
+#include "runtime/files/model.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/files/checkpoint.h"
+#include "runtime/files/convert.h"
+#include "runtime/exec/tiles.h"
+
+// ---- names ------------------------------------------------------------------
+
+// A glob of `length` bytes against a whole name; after a mismatch, the last
+// star swallows one more byte.
+static bool glob_matches(const char *glob, size_t length, const char *name)
+{
+    const char *end = glob + length, *star = NULL, *retry = NULL;
+    while (*name) {
+        if (glob < end && *glob == '*') {
+            star = ++glob;
+            retry = name;
+        } else if (glob < end && (*glob == '?' || *glob == *name)) {
+            glob++;
+            name++;
+        } else if (star) {
+            glob = star;
+            name = ++retry;
+        } else {
+            return false;
+        }
+    }
+    while (glob < end && *glob == '*')
+        glob++;
+    return glob == end;
+}
+
+bool name_matches(const char *globs, const char *name)
+{
+    while (*globs) {
+        globs += strspn(globs, ", ");
+        size_t length = strcspn(globs, ", ");
+        if (length && glob_matches(globs, length, name))
+            return true;
+        globs += length;
+    }
+    return false;
+}
+
+bool model_leaves_out(const char *name)
+{
+    return name_matches("optimizer.*,ema.*", name);
+}
+
+static bool ends_with(const char *name, const char *end)
+{
+    size_t length = strlen(name), tail = strlen(end);
+    return length >= tail && strcmp(name + length - tail, end) == 0;
+}
+
+// Are both in one row of modules: is what stands before the first dot or digit
+// equal, as in layer1.0.conv1 and layer3.0.conv1?
+static bool same_module(const char *a, const char *b)
+{
+    static const char ends[] = ".0123456789";
+    size_t length = strcspn(a, ends);
+    return length == strcspn(b, ends) && strncmp(a, b, length) == 0;
+}
+
+// ---- writing ----------------------------------------------------------------
+
+Status model_save(const char *path, const Store *store, const ModelInfo *info)
+{
+    char steps[32];
+    snprintf(steps, sizeof steps, "%" PRId64, info->step);
+    SafeMeta metas[] = {
+        {SAFE_CHECKSUM_KEY, SAFE_NO_CHECKSUM},
+        {"format", "pt"},
+        {"program", info->program},
+        {"phase", info->phase},
+        {"step", steps},
+        {"parameters", info->parameters ? info->parameters : ""},
+        {"classes", info->classes ? info->classes : ""}};
+    return store_save(path, store, false, sizeof metas / sizeof *metas, metas);
+}
+
+// ---- what is there and what is wanted ---------------------------------------
+
+typedef struct Entry {
+    const SafeTensor *tensor;
+    char *name;      // after renaming
+    RenameAxes axes; // in the file
+    bool used;
+} Entry;
+
+typedef struct Want {
+    const char *name; // in the file
+    const PlanTensor *tensor;
+    StoreTensor *to; // NULL when only compared
+    Entry *from;     // NULL when not there
+} Want;
+
+typedef struct Match {
+    const char *path;
+    SafeFile *file;
+    Entry *entries; // by name
+    int entry_count;
+    Want *wants;
+    int want_count;
+    ModelReport *report;
+} Match;
+
+static int compare_entries(const void *a, const void *b)
+{
+    return strcmp(((const Entry *)a)->name, ((const Entry *)b)->name);
+}
+
+static Status open_match(Match *match, const Renames *renames)
+{
+    static const Renames none = {0};
+    TRY(safetensors_open(match->path, &match->file));
+    TRY(safetensors_verify(match->file));
+    int count = safetensors_count(match->file);
+    match->entries = calloc((size_t)count + 1, sizeof *match->entries);
+    for (int i = 0; match->entries && i < count; i++) {
+        Entry *entry = &match->entries[match->entry_count];
+        entry->tensor = safetensors_at(match->file, i);
+        entry->name = renames_apply(renames ? renames : &none,
+                                    entry->tensor->name, &entry->axes);
+        match->entry_count += entry->name != NULL;
+    }
+    if (match->entry_count < count || !match->entries)
+        return status_error(STATUS_MEMORY, "no memory to read %s", match->path);
+    qsort(match->entries, (size_t)count, sizeof *match->entries,
+          compare_entries);
+    for (int i = 1; i < count; i++)
+        if (strcmp(match->entries[i - 1].name, match->entries[i].name) == 0)
+            return status_error(STATUS_DATA,
+                                "%s: two tensors would both be named %s",
+                                match->path, match->entries[i].name);
+    return status_ok();
+}
+
+static void close_match(Match *match)
+{
+    for (int i = 0; i < match->entry_count; i++)
+        free(match->entries[i].name);
+    free(match->entries);
+    free(match->wants);
+    safetensors_close(match->file);
+}
+
+static Entry *find_entry(const Match *match, const char *name)
+{
+    Entry key = {.name = (char *)name};
+    if (!match->entry_count)
+        return NULL;
+    return bsearch(&key, match->entries, (size_t)match->entry_count,
+                   sizeof *match->entries, compare_entries);
+}
+
+// ---- the report -------------------------------------------------------------
+
+__attribute__((format(printf, 3, 4))) static void
+note(ModelReport *report, ModelDifference kind, const char *format, ...)
+{
+    va_list args;
+    int at = report->counts[kind]++;
+    if (at >= MODEL_SHOWN)
+        return;
+    va_start(args, format);
+    vsnprintf(report->lines[kind][at], MODEL_LINE, format, args);
+    va_end(args);
+}
+
+bool model_same_shape(const PlanTensor *want, int rank, const int64_t *dims)
+{
+    if (want->rank != rank)
+        return false;
+    for (int i = 0; i < rank; i++)
+        if (want->dims[i] != dims[i])
+            return false;
+    return true;
+}
+
+static void match_want(Match *match, Want *want)
+{
+    char wanted[96], found[128];
+    const PlanTensor *tensor = want->tensor;
+    want->from = find_entry(match, want->name);
+    plan_shape_text(tensor->rank, tensor->dims, wanted, sizeof wanted);
+    if (!want->from) {
+        note(match->report, MODEL_MISSING, "%s  %s", want->name, wanted);
+        return;
+    }
+    const SafeTensor *have = want->from->tensor;
+    int64_t dims[SAFE_MAX_RANK];
+    want->from->used = true;
+    axes_dims(want->from->axes, have->rank, have->dims, dims);
+    if (model_same_shape(tensor, have->rank, dims)) {
+        match->report->matched++;
+        return;
+    }
+    plan_shape_text(have->rank, dims, found, sizeof found);
+    note(match->report, MODEL_SHAPE, "%s  %s in the file, %s in the program",
+         want->name, found, wanted);
+}
+
+static bool is_known(const Plan *plan, const char *name)
+{
+    for (int i = 0; plan && i < plan->param_count; i++)
+        if (strcmp(plan->params[i].tensor.name, name) == 0)
+            return true;
+    return false;
+}
+
+static void match_rest(Match *match, const ModelFilter *filter)
+{
+    ModelReport *report = match->report;
+    for (int i = 0; i < match->entry_count; i++) {
+        const Entry *entry = &match->entries[i];
+        char shape[128];
+        if (entry->used)
+            continue;
+        if (ends_with(entry->name, ".num_batches_tracked")) {
+            report->counters++;
+            continue;
+        }
+        if (model_leaves_out(entry->name) ||
+            is_known(filter->known, entry->name) ||
+            (filter->only && !name_matches(filter->only, entry->name)) ||
+            (filter->except && name_matches(filter->except, entry->name)))
+            continue;
+        plan_shape_text(entry->tensor->rank, entry->tensor->dims, shape,
+                        sizeof shape);
+        note(report, MODEL_EXTRA, "%s  %s", entry->name, shape);
+        bool strange = false;
+        for (int w = 0; w < match->want_count && !strange; w++)
+            strange = same_module(match->wants[w].name, entry->name);
+        report->strange += strange;
+    }
+}
+
+// The length of the line at `text`.
+static int line_length(const char *text)
+{
+    return (int)strcspn(text, "\n");
+}
+
+// The line of `text` that sets the same parameter, or NULL.
+static const char *same_parameter(const char *text, const char *line)
+{
+    size_t name = strcspn(line, "=\n");
+    for (; *text; text += line_length(text), text += *text == '\n')
+        if (strncmp(text, line, name) == 0 && text[name] == '=')
+            return text;
+    return NULL;
+}
+
+// Both are lines of "name = value".
+static void match_parameters(const char *theirs, const char *ours,
+                             ModelReport *report)
+{
+    while (*ours) {
+        int length = line_length(ours);
+        const char *other = same_parameter(theirs, ours);
+        if (other && (line_length(other) != length ||
+                      strncmp(other, ours, (size_t)length) != 0)) {
+            const char *value = strchr(ours, '=');
+            value = value ? value + 1 + (value[1] == ' ') : ours;
+            note(report, MODEL_PARAMETER, "%.*s in the file, %.*s here",
+                 line_length(other), other, line_length(value), value);
+        }
+        ours += length;
+        ours += *ours == '\n';
+    }
+}
+
+static void match_all(Match *match, const ModelFilter *filter)
+{
+    for (int i = 0; i < match->want_count; i++)
+        match_want(match, &match->wants[i]);
+    match_rest(match, filter);
+    const char *theirs = safetensors_meta(match->file, "parameters");
+    if (theirs && filter->parameters)
+        match_parameters(theirs, filter->parameters, match->report);
+}
+
+bool model_agrees(const ModelReport *report)
+{
+    return !report->counts[MODEL_MISSING] && !report->counts[MODEL_EXTRA] &&
+           !report->counts[MODEL_SHAPE];
+}
+
+void model_report_sentence(const ModelReport *report, char *text, size_t size)
+{
+    static const char *const what[] = {"missing in it", "extra in it",
+                                       "of another shape"};
+    size_t used = 0;
+    text[0] = '\0';
+    for (int k = 0; k <= MODEL_SHAPE && used < size; k++) {
+        if (!report->counts[k])
+            continue;
+        const char *line = report->lines[k][0];
+        int shown =
+            k == MODEL_SHAPE ? (int)strlen(line) : (int)strcspn(line, " ");
+        used += (size_t)snprintf(
+            text + used, size - used, "%s%d tensor%s %s (%.*s%s)",
+            used ? "; " : "", report->counts[k],
+            report->counts[k] > 1 ? "s" : "", what[k], shown, line,
+            report->counts[k] > 1 ? ", ..." : "");
+    }
+}
+
+void model_report_table(const ModelReport *report, char text[MODEL_TEXT])
+{
+    static const char *const what[] = {
+        "missing: in the program, not in the file",
+        "extra: in the file, not in the program", "of another shape",
+        "parameters differ"};
+    int used = snprintf(text, MODEL_TEXT, "%6d tensors match", report->matched);
+    if (report->counters)
+        used += snprintf(text + used, MODEL_TEXT - (size_t)used,
+                         "\n%6d num_batches_tracked ignored", report->counters);
+    for (int k = 0; k < MODEL_DIFFERENCES; k++) {
+        int count = report->counts[k];
+        if (k == MODEL_PARAMETER && !count)
+            continue;
+        used += snprintf(text + used, MODEL_TEXT - (size_t)used, "\n%6d %s",
+                         count, what[k]);
+        for (int i = 0; i < count && i < MODEL_SHOWN; i++)
+            used += snprintf(text + used, MODEL_TEXT - (size_t)used,
+                             "\n           %s", report->lines[k][i]);
+        if (count > MODEL_SHOWN)
+            used += snprintf(text + used, MODEL_TEXT - (size_t)used,
+                             "\n           and %d more", count - MODEL_SHOWN);
+    }
+}
+
+// ---- loading ----------------------------------------------------------------
+
+// The name a store's tensor has in the file, or NULL when the filter leaves it
+// out.
+static const char *name_in_file(const StoreTensor *tensor,
+                                const ModelFilter *filter)
+{
+    const char *name = tensor->param.tensor.name;
+    int32_t role = tensor->param.role;
+    if (role == PLAN_SLOT || role == PLAN_SUM ||
+        (role == PLAN_FROZEN) != (filter->role == PLAN_FROZEN))
+        return NULL;
+    if (filter->prefix) {
+        size_t length = strlen(filter->prefix);
+        if (strncmp(name, filter->prefix, length) != 0)
+            return NULL;
+        name += length;
+    }
+    if (filter->only && !name_matches(filter->only, name))
+        return NULL;
+    if (filter->except && name_matches(filter->except, name))
+        return NULL;
+    return name;
+}
+
+static Status want_store(Match *match, Store *store, const ModelFilter *filter)
+{
+    match->wants = calloc((size_t)store->count + 1, sizeof *match->wants);
+    if (!match->wants)
+        return status_error(STATUS_MEMORY, "no memory to read %s", match->path);
+    for (int i = 0; i < store->count; i++) {
+        StoreTensor *tensor = &store->tensors[i];
+        const char *name = name_in_file(tensor, filter);
+        if (name)
+            match->wants[match->want_count++] =
+                (Want){name, &tensor->param.tensor, tensor, NULL};
+    }
+    return status_ok();
+}
+
+static Status want_plan(Match *match, const Plan *plan)
+{
+    match->wants = calloc((size_t)plan->param_count + 1, sizeof *match->wants);
+    if (!match->wants)
+        return status_error(STATUS_MEMORY, "no memory to read %s", match->path);
+    for (int i = 0; i < plan->param_count; i++) {
+        const PlanParam *param = &plan->params[i];
+        if (param->role == PLAN_WEIGHT || param->role == PLAN_STATE)
+            match->wants[match->want_count++] =
+                (Want){param->tensor.name, &param->tensor, NULL, NULL};
+    }
+    return status_ok();
+}
+
+static Status read_tensor(const Match *match, const SafeTensor *have,
+                          StoreTensor *tensor)
+{
+    int32_t want = tensor->param.tensor.dtype;
+    if ((int32_t)have->dtype == want)
+        return safetensors_read(match->file, have, tensor->data);
+    if (!convert_can(have->dtype, want))
+        return status_error(STATUS_DATA,
+                            "%s: %s has element type %s, which this program "
+                            "cannot use",
+                            match->path, have->name,
+                            safe_dtype_name(have->dtype));
+    void *raw = malloc((size_t)have->bytes + 1);
+    if (!raw)
+        return status_error(STATUS_MEMORY, "no memory to read %s", match->path);
+    Status status = safetensors_read(match->file, have, raw);
+    if (status.code == STATUS_OK)
+        convert_elements(have->dtype, raw, want, tensor->data,
+                         have->bytes / safe_dtype_bytes(have->dtype));
+    free(raw);
+    return status;
+}
+
+// Puts a tensor that was read into our order of axes.
+static Status reorder(const Match *match, const Entry *from,
+                      const PlanTensor *tensor, void *data)
+{
+    if (from->axes == AXES_OURS)
+        return status_ok();
+    void *theirs = malloc((size_t)tensor->bytes + 1);
+    if (!theirs)
+        return status_error(STATUS_MEMORY, "no memory to read %s", match->path);
+    memcpy(theirs, data, (size_t)tensor->bytes);
+    axes_copy(from->axes, from->tensor->rank, from->tensor->dims,
+              plan_dtype_bytes(tensor->dtype), theirs, data);
+    free(theirs);
+    return status_ok();
+}
+
+static Status read_wants(Match *match)
+{
+    char text[640];
+    if (match->report->counts[MODEL_SHAPE]) {
+        model_report_sentence(match->report, text, sizeof text);
+        return status_error(STATUS_DATA, "%s does not fit: %s", match->path,
+                            text);
+    }
+    for (int i = 0; i < match->want_count; i++) {
+        Want *want = &match->wants[i];
+        if (!want->from)
+            continue;
+        TRY(read_tensor(match, want->from->tensor, want->to));
+        TRY(reorder(match, want->from, want->tensor, want->to->data));
+        TRY(tiles_settle(&want->to->param, want->to->data));
+        want->to->loaded = true;
+    }
+    return status_ok();
+}
+
+static Status load(Match *match, Store *store, const ModelFilter *filter)
+{
+    TRY(open_match(match, filter->renames));
+    TRY(want_store(match, store, filter));
+    match_all(match, filter);
+    return read_wants(match);
+}
+
+Status model_load(const char *path, Store *store, const ModelFilter *filter,
+                  ModelReport *report)
+{
+    Match match = {.path = path, .report = report};
+    *report = (ModelReport){0};
+    Status status = load(&match, store, filter);
+    close_match(&match);
+    return status;
+}
+
+Status model_compare(const char *path, const Plan *plan, const char *parameters,
+                     ModelReport *report)
+{
+    Match match = {.path = path, .report = report};
+    ModelFilter filter = {.parameters = parameters};
+    *report = (ModelReport){0};
+    Status status = open_match(&match, NULL);
+    if (status.code == STATUS_OK)
+        status = want_plan(&match, plan);
+    if (status.code == STATUS_OK)
+        match_all(&match, &filter);
+    close_match(&match);
+    return status;
+}
+
+// ---- metadata ---------------------------------------------------------------
+
+static Status copy_lines(const char *path, const char *key, char **lines)
+{
+    SafeFile *file;
+    *lines = NULL;
+    TRY(safetensors_open(path, &file));
+    const char *text = safetensors_meta(file, key);
+    if (text && *text)
+        *lines = strdup(text);
+    safetensors_close(file);
+    return status_ok();
+}
+
+Status model_parameters(const char *path, char **lines)
+{
+    return copy_lines(path, "parameters", lines);
+}
+
+void model_parameter(const char *lines, const char *name, char *value,
+                     size_t size)
+{
+    char wanted[128];
+    value[0] = '\0';
+    snprintf(wanted, sizeof wanted, "%s =", name);
+    const char *line = lines ? same_parameter(lines, wanted) : NULL;
+    if (!line)
+        return;
+    line += strlen(wanted);
+    line += *line == ' ';
+    snprintf(value, size, "%.*s", line_length(line), line);
+}
+
+Status model_classes(const char *path, char **lines)
+{
+    return copy_lines(path, "classes", lines);
+}

@@ -1,0 +1,32 @@
+// OUT/metrics.jsonl read back: one series for each number of each phase.
+#ifndef SIMCC_RUNTIME_SERIES_H
+#define SIMCC_RUNTIME_SERIES_H
+
+#include <stdbool.h>
+
+#include "runtime/base/status.h"
+
+enum { SERIES_NAME = 64 };
+
+typedef struct Series {
+    char phase[SERIES_NAME], name[SERIES_NAME];
+    bool test; // of evaluations
+    int count, capacity;
+    double *steps, *values; // NaN where the file says null
+} Series;
+
+// In the order in which names first appear.
+typedef struct SeriesTable {
+    int count, capacity;
+    Series *at;
+} SeriesTable;
+
+// A file that is not there has no series; a line cut short is passed over.
+Status series_read(const char *out, SeriesTable *table);
+void series_free(SeriesTable *table);
+
+// NULL when there is none.
+const Series *series_find(const SeriesTable *table, const char *phase,
+                          const char *name, bool test);
+
+#endif

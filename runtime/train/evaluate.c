@@ -1,0 +1,209 @@
+#include "runtime/train/evaluate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/data/input.h"
+#include "runtime/base/philox.h"
+#include "runtime/train/reports.h"
+#include "runtime/train/trainset.h"
+#include "runtime/train/weights.h"
+
+typedef struct Evaluation {
+    Executor *executor;
+    Input *input;
+    Reports reports;
+    int batch;
+    int32_t dtype; // of images and labels
+    bool *valid;   // [batch]
+    int64_t images;
+    double sums[REPORT_MAX];
+    int64_t counts[REPORT_MAX]; // what each sum is divided by
+} Evaluation;
+
+static void say(const TrainOptions *options, const char *text)
+{
+    if (options->message)
+        options->message(options->context, text);
+}
+
+static Status open_evaluation(Evaluation *evaluation, const ProgramPhase *phase,
+                              const Dataset *data, const CodeImage *code,
+                              Store *store, Pool *pool,
+                              const TrainOptions *options)
+{
+    const PlanPort *images = plan_input(&phase->eval, "images");
+    const int64_t *dims = images->tensor.dims;
+    int64_t rows = dims[0];
+    int batch = phase_rows(phase);
+    int views = rows % batch == 0 ? (int)(rows / batch) : 1;
+    InputSpec spec = {
+        .data = data,
+        .split = SPLIT_TEST,
+        .count = dataset_count(data, SPLIT_TEST),
+        .augment = phase->evaluate,
+        .augment_count = phase->evaluate_count,
+        .batch = (int)(rows / views),
+        .views = views,
+        .height = (int)dims[2],
+        .width = (int)dims[3],
+        .seed = options->seed,
+        .phase = random_name(phase->name),
+        .threads = pool_threads(pool),
+        .message = options->message,
+        .context = options->context,
+    };
+    evaluation->batch = spec.batch;
+    evaluation->dtype = images->tensor.dtype;
+    evaluation->valid = calloc((size_t)spec.batch, sizeof *evaluation->valid);
+    if (!evaluation->valid)
+        return status_error(STATUS_MEMORY, "no memory to evaluate");
+    TRY(executor_new(&phase->eval, code, store, pool, &evaluation->executor));
+    TRY(reports_bind(&evaluation->reports, &phase->eval, evaluation->executor));
+    return input_new(&spec, 0, &evaluation->input);
+}
+
+static void add_batch(Evaluation *evaluation)
+{
+    int64_t valid = 0;
+    for (int i = 0; i < evaluation->batch; i++)
+        valid += evaluation->valid[i];
+    evaluation->images += valid;
+    for (int i = 0; i < evaluation->reports.count; i++) {
+        bool each =
+            reports_per_example(&evaluation->reports, i, evaluation->batch);
+        int64_t weight = each ? valid : valid == evaluation->batch;
+        if (!weight)
+            continue;
+        evaluation->sums[i] +=
+            (double)weight * reports_mean(&evaluation->reports, i,
+                                          each ? evaluation->valid : NULL);
+        evaluation->counts[i] += weight;
+    }
+}
+
+static Status run_batches(Evaluation *evaluation, int64_t count)
+{
+    void *images = executor_input(evaluation->executor, "images");
+    void *labels = executor_input(evaluation->executor, "labels");
+    for (int64_t done = 0; done < count; done += evaluation->batch) {
+        TRY(input_take(evaluation->input, evaluation->dtype, images, labels,
+                       evaluation->valid));
+        executor_run(evaluation->executor);
+        add_batch(evaluation);
+    }
+    return status_ok();
+}
+
+static void collect(const Evaluation *evaluation, const TrainOptions *options,
+                    TrainResult *result)
+{
+    const Reports *reports = &evaluation->reports;
+    result->test_count = evaluation->images;
+    result->report_count = 0;
+    for (int i = 0; i < reports->count; i++) {
+        if (!evaluation->counts[i]) {
+            char text[256];
+            snprintf(text, sizeof text,
+                     "%s is a value of whole batches, and the test images do "
+                     "not fill one of %d: left out",
+                     reports->names[i], evaluation->batch);
+            say(options, text);
+            continue;
+        }
+        int at = result->report_count++;
+        snprintf(result->report_names[at], sizeof result->report_names[at],
+                 "%s", reports->names[i]);
+        result->report_values[at] =
+            evaluation->sums[i] / (double)evaluation->counts[i];
+    }
+}
+
+// Is there something to evaluate, and something to evaluate it with?
+static bool can_evaluate(const ProgramPhase *phase, const Dataset *data,
+                         const TrainOptions *options)
+{
+    if (phase->eval.step_count == 0 || !plan_input(&phase->eval, "images"))
+        return false;
+    if (dataset_count(data, SPLIT_TEST) == 0) {
+        say(options, "no test images: nothing is evaluated");
+        return false;
+    }
+    if (plan_input(&phase->eval, "labels") && dataset_classes(data) == 0) {
+        say(options, "the test images have no labels: nothing is evaluated");
+        return false;
+    }
+    return true;
+}
+
+Status evaluate_plan(const ProgramPhase *phase, const Dataset *data,
+                     const CodeImage *code, Store *store, Pool *pool,
+                     const TrainOptions *options, TrainResult *result)
+{
+    result->test_count = 0;
+    result->report_count = 0;
+    if (!can_evaluate(phase, data, options))
+        return status_ok();
+    Evaluation evaluation = {0};
+    Status status =
+        open_evaluation(&evaluation, phase, data, code, store, pool, options);
+    if (status.code == STATUS_OK)
+        status = run_batches(&evaluation, dataset_count(data, SPLIT_TEST));
+    if (status.code == STATUS_OK)
+        collect(&evaluation, options, result);
+    input_free(evaluation.input);
+    executor_free(evaluation.executor);
+    free(evaluation.valid);
+    return status;
+}
+
+// ---- evaluation alone -------------------------------------------------------
+
+static Status evaluate_weights(const Program *program,
+                               const ProgramPhase *phase, const Dataset *data,
+                               const char *weights, const TrainOptions *options,
+                               TrainResult *result)
+{
+    Store store = {0};
+    Pool *pool = NULL;
+    CodeImage *code = NULL;
+    Status status = store_add_plan(&store, &phase->eval);
+    if (status.code == STATUS_OK)
+        status = weights_load_all(program, phase, weights, options, &store);
+    if (status.code == STATUS_OK)
+        status = weights_load_teacher(program, phase, options, &store);
+    if (status.code == STATUS_OK) {
+        store_initialize(&store, options->seed);
+        pool = pool_new(options->threads);
+        status =
+            pool ? code_load(program, &code)
+                 : status_error(STATUS_MEMORY, "no memory to start threads");
+    }
+    if (status.code == STATUS_OK)
+        status =
+            evaluate_plan(phase, data, code, &store, pool, options, result);
+    code_free(code);
+    pool_free(pool);
+    store_free(&store);
+    return status;
+}
+
+Status evaluate_phase(const Program *program, int phase, Dataset *data,
+                      const char *weights, const TrainOptions *options,
+                      TrainResult *result)
+{
+    const ProgramPhase *chosen = &program->phases[phase];
+    double start = clock_seconds();
+    *result = (TrainResult){0};
+    snprintf(result->phase, sizeof result->phase, "%s", chosen->name);
+    if (chosen->eval.step_count == 0)
+        return status_error(STATUS_FAILED,
+                            "phase %s has nothing to evaluate: its input has "
+                            "no labels or no `evaluate` pipeline",
+                            chosen->name);
+    TRY(trainset_check_classes(chosen, data));
+    TRY(evaluate_weights(program, chosen, data, weights, options, result));
+    result->seconds = clock_seconds() - start;
+    return status_ok();
+}

@@ -1,0 +1,229 @@
+#include "runtime/train/export.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/files/model.h"
+#include "runtime/files/safetensors.h"
+#include "runtime/train/weights.h"
+
+typedef struct Export {
+    const SafeFile *file;
+    const TrainOptions *options;
+    bool backbone, ema, has_head;
+    int64_t features; // of the encoder, 0 = unknown
+    int count;
+    SafeTensor *tensors;
+    int left_out;
+} Export;
+
+__attribute__((format(printf, 2, 3))) static void say(const Export *out,
+                                                      const char *format, ...)
+{
+    char text[STATUS_TEXT_SIZE];
+    va_list args;
+    if (!out->options->message)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    out->options->message(out->options->context, text);
+}
+
+// ---- what is in the file ----------------------------------------------------
+
+static bool is_classifier(const char *name)
+{
+    return name_matches("fc.*", name);
+}
+
+static bool is_encoder(const char *name)
+{
+    return name_matches("conv1.*,bn1.*,layer*", name);
+}
+
+// The encoder's features are what the norms of its last group put out.
+static void look_at(Export *out)
+{
+    char last[16] = "";
+    for (int i = 0; i < safetensors_count(out->file); i++) {
+        const SafeTensor *tensor = safetensors_at(out->file, i);
+        out->has_head = out->has_head || name_matches("head.*", tensor->name);
+        if (!name_matches("layer?.*.running_mean", tensor->name))
+            continue;
+        if (strncmp(tensor->name, last, 7) > 0) {
+            snprintf(last, sizeof last, "%.7s", tensor->name);
+            out->features = 0;
+        }
+        if (strncmp(tensor->name, last, 7) == 0 &&
+            tensor->dims[0] > out->features)
+            out->features = tensor->dims[0];
+    }
+}
+
+// ---- what is written --------------------------------------------------------
+
+static bool is_written(const Export *out, const SafeTensor *tensor)
+{
+    if (model_leaves_out(tensor->name))
+        return false;
+    if (!out->backbone || is_encoder(tensor->name))
+        return true;
+    const SafeTensor *fc = safetensors_find(out->file, "fc.weight");
+    return is_classifier(tensor->name) && !out->has_head && fc &&
+           fc->rank == 2 && fc->dims[1] == out->features;
+}
+
+// What is written under the tensor's name: itself, or its moving average.
+static const SafeTensor *chosen(const Export *out, const SafeTensor *tensor)
+{
+    char name[512];
+    if (!out->ema)
+        return tensor;
+    snprintf(name, sizeof name, "ema.%s", tensor->name);
+    return safetensors_find(out->file, name);
+}
+
+static Status add_tensor(Export *out, const SafeTensor *tensor)
+{
+    SafeTensor *to = &out->tensors[out->count];
+    const SafeTensor *from = chosen(out, tensor);
+    if (!from)
+        return status_error(STATUS_DATA,
+                            "there is no moving average of %s: give the "
+                            "checkpoint of a run with one, or leave --ema away",
+                            tensor->name);
+    void *data = malloc((size_t)from->bytes + 1);
+    *to = *from;
+    to->name = strdup(tensor->name);
+    to->data = data;
+    out->count++;
+    if (!data || !to->name)
+        return status_error(STATUS_MEMORY, "no memory for %s", from->name);
+    return safetensors_read(out->file, from, data);
+}
+
+// PyTorch's norms count their batches, and want the count when loaded.
+static Status add_counter(Export *out, const SafeTensor *mean)
+{
+    static const char counter[] = "num_batches_tracked";
+    size_t stem = strlen(mean->name) - strlen("running_mean");
+    char *name = calloc(stem + sizeof counter, 1);
+    void *data = calloc(1, 8);
+    SafeTensor *to = &out->tensors[out->count++];
+    *to =
+        (SafeTensor){.name = name, .dtype = SAFE_I64, .bytes = 8, .data = data};
+    if (!name || !data)
+        return status_error(STATUS_MEMORY, "no memory for %s", mean->name);
+    memcpy(name, mean->name, stem);
+    strcpy(name + stem, counter);
+    return status_ok();
+}
+
+static Status collect(Export *out)
+{
+    int count = safetensors_count(out->file);
+    out->tensors = calloc(2 * (size_t)count + 1, sizeof *out->tensors);
+    if (!out->tensors)
+        return status_error(STATUS_MEMORY, "no memory to export");
+    for (int i = 0; i < count; i++) {
+        const SafeTensor *tensor = safetensors_at(out->file, i);
+        if (!is_written(out, tensor)) {
+            out->left_out++;
+            continue;
+        }
+        TRY(add_tensor(out, tensor));
+        if (name_matches("*.running_mean", tensor->name))
+            TRY(add_counter(out, tensor));
+    }
+    return status_ok();
+}
+
+// ---- what torchvision would say ---------------------------------------------
+
+static bool has(const Export *out, const char *glob)
+{
+    for (int i = 0; i < out->count; i++)
+        if (name_matches(glob, out->tensors[i].name))
+            return true;
+    return false;
+}
+
+static void tell_stem(const Export *out)
+{
+    const SafeTensor *stem = safetensors_find(out->file, "conv1.weight");
+    if (has(out, "conv1.?.weight"))
+        say(out, "the deep stem of selective kernels is not torchvision's");
+    else if (!stem || stem->rank != 4 || stem->dims[2] != 7)
+        say(out, "the stem is not torchvision's 7x7 convolution: use images "
+                 "of more than 32 pixels for that");
+    if (has(out, "layer?.*.mix.*") || has(out, "layer?.*.se.*"))
+        say(out, "selective kernels and squeeze-and-excitation are not in "
+                 "torchvision's ResNets");
+    // torchvision's basic blocks project where the shape changes only.
+    if (has(out, "layer1.0.downsample.*") && !has(out, "layer?.*.conv3.*"))
+        say(out, "layer1.0.downsample is not in torchvision's ResNet-18 and "
+                 "-34, whose first block has no projection");
+}
+
+static void tell_classifier(const Export *out)
+{
+    if (has(out, "fc.weight"))
+        return;
+    if (!safetensors_find(out->file, "fc.weight"))
+        say(out, "the phase has no classifier: in PyTorch, model.fc = "
+                 "torch.nn.Identity() before loading");
+    else
+        say(out, "fc is left out, for it reads %s, not the encoder's features",
+            out->has_head ? "the projection head" : "another layer");
+}
+
+// ---- all of it --------------------------------------------------------------
+
+static Status write_file(Export *out, const Program *program, const char *phase,
+                         const char *to)
+{
+    const char *classes = safetensors_meta(out->file, "classes");
+    SafeMeta metas[] = {
+        {"format", "pt"},
+        {"program", program->name},
+        {"phase", phase},
+        {"parameters", program->parameters ? program->parameters : ""},
+        {"classes", classes ? classes : ""},
+    };
+    look_at(out);
+    TRY(collect(out));
+    if (out->count == 0)
+        return status_error(STATUS_DATA, "phase %s has no encoder to export",
+                            phase);
+    TRY(safetensors_write(to, out->count, out->tensors,
+                          sizeof metas / sizeof *metas, metas));
+    say(out, "%d tensors of phase %s in %s; %d left out", out->count, phase, to,
+        out->left_out);
+    tell_stem(out);
+    if (out->backbone)
+        tell_classifier(out);
+    return status_ok();
+}
+
+Status export_model(const Program *program, int phase, const char *weights,
+                    const char *to, bool backbone, bool ema,
+                    const TrainOptions *options)
+{
+    const ProgramPhase *chosen = &program->phases[phase];
+    SafeFile *file;
+    TRY(weights_check(program, chosen, weights, options));
+    TRY(safetensors_open(weights, &file));
+    Export out = {
+        .file = file, .options = options, .backbone = backbone, .ema = ema};
+    Status status = write_file(&out, program, chosen->name, to);
+    for (int i = 0; i < out.count; i++) {
+        free((char *)out.tensors[i].name);
+        free((void *)out.tensors[i].data);
+    }
+    free(out.tensors);
+    safetensors_close(file);
+    return status;
+}

@@ -1,0 +1,135 @@
+#include "runtime/train/infer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/data/augment.h"
+#include "runtime/data/input.h"
+#include "runtime/base/philox.h"
+#include "runtime/train/weights.h"
+
+typedef struct Inference {
+    const Program *program;
+    const ProgramPhase *phase;
+    const Dataset *data;
+    const TrainOptions *options;
+    const InferSink *sink;
+    int batch;
+    int64_t row_bytes; // of the value
+    AugmentStep whole; // the pipeline of a phase that has none
+    Store store;
+    Pool *pool;
+    CodeImage *code;
+    Executor *executor;
+    bool *valid; // [batch]
+} Inference;
+
+const PlanTensor *infer_value(const ProgramPhase *phase)
+{
+    return &phase->eval.outputs[0].tensor;
+}
+
+static Status open_inference(Inference *run, const char *weights)
+{
+    const Plan *plan = &run->phase->eval;
+    const PlanTensor *value = infer_value(run->phase);
+    if (!plan_input(plan, "images"))
+        return status_error(STATUS_FAILED, "%s does not depend on the images",
+                            value->name);
+    run->batch = (int)value->dims[0];
+    run->row_bytes = value->bytes / run->batch;
+    run->valid = calloc((size_t)run->batch, sizeof *run->valid);
+    if (!run->valid)
+        return status_error(STATUS_MEMORY, "no memory for a batch");
+    TRY(store_add_plan(&run->store, plan));
+    TRY(weights_load_all(run->program, run->phase, weights, run->options,
+                         &run->store));
+    TRY(weights_load_teacher(run->program, run->phase, run->options,
+                             &run->store));
+    run->pool = pool_new(run->options->threads);
+    if (!run->pool)
+        return status_error(STATUS_MEMORY, "no memory to start threads");
+    TRY(code_load(run->program, &run->code));
+    return executor_new(plan, run->code, &run->store, run->pool,
+                        &run->executor);
+}
+
+static Status hand_on(const Inference *run, DataSplit split, int64_t first,
+                      int64_t count)
+{
+    const char *rows =
+        executor_output(run->executor, infer_value(run->phase)->name);
+    for (int64_t i = 0; i < run->batch && first + i < count; i++)
+        TRY(run->sink->row(run->sink->context, split, first + i,
+                           run->valid[i] ? rows + i * run->row_bytes : NULL));
+    return status_ok();
+}
+
+static Status run_batches(Inference *run, DataSplit split, Input *input)
+{
+    int64_t count = dataset_count(run->data, split);
+    int32_t dtype = plan_input(&run->phase->eval, "images")->tensor.dtype;
+    void *images = executor_input(run->executor, "images");
+    void *labels = executor_input(run->executor, "labels");
+    for (int64_t done = 0; done < count; done += run->batch) {
+        TRY(input_take(input, dtype, images, labels, run->valid));
+        executor_run(run->executor);
+        TRY(hand_on(run, split, done, count));
+    }
+    return status_ok();
+}
+
+static Status run_split(Inference *run, DataSplit split)
+{
+    const ProgramPhase *phase = run->phase;
+    const int64_t *dims = plan_input(&phase->eval, "images")->tensor.dims;
+    Input *input;
+    // What lib/augment.net's eval_crop does.
+    run->whole = (AugmentStep){
+        AUGMENT_CENTER_CROP,
+        {(double)dims[2], dims[2] <= 32 ? 1.0 : 0.875},
+    };
+    InputSpec spec = {
+        .data = run->data,
+        .split = split,
+        .count = dataset_count(run->data, split),
+        .augment = phase->evaluate_count ? phase->evaluate : &run->whole,
+        .augment_count = phase->evaluate_count ? phase->evaluate_count : 1,
+        .batch = run->batch,
+        .views = 1,
+        .height = (int)dims[2],
+        .width = (int)dims[3],
+        .seed = run->options->seed,
+        .phase = random_name(phase->name),
+        .threads = pool_threads(run->pool),
+        .message = run->options->message,
+        .context = run->options->context,
+    };
+    if (spec.count == 0)
+        return status_ok();
+    TRY(input_new(&spec, 0, &input));
+    Status status = run_batches(run, split, input);
+    input_free(input);
+    return status;
+}
+
+Status infer_phase(const Program *program, int phase, const Dataset *data,
+                   const char *weights, unsigned splits,
+                   const TrainOptions *options, const InferSink *sink)
+{
+    Inference run = {.program = program,
+                     .phase = &program->phases[phase],
+                     .data = data,
+                     .options = options,
+                     .sink = sink};
+    Status status = open_inference(&run, weights);
+    for (int split = SPLIT_TRAIN; split <= SPLIT_TEST; split++)
+        if (status.code == STATUS_OK && splits >> split & 1)
+            status = run_split(&run, (DataSplit)split);
+    executor_free(run.executor);
+    code_free(run.code);
+    pool_free(run.pool);
+    store_free(&run.store);
+    free(run.valid);
+    return status;
+}

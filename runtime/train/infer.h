@@ -1,0 +1,26 @@
+// Runs a phase's network over images and hands on what comes out: features,
+// predictions.
+#ifndef SIMCC_RUNTIME_INFER_H
+#define SIMCC_RUNTIME_INFER_H
+
+#include "runtime/train/train.h"
+
+typedef struct InferSink {
+    // One row of the value for each image, in the data set's order; NULL where
+    // the image cannot be read.
+    Status (*row)(void *context, DataSplit split, int64_t index,
+                  const void *values);
+    void *context;
+} InferSink;
+
+// The value's tensor: the one output of the phase's evaluation plan, whose
+// rows are images.
+const PlanTensor *infer_value(const ProgramPhase *phase);
+
+// `splits`: bit 1 << DataSplit. Weights as for evaluate_phase. A phase without
+// an evaluation pipeline sees the center of its images.
+Status infer_phase(const Program *program, int phase, const Dataset *data,
+                   const char *weights, unsigned splits,
+                   const TrainOptions *options, const InferSink *sink);
+
+#endif

@@ -1,0 +1,581 @@
+#include "runtime/train/train_run.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/train/evaluate.h"
+#include "runtime/base/file.h"
+#include "runtime/base/philox.h"
+#include "runtime/base/rundir.h"
+#include "runtime/data/sampler.h"
+#include "runtime/train/weights.h"
+
+// Seconds between two calls of the progress callback.
+static const double progress_seconds = 0.2;
+
+void train_say(const Run *run, const char *format, ...)
+{
+    char text[STATUS_TEXT_SIZE];
+    va_list args;
+    if (!run->options->message)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    run->options->message(run->options->context, text);
+}
+
+// ---- the training set -------------------------------------------------------
+
+static Status select_images(Run *run)
+{
+    const ProgramPhase *phase = run->phase;
+    TRY(trainset_select(phase, run->data, run->options->labels,
+                        run->options->seed, &run->set));
+    run->image_count = run->set.count;
+    run->total_steps = sampler_total_steps(phase->steps, phase->epochs,
+                                           run->image_count, phase->batch);
+    return status_ok();
+}
+
+// ---- checkpoints ------------------------------------------------------------
+
+// What must be equal for a checkpoint to be continued: every parameter of the
+// program is in its resolved source.
+static uint64_t program_hash(const Run *run)
+{
+    uint64_t hash =
+        random_name(run->program->source) * 31 + (uint64_t)run->program->dtype;
+    // A phase's own rule is in the source; a list is not.
+    bool listed =
+        run->options->labels && run->phase->source != SOURCE_UNLABELED;
+    for (int64_t i = 0; listed && i < run->image_count; i++)
+        if (!run->set.seen || run->set.seen[i])
+            hash = hash * 31 + (uint64_t)run->set.indices[i];
+    return hash;
+}
+
+// Ways decide low bits.
+static uint64_t ways_hash(const Run *run)
+{
+    return run->phase->ways ? random_name(run->phase->ways) : 0;
+}
+
+static double session_seconds(const Run *run)
+{
+    return run->started > 0 ? clock_seconds() - run->started : 0;
+}
+
+// "images name=value ...", values with every bit.
+static bool print_result(const TrainResult *result, char *text, size_t size)
+{
+    int used = snprintf(text, size, "%" PRId64, result->test_count);
+    for (int i = 0; i < result->report_count && (size_t)used < size; i++)
+        used += snprintf(text + used, size - (size_t)used, " %s=%a",
+                         result->report_names[i], result->report_values[i]);
+    return (size_t)used < size;
+}
+
+static void parse_result(TrainResult *result, const char *text)
+{
+    char *rest;
+    result->test_count = strtoll(text, &rest, 10);
+    result->report_count = 0;
+    while (*rest == ' ' && result->report_count < REPORT_MAX) {
+        int at = result->report_count, length = 0;
+        if (sscanf(rest, " %63[^=]=%la%n", result->report_names[at],
+                   &result->report_values[at], &length) != 2)
+            return;
+        result->report_count++;
+        rest += length;
+    }
+}
+
+static Status save_checkpoint(Run *run, bool finished)
+{
+    CheckpointInfo info = {
+        .step = run->step,
+        .images = run->image_count,
+        .seed = run->options->seed,
+        .program = program_hash(run),
+        .sums = run->program->sums,
+        .ways = ways_hash(run),
+        .ways_text = run->phase->ways,
+        .parameters = run->program->parameters,
+        .finished = finished,
+    };
+    Tally tally = run->tally;
+    tally.seconds += session_seconds(run);
+    snprintf(info.phase, sizeof info.phase, "%s", run->phase->name);
+    if (!tally_print(&tally, info.tally, sizeof info.tally) ||
+        (finished &&
+         !print_result(run->result, info.result, sizeof info.result)))
+        return status_error(STATUS_INTERNAL, "a checkpoint's notes are too "
+                                             "long");
+    double steps = (double)(run->step - run->saved_step);
+    TRY(keep_save(&run->keep, &run->store, &info,
+                  steps > 0 ? run->saved_loss / steps : NAN));
+    run->saved = clock_seconds();
+    run->saved_step = run->step;
+    run->saved_loss = 0;
+    return status_ok();
+}
+
+static const char *sums_text(int32_t sums)
+{
+    switch (sums) {
+    case PLAN_SUMS_STRICT:
+        return "way to convolve (with --strict)";
+    case PLAN_SUMS_PLAIN:
+        return "way to convolve (with --plain-sums)";
+    default:
+        return "way to convolve (without --strict or --plain-sums)";
+    }
+}
+
+static Status check_same_run(const Run *run, const CheckpointInfo *info)
+{
+    const char *what = NULL;
+    if (strcmp(info->phase, run->phase->name) != 0)
+        what = "phase";
+    else if (info->program != program_hash(run))
+        what = "program, or its parameters or labels,";
+    else if (info->seed != run->options->seed)
+        what = "seed";
+    else if (info->images != run->image_count)
+        what = "number of training images";
+    else if (info->step > run->total_steps)
+        what = "number of steps";
+    else if (info->sums != run->program->sums)
+        what = sums_text(info->sums);
+    else if (info->ways != ways_hash(run))
+        what = "way to convolve (chosen by --tune)";
+    if (!what)
+        return status_ok();
+    if (info->program != program_hash(run))
+        TRY(weights_check(run->program, run->phase, run->checkpoint_path,
+                          run->options));
+    return status_error(STATUS_FAILED,
+                        "%s cannot be resumed: its %s is another; use another "
+                        "--out, or the same settings",
+                        run->checkpoint_path, what);
+}
+
+// Reads the checkpoint to resume from, if there is one.
+static Status resume(Run *run, bool *finished)
+{
+    CheckpointInfo info;
+    *finished = false;
+    if (!run->options->resume)
+        return status_ok();
+    TRY(keep_find(&run->keep, run->checkpoint_path, &info, run->options->warn,
+                  run->options->context));
+    if (!run->checkpoint_path[0])
+        return status_ok();
+    TRY(check_same_run(run, &info));
+    if (!tally_parse(&run->tally, info.tally))
+        return status_error(STATUS_DATA, "%s is damaged: unreadable sums",
+                            run->checkpoint_path);
+    run->step = info.step;
+    *finished = info.finished;
+    if (info.finished)
+        parse_result(run->result, info.result);
+    else
+        train_say(run, "%s: resuming at step %" PRId64 " of %" PRId64,
+                  run->phase->name, run->step, run->total_steps);
+    return status_ok();
+}
+
+// ---- preparing --------------------------------------------------------------
+
+Status train_fill_store(Run *run)
+{
+    TRY(store_add_plan(&run->store, &run->phase->train));
+    if (run->phase->eval.step_count)
+        TRY(store_add_plan(&run->store, &run->phase->eval));
+    if (run->step > 0)
+        TRY(checkpoint_load(run->checkpoint_path, &run->store));
+    else
+        TRY(weights_load_start(run->program, run->phase, run->options,
+                               &run->store));
+    TRY(weights_load_teacher(run->program, run->phase, run->options,
+                             &run->store));
+    store_initialize(&run->store, run->options->seed);
+    return status_ok();
+}
+
+static void feed_scalar(const Run *run, const char *name, double value)
+{
+    void *at = executor_input(run->executor, name);
+    if (!at)
+        return;
+    if (run->dtype == PLAN_F64)
+        *(double *)at = value;
+    else
+        *(float *)at = (float)value;
+}
+
+static Status start_executor(Run *run)
+{
+    const ProgramPhase *phase = run->phase;
+    const PlanPort *images = plan_input(&phase->train, "images");
+    if (!images || images->tensor.rank != 4 ||
+        images->tensor.dims[0] != (int64_t)phase_rows(phase) * phase->views)
+        return status_error(STATUS_INTERNAL,
+                            "the images input of phase %s does not fit its "
+                            "batch",
+                            phase->name);
+    run->dtype = images->tensor.dtype;
+    run->pool = pool_new(run->options->threads);
+    if (!run->pool)
+        return status_error(STATUS_MEMORY, "no memory to start threads");
+    TRY(code_load(run->program, &run->code));
+    TRY(executor_new(&phase->train, run->code, &run->store, run->pool,
+                     &run->executor));
+    TRY(reports_bind(&run->reports, &phase->train, run->executor));
+    if (!run->reports.count || strcmp(run->reports.names[0], "loss") != 0)
+        return status_error(STATUS_INTERNAL, "phase %s has no loss",
+                            phase->name);
+    run->tally.count = run->reports.count;
+    char chunks[48] = "";
+    if (phase->chunk)
+        snprintf(chunks, sizeof chunks, " in chunks of %d", phase->chunk);
+    train_say(run,
+              "%s: %" PRId64 " steps of %d%s from %" PRId64
+              " images; %.1f MB of weights and optimizer, %.1f MB for a step",
+              phase->name, run->total_steps, phase->batch, chunks,
+              run->image_count, 1e-6 * (double)store_bytes(&run->store),
+              1e-6 * (double)executor_bytes(run->executor));
+    run->images = executor_input(run->executor, "images");
+    run->labels = executor_input(run->executor, "labels");
+    return status_ok();
+}
+
+Status train_start_input(Run *run)
+{
+    const ProgramPhase *phase = run->phase;
+    const int64_t *dims = plan_input(&phase->train, "images")->tensor.dims;
+    InputSpec spec = {
+        .data = run->data,
+        .split = SPLIT_TRAIN,
+        .indices = run->set.indices,
+        .seen = run->set.seen,
+        .count = run->image_count,
+        .augment = phase->augment,
+        .augment_count = phase->augment_count,
+        .batch = phase_rows(phase),
+        .chunks = phase->train.chunks.count,
+        .passes = plan_passes(&phase->train),
+        .views = phase->views,
+        .height = (int)dims[2],
+        .width = (int)dims[3],
+        .seed = run->options->seed,
+        .phase = random_name(phase->name),
+        .training = true,
+        .threads = pool_threads(run->pool),
+        .message = run->options->message,
+        .context = run->options->context,
+    };
+    return input_new(&spec, run->step, &run->input);
+}
+
+// Steps between two lines of metrics: about 500 lines a phase, and no fewer
+// than one in 50 steps.
+static int64_t metrics_interval(const Run *run)
+{
+    int64_t interval = run->total_steps / 500;
+    return interval < 1 ? 1 : interval > 50 ? 50 : interval;
+}
+
+static Status start_watch(Run *run)
+{
+    WatchSpec spec = {
+        .options = run->options,
+        .reports = &run->reports,
+        .probe = {run->phase, run->data, run->code, &run->store, run->pool,
+                  run->options->seed, 0},
+        .total_steps = run->total_steps,
+        .images = run->image_count,
+        .step = run->step,
+        .interval = metrics_interval(run),
+        .step_bytes = executor_bytes(run->executor),
+    };
+    return watch_open(&spec, &run->watch);
+}
+
+// ---- the loop ---------------------------------------------------------------
+
+static double epoch_at(const Run *run, int64_t step)
+{
+    return (double)step * run->phase->batch / (double)run->image_count;
+}
+
+static Status write_metrics(Run *run)
+{
+    double values[REPORT_MAX];
+    Tally *tally = &run->tally;
+    for (int i = 0; i < run->reports.count; i++) {
+        values[i] = tally->interval[i] / (double)tally->interval_steps;
+        tally->interval[i] = 0;
+    }
+    tally->interval_steps = 0;
+    double seconds = session_seconds(run);
+    WatchLine line = {
+        .step = run->step,
+        .epoch = epoch_at(run, run->step),
+        .images_per_second = (double)(run->step - run->started_step) *
+                             run->phase->batch / seconds,
+        .values = values,
+        .seconds = seconds,
+        .waited = input_wait_seconds(run->input),
+    };
+    return watch_line(run->watch, &line);
+}
+
+static void tell_progress(Run *run, const double *values)
+{
+    double now = clock_seconds(), waited = input_wait_seconds(run->input);
+    double passed = now - run->told;
+    bool last = run->step == run->total_steps;
+    run->told_loss += values[0];
+    if (!run->options->progress || (passed < progress_seconds && !last))
+        return;
+    double steps = (double)(run->step - run->told_step);
+    double pace =
+        session_seconds(run) / (double)(run->step - run->started_step);
+    TrainProgress progress = {
+        .phase = run->phase->name,
+        .step = run->step,
+        .total_steps = run->total_steps,
+        .epoch = epoch_at(run, run->step),
+        .loss = run->told_loss / steps,
+        .images_per_second = steps * run->phase->batch / passed,
+        .seconds_left = pace * (double)(run->total_steps - run->step),
+        .input_wait = (waited - run->told_waited) / passed,
+        .report_count = run->reports.count - 1,
+        .report_names = run->reports.names + 1,
+        .report_values = values + 1,
+    };
+    run->options->progress(run->options->context, &progress);
+    run->told = now;
+    run->told_step = run->step;
+    run->told_loss = 0;
+    run->told_waited = waited;
+}
+
+Status train_feed(void *context, int pass, int chunk)
+{
+    Run *run = context;
+    char *labels = pass == 0 ? run->labels : NULL;
+    if (labels)
+        labels += (size_t)chunk * (size_t)phase_rows(run->phase) *
+                  (size_t)plan_dtype_bytes(run->dtype);
+    TRY(input_take(run->input, run->dtype, run->images, labels, NULL));
+    feed_scalar(run, "step", (double)run->step);
+    feed_scalar(run, "total_steps", (double)run->total_steps);
+    feed_scalar(run, "epoch_steps",
+                (double)run->image_count / run->phase->batch);
+    return status_ok();
+}
+
+static Status run_step(Run *run)
+{
+    double values[REPORT_MAX];
+    TRY(executor_run_fed(run->executor, train_feed, run, NULL, NULL));
+    for (int i = 0; i < run->reports.count; i++)
+        values[i] = reports_mean(&run->reports, i, NULL);
+    if (!isfinite(values[0]))
+        return train_diverged(run, values[0]);
+    run->saved_loss += values[0];
+    tally_add(&run->tally, run->step, run->total_steps, values);
+    run->step++;
+    if (run->step % metrics_interval(run) == 0 || run->step == run->total_steps)
+        TRY(write_metrics(run));
+    tell_progress(run, values);
+    return status_ok();
+}
+
+static bool must_stop(const Run *run)
+{
+    const TrainOptions *options = run->options;
+    return (options->stop && *options->stop) ||
+           (options->stop_after > 0 && run->step >= options->stop_after);
+}
+
+// A signal asks for a checkpoint once.
+static bool save_is_wanted(const Run *run)
+{
+    volatile sig_atomic_t *save = run->options->save;
+    bool wanted = save && *save;
+    if (wanted)
+        *save = 0;
+    return wanted;
+}
+
+// A step may leave a bad weight behind a good loss: no checkpoint gets it.
+static Status check_and_save(Run *run)
+{
+    if (store_unbounded(&run->store)) {
+        run->step--; // the last one taken
+        return train_diverged(run, 0);
+    }
+    return save_checkpoint(run, false);
+}
+
+static Status run_steps(Run *run)
+{
+    double interval = run->options->checkpoint_seconds > 0
+                          ? run->options->checkpoint_seconds
+                          : 60;
+    run->started = run->saved = run->told = clock_seconds();
+    run->started_step = run->told_step = run->saved_step = run->step;
+    while (run->step < run->total_steps && !run->result->stopped) {
+        TRY(run_step(run));
+        run->result->stopped = run->step < run->total_steps && must_stop(run);
+        if (run->result->stopped || run->step == run->total_steps ||
+            save_is_wanted(run) || clock_seconds() - run->saved >= interval)
+            TRY(check_and_save(run));
+    }
+    return status_ok();
+}
+
+// ---- the end ----------------------------------------------------------------
+
+static void fill_result(Run *run)
+{
+    TrainResult *result = run->result;
+    const Tally *tally = &run->tally;
+    snprintf(result->phase, sizeof result->phase, "%s", run->phase->name);
+    result->steps = run->step;
+    result->first_loss = tally->first_steps
+                             ? tally->first_sum / (double)tally->first_steps
+                             : NAN;
+    result->last_loss =
+        tally->last_steps ? tally->last_sum / (double)tally->last_steps : NAN;
+    result->seconds = tally->seconds + session_seconds(run);
+}
+
+// With the classes' names, so that predictions of other images have them too.
+static Status save_model(const Run *run, const char *path)
+{
+    ModelInfo info = {
+        .program = run->program->name,
+        .phase = run->phase->name,
+        .parameters = run->program->parameters,
+        .step = run->step,
+    };
+    char *classes = trainset_class_lines(run->phase, run->data);
+    info.classes = classes;
+    Status status = model_save(path, &run->store, &info);
+    free(classes);
+    return status;
+}
+
+static Status finish(Run *run)
+{
+    char path[RUNDIR_PATH];
+    fill_result(run);
+    // The training slab goes before the evaluation's comes.
+    input_free(run->input);
+    run->input = NULL;
+    executor_free(run->executor);
+    run->executor = NULL;
+    TRY(evaluate_plan(run->phase, run->data, run->code, &run->store, run->pool,
+                      run->options, run->result));
+    if (run->result->test_count)
+        TRY(watch_evaluation(run->watch, run->result));
+    TRY(rundir_path(run->options->out, run->phase->name, "model.safetensors",
+                    path));
+    TRY(save_model(run, path));
+    return save_checkpoint(run, true);
+}
+
+// What a resumed run computes its convolutions by: PHASE/ways.
+static Status keep_ways(const Run *run)
+{
+    char path[RUNDIR_PATH];
+    TRY(rundir_path(run->options->out, run->phase->name, "ways", path));
+    if (run->phase->ways)
+        return file_write(path, run->phase->ways,
+                          (int64_t)strlen(run->phase->ways));
+    unlink(path); // of a run that was started over
+    return status_ok();
+}
+
+static Status run_phase(Run *run)
+{
+    const TrainOptions *options = run->options;
+    char path[RUNDIR_PATH];
+    bool finished;
+    TRY(select_images(run));
+    TRY(rundir_create(options->out, run->phase->name));
+    TRY(keep_open(&run->keep, options->out, run->phase->name, options->keep));
+    TRY(resume(run, &finished));
+    if (finished) {
+        fill_result(run);
+        return status_ok();
+    }
+    TRY(rundir_path(options->out, NULL, "model.net", path));
+    TRY(file_write(path, run->program->source,
+                   (int64_t)strlen(run->program->source)));
+    TRY(keep_ways(run));
+    TRY(train_fill_store(run));
+    TRY(start_executor(run));
+    TRY(start_watch(run));
+    TRY(train_start_input(run));
+    TRY(run_steps(run));
+    if (run->result->stopped) {
+        fill_result(run);
+        return status_ok();
+    }
+    return finish(run);
+}
+
+static void end_watch(Run *run, const Status *status)
+{
+    if (!run->watch)
+        return;
+    fill_result(run);
+    watch_end(run->watch,
+              status->code == STATUS_DIVERGED ? "diverged"
+              : status->code != STATUS_OK     ? "failed"
+              : run->result->stopped          ? "stopped"
+                                              : "finished",
+              run->result);
+}
+
+static void close_run(Run *run)
+{
+    input_free(run->input);
+    executor_free(run->executor);
+    code_free(run->code);
+    pool_free(run->pool);
+    store_free(&run->store);
+    watch_close(run->watch);
+    trainset_free(&run->set);
+}
+
+Status train_phase(const Program *program, int phase, Dataset *data,
+                   const TrainOptions *options, TrainResult *result)
+{
+    Run *run = calloc(1, sizeof *run);
+    if (!run)
+        return status_error(STATUS_MEMORY, "no memory to train");
+    run->program = program;
+    run->phase = &program->phases[phase];
+    run->data = data;
+    run->options = options;
+    run->result = result;
+    *result = (TrainResult){0};
+    Status status = run_phase(run);
+    end_watch(run, &status);
+    close_run(run);
+    free(run);
+    return status;
+}

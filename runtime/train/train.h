@@ -1,0 +1,72 @@
+// Runs the phases of a program on a data set: the loop around the executor,
+// with sampling, input, reports, checkpoints, evaluation and resume.
+#ifndef SIMCC_RUNTIME_TRAIN_H
+#define SIMCC_RUNTIME_TRAIN_H
+
+#include <signal.h>
+
+#include "runtime/data/data.h"
+#include "runtime/exec/exec.h"
+#include "runtime/exec/program.h"
+
+typedef struct TrainProgress {
+    const char *phase;
+    int64_t step, total_steps;
+    double epoch;
+    double loss; // mean since the last call
+    double images_per_second;
+    double seconds_left;
+    double input_wait; // share of time spent waiting for input
+    int report_count;
+    const char *const *report_names;
+    const double *report_values;
+} TrainProgress;
+
+typedef struct TrainResult {
+    char phase[64];
+    int64_t steps;
+    double first_loss, last_loss; // means over the first and last 5% of steps
+    int64_t test_count;           // images evaluated; 0 = none
+    int report_count;             // evaluation reports
+    char report_names[16][64];
+    double report_values[16];
+    double seconds;
+    bool stopped; // by `stop` or `stop_after`; a checkpoint was saved
+} TrainResult;
+
+typedef struct TrainOptions {
+    const char *out; // run directory; created
+    uint64_t seed;
+    int threads; // 0 = all cores
+    bool resume;
+    // The images whose labels phases may see, for dataset_select_asked,
+    // instead of the phases' own rules; NULL = none.
+    const char *labels;
+    // Weights to start a phase from instead of its `from`, and renames of
+    // their names; NULL = none.
+    const char *init, *init_map;
+    double checkpoint_seconds; // between checkpoints inside a phase; 0 = 60
+    int keep; // checkpoints of a phase, the newest included; 0 = KEEP_DEFAULT
+    int64_t stop_after; // stop after that many steps in all (tests); 0 = never
+    // Set by a signal handler: finish the step, save, return. May be NULL.
+    const volatile sig_atomic_t *stop;
+    // Set by a signal handler: save after the step and go on; it is then
+    // cleared. May be NULL.
+    volatile sig_atomic_t *save;
+    // Progress and warnings; called from the training thread.
+    void (*progress)(void *context, const TrainProgress *progress);
+    void (*message)(void *context, const char *text);
+    // What looks wrong with the training, and what to try; message when NULL.
+    void (*warn)(void *context, const char *text);
+    // Lines that explain the failure about to be returned.
+    void (*explain)(void *context, const char *text);
+    void *context;
+} TrainOptions;
+
+// Trains one phase of the program from its start (or its checkpoint, when
+// resuming) to its end and evaluates it. The result's weights are in
+// <out>/<phase>/model.safetensors, metrics in <out>/metrics.jsonl.
+Status train_phase(const Program *program, int phase, Dataset *data,
+                   const TrainOptions *options, TrainResult *result);
+
+#endif

@@ -1,0 +1,65 @@
+// One phase while it runs: what train.c and train_diverge.c share.
+#ifndef SIMCC_RUNTIME_TRAIN_RUN_H
+#define SIMCC_RUNTIME_TRAIN_RUN_H
+
+#include "runtime/train/diverge.h"
+#include "runtime/data/input.h"
+#include "runtime/files/keep.h"
+#include "runtime/train/reports.h"
+#include "runtime/train/train.h"
+#include "runtime/train/trainset.h"
+#include "runtime/train/watch.h"
+
+// Everything one phase needs while it runs.
+typedef struct Run {
+    const Program *program;
+    const ProgramPhase *phase;
+    Dataset *data;
+    const TrainOptions *options;
+    TrainResult *result;
+    Keep keep;
+    char checkpoint_path[RUNDIR_PATH]; // to resume from; "" = none
+
+    Trainset set; // the training images this phase may use
+    int64_t image_count, total_steps, step;
+    Store store;
+    CodeImage *code;
+    Pool *pool;
+    Executor *executor;
+    Input *input;
+    Reports reports;
+    Tally tally;
+    Watch *watch;
+
+    void *images, *labels; // input buffers in the slab
+    int32_t dtype;         // of all inputs
+    double started, saved; // seconds on the clock
+    int64_t started_step, saved_step;
+    double saved_loss;        // sum since then
+    double told, told_waited; // progress: when, and input wait until then
+    int64_t told_step;
+    double told_loss; // sum since then
+} Run;
+
+// ---- train.c ----------------------------------------------------------------
+
+// printf to the options' `message`.
+void train_say(const Run *run, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+// Fills the store for run->step: from checkpoint_path, or with what a phase
+// starts from.
+Status train_fill_store(Run *run);
+// Makes the input begin at run->step.
+Status train_start_input(Run *run);
+// Fills the plan's inputs for the next step, or the next chunk: an
+// ExecutorFeed of a Run.
+Status train_feed(void *run, int pass, int chunk);
+
+// ---- train_diverge.c --------------------------------------------------------
+
+// STATUS_DIVERGED with where it began: in step run->step the loss became what
+// is given, or, if that is finite, a weight became unbounded. Runs the steps
+// since the last checkpoint again; the run is of no use afterwards.
+Status train_diverged(Run *run, double loss);
+
+#endif

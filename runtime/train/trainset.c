@@ -1,0 +1,170 @@
+#include "runtime/train/trainset.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/json.h"
+
+Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data)
+{
+    int classes = dataset_classes(data);
+    if (phase->source == SOURCE_LABELED && classes == 0)
+        return status_error(STATUS_DATA,
+                            "phase %s needs labels, and the data has none: "
+                            "put the images into one folder per class",
+                            phase->name);
+    if (phase->classes > 1 && classes == 1)
+        return status_error(STATUS_DATA,
+                            "phase %s is made for %d classes and the data has "
+                            "one: put the images into one folder per class",
+                            phase->name, phase->classes);
+    if (phase->classes && classes && phase->classes != classes)
+        return status_error(STATUS_DATA,
+                            "phase %s is made for %d classes and the data has "
+                            "%d: --set classes=%d",
+                            phase->name, phase->classes, classes, classes);
+    return status_ok();
+}
+
+// `labels = 10` means ten of every class, not ten where there are ten.
+static Status check_amount(const ProgramPhase *phase, const Dataset *data)
+{
+    int classes = dataset_classes(data);
+    if (phase->label_rule != LABELS_PER_CLASS)
+        return status_ok();
+    int64_t *counts = calloc((size_t)classes, sizeof *counts);
+    if (!counts)
+        return status_error(STATUS_MEMORY, "no memory to count classes");
+    int64_t images = dataset_count(data, SPLIT_TRAIN);
+    for (int64_t i = 0; i < images; i++) {
+        int label = dataset_label(data, SPLIT_TRAIN, i);
+        if (label >= 0 && label < classes)
+            counts[label]++;
+    }
+    Status status = status_ok();
+    for (int i = 0; i < classes && status.code == STATUS_OK; i++)
+        if ((double)counts[i] < phase->label_amount)
+            status = status_error(
+                STATUS_DATA,
+                "phase %s wants %g labelled images of each class, and class "
+                "\"%s\" has %" PRId64,
+                phase->name, phase->label_amount, dataset_class_name(data, i),
+                counts[i]);
+    free(counts);
+    return status;
+}
+
+static Status check_labels(const ProgramPhase *phase, const Dataset *data,
+                           const int64_t *indices, int64_t count)
+{
+    if (!phase->classes)
+        return status_ok();
+    for (int64_t i = 0; i < count; i++) {
+        int64_t index = indices[i];
+        int label = dataset_label(data, SPLIT_TRAIN, index);
+        if (label < 0 || label >= phase->classes)
+            return status_error(STATUS_DATA,
+                                "%s has label %d, and the program %d classes",
+                                dataset_sample_name(data, SPLIT_TRAIN, index),
+                                label, phase->classes);
+    }
+    return status_ok();
+}
+
+// The images of which labels are seen.
+static Status select_labelled(const ProgramPhase *phase, const Dataset *data,
+                              const char *labels, uint64_t seed, Trainset *set)
+{
+    if (labels) {
+        TRY(dataset_select_asked(data, labels, seed, &set->indices,
+                                 &set->count));
+    } else {
+        TRY(check_amount(phase, data));
+        TRY(dataset_select(data, SOURCE_LABELED, (LabelRule)phase->label_rule,
+                           phase->label_amount, seed, &set->indices,
+                           &set->count));
+    }
+    return check_labels(phase, data, set->indices, set->count);
+}
+
+// All images, and which of them show their labels.
+static Status select_partly(const ProgramPhase *phase, const Dataset *data,
+                            const char *labels, uint64_t seed, Trainset *set)
+{
+    Trainset labelled = {0};
+    Status status = status_ok();
+    set->seen =
+        calloc((size_t)dataset_count(data, SPLIT_TRAIN) + 1, sizeof *set->seen);
+    if (!set->seen)
+        return status_error(STATUS_MEMORY, "no memory to choose labels");
+    if (dataset_classes(data))
+        status = select_labelled(phase, data, labels, seed, &labelled);
+    for (int64_t i = 0; status.code == STATUS_OK && i < labelled.count; i++)
+        set->seen[labelled.indices[i]] = true;
+    trainset_free(&labelled);
+    TRY(status);
+    return dataset_select(data, SOURCE_UNLABELED, LABELS_ALL, 0, seed,
+                          &set->indices, &set->count);
+}
+
+static Status check_count(const ProgramPhase *phase, const Trainset *set)
+{
+    if (set->count == 0)
+        return status_error(STATUS_DATA,
+                            "there are no images to train phase %s on",
+                            phase->name);
+    if (set->count < phase->batch)
+        return status_error(
+            STATUS_DATA,
+            "phase %s takes batches of %d images, and has "
+            "%" PRId64 " to train on: --set %s.batch=%" PRId64 ", or less",
+            phase->name, phase->batch, set->count, phase->name, set->count);
+    return status_ok();
+}
+
+Status trainset_select(const ProgramPhase *phase, const Dataset *data,
+                       const char *labels, uint64_t seed, Trainset *set)
+{
+    Status status = trainset_check_classes(phase, data);
+    *set = (Trainset){0};
+    if (status.code != STATUS_OK)
+        return status;
+    if (phase->source == SOURCE_LABELED)
+        status = select_labelled(phase, data, labels, seed, set);
+    else if (phase->source == SOURCE_PARTLY_LABELED)
+        status = select_partly(phase, data, labels, seed, set);
+    else
+        status = dataset_select(data, SOURCE_UNLABELED, LABELS_ALL, 0, seed,
+                                &set->indices, &set->count);
+    if (status.code == STATUS_OK)
+        status = check_count(phase, set);
+    if (status.code != STATUS_OK)
+        trainset_free(set);
+    return status;
+}
+
+void trainset_free(Trainset *set)
+{
+    free(set->indices);
+    free(set->seen);
+    *set = (Trainset){0};
+}
+
+char *trainset_class_lines(const ProgramPhase *phase, const Dataset *data)
+{
+    int count = phase->classes ? dataset_classes(data) : 0;
+    size_t size = 1, used = 0;
+    for (int i = 0; i < count; i++) {
+        const char *name = dataset_class_name(data, i);
+        if (strchr(name, '\n') || !json_is_utf8(name, strlen(name)))
+            return NULL;
+        size += strlen(name) + 1;
+    }
+    char *text = count ? malloc(size) : NULL;
+    for (int i = 0; text && i < count; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s",
+                                 i ? "\n" : "", dataset_class_name(data, i));
+    return text;
+}

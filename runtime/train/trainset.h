@@ -1,0 +1,32 @@
+// The images a phase trains on, and whether they fit it.
+#ifndef SIMCC_RUNTIME_TRAINSET_H
+#define SIMCC_RUNTIME_TRAINSET_H
+
+#include "runtime/data/data.h"
+
+// STATUS_DATA when the phase needs labels and the data has none, or both have
+// classes and not the same number.
+Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data);
+
+// What a phase trains on.
+typedef struct Trainset {
+    int64_t *indices; // [count], of training images, ascending
+    int64_t count;
+    bool *seen; // by training image: may its label be seen? NULL = all may
+} Trainset;
+
+// Chooses the training images of a phase. STATUS_DATA when there are none or
+// fewer than a batch, a class has fewer than the phase wants labels of, or a
+// label is outside the program's classes. `labels` (for
+// dataset_select_asked) takes the place of the phase's own rule if the phase
+// has labels; NULL = none. A partly labelled phase takes data
+// without classes, too. The set is freed by trainset_free.
+Status trainset_select(const ProgramPhase *phase, const Dataset *data,
+                       const char *labels, uint64_t seed, Trainset *set);
+void trainset_free(Trainset *set);
+
+// The names of a phase's classes, a line each: malloc'ed. NULL when the phase
+// has none, or a name is no line of UTF-8.
+char *trainset_class_lines(const ProgramPhase *phase, const Dataset *data);
+
+#endif

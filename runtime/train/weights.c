@@ -1,0 +1,204 @@
+#include "runtime/train/weights.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/file.h"
+#include "runtime/base/rundir.h"
+
+// The model an earlier phase left in the run directory.
+static Status phase_model(const ProgramPhase *phase, const char *source,
+                          const TrainOptions *options, char path[RUNDIR_PATH])
+{
+    if (!options->out)
+        return status_error(STATUS_USAGE,
+                            "phase %s needs the result of phase %s: give the "
+                            "run directory with --out",
+                            phase->name, source);
+    TRY(rundir_path(options->out, source, "model.safetensors", path));
+    if (!file_exists(path))
+        return status_error(STATUS_FAILED,
+                            "phase %s needs the result of phase %s, but %s is "
+                            "not there: run %s first, with the same --out",
+                            phase->name, source, path, source);
+    return status_ok();
+}
+
+// ---- telling ----------------------------------------------------------------
+
+__attribute__((format(printf, 2, 3))) static void
+say(const TrainOptions *options, const char *format, ...)
+{
+    char text[STATUS_TEXT_SIZE];
+    va_list args;
+    if (!options->message)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    options->message(options->context, text);
+}
+
+static void show_table(const ModelReport *report, const TrainOptions *options,
+                       void (*show)(void *context, const char *text))
+{
+    char table[MODEL_TEXT];
+    model_report_table(report, table);
+    if (show)
+        show(options->context, table);
+}
+
+static Status refuse(const char *path, const ProgramPhase *phase,
+                     const ModelReport *report, const TrainOptions *options)
+{
+    char text[640];
+    show_table(report, options, options->explain);
+    model_report_sentence(report, text, sizeof text);
+    return status_error(STATUS_DATA, "%s holds other weights than phase %s: %s",
+                        path, phase->name, text);
+}
+
+static void tell_loaded(const TrainOptions *options, const char *path,
+                        const ModelReport *report)
+{
+    int missing = report->counts[MODEL_MISSING];
+    char names[600] = "";
+    say(options, "loaded %d tensors from %s", report->matched, path);
+    if (!missing)
+        return;
+    for (int i = 0, used = 0; i < missing && i < MODEL_SHOWN; i++) {
+        const char *line = report->lines[MODEL_MISSING][i];
+        used += snprintf(names + used, sizeof names - (size_t)used, "%s%.*s",
+                         i ? ", " : "", (int)strcspn(line, " "), line);
+        if ((size_t)used >= sizeof names)
+            break;
+    }
+    say(options, "%d tensors are not in that file and start fresh: %s%s",
+        missing, names, missing > MODEL_SHOWN ? ", ..." : "");
+}
+
+// ---- comparing --------------------------------------------------------------
+
+Status weights_check(const Program *program, const ProgramPhase *phase,
+                     const char *path, const TrainOptions *options)
+{
+    ModelReport report;
+    if (!phase->train.param_count)
+        return status_ok();
+    TRY(model_compare(path, &phase->train, program->parameters, &report));
+    if (model_agrees(&report))
+        return status_ok();
+    return refuse(path, phase, &report, options);
+}
+
+// ---- loading ----------------------------------------------------------------
+
+// model_load; other shapes are told with the table.
+static Status load(const char *path, const ProgramPhase *phase, Store *store,
+                   const ModelFilter *filter, const TrainOptions *options,
+                   ModelReport *report)
+{
+    Status status = model_load(path, store, filter, report);
+    if (report->counts[MODEL_SHAPE])
+        return refuse(path, phase, report, options);
+    return status;
+}
+
+static Status load_from(const Program *program, const ProgramPhase *phase,
+                        const TrainOptions *options, Store *store)
+{
+    char path[RUNDIR_PATH];
+    ModelFilter filter = {
+        .only = phase->from_only,
+        .except = phase->from_except,
+        .role = PLAN_WEIGHT,
+        .parameters = program->parameters,
+    };
+    ModelReport report;
+    const ProgramPhase *source = program_phase(program, phase->from);
+    if (source) {
+        TRY(phase_model(phase, phase->from, options, path));
+        TRY(weights_check(program, source, path, options));
+    } else {
+        snprintf(path, sizeof path, "%s", phase->from);
+    }
+    TRY(load(path, phase, store, &filter, options, &report));
+    if (!report.matched)
+        return status_error(STATUS_DATA,
+                            "no tensor in %s is one of phase %s, or the "
+                            "phase's only/except leave all of them out",
+                            path, phase->name);
+    tell_loaded(options, path, &report);
+    return status_ok();
+}
+
+// Weights from elsewhere: everything that fits by name, told in full.
+static Status load_init(const Program *program, const ProgramPhase *phase,
+                        const TrainOptions *options, Store *store)
+{
+    Renames renames = {0};
+    ModelFilter filter = {.role = PLAN_WEIGHT,
+                          .renames = &renames,
+                          .parameters = program->parameters};
+    ModelReport report;
+    if (options->init_map)
+        TRY(renames_read(options->init_map, &renames));
+    Status status =
+        load(options->init, phase, store, &filter, options, &report);
+    renames_free(&renames);
+    TRY(status);
+    if (!report.matched)
+        return refuse(options->init, phase, &report, options);
+    say(options, "%s: starts from %s%s%s", phase->name, options->init,
+        phase->from ? " instead of " : "", phase->from ? phase->from : "");
+    show_table(&report, options, options->message);
+    return status_ok();
+}
+
+Status weights_load_start(const Program *program, const ProgramPhase *phase,
+                          const TrainOptions *options, Store *store)
+{
+    if (options->init)
+        return load_init(program, phase, options, store);
+    if (phase->from)
+        return load_from(program, phase, options, store);
+    return status_ok();
+}
+
+Status weights_load_teacher(const Program *program, const ProgramPhase *phase,
+                            const TrainOptions *options, Store *store)
+{
+    char path[RUNDIR_PATH];
+    ModelFilter filter = {.prefix = "teacher.",
+                          .role = PLAN_FROZEN,
+                          .parameters = program->parameters};
+    ModelReport report;
+    bool wanted = false;
+    for (int i = 0; i < store->count; i++)
+        wanted = wanted || store->tensors[i].param.role == PLAN_FROZEN;
+    if (!wanted || !phase->teacher)
+        return status_ok();
+    const ProgramPhase *teacher = program_phase(program, phase->teacher);
+    TRY(phase_model(phase, phase->teacher, options, path));
+    if (teacher)
+        TRY(weights_check(program, teacher, path, options));
+    TRY(load(path, phase, store, &filter, options, &report));
+    if (report.counts[MODEL_MISSING])
+        return refuse(path, teacher ? teacher : phase, &report, options);
+    return status_ok();
+}
+
+Status weights_load_all(const Program *program, const ProgramPhase *phase,
+                        const char *path, const TrainOptions *options,
+                        Store *store)
+{
+    ModelFilter filter = {.role = PLAN_WEIGHT,
+                          .known = &phase->train,
+                          .parameters = program->parameters};
+    ModelReport report;
+    TRY(load(path, phase, store, &filter, options, &report));
+    if (report.counts[MODEL_MISSING] || report.strange)
+        return refuse(path, phase, &report, options);
+    return status_ok();
+}
