@@ -8,8 +8,8 @@
 #include <jpeglib.h>
 #include <png.h>
 
-#include "runtime/data/data.h"
 #include "runtime/base/file.h"
+#include "runtime/data/data.h"
 #include "tests/harness.h"
 
 // Kept reachable to the end, so that leak checkers see no leak.

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "runtime/data/augment.h"
 #include "runtime/base/file.h"
+#include "runtime/data/augment.h"
 #include "runtime/data/synth.h"
 #include "tests/harness.h"
 

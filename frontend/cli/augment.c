@@ -4,9 +4,9 @@
 
 #include "frontend/cli/compiler.h"
 #include "frontend/cli/program.h"
+#include "runtime/base/philox.h"
 #include "runtime/data/augment.h"
 #include "runtime/data/input.h"
-#include "runtime/base/philox.h"
 #include "runtime/monitor/plot.h"
 
 enum { SHEET_IMAGES = 6, SHEET_VIEWS = 8 };

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "frontend/cli/cli.h"
-#include "runtime/data/data.h"
 #include "runtime/base/file.h"
+#include "runtime/data/data.h"
 
 static Status list_names(const Dataset *data, const int64_t *indices,
                          int64_t count, Text *text)

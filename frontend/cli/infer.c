@@ -6,9 +6,9 @@
 
 #include "frontend/cli/job.h"
 #include "runtime/base/file.h"
-#include "runtime/train/infer.h"
 #include "runtime/files/model.h"
 #include "runtime/files/npy.h"
+#include "runtime/train/infer.h"
 
 typedef struct Table {
     const Job *job;

@@ -8,9 +8,9 @@
 #include "frontend/cli/fit.h"
 #include "frontend/cli/program.h"
 #include "frontend/cli/progress.h"
-#include "runtime/exec/cpu.h"
 #include "runtime/base/file.h"
 #include "runtime/data/input.h"
+#include "runtime/exec/cpu.h"
 #include "runtime/files/keep.h"
 #include "runtime/files/model.h"
 

@@ -6,8 +6,8 @@
 
 #include "frontend/cli/features.h"
 #include "runtime/data/augment.h"
-#include "runtime/train/pca.h"
 #include "runtime/monitor/plot.h"
+#include "runtime/train/pca.h"
 
 enum {
     MOST_IMAGES = 20000,

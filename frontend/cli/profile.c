@@ -6,8 +6,8 @@
 #include "frontend/cli/compiler.h"
 #include "frontend/cli/profile.h"
 #include "runtime/base/clock.h"
-#include "runtime/exec/peak.h"
 #include "runtime/base/philox.h"
+#include "runtime/exec/peak.h"
 
 enum { ROUNDS = 5 };
 

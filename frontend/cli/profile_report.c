@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/exec/calls.h"
 #include "runtime/base/file.h"
+#include "runtime/exec/calls.h"
 
 enum { SHOWN = 30 };
 

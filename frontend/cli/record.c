@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "runtime/exec/calls.h"
 #include "runtime/base/file.h"
+#include "runtime/exec/calls.h"
 
 // ---- about ------------------------------------------------------------------
 

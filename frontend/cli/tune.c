@@ -7,8 +7,8 @@
 #include "frontend/cli/convs.h"
 #include "passes/pass.h"
 #include "runtime/base/clock.h"
-#include "runtime/exec/exec.h"
 #include "runtime/base/philox.h"
+#include "runtime/exec/exec.h"
 
 // Part of the cache's key: to be raised when ways mean something else.
 #define TUNE_VERSION "1"

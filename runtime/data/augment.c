@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/philox.h"
 #include "runtime/data/augment_blur.h"
 #include "runtime/data/augment_color.h"
 #include "runtime/data/augment_resize.h"
-#include "runtime/base/philox.h"
 
 // The last loop of this file turns rows around in vectors.
 #pragma GCC optimize("O3", "no-trapping-math")

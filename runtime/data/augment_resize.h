@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-#include "runtime/data/augment_crop.h"
 #include "runtime/base/simd.h"
+#include "runtime/data/augment_crop.h"
 
 // In the order of the words in augment.def. a is the parameter of Keys' cubic
 // kernel (1981); output i lies at (i + 1/2) in/out - 1/2 of the input, except

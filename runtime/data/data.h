@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runtime/base/status.h"
 #include "runtime/data/image.h"
 #include "runtime/exec/program.h"
-#include "runtime/base/status.h"
 
 typedef enum DataSplit { SPLIT_TRAIN, SPLIT_TEST } DataSplit;
 

@@ -2,8 +2,8 @@
 // then fine) and 32x32 red, green and blue planes.
 #include <stdio.h>
 
-#include "runtime/data/dataset_inside.h"
 #include "runtime/base/file.h"
+#include "runtime/data/dataset_inside.h"
 
 enum { SIDE = 32, PLANES = 3 * SIDE * SIDE, MAX_FILE = 1 << 30 };
 

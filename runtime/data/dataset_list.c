@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "runtime/data/dataset_inside.h"
 #include "runtime/base/file.h"
+#include "runtime/data/dataset_inside.h"
 
 enum { MAX_LIST = 1 << 30, FIELDS = 3 };
 

@@ -7,8 +7,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "runtime/data/dataset_inside.h"
 #include "runtime/base/file.h"
+#include "runtime/data/dataset_inside.h"
 
 // No image of acceptable size is larger, short of padding.
 enum { MAX_FILE = 1 << 30 };

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "runtime/data/dataset_inside.h"
 #include "runtime/base/file.h"
+#include "runtime/data/dataset_inside.h"
 
 enum { SIDE = 96, IMAGE = 3 * SIDE * SIDE, CLASSES = 10, MAX_LABELS = 1 << 24 };
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/data/augment.h"
 #include "runtime/base/clock.h"
+#include "runtime/data/augment.h"
 #include "runtime/data/sampler.h"
 
 // Two batches in the making: one for the step that is about to be taken, one

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/exec/calls.h"
 #include "runtime/base/simd.h"
+#include "runtime/exec/calls.h"
 
 enum {
     FAR = 8,               // cells of a side

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "runtime/data/image.h"
 #include "runtime/base/status.h"
+#include "runtime/data/image.h"
 
 // Work grows with the square of the images, memory takes 2 KB for each.
 enum { PICTURES_MOST = 200000 };

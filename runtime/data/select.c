@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/data/dataset_inside.h"
 #include "runtime/base/file.h"
 #include "runtime/base/philox.h"
+#include "runtime/data/dataset_inside.h"
 
 typedef struct Ranked {
     int label;

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "runtime/base/file.h"
-#include "runtime/data/image_png.h"
 #include "runtime/base/philox.h"
+#include "runtime/data/image_png.h"
 
 static const double pi = 3.14159265358979323846;
 

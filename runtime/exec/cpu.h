@@ -2,8 +2,8 @@
 #ifndef SIMCC_RUNTIME_CPU_H
 #define SIMCC_RUNTIME_CPU_H
 
-#include "runtime/exec/plan.h"
 #include "runtime/base/status.h"
+#include "runtime/exec/plan.h"
 
 // What the processor and its system offer.
 PlanCpu cpu_here(void);

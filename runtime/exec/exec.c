@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "runtime/exec/calls.h"
 #include "runtime/base/clock.h"
+#include "runtime/exec/calls.h"
 
 enum {
     HUGE_PAGE = 2 << 20,

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "runtime/exec/plan.h"
 #include "runtime/base/status.h"
+#include "runtime/exec/plan.h"
 
 // One augmentation operation with its resolved parameters, in the order of
 // its row in augment.def.

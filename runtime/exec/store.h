@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-#include "runtime/exec/plan.h"
 #include "runtime/base/status.h"
+#include "runtime/exec/plan.h"
 
 typedef struct StoreTensor {
     PlanParam param; // copied; name owned by the store

@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "runtime/exec/plan.h"
 #include "runtime/base/status.h"
+#include "runtime/exec/plan.h"
 
 // Whether a param may be stored in tiles of that side (0 = it is not).
 bool tiles_fit(const PlanTensor *tensor, int32_t tile);

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/data/augment.h"
 #include "runtime/base/file.h"
+#include "runtime/data/augment.h"
 #include "runtime/exec/program.h"
 
 static const char MAGIC[8] = {'S', 'I', 'M', 'C', 'C', 'A', 'R', 'T'};

@@ -5,43 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/files/model.h"
+#include "runtime/exec/program.h"
 #include "runtime/exec/tiles.h"
+#include "runtime/files/store_file.h"
 
 // ---- writing ----------------------------------------------------------------
-
-static SafeTensor describe(const StoreTensor *tensor)
-{
-    const PlanTensor *plan = &tensor->param.tensor;
-    SafeTensor safe = {
-        .name = plan->name,
-        .dtype = (SafeDType)plan->dtype,
-        .rank = plan->rank,
-        .bytes = plan->bytes,
-        .data = tensor->data,
-        .param = &tensor->param,
-    };
-    memcpy(safe.dims, plan->dims, sizeof plan->dims);
-    return safe;
-}
-
-Status store_save(const char *path, const Store *store, bool slots,
-                  int meta_count, const SafeMeta *metas)
-{
-    SafeTensor *tensors = calloc((size_t)store->count + 1, sizeof *tensors);
-    if (!tensors)
-        return status_error(STATUS_MEMORY, "no memory to write %s", path);
-    int count = 0;
-    for (int i = 0; i < store->count; i++) {
-        int32_t role = store->tensors[i].param.role;
-        if (role != PLAN_FROZEN && role != PLAN_SUM &&
-            (slots || role != PLAN_SLOT))
-            tensors[count++] = describe(&store->tensors[i]);
-    }
-    Status status = safetensors_write(path, count, tensors, meta_count, metas);
-    free(tensors);
-    return status;
-}
 
 Status checkpoint_save(const char *path, const Store *store,
                        const CheckpointInfo *info)
@@ -153,7 +121,7 @@ static Status load_all(const SafeFile *file, const char *path, Store *store)
         const SafeTensor *have = safetensors_find(file, want->name);
         if (!have)
             return status_error(STATUS_DATA, "%s lacks %s", path, want->name);
-        if (!model_same_shape(want, have->rank, have->dims))
+        if (!store_same_shape(want, have->rank, have->dims))
             return shape_error(path, want, have);
         if ((int32_t)have->dtype != want->dtype)
             return status_error(STATUS_DATA, "%s: %s has another element type",

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-#include "runtime/files/safetensors.h"
 #include "runtime/exec/store.h"
+#include "runtime/files/safetensors.h"
 
 enum { CHECKPOINT_TEXT = 2048 };
 
@@ -26,11 +26,6 @@ typedef struct CheckpointInfo {
     char result[CHECKPOINT_TEXT]; // train.c's result, when finished
     char best[64];                // the best checkpoint so far; see keep.h
 } CheckpointInfo;
-
-// Writes a store's tensors but the frozen ones, and the optimizer's only when
-// `slots`, atomically.
-Status store_save(const char *path, const Store *store, bool slots,
-                  int meta_count, const SafeMeta *metas);
 
 // Writes weights, state and slots, atomically.
 Status checkpoint_save(const char *path, const Store *store,

@@ -10,8 +10,8 @@
 #ifndef SIMCC_RUNTIME_KEEP_H
 #define SIMCC_RUNTIME_KEEP_H
 
-#include "runtime/files/checkpoint.h"
 #include "runtime/base/rundir.h"
+#include "runtime/files/checkpoint.h"
 
 enum { KEEP_DEFAULT = 2 }; // checkpoints, the newest included
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/files/checkpoint.h"
-#include "runtime/files/convert.h"
 #include "runtime/exec/tiles.h"
+#include "runtime/files/convert.h"
+#include "runtime/files/store_file.h"
 
 // ---- names ------------------------------------------------------------------
 
@@ -174,16 +174,6 @@ note(ModelReport *report, ModelDifference kind, const char *format, ...)
     va_end(args);
 }
 
-bool model_same_shape(const PlanTensor *want, int rank, const int64_t *dims)
-{
-    if (want->rank != rank)
-        return false;
-    for (int i = 0; i < rank; i++)
-        if (want->dims[i] != dims[i])
-            return false;
-    return true;
-}
-
 static void match_want(Match *match, Want *want)
 {
     char wanted[96], found[128];
@@ -198,7 +188,7 @@ static void match_want(Match *match, Want *want)
     int64_t dims[SAFE_MAX_RANK];
     want->from->used = true;
     axes_dims(want->from->axes, have->rank, have->dims, dims);
-    if (model_same_shape(tensor, have->rank, dims)) {
+    if (store_same_shape(tensor, have->rank, dims)) {
         match->report->matched++;
         return;
     }

@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 #include "runtime/exec/program.h"
-#include "runtime/files/rename.h"
 #include "runtime/exec/store.h"
+#include "runtime/files/rename.h"
 
 enum {
     MODEL_SHOWN = 10,  // differences of a kind that are listed
@@ -92,8 +92,5 @@ bool model_leaves_out(const char *name);
 
 // Does `name` match one of the comma-separated globs (`*`, `?`)?
 bool name_matches(const char *globs, const char *name);
-
-// Do a plan's tensor and a file's have the same shape?
-bool model_same_shape(const PlanTensor *want, int rank, const int64_t *dims);
 
 #endif

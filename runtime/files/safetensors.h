@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "runtime/exec/plan.h"
 #include "runtime/base/status.h"
+#include "runtime/exec/plan.h"
 
 enum { SAFE_MAX_RANK = 8, SAFE_HEADER_LIMIT = 100000000 };
 #define SAFE_META_KEY "__metadata__"

@@ -7,8 +7,8 @@
 #include "runtime/base/checksum.h"
 #include "runtime/base/file.h"
 #include "runtime/base/json.h"
-#include "runtime/files/safetensors.h"
 #include "runtime/exec/tiles.h"
+#include "runtime/files/safetensors.h"
 
 static int compare_names(const void *a, const void *b)
 {

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "runtime/base/file.h"
-#include "runtime/monitor/plot_axis.h"
 #include "runtime/base/rundir.h"
+#include "runtime/monitor/plot_axis.h"
 #include "runtime/monitor/series.h"
 
 // The report of what the loss is while nothing is learnt.

@@ -2,8 +2,8 @@
 #ifndef SIMCC_RUNTIME_CURVES_H
 #define SIMCC_RUNTIME_CURVES_H
 
-#include "runtime/monitor/plot.h"
 #include "runtime/base/status.h"
+#include "runtime/monitor/plot.h"
 
 // Draws what OUT/metrics.jsonl has: the losses of all phases, with the loss of
 // blind guessing where it is reported, as a PNG; every number in a panel of its

@@ -2,8 +2,8 @@
 #ifndef SIMCC_RUNTIME_PLOT_H
 #define SIMCC_RUNTIME_PLOT_H
 
-#include "runtime/data/image.h"
 #include "runtime/base/status.h"
+#include "runtime/data/image.h"
 
 // Points in drawing order. A point that is not finite breaks the line.
 typedef struct PlotSeries {

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/data/input.h"
 #include "runtime/base/philox.h"
+#include "runtime/data/input.h"
 #include "runtime/train/reports.h"
 #include "runtime/train/trainset.h"
 #include "runtime/train/weights.h"

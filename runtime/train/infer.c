@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/philox.h"
 #include "runtime/data/augment.h"
 #include "runtime/data/input.h"
-#include "runtime/base/philox.h"
 #include "runtime/train/weights.h"
 
 typedef struct Inference {

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "runtime/exec/pool.h"
 #include "runtime/base/status.h"
+#include "runtime/exec/pool.h"
 
 // Rows of features with their labels. A label below 0 says that there is none:
 // such a row is nobody's neighbour, and as a query it is predicted but not

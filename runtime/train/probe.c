@@ -3,10 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "runtime/base/philox.h"
 #include "runtime/data/augment.h"
 #include "runtime/data/input.h"
 #include "runtime/train/knn.h"
-#include "runtime/base/philox.h"
 
 enum { PROBE_LEAST = 64, PROBE_MOST = 4000, PROBE_TIMES = 10 };
 static const double probe_share = 0.05; // of the images trained on, all probes

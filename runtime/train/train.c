@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/train/evaluate.h"
 #include "runtime/base/file.h"
 #include "runtime/base/philox.h"
 #include "runtime/base/rundir.h"
 #include "runtime/data/sampler.h"
+#include "runtime/train/evaluate.h"
 #include "runtime/train/weights.h"
 
 // Seconds between two calls of the progress callback.

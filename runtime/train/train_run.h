@@ -2,9 +2,9 @@
 #ifndef SIMCC_RUNTIME_TRAIN_RUN_H
 #define SIMCC_RUNTIME_TRAIN_RUN_H
 
-#include "runtime/train/diverge.h"
 #include "runtime/data/input.h"
 #include "runtime/files/keep.h"
+#include "runtime/train/diverge.h"
 #include "runtime/train/reports.h"
 #include "runtime/train/train.h"
 #include "runtime/train/trainset.h"

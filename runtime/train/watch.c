@@ -8,11 +8,11 @@
 #include <time.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/rundir.h"
 #include "runtime/monitor/curves.h"
 #include "runtime/monitor/metrics.h"
 #include "runtime/monitor/monitor.h"
 #include "runtime/monitor/notes.h"
-#include "runtime/base/rundir.h"
 #include "runtime/monitor/tensorboard.h"
 
 enum {

@@ -10,8 +10,8 @@
 #include "ir/text_form.h"
 #include "passes/pass.h"
 #include "runtime/exec/exec.h"
-#include "tests/diff/generator.h"
 #include "tests/compiled.h"
+#include "tests/diff/generator.h"
 #include "tests/harness.h"
 
 #define L(...) ((const int64_t[]){__VA_ARGS__})

@@ -1,8 +1,8 @@
 #include <stdlib.h>
 
 #include "runtime/base/file.h"
-#include "tests/program_sample.h"
 #include "tests/harness.h"
+#include "tests/program_sample.h"
 
 static Status write_and_read(const Program *program, const char *path,
                              Program **copy)

@@ -1,11 +1,11 @@
 // Augmentations against hand computation and published numbers.
 #include <stdlib.h>
 
+#include "runtime/base/philox.h"
 #include "runtime/data/augment.h"
 #include "runtime/data/augment_blur.h"
 #include "runtime/data/augment_color.h"
 #include "runtime/data/augment_resize.h"
-#include "runtime/base/philox.h"
 #include "tests/harness.h"
 
 static void check_box(CropBox box, int x, int y, int width, int height)

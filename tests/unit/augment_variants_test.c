@@ -2,11 +2,11 @@
 // numbers computed by these; and the same bits for every vector width.
 #include <stdlib.h>
 
+#include "runtime/base/philox.h"
 #include "runtime/data/augment.h"
 #include "runtime/data/augment_blur.h"
 #include "runtime/data/augment_color.h"
 #include "runtime/data/augment_resize.h"
-#include "runtime/base/philox.h"
 #include "tests/harness.h"
 
 static float *new_floats(int64_t count)

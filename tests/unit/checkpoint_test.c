@@ -1,8 +1,8 @@
 // Checkpoints, models, the metrics file and the sums that survive a kill.
-#include "runtime/files/checkpoint.h"
 #include "runtime/base/file.h"
-#include "runtime/monitor/metrics.h"
+#include "runtime/files/checkpoint.h"
 #include "runtime/files/model.h"
+#include "runtime/monitor/metrics.h"
 #include "runtime/train/reports.h"
 #include "tests/harness.h"
 

@@ -1,11 +1,11 @@
 // TensorBoard's event files, notes, and metrics read back as series and drawn.
-#include "runtime/monitor/curves.h"
 #include "runtime/base/file.h"
+#include "runtime/monitor/curves.h"
 #include "runtime/monitor/metrics.h"
 #include "runtime/monitor/notes.h"
-#include "runtime/train/pca.h"
 #include "runtime/monitor/series.h"
 #include "runtime/monitor/tensorboard.h"
+#include "runtime/train/pca.h"
 #include "tests/harness.h"
 #include "tests/images.h"
 

@@ -2,9 +2,9 @@
 // files and at the start, so that a program can go on with either.
 #include <stdlib.h>
 
+#include "runtime/exec/tiles.h"
 #include "runtime/files/checkpoint.h"
 #include "runtime/files/model.h"
-#include "runtime/exec/tiles.h"
 #include "tests/harness.h"
 
 enum { OUTPUTS = 32, INPUTS = 48, WINDOW = 6, TILE = 16 };

@@ -1,8 +1,8 @@
 // The training loop on the program of power.h.
-#include "runtime/train/train.h"
-#include "runtime/train/evaluate.h"
 #include "runtime/base/file.h"
 #include "runtime/data/input.h"
+#include "runtime/train/evaluate.h"
+#include "runtime/train/train.h"
 #include "tests/harness.h"
 #include "tests/power.h"
 

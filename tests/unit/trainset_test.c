@@ -1,9 +1,9 @@
 // Which images a phase trains on, and whose labels it sees.
-#include "runtime/train/trainset.h"
-#include "runtime/data/augment.h"
 #include "runtime/base/file.h"
+#include "runtime/data/augment.h"
 #include "runtime/data/input.h"
 #include "runtime/data/synth.h"
+#include "runtime/train/trainset.h"
 #include "tests/harness.h"
 
 #include <stdlib.h>
