@@ -69,9 +69,7 @@ static void futex(atomic_uint *word, int operation, unsigned value)
             0);
 }
 
-// True when the round ended while looking for it. A look at the clock also lets
-// others have the core: a thread just woken may stand behind this very one,
-// until the kernel moves it to a free core a millisecond later.
+// True when the round ended while looking for it.
 static bool spin_for_round(Pool *pool, unsigned round)
 {
     if (!pool->spin) {
@@ -87,7 +85,6 @@ static bool spin_for_round(Pool *pool, unsigned round)
                 return true;
             relax();
         }
-        sched_yield();
     } while (now() < end);
     return false;
 }
