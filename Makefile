@@ -23,7 +23,10 @@ LIBS     = -L$(LLVM)/lib -Wl,-rpath,$(LLVM)/lib -lLLVM-19 \
 
 FOLDERS  = ir/base ir passes codegen frontend/lang frontend/cli \
            $(addprefix runtime/,base exec data files monitor train)
-SOURCES  = $(sort $(foreach f,$(FOLDERS),$(wildcard $(f)/*.c)))
+# One process, or with MPI=1 those of an MPI launcher.
+RANKS    = $(if $(MPI),one,mpi)
+SOURCES  = $(filter-out runtime/exec/ranks_$(RANKS).c, \
+             $(sort $(foreach f,$(FOLDERS),$(wildcard $(f)/*.c))))
 PARSER   = $(BUILD)/frontend/lang/grammar.o $(BUILD)/frontend/lang/lexer.o
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o) $(PARSER)
 LIBRARY  = $(filter-out $(BUILD)/frontend/cli/main.o,$(OBJECTS))
@@ -80,7 +83,8 @@ $(SOURCES:%.c=$(BUILD)/%.o) $(PARSER): | $(BUILD)/frontend/lang/grammar.h \
 # ---- packages ---------------------------------------------------------------
 
 PACKAGES = gcc libc6-dev flex bison llvm-19-dev libopenblas-pthread-dev \
-           libpng-dev libjpeg62-turbo-dev zlib1g-dev
+           libpng-dev libjpeg62-turbo-dev zlib1g-dev \
+           $(if $(MPI),libopenmpi-dev openmpi-bin)
 LINT_PACKAGES = clang-format
 
 define install
@@ -118,6 +122,15 @@ asan:
 # Nothing of LLVM or OpenBLAS needs to be suppressed.
 TSAN_TESTS = pool_test exec_test train_test dataset_test bad_data_test \
              knn_test monitor_test injection_short
+
+## make mpi: build build/mpi/simcc, for several processes:
+##     mpirun -n 2 --bind-to none build/mpi/simcc run ...
+mpi:
+	@$(MAKE) BUILD=$(BUILD)/mpi MPI=1 CC=mpicc
+
+## make mpi-test: what several processes compute is what one does
+mpi-test: mpi
+	@BUILD=$(BUILD)/mpi sh tests/e2e/ranks_test.sh
 
 ## make tsan: the tests of threads under ThreadSanitizer, in build/tsan
 tsan:
@@ -208,6 +221,6 @@ clean:
 help:
 	@grep -h '^## ' Makefile | sed 's/^## //'
 
-.PHONY: all test asan fuzz fuzz-objects kill-test lint format demo bench bench-input \
+.PHONY: all test asan mpi mpi-test fuzz fuzz-objects kill-test lint format demo bench bench-input \
         bench-programs clean help
 .DELETE_ON_ERROR:

@@ -3,21 +3,13 @@
 #include "codegen/lower.h"
 #include "ir/base/diag.h"
 
-static bool is_constant_leaf(Op op)
-{
-    return op == OP_CONST || op == OP_RANK;
-}
-
 Place value_place(const Lowering *lower, Value value)
 {
     for (;;) {
         Place place = lower->place[value];
-        const Node *node = graph_node(lower->graph, value);
-        LowerClass class = op_info(node->op)->lower;
-        if (place.kind != PLACE_NONE || node->op == OP_RANK ||
-            (class != LOWER_VIEW && class != LOWER_COLLECTIVE))
+        if (place.kind != PLACE_NONE || !value_is_alias(lower, value))
             return place;
-        value = node->inputs[0];
+        value = graph_node(lower->graph, value)->inputs[0];
     }
 }
 
@@ -74,7 +66,7 @@ Access value_access(const Lowering *lower, Value value)
     Place place = value_place(lower, value);
     if (place.kind != PLACE_NONE)
         return access_placed(&node->type, place);
-    if (is_constant_leaf(node->op))
+    if (value_is_constant(lower, value))
         return (Access){EXPR_CONST,
                         node->type.dtype,
                         {0},

@@ -31,14 +31,48 @@ static void lower_alias(Lowering *lower, Value value)
     (void)value;
 }
 
+static PlanCall collective_call(const Node *node)
+{
+    DType dtype = node->type.dtype;
+    bool single = dtype == DT_F32;
+    if (node->op == OP_ALL_GATHER)
+        return PLAN_CALL_ALL_GATHER;
+    if (!single && dtype != DT_F64)
+        INTERNAL_ERROR("no %s on %s", op_info(node->op)->text,
+                       dtype_name(dtype));
+    switch (node->op) {
+    case OP_RANK:
+        return single ? PLAN_CALL_RANK_F32 : PLAN_CALL_RANK_F64;
+    case OP_ALL_SUM:
+        return single ? PLAN_CALL_ALL_SUM_F32 : PLAN_CALL_ALL_SUM_F64;
+    default:
+        return single ? PLAN_CALL_REDUCE_SCATTER_F32
+                      : PLAN_CALL_REDUCE_SCATTER_F64;
+    }
+}
+
+// One task: the processes meet in it.
 static void lower_collective(Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
-    if (node->op == OP_RANK)
-        lower_folded(lower, value);
-    else if (node->attrs[RANKS_RANKS].i != 1)
-        INTERNAL_ERROR("%s over %lld ranks", op_info(node->op)->text,
-                       (long long)node->attrs[RANKS_RANKS].i);
+    if (value_is_folded(lower, value)) {
+        if (node->op == OP_RANK)
+            lower_folded(lower, value);
+        return; // else value_place sees through it
+    }
+    LowerStep step =
+        step_call(collective_call(node), 1, value_label(lower, value));
+    if (node->op != OP_RANK) {
+        const TensorType *in = graph_type(lower->graph, node->inputs[0]);
+        int64_t count = node->op == OP_ALL_GATHER ? type_bytes(in)
+                        : node->op == OP_ALL_SUM  ? type_elements(in)
+                                                  : type_elements(&node->type);
+        step_imms(lower, &step, 1, &count);
+        step_arg(lower, &step, value_place(lower, node->inputs[0]), 0, false,
+                 false);
+    }
+    step_arg(lower, &step, value_new_buffer(lower, value), 0, true, false);
+    step_push(lower, &step);
 }
 
 static void lower_loop(Lowering *lower, Value value)
@@ -181,12 +215,24 @@ static Lowering lowering_new(Codegen *codegen, const Graph *graph)
     return lower;
 }
 
+static bool has_many_ranks(const Graph *graph)
+{
+    for (Value v = 0; v < graph->nodes.count; v++) {
+        const Node *node = graph_node(graph, v);
+        if (op_info(node->op)->lower == LOWER_COLLECTIVE &&
+            node->op != OP_RANK && node->attrs[RANKS_RANKS].i > 1)
+            return true;
+    }
+    return false;
+}
+
 void lower_graph(Codegen *codegen, const Graph *graph, bool ports_first,
                  Plan *plan)
 {
     Lowering lower = lowering_new(codegen, graph);
     lower.ports_first = ports_first;
     Place *outputs = ARENA_ARRAY(lower.arena, Place, graph->outputs.count);
+    lower.many_ranks = has_many_ranks(graph);
     uses_find(&lower);
     lower_nodes(&lower);
     lower_outputs(&lower, outputs);

@@ -93,6 +93,7 @@ typedef struct Lowering {
     int64_t slab_bytes, scratch_bytes;
     Value current;    // the node being lowered: steps are made for it
     bool ports_first; // inputs and outputs lie in front of all else
+    bool many_ranks;  // `rank` is known when the program runs
 } Lowering;
 
 // ---- uses.c -----------------------------------------------------------------
@@ -101,6 +102,11 @@ typedef struct Lowering {
 // needs_buffer says so.
 bool value_is_folded(const Lowering *lower, Value value);
 void uses_find(Lowering *lower);
+
+// The same bytes as its input's.
+bool value_is_alias(const Lowering *lower, Value value);
+// A number of the compiler's: it needs no memory to be read from.
+bool value_is_constant(const Lowering *lower, Value value);
 
 // ---- access.c ---------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 
 // Rows of abi.def by name.
 static const char *const call_names[] = {
-#define CALL(id, function, doc) #function,
+#define CALL(id, function, imms, args, doc) #function,
 #include "runtime/exec/abi.def"
 #undef CALL
 };

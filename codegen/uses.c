@@ -7,24 +7,27 @@ static LowerClass class_of(const Lowering *lower, Value value)
     return op_info(graph_node(lower->graph, value)->op)->lower;
 }
 
-static bool is_constant(const Lowering *lower, Value value)
+bool value_is_constant(const Lowering *lower, Value value)
 {
     Op op = graph_node(lower->graph, value)->op;
-    return op == OP_CONST || op == OP_IOTA || op == OP_RANK;
+    return op == OP_CONST || (op == OP_RANK && !lower->many_ranks);
 }
 
-// The same bytes as its input's.
-static bool is_alias(const Lowering *lower, Value value)
+// Collectives over one rank are the identity.
+bool value_is_alias(const Lowering *lower, Value value)
 {
-    Op op = graph_node(lower->graph, value)->op;
-    return op != OP_RANK && (class_of(lower, value) == LOWER_VIEW ||
-                             class_of(lower, value) == LOWER_COLLECTIVE);
+    const Node *node = graph_node(lower->graph, value);
+    LowerClass class = class_of(lower, value);
+    return class == LOWER_VIEW ||
+           (class == LOWER_COLLECTIVE && node->op != OP_RANK &&
+            node->attrs[RANKS_RANKS].i == 1);
 }
 
 bool value_is_folded(const Lowering *lower, Value value)
 {
-    return is_constant(lower, value) || class_of(lower, value) == LOWER_INDEX ||
-           is_alias(lower, value);
+    return value_is_constant(lower, value) || value_is_alias(lower, value) ||
+           class_of(lower, value) == LOWER_INDEX ||
+           graph_node(lower->graph, value)->op == OP_IOTA;
 }
 
 // Backwards from outputs and assignments.
@@ -75,7 +78,8 @@ static void find_groups(Lowering *lower)
 static bool reads_by_pointer(LowerClass lower)
 {
     return lower == LOWER_MATMUL || lower == LOWER_CONV ||
-           lower == LOWER_POOL || lower == LOWER_ROWS;
+           lower == LOWER_POOL || lower == LOWER_ROWS ||
+           lower == LOWER_COLLECTIVE;
 }
 
 static bool same_kernel(const Lowering *lower, Value a, Value b)
@@ -88,11 +92,10 @@ static void need_input(Lowering *lower, Value reader, Value input)
 {
     LowerClass class = class_of(lower, reader);
     bool folded = value_is_folded(lower, input);
-    if (is_alias(lower, reader)) {
+    if (value_is_alias(lower, reader)) {
         // The reshape of a constant is a constant; that of a strided view
         // needs the elements in order.
-        Op op = graph_node(lower->graph, input)->op;
-        if (op == OP_CONST || op == OP_RANK)
+        if (value_is_constant(lower, input))
             lower->needs_buffer[input] |= lower->needs_buffer[reader];
         else
             lower->needs_buffer[input] = true;
@@ -129,7 +132,7 @@ static void find_last_reads(Lowering *lower)
         const Node *node = graph_node(graph, v);
         if (!lower->needed[v])
             continue;
-        bool through = is_alias(lower, v) ||
+        bool through = value_is_alias(lower, v) ||
                        (value_is_folded(lower, v) && !lower->needs_buffer[v]);
         int at = through ? lower->last_read[v] : lower->emit_at[v];
         for (int i = node->op == OP_ASSIGN; i < node->input_count; i++)

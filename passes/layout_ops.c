@@ -280,7 +280,8 @@ bool layout_gives_plain(const Layout *layout, const Node *node)
 
 static bool is_elementwise(Op op)
 {
-    return op_has(op, TRAIT_ELEMENTWISE) && !op_has(op, TRAIT_EFFECT);
+    return op == OP_ALL_SUM ||
+           (op_has(op, TRAIT_ELEMENTWISE) && !op_has(op, TRAIT_EFFECT));
 }
 
 static bool wants_blocks(const Layout *layout, const Node *node)

@@ -49,6 +49,7 @@ only_in() {
     [ -z "$found" ] || complain "$1 is included outside $2: $found"
 }
 only_in llvm-c codegen/
+only_in mpi.h runtime/exec/ranks_mpi.c
 only_in cblas.h runtime/exec/calls.c
 only_in png.h runtime/data/image_png.c
 only_in jpeglib.h runtime/data/image_jpeg.c

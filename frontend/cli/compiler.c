@@ -9,6 +9,7 @@
 #include "ir/text_form.h"
 #include "passes/pass.h"
 #include "runtime/base/clock.h"
+#include "runtime/exec/ranks.h"
 #include "runtime/files/model.h"
 
 // ---- time -------------------------------------------------------------------
@@ -53,13 +54,14 @@ static const char *cache_folder(Arena *arena)
 
 Status compiler_open(Compiler *compiler, const Cli *cli)
 {
-    int64_t threads;
+    int64_t threads, ranks;
     *compiler = (Compiler){.arena = cli->arena, .path = cli->words[0]};
     compiler->diags = diag_list_new(cli->arena);
     compiler->dump = text_new(cli->arena);
     TRY(cli_dtype(cli, &compiler->lang.dtype));
     TRY(cli_whole(cli, OPT_threads, 0, 1, 1024, &threads));
-    compiler->lang.ranks = 1;
+    TRY(cli_whole(cli, OPT_ranks, ranks_count(), 1, RANKS_MAX, &ranks));
+    compiler->lang.ranks = (int)ranks;
     compiler->lang.setting_count = cli->settings.count;
     compiler->lang.settings = cli->settings.at;
     compiler->codegen.cpu =

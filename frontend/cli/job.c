@@ -11,6 +11,7 @@
 #include "runtime/base/file.h"
 #include "runtime/data/input.h"
 #include "runtime/exec/cpu.h"
+#include "runtime/exec/ranks.h"
 #include "runtime/files/keep.h"
 #include "runtime/files/model.h"
 
@@ -169,7 +170,7 @@ static Status keep_ways(const Job *job, Compiler *compiler)
 {
     const Cli *cli = job->cli;
     const Experiment *experiment = compiler->experiment;
-    if (!cli_has(cli, OPT_resume))
+    if (!cli_has(cli, OPT_resume) || ranks_count() > 1)
         return status_ok();
     compiler->ways =
         ARENA_ARRAY(cli->arena, const char *, experiment->phases.count + 1);

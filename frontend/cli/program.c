@@ -75,6 +75,7 @@ static void fill_phase(ProgramPhase *to, const ExperimentPhase *from)
     to->from_except = new_text(from->from_except);
     to->teacher = new_text(from->teacher);
     to->batch = from->batch;
+    to->ranks = from->ranks;
     to->chunk = from->chunk;
     to->views = from->views;
     to->epochs = from->epochs;

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "frontend/cli/record.h"
+#include "frontend/cli/together.h"
+#include "runtime/exec/ranks.h"
 #include "runtime/files/keep.h"
 
 // ---- signals ----------------------------------------------------------------
@@ -181,43 +183,74 @@ static void tell_next(const Job *job, const PhaseList *done)
     cli_note(cli, "%s", text_string(&line));
 }
 
-static int run_phases(Job *job)
+// What rank 0 alone does before the training: its are the folder and the words.
+static Status open_run(Job *job, const PhaseList *list)
 {
-    PhaseList list = chosen_phases(job);
-    CLI_TRY(job->cli, note_command(job));
-    for (int i = 0; i < list.count; i++)
-        CLI_TRY(job->cli,
-                check_not_there(job, job->program->phases[list.at[i]].name));
-    CLI_TRY(job->cli, record_begin(job, list.count, list.at));
-    for (int i = 0; i < list.count; i++) {
+    if (ranks_index() > 0)
+        return status_ok();
+    TRY(note_command(job));
+    for (int i = 0; i < list->count; i++)
+        TRY(check_not_there(job, job->program->phases[list->at[i]].name));
+    return record_begin(job, list->count, list->at);
+}
+
+static Status note_phase(Job *job, const TrainResult *result)
+{
+    if (ranks_index() > 0)
+        return status_ok();
+    TRY(record_card(job->options.out));
+    job_print_result(job, result);
+    return status_ok();
+}
+
+static int run_phases(Job *job, const PhaseList *list)
+{
+    for (int i = 0; i < list->count; i++) {
         TrainResult result;
-        Status status = train_phase(job->program, list.at[i], job->data,
+        Status status = train_phase(job->program, list->at[i], job->data,
                                     &job->options, &result);
         job_clear_line(job);
         CLI_TRY(job->cli, status);
-        CLI_TRY(job->cli, record_card(job->options.out));
+        CLI_TRY(job->cli, note_phase(job, &result));
         job->options.init = NULL; // it was for the first phase
-        job_print_result(job, &result);
-        if (result.stopped || (caught_signal && i + 1 < list.count))
+        bool caught = ranks_any(caught_signal != 0);
+        if (result.stopped || (caught && i + 1 < list->count))
             return tell_stopped(job, &result);
     }
-    tell_next(job, &list);
+    if (ranks_index() == 0)
+        tell_next(job, list);
+    return STATUS_OK;
+}
+
+// Opens all that can be wrong before the first step.
+static int begin(Job *job, Cli *cli, PhaseList *list)
+{
+    int code = job_open(job, cli);
+    watch_signals(job);
+    if (code != STATUS_OK)
+        return code;
+    *list = chosen_phases(job);
+    CLI_TRY(cli, open_run(job, list));
     return STATUS_OK;
 }
 
 int command_run(Cli *cli)
 {
-    Job job;
+    Job job = {0};
+    PhaseList list = {0};
     if (!cli_has(cli, OPT_out)) {
         Status status =
             status_error(STATUS_USAGE, "say where the results go: --out DIR");
         return cli_fail(cli, &status);
     }
-    cli_begin_log(cli);
-    int code = job_open(&job, cli);
-    watch_signals(&job);
+    CLI_TRY(cli, together_begin(cli));
+    if (ranks_index() == 0)
+        cli_begin_log(cli);
+    int code = together_agree(cli, begin(&job, cli, &list));
     if (code == STATUS_OK)
-        code = run_phases(&job);
+        code = together_end(cli, run_phases(&job, &list));
+    else
+        ranks_close();
     job_close(&job);
     cli_close_log(cli);
     return code;

@@ -468,7 +468,7 @@ static Datum collective(Sema *s, const Call *call, Op op)
     TensorType type;
     if (!call_tensor(s, call, 0, &x, &type))
         return datum_poison();
-    Attr attrs[MAX_ATTRS] = {[RANKS_RANKS] = {.i = s->options->ranks}};
+    Attr attrs[MAX_ATTRS] = {[RANKS_RANKS] = {.i = s->build.ranks}};
     Site site = call_site(s, call);
     return tensor_add(s, &site, op, 1, &x, attrs, NULL);
 }
@@ -493,5 +493,5 @@ Datum builtin_rank(Sema *s, const Call *call)
 Datum builtin_ranks(Sema *s, const Call *call)
 {
     (void)call;
-    return datum_int(s->options->ranks);
+    return datum_int(s->build.graph ? s->build.ranks : s->options->ranks);
 }

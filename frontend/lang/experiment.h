@@ -51,6 +51,7 @@ typedef struct ExperimentPhase {
     const char *from_except; // comma-separated globs or NULL
     const char *teacher;     // phase name or NULL
     int batch, views;
+    int ranks; // that share a batch of the training
     int chunk; // images at a time in a step; 0 = the whole batch at once
     double epochs;
     int64_t steps;

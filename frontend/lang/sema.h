@@ -156,7 +156,8 @@ typedef struct Loss {
 typedef struct Build {
     Phase *phase;
     Graph *graph;
-    int batch; // images of this graph
+    int batch; // images of this graph, on all ranks
+    int ranks; // that share them: 1 but in training
     bool training;
     bool sketched; // forward only: the phase is not one of those wanted
     bool sharing;  // inside shared(...): declared names are reused
@@ -345,6 +346,8 @@ Datum tensor_reduce(Sema *s, const Site *site, Op op, Value x, int count,
                     const int64_t *axes, bool keep);
 Datum tensor_mean(Sema *s, const Site *site, Value x, int count,
                   const int64_t *axes, bool keep);
+// Of what each rank has in the place of x; on one rank, x itself.
+Datum tensor_rank_mean(Sema *s, const Site *site, Value x);
 Datum tensor_matmul(Sema *s, const Site *site, Datum a, Datum b);
 Datum tensor_constant(Sema *s, const Site *site, int rank, const int64_t *dims,
                       double number);

@@ -54,6 +54,13 @@ void chunk_check(Sema *s, Phase *phase)
     int64_t chunk = option->value.whole;
     if (chunk >= batch)
         return;
+    if (s->options->ranks > 1) {
+        sema_fail(s, option->pos,
+                  "a batch is shared by %d processes or taken in chunks, not "
+                  "both: chunk = none",
+                  s->options->ranks);
+        return;
+    }
     if (batch % chunk != 0)
         sema_fail(s, option->pos,
                   "the batch of %" PRId64 " in phase `%s` does not divide into "

@@ -188,7 +188,7 @@ void exec_input(Sema *s, const Stmt *stmt)
     set_source(s, out, source.source);
     if (out->source == IMAGES_LABELED || names->count > 1)
         set_classes(s, stmt, out);
-    int64_t rows = s->build.batch / s->options->ranks;
+    int64_t rows = s->build.batch / s->build.ranks;
     int64_t dims[] = {rows * out->views, 3, out->image_height,
                       out->image_width};
     Datum images = add_input(s, stmt, "images", 4, dims);

@@ -132,8 +132,17 @@ static void eval_options(Sema *s, Phase *phase)
     }
 }
 
+static bool is_wanted(const Sema *s, const Phase *phase)
+{
+    for (int i = 0; i < s->options->phase_count; i++)
+        if (strcmp(s->options->phases[i], phase->item->name.text) == 0)
+            return true;
+    return s->options->phase_count == 0;
+}
+
 static void check_batch(Sema *s, Phase *phase)
 {
+    int ranks = s->options->ranks;
     const Option *batch = phase_option(phase, "batch");
     if (!batch) {
         sema_fail(s, phase->item->name.pos,
@@ -150,11 +159,13 @@ static void check_batch(Sema *s, Phase *phase)
                   datum_describe(s->arena, batch->value, NULL));
         return;
     }
-    phase->out->batch = (int)batch->value.whole;
-    if (phase->out->batch % s->options->ranks != 0)
+    int images = (int)batch->value.whole;
+    phase->out->batch = images;
+    if (images % ranks != 0 && is_wanted(s, phase))
         sema_fail(s, batch->pos,
-                  "a batch of %d images does not divide by %d ranks",
-                  phase->out->batch, s->options->ranks);
+                  "a batch of %d images does not divide by %d processes; one "
+                  "of %d does",
+                  images, ranks, (images / ranks + 1) * ranks);
 }
 
 static void check_length(Sema *s, Phase *phase)
@@ -293,11 +304,19 @@ static Value mean_of(Sema *s, Value x, SourcePos pos)
     return mean.kind == DATUM_TENSOR ? mean.tensor : NO_VALUE;
 }
 
+// Of a number of each rank; on one, that itself.
+static Value mean_over_ranks(Sema *s, Value x, SourcePos pos)
+{
+    Site site = plain_site(pos);
+    Datum mean = tensor_rank_mean(s, &site, x);
+    return mean.kind == DATUM_TENSOR ? mean.tensor : NO_VALUE;
+}
+
 // One number an image: the runtime averages these over all images.
 static bool is_per_image(Sema *s, Value x)
 {
     const TensorType *type = graph_type(s->build.graph, x);
-    int64_t rows = s->build.batch / s->options->ranks;
+    int64_t rows = s->build.batch / s->build.ranks;
     return type->rank == 1 && type->dims[0] == rows;
 }
 
@@ -328,14 +347,16 @@ static Value total_loss(Sema *s)
 Value build_outputs(Sema *s, const bool *left_out)
 {
     Value loss = total_loss(s);
-    graph_add_output(s->build.graph, "loss", loss);
+    SourcePos pos = s->build.losses.at[0].pos;
+    graph_add_output(s->build.graph, "loss", mean_over_ranks(s, loss, pos));
     for (int i = 0; i < s->build.reports.count; i++) {
         Report report = s->build.reports.at[i];
         Value value = report.value;
         if (left_out && left_out[value])
             continue;
         if (s->build.training || !is_per_image(s, value))
-            value = mean_of(s, value, report.pos);
+            value =
+                mean_over_ranks(s, mean_of(s, value, report.pos), report.pos);
         graph_add_output(s->build.graph, report.name, value);
     }
     return loss;
@@ -359,14 +380,6 @@ Graph *build_copy(Sema *s, const Graph *graph, const char *name)
     return copy;
 }
 
-static bool is_wanted(const Sema *s, const Phase *phase)
-{
-    for (int i = 0; i < s->options->phase_count; i++)
-        if (strcmp(s->options->phases[i], phase->item->name.text) == 0)
-            return true;
-    return s->options->phase_count == 0;
-}
-
 void build_begin(Sema *s, Phase *phase, int batch, bool training,
                  const char *what)
 {
@@ -379,6 +392,7 @@ void build_begin(Sema *s, Phase *phase, int batch, bool training,
     s->build.graph->nodes.capacity = s->node_capacity;
     s->build.batch = batch;
     s->build.training = training;
+    s->build.ranks = training ? s->options->ranks : 1;
     s->build.sketched = !is_wanted(s, phase);
     s->build.scope = "";
     s->build.hidden_labels = NO_VALUE;
@@ -501,9 +515,9 @@ static bool build_eval(Sema *s, Phase *phase)
 {
     if (!needs_eval(s, phase))
         return true;
-    int chunk = phase->out->chunk;
-    bool ok = build_forward(s, phase, chunk ? chunk : phase->out->batch, false,
-                            "eval");
+    int rows = phase->out->chunk ? phase->out->chunk
+                                 : phase->out->batch / s->options->ranks;
+    bool ok = build_forward(s, phase, rows, false, "eval");
     if (ok) {
         build_outputs(s, stepwise_find(s));
         phase->out->eval = build_end(s);
@@ -521,6 +535,7 @@ static void export_phase(Sema *s, Phase *phase)
     out->name = item->name.text;
     out->pos = item->name.pos;
     out->views = 1;
+    out->ranks = s->options->ranks;
     phase->out = out;
     from_resolve(s, phase);
 }

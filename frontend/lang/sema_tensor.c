@@ -304,6 +304,18 @@ Datum tensor_mean(Sema *s, const Site *site, Value x, int count,
     return tensor_binary(s, site, OP_MUL, total, datum_float(left / elements));
 }
 
+Datum tensor_rank_mean(Sema *s, const Site *site, Value x)
+{
+    int ranks = s->build.ranks;
+    Attr attrs[MAX_ATTRS] = {[RANKS_RANKS] = {.i = ranks}};
+    if (ranks == 1 || x == NO_VALUE)
+        return datum_tensor(x);
+    Datum total = tensor_add(s, site, OP_ALL_SUM, 1, &x, attrs, NULL);
+    if (total.kind != DATUM_TENSOR)
+        return total;
+    return tensor_binary(s, site, OP_MUL, total, datum_float(1.0 / ranks));
+}
+
 Datum tensor_matmul(Sema *s, const Site *site, Datum a, Datum b)
 {
     Datum operands[] = {a, b};

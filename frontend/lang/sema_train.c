@@ -160,6 +160,18 @@ bool train_is_zero(const Graph *graph, Value gradient)
     return node->op == OP_CONST && node->attrs[CONST_VALUE].f == 0;
 }
 
+// autodiff gives a rank's share in the gradient of the sum of all ranks'
+// losses; the loss of the step is their mean.
+static void average_over_ranks(Sema *s, const VariableList *trained,
+                               Value *grads)
+{
+    for (int i = 0; i < trained->count; i++) {
+        Site site = {.pos = trained->at[i]->pos, .what = trained->at[i]->name};
+        if (!train_is_zero(s->build.graph, grads[i]))
+            grads[i] = tensor_rank_mean(s, &site, grads[i]).tensor;
+    }
+}
+
 // ---- updates ----------------------------------------------------------------
 
 // All settings of an optimizer as it ran, for `simcc show`.
@@ -375,6 +387,7 @@ void train_finish(Sema *s, Value loss)
         grads = train_gradients(s, loss, trained.count, wrt);
         if (!grads)
             return;
+        average_over_ranks(s, &trained, grads);
         train_update(s, &trained, grads);
     }
     for (int i = 0; i < s->build.order.count; i++)

@@ -200,7 +200,8 @@ static void schedule(Input *input, Slot *slot, int64_t turn)
     int64_t chunks = input->spec.chunks, passes = input->spec.passes;
     slot->turn = turn;
     slot->step = turn / (chunks * passes);
-    int64_t first = (slot->step * chunks + turn % chunks) * batch;
+    int64_t share = slot->step * input->spec.ranks + input->spec.rank;
+    int64_t first = (share * chunks + turn % chunks) * batch;
     for (int row = 0; row < batch; row++)
         slot->samples[row] = sampler_at(&input->sampler, first + row);
     slot->next = slot->done = 0;
@@ -254,6 +255,7 @@ Status input_new(const InputSpec *spec, int64_t first_step, Input **result)
     input->spec = *spec;
     input->spec.chunks += spec->chunks == 0;
     input->spec.passes += spec->passes == 0;
+    input->spec.ranks += spec->ranks == 0;
     input->turn = first_step * input->spec.chunks * input->spec.passes;
     pthread_mutex_init(&input->lock, NULL);
     pthread_cond_init(&input->work, NULL);

@@ -23,6 +23,8 @@ typedef struct InputSpec {
     // A step of the training takes so many batches, and goes through them so
     // often; 0 = 1.
     int chunks, passes;
+    int ranks, rank; // processes that share a step's batches, by turns, and
+                     // which of them this is; 0 ranks = 1
     uint64_t seed, phase; // phase: its random_name
     // Training: shuffled, and an unreadable image gives its place to the next
     // readable one in data-set order. Otherwise: in order, and an unreadable

@@ -192,8 +192,9 @@ void calls_init(void)
 static const struct CallRow {
     PlanKernel *function;
     const char *name;
+    int imms, args;
 } calls[] = {
-#define CALL(id, function, doc) {function, #function},
+#define CALL(id, function, imms, args, doc) {function, #function, imms, args},
 #include "runtime/exec/abi.def"
 #undef CALL
 };
@@ -210,33 +211,10 @@ const char *call_name(PlanCall call)
 
 int call_imm_count(PlanCall call)
 {
-    switch (call) {
-    case PLAN_CALL_MATMUL_F32:
-    case PLAN_CALL_MATMUL_F64:
-        return 10;
-    case PLAN_CALL_MATMUL_ROWS_F32:
-    case PLAN_CALL_MATMUL_ROWS_F64:
-    case PLAN_CALL_MATMUL_SOFTMAX_F32:
-    case PLAN_CALL_MATMUL_SOFTMAX_F64:
-        return 6;
-    case PLAN_CALL_CONV_GW_F32:
-    case PLAN_CALL_CONV_GW_F64:
-        return 16;
-    default:
-        return 14;
-    }
+    return calls[call].imms;
 }
 
 int call_arg_count(PlanCall call)
 {
-    switch (call) {
-    case PLAN_CALL_MATMUL_ROWS_F32:
-    case PLAN_CALL_MATMUL_ROWS_F64:
-        return 4;
-    case PLAN_CALL_MATMUL_SOFTMAX_F32:
-    case PLAN_CALL_MATMUL_SOFTMAX_F64:
-        return 6;
-    default:
-        return 3;
-    }
+    return calls[call].args;
 }

@@ -4,7 +4,7 @@
 
 #include "runtime/exec/plan.h"
 
-#define CALL(id, function, doc) PlanKernel function;
+#define CALL(id, function, imms, args, doc) PlanKernel function;
 #include "runtime/exec/abi.def"
 #undef CALL
 

@@ -30,7 +30,7 @@ typedef enum PlanCpu {
 
 // Runtime functions by number.
 typedef enum PlanCall {
-#define CALL(id, function, doc) PLAN_CALL_##id,
+#define CALL(id, function, imms, args, doc) PLAN_CALL_##id,
 #include "runtime/exec/abi.def"
 #undef CALL
     PLAN_CALL_COUNT

@@ -87,9 +87,14 @@ const PlanPort *plan_input(const Plan *plan, const char *name)
     return NULL;
 }
 
+int phase_ranks(const ProgramPhase *phase)
+{
+    return phase->ranks > 1 ? phase->ranks : 1;
+}
+
 int phase_rows(const ProgramPhase *phase)
 {
-    return phase->chunk ? phase->chunk : phase->batch;
+    return phase->chunk ? phase->chunk : phase->batch / phase_ranks(phase);
 }
 
 int plan_passes(const Plan *plan)

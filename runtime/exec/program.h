@@ -39,6 +39,8 @@ typedef struct ProgramPhase {
                        // resuming; NULL = all by the rule
     char *teacher;     // phase whose result the "teacher." params hold, or NULL
     int32_t batch;
+    int32_t ranks;      // processes that share each batch of the training; 0
+                        // or 1: it is one's own
     int32_t chunk;      // images at a time in `train` and `eval`; 0 = `batch`
     int32_t views;      // per image; the images input has batch * views rows:
                         // all first views, then all second views, ...
@@ -85,6 +87,8 @@ bool plan_params_alike(const PlanParam *one, const PlanParam *other);
 // The phase or input of that name; NULL when there is none.
 const ProgramPhase *program_phase(const Program *program, const char *name);
 const PlanPort *plan_input(const Plan *plan, const char *name);
+// Processes that share a batch, at least 1.
+int phase_ranks(const ProgramPhase *phase);
 // How many images the phase's plans take at a time.
 int phase_rows(const ProgramPhase *phase);
 // How often a step of a plan reads its images: 2 when it goes through the
@@ -103,7 +107,7 @@ bool plan_sums_by_word(const char *word, int32_t *sums);
 // "[64,3,7,7]", cut off at `size` bytes.
 void plan_shape_text(int rank, const int64_t *dims, char *text, size_t size);
 
-enum { PROGRAM_VERSION = 7 }; // of artifact files
+enum { PROGRAM_VERSION = 8 }; // of artifact files
 
 // Artifact files: "SIMCCART", version, then checksummed sections; see
 // docs/formats.md. Written atomically. Reading trusts no size in the file.

@@ -276,6 +276,7 @@ static void code_phase(Codec *codec, ProgramPhase *phase)
     code_text(codec, &phase->ways);
     code_text(codec, &phase->teacher);
     code_i32(codec, &phase->batch);
+    code_i32(codec, &phase->ranks);
     code_i32(codec, &phase->views);
     code_f64(codec, &phase->epochs);
     code_i64(codec, &phase->steps);
@@ -456,7 +457,11 @@ static bool is_sound_pipeline(const AugmentStep *steps, int count)
 static Status check_phase(const ProgramPhase *phase, const char *path)
 {
     int32_t chunks = phase->train.chunks.count;
-    if (phase->batch < 1 || phase->chunk < 0 || chunks < 0 ||
+    if (phase->batch < 1 || phase->ranks < 0 || phase->ranks > phase->batch ||
+        (phase->train.step_count > 0 &&
+         phase->batch % phase_ranks(phase) != 0) ||
+        phase->chunk < 0 || chunks < 0 ||
+        (phase->chunk > 0 && phase->ranks > 1) ||
         (phase->train.step_count > 0 && (phase->chunk == 0) != (chunks == 0)) ||
         (chunks > 0 && (int64_t)phase->chunk * chunks != phase->batch) ||
         phase->views < 1 || phase->steps < 0 || !(phase->epochs >= 0) ||

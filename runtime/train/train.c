@@ -13,6 +13,7 @@
 #include "runtime/base/philox.h"
 #include "runtime/base/rundir.h"
 #include "runtime/data/sampler.h"
+#include "runtime/exec/ranks.h"
 #include "runtime/train/evaluate.h"
 #include "runtime/train/weights.h"
 
@@ -194,11 +195,32 @@ static Status resume(Run *run, bool *finished)
 
 // ---- preparing --------------------------------------------------------------
 
+// What rank 0 found to go on from, or that there is nothing left to do.
+static void share_start(Run *run, bool *finished)
+{
+    int64_t start[] = {run->step, *finished};
+    ranks_broadcast(start, sizeof start);
+    run->step = start[0];
+    *finished = start[1];
+}
+
+// All begin with what rank 0 has: others need not see its files.
+static void share_store(Run *run)
+{
+    for (int i = 0; i < run->store.count; i++)
+        ranks_broadcast(run->store.tensors[i].data,
+                        run->store.tensors[i].param.tensor.bytes);
+}
+
 Status train_fill_store(Run *run)
 {
     TRY(store_add_plan(&run->store, &run->phase->train));
     if (run->phase->eval.step_count)
         TRY(store_add_plan(&run->store, &run->phase->eval));
+    if (!run->writes) {
+        share_store(run);
+        return status_ok();
+    }
     if (run->step > 0)
         TRY(checkpoint_load(run->checkpoint_path, &run->store));
     else
@@ -207,6 +229,7 @@ Status train_fill_store(Run *run)
     TRY(weights_load_teacher(run->program, run->phase, run->options,
                              &run->store));
     store_initialize(&run->store, run->options->seed);
+    share_store(run);
     return status_ok();
 }
 
@@ -243,9 +266,12 @@ static Status start_executor(Run *run)
         return status_error(STATUS_INTERNAL, "phase %s has no loss",
                             phase->name);
     run->tally.count = run->reports.count;
-    char chunks[48] = "";
+    char chunks[64] = "";
     if (phase->chunk)
         snprintf(chunks, sizeof chunks, " in chunks of %d", phase->chunk);
+    if (ranks_count() > 1)
+        snprintf(chunks, sizeof chunks, ", %d to each of %d processes",
+                 phase_rows(phase), ranks_count());
     train_say(run,
               "%s: %" PRId64 " steps of %d%s from %" PRId64
               " images; %.1f MB of weights and optimizer, %.1f MB for a step",
@@ -270,6 +296,8 @@ Status train_start_input(Run *run)
         .augment = phase->augment,
         .augment_count = phase->augment_count,
         .batch = phase_rows(phase),
+        .ranks = ranks_count(),
+        .rank = ranks_index(),
         .chunks = phase->train.chunks.count,
         .passes = plan_passes(&phase->train),
         .views = phase->views,
@@ -295,6 +323,8 @@ static int64_t metrics_interval(const Run *run)
 
 static Status start_watch(Run *run)
 {
+    if (!run->writes)
+        return status_ok();
     WatchSpec spec = {
         .options = run->options,
         .reports = &run->reports,
@@ -325,6 +355,8 @@ static Status write_metrics(Run *run)
         tally->interval[i] = 0;
     }
     tally->interval_steps = 0;
+    if (!run->watch)
+        return status_ok();
     double seconds = session_seconds(run);
     WatchLine line = {
         .step = run->step,
@@ -437,9 +469,11 @@ static Status run_steps(Run *run)
     run->started_step = run->told_step = run->saved_step = run->step;
     while (run->step < run->total_steps && !run->result->stopped) {
         TRY(run_step(run));
-        run->result->stopped = run->step < run->total_steps && must_stop(run);
-        if (run->result->stopped || run->step == run->total_steps ||
-            save_is_wanted(run) || clock_seconds() - run->saved >= interval)
+        bool stop = ranks_any(must_stop(run));
+        run->result->stopped = run->step < run->total_steps && stop;
+        if (run->writes &&
+            (run->result->stopped || run->step == run->total_steps ||
+             save_is_wanted(run) || clock_seconds() - run->saved >= interval))
             TRY(check_and_save(run));
     }
     return status_ok();
@@ -486,6 +520,8 @@ static Status finish(Run *run)
     run->input = NULL;
     executor_free(run->executor);
     run->executor = NULL;
+    if (!run->writes)
+        return status_ok();
     TRY(evaluate_plan(run->phase, run->data, run->code, &run->store, run->pool,
                       run->options, run->result));
     if (run->result->test_count)
@@ -508,23 +544,45 @@ static Status keep_ways(const Run *run)
     return status_ok();
 }
 
-static Status run_phase(Run *run)
+static Status check_ranks(const Run *run)
+{
+    int made = phase_ranks(run->phase), here = ranks_count();
+    if (made == here)
+        return status_ok();
+    return status_error(STATUS_USAGE,
+                        "compiled for %d process%s and started as %d: "
+                        "`simcc compile --ranks %d`",
+                        made, made == 1 ? "" : "es", here, here);
+}
+
+// The run directory, and what there is in it to go on from.
+static Status open_folder(Run *run, bool *finished)
 {
     const TrainOptions *options = run->options;
     char path[RUNDIR_PATH];
-    bool finished;
-    TRY(select_images(run));
     TRY(rundir_create(options->out, run->phase->name));
     TRY(keep_open(&run->keep, options->out, run->phase->name, options->keep));
-    TRY(resume(run, &finished));
+    TRY(resume(run, finished));
+    if (*finished)
+        return status_ok();
+    TRY(rundir_path(options->out, NULL, "model.net", path));
+    TRY(file_write(path, run->program->source,
+                   (int64_t)strlen(run->program->source)));
+    return keep_ways(run);
+}
+
+static Status run_phase(Run *run)
+{
+    bool finished = false;
+    TRY(check_ranks(run));
+    TRY(select_images(run));
+    if (run->writes)
+        TRY(open_folder(run, &finished));
+    share_start(run, &finished);
     if (finished) {
         fill_result(run);
         return status_ok();
     }
-    TRY(rundir_path(options->out, NULL, "model.net", path));
-    TRY(file_write(path, run->program->source,
-                   (int64_t)strlen(run->program->source)));
-    TRY(keep_ways(run));
     TRY(train_fill_store(run));
     TRY(start_executor(run));
     TRY(start_watch(run));
@@ -572,6 +630,7 @@ Status train_phase(const Program *program, int phase, Dataset *data,
     run->data = data;
     run->options = options;
     run->result = result;
+    run->writes = ranks_index() == 0;
     *result = (TrainResult){0};
     Status status = run_phase(run);
     end_watch(run, &status);

@@ -8,6 +8,7 @@
 
 #include "runtime/base/philox.h"
 #include "runtime/data/sampler.h"
+#include "runtime/exec/ranks.h"
 #include "runtime/train/train_run.h"
 
 // Back to the last checkpoint, or to the start of the phase.
@@ -127,7 +128,9 @@ Status train_diverged(Run *run, double loss)
     if (run->saved_step > 0)
         snprintf(kept, sizeof kept,
                  "the checkpoint of step %" PRId64 " is kept", run->saved_step);
-    find_suspect(run, origin, sizeof origin);
+    // One process alone cannot take the steps again.
+    if (ranks_count() == 1)
+        find_suspect(run, origin, sizeof origin);
     return status_error(STATUS_DIVERGED,
                         "%s of phase %s became %s in step %" PRId64
                         "%s: try a lower rate or a longer warm-up; %s",

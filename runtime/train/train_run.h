@@ -17,6 +17,7 @@ typedef struct Run {
     Dataset *data;
     const TrainOptions *options;
     TrainResult *result;
+    bool writes; // this process has the run directory: rank 0 alone
     Keep keep;
     char checkpoint_path[RUNDIR_PATH]; // to resume from; "" = none
 

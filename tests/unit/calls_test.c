@@ -268,7 +268,7 @@ TEST(calls_are_named_and_counted)
     for (int call = 0; call < PLAN_CALL_COUNT; call++) {
         CHECK(call_function(call) != NULL);
         CHECK(strncmp(call_name(call), "call_", 5) == 0);
-        CHECK(call_arg_count(call) >= 3);
+        CHECK(call_arg_count(call) >= 1);
     }
     CHECK_INT(call_arg_count(PLAN_CALL_CONV_GW_F32), 3);
     CHECK_INT(call_arg_count(PLAN_CALL_MATMUL_ROWS_F32), 4);

@@ -1,0 +1,17 @@
+// A run by several processes of an MPI launcher: rank 0 speaks and writes, the
+// others keep quiet as long as all goes well. On one process these do nothing.
+#ifndef SIMCC_CLI_TOGETHER_H
+#define SIMCC_CLI_TOGETHER_H
+
+#include "frontend/cli/cli.h"
+
+// Joins the others. Those on one machine share its cores, unless --threads says
+// how many each takes or the launcher bound them.
+Status together_begin(Cli *cli);
+// What this process came to before the training, which it can wait for the
+// others to come to: STATUS_OK where all can go on.
+int together_agree(const Cli *cli, int code);
+// The end, with the exit code: of all at once where one has failed.
+int together_end(const Cli *cli, int code);
+
+#endif

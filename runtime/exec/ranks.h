@@ -1,0 +1,42 @@
+// Processes that train together: ranks 0, 1, ... of one job. Without MPI
+// (ranks_one.c) there is one. All of them call the functions below in the same
+// order, each from one thread; what they give must be the same but for the
+// data. An error of the connection ends all processes.
+#ifndef SIMCC_RUNTIME_RANKS_H
+#define SIMCC_RUNTIME_RANKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/base/status.h"
+
+enum { RANKS_MAX = 1024 };
+
+// Joins the others; before anything else. One process that no launcher started
+// is rank 0 of one.
+Status ranks_open(void);
+// Leaves, when all others do.
+void ranks_close(void);
+
+int ranks_count(void);
+int ranks_index(void);
+int ranks_here(void);            // on this machine
+const char *ranks_library(void); // for `simcc --version`; NULL without MPI
+
+// Everyone's `bytes` from `from`, one rank after the other, to `to`.
+void ranks_gather(const void *from, void *to, int64_t bytes);
+// `from` is a piece for each rank, of bytes[r], one after the other; `to`
+// becomes what all have for this one.
+void ranks_exchange(const void *from, void *to, const int64_t *bytes);
+// `data` is a piece of each rank, of bytes[r], one after the other: everyone
+// fills in its own and gets the others.
+void ranks_collect(void *data, const int64_t *bytes);
+// What rank 0 has, for all.
+void ranks_broadcast(void *data, int64_t bytes);
+// Is it true on any?
+bool ranks_any(bool here);
+
+// Ends all processes at once with that exit code.
+_Noreturn void ranks_abort(int code);
+
+#endif

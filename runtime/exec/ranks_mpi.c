@@ -1,0 +1,174 @@
+// Processes joined by MPI, version 3; of its many functions those that move
+// bytes. Sums are made by calls_ranks.c in the order of the ranks, so that all
+// have the same bits, whatever the library and the network.
+#include <limits.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/exec/ranks.h"
+
+// At a time, of what MPI counts in an int.
+enum { MOST_BYTES = 1 << 30 };
+
+static struct {
+    bool open;
+    int count, index, here;
+} world = {false, 1, 0, 1};
+
+// Open MPI's launcher sets the first, those of MPICH and others the rest.
+// Without any, MPI_Init would only cost time.
+static bool is_launched(void)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE",
+                                        "PMI_RANK", "PMIX_RANK"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (getenv(names[i]))
+            return true;
+    return false;
+}
+
+Status ranks_open(void)
+{
+    int level;
+    MPI_Comm machine;
+    if (world.open || !is_launched())
+        return status_ok();
+    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) !=
+            MPI_SUCCESS ||
+        level < MPI_THREAD_FUNNELED)
+        return status_error(STATUS_FAILED,
+                            "MPI does not start, or not beside threads");
+    world.open = true;
+    MPI_Comm_size(MPI_COMM_WORLD, &world.count);
+    MPI_Comm_rank(MPI_COMM_WORLD, &world.index);
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL,
+                        &machine);
+    MPI_Comm_size(machine, &world.here);
+    MPI_Comm_free(&machine);
+    if (world.count > RANKS_MAX)
+        return status_error(STATUS_USAGE, "at most %d processes, not %d",
+                            RANKS_MAX, world.count);
+    return status_ok();
+}
+
+void ranks_close(void)
+{
+    if (world.open)
+        MPI_Finalize();
+    world.open = false;
+}
+
+int ranks_count(void)
+{
+    return world.count;
+}
+
+int ranks_index(void)
+{
+    return world.index;
+}
+
+int ranks_here(void)
+{
+    return world.here;
+}
+
+const char *ranks_library(void)
+{
+    static char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    if (MPI_Get_library_version(text, &length) != MPI_SUCCESS)
+        return "MPI";
+    for (int i = 0; i < length; i++) // its first line, to the first comma
+        if (text[i] == ',' || text[i] == '\n')
+            text[i] = '\0';
+    return text;
+}
+
+// Sizes of tensors are far from this; better a word than a wrong number.
+static int as_int(int64_t bytes)
+{
+    if (bytes < 0 || bytes > INT_MAX) {
+        fprintf(stderr, "simcc: a piece of %lld bytes is too large for MPI\n",
+                (long long)bytes);
+        MPI_Abort(MPI_COMM_WORLD, STATUS_INTERNAL);
+    }
+    return (int)bytes;
+}
+
+// Counts of pieces and where they begin.
+typedef struct Pieces {
+    int counts[RANKS_MAX], starts[RANKS_MAX];
+} Pieces;
+
+static Pieces lay_out(const int64_t *bytes)
+{
+    Pieces pieces;
+    int64_t start = 0;
+    for (int r = 0; r < world.count; r++) {
+        pieces.counts[r] = as_int(bytes[r]);
+        pieces.starts[r] = as_int(start);
+        start += bytes[r];
+    }
+    return pieces;
+}
+
+void ranks_gather(const void *from, void *to, int64_t bytes)
+{
+    int count = as_int(bytes);
+    if (world.open)
+        MPI_Allgather(from, count, MPI_BYTE, to, count, MPI_BYTE,
+                      MPI_COMM_WORLD);
+    else
+        memcpy(to, from, (size_t)bytes);
+}
+
+void ranks_exchange(const void *from, void *to, const int64_t *bytes)
+{
+    if (!world.open) {
+        memcpy(to, from, (size_t)bytes[0]);
+        return;
+    }
+    int64_t same[RANKS_MAX];
+    for (int r = 0; r < world.count; r++)
+        same[r] = bytes[world.index];
+    Pieces sent = lay_out(bytes), got = lay_out(same);
+    MPI_Alltoallv(from, sent.counts, sent.starts, MPI_BYTE, to, got.counts,
+                  got.starts, MPI_BYTE, MPI_COMM_WORLD);
+}
+
+void ranks_collect(void *data, const int64_t *bytes)
+{
+    if (!world.open)
+        return;
+    Pieces pieces = lay_out(bytes);
+    MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_BYTE, data, pieces.counts,
+                   pieces.starts, MPI_BYTE, MPI_COMM_WORLD);
+}
+
+void ranks_broadcast(void *data, int64_t bytes)
+{
+    char *at = data;
+    for (int64_t done = 0; world.open && done < bytes; done += MOST_BYTES) {
+        int64_t left = bytes - done;
+        MPI_Bcast(at + done, left < MOST_BYTES ? (int)left : MOST_BYTES,
+                  MPI_BYTE, 0, MPI_COMM_WORLD);
+    }
+}
+
+bool ranks_any(bool here)
+{
+    int any = here;
+    if (world.open)
+        MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_LOR, MPI_COMM_WORLD);
+    return any;
+}
+
+void ranks_abort(int code)
+{
+    if (world.open)
+        MPI_Abort(MPI_COMM_WORLD, code);
+    exit(code);
+}

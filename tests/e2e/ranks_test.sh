@@ -1,0 +1,183 @@
+#!/bin/sh
+# Several processes of an MPI launcher train what one does: the same numbers up
+# to rounding, one folder, one voice. Without `make mpi` and a launcher, only
+# that this is said.
+. tests/e2e/lib.sh
+
+"$simcc" data synth "$work/shapes" --classes 4 --per-class 24 --size 16 -q
+OMPI_COMM_WORLD_SIZE=2
+export OMPI_COMM_WORLD_SIZE
+check "ranks: a build without MPI says so" says "built without MPI" \
+    "$simcc" run models/quickstart.net --data "$work/shapes" --out "$work/no"
+unset OMPI_COMM_WORLD_SIZE
+if ! [ -x "$BUILD/mpi/simcc" ] || ! command -v mpirun > /dev/null; then
+    skip ranks "make mpi, and mpirun"
+    finish
+fi
+
+# Root, more processes than cores, on any of them.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_rmaps_base_oversubscribe=1
+export OMPI_MCA_hwloc_base_binding_policy=none
+simcc=$BUILD/mpi/simcc
+settings="filters=8 image_size=16 classes=4 pretrain.batch=16
+    pretrain.epochs=2 finetune.batch=16 finetune.steps=8 finetune.labels=4
+    distill.batch=16 distill.epochs=1"
+
+# train PROCESSES FILE OUT WORD...
+train() {
+    count=$1 file=$2 out=$3
+    shift 3
+    set -- "$simcc" run "$file" --data "$work/shapes" --out "$work/$out" \
+        --threads 1 "$@"
+    [ "$count" = 1 ] || set -- mpirun -n "$count" "$@"
+    "$@"
+}
+quickstart() {
+    count=$1 out=$2
+    shift 2
+    # shellcheck disable=SC2086
+    train "$count" models/quickstart.net "$out" "$@" --set $settings
+}
+# numbers OUT: all that a run reports, without times.
+numbers() {
+    tr ',{}' '\n\n\n' < "$work/$1/metrics.jsonl" |
+        grep -vE '^$|images_per_second|input_wait'
+}
+# features OUT: of the pretrained net, one a line.
+features() {
+    # shellcheck disable=SC2086
+    "$simcc" embed models/quickstart.net pretrain --data "$work/shapes" \
+        --out "$work/$1" -o "$work/$1.npy" --csv --dtype f64 -q --set $settings
+    tail -n +2 "$work/$1.csv" | cut -d , -f 3- | tr ',' '\n'
+}
+# alike BOUND ONE OTHER: the same words, and numbers that differ by no more than
+# that share of the larger one, or of 1.
+alike() {
+    paste -d ' ' "$2" "$3" | tr ':' ' ' | awk -v bound="$1" '
+        function size(x) { return x < 0 ? -x : x }
+        {
+            for (i = 1; i <= NF / 2; i++) {
+                a = $i; b = $(i + NF / 2); n++
+                most = size(a) > size(b) ? size(a) : size(b)
+                if (most < 1) most = 1
+                if (a != b && !(size(a - b) <= bound * most)) {
+                    print NR ": " $0; bad = 1
+                }
+            }
+        }
+        END { print n " compared"; exit bad || n < 40 }'
+}
+compare() {
+    alike "$1" "$work/$2.numbers" "$work/$3.numbers"
+}
+
+# ---- the same as one process ------------------------------------------------
+
+for count in 1 2 4; do
+    check "ranks: three phases by $count" quickstart $count "by$count" \
+        pretrain finetune distill --dtype f64
+    numbers "by$count" > "$work/by$count.numbers"
+    features "by$count" > "$work/by$count.features"
+done
+check "ranks: two report what one does" compare 1e-8 by1 by2
+check "ranks: four, too" compare 1e-8 by1 by4
+check "ranks: two make the features of one" alike 1e-9 "$work/by1.features" \
+    "$work/by2.features"
+check "ranks: four, too" alike 1e-9 "$work/by1.features" "$work/by4.features"
+check "ranks: one line a step and phase" test \
+    "$(wc -l < "$work/by4/metrics.jsonl")" = "$(wc -l < "$work/by1/metrics.jsonl")"
+
+# Blocks of channels, whose gradients are summed in tiles.
+for count in 1 2; do
+    quickstart $count "wide$count" pretrain -q --set filters=16 \
+        pretrain.rate=0.02 pretrain.epochs=1
+    numbers "wide$count" > "$work/wide$count.numbers"
+done
+check "ranks: in single precision" compare 3e-3 wide1 wide2
+
+# Negatives of past batches, from all; squeezing, selective kernels.
+lib=$PWD/models/lib
+cat > "$work/memory.net" <<END
+import "$lib/resnet.net"
+import "$lib/heads.net"
+import "$lib/contrastive.net"
+import "$lib/optimizers.net"
+import "$lib/augment.net"
+def net(images) = projection_head(resnet(images, 18, 1, 0.0625), layers = 2, out = 8).last
+phase pretrain(batch = 8, steps = 6, memory = 32, chunk = none) {
+    input images = unlabeled.views(2), augment crop_and_flip(8, 0.3)
+    z    = net(images)
+    past = moving_average(remember(net(first_images(images)), memory), 0.9)
+    minimize nt_xent(z, 0.2, memory = past)
+    using    lars(rate = 0.1, weight_decay = 1e-4)
+    report   contrastive_accuracy(z), contrastive_entropy(z), filled(past), loss_at_chance(z, memory = past)
+}
+END
+for count in 1 2; do
+    check "ranks: a memory of negatives by $count" train $count \
+        "$work/memory.net" "memory$count" pretrain --dtype f64
+    numbers "memory$count" > "$work/memory$count.numbers"
+done
+check "ranks: the same memory" compare 1e-7 memory1 memory2
+
+# ---- stopping and going on --------------------------------------------------
+
+quickstart 2 broken pretrain --dtype f64 -q --stop-after 5
+check "ranks: goes on" quickstart 2 broken pretrain --dtype f64 --resume
+check "ranks: as if unbroken" cmp "$work/by2/pretrain/model.safetensors" \
+    "$work/broken/pretrain/model.safetensors"
+quickstart 4 fewer pretrain --dtype f64 -q --stop-after 5
+check "ranks: others go on" quickstart 1 fewer pretrain finetune distill \
+    --dtype f64 --resume
+numbers fewer > "$work/fewer.numbers"
+check "ranks: to the same end" compare 1e-8 by1 fewer
+
+# start OUT: two processes in the background, until their first steps.
+start() {
+    quickstart 2 "$1" pretrain --save-every 1000 --set pretrain.epochs=4000 \
+        > "$work/log" 2>&1 &
+    launcher=$!
+    tries=0
+    until grep -qs '"step":' "$work/$1/metrics.jsonl" || [ "$tries" -ge 300 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+}
+# The process of the highest number: not the one that writes.
+last_process() {
+    pgrep -f -- "--out $work/$1" | tail -n 1
+}
+ends_with() {
+    wait "$launcher"
+    got=$?
+    [ "$got" = "$1" ] || { echo "exit code $got"; cat "$work/log"; false; }
+}
+start asked
+kill -TERM "$(last_process asked)"
+check "ranks: one asked to stop stops all" ends_with 143
+check "ranks: with a checkpoint" [ -e "$work/asked/pretrain/checkpoint.safetensors" ]
+check "ranks: after the same step" grep -q "stopped after step" "$work/log"
+
+# ---- what goes wrong --------------------------------------------------------
+
+check "ranks: batches that do not divide" says "does not divide by 3 processes; one of 18 does" \
+    quickstart 3 wrong pretrain
+check "ranks: said once" test "$(grep -c 'of 16 images does not divide' "$work/said")" = 1
+check "ranks: chunks" says "taken in chunks, not both" train 2 \
+    "$work/memory.net" wrong pretrain --set pretrain.chunk=4
+check "ranks: tuning" says "--tune measures one process" quickstart 2 wrong \
+    pretrain --tune
+check "ranks: a diverging run" exits 5 quickstart 2 diverged pretrain \
+    --set pretrain.rate=1e30
+check "ranks: one that misses the data" says "process 1 of 2" mpirun \
+    -n 1 "$simcc" run "$work/memory.net" --data "$work/shapes" --out "$work/m" \
+    : -n 1 "$simcc" run "$work/memory.net" --data "$work/none" --out "$work/m"
+check "ranks: it says what" grep -q "$work/none" "$work/said"
+# shellcheck disable=SC2086
+check "ranks: compiles for two" "$simcc" compile models/quickstart.net \
+    --phase pretrain --ranks 2 -o "$work/two.simcc" --set $settings
+check "ranks: they run it" train 2 "$work/two.simcc" two pretrain
+check "ranks: one does not" says "compiled for 2 processes and started as 1" \
+    train 1 "$work/two.simcc" alone pretrain
+finish

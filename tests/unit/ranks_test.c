@@ -1,0 +1,142 @@
+// What a phase becomes for one of several processes: its share of the batch,
+// and where it meets the others. What they compute together is held against one
+// process by tests/e2e/ranks_test.sh.
+#include <stdlib.h>
+
+#include "frontend/lang/experiment.h"
+#include "passes/pass.h"
+#include "runtime/exec/calls.h"
+#include "runtime/exec/ranks.h"
+#include "tests/compiled.h"
+#include "tests/harness.h"
+
+static Setting settings[] = {{"filters", "8", false},
+                             {"image_size", "16", false},
+                             {"pretrain.batch", "12", false}};
+
+static const ExperimentPhase *load(Arena *arena, int ranks, int phase)
+{
+    DiagList diags = diag_list_new(arena);
+    LangOptions options = {.dtype = DT_F32,
+                           .ranks = ranks,
+                           .setting_count = 3,
+                           .settings = settings};
+    Experiment *e = lang_load(arena, "models/quickstart.net", &options, &diags);
+    if (!e) {
+        test_fail(__FILE__, __LINE__, "%s", diags.items.at[0].message);
+        exit(1);
+    }
+    return &e->phases.at[phase];
+}
+
+static int count(const Graph *graph, Op op)
+{
+    int found = 0;
+    for (Value v = 0; v < graph->nodes.count; v++)
+        found += graph_node(graph, v)->op == op;
+    return found;
+}
+
+static int64_t images_of(const Graph *graph)
+{
+    for (Value v = 0; v < graph->nodes.count; v++) {
+        const Node *node = graph_node(graph, v);
+        if (node->op == OP_INPUT &&
+            strcmp(node->attrs[INPUT_NAME].text, "images") == 0)
+            return node->type.dims[0];
+    }
+    return 0;
+}
+
+// Does the value depend on a sum over ranks?
+static bool is_summed(const Graph *graph, Value value)
+{
+    const Node *node = graph_node(graph, value);
+    bool summed = node->op == OP_ALL_SUM;
+    for (int i = 0; !summed && i < node->input_count; i++)
+        summed = is_summed(graph, node->inputs[i]);
+    return summed;
+}
+
+TEST(ranks_share_a_batch_in_training_alone)
+{
+    Arena *arena = arena_new();
+    for (int ranks = 1; ranks <= 4; ranks *= 2) {
+        const ExperimentPhase *pretrain = load(arena, ranks, 0);
+        const ExperimentPhase *finetune = load(arena, ranks, 1);
+        CHECK_INT(pretrain->batch, 12);
+        CHECK_INT(images_of(pretrain->train), 2 * 12 / ranks);
+        CHECK_INT(images_of(finetune->eval), finetune->batch / ranks);
+        CHECK_INT(count(finetune->eval, OP_ALL_SUM), 0);
+    }
+    arena_free(arena);
+}
+
+// Also a norm's running statistics, which all ranks keep alike.
+TEST(ranks_agree_on_every_param_and_output)
+{
+    Arena *arena = arena_new();
+    const Graph *graph = load(arena, 2, 0)->train;
+    int assigned = 0;
+    for (Value v = 0; v < graph->nodes.count; v++) {
+        const Node *node = graph_node(graph, v);
+        if (node->op != OP_ASSIGN)
+            continue;
+        CHECK(is_summed(graph, node->inputs[1]));
+        assigned++;
+    }
+    CHECK(assigned > 30);
+    for (int i = 0; i < graph->outputs.count; i++) {
+        Value value = graph->outputs.at[i].value;
+        bool constant = graph_node(graph, value)->op == OP_CONST;
+        CHECK(constant || is_summed(graph, value));
+    }
+    arena_free(arena);
+}
+
+// Calls of one task, whose buffers the plan knows; none where there is one
+// process.
+TEST(ranks_meet_in_calls_of_one_task)
+{
+    Arena *arena = arena_new();
+    for (int ranks = 1; ranks <= 2; ranks++) {
+        Graph *graph = load(arena, ranks, 0)->train;
+        CHECK(passes_run(graph, NULL, false, NULL, NULL) == NULL);
+        Compiled compiled = compiled_new(arena, graph, "native");
+        int sums = 0, gathers = 0, numbers = 0;
+        for (int i = 0; i < compiled.plan.step_count; i++) {
+            const PlanStep *step = &compiled.plan.steps[i];
+            if (step->symbol >= 0)
+                continue;
+            sums += step->call == PLAN_CALL_ALL_SUM_F32;
+            gathers += step->call == PLAN_CALL_ALL_GATHER;
+            numbers += step->call == PLAN_CALL_RANK_F32;
+            if (step->call >= (int)PLAN_CALL_ALL_SUM_F32)
+                CHECK_INT(step->task_count, 1);
+        }
+        CHECK_TEXT(plan_check(&compiled.plan).text, "");
+        CHECK(ranks == 1 ? sums + gathers + numbers == 0
+                         : sums > 30 && gathers >= 2 && numbers >= 1);
+        compiled_free(&compiled);
+    }
+    arena_free(arena);
+}
+
+TEST(ranks_of_one_are_the_identity)
+{
+    const double x[] = {1, -2, 0.5};
+    double y[] = {0, 0, 0}, number = 7;
+    const int64_t count = 3, bytes = sizeof x;
+    void *args[] = {(void *)(uintptr_t)x, y}, *to[] = {&number};
+    CHECK_INT(ranks_count(), 1);
+    CHECK_INT(ranks_index(), 0);
+    PlanKernel *const calls[] = {call_all_sum_f64, call_reduce_scatter_f64,
+                                 call_all_gather};
+    for (int i = 0; i < 3; i++) {
+        memset(y, 0, sizeof y);
+        calls[i](args, i == 2 ? &bytes : &count, 0, NULL);
+        CHECK(memcmp(x, y, sizeof x) == 0);
+    }
+    call_rank_f64(to, NULL, 0, NULL);
+    CHECK(number == 0);
+}
