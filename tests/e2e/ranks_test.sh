@@ -33,11 +33,14 @@ train() {
     [ "$count" = 1 ] || set -- mpirun -n "$count" "$@"
     "$@"
 }
+# quickstart PROCESSES OUT WORD...; with other settings behind those above in
+# $more.
+more=
 quickstart() {
     count=$1 out=$2
     shift 2
     # shellcheck disable=SC2086
-    train "$count" models/quickstart.net "$out" "$@" --set $settings
+    train "$count" models/quickstart.net "$out" "$@" --set $settings $more
 }
 # numbers OUT: all that a run reports, without times.
 numbers() {
@@ -89,11 +92,12 @@ check "ranks: one line a step and phase" test \
     "$(wc -l < "$work/by4/metrics.jsonl")" = "$(wc -l < "$work/by1/metrics.jsonl")"
 
 # Blocks of channels, whose gradients are summed in tiles.
+more="filters=16 pretrain.rate=0.02 pretrain.epochs=1"
 for count in 1 2; do
-    quickstart $count "wide$count" pretrain -q --set filters=16 \
-        pretrain.rate=0.02 pretrain.epochs=1
+    quickstart $count "wide$count" pretrain -q
     numbers "wide$count" > "$work/wide$count.numbers"
 done
+more=
 check "ranks: in single precision" compare 3e-3 wide1 wide2
 
 # Negatives of past batches, from all; squeezing, selective kernels.
@@ -135,9 +139,10 @@ check "ranks: to the same end" compare 1e-8 by1 fewer
 
 # start OUT: two processes in the background, until their first steps.
 start() {
-    quickstart 2 "$1" pretrain --save-every 1000 --set pretrain.epochs=4000 \
-        > "$work/log" 2>&1 &
+    more="pretrain.epochs=4000"
+    quickstart 2 "$1" pretrain --save-every 1000 > "$work/log" 2>&1 &
     launcher=$!
+    more=
     tries=0
     until grep -qs '"step":' "$work/$1/metrics.jsonl" || [ "$tries" -ge 300 ]; do
         sleep 0.1
@@ -168,8 +173,9 @@ check "ranks: chunks" says "taken in chunks, not both" train 2 \
     "$work/memory.net" wrong pretrain --set pretrain.chunk=4
 check "ranks: tuning" says "--tune measures one process" quickstart 2 wrong \
     pretrain --tune
-check "ranks: a diverging run" exits 5 quickstart 2 diverged pretrain \
-    --set pretrain.rate=1e30
+more="pretrain.rate=1e30"
+check "ranks: a diverging run" exits 5 quickstart 2 diverged pretrain
+more=
 check "ranks: one that misses the data" says "process 1 of 2" mpirun \
     -n 1 "$simcc" run "$work/memory.net" --data "$work/shapes" --out "$work/m" \
     : -n 1 "$simcc" run "$work/memory.net" --data "$work/none" --out "$work/m"
