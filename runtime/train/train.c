@@ -32,6 +32,11 @@ void train_say(const Run *run, const char *format, ...)
     run->options->message(run->options->context, text);
 }
 
+double train_seconds(const Run *run)
+{
+    return run->started > 0 ? clock_seconds() - run->started : 0;
+}
+
 // ---- the training set -------------------------------------------------------
 
 static Status select_images(Run *run)
@@ -42,154 +47,6 @@ static Status select_images(Run *run)
     run->image_count = run->set.count;
     run->total_steps = sampler_total_steps(phase->steps, phase->epochs,
                                            run->image_count, phase->batch);
-    return status_ok();
-}
-
-// ---- checkpoints ------------------------------------------------------------
-
-// What must be equal for a checkpoint to be continued: every parameter of the
-// program is in its resolved source.
-static uint64_t program_hash(const Run *run)
-{
-    uint64_t hash =
-        random_name(run->program->source) * 31 + (uint64_t)run->program->dtype;
-    // A phase's own rule is in the source; a list is not.
-    bool listed =
-        run->options->labels && run->phase->source != SOURCE_UNLABELED;
-    for (int64_t i = 0; listed && i < run->image_count; i++)
-        if (!run->set.seen || run->set.seen[i])
-            hash = hash * 31 + (uint64_t)run->set.indices[i];
-    return hash;
-}
-
-// Ways decide low bits.
-static uint64_t ways_hash(const Run *run)
-{
-    return run->phase->ways ? random_name(run->phase->ways) : 0;
-}
-
-static double session_seconds(const Run *run)
-{
-    return run->started > 0 ? clock_seconds() - run->started : 0;
-}
-
-// "images name=value ...", values with every bit.
-static bool print_result(const TrainResult *result, char *text, size_t size)
-{
-    int used = snprintf(text, size, "%" PRId64, result->test_count);
-    for (int i = 0; i < result->report_count && (size_t)used < size; i++)
-        used += snprintf(text + used, size - (size_t)used, " %s=%a",
-                         result->report_names[i], result->report_values[i]);
-    return (size_t)used < size;
-}
-
-static void parse_result(TrainResult *result, const char *text)
-{
-    char *rest;
-    result->test_count = strtoll(text, &rest, 10);
-    result->report_count = 0;
-    while (*rest == ' ' && result->report_count < REPORT_MAX) {
-        int at = result->report_count, length = 0;
-        if (sscanf(rest, " %63[^=]=%la%n", result->report_names[at],
-                   &result->report_values[at], &length) != 2)
-            return;
-        result->report_count++;
-        rest += length;
-    }
-}
-
-static Status save_checkpoint(Run *run, bool finished)
-{
-    CheckpointInfo info = {
-        .step = run->step,
-        .images = run->image_count,
-        .seed = run->options->seed,
-        .program = program_hash(run),
-        .sums = run->program->sums,
-        .ways = ways_hash(run),
-        .ways_text = run->phase->ways,
-        .parameters = run->program->parameters,
-        .finished = finished,
-    };
-    Tally tally = run->tally;
-    tally.seconds += session_seconds(run);
-    snprintf(info.phase, sizeof info.phase, "%s", run->phase->name);
-    if (!tally_print(&tally, info.tally, sizeof info.tally) ||
-        (finished &&
-         !print_result(run->result, info.result, sizeof info.result)))
-        return status_error(STATUS_INTERNAL, "a checkpoint's notes are too "
-                                             "long");
-    double steps = (double)(run->step - run->saved_step);
-    TRY(keep_save(&run->keep, &run->store, &info,
-                  steps > 0 ? run->saved_loss / steps : NAN));
-    run->saved = clock_seconds();
-    run->saved_step = run->step;
-    run->saved_loss = 0;
-    return status_ok();
-}
-
-static const char *sums_text(int32_t sums)
-{
-    switch (sums) {
-    case PLAN_SUMS_STRICT:
-        return "way to convolve (with --strict)";
-    case PLAN_SUMS_PLAIN:
-        return "way to convolve (with --plain-sums)";
-    default:
-        return "way to convolve (without --strict or --plain-sums)";
-    }
-}
-
-static Status check_same_run(const Run *run, const CheckpointInfo *info)
-{
-    const char *what = NULL;
-    if (strcmp(info->phase, run->phase->name) != 0)
-        what = "phase";
-    else if (info->program != program_hash(run))
-        what = "program, or its parameters or labels,";
-    else if (info->seed != run->options->seed)
-        what = "seed";
-    else if (info->images != run->image_count)
-        what = "number of training images";
-    else if (info->step > run->total_steps)
-        what = "number of steps";
-    else if (info->sums != run->program->sums)
-        what = sums_text(info->sums);
-    else if (info->ways != ways_hash(run))
-        what = "way to convolve (chosen by --tune)";
-    if (!what)
-        return status_ok();
-    if (info->program != program_hash(run))
-        TRY(weights_check(run->program, run->phase, run->checkpoint_path,
-                          run->options));
-    return status_error(STATUS_FAILED,
-                        "%s cannot be resumed: its %s is another; use another "
-                        "--out, or the same settings",
-                        run->checkpoint_path, what);
-}
-
-// Reads the checkpoint to resume from, if there is one.
-static Status resume(Run *run, bool *finished)
-{
-    CheckpointInfo info;
-    *finished = false;
-    if (!run->options->resume)
-        return status_ok();
-    TRY(keep_find(&run->keep, run->checkpoint_path, &info, run->options->warn,
-                  run->options->context));
-    if (!run->checkpoint_path[0])
-        return status_ok();
-    TRY(check_same_run(run, &info));
-    if (!tally_parse(&run->tally, info.tally))
-        return status_error(STATUS_DATA, "%s is damaged: unreadable sums",
-                            run->checkpoint_path);
-    run->step = info.step;
-    *finished = info.finished;
-    if (info.finished)
-        parse_result(run->result, info.result);
-    else
-        train_say(run, "%s: resuming at step %" PRId64 " of %" PRId64,
-                  run->phase->name, run->step, run->total_steps);
     return status_ok();
 }
 
@@ -357,7 +214,7 @@ static Status write_metrics(Run *run)
     tally->interval_steps = 0;
     if (!run->watch)
         return status_ok();
-    double seconds = session_seconds(run);
+    double seconds = train_seconds(run);
     WatchLine line = {
         .step = run->step,
         .epoch = epoch_at(run, run->step),
@@ -379,8 +236,7 @@ static void tell_progress(Run *run, const double *values)
     if (!run->options->progress || (passed < progress_seconds && !last))
         return;
     double steps = (double)(run->step - run->told_step);
-    double pace =
-        session_seconds(run) / (double)(run->step - run->started_step);
+    double pace = train_seconds(run) / (double)(run->step - run->started_step);
     TrainProgress progress = {
         .phase = run->phase->name,
         .step = run->step,
@@ -457,7 +313,7 @@ static Status check_and_save(Run *run)
         run->step--; // the last one taken
         return train_diverged(run, 0);
     }
-    return save_checkpoint(run, false);
+    return train_save(run, false);
 }
 
 static Status run_steps(Run *run)
@@ -492,7 +348,7 @@ static void fill_result(Run *run)
                              : NAN;
     result->last_loss =
         tally->last_steps ? tally->last_sum / (double)tally->last_steps : NAN;
-    result->seconds = tally->seconds + session_seconds(run);
+    result->seconds = tally->seconds + train_seconds(run);
 }
 
 // With the classes' names, so that predictions of other images have them too.
@@ -529,7 +385,7 @@ static Status finish(Run *run)
     TRY(rundir_path(run->options->out, run->phase->name, "model.safetensors",
                     path));
     TRY(save_model(run, path));
-    return save_checkpoint(run, true);
+    return train_save(run, true);
 }
 
 // What a resumed run computes its convolutions by: PHASE/ways.
@@ -562,7 +418,7 @@ static Status open_folder(Run *run, bool *finished)
     char path[RUNDIR_PATH];
     TRY(rundir_create(options->out, run->phase->name));
     TRY(keep_open(&run->keep, options->out, run->phase->name, options->keep));
-    TRY(resume(run, finished));
+    TRY(train_resume(run, finished));
     if (*finished)
         return status_ok();
     TRY(rundir_path(options->out, NULL, "model.net", path));

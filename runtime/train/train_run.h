@@ -1,4 +1,4 @@
-// One phase while it runs: what train.c and train_diverge.c share.
+// One phase while it runs: what train.c, train_keep.c and train_diverge.c share.
 #ifndef SIMCC_RUNTIME_TRAIN_RUN_H
 #define SIMCC_RUNTIME_TRAIN_RUN_H
 
@@ -47,6 +47,8 @@ typedef struct Run {
 // printf to the options' `message`.
 void train_say(const Run *run, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+// Seconds since the phase's first step of this process; 0 before it.
+double train_seconds(const Run *run);
 // Fills the store for run->step: from checkpoint_path, or with what a phase
 // starts from.
 Status train_fill_store(Run *run);
@@ -55,6 +57,15 @@ Status train_start_input(Run *run);
 // Fills the plan's inputs for the next step, or the next chunk: an
 // ExecutorFeed of a Run.
 Status train_feed(void *run, int pass, int chunk);
+
+// ---- train_keep.c -----------------------------------------------------------
+
+// Writes a checkpoint of run->step; `finished`: with the result.
+Status train_save(Run *run, bool finished);
+// Finds the checkpoint to resume from, if there is one, and goes to its step;
+// `*finished` when nothing is left to do. STATUS_FAILED when it is another
+// run's.
+Status train_resume(Run *run, bool *finished);
 
 // ---- train_diverge.c --------------------------------------------------------
 
