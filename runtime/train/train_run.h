@@ -1,4 +1,4 @@
-// One phase while it runs: what train.c, train_keep.c and train_diverge.c share.
+// One phase while it runs, for train.c, train_keep.c and train_diverge.c.
 #ifndef SIMCC_RUNTIME_TRAIN_RUN_H
 #define SIMCC_RUNTIME_TRAIN_RUN_H
 
