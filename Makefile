@@ -202,7 +202,7 @@ $(BENCH_PROGRAMS): $(BENCH)/bench.o $(LIBRARY)
 
 bench-programs: $(BENCH_PROGRAMS) $(BUILD)/simcc
 
-## make bench: speed and memory beside oneDNN, PyTorch and JAX (ten minutes)
+## make bench: speed and memory beside oneDNN, PyTorch and JAX (twenty minutes)
 bench:
 	-$(call install,$(BENCH_PACKAGES))
 	@$(MAKE) bench-programs

@@ -245,7 +245,8 @@ static int infer(Job *job, bool predict)
                                    predict ? "they are left out"
                                            : "their rows are NaN"));
     cli_note(cli, "%s of %lld images, %lld numbers each, in %s",
-             table.value->name, (long long)table.count, (long long)table.width,
+             predict ? "probabilities" : table.value->name,
+             (long long)table.count, (long long)table.width,
              cli->values[OPT_output]);
     return STATUS_OK;
 }

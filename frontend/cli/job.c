@@ -8,6 +8,7 @@
 #include "frontend/cli/fit.h"
 #include "frontend/cli/program.h"
 #include "frontend/cli/progress.h"
+#include "frontend/cli/trained.h"
 #include "runtime/base/file.h"
 #include "runtime/data/input.h"
 #include "runtime/exec/cpu.h"
@@ -49,6 +50,17 @@ static Status check_labels(const Job *job)
     return status_ok();
 }
 
+static bool tries_weights(const Job *job)
+{
+    return job->value || job->cli->command->run == command_eval;
+}
+
+static bool counts_classes(const Job *job)
+{
+    return job->cli->command->run == command_eval &&
+           !cli_has(job->cli, OPT_knn);
+}
+
 static Status open_data(Job *job, int min_side)
 {
     const Cli *cli = job->cli;
@@ -65,10 +77,14 @@ static Status open_data(Job *job, int min_side)
         return status_error(STATUS_USAGE,
                             "say where the images are: --data DIR (`simcc "
                             "data synth DIR` draws some)");
+    if (tries_weights(job))
+        TRY(trained_held_out(job, &options));
     TRY(dataset_open(cli->values[OPT_data], &options, &job->data));
     cli_note(cli, "%s: %s", cli->values[OPT_data],
              dataset_description(job->data));
     tell_skips(job);
+    if (counts_classes(job))
+        TRY(trained_classes(job));
     return check_labels(job);
 }
 
@@ -149,7 +165,7 @@ static int experiment_min_side(const Experiment *experiment)
 static Status fit_weights(Job *job, Compiler *compiler)
 {
     char weights[RUNDIR_PATH];
-    if (!job->value && job->cli->command->run != command_eval)
+    if (!tries_weights(job))
         return status_ok();
     TRY(job_weights(job, weights));
     return compiler_fit_weights(compiler, job->cli, weights);
@@ -356,7 +372,7 @@ Status job_weights(const Job *job, char path[RUNDIR_PATH])
                     path));
     if (file_exists(path))
         return status_ok();
-    return status_error(STATUS_FAILED,
+    return status_error(STATUS_DATA,
                         "there is no %s: `simcc run %s %s` trains the phase, "
                         "--weights FILE names other weights",
                         path, cli->words[0], cli->words[1]);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -93,6 +94,41 @@ static Status note_command(const Job *job)
         return status_error(STATUS_FAILED, "cannot write %s: %s", path,
                             strerror(errno));
     return status_ok();
+}
+
+// The path without links, as far as it is there; malloc'ed, NULL without
+// memory.
+static char *nearest_folder(const char *path)
+{
+    char *folder = strdup(path), *real = NULL;
+    while (folder && !(real = realpath(folder, NULL))) {
+        char *slash = strrchr(folder, '/');
+        if (!slash || slash == folder) {
+            real = realpath(slash ? "/" : ".", NULL);
+            break;
+        }
+        *slash = '\0';
+    }
+    free(folder);
+    return real;
+}
+
+// A run inside the data would be a class of it the next time.
+static Status check_place(const Job *job)
+{
+    char *data = realpath(job->cli->values[OPT_data], NULL);
+    char *out = nearest_folder(job->options.out);
+    size_t length = data ? strlen(data) : 0;
+    bool inside = out && data && strncmp(out, data, length) == 0 &&
+                  (out[length] == '/' || !out[length]);
+    free(data);
+    free(out);
+    if (!inside)
+        return status_ok();
+    return status_error(STATUS_USAGE,
+                        "--out %s is in the data, of which it would become a "
+                        "class: put it elsewhere",
+                        job->options.out);
 }
 
 // Hours of training are not overwritten by accident.
@@ -188,9 +224,12 @@ static Status open_run(Job *job, const PhaseList *list)
 {
     if (ranks_index() > 0)
         return status_ok();
-    TRY(note_command(job));
+    TRY(check_place(job));
     for (int i = 0; i < list->count; i++)
         TRY(check_not_there(job, job->program->phases[list->at[i]].name));
+    TRY(train_check(job->program, list->count, list->at, job->data,
+                    &job->options));
+    TRY(note_command(job));
     return record_begin(job, list->count, list->at);
 }
 

@@ -71,6 +71,9 @@ const char *dataset_class_name(const Dataset *dataset, int label);
 int dataset_label(const Dataset *dataset, DataSplit split, int64_t index);
 // "folder with 6 classes, 2,021 training and 506 test images (held out), ..."
 const char *dataset_description(const Dataset *dataset);
+// The share of each class that was held out for testing, and by which seed; 0
+// when the data has a test part of its own.
+double dataset_held_out(const Dataset *dataset, uint64_t *seed);
 const char *dataset_sample_name(const Dataset *dataset, DataSplit split,
                                 int64_t index);
 // Files left out when opening and why.

@@ -258,6 +258,20 @@ Status dataset_check_found(const Dataset *dataset)
                         dataset->skips[0].path, dataset->skips[0].reason);
 }
 
+// An archive that would have to be unpacked as a whole.
+static bool is_packed_name(const char *path)
+{
+    static const char *const ends[] = {".tar.gz",  ".tgz", ".tar.xz",
+                                       ".tar.bz2", ".zip", ".tar.zst"};
+    size_t length = strlen(path);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t end = strlen(ends[i]);
+        if (length > end && strcasecmp(path + length - end, ends[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static Status check_root(const char *path, bool *folder)
 {
     struct stat info;
@@ -266,6 +280,16 @@ static Status check_root(const char *path, bool *folder)
     *folder = S_ISDIR(info.st_mode);
     if (!*folder && !S_ISREG(info.st_mode))
         return status_error(STATUS_DATA, "%s: neither a folder nor a file",
+                            path);
+    if (!*folder && dataset_is_image_name(path))
+        return status_error(STATUS_DATA,
+                            "%s is one image: give the folder it is in, or a "
+                            "list that names it",
+                            path);
+    if (!*folder && is_packed_name(path))
+        return status_error(STATUS_DATA,
+                            "%s is a compressed archive: unpack it first (a "
+                            ".tar is read as it is)",
                             path);
     return status_ok();
 }
@@ -297,8 +321,11 @@ static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
         TRY(dataset_read_archive(dataset));
     else
         TRY(dataset_read_list(dataset));
-    if (!dataset->test_part && options->test_fraction > 0)
+    if (!dataset->test_part && options->test_fraction > 0) {
         TRY(dataset_hold_out(dataset, options->test_fraction, options->seed));
+        dataset->held_out = options->test_fraction;
+        dataset->held_seed = options->seed;
+    }
     return describe(dataset, options);
 }
 
@@ -365,6 +392,12 @@ const char *dataset_class_name(const Dataset *dataset, int label)
 int dataset_label(const Dataset *dataset, DataSplit split, int64_t index)
 {
     return dataset->splits[split].items[index].label;
+}
+
+double dataset_held_out(const Dataset *dataset, uint64_t *seed)
+{
+    *seed = dataset->held_seed;
+    return dataset->held_out;
 }
 
 const char *dataset_description(const Dataset *dataset)

@@ -58,6 +58,8 @@ struct Dataset {
     int min_side;
     const char *kind;      // "folder", "IDX files", ...
     const char *test_part; // where the test images come from, for people
+    double held_out;       // share of each class held out as such, by
+    uint64_t held_seed;    // this seed; 0 = none
     const char *classless; // why there are no classes, when that may surprise
     char *description;
     atomic_llong cache_left; // bytes

@@ -81,7 +81,8 @@ Status model_save(const char *path, const Store *store, const ModelInfo *info)
         {"phase", info->phase},
         {"step", steps},
         {"parameters", info->parameters ? info->parameters : ""},
-        {"classes", info->classes ? info->classes : ""}};
+        {"classes", info->classes ? info->classes : ""},
+        {"data", info->data ? info->data : ""}};
     return store_save(path, store, false, sizeof metas / sizeof *metas, metas);
 }
 
@@ -309,7 +310,8 @@ void model_report_table(const ModelReport *report, char text[MODEL_TEXT])
         "missing: in the program, not in the file",
         "extra: in the file, not in the program", "of another shape",
         "parameters differ"};
-    int used = snprintf(text, MODEL_TEXT, "%6d tensors match", report->matched);
+    int used = snprintf(text, MODEL_TEXT, "%6d tensor%s", report->matched,
+                        report->matched == 1 ? " matches" : "s match");
     if (report->counters)
         used += snprintf(text + used, MODEL_TEXT - (size_t)used,
                          "\n%6d num_batches_tracked ignored", report->counters);
@@ -510,4 +512,9 @@ void model_parameter(const char *lines, const char *name, char *value,
 Status model_classes(const char *path, char **lines)
 {
     return copy_lines(path, "classes", lines);
+}
+
+Status model_data(const char *path, char **lines)
+{
+    return copy_lines(path, "data", lines);
 }

@@ -20,6 +20,8 @@ typedef struct ModelInfo {
     const char *program, *phase;
     const char *parameters; // "name = value" lines; NULL = none
     const char *classes;    // names of the classes, a line each; NULL = none
+    const char *data;       // "held_out = 0.2" and "seed = 0" lines, of images
+                            // that were not trained on; NULL = none
     int64_t step;
 } ModelInfo;
 
@@ -77,6 +79,8 @@ void model_parameter(const char *lines, const char *name, char *value,
 // The names of a model's classes, a line each: malloc'ed, NULL when it has
 // none.
 Status model_classes(const char *path, char **lines);
+// ModelInfo.data of it, for model_parameter; likewise.
+Status model_data(const char *path, char **lines);
 
 // Do names and shapes agree?
 bool model_agrees(const ModelReport *report);

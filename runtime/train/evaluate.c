@@ -200,7 +200,8 @@ Status evaluate_phase(const Program *program, int phase, Dataset *data,
     if (chosen->eval.step_count == 0)
         return status_error(STATUS_FAILED,
                             "phase %s has nothing to evaluate: its input has "
-                            "no labels or no `evaluate` pipeline",
+                            "no labels or no `evaluate` pipeline; --knn tries "
+                            "its features",
                             chosen->name);
     TRY(trainset_check_classes(chosen, data));
     TRY(evaluate_weights(program, chosen, data, weights, options, result));

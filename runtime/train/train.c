@@ -39,7 +39,7 @@ double train_seconds(const Run *run)
 
 // ---- the training set -------------------------------------------------------
 
-static Status select_images(Run *run)
+Status train_select(Run *run)
 {
     const ProgramPhase *phase = run->phase;
     TRY(trainset_select(phase, run->data, run->options->labels,
@@ -289,11 +289,16 @@ static Status run_step(Run *run)
     return status_ok();
 }
 
+static bool has_taken_all(const Run *run)
+{
+    int64_t most = run->options->stop_after;
+    return most > 0 && run->step >= most;
+}
+
 static bool must_stop(const Run *run)
 {
     const TrainOptions *options = run->options;
-    return (options->stop && *options->stop) ||
-           (options->stop_after > 0 && run->step >= options->stop_after);
+    return (options->stop && *options->stop) || has_taken_all(run);
 }
 
 // A signal asks for a checkpoint once.
@@ -323,6 +328,9 @@ static Status run_steps(Run *run)
                           : 60;
     run->started = run->saved = run->told = clock_seconds();
     run->started_step = run->told_step = run->saved_step = run->step;
+    // A step that was asked for before, and taken, is not taken again.
+    run->result->stopped =
+        run->step < run->total_steps && ranks_any(has_taken_all(run));
     while (run->step < run->total_steps && !run->result->stopped) {
         TRY(run_step(run));
         bool stop = ranks_any(must_stop(run));
@@ -360,8 +368,13 @@ static Status save_model(const Run *run, const char *path)
         .parameters = run->program->parameters,
         .step = run->step,
     };
-    char *classes = trainset_class_lines(run->phase, run->data);
+    char *classes = trainset_class_lines(run->phase, run->data), data[96];
+    uint64_t seed;
+    double held_out = dataset_held_out(run->data, &seed);
+    snprintf(data, sizeof data, "held_out = %.17g\nseed = %" PRIu64, held_out,
+             seed);
     info.classes = classes;
+    info.data = held_out > 0 ? data : NULL;
     Status status = model_save(path, &run->store, &info);
     free(classes);
     return status;
@@ -400,17 +413,6 @@ static Status keep_ways(const Run *run)
     return status_ok();
 }
 
-static Status check_ranks(const Run *run)
-{
-    int made = phase_ranks(run->phase), here = ranks_count();
-    if (made == here)
-        return status_ok();
-    return status_error(STATUS_USAGE,
-                        "compiled for %d process%s and started as %d: "
-                        "`simcc compile --ranks %d`",
-                        made, made == 1 ? "" : "es", here, here);
-}
-
 // The run directory, and what there is in it to go on from.
 static Status open_folder(Run *run, bool *finished)
 {
@@ -430,8 +432,8 @@ static Status open_folder(Run *run, bool *finished)
 static Status run_phase(Run *run)
 {
     bool finished = false;
-    TRY(check_ranks(run));
-    TRY(select_images(run));
+    TRY(train_check_ranks(run));
+    TRY(train_select(run));
     if (run->writes)
         TRY(open_folder(run, &finished));
     share_start(run, &finished);

@@ -63,6 +63,12 @@ typedef struct TrainOptions {
     void *context;
 } TrainOptions;
 
+// What would stop any of these phases, in this order, before its first step:
+// too little data, other classes, a result of another phase that is not there,
+// a checkpoint that cannot be gone on from. Writes nothing.
+Status train_check(const Program *program, int count, const int *phases,
+                   Dataset *data, const TrainOptions *options);
+
 // Trains one phase of the program from its start (or its checkpoint, when
 // resuming) to its end and evaluates it. The result's weights are in
 // <out>/<phase>/model.safetensors, metrics in <out>/metrics.jsonl.

@@ -7,6 +7,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/philox.h"
+#include "runtime/files/model.h"
 #include "runtime/train/train_run.h"
 #include "runtime/train/weights.h"
 
@@ -98,6 +99,27 @@ static const char *sums_text(int32_t sums)
     }
 }
 
+// STATUS_FAILED with the parameters of which the checkpoint has other values.
+static Status compare_parameters(const Run *run)
+{
+    char lines[640] = "";
+    size_t used = 0;
+    ModelReport report;
+    TRY(model_compare(run->checkpoint_path, &run->phase->train,
+                      run->program->parameters, &report));
+    int count = report.counts[MODEL_PARAMETER];
+    for (int i = 0; i < count && i < MODEL_SHOWN && used < sizeof lines; i++)
+        used +=
+            (size_t)snprintf(lines + used, sizeof lines - used, "%s%s",
+                             i ? "; " : "", report.lines[MODEL_PARAMETER][i]);
+    if (!count)
+        return status_ok();
+    return status_error(STATUS_FAILED,
+                        "%s cannot be resumed with other settings: %s; use "
+                        "those, or another --out",
+                        run->checkpoint_path, lines);
+}
+
 static Status check_same_run(const Run *run, const CheckpointInfo *info)
 {
     const char *what = NULL;
@@ -117,13 +139,16 @@ static Status check_same_run(const Run *run, const CheckpointInfo *info)
         what = "way to convolve (chosen by --tune)";
     if (!what)
         return status_ok();
-    if (info->program != program_hash(run))
+    if (info->program != program_hash(run)) {
         TRY(weights_check(run->program, run->phase, run->checkpoint_path,
                           run->options));
+        TRY(compare_parameters(run));
+    }
     return status_error(STATUS_FAILED,
-                        "%s cannot be resumed: its %s is another; use another "
-                        "--out, or the same settings",
-                        run->checkpoint_path, what);
+                        "%s cannot be resumed: its %s is another (%s/model.net "
+                        "has every setting of that run); use another --out, or "
+                        "the same settings",
+                        run->checkpoint_path, what, run->options->out);
 }
 
 Status train_resume(Run *run, bool *finished)

@@ -47,6 +47,9 @@ typedef struct Run {
 // printf to the options' `message`.
 void train_say(const Run *run, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+// Which images the phase is trained on, and for how many steps; run->set is to
+// be freed.
+Status train_select(Run *run);
 // Seconds since the phase's first step of this process; 0 before it.
 double train_seconds(const Run *run);
 // Fills the store for run->step: from checkpoint_path, or with what a phase
@@ -57,6 +60,11 @@ Status train_start_input(Run *run);
 // Fills the plan's inputs for the next step, or the next chunk: an
 // ExecutorFeed of a Run.
 Status train_feed(void *run, int pass, int chunk);
+
+// ---- train_check.c ----------------------------------------------------------
+
+// STATUS_USAGE when the phase was compiled for another number of processes.
+Status train_check_ranks(const Run *run);
 
 // ---- train_keep.c -----------------------------------------------------------
 

@@ -18,7 +18,7 @@ static Status phase_model(const ProgramPhase *phase, const char *source,
                             phase->name, source);
     TRY(rundir_path(options->out, source, "model.safetensors", path));
     if (!file_exists(path))
-        return status_error(STATUS_FAILED,
+        return status_error(STATUS_DATA,
                             "phase %s needs the result of phase %s, but %s is "
                             "not there: run %s first, with the same --out",
                             phase->name, source, path, source);
@@ -187,6 +187,26 @@ Status weights_load_teacher(const Program *program, const ProgramPhase *phase,
     if (report.counts[MODEL_MISSING])
         return refuse(path, teacher ? teacher : phase, &report, options);
     return status_ok();
+}
+
+static Status check_source(const Program *program, const ProgramPhase *phase,
+                           const char *name, const bool *made,
+                           const TrainOptions *options)
+{
+    char path[RUNDIR_PATH];
+    const ProgramPhase *source = name ? program_phase(program, name) : NULL;
+    if (!source || made[source - program->phases])
+        return status_ok();
+    TRY(phase_model(phase, name, options, path));
+    return weights_check(program, source, path, options);
+}
+
+Status weights_check_sources(const Program *program, const ProgramPhase *phase,
+                             const bool *made, const TrainOptions *options)
+{
+    if (!options->init)
+        TRY(check_source(program, phase, phase->from, made, options));
+    return check_source(program, phase, phase->teacher, made, options);
 }
 
 Status weights_load_all(const Program *program, const ProgramPhase *phase,

@@ -19,6 +19,12 @@ Status weights_load_start(const Program *program, const ProgramPhase *phase,
 Status weights_load_teacher(const Program *program, const ProgramPhase *phase,
                             const TrainOptions *options, Store *store);
 
+// STATUS_DATA when the phase starts from, or is taught by, a phase whose result
+// is not in options->out, or is another program's. `made` says of each phase of
+// the program whether it will be there by then.
+Status weights_check_sources(const Program *program, const ProgramPhase *phase,
+                             const bool *made, const TrainOptions *options);
+
 // Loads every weight and state of the store from a file that must hold all,
 // and no more of the same modules than the phase has.
 Status weights_load_all(const Program *program, const ProgramPhase *phase,

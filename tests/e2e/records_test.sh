@@ -83,9 +83,9 @@ for copy in $(seq 40); do
         "$work/same/$copy.png"
 done
 check "monitors: features that are all one" says "have collapsed" \
-    wrong "$work/models/quickstart.net" "$work/same" same
+    wrong "$work/models/quickstart.net" "$work/same" one
 check "monitors: each is said once" [ \
-    "$(grep -c 'have collapsed' "$work/same/log")" = 1 ]
+    "$(grep -c 'have collapsed' "$work/one/log")" = 1 ]
 check "monitors: good runs are not warned of" \
     [ "$(grep -c 'warning: pretrain' "$work/a/log")" = 0 ]
 

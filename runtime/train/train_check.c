@@ -1,0 +1,68 @@
+// What can be said before a run begins: hours later is too late.
+#include <stdlib.h>
+
+#include "runtime/exec/ranks.h"
+#include "runtime/train/train_run.h"
+#include "runtime/train/weights.h"
+
+Status train_check_ranks(const Run *run)
+{
+    int made = phase_ranks(run->phase), here = ranks_count();
+    if (made == here)
+        return status_ok();
+    return status_error(STATUS_USAGE,
+                        "compiled for %d process%s and started as %d: "
+                        "`simcc compile --ranks %d`",
+                        made, made == 1 ? "" : "es", here, here);
+}
+
+static Status check_checkpoint(Run *run)
+{
+    bool finished;
+    TRY(keep_open(&run->keep, run->options->out, run->phase->name,
+                  run->options->keep));
+    return train_resume(run, &finished);
+}
+
+static Status check_phase(const Program *program, int phase, const bool *made,
+                          Dataset *data, const TrainOptions *options)
+{
+    TrainResult result = {0};
+    Run *run = calloc(1, sizeof *run);
+    if (!run)
+        return status_error(STATUS_MEMORY, "no memory to train");
+    run->program = program;
+    run->phase = &program->phases[phase];
+    run->data = data;
+    run->options = options;
+    run->result = &result;
+    Status status = train_check_ranks(run);
+    if (status.code == STATUS_OK)
+        status = train_select(run);
+    if (status.code == STATUS_OK)
+        status = weights_check_sources(program, run->phase, made, options);
+    if (status.code == STATUS_OK)
+        status = check_checkpoint(run);
+    trainset_free(&run->set);
+    free(run);
+    return status;
+}
+
+Status train_check(const Program *program, int count, const int *phases,
+                   Dataset *data, const TrainOptions *options)
+{
+    Status status = status_ok();
+    TrainOptions quiet = *options; // it is all said again when it happens
+    quiet.message = NULL;
+    quiet.warn = NULL;
+    bool *made = calloc((size_t)program->phase_count + 1, sizeof *made);
+    if (!made)
+        return status_error(STATUS_MEMORY, "no memory to train");
+    for (int i = 0; i < count && status.code == STATUS_OK; i++) {
+        status = check_phase(program, phases[i], made, data, &quiet);
+        made[phases[i]] = true;
+        quiet.init = NULL; // it is for the first
+    }
+    free(made);
+    return status;
+}
