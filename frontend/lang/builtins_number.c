@@ -20,6 +20,10 @@ static Datum whole_or_float(double x)
 
 Datum builtin_len(Sema *s, const Call *call)
 {
+    if (call->args[0].kind == DATUM_TENSOR)
+        return sema_fail(s, call->exprs[0]->pos,
+                         "`len` counts the items of a list; the sizes of a "
+                         "tensor are shape(x), batch_size(x) and the like");
     if (call->args[0].kind != DATUM_LIST)
         return fail_kind(s, call, 0, "a list");
     return datum_int(call->args[0].list->count);

@@ -198,8 +198,18 @@ static Datum fail_unknown(Sema *s, const char *name, SourcePos pos)
     add_names(s, &s->universe, &names);
     for (int i = 0; i < PHASE_NAMES; i++)
         vec_push(s->arena, &names, phase_names[i]);
-    return sema_fail(s, pos, "unknown name `%.60s`%s", name,
-                     sema_suggest(s, name, names.at, names.count));
+    const char *hint = foreign_name(name), *file = NULL;
+    if (!hint)
+        file = library_file(s, name);
+    sema_error(s, pos, "unknown name `%.60s`%s", name,
+               hint || file ? ""
+                            : sema_suggest(s, name, names.at, names.count));
+    if (hint)
+        sema_note(s, pos, "%s", hint);
+    if (file)
+        sema_note(s, pos, "defined in %s: import \"%s\"", file, file);
+    sema_trace(s);
+    return datum_poison();
 }
 
 const Global *sema_global(Sema *s, const Module *module, const char *name,

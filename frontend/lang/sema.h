@@ -3,6 +3,8 @@
 //
 //   sema.c         lang_load, errors, names, frames
 //   sema_import.c  reading files and their imports
+//   sema_library.c simcc's own models, and who defines a missing name
+//   foreign.c      what names of other languages and libraries are here
 //   sema_param.c   parameters, their ranges, --set
 //   sema_expr.c    expressions, compile-time arithmetic
 //   sema_call.c    arguments, defs, special forms
@@ -207,6 +209,13 @@ struct Phase {
     Chunks chunks;             // of a step in chunks
 };
 
+// Files to import, looked for when they are needed first.
+typedef struct Library {
+    bool is_sought, is_read;
+    const char *folder; // simcc's own `models`, NULL = not found
+    Map files;          // name of a def, optimizer or param -> what to import
+} Library;
+
 typedef struct Sema {
     Arena *arena;
     DiagList *diags;
@@ -215,6 +224,7 @@ typedef struct Sema {
     Module *root;
     VEC(Module *) modules; // imports before importers
     Map modules_by_path;
+    Library library;
     Map universe; // built-in name -> Datum
     VEC(Phase *) phases;
     Map phases_by_name;
@@ -272,8 +282,26 @@ Module *module_load(Sema *s, const char *path, SourcePos import_pos);
 // Fills globals and visible of all modules; reports names defined twice.
 void modules_link(Sema *s);
 
-// ---- sema_param.c -----------------------------------------------------------
+// ---- sema_library.c ---------------------------------------------------------
 
+// simcc's own folder of models, with `lib` in it: beside the executable or
+// above it. NULL when there is none.
+const char *library_folder(Sema *s);
+// The path to import for a name, of a file that defines it: "lib/resnet.net".
+// In `lib` beside the program, then in simcc's own. NULL = in none.
+const char *library_file(Sema *s, const char *name);
+
+// ---- foreign.c --------------------------------------------------------------
+
+// What to write in place of a name of another language or library; NULL =
+// nothing known.
+const char *foreign_name(const char *name);
+// The one of these arguments or settings that goes by another name elsewhere.
+const char *foreign_argument(const char *name, int count,
+                             const char *const *names);
+
+
+// ---- sema_param.c -----------------------------------------------------------
 Datum param_value(Sema *s, Param *param);
 // Evaluates all parameters and fills experiment->params.
 void params_resolve(Sema *s);

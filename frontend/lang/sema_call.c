@@ -15,9 +15,13 @@ static int find_name(const char *name, int count, const char *const *names)
 static int fail_argument(Sema *s, const char *callee, const Arg *arg, int first,
                          int count, const char *const *names)
 {
-    sema_fail(s, arg->name.pos, "`%s` has no argument `%.40s`%s", callee,
-              arg->name.text,
-              sema_suggest(s, arg->name.text, names + first, count - first));
+    const char *ours =
+        foreign_argument(arg->name.text, count - first, names + first);
+    sema_fail(
+        s, arg->name.pos, "`%s` has no argument `%.40s`%s", callee,
+        arg->name.text,
+        ours ? arena_printf(s->arena, "; it is `%s` here", ours)
+             : sema_suggest(s, arg->name.text, names + first, count - first));
     return -1;
 }
 

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "frontend/lang/parse.h"
 #include "frontend/lang/sema.h"
@@ -66,8 +67,58 @@ static void report_cycle(Sema *s, const Module *again, SourcePos pos)
     }
 }
 
+typedef struct Missing {
+    SourcePos pos;
+    const char *beside, *in_library; // where it was looked for; NULL = nowhere
+} Missing;
+typedef VEC(Missing) MissingList;
+
+static bool exists(const char *path)
+{
+    return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+// Beside the importing file or, where there is no such file, in simcc's own
+// folder of models. NULL when it is in neither.
+static const char *find_import(Sema *s, const Module *module, Word word,
+                               MissingList *missing)
+{
+    Missing place = {.pos = word.pos};
+    place.beside = join_path(s->arena, module->path, word.text);
+    if (word.text[0] == '/' || exists(place.beside))
+        return place.beside;
+    if (library_folder(s)) {
+        place.in_library =
+            arena_printf(s->arena, "%s/%s", library_folder(s), word.text);
+        if (exists(place.in_library))
+            return place.in_library;
+    }
+    vec_push(s->arena, missing, place);
+    return NULL;
+}
+
+// All that one file misses, at once.
+static void report_missing(Sema *s, const MissingList *missing)
+{
+    const Missing *first = missing->at;
+    if (missing->count == 0)
+        return;
+    sema_error(s, first->pos,
+               first->in_library ? "there is no file '%s', and no '%s'"
+                                 : "there is no file '%s'",
+               first->beside, first->in_library);
+    for (int i = 1; i < missing->count; i++)
+        sema_note(s, missing->at[i].pos, "and no '%s'", missing->at[i].beside);
+    if (!library_folder(s))
+        sema_note(s, (SourcePos){0},
+                  "simcc's own `models` were looked for beside its executable "
+                  "and above, and are not there either: copy models/lib "
+                  "beside the program");
+}
+
 static void load_imports(Sema *s, Module *module)
 {
+    MissingList missing = {0};
     enum { MAX_IMPORT_DEPTH = 100 };
     int depth = 0;
     for (int i = 0; i < s->modules_by_path.entries.count; i++) {
@@ -80,11 +131,12 @@ static void load_imports(Sema *s, Module *module)
             sema_error(s, word.pos, "imports nested too deeply");
             return;
         }
-        const char *path = join_path(s->arena, module->path, word.text);
-        Module *imported = module_load(s, path, word.pos);
+        const char *path = find_import(s, module, word, &missing);
+        Module *imported = path ? module_load(s, path, word.pos) : NULL;
         if (imported)
             vec_push(s->arena, &module->imports, imported);
     }
+    report_missing(s, &missing);
 }
 
 Module *module_load(Sema *s, const char *path, SourcePos import_pos)

@@ -148,6 +148,16 @@ static void print_phase(Sema *s, const Phase *phase, Text *out)
         text_addf(out, "#   using %s\n", phase->usings.at[i]);
 }
 
+// A file of simcc's own models goes by its path among them: where simcc stands
+// is no part of the program.
+static const char *title(const Sema *s, const Module *module)
+{
+    const char *folder = s->library.folder;
+    size_t length = folder ? strlen(folder) : 0;
+    bool own = folder && strncmp(module->path, folder, length) == 0;
+    return own ? module->path + length + 1 : module->path;
+}
+
 const char *show_program(Sema *s)
 {
     Text out = text_new(s->arena);
@@ -155,7 +165,7 @@ const char *show_program(Sema *s)
         const Module *module = s->modules.at[i];
         bool root = module == s->root;
         if (!root)
-            text_addf(&out, "\n# ---- %s ----\n", module->path);
+            text_addf(&out, "\n# ---- %s ----\n", title(s, module));
         print_module(s, module, &out);
         if (!root)
             continue;

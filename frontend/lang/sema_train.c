@@ -32,8 +32,12 @@ static const Function *find_optimizer(Sema *s, Word word)
         if (other->function && other->function->def->is_optimizer)
             vec_push(s->arena, &names, other->name);
     }
-    sema_fail(s, word.pos, "there is no optimizer `%.60s`%s", word.text,
-              sema_suggest(s, word.text, names.at, names.count));
+    const char *file = library_file(s, word.text);
+    sema_error(s, word.pos, "there is no optimizer `%.60s`%s", word.text,
+               file ? "" : sema_suggest(s, word.text, names.at, names.count));
+    if (file)
+        sema_note(s, word.pos, "defined in %s: import \"%s\"", file, file);
+    sema_trace(s);
     return NULL;
 }
 

@@ -1,0 +1,93 @@
+// What a program can import besides its own files, and which file defines a
+// name that it does not import.
+#include <dirent.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frontend/lang/parse.h"
+#include "frontend/lang/sema.h"
+
+// ---- simcc's own models -----------------------------------------------------
+
+const char *library_folder(Sema *s)
+{
+    char path[PATH_MAX];
+    if (s->library.is_sought)
+        return s->library.folder;
+    s->library.is_sought = true;
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0)
+        return NULL;
+    path[length] = 0;
+    for (char *slash; (slash = strrchr(path, '/')) != NULL;) {
+        *slash = 0;
+        const char *folder = arena_printf(s->arena, "%s/models", path);
+        if (access(arena_printf(s->arena, "%s/lib", folder), X_OK) == 0)
+            return s->library.folder = folder;
+    }
+    return NULL;
+}
+
+// ---- who defines a name -----------------------------------------------------
+
+static int is_net(const struct dirent *entry)
+{
+    size_t length = strlen(entry->d_name);
+    return length > 4 && strcmp(entry->d_name + length - 4, ".net") == 0;
+}
+
+// The first file that defines a name is the one named.
+static void add_name(Sema *s, const char *name, const char *file)
+{
+    if (!map_get(&s->library.files, name))
+        map_set(&s->library.files, name, (void *)(uintptr_t)file);
+}
+
+static void read_names_of(Sema *s, const char *path, const char *file)
+{
+    const char *why;
+    DiagList unheard = diag_list_new(s->arena);
+    const Source *source = source_read(s->arena, path, &why);
+    if (!source)
+        return;
+    const Program *program = parse_program(s->arena, source, &unheard);
+    for (int i = 0; i < program->defs.count; i++)
+        add_name(s, program->defs.at[i]->name.text, file);
+    for (int i = 0; i < program->params.count; i++)
+        add_name(s, program->params.at[i]->name.text, file);
+}
+
+// The files of FOLDER/lib, in the order of their names.
+static void read_folder(Sema *s, const char *folder)
+{
+    struct dirent **entries;
+    const char *lib = arena_printf(s->arena, "%s/lib", folder);
+    int count = scandir(lib, &entries, is_net, alphasort);
+    for (int i = 0; i < count; i++) {
+        const char *name = entries[i]->d_name;
+        read_names_of(s, arena_printf(s->arena, "%s/%s", lib, name),
+                      arena_printf(s->arena, "lib/%s", name));
+        free(entries[i]); // scandir's, not the arena's
+    }
+    if (count >= 0)
+        free(entries);
+}
+
+const char *library_file(Sema *s, const char *name)
+{
+    Library *library = &s->library;
+    if (!library->is_read) {
+        library->is_read = true;
+        library->files = map_new(s->arena);
+        const char *root = s->root ? s->root->path : "";
+        const char *slash = strrchr(root, '/');
+        read_folder(
+            s, slash ? arena_strndup(s->arena, root, (size_t)(slash - root))
+                     : ".");
+        if (library_folder(s))
+            read_folder(s, library_folder(s));
+    }
+    return map_get(&library->files, name);
+}
