@@ -69,6 +69,14 @@ static Status add_setting(Cli *cli, const char *word)
     size_t length = strcspn(word, "=");
     Setting setting = {arena_strndup(cli->arena, word, length),
                        word + length + 1, false};
+    for (int i = 0; i < cli->settings.count; i++) {
+        const Setting *first = &cli->settings.at[i];
+        if (strcmp(first->name, setting.name) == 0 &&
+            strcmp(first->value, setting.value) != 0)
+            return status_error(STATUS_USAGE,
+                                "--set gives `%s` two values, %s and %s",
+                                setting.name, first->value, setting.value);
+    }
     vec_push(cli->arena, &cli->settings, setting);
     return status_ok();
 }

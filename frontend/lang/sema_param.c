@@ -22,6 +22,18 @@ Setting *setting_find(Sema *s, const char *phase, const char *name)
     return found;
 }
 
+// Of `4,pretrain.steps=1` as the value of `filters`.
+static void note_comma(Sema *s, const Setting *setting)
+{
+    const char *comma = strchr(setting->value, ',');
+    size_t length = comma ? strcspn(comma + 1, ",= ([\"") : 0;
+    if (length > 0 && comma[1 + length] == '=')
+        diag_note(s->diags, (SourcePos){0},
+                  "settings are separated by spaces: --set %s=%.*s %.60s",
+                  setting->name, (int)(comma - setting->value), setting->value,
+                  comma + 1);
+}
+
 // The value may be any expression; errors point into it.
 static const Expr *parse_setting(Sema *s, const Setting *setting)
 {
@@ -30,8 +42,10 @@ static const Expr *parse_setting(Sema *s, const Setting *setting)
                                       strlen(setting->value));
     int errors = s->diags->error_count;
     const Expr *value = parse_value(s->arena, source, s->diags);
-    if (s->diags->error_count > errors)
+    if (s->diags->error_count > errors) {
+        note_comma(s, setting);
         return NULL;
+    }
     if (!value)
         sema_error(s, (SourcePos){0}, "--set %s takes one value, not `%s`",
                    setting->name, setting->value);
@@ -66,10 +80,60 @@ Datum setting_value(Sema *s, const Setting *setting, Datum like,
     return value;
 }
 
-static void check_setting(Sema *s, const Setting *setting)
+// The phase that `pretrain.batch` is a setting of, or NULL. *name is the rest.
+static const Phase *setting_phase(const Sema *s, const Setting *setting,
+                                  const char **name)
+{
+    for (int i = 0; i < s->phases.count; i++) {
+        const char *phase = s->phases.at[i]->item->name.text;
+        size_t length = strlen(phase);
+        *name = setting->name + length + 1;
+        if (strncmp(setting->name, phase, length) == 0 &&
+            setting->name[length] == '.')
+            return s->phases.at[i];
+    }
+    return NULL;
+}
+
+static bool is_param(const Sema *s, const char *name)
+{
+    const Global *global = map_get(&s->root->visible, name);
+    return global && global->param;
+}
+
+// What is wrong with PHASE.NAME=VALUE, where the phase is one.
+static const char *phase_hint(Sema *s, const Setting *setting,
+                              const Phase *phase, const char *name)
 {
     VEC(const char *) names = {0};
-    const char *phase_setting = NULL; // `batch` for `pretrain.batch`
+    Text all = text_new(s->arena);
+    const char *text = phase->item->name.text;
+    for (int i = 0; i < phase->options.count; i++) {
+        vec_push(s->arena, &names, phase->options.at[i].name);
+        text_addf(&all, "%s`%s`", i ? ", " : "", phase->options.at[i].name);
+    }
+    bool epochs = strcmp(name, "epochs") == 0;
+    if ((epochs || strcmp(name, "steps") == 0) &&
+        phase_option(phase, epochs ? "steps" : "epochs"))
+        return arena_printf(s->arena,
+                            "`%s` takes `%s` instead; only one of them can be "
+                            "set",
+                            text, epochs ? "steps" : "epochs");
+    if (is_param(s, name))
+        return arena_printf(s->arena, "`%s` is the program's: --set %s=%s",
+                            name, name, setting->value);
+    const char *close = foreign_argument(name, names.count, names.at);
+    if (!close)
+        close = text_closest(name, names.at, names.count);
+    if (close)
+        return arena_printf(s->arena, "did you mean `%s.%s`?", text, close);
+    return arena_printf(s->arena, "`%s` has %s", text, text_string(&all));
+}
+
+// What is wrong with NAME=VALUE, which is no phase's.
+static const char *program_hint(Sema *s, const Setting *setting)
+{
+    VEC(const char *) names = {0};
     for (int i = 0; i < s->root->visible.entries.count; i++) {
         const Global *global = s->root->visible.entries.at[i].value;
         if (global->param)
@@ -77,22 +141,38 @@ static void check_setting(Sema *s, const Setting *setting)
     }
     for (int i = 0; i < s->phases.count; i++) {
         const Phase *phase = s->phases.at[i];
-        for (int k = 0; k < phase->options.count; k++) {
-            const char *name = phase->options.at[k].name;
-            const char *full =
-                arena_printf(s->arena, "%s.%s", phase->item->name.text, name);
-            vec_push(s->arena, &names, full);
-            if (!phase_setting && strcmp(name, setting->name) == 0)
-                phase_setting = full;
-        }
+        const char *text = phase->item->name.text;
+        if (phase_option(phase, setting->name))
+            return arena_printf(s->arena, "each phase has its own: %s.%s=%s",
+                                text, setting->name, setting->value);
+        for (int k = 0; k < phase->options.count; k++)
+            vec_push(s->arena, &names,
+                     arena_printf(s->arena, "%s.%s", text,
+                                  phase->options.at[k].name));
     }
+    const char *close =
+        strlen(setting->name) > 60
+            ? NULL
+            : text_closest(setting->name, names.at, names.count);
+    if (close)
+        return arena_printf(s->arena, "did you mean `%s`?", close);
+    if (!strchr(setting->name, '.'))
+        return "";
+    Text all = text_new(s->arena);
+    for (int i = 0; i < s->phases.count; i++)
+        text_addf(&all, "%s`%s`", i ? ", " : "",
+                  s->phases.at[i]->item->name.text);
+    return arena_printf(s->arena, "the phases are %s", text_string(&all));
+}
+
+static void check_setting(Sema *s, const Setting *setting)
+{
+    const char *name;
+    const Phase *phase = setting_phase(s, setting, &name);
     const char *hint =
-        phase_setting
-            ? arena_printf(s->arena, "; each phase has its own: %s=%s",
-                           phase_setting, setting->value)
-            : sema_suggest(s, setting->name, names.at, names.count);
-    sema_error(s, (SourcePos){0}, "--set %s=%s: there is no such parameter%s",
-               setting->name, setting->value, hint);
+        phase ? phase_hint(s, setting, phase, name) : program_hint(s, setting);
+    sema_error(s, (SourcePos){0}, "--set %s=%s: there is no such parameter%s%s",
+               setting->name, setting->value, *hint ? "; " : "", hint);
 }
 
 void settings_check(Sema *s)
