@@ -234,6 +234,7 @@ typedef struct Sema {
     bool stopped; // too large or too deep: unwind without a word
     Frame *frame, *free_frames;
     int call_depth, eval_depth;
+    const Expr *for_effect; // the call whose value its statement drops
     int64_t steps;
     Build build;
     // Storage for the nodes of the graph being built; kept for the next.
@@ -300,8 +301,8 @@ const char *foreign_name(const char *name);
 const char *foreign_argument(const char *name, int count,
                              const char *const *names);
 
-
 // ---- sema_param.c -----------------------------------------------------------
+
 Datum param_value(Sema *s, Param *param);
 // Evaluates all parameters and fills experiment->params.
 void params_resolve(Sema *s);

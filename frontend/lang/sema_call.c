@@ -109,9 +109,28 @@ static Datum run_body(Sema *s, const DefItem *def)
     return s->frame->result;
 }
 
+// Said once, where the value is wanted first, not wherever it is used later.
+static Datum fail_no_return(Sema *s, const Expr *expr, const Function *function)
+{
+    const char *name = function_name(function);
+    const char *key =
+        arena_printf(s->arena, "end of %p", (void *)function->def);
+    s->failures++;
+    if (map_get(&s->said, key))
+        return datum_poison();
+    map_set(&s->said, key, s);
+    sema_error(s, expr->pos, "`%s` returns nothing", name);
+    sema_note(s, function->def->name.pos,
+              "`%s` is defined here; it came to its end without a `return`",
+              name);
+    sema_trace(s);
+    return datum_poison();
+}
+
 static Datum call_function(Sema *s, const Expr *expr, const Function *function,
                            const char *scope)
 {
+    bool for_effect = s->for_effect == expr;
     const char *name = function_name(function);
     const char *names[MAX_FORMALS];
     int slots[MAX_FORMALS];
@@ -154,9 +173,13 @@ static Datum call_function(Sema *s, const Expr *expr, const Function *function,
     Datum result = datum_poison();
     if (bind_formals(s, function, expr->pos, given, given_pos))
         result = run_body(s, function->def);
+    bool ended = result.kind == DATUM_NONE && !function->def->value &&
+                 !s->frame->returned;
     s->build.scope = outer;
     frame_pop(s);
     s->call_depth--;
+    if (ended && !for_effect && !s->stopped)
+        return fail_no_return(s, expr, function);
     return result;
 }
 

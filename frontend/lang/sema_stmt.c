@@ -249,6 +249,20 @@ static void exec_update(Sema *s, const Stmt *stmt)
 
 // ---- control flow -----------------------------------------------------------
 
+// Of a block that cannot be judged: what it sets is not known after it.
+static void poison_block(Sema *s, const StmtList *body)
+{
+    for (int i = 0; body && i < body->count; i++) {
+        const Stmt *stmt = body->at[i];
+        if (stmt->kind == STMT_ASSIGN)
+            frame_bind(s, s->frame, stmt->name.text, datum_poison(),
+                       stmt->value->pos);
+        poison_block(s, stmt->body);
+        poison_block(s, stmt->other);
+    }
+    s->frame->damaged = true;
+}
+
 static void exec_if(Sema *s, const Stmt *stmt)
 {
     bool ok;
@@ -257,14 +271,17 @@ static void exec_if(Sema *s, const Stmt *stmt)
         exec_block(s, stmt->body);
     else if (ok && stmt->other)
         exec_block(s, stmt->other);
-    s->frame->damaged = s->frame->damaged || !ok;
+    if (!ok) {
+        poison_block(s, stmt->body);
+        poison_block(s, stmt->other);
+    }
 }
 
 static void exec_for(Sema *s, const Stmt *stmt)
 {
     Datum list = eval_expr(s, stmt->value);
     if (list.kind != DATUM_LIST)
-        s->frame->damaged = true;
+        poison_block(s, stmt->body);
     if (list.kind == DATUM_POISON)
         return;
     if (list.kind != DATUM_LIST) {
@@ -292,6 +309,34 @@ static void exec_return(Sema *s, const Stmt *stmt)
     s->frame->returned = true;
 }
 
+// What the names in a condition that failed stand for.
+static void note_names(Sema *s, const Expr *condition)
+{
+    Map names = map_new(s->arena);
+    Text text = text_new(s->arena);
+    read_names(s, condition, &names);
+    for (int i = 0; i < names.entries.count; i++) {
+        const char *name = names.entries.at[i].key;
+        const Binding *binding = frame_find(s->frame, name);
+        if (!binding || binding->value.kind == DATUM_POISON)
+            continue;
+        text_addf(&text, "%s`%s` is ", text.length ? ", " : "", name);
+        if (binding->value.kind == DATUM_TENSOR ||
+            datum_is_number(binding->value))
+            datum_print(binding->value, s->build.graph, &text);
+        else
+            text_add(&text,
+                     datum_describe(s->arena, binding->value, s->build.graph));
+    }
+    if (text.length)
+        sema_note(s, condition->pos, "here %s", text_string(&text));
+}
+
+static bool is_local(const Sema *s, const Expr *expr)
+{
+    return expr->kind == EXPR_NAME && frame_find(s->frame, expr->text);
+}
+
 // Of a comparison that failed, what its sides are.
 static void note_sides(Sema *s, const Expr *condition)
 {
@@ -302,7 +347,7 @@ static void note_sides(Sema *s, const Expr *condition)
     for (int i = 0; i < 2; i++) {
         Datum side = eval_expr(s, sides[i]);
         if (datum_is_number(side) && sides[i]->kind != EXPR_INT &&
-            sides[i]->kind != EXPR_FLOAT)
+            sides[i]->kind != EXPR_FLOAT && !is_local(s, sides[i]))
             sema_note(s, sides[i]->pos, "this is %s",
                       datum_describe(s->arena, side, s->build.graph));
     }
@@ -318,23 +363,36 @@ static void exec_assert(Sema *s, const Stmt *stmt)
         sema_error(s, stmt->pos, "%s",
                    stmt->text ? stmt->text : "this assertion does not hold");
         note_sides(s, stmt->value);
+        note_names(s, stmt->value);
         sema_trace(s);
     }
     s->frame->result = datum_poison();
     s->frame->returned = true;
 }
 
+// The call that shared(...) and its like hand on.
+static const Expr *innermost_call(const Sema *s, const Expr *call)
+{
+    while (call->kind == EXPR_AS ||
+           (call->kind == EXPR_CALL && is_special_form(s, call->left) &&
+            call->args->count > 0))
+        call = call->kind == EXPR_AS ? call->left : call->args->at[0].value;
+    return call;
+}
+
 // A value that nobody reads is a forgotten `return` or a forgotten name.
 static void exec_expr(Sema *s, const Stmt *stmt)
 {
-    Datum x = eval_expr(s, stmt->value);
-    bool effect = s->frame->kind == FRAME_PHASE ||
-                  s->frame->kind == FRAME_TEACHER || x.kind == DATUM_NONE;
     const Expr *call = stmt->value;
     while (call->kind == EXPR_AS)
         call = call->left;
+    s->for_effect = innermost_call(s, call);
+    Datum x = eval_expr(s, stmt->value);
+    bool effect = s->frame->kind == FRAME_PHASE ||
+                  s->frame->kind == FRAME_TEACHER || x.kind == DATUM_NONE;
     if (x.kind == DATUM_POISON || (effect && call->kind == EXPR_CALL))
         return;
+    s->frame->damaged = true; // what the body returns is not known
     sema_fail(s, stmt->pos,
               "this value is not used; a `return` or a name "
               "in front of it is missing");
