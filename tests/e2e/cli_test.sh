@@ -39,6 +39,38 @@ check "check: --json" says '"line": 2' "$simcc" check "$work/bad.net" --json
 check "check: a file that is not there" exits 3 "$simcc" check "$work/none.net"
 check "check: a parameter that is not there" exits 3 \
     "$simcc" check "$net" --set filtres=4
+check "check: a parameter set twice" says "two values, 4 and 8" \
+    "$simcc" check "$net" --set filters=4 filters=8
+check "check: a parameter set twice to the same" exits 0 \
+    "$simcc" check "$net" --set filters=4 filters=4
+
+# A program anywhere, with simcc in a house of its own.
+mkdir -p "$work/house/build" "$work/away/lib"
+cp "$simcc" "$work/house/build/simcc"
+cp "$net" "$work/away/net.net"
+sed '/lib.resnet/d' "$net" > "$work/away/less.net"
+sed 's/heads/haeds/; s/augment.net/augmnt.net/' "$net" > "$work/away/typo.net"
+check "import: nothing to import from" says "copy models/lib beside" \
+    "$work/house/build/simcc" check "$work/away/net.net"
+cp -r models "$work/house/models"
+check "import: from simcc's own models" exits 0 \
+    "$work/house/build/simcc" check "$work/away/net.net"
+check "import: where simcc stands is no part of the program" says \
+    "# ---- lib/resnet.net ----" \
+    "$work/house/build/simcc" show "$work/away/net.net"
+check "import: both places are named" says \
+    "and no '$work/house/models/lib/haeds.net'" \
+    "$work/house/build/simcc" check "$work/away/typo.net"
+check "import: what is missing is one error" says "1 error in" \
+    "$work/house/build/simcc" check "$work/away/typo.net"
+check "import: the file that defines a name" says \
+    'defined in lib/resnet.net: import "lib/resnet.net"' \
+    "$work/house/build/simcc" check "$work/away/less.net"
+cp models/lib/*.net "$work/away/lib"
+echo 'def broken(' >> "$work/away/lib/resnet.net"
+check "import: a file beside comes first" says "$work/away/lib/resnet.net:" \
+    "$work/house/build/simcc" check "$work/away/net.net"
+
 check "check: no color codes when NO_COLOR is set" \
     sh -c "! NO_COLOR=1 '$simcc' check '$work/bad.net' 2>&1 | grep -q '\[3'"
 
