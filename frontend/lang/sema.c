@@ -205,7 +205,7 @@ static Datum fail_unknown(Sema *s, const char *name, SourcePos pos)
                hint || file ? ""
                             : sema_suggest(s, name, names.at, names.count));
     if (hint)
-        sema_note(s, pos, "%s", hint);
+        sema_note(s, pos, "here: %s", hint);
     if (file)
         sema_note(s, pos, "defined in %s: import \"%s\"", file, file);
     sema_trace(s);
