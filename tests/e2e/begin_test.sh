@@ -11,9 +11,9 @@ more=
 train() {
     out=$1
     shift
-    # shellcheck disable=SC2086
+    # shellcheck disable=SC2046,SC2086
     "$simcc" run models/quickstart.net --data "$work/photos" --out "$out" "$@" \
-        --set $settings $more
+        --set $(merged "$settings" "$more")
 }
 untouched() {
     [ ! -e "$work/none" ] || { find "$work/none"; false; }

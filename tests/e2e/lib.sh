@@ -44,6 +44,17 @@ says() {
         { cat "$work/said"; echo "does not say: $wanted"; false; }
 }
 
+# merged SETTINGS MORE: settings, those of MORE in place of others of their name.
+merged() {
+    for setting in $1; do
+        case " $2" in
+        *" ${setting%%=*}="*) ;;
+        *) printf '%s ' "$setting" ;;
+        esac
+    done
+    printf '%s\n' "$2"
+}
+
 # finish: the script's exit code.
 finish() {
     exit "$script_failed"

@@ -39,8 +39,8 @@ more=
 quickstart() {
     count=$1 out=$2
     shift 2
-    # shellcheck disable=SC2086
-    train "$count" models/quickstart.net "$out" "$@" --set $settings $more
+    # shellcheck disable=SC2046,SC2086
+    train "$count" models/quickstart.net "$out" "$@" --set $(merged "$settings" "$more")
 }
 # numbers OUT: all that a run reports, without times.
 numbers() {

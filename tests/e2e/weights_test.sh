@@ -20,8 +20,8 @@ with() {
     command=$1
     phase=$2
     shift 2
-    # shellcheck disable=SC2086
-    "$simcc" "$command" "$net" "$phase" "$@" --set $settings $also
+    # shellcheck disable=SC2046,SC2086
+    "$simcc" "$command" "$net" "$phase" "$@" --set $(merged "$settings" "$also")
 }
 also=
 
