@@ -59,7 +59,7 @@ TEST(model_report_says_what_differs)
     CHECK_INT(report.strange, 1); // b.extra: the program has a module b
     model_report_table(&report, text);
     CHECK_TEXT(text,
-               "     1 tensors match\n"
+               "     1 tensor matches\n"
                "     1 num_batches_tracked ignored\n"
                "     1 missing: in the program, not in the file\n"
                "           c.mean  [5]\n"
