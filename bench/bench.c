@@ -1,12 +1,12 @@
 #include "bench/bench.h"
 
 #include <ftw.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "runtime/base/philox.h"
+#include "runtime/exec/pool.h"
 
 const BenchCase bench_cases[BENCH_CASES] = {
 #define CASE(id, ...) {#id, __VA_ARGS__},
@@ -79,12 +79,8 @@ void bench_remove(const char *folder)
 int bench_cores(void)
 {
     const char *threads = getenv("BENCH_THREADS");
-    cpu_set_t set;
-    if (threads && strtol(threads, NULL, 10) > 0)
-        return (int)strtol(threads, NULL, 10);
-    if (sched_getaffinity(0, sizeof set, &set) != 0)
-        return 1;
-    return CPU_COUNT(&set);
+    int wanted = threads ? (int)strtol(threads, NULL, 10) : 0;
+    return wanted > 0 ? wanted : pool_cores();
 }
 
 static double read_clock(clockid_t clock)

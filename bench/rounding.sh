@@ -25,8 +25,8 @@ for seed in $(seq 0 $((SEEDS - 1))); do
         [ -e "$out/$how-$seed/pretrain/model.safetensors" ] ||
             "$BUILD/simcc" run models/quickstart.net pretrain --quiet \
                 --data "$DATA" --out "$out/$how-$seed" --force \
-                --seed "$seed" $option --stop-after 300 \
-                --set filters=32 pretrain.batch=64 pretrain.epochs=0.384
+                --seed "$seed" $option \
+                --set filters=32 pretrain.batch=64 pretrain.steps=300
     done
 done
 make --no-print-directory BUILD="$BUILD" "$BUILD/bench/rounding" >&2

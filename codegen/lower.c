@@ -215,24 +215,13 @@ static Lowering lowering_new(Codegen *codegen, const Graph *graph)
     return lower;
 }
 
-static bool has_many_ranks(const Graph *graph)
-{
-    for (Value v = 0; v < graph->nodes.count; v++) {
-        const Node *node = graph_node(graph, v);
-        if (op_info(node->op)->lower == LOWER_COLLECTIVE &&
-            node->op != OP_RANK && node->attrs[RANKS_RANKS].i > 1)
-            return true;
-    }
-    return false;
-}
-
 void lower_graph(Codegen *codegen, const Graph *graph, bool ports_first,
                  Plan *plan)
 {
     Lowering lower = lowering_new(codegen, graph);
     lower.ports_first = ports_first;
     Place *outputs = ARENA_ARRAY(lower.arena, Place, graph->outputs.count);
-    lower.many_ranks = has_many_ranks(graph);
+    lower.many_ranks = graph_has_many_ranks(graph);
     uses_find(&lower);
     lower_nodes(&lower);
     lower_outputs(&lower, outputs);

@@ -17,10 +17,8 @@ bool value_is_constant(const Lowering *lower, Value value)
 bool value_is_alias(const Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
-    LowerClass class = class_of(lower, value);
-    return class == LOWER_VIEW ||
-           (class == LOWER_COLLECTIVE && node->op != OP_RANK &&
-            node->attrs[RANKS_RANKS].i == 1);
+    return class_of(lower, value) == LOWER_VIEW ||
+           (op_is_collective(node->op) && node->attrs[RANKS_RANKS].i == 1);
 }
 
 bool value_is_folded(const Lowering *lower, Value value)

@@ -225,3 +225,20 @@ uint64_t node_hash(const Node *node)
         hash = hash_attr(hash, node->attrs[i], spec[i].kind);
     return hash;
 }
+
+// ---- ranks ------------------------------------------------------------------
+
+bool op_is_collective(Op op)
+{
+    return op == OP_ALL_SUM || op == OP_ALL_GATHER || op == OP_REDUCE_SCATTER;
+}
+
+bool graph_has_many_ranks(const Graph *graph)
+{
+    for (Value v = 0; v < graph->nodes.count; v++) {
+        const Node *node = graph_node(graph, v);
+        if (op_is_collective(node->op) && node->attrs[RANKS_RANKS].i > 1)
+            return true;
+    }
+    return false;
+}

@@ -112,6 +112,13 @@ static inline Node *graph_node(const Graph *graph, Value value)
 {
     return &graph->nodes.at[value];
 }
+
+// Whether the op joins what processes have; each has the attribute `ranks`.
+bool op_is_collective(Op op);
+// Whether the graph is one of several processes'. OP_RANK does not say how many
+// there are; the collectives beside it do. Without any it is one process's own.
+bool graph_has_many_ranks(const Graph *graph);
+
 static inline const TensorType *graph_type(const Graph *graph, Value value)
 {
     return &graph->nodes.at[value].type;

@@ -1,6 +1,5 @@
 #include "frontend/cli/compiler.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@
 #include "ir/text_form.h"
 #include "passes/pass.h"
 #include "runtime/base/clock.h"
+#include "runtime/exec/pool.h"
 #include "runtime/exec/ranks.h"
 #include "runtime/files/model.h"
 
@@ -138,12 +138,8 @@ Status compiler_check_names(const Compiler *compiler)
 
 int compiler_threads(const Compiler *compiler)
 {
-    cpu_set_t set;
-    if (compiler->codegen.threads > 0)
-        return compiler->codegen.threads;
-    if (sched_getaffinity(0, sizeof set, &set) != 0)
-        return 1;
-    return CPU_COUNT(&set);
+    int threads = compiler->codegen.threads;
+    return threads > 0 ? threads : pool_cores();
 }
 
 // ---- the steps --------------------------------------------------------------

@@ -287,7 +287,7 @@ int command_run(Cli *cli)
         cli_begin_log(cli);
     int code = together_agree(cli, begin(&job, cli, &list));
     if (code == STATUS_OK)
-        code = together_end(cli, run_phases(&job, &list));
+        code = together_end(run_phases(&job, &list));
     else
         ranks_close();
     job_close(&job);

@@ -1,9 +1,9 @@
 #include "frontend/cli/together.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "runtime/exec/pool.h"
 #include "runtime/exec/ranks.h"
 
 // What ranks but 0 would have said, and where to.
@@ -44,10 +44,7 @@ static void speak(void)
 // An even share of the cores; all that a launcher bound the process to.
 static int thread_share(void)
 {
-    cpu_set_t set;
-    int online = (int)sysconf(_SC_NPROCESSORS_ONLN), cores = online;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        cores = CPU_COUNT(&set);
+    int online = (int)sysconf(_SC_NPROCESSORS_ONLN), cores = pool_cores();
     int share = cores < online ? cores : cores / ranks_here();
     return share > 1 ? share : 1;
 }
@@ -93,9 +90,8 @@ static bool has_failed(int code)
     return code != STATUS_OK && code < 128; // above: ended by a signal
 }
 
-int together_end(const Cli *cli, int code)
+int together_end(int code)
 {
-    (void)cli;
     if (ranks_count() > 1 && has_failed(code)) {
         // What rank 0 says of a divergence holds for all.
         if (code == STATUS_DIVERGED && ranks_index() > 0)

@@ -12,6 +12,6 @@ Status together_begin(Cli *cli);
 // others to come to: STATUS_OK where all can go on.
 int together_agree(const Cli *cli, int code);
 // The end, with the exit code: of all at once where one has failed.
-int together_end(const Cli *cli, int code);
+int together_end(int code);
 
 #endif

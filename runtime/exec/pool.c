@@ -127,7 +127,7 @@ static void *worker_main(void *argument)
     }
 }
 
-static int usable_cores(void)
+int pool_cores(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0)
@@ -149,7 +149,7 @@ static void stop_workers(Pool *pool, int started)
 
 Pool *pool_new(int threads)
 {
-    int cores = usable_cores();
+    int cores = pool_cores();
     if (threads <= 0)
         threads = cores;
     if (threads > MAX_THREADS)

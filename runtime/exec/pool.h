@@ -7,6 +7,9 @@
 
 typedef struct Pool Pool;
 
+// Cores that this process may use: all, or those that it was bound to.
+int pool_cores(void);
+
 // A pool of `threads` (the caller is thread 0); 0 = one per core this process
 // may use. Denormals are flushed to zero in every thread, the caller's too.
 // NULL when threads cannot be started.

@@ -22,12 +22,6 @@ typedef struct Evaluation {
     int64_t counts[REPORT_MAX]; // what each sum is divided by
 } Evaluation;
 
-static void say(const TrainOptions *options, const char *text)
-{
-    if (options->message)
-        options->message(options->context, text);
-}
-
 static Status open_evaluation(Evaluation *evaluation, const ProgramPhase *phase,
                               const Dataset *data, const CodeImage *code,
                               Store *store, Pool *pool,
@@ -104,12 +98,10 @@ static void collect(const Evaluation *evaluation, const TrainOptions *options,
     result->report_count = 0;
     for (int i = 0; i < reports->count; i++) {
         if (!evaluation->counts[i]) {
-            char text[256];
-            snprintf(text, sizeof text,
-                     "%s is a value of whole batches, and the test images do "
-                     "not fill one of %d: left out",
-                     reports->names[i], evaluation->batch);
-            say(options, text);
+            train_say(options,
+                      "%s is a value of whole batches, and the test images do "
+                      "not fill one of %d: left out",
+                      reports->names[i], evaluation->batch);
             continue;
         }
         int at = result->report_count++;
@@ -127,11 +119,12 @@ static bool can_evaluate(const ProgramPhase *phase, const Dataset *data,
     if (phase->eval.step_count == 0 || !plan_input(&phase->eval, "images"))
         return false;
     if (dataset_count(data, SPLIT_TEST) == 0) {
-        say(options, "no test images: nothing is evaluated");
+        train_say(options, "no test images: nothing is evaluated");
         return false;
     }
     if (plan_input(&phase->eval, "labels") && dataset_classes(data) == 0) {
-        say(options, "the test images have no labels: nothing is evaluated");
+        train_say(options,
+                  "the test images have no labels: nothing is evaluated");
         return false;
     }
     return true;

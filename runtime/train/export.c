@@ -1,6 +1,5 @@
 #include "runtime/train/export.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,19 +17,6 @@ typedef struct Export {
     SafeTensor *tensors;
     int left_out;
 } Export;
-
-__attribute__((format(printf, 2, 3))) static void say(const Export *out,
-                                                      const char *format, ...)
-{
-    char text[STATUS_TEXT_SIZE];
-    va_list args;
-    if (!out->options->message)
-        return;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    out->options->message(out->options->context, text);
-}
 
 // ---- what is in the file ----------------------------------------------------
 
@@ -155,17 +141,21 @@ static void tell_stem(const Export *out)
 {
     const SafeTensor *stem = safetensors_find(out->file, "conv1.weight");
     if (has(out, "conv1.?.weight"))
-        say(out, "the deep stem of selective kernels is not torchvision's");
+        train_say(out->options,
+                  "the deep stem of selective kernels is not torchvision's");
     else if (!stem || stem->rank != 4 || stem->dims[2] != 7)
-        say(out, "the stem is not torchvision's 7x7 convolution: use images "
-                 "of more than 32 pixels for that");
+        train_say(out->options,
+                  "the stem is not torchvision's 7x7 convolution: use images "
+                  "of more than 32 pixels for that");
     if (has(out, "layer?.*.mix.*") || has(out, "layer?.*.se.*"))
-        say(out, "selective kernels and squeeze-and-excitation are not in "
-                 "torchvision's ResNets");
+        train_say(out->options,
+                  "selective kernels and squeeze-and-excitation are not in "
+                  "torchvision's ResNets");
     // torchvision's basic blocks project where the shape changes only.
     if (has(out, "layer1.0.downsample.*") && !has(out, "layer?.*.conv3.*"))
-        say(out, "layer1.0.downsample is not in torchvision's ResNet-18 and "
-                 "-34, whose first block has no projection");
+        train_say(out->options,
+                  "layer1.0.downsample is not in torchvision's ResNet-18 and "
+                  "-34, whose first block has no projection");
 }
 
 static void tell_classifier(const Export *out)
@@ -173,11 +163,13 @@ static void tell_classifier(const Export *out)
     if (has(out, "fc.weight"))
         return;
     if (!safetensors_find(out->file, "fc.weight"))
-        say(out, "the phase has no classifier: in PyTorch, model.fc = "
-                 "torch.nn.Identity() before loading");
+        train_say(out->options,
+                  "the phase has no classifier: in PyTorch, model.fc = "
+                  "torch.nn.Identity() before loading");
     else
-        say(out, "fc is left out, for it reads %s, not the encoder's features",
-            out->has_head ? "the projection head" : "another layer");
+        train_say(out->options,
+                  "fc is left out, for it reads %s, not the encoder's features",
+                  out->has_head ? "the projection head" : "another layer");
 }
 
 // ---- all of it --------------------------------------------------------------
@@ -200,8 +192,8 @@ static Status write_file(Export *out, const Program *program, const char *phase,
                             phase);
     TRY(safetensors_write(to, out->count, out->tensors,
                           sizeof metas / sizeof *metas, metas));
-    say(out, "%d tensors of phase %s in %s; %d left out", out->count, phase, to,
-        out->left_out);
+    train_say(out->options, "%d tensors of phase %s in %s; %d left out",
+              out->count, phase, to, out->left_out);
     tell_stem(out);
     if (out->backbone)
         tell_classifier(out);

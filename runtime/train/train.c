@@ -20,16 +20,31 @@
 // Seconds between two calls of the progress callback.
 static const double progress_seconds = 0.2;
 
-void train_say(const Run *run, const char *format, ...)
+void train_say(const TrainOptions *options, const char *format, ...)
 {
     char text[STATUS_TEXT_SIZE];
     va_list args;
-    if (!run->options->message)
+    if (!options->message)
         return;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    run->options->message(run->options->context, text);
+    options->message(options->context, text);
+}
+
+Status train_new(const Program *program, int phase, Dataset *data,
+                 const TrainOptions *options, TrainResult *result, Run **out)
+{
+    Run *run = *out = calloc(1, sizeof *run);
+    if (!run)
+        return status_error(STATUS_MEMORY, "no memory to train");
+    run->program = program;
+    run->phase = &program->phases[phase];
+    run->data = data;
+    run->options = options;
+    run->result = result;
+    run->writes = ranks_index() == 0;
+    return status_ok();
 }
 
 double train_seconds(const Run *run)
@@ -129,7 +144,7 @@ static Status start_executor(Run *run)
     if (ranks_count() > 1)
         snprintf(chunks, sizeof chunks, ", %d to each of %d processes",
                  phase_rows(phase), ranks_count());
-    train_say(run,
+    train_say(run->options,
               "%s: %" PRId64 " steps of %d%s from %" PRId64
               " images; %.1f MB of weights and optimizer, %.1f MB for a step",
               phase->name, run->total_steps, phase->batch, chunks,
@@ -480,16 +495,9 @@ static void close_run(Run *run)
 Status train_phase(const Program *program, int phase, Dataset *data,
                    const TrainOptions *options, TrainResult *result)
 {
-    Run *run = calloc(1, sizeof *run);
-    if (!run)
-        return status_error(STATUS_MEMORY, "no memory to train");
-    run->program = program;
-    run->phase = &program->phases[phase];
-    run->data = data;
-    run->options = options;
-    run->result = result;
-    run->writes = ranks_index() == 0;
+    Run *run;
     *result = (TrainResult){0};
+    TRY(train_new(program, phase, data, options, result, &run));
     Status status = run_phase(run);
     end_watch(run, &status);
     close_run(run);

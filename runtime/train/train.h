@@ -63,6 +63,10 @@ typedef struct TrainOptions {
     void *context;
 } TrainOptions;
 
+// printf to the options' `message`.
+void train_say(const TrainOptions *options, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 // What would stop any of these phases, in this order, before its first step:
 // too little data, other classes, a result of another phase that is not there,
 // a checkpoint that cannot be gone on from. Writes nothing.

@@ -28,14 +28,8 @@ static Status check_phase(const Program *program, int phase, const bool *made,
                           Dataset *data, const TrainOptions *options)
 {
     TrainResult result = {0};
-    Run *run = calloc(1, sizeof *run);
-    if (!run)
-        return status_error(STATUS_MEMORY, "no memory to train");
-    run->program = program;
-    run->phase = &program->phases[phase];
-    run->data = data;
-    run->options = options;
-    run->result = &result;
+    Run *run;
+    TRY(train_new(program, phase, data, options, &result, &run));
     Status status = train_check_ranks(run);
     if (status.code == STATUS_OK)
         status = train_select(run);

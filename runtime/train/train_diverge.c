@@ -99,7 +99,7 @@ static void find_suspect(Run *run, char *text, size_t size)
     if (!diverge)
         return;
     if (last > run->saved_step + 1)
-        train_say(run,
+        train_say(run->options,
                   "looking for where it began: %" PRId64 " steps once more",
                   last - run->saved_step + 1);
     quiet.message = NULL;

@@ -170,7 +170,7 @@ Status train_resume(Run *run, bool *finished)
     if (info.finished)
         parse_result(run->result, info.result);
     else
-        train_say(run, "%s: resuming at step %" PRId64 " of %" PRId64,
+        train_say(run->options, "%s: resuming at step %" PRId64 " of %" PRId64,
                   run->phase->name, run->step, run->total_steps);
     return status_ok();
 }

@@ -44,9 +44,9 @@ typedef struct Run {
 
 // ---- train.c ----------------------------------------------------------------
 
-// printf to the options' `message`.
-void train_say(const Run *run, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+// A run of one phase at its beginning, malloc'ed; the arguments outlive it.
+Status train_new(const Program *program, int phase, Dataset *data,
+                 const TrainOptions *options, TrainResult *result, Run **run);
 // Which images the phase is trained on, and for how many steps; run->set is to
 // be freed.
 Status train_select(Run *run);

@@ -1,6 +1,5 @@
 #include "runtime/train/weights.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,19 +26,6 @@ static Status phase_model(const ProgramPhase *phase, const char *source,
 
 // ---- telling ----------------------------------------------------------------
 
-__attribute__((format(printf, 2, 3))) static void
-say(const TrainOptions *options, const char *format, ...)
-{
-    char text[STATUS_TEXT_SIZE];
-    va_list args;
-    if (!options->message)
-        return;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    options->message(options->context, text);
-}
-
 static void show_table(const ModelReport *report, const TrainOptions *options,
                        void (*show)(void *context, const char *text))
 {
@@ -64,7 +50,7 @@ static void tell_loaded(const TrainOptions *options, const char *path,
 {
     int missing = report->counts[MODEL_MISSING];
     char names[600] = "";
-    say(options, "loaded %d tensors from %s", report->matched, path);
+    train_say(options, "loaded %d tensors from %s", report->matched, path);
     if (!missing)
         return;
     for (int i = 0, used = 0; i < missing && i < MODEL_SHOWN; i++) {
@@ -74,8 +60,8 @@ static void tell_loaded(const TrainOptions *options, const char *path,
         if ((size_t)used >= sizeof names)
             break;
     }
-    say(options, "%d tensors are not in that file and start fresh: %s%s",
-        missing, names, missing > MODEL_SHOWN ? ", ..." : "");
+    train_say(options, "%d tensors are not in that file and start fresh: %s%s",
+              missing, names, missing > MODEL_SHOWN ? ", ..." : "");
 }
 
 // ---- comparing --------------------------------------------------------------
@@ -150,8 +136,9 @@ static Status load_init(const Program *program, const ProgramPhase *phase,
     TRY(status);
     if (!report.matched)
         return refuse(options->init, phase, &report, options);
-    say(options, "%s: starts from %s%s%s", phase->name, options->init,
-        phase->from ? " instead of " : "", phase->from ? phase->from : "");
+    train_say(options, "%s: starts from %s%s%s", phase->name, options->init,
+              phase->from ? " instead of " : "",
+              phase->from ? phase->from : "");
     show_table(&report, options, options->message);
     return status_ok();
 }
