@@ -41,7 +41,7 @@ typedef struct ConvBench {
 } ConvBench;
 
 // BENCH_CONVS: a part of the shapes wanted, as "3x3 512>512"; all when not set.
-static bool is_wanted(const ConvBench *bench, const Conv *conv)
+static bool is_wanted(const ConvBench *bench, const ConvGeometry *conv)
 {
     const char *part = getenv("BENCH_CONVS");
     return !part || strstr(conv_shape_text(bench->arena, conv), part);
@@ -256,7 +256,7 @@ static double largest_difference(Race *race)
 
 static void time_conv(ConvBench *bench, int index, Pool *pool)
 {
-    const Conv *conv = &bench->list.at[index].conv;
+    const ConvGeometry *conv = &bench->list.at[index].conv;
     int threads = pool_threads(pool);
     const float *data[2] = {NULL, NULL};
     Race race = {.threads = threads};

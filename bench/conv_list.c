@@ -5,8 +5,8 @@
 
 // ---- from graphs ------------------------------------------------------------
 
-static void add_conv(Arena *arena, BenchConvList *list, const Conv *conv,
-                     int bench)
+static void add_conv(Arena *arena, BenchConvList *list,
+                     const ConvGeometry *conv, int bench)
 {
     int i = 0;
     while (i < list->count && !conv_equal(&list->at[i].conv, conv))
@@ -34,7 +34,7 @@ static void add_case(Arena *arena, BenchConvList *list, int bench)
             const Node *node = graph_node(graph, v);
             if (!conv_is(node))
                 continue;
-            Conv conv = conv_read(graph, node);
+            ConvGeometry conv = conv_geometry(graph, node);
             add_conv(arena, list, &conv, bench);
         }
     }
@@ -51,7 +51,7 @@ BenchConvList conv_list(Arena *arena)
 
 // ---- descriptions -----------------------------------------------------------
 
-const char *conv_shape_text(Arena *arena, const Conv *conv)
+const char *conv_shape_text(Arena *arena, const ConvGeometry *conv)
 {
     TensorType plain = weights_plain_type(&conv->w);
     const int64_t *x = conv->x.dims, *w = plain.dims;
@@ -61,16 +61,14 @@ const char *conv_shape_text(Arena *arena, const Conv *conv)
                         (long long)w[0], (long long)x[2], (long long)x[0]);
 }
 
-const char *conv_direction(const Conv *conv)
+const char *conv_direction(const ConvGeometry *conv)
 {
     return conv->op == OP_CONV2D          ? "forward"
            : conv->op == OP_CONV2D_GRAD_X ? "by data"
                                           : "by weights";
 }
 
-double conv_gflop(const Conv *conv)
+double conv_gflop(const ConvGeometry *conv)
 {
-    TensorType plain = weights_plain_type(&conv->w);
-    double taps = (double)(plain.dims[1] * plain.dims[2] * plain.dims[3]);
-    return 2e-9 * (double)type_elements(&conv->y) * taps;
+    return 2e-9 * (double)conv_macs(conv);
 }

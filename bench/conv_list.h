@@ -5,10 +5,10 @@
 #define SIMCC_BENCH_CONV_LIST_H
 
 #include "bench/bench.h"
-#include "frontend/cli/convs.h"
+#include "ir/conv.h"
 
 typedef struct BenchConv {
-    Conv conv;
+    ConvGeometry conv;
     int uses[BENCH_CASES]; // how often each case computes it in a step
 } BenchConv;
 
@@ -19,9 +19,9 @@ BenchConvList conv_list(Arena *arena);
 
 // "3x3 64>64 32^2 x64" and "/2" for stride 2; "forward", "by data", "by
 // weights".
-const char *conv_shape_text(Arena *arena, const Conv *conv);
-const char *conv_direction(const Conv *conv);
+const char *conv_shape_text(Arena *arena, const ConvGeometry *conv);
+const char *conv_direction(const ConvGeometry *conv);
 // Multiplications and additions of the direct sum, in 10^9, padding included.
-double conv_gflop(const Conv *conv);
+double conv_gflop(const ConvGeometry *conv);
 
 #endif

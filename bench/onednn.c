@@ -74,7 +74,7 @@ static dnnl_memory_desc_t describe_simcc(const TensorType *type)
     return describe(type, image_block(type) > 1 ? dnnl_nChw16c : dnnl_nchw);
 }
 
-static dnnl_status_t describe_conv(const Conv *conv, OneDnnKind kind,
+static dnnl_status_t describe_conv(const ConvGeometry *conv, OneDnnKind kind,
                                    dnnl_convolution_desc_t *desc)
 {
     dnnl_alg_kind_t algorithm = kind == ONEDNN_WINOGRAD
@@ -100,12 +100,12 @@ static dnnl_status_t describe_conv(const Conv *conv, OneDnnKind kind,
 }
 
 // Gradients are chosen beside a forward primitive, as a hint.
-static bool choose(const Conv *conv, OneDnnKind kind,
+static bool choose(const ConvGeometry *conv, OneDnnKind kind,
                    dnnl_primitive_desc_t *chosen)
 {
     dnnl_convolution_desc_t desc;
     dnnl_primitive_desc_t hint = NULL;
-    Conv forward = *conv;
+    ConvGeometry forward = *conv;
     forward.op = OP_CONV2D;
     if (conv->op != OP_CONV2D && !choose(&forward, kind, &hint))
         return false;
@@ -160,7 +160,7 @@ static void reorder(dnnl_memory_t from, dnnl_memory_t to)
 }
 
 // Which argument each tensor is, and what to ask the descriptor for.
-static void make_memory(OneDnnConv *self, const Conv *conv,
+static void make_memory(OneDnnConv *self, const ConvGeometry *conv,
                         const_dnnl_primitive_desc_t chosen)
 {
     static const int forward[] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST};
@@ -197,7 +197,7 @@ static void prepare_move(OneDnnConv *self)
         new_reorder(back ? own : self->lying, back ? self->lying : own);
 }
 
-OneDnnConv *onednn_new(const Conv *conv, OneDnnKind kind, int threads,
+OneDnnConv *onednn_new(const ConvGeometry *conv, OneDnnKind kind, int threads,
                        const float *const data[2])
 {
     dnnl_primitive_desc_t chosen;

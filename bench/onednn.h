@@ -23,7 +23,7 @@ typedef struct OneDnnConv OneDnnConv;
 // The convolution in buffers of its own, for this many threads; NULL when the
 // library has no such kernel. `data` are its two inputs in the order x, w, dy,
 // in simcc's layouts; they are converted here and not needed afterwards.
-OneDnnConv *onednn_new(const Conv *conv, OneDnnKind kind, int threads,
+OneDnnConv *onednn_new(const ConvGeometry *conv, OneDnnKind kind, int threads,
                        const float *const data[2]);
 void onednn_free(OneDnnConv *conv);
 void onednn_run(OneDnnConv *conv);

@@ -5,7 +5,7 @@ const char *onednn_version(void)
     return NULL;
 }
 
-OneDnnConv *onednn_new(const Conv *conv, OneDnnKind kind, int threads,
+OneDnnConv *onednn_new(const ConvGeometry *conv, OneDnnKind kind, int threads,
                        const float *const data[2])
 {
     (void)conv, (void)kind, (void)threads, (void)data;

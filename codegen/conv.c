@@ -4,6 +4,7 @@
 #include "codegen/codegen_impl.h"
 #include "codegen/integers.h"
 #include "ir/base/diag.h"
+#include "ir/conv.h"
 #include "ir/image.h"
 
 enum {
@@ -91,34 +92,26 @@ static const int tile_results[] = {WINOGRAD_LARGE, WINOGRAD_SMALL, 0};
 static ConvShape conv_shape(const Codegen *codegen, const Graph *graph,
                             const Node *node)
 {
-    const TensorType *in0 = graph_type(graph, node->inputs[0]);
-    const TensorType *in1 = graph_type(graph, node->inputs[1]);
-    const TensorType *x = in0, *w = in1, *y = &node->type;
-    if (node->op == OP_CONV2D_GRAD_X)
-        x = &node->type, w = in0, y = in1;
-    else if (node->op == OP_CONV2D_GRAD_W)
-        x = in0, w = &node->type, y = in1;
-    IntList stride = node->attrs[CONV_STRIDE].ints;
-    IntList pad = node->attrs[CONV_PAD].ints;
-    TensorType plain = weights_plain_type(w);
+    ConvGeometry conv = conv_geometry(graph, node);
+    TensorType plain = weights_plain_type(&conv.w);
     return (ConvShape){.op = node->op,
                        .dtype = node->type.dtype,
-                       .n = x->dims[0],
+                       .n = conv.x.dims[0],
                        .c = plain.dims[1],
-                       .h = x->dims[2],
-                       .w = x->dims[3],
+                       .h = conv.x.dims[2],
+                       .w = conv.x.dims[3],
                        .o = plain.dims[0],
-                       .kh = w->dims[2],
-                       .kw = w->dims[3],
-                       .oh = y->dims[2],
-                       .ow = y->dims[3],
-                       .sh = stride.at[0],
-                       .sw = stride.at[1],
-                       .top = pad.at[0],
-                       .left = pad.at[1],
-                       .block = image_block(x),
-                       .out_block = image_block(y),
-                       .tile = weights_tile(w),
+                       .kh = plain.dims[2],
+                       .kw = plain.dims[3],
+                       .oh = conv.y.dims[2],
+                       .ow = conv.y.dims[3],
+                       .sh = conv.stride[0],
+                       .sw = conv.stride[1],
+                       .top = conv.pad[0],
+                       .left = conv.pad[1],
+                       .block = image_block(&conv.x),
+                       .out_block = image_block(&conv.y),
+                       .tile = weights_tile(&conv.w),
                        .winograd = tile_results[codegen->options.sums]};
 }
 

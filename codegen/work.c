@@ -4,7 +4,7 @@
 
 #include "codegen/integers.h"
 #include "codegen/lower.h"
-#include "ir/image.h"
+#include "ir/conv.h"
 
 static bool is_product(Op op)
 {
@@ -26,24 +26,17 @@ static int64_t rows_macs(const Graph *graph, const Node *node)
     return a->dims[0] * b->dims[0] * width;
 }
 
-// Multiply-adds of a product or a convolution in any direction: each number of
-// the larger side's weights meets each place of the output.
+// Multiply-adds of a product or a convolution in any direction.
 static int64_t product_macs(const Graph *graph, const Node *node)
 {
     const TensorType *in0 = graph_type(graph, node->inputs[0]);
-    const TensorType *in1 = graph_type(graph, node->inputs[1]);
     if (node->op == OP_MATMUL)
         return type_elements(&node->type) *
                in0->dims[node->attrs[MATMUL_TRANS_A].i ? 0 : 1];
     if (op_info(node->op)->lower == LOWER_ROWS)
         return rows_macs(graph, node);
-    const TensorType *w = in1, *y = &node->type;
-    if (node->op == OP_CONV2D_GRAD_X)
-        w = in0, y = in1;
-    else if (node->op == OP_CONV2D_GRAD_W)
-        w = &node->type, y = in1;
-    TensorType plain = weights_plain_type(w);
-    return type_elements(y) * plain.dims[1] * plain.dims[2] * plain.dims[3];
+    ConvGeometry conv = conv_geometry(graph, node);
+    return conv_macs(&conv);
 }
 
 // A convolution by data with a stride has a kernel for each phase of it.

@@ -2,6 +2,7 @@
 // loops.
 #include <math.h>
 
+#include "ir/conv.h"
 #include "ir/eval_rules.h"
 #include "ir/image.h"
 
@@ -39,7 +40,8 @@ typedef struct Windows {
 } Windows;
 
 static Windows windows_of(const TensorType *data, const TensorType *windows,
-                          int64_t kh, int64_t kw, IntList stride, IntList pad)
+                          int64_t kh, int64_t kw, const int64_t stride[2],
+                          const int64_t pad[4])
 {
     return (Windows){.h = data->dims[2],
                      .w = data->dims[3],
@@ -47,10 +49,10 @@ static Windows windows_of(const TensorType *data, const TensorType *windows,
                      .ow = windows->dims[3],
                      .kh = kh,
                      .kw = kw,
-                     .stride_v = stride.at[0],
-                     .stride_h = stride.at[1],
-                     .top = pad.at[0],
-                     .left = pad.at[1],
+                     .stride_v = stride[0],
+                     .stride_h = stride[1],
+                     .top = pad[0],
+                     .left = pad[1],
                      .step = image_block(data),
                      .out_step = image_block(windows)};
 }
@@ -78,15 +80,14 @@ static int64_t plane_offset(const TensorType *images, int64_t n, int64_t c)
 // The three tensors of the trilinear form behind the convolutions (see
 // gradients_conv.c), of which the one to compute is written.
 typedef struct ConvForm {
-    Op op;
-    const TensorType *x_type, *w_type, *v_type;
-    double *x, *w, *v;
+    ConvGeometry conv;
+    double *x, *w, *y;
 } ConvForm;
 
 // The terms of one row of windows and one place (a, b) of the kernel. Columns
 // outside the image are left out by the range of j, not by a test for each.
 static void conv_row(Op op, const Windows *at, double *restrict x,
-                     double *restrict w, double *restrict v, int64_t b)
+                     double *restrict w, double *restrict y, int64_t b)
 {
     int64_t stride = at->stride_h, shift = b - at->left, step = at->step;
     int64_t out = at->out_step;
@@ -97,92 +98,58 @@ static void conv_row(Op op, const Windows *at, double *restrict x,
         last = at->ow - 1;
     if (op == OP_CONV2D) {
         for (int64_t j = first; j <= last; j++)
-            v[j * out] += x[(j * stride + shift) * step] * *w;
+            y[j * out] += x[(j * stride + shift) * step] * *w;
     } else if (op == OP_CONV2D_GRAD_X) {
         for (int64_t j = first; j <= last; j++)
-            x[(j * stride + shift) * step] += *w * v[j * out];
+            x[(j * stride + shift) * step] += *w * y[j * out];
     } else {
         double sum = *w;
         for (int64_t j = first; j <= last; j++)
-            sum += x[(j * stride + shift) * step] * v[j * out];
+            sum += x[(j * stride + shift) * step] * y[j * out];
         *w = sum;
     }
 }
 
 // All terms of one pair of planes: one image n and channel c, one output o.
 static void conv_planes(const ConvForm *form, const Windows *at, double *x,
-                        double *w, double *v)
+                        double *w, double *y)
 {
-    int64_t tile = weights_tile(form->w_type);
+    int64_t tile = weights_tile(&form->conv.w);
     for (int64_t a = 0; a < at->kh; a++)
         for (int64_t b = 0; b < at->kw; b++)
             for (int64_t i = 0; i < at->oh; i++) {
-                int64_t y = i * at->stride_v + a - at->top;
-                if (y >= 0 && y < at->h)
-                    conv_row(form->op, at, x + y * at->w * at->step,
+                int64_t row = i * at->stride_v + a - at->top;
+                if (row >= 0 && row < at->h)
+                    conv_row(form->conv.op, at, x + row * at->w * at->step,
                              w + (a * at->kw + b) * tile * tile,
-                             v + i * at->ow * at->out_step, b);
+                             y + i * at->ow * at->out_step, b);
             }
 }
 
-static void conv_sum(const EvalContext *context, Value self,
-                     const ConvForm *form)
-{
-    const Attr *attrs = eval_node(context, self)->attrs;
-    TensorType w_type = weights_plain_type(form->w_type);
-    int64_t images = form->x_type->dims[0];
-    int64_t outputs = w_type.dims[0], inputs = w_type.dims[1];
-    Windows at = windows_of(form->x_type, form->v_type, form->w_type->dims[2],
-                            form->w_type->dims[3], attrs[CONV_STRIDE].ints,
-                            attrs[CONV_PAD].ints);
-    for (int64_t n = 0; n < images; n++)
-        for (int64_t o = 0; o < outputs; o++)
-            for (int64_t c = 0; c < inputs; c++)
-                conv_planes(form, &at,
-                            form->x + plane_offset(form->x_type, n, c),
-                            form->w + weights_offset(form->w_type, o, c),
-                            form->v + plane_offset(form->v_type, n, o));
-}
-
-static double *conv_input(const EvalContext *context, Value self, int i)
-{
-    return context->results[eval_node(context, self)->inputs[i]];
-}
-
+// The convolution in any direction: `out` is the tensor of the three that the
+// node makes.
 void eval_conv(const EvalContext *context, Value self, double *out)
 {
-    ConvForm form = {OP_CONV2D,
-                     eval_input_type(context, self, 0),
-                     eval_input_type(context, self, 1),
-                     &eval_node(context, self)->type,
-                     conv_input(context, self, 0),
-                     conv_input(context, self, 1),
-                     out};
-    conv_sum(context, self, &form);
-}
-
-void eval_conv_grad_x(const EvalContext *context, Value self, double *out)
-{
-    ConvForm form = {OP_CONV2D_GRAD_X,
-                     &eval_node(context, self)->type,
-                     eval_input_type(context, self, 0),
-                     eval_input_type(context, self, 1),
-                     out,
-                     conv_input(context, self, 0),
-                     conv_input(context, self, 1)};
-    conv_sum(context, self, &form);
-}
-
-void eval_conv_grad_w(const EvalContext *context, Value self, double *out)
-{
-    ConvForm form = {OP_CONV2D_GRAD_W,
-                     eval_input_type(context, self, 0),
-                     &eval_node(context, self)->type,
-                     eval_input_type(context, self, 1),
-                     conv_input(context, self, 0),
-                     out,
-                     conv_input(context, self, 1)};
-    conv_sum(context, self, &form);
+    const Node *node = eval_node(context, self);
+    ConvForm form = {.conv = conv_geometry(context->graph, node)};
+    const ConvGeometry *conv = &form.conv;
+    double *inputs[2];
+    for (int i = 0; i < 2; i++)
+        inputs[i] = context->results[node->inputs[i]];
+    form.x = conv->op == OP_CONV2D_GRAD_X ? out : inputs[0];
+    form.w = conv->op == OP_CONV2D_GRAD_W
+                 ? out
+                 : inputs[conv_weights_input(conv->op)];
+    form.y = conv->op == OP_CONV2D ? out : inputs[1];
+    TensorType w = weights_plain_type(&conv->w);
+    Windows at = windows_of(&conv->x, &conv->y, w.dims[2], w.dims[3],
+                            conv->stride, conv->pad);
+    for (int64_t n = 0; n < conv->x.dims[0]; n++)
+        for (int64_t o = 0; o < w.dims[0]; o++)
+            for (int64_t c = 0; c < w.dims[1]; c++)
+                conv_planes(&form, &at, form.x + plane_offset(&conv->x, n, c),
+                            form.w + weights_offset(&conv->w, o, c),
+                            form.y + plane_offset(&conv->y, n, o));
 }
 
 // ---- pools -----------------------------------------------------------------
@@ -193,7 +160,7 @@ static Windows pool_windows(const EvalContext *context, Value self,
     const Attr *attrs = eval_node(context, self)->attrs;
     const int64_t *kernel = attrs[POOL_KERNEL].ints.at;
     return windows_of(data, windows, kernel[0], kernel[1],
-                      attrs[POOL_STRIDE].ints, attrs[POOL_PAD].ints);
+                      attrs[POOL_STRIDE].ints.at, attrs[POOL_PAD].ints.at);
 }
 
 // The place of the first largest element of a window; -1 if all is padding.

@@ -2,6 +2,7 @@
 // tiles, too.
 #include "ir/base/diag.h"
 #include "ir/build.h"
+#include "ir/conv.h"
 #include "passes/layout.h"
 
 // Columns of a stem's kernel, whose rows are unrolled in machine code.
@@ -44,35 +45,30 @@ static Value blocked_input(Layout *layout, const Node *node)
 
 // ---- convolutions and pools -------------------------------------------------
 
-// The image of which a convolution's blocks are counted, and its weights; false
-// for other nodes.
-static bool conv_types(const Layout *layout, const Node *node,
-                       const TensorType **image, const TensorType **w)
+// Whether the output channels fill blocks: those of the image that a
+// convolution makes, or of the gradient it reads.
+static bool fills_blocks(const ConvGeometry *conv)
 {
-    if (node->op == OP_CONV2D)
-        *image = &node->type, *w = input_type(layout, node, 1);
-    else if (node->op == OP_CONV2D_GRAD_X)
-        *image = &node->type, *w = input_type(layout, node, 0);
-    else if (node->op == OP_CONV2D_GRAD_W)
-        *image = input_type(layout, node, 0), *w = &node->type;
-    else
-        return false;
-    return is_image(*image) && (*w)->dims[0] % LAYOUT_BLOCK == 0;
+    return is_image(conv->op == OP_CONV2D ? &conv->y : &conv->x) &&
+           conv->w.dims[0] % LAYOUT_BLOCK == 0;
 }
 
 bool layout_is_blocked_conv(const Layout *layout, const Node *node)
 {
-    const TensorType *image, *w;
-    return conv_types(layout, node, &image, &w) && layout_can_tile(w);
+    if (!conv_is(node))
+        return false;
+    ConvGeometry conv = conv_geometry(layout->old, node);
+    return fills_blocks(&conv) && layout_can_tile(&conv.w);
 }
 
 // A convolution from planes to blocks (ir/image.h), or by its weights.
 static bool is_stem(const Layout *layout, const Node *node)
 {
-    const TensorType *image, *w;
-    return node->op != OP_CONV2D_GRAD_X &&
-           conv_types(layout, node, &image, &w) && w->dims[1] < LAYOUT_BLOCK &&
-           w->dims[3] <= MOST_STEM_COLS;
+    if (!conv_is(node) || node->op == OP_CONV2D_GRAD_X)
+        return false;
+    ConvGeometry conv = conv_geometry(layout->old, node);
+    return fills_blocks(&conv) && conv.w.dims[1] < LAYOUT_BLOCK &&
+           conv.w.dims[3] <= MOST_STEM_COLS;
 }
 
 // The image as the convolution reads it: in blocks, or in planes.
@@ -91,9 +87,7 @@ static Value make_conv(Layout *layout, const Node *node)
 {
     Value inputs[2];
     bool stem = is_stem(layout, node);
-    int weights = node->op == OP_CONV2D          ? 1
-                  : node->op == OP_CONV2D_GRAD_X ? 0
-                                                 : -1;
+    int weights = conv_weights_input(node->op);
     for (int i = 0; i < 2; i++)
         inputs[i] = i != weights
                         ? conv_image(layout, node->inputs[i])

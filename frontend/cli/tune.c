@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "codegen/cache.h"
-#include "frontend/cli/convs.h"
+#include "ir/conv.h"
 #include "passes/pass.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/philox.h"
@@ -26,7 +26,7 @@ typedef struct TunedWay {
 } TunedWay;
 
 typedef struct TunedConv {
-    Conv conv;
+    ConvGeometry conv;
     const char *shape, *key; // of ways; of the cache
     VEC(TunedWay) ways;      // the rule's first
     const char *best;        // NULL until it is known
@@ -46,7 +46,7 @@ typedef struct Tuning {
 
 // ---- what there is to choose ------------------------------------------------
 
-static bool is_known(const Tuning *tuning, const Conv *conv)
+static bool is_known(const Tuning *tuning, const ConvGeometry *conv)
 {
     for (int i = 0; i < tuning->convs.count; i++)
         if (conv_equal(&tuning->convs.at[i].conv, conv))
@@ -69,7 +69,7 @@ static const char *read_cache(const Tuning *tuning, const char *key)
 
 static void add_conv(Tuning *tuning, const Graph *graph, Value value)
 {
-    TunedConv tuned = {.conv = conv_read(graph, graph_node(graph, value))};
+    TunedConv tuned = {.conv = conv_geometry(graph, graph_node(graph, value))};
     if (is_known(tuning, &tuned.conv))
         return;
     const char *ways = codegen_conv_ways(tuning->codegen, graph, value,

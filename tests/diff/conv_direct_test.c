@@ -78,7 +78,7 @@ static Value add_node(Graph *g, Op op, int count, const Value *inputs,
 }
 
 // A convolution and its gradients as outputs, without that of planes.
-static Graph *conv_graph(Arena *arena, const Shape *s)
+static Graph *directions_graph(Arena *arena, const Shape *s)
 {
     Graph *g = graph_new(arena, "conv");
     TensorType wt = type_make(DT_F32, 4, L(s->o, s->c, s->kh, s->kw));
@@ -262,7 +262,7 @@ static void check_stems(const char *cpu, uint64_t seed, int count)
     for (int i = 0; i < count; i++) {
         Shape shape = draw_shape(&random, 5);
         shape.c = draw(&random, 1, i % 4 ? 4 : 15);
-        check_shape(&shape, conv_graph, cpu, &random);
+        check_shape(&shape, directions_graph, cpu, &random);
     }
 }
 
@@ -293,9 +293,9 @@ static void check_winograd(const char *cpu, uint64_t seed, int count)
     for (int i = 0; i < count; i++) {
         Shape large = draw_winograd_shape(&random, 1);
         Shape small = draw_winograd_shape(&random, 3);
-        CHECK(check_shape(&large, conv_graph, cpu, &random) > 0);
-        CHECK(check_sums(&small, conv_graph, cpu, PLAN_SUMS_STRICT, &random) >
-              0);
+        CHECK(check_shape(&large, directions_graph, cpu, &random) > 0);
+        CHECK(check_sums(&small, directions_graph, cpu, PLAN_SUMS_STRICT,
+                         &random) > 0);
     }
 }
 
@@ -303,7 +303,7 @@ static void check_winograd(const char *cpu, uint64_t seed, int count)
 
 TEST(blocked_convolutions)
 {
-    check_random(conv_graph, "native", 1, 24, 3);
+    check_random(directions_graph, "native", 1, 24, 3);
 }
 
 TEST(blocked_convolutions_with_256_bit_vectors)
@@ -311,12 +311,12 @@ TEST(blocked_convolutions_with_256_bit_vectors)
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("x86-64-v3"))
         test_skip("needs AVX2");
-    check_random(conv_graph, "x86-64-v3", 2, 16, 3);
+    check_random(directions_graph, "x86-64-v3", 2, 16, 3);
 }
 
 TEST(blocked_convolutions_with_128_bit_vectors)
 {
-    check_random(conv_graph, "x86-64", 3, 8, 2);
+    check_random(directions_graph, "x86-64", 3, 8, 2);
 }
 
 TEST(blocked_convolutions_of_networks)
@@ -338,7 +338,7 @@ TEST(blocked_convolutions_of_networks)
     };
     Random random = {4};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        check_shape(&shapes[i], conv_graph, "native", &random);
+        check_shape(&shapes[i], directions_graph, "native", &random);
 }
 
 TEST(stem_convolutions)
@@ -369,7 +369,7 @@ TEST(stem_convolutions_of_networks)
     };
     Random random = {14};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        check_shape(&shapes[i], conv_graph, "native", &random);
+        check_shape(&shapes[i], directions_graph, "native", &random);
 }
 
 TEST(winograd_convolutions)
@@ -386,7 +386,7 @@ TEST(winograd_convolutions_shared_out)
     };
     Random random = {10};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        CHECK(check_shape(&shapes[i], conv_graph, "native", &random) > 0);
+        CHECK(check_shape(&shapes[i], directions_graph, "native", &random) > 0);
 }
 
 static Shape draw_small_shape(Random *random)
@@ -405,7 +405,7 @@ static void check_small(const char *cpu, uint64_t seed, int count)
     Random random = {seed};
     for (int i = 0; i < count; i++) {
         Shape shape = draw_small_shape(&random);
-        check_shape(&shape, conv_graph, cpu, &random);
+        check_shape(&shape, directions_graph, cpu, &random);
     }
 }
 
@@ -435,7 +435,7 @@ TEST(convolutions_across_images)
     };
     Random random = {15};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        CHECK(check_shape(&shapes[i], conv_graph, "native", &random) > 0);
+        CHECK(check_shape(&shapes[i], directions_graph, "native", &random) > 0);
 }
 
 // ---- accuracy ---------------------------------------------------------------
@@ -501,7 +501,7 @@ static void check_accuracy(const Shape *s, PlanSums sums_kind, double times,
                            Random *random)
 {
     Arena *arena = arena_new();
-    Graph *graph = conv_graph(arena, s);
+    Graph *graph = directions_graph(arena, s);
     int count;
     int64_t total;
     EvalBinding *bindings = bind(graph, arena, random, &count);
@@ -567,7 +567,8 @@ TEST(plans_count_the_arithmetic_of_convolutions)
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         const Shape *s = &shapes[i];
         Arena *arena = arena_new();
-        Compiled build = compiled_new(arena, conv_graph(arena, s), "native");
+        Compiled build =
+            compiled_new(arena, directions_graph(arena, s), "native");
         int64_t flops = 0, macs = s->n * s->o * s->oh * s->ow * s->c;
         for (int k = 0; k < build.plan.step_count; k++) {
             const PlanStep *step = &build.plan.steps[k];
@@ -588,7 +589,7 @@ TEST(sums_decide_the_kernels_of_convolutions)
     Random random = {12};
     Arena *arena = arena_new();
     Shape shape = draw_winograd_shape(&random, 3);
-    Graph *graph = conv_graph(arena, &shape);
+    Graph *graph = directions_graph(arena, &shape);
     Text printed[3];
     for (int sums = PLAN_SUMS_FAST; sums <= PLAN_SUMS_PLAIN; sums++) {
         CodegenOptions options = {.cpu = "native", .sums = (PlanSums)sums};

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "codegen/way.h"
-#include "frontend/cli/convs.h"
+#include "ir/conv.h"
 #include "ir/image.h"
 #include "tests/compiled.h"
 #include "tests/harness.h"
@@ -18,17 +18,19 @@ static TensorType blocked(int64_t n, int64_t c, int64_t side)
 }
 
 // k x k windows at that stride, padded to keep the size at stride 1.
-static Conv make_conv(Op op, int64_t n, int64_t c, int64_t side, int64_t o,
-                      int64_t k, int64_t stride)
+static ConvGeometry make_conv(Op op, int64_t n, int64_t c, int64_t side,
+                              int64_t o, int64_t k, int64_t stride)
 {
     int64_t pad = k / 2, out = (side + 2 * pad - k) / stride + 1;
     TensorType plain = type_make(DT_F32, 4, L(o, c, k, k));
-    return (Conv){.op = op,
-                  .x = blocked(n, c, side),
-                  .w = weights_tiled_type(&plain, 16),
-                  .y = blocked(n, o, out),
-                  .stride = {stride, stride},
-                  .pad = {pad, pad, pad, pad}};
+    return (ConvGeometry){.op = op,
+                          .x = blocked(n, c, side),
+                          .w = weights_tiled_type(&plain, 16),
+                          .y = blocked(n, o, out),
+                          .stride = {stride, stride},
+                          .pad = {pad, pad, pad, pad},
+                          .dilation = {1, 1},
+                          .groups = 1};
 }
 
 // ---- running ----------------------------------------------------------------
@@ -95,7 +97,7 @@ static void check_way(Arena *arena, const Graph *graph, const char *ways,
 }
 
 // Returns how many ways there are.
-static int check_conv(const Conv *conv)
+static int check_conv(const ConvGeometry *conv)
 {
     Arena *arena = arena_new();
     Graph *graph = conv_graph(arena, conv, "conv");
@@ -123,10 +125,10 @@ TEST(every_way_to_convolve_gives_the_same)
 {
     static const Op ops[] = {OP_CONV2D, OP_CONV2D_GRAD_X, OP_CONV2D_GRAD_W};
     for (int i = 0; i < 3; i++) {
-        Conv window = make_conv(ops[i], 4, 64, 9, 32, 3, 1);
-        Conv strided = make_conv(ops[i], 3, 32, 10, 64, 3, 2);
-        Conv pointwise = make_conv(ops[i], 5, 32, 7, 64, 1, 1);
-        Conv small = make_conv(ops[i], 24, 64, 4, 64, 3, 1);
+        ConvGeometry window = make_conv(ops[i], 4, 64, 9, 32, 3, 1);
+        ConvGeometry strided = make_conv(ops[i], 3, 32, 10, 64, 3, 2);
+        ConvGeometry pointwise = make_conv(ops[i], 5, 32, 7, 64, 1, 1);
+        ConvGeometry small = make_conv(ops[i], 24, 64, 4, 64, 3, 1);
         CHECK(check_conv(&window) > 5);
         CHECK(check_conv(&strided) > 2);
         CHECK(check_conv(&pointwise) > 2);
@@ -138,7 +140,7 @@ TEST(every_way_to_convolve_gives_the_same)
 TEST(a_way_changes_the_kernels)
 {
     Arena *arena = arena_new();
-    Conv conv = make_conv(OP_CONV2D, 4, 64, 24, 64, 3, 1);
+    ConvGeometry conv = make_conv(OP_CONV2D, 4, 64, 24, 64, 3, 1);
     Graph *graph = conv_graph(arena, &conv, "conv");
     Compiled rule = compiled_new(arena, graph, "native");
     const char *shape;

@@ -1,38 +1,54 @@
-#include "frontend/cli/convs.h"
+#include "ir/conv.h"
 
 #include <string.h>
 
 #include "ir/base/diag.h"
 #include "ir/build.h"
+#include "ir/image.h"
 
 bool conv_is(const Node *node)
 {
     return op_info(node->op)->lower == LOWER_CONV;
 }
 
-Conv conv_read(const Graph *graph, const Node *node)
+int conv_weights_input(Op op)
+{
+    return op == OP_CONV2D ? 1 : op == OP_CONV2D_GRAD_X ? 0 : -1;
+}
+
+ConvGeometry conv_geometry(const Graph *graph, const Node *node)
 {
     TensorType in0 = *graph_type(graph, node->inputs[0]);
     TensorType in1 = *graph_type(graph, node->inputs[1]);
-    Conv conv = {.op = node->op, .x = in0, .w = in1, .y = node->type};
-    if (node->op == OP_CONV2D_GRAD_X)
-        conv.x = node->type, conv.w = in0, conv.y = in1;
-    else if (node->op == OP_CONV2D_GRAD_W)
-        conv.x = in0, conv.w = node->type, conv.y = in1;
+    ConvGeometry conv = {.op = node->op, .dilation = {1, 1}, .groups = 1};
+    // The inputs are the other two of x, w and y, in this order.
+    conv.x = node->op == OP_CONV2D_GRAD_X ? node->type : in0;
+    conv.w = node->op == OP_CONV2D          ? in1
+             : node->op == OP_CONV2D_GRAD_X ? in0
+                                            : node->type;
+    conv.y = node->op == OP_CONV2D ? node->type : in1;
     memcpy(conv.stride, node->attrs[CONV_STRIDE].ints.at, sizeof conv.stride);
     memcpy(conv.pad, node->attrs[CONV_PAD].ints.at, sizeof conv.pad);
     return conv;
 }
 
-bool conv_equal(const Conv *a, const Conv *b)
+bool conv_equal(const ConvGeometry *a, const ConvGeometry *b)
 {
     return a->op == b->op && type_equal(&a->x, &b->x) &&
            type_equal(&a->w, &b->w) && type_equal(&a->y, &b->y) &&
            memcmp(a->stride, b->stride, sizeof a->stride) == 0 &&
-           memcmp(a->pad, b->pad, sizeof a->pad) == 0;
+           memcmp(a->pad, b->pad, sizeof a->pad) == 0 &&
+           memcmp(a->dilation, b->dilation, sizeof a->dilation) == 0 &&
+           a->groups == b->groups;
 }
 
-Graph *conv_graph(Arena *arena, const Conv *conv, const char *name)
+int64_t conv_macs(const ConvGeometry *conv)
+{
+    TensorType w = weights_plain_type(&conv->w);
+    return type_elements(&conv->y) * w.dims[1] * w.dims[2] * w.dims[3];
+}
+
+Graph *conv_graph(Arena *arena, const ConvGeometry *conv, const char *name)
 {
     Graph *graph = graph_new(arena, name);
     Attr attrs[MAX_ATTRS] = {[CONV_STRIDE].ints = {2, conv->stride},
