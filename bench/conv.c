@@ -59,7 +59,7 @@ static void compile_wanted(ConvBench *bench)
             continue;
         const char *name = arena_printf(bench->arena, "conv%d", i);
         Graph *graph = conv_graph(bench->arena, &bench->list.at[i].conv, name);
-        passes_run(graph, "schedule,fuse", false, NULL, NULL);
+        passes_run(graph, &(PassOptions){.names = "schedule,fuse"});
         codegen_lower(codegen, graph, &bench->plans[i]);
     }
     const char *wrong = codegen_compile(codegen, &bench->program.objects,

@@ -25,11 +25,12 @@ static void add_case(Arena *arena, BenchConvList *list, int bench)
         Status status = status_error(STATUS_SOURCE, "nets.net does not load");
         bench_require(&status);
     }
+    PassOptions passes = {.block = codegen_block(&compiler.codegen)};
     for (int i = 0; i < compiler.experiment->phases.count; i++) {
         Graph *graph = compiler.experiment->phases.at[i].train;
         if (!compiler_wants(&compiler, compiler.experiment->phases.at[i].name))
             continue;
-        passes_run(graph, NULL, false, NULL, NULL);
+        passes_run(graph, &passes);
         for (Value v = 0; v < graph->nodes.count; v++) {
             const Node *node = graph_node(graph, v);
             if (!conv_is(node))

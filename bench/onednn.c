@@ -180,7 +180,7 @@ static void make_memory(OneDnnConv *self, const ConvGeometry *conv,
     }
     self->simcc[0] = describe_simcc(&conv->x);
     self->simcc[1] = describe_weights(
-        &conv->w, conv->w.rank == 6 ? dnnl_OIhw16i16o : dnnl_nchw);
+        &conv->w, conv->w.form == FORM_TILED ? dnnl_OIhw16i16o : dnnl_nchw);
     self->simcc[2] = describe_simcc(&conv->y);
 }
 

@@ -16,6 +16,10 @@ typedef struct CodegenOptions {
 // NULL, or why this is no processor that code can be made for.
 const char *codegen_cpu_problem(Arena *arena, const char *cpu);
 
+// Channels that kernels for it want side by side in images, and the side of
+// tiles of weights: what the layout pass is to be told (PassOptions.block).
+int codegen_block(const CodegenOptions *options);
+
 typedef struct Codegen Codegen; // kernels by descriptor, shared by all plans
 
 Codegen *codegen_new(const CodegenOptions *options);

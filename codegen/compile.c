@@ -23,6 +23,12 @@ const char *codegen_cpu_problem(Arena *arena, const char *cpu)
     return target_problem(arena, cpu);
 }
 
+int codegen_block(const CodegenOptions *options)
+{
+    (void)options; // the same for every x86 processor, of any vector width
+    return TAPS_BLOCK;
+}
+
 Codegen *codegen_new(const CodegenOptions *options)
 {
     Arena *arena = arena_new();

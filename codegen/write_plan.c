@@ -43,14 +43,14 @@ static int word_index(const char *word, int count, const char *const *words)
 
 static PlanParam plan_param(const Node *node)
 {
-    int64_t tile = node->attrs[PARAM_TILE].i;
-    TensorType type = tile ? weights_plain_type(&node->type) : node->type;
+    bool tiled = node->type.form == FORM_TILED;
+    TensorType type = tiled ? weights_plain_type(&node->type) : node->type;
     return (PlanParam){
         .tensor = plan_tensor(node->attrs[PARAM_NAME].text, &type),
         .role = word_index(node->attrs[PARAM_ROLE].text, 5, plan_role_words),
         .init = word_index(node->attrs[PARAM_INIT].text, 5, plan_init_words),
         .scale = node->attrs[PARAM_SCALE].f,
-        .tile = (int32_t)tile};
+        .tile = tiled ? (int32_t)weights_tile(&node->type) : 0};
 }
 
 static bool has_param(const Plan *plan, const char *name)

@@ -23,8 +23,7 @@ Value build_param(Graph *g, TensorType type, const char *name, const char *role,
     Attr attrs[] = {[PARAM_NAME].text = name,
                     [PARAM_ROLE].text = role,
                     [PARAM_INIT].text = init,
-                    [PARAM_SCALE].f = scale,
-                    [PARAM_TILE].i = 0};
+                    [PARAM_SCALE].f = scale};
     return build_node(g, OP_PARAM, 0, NULL, attrs, &type);
 }
 
@@ -81,26 +80,47 @@ Value build_cast(Graph *g, Value x, DType dtype)
 Value build_broadcast(Graph *g, Value x, int rank, const int64_t *dims,
                       const int64_t *axes)
 {
-    Attr attrs[] = {[BROADCAST_DIMS] = attr_ints(rank, dims),
-                    [BROADCAST_AXES] = attr_ints(graph_type(g, x)->rank, axes)};
+    TensorType type = type_make(graph_type(g, x)->dtype, rank, dims);
+    return build_broadcast_to(g, x, &type, axes);
+}
+
+Value build_broadcast_to(Graph *g, Value x, const TensorType *type,
+                         const int64_t *axes)
+{
+    Attr attrs[] = {[BROADCAST_DIMS] = attr_ints(type->rank, type->dims),
+                    [BROADCAST_AXES] = attr_ints(graph_type(g, x)->rank, axes),
+                    [BROADCAST_FORM].i = type->form};
     return build_node(g, OP_BROADCAST, 1, &x, attrs, NULL);
 }
 
 Value build_fill(Graph *g, Value scalar, Value like)
 {
     TensorType type = *graph_type(g, like);
-    return build_broadcast(g, scalar, type.rank, type.dims, NULL);
+    return build_broadcast_to(g, scalar, &type, NULL);
 }
 
 Value build_reshape(Graph *g, Value x, int rank, const int64_t *dims)
 {
-    Attr attrs[] = {[DIMS_DIMS] = attr_ints(rank, dims)};
+    TensorType type = type_make(graph_type(g, x)->dtype, rank, dims);
+    return build_reshape_to(g, x, &type);
+}
+
+Value build_reshape_to(Graph *g, Value x, const TensorType *type)
+{
+    Attr attrs[] = {[DIMS_DIMS] = attr_ints(type->rank, type->dims),
+                    [DIMS_FORM].i = type->form};
     return build_node(g, OP_RESHAPE, 1, &x, attrs, NULL);
 }
 
 Value build_transpose(Graph *g, Value x, const int64_t *perm)
 {
-    Attr attrs[] = {[PERM_PERM] = attr_ints(graph_type(g, x)->rank, perm)};
+    return build_transpose_to(g, x, perm, FORM_PLAIN);
+}
+
+Value build_transpose_to(Graph *g, Value x, const int64_t *perm, Form form)
+{
+    Attr attrs[] = {[PERM_PERM] = attr_ints(graph_type(g, x)->rank, perm),
+                    [PERM_FORM].i = form};
     return build_node(g, OP_TRANSPOSE, 1, &x, attrs, NULL);
 }
 

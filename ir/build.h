@@ -20,12 +20,18 @@ Value build_binary(Graph *g, Op op, Value x, Value y);
 Value build_select(Graph *g, Value condition, Value yes, Value no);
 Value build_cast(Graph *g, Value x, DType dtype);
 
+// Results of these three are plain, unless a form is given.
 Value build_broadcast(Graph *g, Value x, int rank, const int64_t *dims,
                       const int64_t *axes);
+Value build_broadcast_to(Graph *g, Value x, const TensorType *type,
+                         const int64_t *axes);
 // A scalar stretched to the dims of `like`.
 Value build_fill(Graph *g, Value scalar, Value like);
 Value build_reshape(Graph *g, Value x, int rank, const int64_t *dims);
+// To the dims and the form of a type.
+Value build_reshape_to(Graph *g, Value x, const TensorType *type);
 Value build_transpose(Graph *g, Value x, const int64_t *perm);
+Value build_transpose_to(Graph *g, Value x, const int64_t *perm, Form form);
 Value build_slice(Graph *g, Value x, const int64_t *start, const int64_t *size);
 Value build_pad(Graph *g, Value x, const int64_t *low, const int64_t *high,
                 double value);

@@ -63,8 +63,13 @@ Graph *conv_graph(Arena *arena, const ConvGeometry *conv, const char *name)
     if (conv->op != OP_CONV2D)
         inputs[count++] = build_input(graph, conv->y, "dy");
     const TensorType *made = conv->op == OP_CONV2D_GRAD_X ? &conv->x : &conv->w;
-    if (conv->op != OP_CONV2D)
+    if (conv->op == OP_CONV2D) {
+        attrs[CONV_BLOCK].i =
+            conv->x.form == FORM_PLANES ? image_block(&conv->y) : 0;
+    } else {
         attrs[CONV_DIMS].ints = (IntList){made->rank, made->dims};
+        attrs[CONV_FORM].i = made->form;
+    }
     Value out = graph_add(graph, conv->op, count, inputs, attrs, NULL);
     if (out == NO_VALUE)
         INTERNAL_ERROR("%s", graph->error);

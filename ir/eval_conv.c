@@ -67,14 +67,6 @@ static int64_t window_place(const Windows *at, int64_t i, int64_t j, int64_t a,
     return inside ? (y * at->w + x) * at->step : -1;
 }
 
-// Where the plane of image n and channel c begins.
-static int64_t plane_offset(const TensorType *images, int64_t n, int64_t c)
-{
-    int64_t block = image_block(images);
-    int64_t plane = n * images->dims[1] + c / block;
-    return plane * images->dims[2] * images->dims[3] * block + c % block;
-}
-
 // ---- convolutions ----------------------------------------------------------
 
 // The three tensors of the trilinear form behind the convolutions (see
@@ -147,9 +139,9 @@ void eval_conv(const EvalContext *context, Value self, double *out)
     for (int64_t n = 0; n < conv->x.dims[0]; n++)
         for (int64_t o = 0; o < w.dims[0]; o++)
             for (int64_t c = 0; c < w.dims[1]; c++)
-                conv_planes(&form, &at, form.x + plane_offset(&conv->x, n, c),
+                conv_planes(&form, &at, form.x + image_offset(&conv->x, n, c),
                             form.w + weights_offset(&conv->w, o, c),
-                            form.y + plane_offset(&conv->y, n, o));
+                            form.y + image_offset(&conv->y, n, o));
 }
 
 // ---- pools -----------------------------------------------------------------
@@ -192,8 +184,8 @@ static void pool_planes(const EvalContext *context, Value self,
     Windows at = pool_windows(context, self, x, y);
     for (int64_t n = 0; n < x->dims[0]; n++)
         for (int64_t c = 0; c < image_channels(x); c++) {
-            int64_t large = plane_offset(x, n, c);
-            int64_t small = plane_offset(y, n, c);
+            int64_t large = image_offset(x, n, c);
+            int64_t small = image_offset(y, n, c);
             rule(&at, from ? from + large : NULL, dy ? dy + small : NULL,
                  out + (dy ? large : small));
         }

@@ -1,5 +1,6 @@
 // Gradients of matrix products, convolutions and pools.
 #include "ir/gradients.h"
+#include "ir/image.h"
 
 // C = op(A) op(B), where op transposes if its flag is set:
 //   g(A) = dC op(B)^T, or its transpose op(B) dC^T when A is read transposed
@@ -39,8 +40,13 @@ static Value conv_family(GradContext *context, Op op, Value node, Value first,
     TensorType type = *graph_type(context->graph, like);
     Attr attrs[MAX_ATTRS] = {
         [CONV_STRIDE] = of[CONV_STRIDE], [CONV_PAD] = of[CONV_PAD]};
-    if (op != OP_CONV2D)
+    if (op == OP_CONV2D) {
+        bool planes = graph_type(context->graph, first)->form == FORM_PLANES;
+        attrs[CONV_BLOCK].i = planes ? image_block(&type) : 0;
+    } else {
         attrs[CONV_DIMS].ints = (IntList){type.rank, type.dims};
+        attrs[CONV_FORM].i = type.form;
+    }
     return grad_node(context, op, 2, (Value[]){first, second}, attrs);
 }
 
@@ -91,8 +97,10 @@ static Value pool_family(GradContext *context, Op op, Value node, int count,
     Attr attrs[MAX_ATTRS] = {[POOL_KERNEL] = of[POOL_KERNEL],
                              [POOL_STRIDE] = of[POOL_STRIDE],
                              [POOL_PAD] = of[POOL_PAD]};
-    if (op == OP_SUM_POOL_GRAD)
+    if (op == OP_SUM_POOL_GRAD) {
         attrs[POOL_DIMS].ints = (IntList){type.rank, type.dims};
+        attrs[POOL_FORM].i = type.form;
+    }
     return grad_node(context, op, count, inputs, attrs);
 }
 

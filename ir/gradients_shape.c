@@ -16,9 +16,9 @@ static TensorType type_of(const GradContext *context, Value value)
 static Value reshape_like(GradContext *context, Value x, Value like)
 {
     TensorType type = type_of(context, like);
-    if (type_same_dims(graph_type(context->graph, x), &type))
+    if (type_equal(graph_type(context->graph, x), &type))
         return x;
-    return build_reshape(context->graph, x, type.rank, type.dims);
+    return build_reshape_to(context->graph, x, &type);
 }
 
 // x's axis i runs along y's axis axes[i], the axes increasing: g(x) sums dy
@@ -56,8 +56,10 @@ void grad_transpose(GradContext *context, Value node, Value dy)
     int64_t inverse[MAX_RANK] = {0};
     for (int i = 0; i < perm.count; i++)
         inverse[perm.at[i]] = i;
-    grad_accumulate(context, grad_input(context, node, 0),
-                    build_transpose(context->graph, dy, inverse));
+    Value x = grad_input(context, node, 0);
+    grad_accumulate(context, x,
+                    build_transpose_to(context->graph, dy, inverse,
+                                       type_of(context, x).form));
 }
 
 // y = x[start : start + size]: g(x) = dy there, 0 outside
@@ -116,7 +118,7 @@ static Value spread(GradContext *context, Value node, Value y)
             axes[count++] = axis;
     if (count == from.rank)
         return y;
-    return build_broadcast(context->graph, y, from.rank, from.dims, axes);
+    return build_broadcast_to(context->graph, y, &from, axes);
 }
 
 // y = sum of x over axes: g(x) = dy repeated over them

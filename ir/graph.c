@@ -167,6 +167,7 @@ static bool attr_equal(Attr a, Attr b, AttrKind kind)
 {
     switch (kind) {
     case ATTR_INT:
+    case ATTR_FORM:
         return a.i == b.i;
     case ATTR_FLOAT: // by bits: -0 differs from 0, a nan is itself
         return memcmp(&a.f, &b.f, sizeof a.f) == 0;
@@ -200,6 +201,7 @@ static uint64_t hash_attr(uint64_t hash, Attr attr, AttrKind kind)
 {
     switch (kind) {
     case ATTR_INT:
+    case ATTR_FORM:
         return text_hash(hash, &attr.i, sizeof attr.i);
     case ATTR_FLOAT:
         return text_hash(hash, &attr.f, sizeof attr.f);
@@ -218,6 +220,7 @@ uint64_t node_hash(const Node *node)
     hash = text_hash(hash, node->inputs,
                      sizeof(Value) * (size_t)node->input_count);
     hash = text_hash(hash, &node->type.dtype, sizeof node->type.dtype);
+    hash = text_hash(hash, &node->type.form, sizeof node->type.form);
     hash = text_hash(hash, node->type.dims,
                      sizeof(int64_t) * (size_t)node->type.rank);
     const AttrSpec *spec = op_info(node->op)->attrs;

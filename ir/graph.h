@@ -25,22 +25,41 @@ enum { MAX_RANK = 6 };
 // Elements in one tensor; larger shapes are a diagnostic, not an overflow.
 #define MAX_ELEMENTS ((int64_t)1 << 40)
 
-// Row-major; NCHW for images (or blocked: ir/image.h), [out, in, kh, kw] for
-// convolution weights.
+// What the dims of a tensor stand for, beyond row-major order (ir/image.h has
+// the arithmetic). Two tensors of one shape and different forms are of
+// different types: a product of matrices of rank 5 is not a blocked image.
+typedef enum Form {
+    FORM_PLAIN,   // any shape; NCHW for images, [out, in, kh, kw] for weights
+    FORM_PLANES,  // images [n, c, h, w, 1] whose convolutions give blocks
+    FORM_BLOCKED, // images [n, c / b, h, w, b]
+    FORM_TILED,   // weights [o / t, c / t, kh, kw, t, t]
+    FORM_COUNT
+} Form;
+
+const char *form_name(Form form); // "plain", "planes", "blocked", "tiled"
+bool form_by_name(const char *name, Form *form);
+
 typedef struct TensorType {
     DType dtype;
     int rank;
     int64_t dims[MAX_RANK];
+    Form form;
 } TensorType;
 
+// Of the plain form.
 TensorType type_make(DType dtype, int rank, const int64_t *dims);
+TensorType type_make_form(DType dtype, int rank, const int64_t *dims,
+                          Form form);
 TensorType type_scalar(DType dtype);
 bool type_equal(const TensorType *a, const TensorType *b);
 bool type_same_dims(const TensorType *a, const TensorType *b);
 int64_t type_elements(const TensorType *type); // 1 for a scalar
 // False when a dim is below 1 or the element count exceeds MAX_ELEMENTS.
 bool type_is_sane(const TensorType *type);
-// "f32[64,3,7,7]", "f32[]" for a scalar.
+// Whether the dims can be of that form: as many as it has, blocks a power of
+// two, tiles square.
+bool type_fits_form(const TensorType *type);
+// "f32[64,3,7,7]", "f32[]" for a scalar, "f32[8,4,7,7,16] blocked".
 const char *type_text(Arena *arena, const TensorType *type);
 
 typedef int32_t Value;

@@ -38,13 +38,19 @@ enum {
 };
 
 // Attribute kinds; every op has at most MAX_ATTRS attributes.
-typedef enum AttrKind { ATTR_INT, ATTR_INTS, ATTR_FLOAT, ATTR_TEXT } AttrKind;
+typedef enum AttrKind {
+    ATTR_INT,
+    ATTR_INTS,
+    ATTR_FLOAT,
+    ATTR_TEXT,
+    ATTR_FORM // an int: a Form, written as its word
+} AttrKind;
 enum { MAX_ATTRS = 5 };
 
 typedef struct AttrSpec {
     const char *name; // NULL ends the list
     AttrKind kind;
-    bool optional; // an int that the text form leaves out where it is 0
+    bool optional; // an int or form that the text form leaves out where it is 0
 } AttrSpec;
 
 // Attribute slots by list, in the order of op.c's attrs_<list>.
@@ -56,15 +62,17 @@ enum {
                         // "uniform", or "copy" of the param whose name
                         // follows the first dot of this one's
     PARAM_SCALE = 3,    // float: the constant, the sigma, or the half-width
-    PARAM_TILE = 4,     // int: 0, or stored in tiles of that side (image.h)
     INPUT_NAME = 0,     // text
     CONST_VALUE = 0,    // float
     AXIS_AXIS = 0,      // int
     CAST_DTYPE = 0,     // text: "f32", "f64", "bf16", "bool"
     BROADCAST_DIMS = 0, // ints
     BROADCAST_AXES = 1, // ints
+    BROADCAST_FORM = 2, // form of the result
     DIMS_DIMS = 0,      // ints
+    DIMS_FORM = 1,      // form of the result
     PERM_PERM = 0,      // ints
+    PERM_FORM = 1,      // form of the result
     SLICE_START = 0,    // ints
     SLICE_SIZE = 1,     // ints
     PAD_LOW = 0,        // ints
@@ -77,11 +85,14 @@ enum {
     TRANS_TRANS = 0,    // int 0/1
     CONV_STRIDE = 0,    // ints [vertical, horizontal]
     CONV_PAD = 1,       // ints [top, left, bottom, right]
-    CONV_DIMS = 2,      // ints, for conv_grad: of x (plain or blocked) or w
+    CONV_BLOCK = 2,     // int, for conv of planes: the result's block
+    CONV_DIMS = 2,      // ints, for conv_grad: of x or w
+    CONV_FORM = 3,      // form, for conv_grad: of x or w
     POOL_KERNEL = 0,    // ints [vertical, horizontal]
     POOL_STRIDE = 1,    // ints
     POOL_PAD = 2,       // ints [top, left, bottom, right]
-    POOL_DIMS = 3,      // ints, for pool_grad: of x, plain or blocked
+    POOL_DIMS = 3,      // ints, for pool_grad: of x
+    POOL_FORM = 4,      // form, for pool_grad: of x
     RANKS_RANKS = 0,    // int
 };
 

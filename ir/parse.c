@@ -76,6 +76,25 @@ static void skip_space(Parser *p)
     p->token = here(p);
 }
 
+// Where the parser stands, to go back to when an optional part is not there:
+// the space before it belongs to no token.
+typedef struct Mark {
+    const char *at, *line_start;
+    int line;
+} Mark;
+
+static Mark mark_here(const Parser *p)
+{
+    return (Mark){p->at, p->line_start, p->line};
+}
+
+static void go_back(Parser *p, Mark mark)
+{
+    p->at = mark.at;
+    p->line_start = mark.line_start;
+    p->line = mark.line;
+}
+
 static bool accept(Parser *p, char symbol)
 {
     skip_space(p);
@@ -108,12 +127,17 @@ static size_t peek_word(Parser *p)
     return (size_t)(at - p->at);
 }
 
-static bool accept_word(Parser *p, const char *word)
+static bool has_word(Parser *p, const char *word)
 {
     size_t length = peek_word(p);
-    if (length != strlen(word) || memcmp(p->at, word, length) != 0)
+    return length == strlen(word) && memcmp(p->at, word, length) == 0;
+}
+
+static bool accept_word(Parser *p, const char *word)
+{
+    if (!has_word(p, word))
         return false;
-    p->at += length;
+    p->at += strlen(word);
     return true;
 }
 
@@ -305,8 +329,19 @@ static bool read_value(Parser *p, Value *value)
     return true;
 }
 
+static bool read_form(Parser *p, Form *form)
+{
+    char word[MAX_WORD];
+    if (!read_word(p, word, "a form"))
+        return false;
+    if (!form_by_name(word, form))
+        return FAIL(p, p->token, "'%s' is not planes, blocked or tiled", word);
+    return true;
+}
+
 static bool read_attr(Parser *p, AttrKind kind, Attr *attr)
 {
+    Form form;
     int64_t numbers[MAX_RANK];
     int count;
     switch (kind) {
@@ -316,6 +351,11 @@ static bool read_attr(Parser *p, AttrKind kind, Attr *attr)
         return read_double(p, &attr->f);
     case ATTR_TEXT:
         return read_string(p, "a string", &attr->text);
+    case ATTR_FORM:
+        if (!read_form(p, &form))
+            return false;
+        attr->i = form;
+        return true;
     case ATTR_INTS:
         if (!read_ints(p, numbers, &count))
             return false;
@@ -333,8 +373,12 @@ static bool read_attrs(Parser *p, Op op, Attr attrs[MAX_ATTRS])
     if (!spec[0].name)
         return true;
     for (int i = 0; spec[i].name; i++) {
-        if (spec[i].optional && !accept(p, ','))
+        Mark before = mark_here(p);
+        if (spec[i].optional &&
+            !(accept(p, ',') && has_word(p, spec[i].name))) {
+            go_back(p, before); // the comma is another's
             continue;
+        }
         if (!spec[i].optional && !expect(p, i ? ',' : '{'))
             return false;
         if (!accept_word(p, spec[i].name))
@@ -359,6 +403,13 @@ static bool read_type(Parser *p, TensorType *type)
     if (!read_ints(p, dims, &rank))
         return false;
     *type = type_make(dtype, rank, dims);
+    Mark end = mark_here(p);
+    for (int form = FORM_PLAIN + 1; form < FORM_COUNT; form++)
+        if (accept_word(p, form_name((Form)form))) {
+            type->form = (Form)form;
+            return true;
+        }
+    go_back(p, end);
     return true;
 }
 

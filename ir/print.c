@@ -24,6 +24,9 @@ static void print_attr(Attr attr, AttrKind kind, Text *out)
     case ATTR_TEXT:
         text_add_json(out, attr.text ? attr.text : "");
         break;
+    case ATTR_FORM:
+        text_add(out, form_name((Form)attr.i));
+        break;
     }
 }
 
@@ -45,6 +48,8 @@ static void print_type(const TensorType *type, Text *out)
 {
     text_addf(out, " : %s", dtype_name(type->dtype));
     print_ints((IntList){type->rank, type->dims}, out);
+    if (type->form != FORM_PLAIN)
+        text_addf(out, " %s", form_name(type->form));
 }
 
 void graph_print_node(const Graph *graph, Value value, Text *out)

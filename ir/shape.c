@@ -72,6 +72,9 @@ const char *shape_infer(const Graph *graph, Node *node)
         error = check_attrs(graph, node);
     if (!error)
         error = rules[node->op](graph, node);
+    if (!error && !type_fits_form(&node->type))
+        error = shape_error(graph, node, "%s cannot be of that form",
+                            type_text(graph->arena, &node->type));
     if (!error && !type_is_sane(&node->type))
         error = shape_error(graph, node,
                             "%s has a size below 1 or more than 2^40 elements",
@@ -111,12 +114,6 @@ const char *shape_param(const Graph *graph, Node *node)
         return shape_error(graph, node, "scale is not a finite number");
     if (!dtype_is_float(node->type.dtype))
         return shape_error(graph, node, "elements must be floats, not bool");
-    int64_t tile = attrs[PARAM_TILE].i;
-    if (tile && (node->type.rank != 6 || !weights_have_form(&node->type) ||
-                 weights_tile(&node->type) != tile))
-        return shape_error(
-            graph, node, "tile is %lld, but %s are no weights in such tiles",
-            (long long)tile, type_text(graph->arena, &node->type));
     return NULL;
 }
 
@@ -250,16 +247,25 @@ const char *shape_assign(const Graph *graph, Node *node)
 
 // ---- movements --------------------------------------------------------------
 
-// The type with x's elements and the dims of a list attribute.
-static const char *type_from_list(const Graph *graph, Node *node, IntList dims)
+// The type with x's elements, and dims and form of two attributes.
+static const char *type_from_list(const Graph *graph, Node *node, int dims_slot,
+                                  int form_slot)
 {
-    node->type =
-        type_make(shape_input(graph, node, 0)->dtype, dims.count, dims.at);
+    IntList dims = node->attrs[dims_slot].ints;
+    node->type = type_make_form(shape_input(graph, node, 0)->dtype, dims.count,
+                                dims.at, (Form)node->attrs[form_slot].i);
     if (type_is_sane(&node->type))
         return NULL;
     return shape_error(graph, node,
                        "%s has a size below 1 or more than 2^40 elements",
                        type_text(graph->arena, &node->type));
+}
+
+// Whether the axis counts the channels inside a block or tile, of which there
+// are always as many.
+static bool is_inside_block(const TensorType *type, int axis)
+{
+    return type->form != FORM_PLAIN && axis >= 4;
 }
 
 // One number per axis of the input.
@@ -295,7 +301,7 @@ const char *shape_broadcast(const Graph *graph, Node *node)
     const TensorType *x = shape_input(graph, node, 0);
     IntList axes = node->attrs[BROADCAST_AXES].ints;
     const char *error =
-        type_from_list(graph, node, node->attrs[BROADCAST_DIMS].ints);
+        type_from_list(graph, node, BROADCAST_DIMS, BROADCAST_FORM);
     if (!error)
         error = want_per_axis(graph, node, BROADCAST_AXES);
     if (!error)
@@ -311,8 +317,7 @@ const char *shape_broadcast(const Graph *graph, Node *node)
 const char *shape_reshape(const Graph *graph, Node *node)
 {
     const TensorType *x = shape_input(graph, node, 0);
-    const char *error =
-        type_from_list(graph, node, node->attrs[DIMS_DIMS].ints);
+    const char *error = type_from_list(graph, node, DIMS_DIMS, DIMS_FORM);
     if (error || type_elements(x) == type_elements(&node->type))
         return error;
     return shape_error(graph, node, "%s has %lld elements, but %s has %lld",
@@ -329,6 +334,7 @@ const char *shape_transpose(const Graph *graph, Node *node)
     if (error)
         return error;
     node->type = *x;
+    node->type.form = (Form)node->attrs[PERM_FORM].i;
     unsigned seen = 0;
     for (int i = 0; i < perm.count; i++) {
         int64_t axis = perm.at[i];
@@ -354,6 +360,9 @@ const char *shape_slice(const Graph *graph, Node *node)
         return error;
     node->type = *x;
     for (int i = 0; i < x->rank; i++) {
+        if (is_inside_block(x, i) && size.at[i] != x->dims[i])
+            return shape_error(graph, node, "axis %d of %s can only stay whole",
+                               i, type_text(graph->arena, x));
         if (start.at[i] < 0 || start.at[i] >= x->dims[i] || size.at[i] < 1 ||
             size.at[i] > x->dims[i] - start.at[i])
             return shape_error(graph, node,
@@ -382,15 +391,20 @@ const char *shape_pad(const Graph *graph, Node *node)
     if (x->dtype == DT_BOOL && value != 0 && value != 1)
         return shape_error(graph, node, "a bool is 0 or 1, not %g", value);
     node->type = *x;
-    for (int i = 0; i < x->rank; i++)
+    for (int i = 0; i < x->rank; i++) {
+        if (is_inside_block(x, i) && (low.at[i] || high.at[i]))
+            return shape_error(graph, node, "axis %d of %s can only stay whole",
+                               i, type_text(graph->arena, x));
         node->type.dims[i] += low.at[i] + high.at[i];
+    }
     return NULL;
 }
 
 // Whether y can follow x along `axis`.
 static bool concat_fits(const TensorType *x, const TensorType *y, int64_t axis)
 {
-    if (x->dtype != y->dtype || x->rank != y->rank)
+    if (x->dtype != y->dtype || x->rank != y->rank || x->form != y->form ||
+        is_inside_block(x, (int)axis))
         return false;
     for (int i = 0; i < x->rank; i++)
         if (i != axis && x->dims[i] != y->dims[i])

@@ -57,15 +57,17 @@ static const char *want_stride_and_pad(const Graph *graph, const Node *node,
     return NULL;
 }
 
-// out[n, channels] and the windows of x, in x's form with the block of out,
-// which must divide channels; false when the kernel does not fit.
+// out[n, channels] and the windows of x, in blocks of that many channels, which
+// must divide them, unless x is plain; false when the kernel does not fit.
 static bool window_type(const TensorType *x, int64_t channels, int64_t block,
                         const Windows *windows, TensorType *out)
 {
     *out = *x;
     out->dims[1] = channels / block;
-    if (out->rank == 5)
+    if (x->form != FORM_PLAIN) {
+        out->form = FORM_BLOCKED;
         out->dims[4] = block;
+    }
     for (int i = 0; i < 2; i++)
         out->dims[2 + i] = shape_windows(
             x->dims[2 + i], windows->kernel[i], windows->stride.at[i],
@@ -75,10 +77,11 @@ static bool window_type(const TensorType *x, int64_t channels, int64_t block,
 
 // ---- convolution ------------------------------------------------------------
 
-// The type of conv2d(x, w) with this node's stride and pad.
+// The type of conv2d(x, w) with this node's stride and pad. Where x is planes
+// its result is in blocks of `block` channels.
 static const char *conv_type(const Graph *graph, const Node *node,
                              const TensorType *x, const TensorType *w,
-                             TensorType *out)
+                             int64_t block, TensorType *out)
 {
     Windows windows = {.stride = node->attrs[CONV_STRIDE].ints,
                        .pad = node->attrs[CONV_PAD].ints};
@@ -100,7 +103,13 @@ static const char *conv_type(const Graph *graph, const Node *node,
             graph, node, "x %s has %lld channels, but w %s takes %lld",
             type_text(graph->arena, x), (long long)image_channels(x),
             type_text(graph->arena, w), (long long)inputs);
-    int64_t block = image_is_planes(x) ? IMAGE_BLOCK : image_block(x);
+    if (x->form != FORM_PLANES)
+        block = image_block(x);
+    if (block < 1 || (block & (block - 1)) != 0)
+        return shape_error(graph, node,
+                           "a convolution of planes needs the block of its "
+                           "result, a power of two, not %lld",
+                           (long long)block);
     if (outputs % block != 0)
         return shape_error(
             graph, node, "the %lld outputs of w %s do not fill blocks of %lld",
@@ -116,17 +125,26 @@ static const char *conv_type(const Graph *graph, const Node *node,
 
 const char *shape_conv(const Graph *graph, Node *node)
 {
-    return conv_type(graph, node, shape_input(graph, node, 0),
-                     shape_input(graph, node, 1), &node->type);
+    const TensorType *x = shape_input(graph, node, 0);
+    int64_t block = node->attrs[CONV_BLOCK].i;
+    if (block != 0 && x->form != FORM_PLANES)
+        return shape_error(graph, node,
+                           "block is for convolutions of planes, not of %s",
+                           type_text(graph->arena, x));
+    return conv_type(graph, node, x, shape_input(graph, node, 1), block,
+                     &node->type);
 }
 
-// The shape a gradient is taken by: the dims attribute with dy's elements. The
-// rules of the forward op look at its rank.
+// The type a gradient is taken by: dims and form of the attributes with dy's
+// elements.
 static const char *type_from_dims(const Graph *graph, const Node *node,
-                                  IntList dims, DType dtype, TensorType *type)
+                                  int dims_slot, int form_slot, DType dtype,
+                                  TensorType *type)
 {
-    *type = type_make(dtype, dims.count, dims.at);
-    if (type_is_sane(type) && dims.count >= 4)
+    IntList dims = node->attrs[dims_slot].ints;
+    *type = type_make_form(dtype, dims.count, dims.at,
+                           (Form)node->attrs[form_slot].i);
+    if (type_is_sane(type) && type_fits_form(type) && dims.count >= 4)
         return NULL;
     return shape_error(graph, node,
                        "dims must be four sane sizes, or those of blocks or "
@@ -149,9 +167,10 @@ const char *shape_conv_grad_x(const Graph *graph, Node *node)
     TensorType x, y;
     const TensorType *w = shape_input(graph, node, 0);
     const char *error =
-        type_from_dims(graph, node, node->attrs[CONV_DIMS].ints, w->dtype, &x);
+        type_from_dims(graph, node, CONV_DIMS, CONV_FORM, w->dtype, &x);
     if (!error)
-        error = conv_type(graph, node, &x, w, &y);
+        error = conv_type(graph, node, &x, w,
+                          image_block(shape_input(graph, node, 1)), &y);
     if (!error)
         error = want_dy(graph, node, &y, 1);
     node->type = x;
@@ -163,9 +182,10 @@ const char *shape_conv_grad_w(const Graph *graph, Node *node)
     TensorType w, y;
     const TensorType *x = shape_input(graph, node, 0);
     const char *error =
-        type_from_dims(graph, node, node->attrs[CONV_DIMS].ints, x->dtype, &w);
+        type_from_dims(graph, node, CONV_DIMS, CONV_FORM, x->dtype, &w);
     if (!error)
-        error = conv_type(graph, node, x, &w, &y);
+        error = conv_type(graph, node, x, &w,
+                          image_block(shape_input(graph, node, 1)), &y);
     if (!error)
         error = want_dy(graph, node, &y, 1);
     node->type = w;
@@ -225,7 +245,7 @@ const char *shape_max_pool_grad(const Graph *graph, Node *node)
 const char *shape_pool_grad(const Graph *graph, Node *node)
 {
     TensorType x, y;
-    const char *error = type_from_dims(graph, node, node->attrs[POOL_DIMS].ints,
+    const char *error = type_from_dims(graph, node, POOL_DIMS, POOL_FORM,
                                        shape_input(graph, node, 0)->dtype, &x);
     if (!error)
         error = pool_type(graph, node, &x, &y);

@@ -384,6 +384,7 @@ static bool same_attr(const Twins *t, const Node *a, const Node *b, int i)
     const Attr *x = &a->attrs[i], *y = &b->attrs[i];
     switch (op_info(a->op)->attrs[i].kind) {
     case ATTR_INT:
+    case ATTR_FORM:
         return x->i == y->i;
     case ATTR_FLOAT:
         return x->f == y->f;

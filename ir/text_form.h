@@ -8,7 +8,8 @@
 //          #3 at "resnet.net":12 in "conv1"
 //     output "loss" = %9
 //   }
-// `#3` is the fusion group, `at` and `in` the origin; each only when set.
+// A type that is not plain says its form: `f32[128,4,16,16,16] blocked`. `#3`
+// is the fusion group, `at` and `in` the origin; each only when set.
 #ifndef SIMCC_IR_TEXT_FORM_H
 #define SIMCC_IR_TEXT_FORM_H
 

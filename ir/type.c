@@ -33,10 +33,37 @@ int dtype_size(DType dtype)
     return dtypes[dtype].size;
 }
 
+static const char *const form_names[FORM_COUNT] = {
+    [FORM_PLAIN] = "plain",
+    [FORM_PLANES] = "planes",
+    [FORM_BLOCKED] = "blocked",
+    [FORM_TILED] = "tiled",
+};
+
+const char *form_name(Form form)
+{
+    return form_names[form];
+}
+
+bool form_by_name(const char *name, Form *form)
+{
+    for (int i = 0; i < FORM_COUNT; i++)
+        if (strcmp(form_names[i], name) == 0) {
+            *form = (Form)i;
+            return true;
+        }
+    return false;
+}
+
 TensorType type_make(DType dtype, int rank, const int64_t *dims)
 {
+    return type_make_form(dtype, rank, dims, FORM_PLAIN);
+}
+
+TensorType type_make_form(DType dtype, int rank, const int64_t *dims, Form form)
+{
     INTERNAL_CHECK(rank >= 0 && rank <= MAX_RANK);
-    TensorType type = {.dtype = dtype, .rank = rank};
+    TensorType type = {.dtype = dtype, .rank = rank, .form = form};
     for (int i = 0; i < rank; i++)
         type.dims[i] = dims[i];
     return type;
@@ -59,7 +86,7 @@ bool type_same_dims(const TensorType *a, const TensorType *b)
 
 bool type_equal(const TensorType *a, const TensorType *b)
 {
-    return a->dtype == b->dtype && type_same_dims(a, b);
+    return a->dtype == b->dtype && a->form == b->form && type_same_dims(a, b);
 }
 
 int64_t type_elements(const TensorType *type)
@@ -85,6 +112,24 @@ bool type_is_sane(const TensorType *type)
     return true;
 }
 
+bool type_fits_form(const TensorType *type)
+{
+    int64_t inner = type->rank > 4 ? type->dims[4] : 0;
+    switch (type->form) {
+    case FORM_PLAIN:
+        return true;
+    case FORM_PLANES:
+        return type->rank == 5 && inner == 1;
+    case FORM_BLOCKED:
+        return type->rank == 5 && (inner & (inner - 1)) == 0;
+    case FORM_TILED:
+        return type->rank == 6 && inner == type->dims[5];
+    case FORM_COUNT:
+        break;
+    }
+    return false;
+}
+
 const char *type_text(Arena *arena, const TensorType *type)
 {
     // Long enough for MAX_RANK numbers of 20 characters.
@@ -96,5 +141,7 @@ const char *type_text(Arena *arena, const TensorType *type)
                              i ? "," : "", (long long)type->dims[i]);
     const char *name =
         (unsigned)type->dtype < DT_COUNT ? dtype_name(type->dtype) : "?";
-    return arena_printf(arena, "%s[%s]", name, dims);
+    bool formed = type->form != FORM_PLAIN && (unsigned)type->form < FORM_COUNT;
+    return arena_printf(arena, "%s[%s]%s%s", name, dims, formed ? " " : "",
+                        formed ? form_name(type->form) : "");
 }

@@ -56,8 +56,9 @@ static Value merge_node(Rewrite *rewrite, const Node *node)
     return kept;
 }
 
-void pass_cse(Graph *graph, Arena *scratch)
+void pass_cse(Graph *graph, const PassContext *context)
 {
+    Arena *scratch = context->scratch;
     uint64_t capacity = 16;
     while (capacity < 2 * (uint64_t)graph->nodes.count)
         capacity *= 2;

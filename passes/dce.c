@@ -3,8 +3,9 @@
 // a param nobody reads or assigns needs no memory.
 #include "passes/all.h"
 
-void pass_dce(Graph *graph, Arena *scratch)
+void pass_dce(Graph *graph, const PassContext *context)
 {
+    Arena *scratch = context->scratch;
     bool *keep = ARENA_ARRAY(scratch, bool, graph->nodes.count + 1);
     for (int i = 0; i < graph->outputs.count; i++)
         keep[graph->outputs.at[i].value] = true;

@@ -113,7 +113,8 @@ static Value fold_node(Rewrite *rewrite, const Node *node)
     return build_const(rewrite->graph, node->type, value);
 }
 
-void pass_fold(Graph *graph, Arena *scratch)
+void pass_fold(Graph *graph, const PassContext *context)
 {
+    Arena *scratch = context->scratch;
     rewrite_graph(graph, scratch, fold_node, NULL);
 }

@@ -508,8 +508,9 @@ static void order_nodes(Fuse *f)
     rewrite_order(f->graph, f->scratch, order.at);
 }
 
-void pass_fuse(Graph *graph, Arena *scratch)
+void pass_fuse(Graph *graph, const PassContext *context)
 {
+    Arena *scratch = context->scratch;
     storage_settle_assigns(graph, scratch);
     int count = graph->nodes.count;
     Fuse f = {.graph = graph,

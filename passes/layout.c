@@ -29,28 +29,23 @@
 // Depth of a tree of free nodes, which recursion follows.
 enum { MOST_FREE_DEPTH = 16 };
 
-TensorType layout_type(const TensorType *plain, LayoutForm form)
+TensorType layout_type(const Layout *layout, const TensorType *plain, Form form)
 {
-    TensorType type = *plain;
-    if (type.rank != 4 || form == LAYOUT_PLAIN)
-        return type;
-    if (form == LAYOUT_TILED)
-        return weights_tiled_type(plain, LAYOUT_BLOCK);
-    type.rank = 5;
-    type.dims[1] /= LAYOUT_BLOCK;
-    type.dims[4] = LAYOUT_BLOCK;
-    return type;
+    if (plain->rank != 4 || form == FORM_PLAIN)
+        return *plain;
+    return form == FORM_TILED ? weights_tiled_type(plain, layout->block)
+                              : image_blocked_type(plain, layout->block);
 }
 
 Value layout_reshape(Layout *layout, Value v, const TensorType *type)
 {
     TensorType wanted = *type;
-    if (type_same_dims(graph_type(layout->graph, v), &wanted))
+    if (type_equal(graph_type(layout->graph, v), &wanted))
         return v;
     const Node *node = graph_node(layout->graph, v);
     if (node->op == OP_RESHAPE)
         return layout_reshape(layout, node->inputs[0], &wanted);
-    return build_reshape(layout->graph, v, wanted.rank, wanted.dims);
+    return build_reshape_to(layout->graph, v, &wanted);
 }
 
 // ---- conversions ------------------------------------------------------------
@@ -62,55 +57,55 @@ static bool is_one_pixel(const TensorType *type)
 
 static Value to_blocks(Layout *layout, Value v, const TensorType *plain)
 {
-    TensorType type = layout_type(plain, LAYOUT_BLOCKED);
+    TensorType type = layout_type(layout, plain, FORM_BLOCKED);
     if (is_one_pixel(plain))
         return layout_reshape(layout, v, &type);
     const int64_t perm[] = {0, 1, 3, 4, 2};
     TensorType split = type_make(plain->dtype, 5, type.dims);
-    split.dims[2] = LAYOUT_BLOCK;
+    split.dims[2] = layout->block;
     split.dims[3] = plain->dims[2];
     split.dims[4] = plain->dims[3];
     v = layout_reshape(layout, v, &split);
-    return build_transpose(layout->graph, v, perm);
+    return build_transpose_to(layout->graph, v, perm, FORM_BLOCKED);
 }
 
 static Value to_tiles(Layout *layout, Value v, const TensorType *plain)
 {
     const int64_t perm[] = {0, 2, 4, 5, 3, 1};
-    TensorType split =
-        type_make(plain->dtype, 6,
-                  (const int64_t[]){plain->dims[0] / LAYOUT_BLOCK, LAYOUT_BLOCK,
-                                    plain->dims[1] / LAYOUT_BLOCK, LAYOUT_BLOCK,
-                                    plain->dims[2], plain->dims[3]});
+    TensorType split = type_make(
+        plain->dtype, 6,
+        (const int64_t[]){plain->dims[0] / layout->block, layout->block,
+                          plain->dims[1] / layout->block, layout->block,
+                          plain->dims[2], plain->dims[3]});
     v = layout_reshape(layout, v, &split);
-    return build_transpose(layout->graph, v, perm);
+    return build_transpose_to(layout->graph, v, perm, FORM_TILED);
 }
 
 Value layout_convert_to(Layout *layout, Value v, const TensorType *plain,
-                        LayoutForm form)
+                        Form form)
 {
-    return form == LAYOUT_TILED ? to_tiles(layout, v, plain)
-                                : to_blocks(layout, v, plain);
+    return form == FORM_TILED ? to_tiles(layout, v, plain)
+                              : to_blocks(layout, v, plain);
 }
 
 static Value convert_from(Layout *layout, Value v, const TensorType *plain,
-                          LayoutForm form)
+                          Form form)
 {
     const int64_t blocks[] = {0, 1, 4, 2, 3}, tiles[] = {0, 5, 1, 4, 2, 3};
-    if (form == LAYOUT_TILED || !is_one_pixel(plain))
+    if (form == FORM_TILED || !is_one_pixel(plain))
         v = build_transpose(layout->graph, v,
-                            form == LAYOUT_TILED ? tiles : blocks);
+                            form == FORM_TILED ? tiles : blocks);
     return layout_reshape(layout, v, plain);
 }
 
 // ---- versions ---------------------------------------------------------------
 
-static bool has_version(const Layout *layout, Value old, LayoutForm form)
+static bool has_version(const Layout *layout, Value old, Form form)
 {
     return layout->versions[form][old] != NO_VALUE;
 }
 
-bool layout_any_input(const Layout *layout, const Node *node, LayoutForm form)
+bool layout_any_input(const Layout *layout, const Node *node, Form form)
 {
     for (int i = 0; i < node->input_count; i++) {
         Value input = node->inputs[i];
@@ -126,7 +121,7 @@ Value layout_copy_plain(Layout *layout, const Node *node)
     Node copy = *node;
     Value *inputs = ARENA_ARRAY(arena, Value, node->input_count);
     for (int i = 0; i < node->input_count; i++)
-        inputs[i] = layout_value(layout, node->inputs[i], LAYOUT_PLAIN);
+        inputs[i] = layout_value(layout, node->inputs[i], FORM_PLAIN);
     copy.inputs = inputs;
     copy.group = 0;
     vec_push(arena, &layout->graph->nodes, copy);
@@ -142,33 +137,33 @@ static Value check_type(const Layout *layout, Value v, const TensorType *type)
 static Value plain_version(Layout *layout, Value old)
 {
     const Node *node = layout_node(layout, old);
-    for (LayoutForm form = LAYOUT_BLOCKED; form < LAYOUT_FORMS; form++)
-        if (!layout->free_depth[old] && has_version(layout, old, form))
+    for (int form = FORM_PLAIN + 1; form < FORM_COUNT; form++)
+        if (!layout->free_depth[old] && has_version(layout, old, (Form)form))
             return convert_from(layout, layout->versions[form][old],
-                                &node->type, form);
+                                &node->type, (Form)form);
     return layout_copy_plain(layout, node);
 }
 
-static Value other_version(Layout *layout, Value old, LayoutForm form)
+static Value other_version(Layout *layout, Value old, Form form)
 {
     const Node *node = layout_node(layout, old);
     if (layout->free_depth[old])
         return layout_make(layout, node, form);
-    return layout_convert_to(layout, layout_value(layout, old, LAYOUT_PLAIN),
+    return layout_convert_to(layout, layout_value(layout, old, FORM_PLAIN),
                              &node->type, form);
 }
 
-Value layout_value(Layout *layout, Value old, LayoutForm form)
+Value layout_value(Layout *layout, Value old, Form form)
 {
     if (has_version(layout, old, form))
         return layout->versions[form][old];
     const Node *node = layout_node(layout, old);
     NodeOrigin origin = layout->graph->origin;
     layout->graph->origin = node->origin;
-    Value v = form == LAYOUT_PLAIN ? plain_version(layout, old)
-                                   : other_version(layout, old, form);
+    Value v = form == FORM_PLAIN ? plain_version(layout, old)
+                                 : other_version(layout, old, form);
     layout->graph->origin = origin;
-    TensorType type = layout_type(&node->type, form);
+    TensorType type = layout_type(layout, &node->type, form);
     return layout->versions[form][old] = check_type(layout, v, &type);
 }
 
@@ -176,7 +171,7 @@ Value layout_value(Layout *layout, Value old, LayoutForm form)
 
 static int free_depth(const Layout *layout, const Node *node)
 {
-    if (!layout_can_block(&node->type))
+    if (!layout_can_block(layout, &node->type))
         return 0;
     bool leaf = node->op == OP_CONST || node->op == OP_BROADCAST;
     if (!leaf && (!op_has(node->op, TRAIT_ELEMENTWISE) ||
@@ -195,10 +190,10 @@ static int free_depth(const Layout *layout, const Node *node)
 // A convolution of channels that fill no blocks gives whole ones: all that
 // follows it is then done in blocks, and its one result converted rather than
 // each of its readers' results.
-static bool opens_blocks(const Node *node)
+static bool opens_blocks(const Layout *layout, const Node *node)
 {
     return node->op == OP_CONV2D && node->type.dtype == DT_F32 &&
-           layout_can_block(&node->type);
+           layout_can_block(layout, &node->type);
 }
 
 static void place_node(Layout *layout, Value old)
@@ -207,25 +202,25 @@ static void place_node(Layout *layout, Value old)
     layout->free_depth[old] = free_depth(layout, node);
     if (layout->free_depth[old])
         return;
-    LayoutForm form = layout_wanted(layout, node);
-    if (form == LAYOUT_PLAIN) {
-        layout_value(layout, old, LAYOUT_PLAIN);
-        if (opens_blocks(node))
-            layout_value(layout, old, LAYOUT_BLOCKED);
+    Form form = layout_wanted(layout, node);
+    if (form == FORM_PLAIN) {
+        layout_value(layout, old, FORM_PLAIN);
+        if (opens_blocks(layout, node))
+            layout_value(layout, old, FORM_BLOCKED);
         return;
     }
     layout->graph->origin = node->origin;
     Value v = layout_make(layout, node, form);
     if (layout_gives_plain(layout, node))
-        form = LAYOUT_PLAIN;
-    TensorType type = layout_type(&node->type, form);
+        form = FORM_PLAIN;
+    TensorType type = layout_type(layout, &node->type, form);
     layout->versions[form][old] = check_type(layout, v, &type);
 }
 
 static bool has_work(const Layout *layout)
 {
     for (Value v = 0; v < layout->old->nodes.count; v++)
-        if (layout_is_tiled_param(layout_node(layout, v)) ||
+        if (layout_is_tiled_param(layout, layout_node(layout, v)) ||
             layout_is_blocked_conv(layout, layout_node(layout, v)))
             return true;
     return false;
@@ -239,23 +234,25 @@ static Value *no_values(Arena *scratch, int count)
     return values;
 }
 
-void pass_layout(Graph *graph, Arena *scratch)
+void pass_layout(Graph *graph, const PassContext *context)
 {
+    Arena *scratch = context->scratch;
     int count = graph->nodes.count;
     Layout layout = {.old = graph,
                      .graph = graph_new(graph->arena, graph->name),
                      .scratch = scratch,
+                     .block = context->block,
                      .free_depth = ARENA_ARRAY(scratch, int, count)};
-    if (!has_work(&layout))
+    if (layout.block <= 1 || !has_work(&layout))
         return;
-    for (int form = 0; form < LAYOUT_FORMS; form++)
+    for (int form = 0; form < FORM_COUNT; form++)
         layout.versions[form] = no_values(scratch, count);
     for (Value v = 0; v < count; v++)
         place_node(&layout, v);
     for (int i = 0; i < graph->outputs.count; i++) {
         Output *output = &graph->outputs.at[i];
-        output->value = layout_value(&layout, output->value, LAYOUT_PLAIN);
+        output->value = layout_value(&layout, output->value, FORM_PLAIN);
     }
     graph->nodes = layout.graph->nodes;
-    pass_dce(graph, scratch); // versions made that nobody came to read
+    pass_dce(graph, context); // versions made that nobody came to read
 }

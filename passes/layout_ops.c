@@ -30,7 +30,7 @@ static bool is_image(const TensorType *type)
     return type->rank == 4 && type->dtype == DT_F32;
 }
 
-static Value *inputs_in(Layout *layout, const Node *node, LayoutForm form)
+static Value *inputs_in(Layout *layout, const Node *node, Form form)
 {
     Value *inputs = ARENA_ARRAY(layout->scratch, Value, node->input_count);
     for (int i = 0; i < node->input_count; i++)
@@ -40,17 +40,17 @@ static Value *inputs_in(Layout *layout, const Node *node, LayoutForm form)
 
 static Value blocked_input(Layout *layout, const Node *node)
 {
-    return layout_value(layout, node->inputs[0], LAYOUT_BLOCKED);
+    return layout_value(layout, node->inputs[0], FORM_BLOCKED);
 }
 
 // ---- convolutions and pools -------------------------------------------------
 
 // Whether the output channels fill blocks: those of the image that a
 // convolution makes, or of the gradient it reads.
-static bool fills_blocks(const ConvGeometry *conv)
+static bool fills_blocks(const Layout *layout, const ConvGeometry *conv)
 {
     return is_image(conv->op == OP_CONV2D ? &conv->y : &conv->x) &&
-           conv->w.dims[0] % LAYOUT_BLOCK == 0;
+           conv->w.dims[0] % layout->block == 0;
 }
 
 bool layout_is_blocked_conv(const Layout *layout, const Node *node)
@@ -58,7 +58,7 @@ bool layout_is_blocked_conv(const Layout *layout, const Node *node)
     if (!conv_is(node))
         return false;
     ConvGeometry conv = conv_geometry(layout->old, node);
-    return fills_blocks(&conv) && layout_can_tile(&conv.w);
+    return fills_blocks(layout, &conv) && layout_can_tile(layout, &conv.w);
 }
 
 // A convolution from planes to blocks (ir/image.h), or by its weights.
@@ -67,7 +67,7 @@ static bool is_stem(const Layout *layout, const Node *node)
     if (!conv_is(node) || node->op == OP_CONV2D_GRAD_X)
         return false;
     ConvGeometry conv = conv_geometry(layout->old, node);
-    return fills_blocks(&conv) && conv.w.dims[1] < LAYOUT_BLOCK &&
+    return fills_blocks(layout, &conv) && conv.w.dims[1] < layout->block &&
            conv.w.dims[3] <= MOST_STEM_COLS;
 }
 
@@ -75,12 +75,12 @@ static bool is_stem(const Layout *layout, const Node *node)
 static Value conv_image(Layout *layout, Value old)
 {
     TensorType type = layout_node(layout, old)->type;
-    if (layout_can_block(&type))
-        return layout_value(layout, old, LAYOUT_BLOCKED);
+    if (layout_can_block(layout, &type))
+        return layout_value(layout, old, FORM_BLOCKED);
     type.rank = 5;
     type.dims[4] = 1;
-    return layout_reshape(layout, layout_value(layout, old, LAYOUT_PLAIN),
-                          &type);
+    type.form = FORM_PLANES;
+    return layout_reshape(layout, layout_value(layout, old, FORM_PLAIN), &type);
 }
 
 static Value make_conv(Layout *layout, const Node *node)
@@ -89,18 +89,21 @@ static Value make_conv(Layout *layout, const Node *node)
     bool stem = is_stem(layout, node);
     int weights = conv_weights_input(node->op);
     for (int i = 0; i < 2; i++)
-        inputs[i] = i != weights
-                        ? conv_image(layout, node->inputs[i])
-                        : layout_value(layout, node->inputs[i],
-                                       stem ? LAYOUT_PLAIN : LAYOUT_TILED);
+        inputs[i] = i != weights ? conv_image(layout, node->inputs[i])
+                                 : layout_value(layout, node->inputs[i],
+                                                stem ? FORM_PLAIN : FORM_TILED);
     Attr attrs[MAX_ATTRS];
     memcpy(attrs, node->attrs, sizeof attrs);
-    TensorType type =
-        layout_type(&node->type, node->op != OP_CONV2D_GRAD_W ? LAYOUT_BLOCKED
-                                 : stem                       ? LAYOUT_PLAIN
-                                                              : LAYOUT_TILED);
-    if (node->op != OP_CONV2D)
+    TensorType type = layout_type(layout, &node->type,
+                                  node->op != OP_CONV2D_GRAD_W ? FORM_BLOCKED
+                                  : stem                       ? FORM_PLAIN
+                                                               : FORM_TILED);
+    if (node->op == OP_CONV2D) {
+        attrs[CONV_BLOCK].i = stem ? layout->block : 0;
+    } else {
         attrs[CONV_DIMS].ints = (IntList){type.rank, type.dims};
+        attrs[CONV_FORM].i = type.form;
+    }
     return add_node(layout, node, inputs, attrs);
 }
 
@@ -108,23 +111,24 @@ static Value make_pool(Layout *layout, const Node *node)
 {
     Attr attrs[MAX_ATTRS];
     memcpy(attrs, node->attrs, sizeof attrs);
-    TensorType type = layout_type(&node->type, LAYOUT_BLOCKED);
-    if (node->op == OP_SUM_POOL_GRAD)
+    TensorType type = layout_type(layout, &node->type, FORM_BLOCKED);
+    if (node->op == OP_SUM_POOL_GRAD) {
         attrs[POOL_DIMS].ints = (IntList){type.rank, type.dims};
-    return add_node(layout, node, inputs_in(layout, node, LAYOUT_BLOCKED),
-                    attrs);
+        attrs[POOL_FORM].i = type.form;
+    }
+    return add_node(layout, node, inputs_in(layout, node, FORM_BLOCKED), attrs);
 }
 
 // ---- elementwise and constants ----------------------------------------------
 
-static Value make_elementwise(Layout *layout, const Node *node, LayoutForm form)
+static Value make_elementwise(Layout *layout, const Node *node, Form form)
 {
     return add_node(layout, node, inputs_in(layout, node, form), node->attrs);
 }
 
-static Value make_const(Layout *layout, const Node *node, LayoutForm form)
+static Value make_const(Layout *layout, const Node *node, Form form)
 {
-    return build_const(layout->graph, layout_type(&node->type, form),
+    return build_const(layout->graph, layout_type(layout, &node->type, form),
                        node->attrs[CONST_VALUE].f);
 }
 
@@ -155,17 +159,17 @@ static Value split_channels(Layout *layout, Value old, int at)
     int block = after == 1 ? type.rank : at + 1;
     for (int i = type.rank; i > block; i--)
         split.dims[i] = type.dims[i - 1];
-    split.dims[at] /= LAYOUT_BLOCK;
-    split.dims[block] = LAYOUT_BLOCK;
+    split.dims[at] /= layout->block;
+    split.dims[block] = layout->block;
     Value v =
-        layout_reshape(layout, layout_value(layout, old, LAYOUT_PLAIN), &split);
+        layout_reshape(layout, layout_value(layout, old, FORM_PLAIN), &split);
     return after == 1 ? v : build_transpose(layout->graph, v, perm);
 }
 
 static Value make_broadcast(Layout *layout, const Node *node)
 {
     Value from = node->inputs[0];
-    TensorType type = layout_type(&node->type, LAYOUT_BLOCKED);
+    TensorType type = layout_type(layout, &node->type, FORM_BLOCKED);
     const TensorType *old = input_type(layout, node, 0);
     IntList old_axes = node->attrs[BROADCAST_AXES].ints;
     int64_t axes[MAX_RANK];
@@ -173,29 +177,29 @@ static Value make_broadcast(Layout *layout, const Node *node)
     memcpy(axes, old_axes.at, sizeof *axes * (size_t)count);
     Value v;
     if (at == old->rank)
-        v = layout_value(layout, from, LAYOUT_PLAIN);
+        v = layout_value(layout, from, FORM_PLAIN);
     else if (old->rank == 4) // four axes of four: an image itself
-        v = layout_value(layout, from, LAYOUT_BLOCKED);
+        v = layout_value(layout, from, FORM_BLOCKED);
     else
         v = split_channels(layout, from, at);
     if (at < old->rank)
         axes[count++] = 4;
-    return build_broadcast(layout->graph, v, type.rank, type.dims, axes);
+    return build_broadcast_to(layout->graph, v, &type, axes);
 }
 
 // ---- movements --------------------------------------------------------------
 
-static bool is_whole(int64_t channels)
+static bool is_whole(const Layout *layout, int64_t channels)
 {
-    return channels % LAYOUT_BLOCK == 0;
+    return channels % layout->block == 0;
 }
 
 static Value make_slice(Layout *layout, const Node *node)
 {
     int64_t start[5] = {0};
     memcpy(start, node->attrs[SLICE_START].ints.at, 4 * sizeof *start);
-    start[1] /= LAYOUT_BLOCK;
-    TensorType type = layout_type(&node->type, LAYOUT_BLOCKED);
+    start[1] /= layout->block;
+    TensorType type = layout_type(layout, &node->type, FORM_BLOCKED);
     return build_slice(layout->graph, blocked_input(layout, node), start,
                        type.dims);
 }
@@ -205,8 +209,8 @@ static Value make_pad(Layout *layout, const Node *node)
     int64_t low[5] = {0}, high[5] = {0};
     memcpy(low, node->attrs[PAD_LOW].ints.at, 4 * sizeof *low);
     memcpy(high, node->attrs[PAD_HIGH].ints.at, 4 * sizeof *high);
-    low[1] /= LAYOUT_BLOCK;
-    high[1] /= LAYOUT_BLOCK;
+    low[1] /= layout->block;
+    high[1] /= layout->block;
     return build_pad(layout->graph, blocked_input(layout, node), low, high,
                      node->attrs[PAD_VALUE].f);
 }
@@ -214,15 +218,15 @@ static Value make_pad(Layout *layout, const Node *node)
 // Whether all that moves are whole blocks of channels.
 static bool moves_blocks(const Layout *layout, const Node *node)
 {
-    if (!layout_can_block(&node->type))
+    if (!layout_can_block(layout, &node->type))
         return false;
     for (int i = 0; i < node->input_count; i++)
-        if (!layout_can_block(input_type(layout, node, i)))
+        if (!layout_can_block(layout, input_type(layout, node, i)))
             return false;
     if (node->op == OP_SLICE)
-        return is_whole(node->attrs[SLICE_START].ints.at[1]);
+        return is_whole(layout, node->attrs[SLICE_START].ints.at[1]);
     if (node->op == OP_PAD)
-        return is_whole(node->attrs[PAD_LOW].ints.at[1]);
+        return is_whole(layout, node->attrs[PAD_LOW].ints.at[1]);
     return true;
 }
 
@@ -289,20 +293,20 @@ static bool wants_blocks(const Layout *layout, const Node *node)
     case OP_MAX_POOL_GRAD:
     case OP_SUM_POOL:
     case OP_SUM_POOL_GRAD:
-        return is_image(&node->type) && layout_can_block(&node->type) &&
-               layout_any_input(layout, node, LAYOUT_BLOCKED);
+        return is_image(&node->type) && layout_can_block(layout, &node->type) &&
+               layout_any_input(layout, node, FORM_BLOCKED);
     case OP_SLICE:
     case OP_PAD:
     case OP_CONCAT:
-        return layout_any_input(layout, node, LAYOUT_BLOCKED) &&
+        return layout_any_input(layout, node, FORM_BLOCKED) &&
                moves_blocks(layout, node);
     case OP_REDUCE_SUM:
     case OP_REDUCE_MAX:
-        return layout_any_input(layout, node, LAYOUT_BLOCKED) &&
+        return layout_any_input(layout, node, FORM_BLOCKED) &&
                reduces_blocks(layout, node);
     default:
         return is_elementwise(node->op) &&
-               layout_any_input(layout, node, LAYOUT_BLOCKED);
+               layout_any_input(layout, node, FORM_BLOCKED);
     }
 }
 
@@ -310,31 +314,32 @@ static bool wants_tiles(const Layout *layout, const Node *node)
 {
     switch (node->op) {
     case OP_PARAM:
-        return layout_is_tiled_param(node);
+        return layout_is_tiled_param(layout, node);
     case OP_ASSIGN:
-        return layout_is_tiled_param(layout_node(layout, node->inputs[0]));
+        return layout_is_tiled_param(layout,
+                                     layout_node(layout, node->inputs[0]));
     case OP_CONV2D_GRAD_W:
         return layout_is_blocked_conv(layout, node);
     case OP_REDUCE_SUM:
     case OP_REDUCE_MAX:
-        return layout_any_input(layout, node, LAYOUT_TILED) &&
+        return layout_any_input(layout, node, FORM_TILED) &&
                layout_reduces_tiles(layout, node);
     default:
         return is_elementwise(node->op) &&
-               layout_any_input(layout, node, LAYOUT_TILED);
+               layout_any_input(layout, node, FORM_TILED);
     }
 }
 
-LayoutForm layout_wanted(const Layout *layout, const Node *node)
+Form layout_wanted(const Layout *layout, const Node *node)
 {
-    return wants_tiles(layout, node)    ? LAYOUT_TILED
-           : wants_blocks(layout, node) ? LAYOUT_BLOCKED
-                                        : LAYOUT_PLAIN;
+    return wants_tiles(layout, node)    ? FORM_TILED
+           : wants_blocks(layout, node) ? FORM_BLOCKED
+                                        : FORM_PLAIN;
 }
 
-Value layout_make(Layout *layout, const Node *node, LayoutForm form)
+Value layout_make(Layout *layout, const Node *node, Form form)
 {
-    bool tiled = form == LAYOUT_TILED;
+    bool tiled = form == FORM_TILED;
     switch (node->op) {
     case OP_PARAM:
         return layout_tile_param(layout, node);

@@ -7,18 +7,17 @@
 
 enum { LAST_AXIS = 5 }; // axis a of the two channels goes on at LAST_AXIS - a
 
-bool layout_is_tiled_param(const Node *node)
+bool layout_is_tiled_param(const Layout *layout, const Node *node)
 {
     return node->op == OP_PARAM && node->type.dtype == DT_F32 &&
-           layout_can_tile(&node->type);
+           layout_can_tile(layout, &node->type);
 }
 
 Value layout_tile_param(Layout *layout, const Node *node)
 {
     Attr attrs[MAX_ATTRS];
     memcpy(attrs, node->attrs, sizeof attrs);
-    attrs[PARAM_TILE].i = LAYOUT_BLOCK;
-    TensorType type = layout_type(&node->type, LAYOUT_TILED);
+    TensorType type = layout_type(layout, &node->type, FORM_TILED);
     Value v = graph_add(layout->graph, OP_PARAM, 0, NULL, attrs, &type);
     if (v == NO_VALUE)
         INTERNAL_ERROR("tiled param is ill-typed: %s", layout->graph->error);
@@ -28,7 +27,7 @@ Value layout_tile_param(Layout *layout, const Node *node)
 // A scalar, or numbers along one axis; others are made plain and converted.
 Value layout_tile_broadcast(Layout *layout, const Node *node)
 {
-    TensorType type = layout_type(&node->type, LAYOUT_TILED);
+    TensorType type = layout_type(layout, &node->type, FORM_TILED);
     const TensorType *old = &layout_node(layout, node->inputs[0])->type;
     IntList old_axes = node->attrs[BROADCAST_AXES].ints;
     TensorType from = type_make(old->dtype, 0, NULL);
@@ -43,16 +42,16 @@ Value layout_tile_broadcast(Layout *layout, const Node *node)
     }
     if (wide > 1)
         return layout_convert_to(layout, layout_copy_plain(layout, node),
-                                 &node->type, LAYOUT_TILED);
+                                 &node->type, FORM_TILED);
     if (wide == 1 && axes[0] < 2) {
         from = type_make(
             old->dtype, 2,
-            (const int64_t[]){from.dims[0] / LAYOUT_BLOCK, LAYOUT_BLOCK});
+            (const int64_t[]){from.dims[0] / layout->block, layout->block});
         axes[1] = LAST_AXIS - axes[0];
     }
-    Value v = layout_value(layout, node->inputs[0], LAYOUT_PLAIN);
+    Value v = layout_value(layout, node->inputs[0], FORM_PLAIN);
     v = layout_reshape(layout, v, &from);
-    return build_broadcast(layout->graph, v, type.rank, type.dims, axes);
+    return build_broadcast_to(layout->graph, v, &type, axes);
 }
 
 // By axis of the plain input.
@@ -87,7 +86,7 @@ Value layout_reduce_tiles(Layout *layout, const Node *node)
     for (int axis = 1; axis >= 0; axis--)
         if (reduced >> axis & 1)
             axes[count++] = LAST_AXIS - axis;
-    Value v = layout_value(layout, node->inputs[0], LAYOUT_TILED);
+    Value v = layout_value(layout, node->inputs[0], FORM_TILED);
     v = build_reduce(layout->graph, node->op, v, count, axes);
     return layout_reshape(layout, v, &node->type);
 }

@@ -62,18 +62,17 @@ static void check_graph(const Graph *graph, const Pass *pass, Arena *scratch)
                        graph->name, wrong);
 }
 
-static void run_pass(Graph *graph, const Pass *pass, bool paranoid,
-                     PassObserver *observe, void *context)
+static void run_pass(Graph *graph, const Pass *pass, const PassOptions *options)
 {
-    Arena *scratch = arena_new();
-    pass->run(graph, scratch);
-    if (observe)
-        observe(context, pass, graph);
-    if (paranoid) {
-        check_graph(graph, pass, scratch);
-        check_round_trip(graph, pass, scratch);
+    PassContext context = {arena_new(), options->block};
+    pass->run(graph, &context);
+    if (options->observe)
+        options->observe(options->context, pass, graph);
+    if (options->paranoid) {
+        check_graph(graph, pass, context.scratch);
+        check_round_trip(graph, pass, context.scratch);
     }
-    arena_free(scratch);
+    arena_free(context.scratch);
 }
 
 // Between passes the verifier would take as long as the passes themselves; what
@@ -97,26 +96,21 @@ static const char *unknown_name(const Graph *graph, const char *names)
     return NULL;
 }
 
-const char *passes_run(Graph *graph, const char *names, bool paranoid,
-                       PassObserver *observe, void *context)
+const char *passes_run(Graph *graph, const PassOptions *options)
 {
-    if (!names) {
-        for (int i = 0; i < PASS_COUNT; i++)
-            run_pass(graph, &passes[i], paranoid, observe, context);
-        check_last(graph, &passes[PASS_COUNT - 1]);
-        return NULL;
-    }
-    const char *unknown = unknown_name(graph, names);
+    const Pass *last = NULL;
+    const char *unknown =
+        options->names ? unknown_name(graph, options->names) : NULL;
     if (unknown)
         return unknown;
-    const Pass *pass = NULL;
-    for (const char *at = names; *at;) {
+    for (int i = 0; !options->names && i < PASS_COUNT; i++)
+        run_pass(graph, last = &passes[i], options);
+    for (const char *at = options->names; at && *at;) {
         size_t length = strcspn(at, ",");
-        pass = find_pass(at, length);
-        run_pass(graph, pass, paranoid, observe, context);
+        run_pass(graph, last = find_pass(at, length), options);
         at += length + (at[length] == ',');
     }
-    if (pass)
-        check_last(graph, pass);
+    if (last)
+        check_last(graph, last);
     return NULL;
 }

@@ -5,8 +5,13 @@
 
 #include "ir/graph.h"
 
-// `scratch` dies after the pass.
-typedef void PassFunction(Graph *graph, Arena *scratch);
+// What a pass is given besides the graph.
+typedef struct PassContext {
+    Arena *scratch; // dies after the pass
+    int block;      // PassOptions.block
+} PassContext;
+
+typedef void PassFunction(Graph *graph, const PassContext *context);
 
 typedef struct Pass {
     const char *name;
@@ -19,12 +24,20 @@ const Pass *pass_table(int *count);
 
 typedef void PassObserver(void *context, const Pass *pass, Graph *graph);
 
-// Runs the passes named in `names` ("cse,dce"; NULL = all in default order).
-// After the last, or when `paranoid` after each: the verifier; with the latter
-// print -> parse -> print, too. A failure there is an internal error. `observe`
-// (may be NULL) is called after each pass, for timing and dumps. Returns the
+typedef struct PassOptions {
+    const char *names; // "cse,dce"; NULL = all in default order
+    // The verifier, and print -> parse -> print, after each pass; else the
+    // verifier after the last.
+    bool paranoid;
+    // Channels that the target's convolutions want side by side, as
+    // codegen_block says; 0 or 1: images stay plain.
+    int block;
+    PassObserver *observe; // called after each pass; may be NULL
+    void *context;         // for it
+} PassOptions;
+
+// Runs the passes. What the verifier finds is an internal error. Returns the
 // first unknown name, or NULL.
-const char *passes_run(Graph *graph, const char *names, bool paranoid,
-                       PassObserver *observe, void *context);
+const char *passes_run(Graph *graph, const PassOptions *options);
 
 #endif

@@ -13,8 +13,9 @@ static Value drop_ranks(Rewrite *rewrite, const Node *node)
     return NO_VALUE;
 }
 
-void pass_ranks(Graph *graph, Arena *scratch)
+void pass_ranks(Graph *graph, const PassContext *context)
 {
+    Arena *scratch = context->scratch;
     bool many = graph_has_many_ranks(graph);
     rewrite_graph(graph, scratch, drop_ranks, &many);
 }

@@ -263,11 +263,12 @@ static Value clone_inputs(Rewrite *rewrite, const Node *node)
     return rewrite_keep(rewrite, &changed);
 }
 
-void pass_recompute(Graph *graph, Arena *scratch)
+void pass_recompute(Graph *graph, const PassContext *context)
 {
-    pass_dce(graph, scratch);
-    pass_schedule(graph, scratch);
-    pass_fuse(graph, scratch);
+    Arena *scratch = context->scratch;
+    pass_dce(graph, context);
+    pass_schedule(graph, context);
+    pass_fuse(graph, context);
     Graph old = *graph; // whose nodes stay while new ones are made
     int size = old.nodes.count + 1;
     Recompute r = {.old = &old,
@@ -287,7 +288,7 @@ void pass_recompute(Graph *graph, Arena *scratch)
     find_bases(&r);
     find_stored(&r);
     find_unstored(&r);
-    RecomputeContext context = {&r, NO_VALUE};
-    rewrite_graph(graph, scratch, clone_inputs, &context);
-    pass_dce(graph, scratch);
+    RecomputeContext clones = {&r, NO_VALUE};
+    rewrite_graph(graph, scratch, clone_inputs, &clones);
+    pass_dce(graph, context);
 }

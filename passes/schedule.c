@@ -276,8 +276,9 @@ static Schedule make_schedule(const Graph *graph, Arena *scratch)
     return s;
 }
 
-void pass_schedule(Graph *graph, Arena *scratch)
+void pass_schedule(Graph *graph, const PassContext *context)
 {
+    Arena *scratch = context->scratch;
     storage_settle_assigns(graph, scratch);
     Schedule s = make_schedule(graph, scratch);
     find_tails(&s);

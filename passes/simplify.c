@@ -271,8 +271,9 @@ static Value simplify_node(Rewrite *rewrite, const Node *node)
     return rule ? rule(rewrite, node) : NO_VALUE;
 }
 
-void pass_simplify(Graph *graph, Arena *scratch)
+void pass_simplify(Graph *graph, const PassContext *context)
 {
+    Arena *scratch = context->scratch;
     // Each walk may uncover more; every rule takes a node away or makes it
     // cheaper, so it ends by itself, and soon.
     enum { MOST_WALKS = 8 };

@@ -4,9 +4,9 @@
 
 #include "ir/build.h"
 
-static bool same_dims(const Rewrite *rewrite, Value v, const Node *node)
+static bool same_type(const Rewrite *rewrite, Value v, const Node *node)
 {
-    return type_same_dims(graph_type(rewrite->graph, v), &node->type);
+    return type_equal(graph_type(rewrite->graph, v), &node->type);
 }
 
 // 0, 1, 2, ...
@@ -28,15 +28,15 @@ static bool all_zero(IntList list)
 
 static Value reshape_to(Rewrite *rewrite, Value x, const TensorType *type)
 {
-    if (type_same_dims(graph_type(rewrite->graph, x), type))
+    if (type_equal(graph_type(rewrite->graph, x), type))
         return x;
-    return build_reshape(rewrite->graph, x, type->rank, type->dims);
+    return build_reshape_to(rewrite->graph, x, type);
 }
 
 Value simplify_broadcast(Rewrite *rewrite, const Node *node)
 {
     IntList axes = node->attrs[BROADCAST_AXES].ints;
-    if (same_dims(rewrite, node->inputs[0], node) && is_identity(axes))
+    if (same_type(rewrite, node->inputs[0], node) && is_identity(axes))
         return node->inputs[0];
     const Node *inner = rewrite_node(rewrite, node->inputs[0]);
     if (inner->op != OP_BROADCAST)
@@ -46,13 +46,13 @@ Value simplify_broadcast(Rewrite *rewrite, const Node *node)
     int64_t composed[MAX_RANK];
     for (int i = 0; i < first.count; i++)
         composed[i] = axes.at[first.at[i]];
-    return build_broadcast(rewrite->graph, inner->inputs[0], node->type.rank,
-                           node->type.dims, composed);
+    return build_broadcast_to(rewrite->graph, inner->inputs[0], &node->type,
+                              composed);
 }
 
 Value simplify_reshape(Rewrite *rewrite, const Node *node)
 {
-    if (same_dims(rewrite, node->inputs[0], node))
+    if (same_type(rewrite, node->inputs[0], node))
         return node->inputs[0];
     const Node *inner = rewrite_node(rewrite, node->inputs[0]);
     return inner->op == OP_RESHAPE
@@ -78,9 +78,7 @@ Value simplify_transpose(Rewrite *rewrite, const Node *node)
 {
     IntList perm = node->attrs[PERM_PERM].ints;
     if (moves_nothing(node, perm))
-        return is_identity(perm)
-                   ? node->inputs[0]
-                   : reshape_to(rewrite, node->inputs[0], &node->type);
+        return reshape_to(rewrite, node->inputs[0], &node->type);
     const Node *inner = rewrite_node(rewrite, node->inputs[0]);
     if (inner->op != OP_TRANSPOSE)
         return NO_VALUE;
@@ -89,12 +87,13 @@ Value simplify_transpose(Rewrite *rewrite, const Node *node)
     int64_t composed[MAX_RANK];
     for (int i = 0; i < perm.count; i++)
         composed[i] = first.at[perm.at[i]];
-    return build_transpose(rewrite->graph, inner->inputs[0], composed);
+    return build_transpose_to(rewrite->graph, inner->inputs[0], composed,
+                              node->type.form);
 }
 
 Value simplify_slice(Rewrite *rewrite, const Node *node)
 {
-    if (same_dims(rewrite, node->inputs[0], node))
+    if (same_type(rewrite, node->inputs[0], node))
         return node->inputs[0];
     const Node *inner = rewrite_node(rewrite, node->inputs[0]);
     if (inner->op != OP_SLICE)

@@ -155,10 +155,11 @@ static Value sum_terms(Rewrite *rewrite, const Node *node)
     return can_sum(s, summed, true) ? make_sum(s, summed, true) : NO_VALUE;
 }
 
-void pass_sums(Graph *graph, Arena *scratch)
+void pass_sums(Graph *graph, const PassContext *context)
 {
+    Arena *scratch = context->scratch;
     // A dead node's sum would not exist for long.
-    pass_dce(graph, scratch);
+    pass_dce(graph, context);
     // Once more for terms whose own sums have just been taken apart.
     enum { MOST_WALKS = 4 };
     for (int i = 0; i < MOST_WALKS; i++) {

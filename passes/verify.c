@@ -3,8 +3,9 @@
 #include "ir/text_form.h"
 #include "passes/all.h"
 
-void pass_verify(Graph *graph, Arena *scratch)
+void pass_verify(Graph *graph, const PassContext *context)
 {
+    Arena *scratch = context->scratch;
     const char *wrong = graph_verify(graph, scratch);
     if (wrong)
         INTERNAL_ERROR("graph \"%s\": %s", graph->name, wrong);

@@ -84,7 +84,7 @@ objects() {
 # The record of one program.
 record() {
     cache=$work/cache.$2
-    cases | grep -F -- "$3" > "$work/cases"
+    cases | tr -s ' ' | grep -F -- "$3" > "$work/cases"
     while read -r file target options; do
         mkdir -p "$cache/$target"
         # shellcheck disable=SC2086

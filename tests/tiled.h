@@ -11,7 +11,7 @@
 static inline void tiled_move(Arena *arena, const TensorType *type,
                               double *data, bool to_tiles)
 {
-    if (type->rank != 6)
+    if (type->form != FORM_TILED)
         return;
     TensorType plain = weights_plain_type(type);
     int64_t count = type_elements(type), row = 0;

@@ -223,8 +223,12 @@ static Status run_passes(Compiler *compiler, Graph *graph)
     PassClock clock = {compiler, clock_seconds()};
     if (compiler->passes && strcmp(compiler->passes, "none") == 0)
         return status_ok();
-    const char *unknown = passes_run(graph, compiler->passes, compiler->verify,
-                                     time_pass, &clock);
+    PassOptions options = {.names = compiler->passes,
+                           .paranoid = compiler->verify,
+                           .block = codegen_block(&compiler->codegen),
+                           .observe = time_pass,
+                           .context = &clock};
+    const char *unknown = passes_run(graph, &options);
     if (!unknown)
         return status_ok();
     int count;
@@ -320,7 +324,7 @@ void compiler_list_params(const Compiler *compiler, Program *program)
         compiler_train_graphs(&experiment->phases.at[i], graphs);
         for (int g = 0; g < PLAN_PARTS; g++)
             if (graphs[g]) {
-                passes_run(graphs[g], "dce", false, NULL, NULL);
+                passes_run(graphs[g], &(PassOptions){.names = "dce"});
                 codegen_list_params(graphs[g], plan);
             }
     }

@@ -48,12 +48,13 @@ static int64_t lowered_need(const Compiler *probe, const ExperimentPhase *phase)
     Graph *graphs[PLAN_PARTS + 2];
     Plan plans[3] = {{0}};
     Codegen *codegen = codegen_new(&probe->codegen);
+    PassOptions passes = {.block = codegen_block(&probe->codegen)};
     compiler_train_graphs(phase, graphs);
     graphs[PLAN_PARTS] = phase->eval;
     graphs[PLAN_PARTS + 1] = phase->value;
     for (int g = 0; g < PLAN_PARTS + 2; g++)
         if (graphs[g])
-            passes_run(graphs[g], NULL, false, NULL, NULL);
+            passes_run(graphs[g], &passes);
     compiler_lower_train(codegen, phase, &plans[0]);
     for (int g = 1; g < 3; g++)
         if (graphs[PLAN_PARTS + g - 1])

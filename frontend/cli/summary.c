@@ -155,12 +155,13 @@ static int64_t loose_macs(const Summary *summary)
 static void plan_memory(Summary *summary, const Compiler *compiler)
 {
     Codegen *codegen = codegen_new(&compiler->codegen);
+    PassOptions passes = {.block = codegen_block(&compiler->codegen)};
     Plan plan = {0};
     Graph *graphs[PLAN_PARTS];
     compiler_train_graphs(summary->phase, graphs);
     for (int g = 0; g < PLAN_PARTS; g++)
         if (graphs[g])
-            passes_run(graphs[g], NULL, false, NULL, NULL);
+            passes_run(graphs[g], &passes);
     compiler_lower_train(codegen, summary->phase, &plan);
     for (int i = 0; i < plan.param_count; i++)
         summary->param_bytes += plan.params[i].tensor.bytes;

@@ -133,7 +133,7 @@ static void lower_ways(Tuning *tuning, TunedConv *conv)
     for (int i = 0; i < count; i++) {
         TunedWay way = conv->ways.at[i];
         Graph *graph = conv_graph(tuning->arena, &conv->conv, "tuned");
-        passes_run(graph, "schedule,fuse", false, NULL, NULL);
+        passes_run(graph, &(PassOptions){.names = "schedule,fuse"});
         codegen_set_ways(
             tuning->codegen,
             arena_printf(tuning->arena, "%s: %s\n", conv->shape, way.text));

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "frontend/cli/compiler.h"
-#include "passes/pass.h"
+#include "tests/passes.h"
 #include "runtime/base/philox.h"
 #include "runtime/exec/store.h"
 #include "tests/compiled.h"
@@ -64,7 +64,7 @@ static void compile(Trained *run)
     compiler_train_graphs(phase, graphs);
     for (int i = 0; i < PLAN_PARTS; i++)
         if (graphs[i])
-            CHECK(!passes_run(graphs[i], NULL, true, NULL, NULL));
+            CHECK(!run_passes(graphs[i], NULL, true));
     compiler_lower_train(run->codegen, phase, &run->plan);
     CHECK(!codegen_verify_plan(&run->plan, run->arena));
     CHECK(!codegen_compile(run->codegen, &run->program.objects,

@@ -6,9 +6,10 @@
 #include "ir/autodiff.h"
 #include "ir/base/diag.h"
 #include "ir/build.h"
+#include "ir/image.h"
 #include "ir/eval.h"
 #include "ir/text_form.h"
-#include "passes/pass.h"
+#include "tests/passes.h"
 #include "runtime/exec/exec.h"
 #include "tests/compiled.h"
 #include "tests/diff/generator.h"
@@ -185,7 +186,7 @@ static void check_graph_seed(const char *what, Arena *arena, const Graph *graph,
 static void check_graph(const char *what, Graph *graph)
 {
     check_graph_seed(what, graph->arena, graph, 1, "native");
-    passes_run(graph, NULL, false, NULL, NULL);
+    run_passes(graph, NULL, false);
     check_graph_seed(arena_printf(graph->arena, "%s, passes", what),
                      graph->arena, graph, 1, "native");
     arena_free(graph->arena);
@@ -382,32 +383,33 @@ TEST(compiled_convolutions_agree)
 }
 
 static Value pool(Graph *g, Op op, int inputs, Value a, Value b,
-                  const int64_t *window, const int64_t *dims, int rank)
+                  const int64_t *window, const TensorType *like)
 {
     Attr attrs[MAX_ATTRS] = {{.ints = {2, window}},
                              {.ints = {2, window + 2}},
                              {.ints = {4, window + 4}}};
-    if (dims)
-        attrs[3].ints = (IntList){rank, dims};
+    if (like) {
+        attrs[POOL_DIMS].ints = (IntList){like->rank, like->dims};
+        attrs[POOL_FORM].i = like->form;
+    }
     Value v = graph_add(g, op, inputs, (Value[]){a, b}, attrs, NULL);
     if (v == NO_VALUE)
         test_fail(__FILE__, __LINE__, "%s", g->error);
     return v;
 }
 
-static void check_windows(DType dtype, const int64_t *window, int rank,
-                          const int64_t *dims)
+static void check_windows(const TensorType *type, const int64_t *window)
 {
     Graph *g = new_graph("pool");
-    Value x = input(g, "x", dtype, rank, dims);
-    Value most = pool(g, OP_MAX_POOL, 1, x, 0, window, NULL, 0);
-    Value sum = pool(g, OP_SUM_POOL, 1, x, 0, window, NULL, 0);
+    Value x = build_input(g, *type, "x");
+    Value most = pool(g, OP_MAX_POOL, 1, x, 0, window, NULL);
+    Value sum = pool(g, OP_SUM_POOL, 1, x, 0, window, NULL);
     graph_add_output(g, "max", most);
     graph_add_output(g, "sum", sum);
     graph_add_output(g, "max grad",
-                     pool(g, OP_MAX_POOL_GRAD, 2, x, sum, window, NULL, 0));
+                     pool(g, OP_MAX_POOL_GRAD, 2, x, sum, window, NULL));
     graph_add_output(g, "sum grad",
-                     pool(g, OP_SUM_POOL_GRAD, 1, most, 0, window, dims, rank));
+                     pool(g, OP_SUM_POOL_GRAD, 1, most, 0, window, type));
     check_graph("pool", g);
 }
 
@@ -419,8 +421,11 @@ TEST(compiled_windows_agree)
                                          {2, 2, 3, 3, 0, 0, 0, 0}};
     for (int dtype = DT_F32; dtype <= DT_F64; dtype++)
         for (int i = 0; i < 4; i++) {
-            check_windows(dtype, windows[i], 4, L(3, 5, 9, 8));
-            check_windows(dtype, windows[i], 5, L(3, 2, 9, 8, 8));
+            TensorType plain = type_make((DType)dtype, 4, L(3, 16, 9, 8));
+            TensorType blocked = image_blocked_type(&plain, 8);
+            plain.dims[1] = 5;
+            check_windows(&plain, windows[i]);
+            check_windows(&blocked, windows[i]);
         }
 }
 
@@ -480,7 +485,7 @@ TEST(compiled_net_in_blocks_agrees)
                  param(g, "w2", DT_F32, 4, L(32, 32, 3, 3)),
                  param(g, "gain", DT_F32, 1, L(32))};
     Value y = conv(g, OP_CONV2D, x, w[0], one, pad, NULL);
-    y = pool(g, OP_MAX_POOL, 1, build_unary(g, OP_RELU, y), 0, window, NULL, 0);
+    y = pool(g, OP_MAX_POOL, 1, build_unary(g, OP_RELU, y), 0, window, NULL);
     y = conv(g, OP_CONV2D, y, w[1], two, pad, NULL);
     y = build_unary(g, OP_TANH,
                     build_binary(g, OP_MUL, y, build_const_like(g, y, 0.01)));
@@ -607,7 +612,7 @@ static void check_random(uint64_t seed, DType dtype, const char *passes,
     Arena *arena = arena_new();
     Graph *graph = generate_graph(arena, seed, dtype, NODES);
     if (!passes || *passes)
-        CHECK(!passes_run(graph, passes, false, NULL, NULL));
+        CHECK(!run_passes(graph, passes, false));
     check_graph_seed(arena_printf(arena, "seed %llu, %s, passes %s",
                                   (unsigned long long)seed, dtype_name(dtype),
                                   passes ? passes : "all"),

@@ -62,7 +62,8 @@ static Shape draw_shape(Random *random, int64_t blocks)
 static TensorType blocked(int64_t n, int64_t c, int64_t h, int64_t w)
 {
     int64_t block = c % 16 ? 1 : 16;
-    return type_make(DT_F32, 5, L(n, c / block, h, w, block));
+    return type_make_form(DT_F32, 5, L(n, c / block, h, w, block),
+                          block == 1 ? FORM_PLANES : FORM_BLOCKED);
 }
 
 static Value add_node(Graph *g, Op op, int count, const Value *inputs,
@@ -88,12 +89,15 @@ static Graph *directions_graph(Arena *arena, const Shape *s)
     Value w = build_param(g, wt, "w", "weight", "constant", 0);
     Value dy = build_input(g, blocked(s->n, s->o, s->oh, s->ow), "dy");
     Attr attrs[MAX_ATTRS] = {[CONV_STRIDE].ints = {2, L(s->sh, s->sw)},
-                             [CONV_PAD].ints = {4, s->pad}};
+                             [CONV_PAD].ints = {4, s->pad},
+                             [CONV_BLOCK].i = s->c % 16 ? 16 : 0};
     add_node(g, OP_CONV2D, 2, (Value[]){x, w}, attrs);
     attrs[CONV_DIMS].ints = (IntList){5, L(s->n, s->c / 16, s->h, s->w, 16)};
+    attrs[CONV_FORM].i = FORM_BLOCKED;
     if (s->c % 16 == 0)
         add_node(g, OP_CONV2D_GRAD_X, 2, (Value[]){w, dy}, attrs);
     attrs[CONV_DIMS].ints = (IntList){wt.rank, wt.dims};
+    attrs[CONV_FORM].i = wt.form;
     add_node(g, OP_CONV2D_GRAD_W, 2, (Value[]){x, dy}, attrs);
     return g;
 }
@@ -108,7 +112,8 @@ static Graph *pool_graph(Arena *arena, const Shape *s)
         [POOL_KERNEL].ints = {2, L(s->kh, s->kw)},
         [POOL_STRIDE].ints = {2, L(s->sh, s->sw)},
         [POOL_PAD].ints = {4, s->pad},
-        [POOL_DIMS].ints = {5, L(s->n, s->c / 16, s->h, s->w, 16)}};
+        [POOL_DIMS].ints = {5, L(s->n, s->c / 16, s->h, s->w, 16)},
+        [POOL_FORM].i = FORM_BLOCKED};
     add_node(g, OP_MAX_POOL, 1, &x, attrs);
     add_node(g, OP_MAX_POOL_GRAD, 2, (Value[]){x, dy}, attrs);
     add_node(g, OP_SUM_POOL, 1, &x, attrs);
@@ -468,8 +473,8 @@ static void add_plane(const Shape *s, float *const at[6], int64_t a, int64_t b)
 static void plain_sums(const Shape *s, float *const data[3],
                        float *const sums[3])
 {
-    TensorType wt =
-        type_make(DT_F32, 6, L(s->o / 16, s->c / 16, s->kh, s->kw, 16, 16));
+    TensorType plain = type_make(DT_F32, 4, L(s->o, s->c, s->kh, s->kw));
+    TensorType wt = weights_tiled_type(&plain, 16);
     for (int64_t n = 0; n < s->n; n++)
         for (int64_t o = 0; o < s->o; o++)
             for (int64_t c = 0; c < s->c; c++) {

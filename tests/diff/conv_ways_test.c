@@ -14,7 +14,8 @@
 
 static TensorType blocked(int64_t n, int64_t c, int64_t side)
 {
-    return type_make(DT_F32, 5, L(n, c / 16, side, side, 16));
+    TensorType plain = type_make(DT_F32, 4, L(n, c, side, side));
+    return image_blocked_type(&plain, 16);
 }
 
 // k x k windows at that stride, padded to keep the size at stride 1.

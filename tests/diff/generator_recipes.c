@@ -397,7 +397,7 @@ Value make_conv(Generator *gen)
     kernel.dims[0] = 1 + gen_choose(gen, 4);
     kernel.dims[2] = 1 + gen_choose(gen, 3);
     kernel.dims[3] = 1 + gen_choose(gen, 3);
-    Attr attrs[MAX_ATTRS];
+    Attr attrs[MAX_ATTRS] = {{0}};
     random_window(gen, kernel.dims[2], kernel.dims[3], &attrs[CONV_STRIDE],
                   &attrs[CONV_PAD]);
     Value w = gen_leaf(gen, &kernel);
@@ -422,7 +422,7 @@ Value make_pool(Generator *gen)
 {
     Value x = make_image(gen);
     int64_t kernel[2];
-    Attr attrs[MAX_ATTRS];
+    Attr attrs[MAX_ATTRS] = {{0}};
     for (int i = 0; i < 2; i++)
         kernel[i] = 1 + gen_choose(gen, 3);
     attrs[POOL_KERNEL].ints = int_list(gen->graph->arena, 2, kernel);

@@ -5,7 +5,7 @@
 #include "ir/base/diag.h"
 #include "ir/build.h"
 #include "ir/text_form.h"
-#include "passes/pass.h"
+#include "tests/passes.h"
 #include "passes/storage.h"
 #include "tests/diff/generator.h"
 #include "tests/graphs.h"
@@ -92,7 +92,7 @@ static Graph *check_passes(Arena *arena, uint64_t seed, DType dtype,
 {
     Graph *graph = generate_graph(arena, seed, dtype, NODES);
     Graph *changed = copy_graph(arena, graph);
-    const char *unknown = passes_run(changed, names, true, NULL, NULL);
+    const char *unknown = run_passes(changed, names, true);
     CHECK(!unknown);
     Meaning before = find_meaning(arena, graph, seed);
     Meaning after = find_meaning(arena, changed, seed);

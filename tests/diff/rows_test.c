@@ -6,7 +6,7 @@
 #include "ir/autodiff.h"
 #include "ir/build.h"
 #include "ir/eval.h"
-#include "passes/pass.h"
+#include "tests/passes.h"
 #include "runtime/exec/exp_rows.h"
 #include "tests/compiled.h"
 #include "tests/harness.h"
@@ -149,7 +149,7 @@ TEST(rows_are_never_stored_as_a_product)
     CHECK(autodiff(g, loss, 1, &z, &gradient, &culprit));
     graph_add_output(g, "loss", loss);
     graph_add_output(g, "gradient", gradient);
-    passes_run(g, NULL, false, NULL, NULL);
+    run_passes(g, NULL, false);
     Compiled compiled = compiled_new(g->arena, g, "native");
     CHECK(compiled.plan.slab_bytes < 32 << 20);
     CHECK(compiled.plan.scratch_bytes <= 1 << 20);

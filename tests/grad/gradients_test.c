@@ -409,14 +409,11 @@ TEST(convolutions_of_all_sorts)
         }
 }
 
-// Dims of the same images in blocks of two channels.
-static void blocked_dims(const int64_t *plain, int64_t *blocked)
+// The same images in blocks of two channels.
+static TensorType blocked_type(const int64_t *plain)
 {
-    blocked[0] = plain[0];
-    blocked[1] = plain[1] / 2;
-    blocked[2] = plain[2];
-    blocked[3] = plain[3];
-    blocked[4] = 2;
+    TensorType type = type_make(DT_F64, 4, plain);
+    return image_blocked_type(&type, 2);
 }
 
 static const ConvCase blocked_case = {
@@ -424,19 +421,21 @@ static const ConvCase blocked_case = {
 
 TEST(convolutions_in_blocks)
 {
-    int64_t x[5], y[5], plain_y[4];
+    int64_t plain_y[4];
     conv_output_dims(&blocked_case, plain_y);
-    blocked_dims(blocked_case.x, x);
-    blocked_dims(plain_y, y);
+    TensorType x = blocked_type(blocked_case.x), y = blocked_type(plain_y);
     const Op ops[] = {OP_CONV2D, OP_CONV2D_GRAD_X, OP_CONV2D_GRAD_W};
     for (int k = 0; k < 3; k++) {
         Problem p = problem_new();
         Attr attrs[MAX_ATTRS] = {ints(2, blocked_case.stride),
                                  ints(4, blocked_case.pad)};
-        attrs[CONV_DIMS] = k == 1 ? ints(5, x) : ints(4, blocked_case.w);
+        if (k > 0)
+            attrs[CONV_DIMS] =
+                k == 1 ? ints(5, x.dims) : ints(4, blocked_case.w);
+        attrs[CONV_FORM].i = k == 1 ? FORM_BLOCKED : FORM_PLAIN;
         Value w = k < 2 ? problem_param(&p, 4, blocked_case.w, -1, 1) : 0;
-        Value v = k > 0 ? problem_param(&p, 5, y, -1, 1) : 0;
-        Value data = k != 1 ? problem_param(&p, 5, x, -1, 1) : 0;
+        Value v = k > 0 ? problem_param_of(&p, &y, -1, 1) : 0;
+        Value data = k != 1 ? problem_param_of(&p, &x, -1, 1) : 0;
         Value inputs[2] = {k == 1 ? w : data, k == 0 ? w : v};
         Value result = add_node(&p, ops[k], 2, inputs, attrs);
         problem_check(&p, problem_weighted_sum(&p, result),
@@ -512,16 +511,17 @@ TEST(pools_in_blocks)
     const Op ops[] = {OP_MAX_POOL, OP_SUM_POOL, OP_SUM_POOL_GRAD};
     for (int k = 0; k < 3; k++) {
         Problem p = problem_new();
-        int64_t x[5], dims[5];
-        blocked_dims(at->x, x);
-        memcpy(dims, x, sizeof dims);
+        TensorType x = blocked_type(at->x), from = x;
         for (int i = 0; k == 2 && i < 2; i++)
-            dims[2 + i] =
+            from.dims[2 + i] =
                 shape_windows(at->x[2 + i], at->kernel[i], at->stride[i],
                               at->pad[i], at->pad[2 + i]);
-        Attr attrs[MAX_ATTRS] = {ints(2, at->kernel), ints(2, at->stride),
-                                 ints(4, at->pad), ints(5, x)};
-        Value input = problem_param(&p, 5, dims, -1, 1);
+        Attr attrs[MAX_ATTRS] = {ints(2, at->kernel),
+                                 ints(2, at->stride),
+                                 ints(4, at->pad),
+                                 ints(5, x.dims),
+                                 {.i = FORM_BLOCKED}};
+        Value input = problem_param_of(&p, &from, -1, 1);
         Value y = add_node(&p, ops[k], 1, &input, attrs);
         CHECK_INT(image_block(graph_type(p.graph, y)), 2);
         problem_check(

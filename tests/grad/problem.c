@@ -51,15 +51,21 @@ static const char *leaf_name(Problem *problem)
     return arena_printf(problem->arena, "leaf%d", problem->leaf_count);
 }
 
+static Value input_of(Problem *problem, const TensorType *type, double low,
+                      double high)
+{
+    Value leaf = build_input(problem->graph, *type, leaf_name(problem));
+    double *data = bind(problem, leaf);
+    spread_values((uint64_t)problem->leaf_count, type_elements(type), low, high,
+                  data);
+    return leaf;
+}
+
 Value problem_input(Problem *problem, int rank, const int64_t *dims, double low,
                     double high)
 {
     TensorType type = type_make(DT_F64, rank, dims);
-    Value leaf = build_input(problem->graph, type, leaf_name(problem));
-    double *data = bind(problem, leaf);
-    spread_values((uint64_t)problem->leaf_count, type_elements(&type), low,
-                  high, data);
-    return leaf;
+    return input_of(problem, &type, low, high);
 }
 
 static Value new_param(Problem *problem, const TensorType *type)
@@ -73,10 +79,16 @@ Value problem_param(Problem *problem, int rank, const int64_t *dims, double low,
                     double high)
 {
     TensorType type = type_make(DT_F64, rank, dims);
-    Value leaf = new_param(problem, &type);
+    return problem_param_of(problem, &type, low, high);
+}
+
+Value problem_param_of(Problem *problem, const TensorType *type, double low,
+                       double high)
+{
+    Value leaf = new_param(problem, type);
     double *data = bind(problem, leaf);
-    spread_values((uint64_t)problem->leaf_count, type_elements(&type), low,
-                  high, data);
+    spread_values((uint64_t)problem->leaf_count, type_elements(type), low, high,
+                  data);
     return leaf;
 }
 
@@ -96,7 +108,8 @@ Value problem_weighted_sum(Problem *problem, Value y)
     TensorType type = *graph_type(graph, y);
     if (type.dtype != DT_F64)
         y = build_cast(graph, y, DT_F64);
-    Value weights = problem_input(problem, type.rank, type.dims, 0.5, 1.5);
+    type.dtype = DT_F64;
+    Value weights = input_of(problem, &type, 0.5, 1.5);
     Value product = build_binary(graph, OP_MUL, y, weights);
     int64_t axes[MAX_RANK];
     for (int i = 0; i < type.rank; i++)

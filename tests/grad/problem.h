@@ -33,6 +33,8 @@ Value problem_input(Problem *problem, int rank, const int64_t *dims, double low,
 // The same, and the loss is to be differentiated by it.
 Value problem_param(Problem *problem, int rank, const int64_t *dims, double low,
                     double high);
+Value problem_param_of(Problem *problem, const TensorType *type, double low,
+                       double high);
 // A leaf with these values, likewise.
 Value problem_param_values(Problem *problem, int rank, const int64_t *dims,
                            const double *values);

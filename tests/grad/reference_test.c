@@ -7,7 +7,7 @@
 
 #include "frontend/lang/experiment.h"
 #include "ir/eval.h"
-#include "passes/pass.h"
+#include "tests/passes.h"
 #include "tests/compiled.h"
 #include "tests/harness.h"
 
@@ -332,7 +332,7 @@ static TrainedList fill_store(Arena *arena, const Graph *graph, Store *store)
 static TrainedList run_compiled(Arena *arena, Graph *graph, DType dtype,
                                 const Vectors *v)
 {
-    CHECK(passes_run(graph, NULL, false, NULL, NULL) == NULL);
+    CHECK(run_passes(graph, NULL, false) == NULL);
     Compiled compiled = compiled_new(arena, graph, "native");
     Executor *executor = NULL;
     Store store = {0};

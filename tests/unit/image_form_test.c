@@ -37,13 +37,14 @@ static Value block(Graph *g, Value x, int64_t b)
     TensorType t = *graph_type(g, x);
     int64_t split[] = {t.dims[0], t.dims[1] / b, b, t.dims[2], t.dims[3]};
     int64_t perm[] = {0, 1, 3, 4, 2};
-    return build_transpose(g, build_reshape(g, x, 5, split), perm);
+    return build_transpose_to(g, build_reshape(g, x, 5, split), perm,
+                              FORM_BLOCKED);
 }
 
 static Value unblock(Graph *g, Value x)
 {
     TensorType t = *graph_type(g, x);
-    if (t.rank == 4)
+    if (t.form == FORM_PLAIN)
         return x;
     int64_t dims[] = {t.dims[0], image_channels(&t), t.dims[2], t.dims[3]};
     int64_t perm[] = {0, 1, 4, 2, 3};
@@ -97,6 +98,7 @@ static void check_forms(Op op, int count, const int64_t (*dims)[4],
         const int64_t *x = attrs[dims_attr].ints.at;
         memcpy(split, (int64_t[]){x[0], x[1] / b, x[2], x[3], b}, sizeof split);
         attrs[dims_attr] = ints(5, split);
+        attrs[dims_attr + 1].i = FORM_BLOCKED;
     }
     Value got = add_node(&scene, op, count, blocked, attrs);
     check_equal(&scene, want, unblock(g, got));
@@ -108,16 +110,18 @@ TEST(blocked_convolutions_are_convolutions)
     static const int64_t y[4] = {2, 16, 4, 6};
     static const int64_t stride[2] = {2, 1}, pad[4] = {1, 0, 1, 1};
     for (int64_t b = 2; b <= 8; b *= 2) {
-        Attr attrs[MAX_ATTRS] = {ints(2, stride), ints(4, pad), ints(4, x)};
+        Attr attrs[MAX_ATTRS] = {ints(2, stride), ints(4, pad)};
         int64_t data[3][2][4];
         const int64_t *order[3][2] = {{x, w}, {w, y}, {x, y}};
         for (int i = 0; i < 6; i++)
             memcpy(data[i / 2][i % 2], order[i / 2][i % 2], sizeof x);
         check_forms(OP_CONV2D, 2, (const int64_t(*)[4])data[0],
                     (bool[]){true, false}, attrs, 0, b);
+        attrs[CONV_DIMS] = ints(4, x);
         check_forms(OP_CONV2D_GRAD_X, 2, (const int64_t(*)[4])data[1],
                     (bool[]){false, true}, attrs, CONV_DIMS, b);
         attrs[CONV_DIMS] = ints(4, w);
+        attrs[CONV_FORM].i = FORM_PLAIN;
         check_forms(OP_CONV2D_GRAD_W, 2, (const int64_t(*)[4])data[2],
                     (bool[]){true, true}, attrs, 0, b);
     }

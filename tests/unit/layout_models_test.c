@@ -1,9 +1,8 @@
 // The layout pass on the published models: no image is converted.
 #include "frontend/lang/experiment.h"
 #include "ir/base/diag.h"
-#include "passes/all.h"
-#include "passes/layout.h"
 #include "tests/harness.h"
+#include "tests/passes.h"
 
 typedef struct ModelCase {
     const char *depth, *sk_ratio, *size;
@@ -48,14 +47,12 @@ TEST(models_need_no_conversions)
         {"152", "0.0625", "64"},
     };
     for (int i = 0; i < 4; i++) {
-        Arena *arena = arena_new(), *scratch = arena_new();
+        Arena *arena = arena_new();
         Graph *graph = load_step(arena, &cases[i]);
         CHECK(graph);
         if (!graph)
             return;
-        CHECK(!passes_run(graph, "ranks,fold,simplify,cse,dce", false, NULL,
-                          NULL));
-        pass_layout(graph, scratch);
+        CHECK(!run_passes(graph, "ranks,fold,simplify,cse,dce,layout", false));
         // Nor does a convolution read or make a plain one.
         CHECK_INT(count_op(graph, OP_TRANSPOSE, 0, 5), 0);
         CHECK_INT(count_op(graph, OP_TRANSPOSE, 0, 6), 0); // weights
@@ -64,7 +61,6 @@ TEST(models_need_no_conversions)
                       count_op(graph, OP_CONV2D_GRAD_W, 0, 4),
                   0);
         CHECK_INT(count_op(graph, OP_RELU, 0, 4), 0);
-        arena_free(scratch);
         arena_free(arena);
     }
 }

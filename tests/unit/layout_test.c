@@ -5,10 +5,9 @@
 #include "ir/build.h"
 #include "ir/text_form.h"
 #include "ir/eval.h"
-#include "passes/all.h"
-#include "passes/layout.h"
 #include "tests/graphs.h"
 #include "tests/harness.h"
+#include "tests/passes.h"
 #include "tests/tiled.h"
 
 #define L(...) ((const int64_t[]){__VA_ARGS__})
@@ -287,11 +286,7 @@ static Net make_net(const NetCase *at, DType dtype)
 {
     Net net = net_new(dtype);
     finish_training(&net, at->build(&net));
-    Arena *scratch = arena_new();
-    pass_simplify(net.graph, scratch);
-    pass_cse(net.graph, scratch);
-    pass_dce(net.graph, scratch);
-    arena_free(scratch);
+    CHECK(!run_passes(net.graph, "simplify,cse,dce", false));
     return net;
 }
 
@@ -317,17 +312,12 @@ static const char *graph_text(Arena *arena, const Graph *graph)
 static Graph *run_layout(Arena *arena, const Graph *graph)
 {
     Graph *changed = copy_graph(arena, graph);
-    Arena *scratch = arena_new();
-    pass_layout(changed, scratch);
-    const char *wrong = graph_verify(changed, scratch);
-    if (wrong)
-        test_fail(__FILE__, __LINE__, "%s", wrong);
+    CHECK(!run_passes(changed, "layout", false));
     const char *text = graph_text(arena, changed);
     DiagList diags = diag_list_new(arena);
     GraphList *read = graph_parse(
         arena, source_from_text(arena, "g", text, strlen(text)), &diags);
     CHECK(read && strcmp(graph_text(arena, read->graphs.at[0]), text) == 0);
-    arena_free(scratch);
     return changed;
 }
 
@@ -653,7 +643,7 @@ TEST(random_graphs_mean_the_same_in_blocks)
         check_same(arena_printf(arena, "seed %d", (int)seed), arena,
                    pool.net.graph, blocked, seed);
         for (Value v = 0; v < blocked->nodes.count; v++)
-            in_blocks += graph_type(blocked, v)->rank == 5;
+            in_blocks += graph_type(blocked, v)->form == FORM_BLOCKED;
         arena_free(arena);
     }
     CHECK(in_blocks > 2000);

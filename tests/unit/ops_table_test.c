@@ -139,7 +139,7 @@ TEST(every_op_has_sound_attributes)
         int count = op_attr_count((Op)op);
         CHECK(count <= MAX_ATTRS);
         for (int i = 0; i < count; i++) {
-            CHECK(spec[i].kind <= ATTR_TEXT);
+            CHECK(spec[i].kind <= ATTR_FORM);
             for (int j = 0; j < i; j++)
                 CHECK(strcmp(spec[i].name, spec[j].name) != 0);
         }
@@ -184,8 +184,14 @@ TEST(attribute_slots_follow_the_lists)
         {OP_CAST, CAST_DTYPE, "dtype"},
         {OP_BROADCAST, BROADCAST_DIMS, "dims"},
         {OP_BROADCAST, BROADCAST_AXES, "axes"},
+        {OP_BROADCAST, BROADCAST_FORM, "form"},
         {OP_RESHAPE, DIMS_DIMS, "dims"},
+        {OP_RESHAPE, DIMS_FORM, "form"},
         {OP_TRANSPOSE, PERM_PERM, "perm"},
+        {OP_TRANSPOSE, PERM_FORM, "form"},
+        {OP_CONV2D, CONV_BLOCK, "block"},
+        {OP_CONV2D_GRAD_X, CONV_FORM, "form"},
+        {OP_SUM_POOL_GRAD, POOL_FORM, "form"},
         {OP_SLICE, SLICE_START, "start"},
         {OP_SLICE, SLICE_SIZE, "size"},
         {OP_PAD, PAD_LOW, "low"},

@@ -2,6 +2,7 @@
 
 #include "ir/text_form.h"
 #include "tests/harness.h"
+#include "tests/passes.h"
 
 Graph *pass_text_graph(Arena *arena, const char *body)
 {
@@ -23,7 +24,7 @@ static const char *run(Arena *arena, const char *names, const char *body)
     Graph *graph = pass_text_graph(arena, body);
     if (!graph)
         return "does not parse";
-    if (passes_run(graph, names, true, NULL, NULL))
+    if (run_passes(graph, names, true))
         return "no such pass";
     Text text = text_new(arena);
     graph_print(graph, &text);

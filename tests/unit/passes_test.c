@@ -1,6 +1,7 @@
 // Each rule of the passes that change nodes, on a small graph in text form.
 #include "passes/order_list.h"
 #include "tests/harness.h"
+#include "tests/passes.h"
 #include "tests/unit/pass_text.h"
 
 // A rule of the algebra: %0 and %1 are tensors, the body begins at %2.
@@ -461,14 +462,21 @@ TEST(passes_by_name)
     const Pass *table = pass_table(&count);
     Graph *graph = pass_text_graph(arena, X OUT("%0"));
     for (int i = 0; i < count; i++)
-        CHECK(!passes_run(graph, table[i].name, true, NULL, NULL));
-    CHECK_TEXT(passes_run(graph, "cs", true, NULL, NULL), "cs");
-    CHECK_TEXT(passes_run(graph, "cse,polish,dce", true, NULL, NULL), "polish");
-    CHECK(!passes_run(graph, "cse,cse,dce", true, count_pass, &seen));
+        CHECK(!run_passes(graph, table[i].name, true));
+    CHECK_TEXT(run_passes(graph, "cs", true), "cs");
+    CHECK_TEXT(run_passes(graph, "cse,polish,dce", true), "polish");
+    PassOptions options = {.names = "cse,cse,dce",
+                           .paranoid = true,
+                           .block = TEST_BLOCK,
+                           .observe = count_pass,
+                           .context = &seen};
+    CHECK(!passes_run(graph, &options));
     CHECK_INT(seen, 3);
-    CHECK(!passes_run(graph, NULL, true, count_pass, &seen));
+    options.names = NULL;
+    CHECK(!passes_run(graph, &options));
     CHECK_INT(seen, 3 + count);
-    CHECK(!passes_run(graph, "", true, count_pass, &seen));
+    options.names = "";
+    CHECK(!passes_run(graph, &options));
     CHECK_INT(seen, 3 + count);
     arena_free(arena);
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "frontend/lang/experiment.h"
-#include "passes/pass.h"
+#include "tests/passes.h"
 #include "runtime/exec/calls.h"
 #include "runtime/exec/ranks.h"
 #include "tests/compiled.h"
@@ -101,7 +101,7 @@ TEST(ranks_meet_in_calls_of_one_task)
     Arena *arena = arena_new();
     for (int ranks = 1; ranks <= 2; ranks++) {
         Graph *graph = load(arena, ranks, 0)->train;
-        CHECK(passes_run(graph, NULL, false, NULL, NULL) == NULL);
+        CHECK(run_passes(graph, NULL, false) == NULL);
         Compiled compiled = compiled_new(arena, graph, "native");
         int sums = 0, gathers = 0, numbers = 0;
         for (int i = 0; i < compiled.plan.step_count; i++) {

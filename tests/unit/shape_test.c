@@ -16,10 +16,10 @@ static const char leaves[] =
     "  %7 = input {name=\"big\"} : f32[1048576,1048576]\n"
     "  %8 = param {name=\"p\", role=\"weight\", init=\"normal\", scale=1}"
     " : f32[2,3]\n"
-    "  %9 = input {name=\"xb\"} : f32[2,3,9,7,4]\n"
+    "  %9 = input {name=\"xb\"} : f32[2,3,9,7,4] blocked\n"
     "  %10 = input {name=\"wb\"} : f32[8,12,3,3]\n"
-    "  %11 = input {name=\"yb\"} : f32[2,2,5,4,4]\n"
-    "  %12 = input {name=\"pb\"} : f32[2,3,5,4,4]\n"
+    "  %11 = input {name=\"yb\"} : f32[2,2,5,4,4] blocked\n"
+    "  %12 = input {name=\"pb\"} : f32[2,3,5,4,4] blocked\n"
     "  %13 = input {name=\"uneven\"} : f32[2,2,9,7,6]\n"
     "  %14 = input {name=\"wide\"} : f32[2,12,3,3]\n"
     "  %15 = input {name=\"rows\"} : f32[2]\n"
@@ -50,20 +50,28 @@ TEST(shape_rules_accept)
         {"conv2d %0, %6 {stride=[2,2], pad=[3,3,3,3]}", "f32[8,64,16,16]"},
         {"conv2d %0, %6 {stride=[1,3], pad=[0,1,2,3]}", "f32[8,64,28,10]"},
         {"conv2d %0, %6 {stride=[100,100], pad=[0,0,0,0]}", "f32[8,64,1,1]"},
-        {"conv2d %9, %10 {stride=[2,2], pad=[1,1,1,1]}", "f32[2,2,5,4,4]"},
+        {"conv2d %9, %10 {stride=[2,2], pad=[1,1,1,1]}",
+         "f32[2,2,5,4,4] blocked"},
         {"conv2d_grad_x %10, %11 {stride=[2,2], pad=[1,1,1,1], "
-         "dims=[2,3,9,7,4]}",
-         "f32[2,3,9,7,4]"},
+         "dims=[2,3,9,7,4], form=blocked}",
+         "f32[2,3,9,7,4] blocked"},
         {"conv2d_grad_w %9, %11 {stride=[2,2], pad=[1,1,1,1], "
          "dims=[8,12,3,3]}",
          "f32[8,12,3,3]"},
         {"max_pool %9 {kernel=[3,3], stride=[2,2], pad=[1,1,1,1]}",
-         "f32[2,3,5,4,4]"},
+         "f32[2,3,5,4,4] blocked"},
         {"max_pool_grad %9, %12 {kernel=[3,3], stride=[2,2], pad=[1,1,1,1]}",
-         "f32[2,3,9,7,4]"},
+         "f32[2,3,9,7,4] blocked"},
         {"sum_pool_grad %12 {kernel=[3,3], stride=[2,2], pad=[1,1,1,1], "
-         "dims=[2,3,9,7,4]}",
-         "f32[2,3,9,7,4]"},
+         "dims=[2,3,9,7,4], form=blocked}",
+         "f32[2,3,9,7,4] blocked"},
+        {"relu %9", "f32[2,3,9,7,4] blocked"},
+        {"reduce_sum %9 {axes=[2,3]}", "f32[2,3,4]"},
+        {"reshape %9 {dims=[2,3,9,7,4]}", "f32[2,3,9,7,4]"},
+        {"reshape %0 {dims=[8,3,32,32,1], form=planes}",
+         "f32[8,3,32,32,1] planes"},
+        {"slice %9 {start=[0,1,0,0,0], size=[2,2,9,7,4]}",
+         "f32[2,2,9,7,4] blocked"},
         {"max_pool %0 {kernel=[3,2], stride=[2,1], pad=[1,0,1,0]}",
          "f32[8,3,16,31]"},
         {"sum_pool %0 {kernel=[32,32], stride=[1,1], pad=[0,0,0,0]}",
@@ -161,11 +169,35 @@ TEST(window_rules_refuse)
     CHECK_BAD(cases, "f32[]");
 }
 
+// What a form stands for must stay true of the dims.
+TEST(forms_are_kept_or_refused)
+{
+    static const Bad cases[] = {
+        {"slice %9 {start=[0,0,0,0,0], size=[2,3,9,7,2]}",
+         "slice: axis 4 of f32[2,3,9,7,4] blocked can only stay whole"},
+        {"pad %9 {low=[0,0,0,0,1], high=[0,0,0,0,0], value=0}",
+         "pad: axis 4 of f32[2,3,9,7,4] blocked can only stay whole"},
+        {"concat %9, %9 {axis=4}",
+         "concat: f32[2,3,9,7,4] blocked cannot follow f32[2,3,9,7,4] blocked "
+         "along axis 4"},
+        {"reshape %0 {dims=[8,3,32,16,2], form=planes}",
+         "reshape: f32[8,3,32,16,2] planes cannot be of that form"},
+        {"reshape %0 {dims=[8,1,32,32,3], form=blocked}",
+         "reshape: f32[8,1,32,32,3] blocked cannot be of that form"},
+        {"reshape %6 {dims=[2,1,7,7,32,3], form=tiled}",
+         "reshape: f32[2,1,7,7,32,3] tiled cannot be of that form"},
+        {"conv2d %0, %6 {stride=[1,1], pad=[3,3,3,3], block=16}",
+         "conv2d: block is for convolutions of planes, not of f32[8,3,32,32]"},
+    };
+    CHECK_BAD(cases, "f32[]");
+}
+
 TEST(window_rules_refuse_mixed_forms)
 {
     static const Bad cases[] = {
         {"conv2d %9, %6 {stride=[1,1], pad=[0,0,0,0]}",
-         "conv2d: x f32[2,3,9,7,4] has 12 channels, but w f32[64,3,7,7] takes "
+         "conv2d: x f32[2,3,9,7,4] blocked has 12 channels, but w "
+         "f32[64,3,7,7] takes "
          "3"},
         {"conv2d %9, %14 {stride=[1,1], pad=[0,0,0,0]}",
          "conv2d: the 2 outputs of w f32[2,12,3,3] do not fill blocks of 4"},
@@ -174,23 +206,26 @@ TEST(window_rules_refuse_mixed_forms)
          "f32[2,2,9,7,6] and f32[8,12,3,3]"},
         {"conv2d %9, %9 {stride=[1,1], pad=[0,0,0,0]}",
          "conv2d: needs x[n,c,h,w] and w[o,c,kh,kw] of one float type, not "
-         "f32[2,3,9,7,4] and f32[2,3,9,7,4]"},
+         "f32[2,3,9,7,4] blocked and f32[2,3,9,7,4] blocked"},
         {"conv2d_grad_x %10, %11 {stride=[2,2], pad=[1,1,1,1], "
          "dims=[2,12,9,7]}",
-         "conv2d_grad_x: dy is f32[2,2,5,4,4], but the result it is for is "
+         "conv2d_grad_x: dy is f32[2,2,5,4,4] blocked, but the result it is "
+         "for is "
          "f32[2,8,5,4]"},
         {"conv2d_grad_w %9, %11 {stride=[2,2], pad=[1,1,1,1], "
          "dims=[2,3,3,3,4]}",
          "conv2d_grad_w: needs x[n,c,h,w] and w[o,c,kh,kw] of one float type, "
-         "not f32[2,3,9,7,4] and f32[2,3,3,3,4]"},
+         "not f32[2,3,9,7,4] blocked and f32[2,3,3,3,4]"},
         {"max_pool %13 {kernel=[1,1], stride=[1,1], pad=[0,0,0,0]}",
          "max_pool: needs floats x[n,c,h,w], not f32[2,2,9,7,6]"},
         {"max_pool_grad %9, %11 {kernel=[3,3], stride=[2,2], pad=[1,1,1,1]}",
-         "max_pool_grad: dy is f32[2,2,5,4,4], but the result it is for is "
-         "f32[2,3,5,4,4]"},
+         "max_pool_grad: dy is f32[2,2,5,4,4] blocked, but the result it is "
+         "for is "
+         "f32[2,3,5,4,4] blocked"},
         {"sum_pool_grad %12 {kernel=[3,3], stride=[2,2], pad=[1,1,1,1], "
          "dims=[2,12,9,7]}",
-         "sum_pool_grad: dy is f32[2,3,5,4,4], but the result it is for is "
+         "sum_pool_grad: dy is f32[2,3,5,4,4] blocked, but the result it is "
+         "for is "
          "f32[2,12,5,4]"},
     };
     CHECK_BAD(cases, "f32[]");
