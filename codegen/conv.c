@@ -151,12 +151,10 @@ static int64_t column_bytes(const ConvShape *s)
     return s->c * s->kh * s->kw * s->oh * s->ow * dtype_size(s->dtype);
 }
 
-static void conv_imms(Lowering *lower, LowerStep *step, const ConvShape *s,
-                      int64_t images_per_task)
+static void conv_imms(Lowering *lower, LowerStep *step, const ConvShape *s)
 {
-    int64_t imms[] = {s->n,  s->c,   s->h,    s->w,           s->o,
-                      s->kh, s->kw,  s->oh,   s->ow,          s->sh,
-                      s->sw, s->top, s->left, images_per_task};
+    int64_t imms[] = {s->n,  s->c,  s->h,  s->w,  s->o,   s->kh,  s->kw,
+                      s->oh, s->ow, s->sh, s->sw, s->top, s->left};
     step_imms(lower, step, sizeof imms / sizeof *imms, imms);
 }
 
@@ -169,7 +167,7 @@ static int64_t blas_images(Lowering *lower, const ConvShape *s, Value value)
             ? call_of(node, PLAN_CALL_CONV_F32, PLAN_CALL_CONV_F64)
             : call_of(node, PLAN_CALL_CONV_GX_F32, PLAN_CALL_CONV_GX_F64);
     LowerStep step = step_call(call, s->n, value_label(lower, value));
-    conv_imms(lower, &step, s, 1);
+    conv_imms(lower, &step, s);
     lower->scratch_bytes = max_i64(lower->scratch_bytes, column_bytes(s));
     push_call(lower, &step, node, value_new_buffer(lower, value));
     return 1;
@@ -188,7 +186,7 @@ static int64_t blas_weights(Lowering *lower, const ConvShape *s, Value value)
     LowerStep step =
         step_call(call_of(node, PLAN_CALL_CONV_GW_F32, PLAN_CALL_CONV_GW_F64),
                   blocks * chunks, label);
-    conv_imms(lower, &step, s, 1);
+    conv_imms(lower, &step, s);
     step_imms(lower, &step, 2, (int64_t[]){blocks, chunks});
     lower->scratch_bytes = max_i64(lower->scratch_bytes, column_bytes(s));
     if (chunks == 1) {

@@ -14,22 +14,19 @@
 //          args a b skip lse[m] v out  [rows of out / rows_per_task, rounded
 //          up] P_ij = e^(a_i . b_j - lse_i), 0 for j = skip_i; out[m,e] = P
 //          v[k,e], or with trans out[k,e] = P^T v[m,e].
-// CONV     imm n c h w o kh kw oh ow sh sw pt pl images_per_task
-//          args x w y                       [n / images_per_task, rounded up]
+// CONV     imm n c h w o kh kw oh ow sh sw pt pl
+//          args x w y                       [n]: a task is an image
 // CONV_GX  imm as CONV; args w dy dx        [as CONV]
 // CONV_GW  imm as CONV, then o_blocks image_chunks
 //          args x dy out                    [o_blocks * image_chunks]
 //          out has one dw per chunk, the sum over its images in their order;
-//          task t is block t % o_blocks of the chunk t / o_blocks. Here
-//          images_per_task is the number of images in one product.
+//          task t is block t % o_blocks of the chunk t / o_blocks.
 //
 // pt and pl are the zero rows above and zero columns left of the image; those
-// below and right follow from oh and ow. More than one image per task pays for
-// small maps, where gemm's packing of the weights is what takes the time.
-// Scratch, in elements: c*kh*kw * oh*ow with one image per task (none at all
-// for 1x1 with stride 1 and no padding), else
-// images_per_task * (c*kh*kw + o) * oh*ow. MATMUL_ROWS and _SOFTMAX: a tile of
-// PLAN_ROWS_TILE * PLAN_ROWS_TILE_LONG, so rows_per_task <= PLAN_ROWS_TILE.
+// below and right follow from oh and ow. Scratch, in elements: c*kh*kw * oh*ow
+// (none at all for 1x1 with stride 1 and no padding). MATMUL_ROWS and _SOFTMAX:
+// a tile of PLAN_ROWS_TILE * PLAN_ROWS_TILE_LONG, so rows_per_task <=
+// PLAN_ROWS_TILE.
 #include "runtime/exec/calls.h"
 
 #include <cblas.h>
@@ -41,7 +38,7 @@
 #include "runtime/exec/exp_rows.h"
 
 typedef struct Conv {
-    int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, pt, pl, images_per_task;
+    int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, pt, pl;
     int64_t taps, area;        // rows and columns of the column matrix
     int64_t in_size, out_size; // of one image
     bool direct;               // the image is its own column matrix
@@ -61,8 +58,7 @@ static Conv conv_read(const int64_t *imm)
                  .sh = imm[9],
                  .sw = imm[10],
                  .pt = imm[11],
-                 .pl = imm[12],
-                 .images_per_task = imm[13]};
+                 .pl = imm[12]};
     conv.taps = conv.c * conv.kh * conv.kw;
     conv.area = conv.oh * conv.ow;
     conv.in_size = conv.c * conv.h * conv.w;
@@ -71,13 +67,6 @@ static Conv conv_read(const int64_t *imm)
                   conv.sw == 1 && conv.pt == 0 && conv.pl == 0 &&
                   conv.oh == conv.h && conv.ow == conv.w;
     return conv;
-}
-
-// First image of a task.
-static int64_t conv_first(const Conv *conv, int64_t task)
-{
-    int64_t first = task * conv->images_per_task;
-    return first < conv->n ? first : conv->n;
 }
 
 // Output rows per gemm: as many as keep the columns within a core's cache, but

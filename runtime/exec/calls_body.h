@@ -5,15 +5,9 @@
 #define copy_taps     NAME(copy_taps)
 #define im2col        NAME(im2col)
 #define col2im        NAME(col2im)
-#define im2col_group  NAME(im2col_group)
-#define gather        NAME(gather)
-#define scatter       NAME(scatter)
 #define conv_image    NAME(conv_image)
-#define conv_group    NAME(conv_group)
 #define conv_gx_image NAME(conv_gx_image)
-#define conv_gx_group NAME(conv_gx_group)
 #define conv_gw_image NAME(conv_gw_image)
-#define conv_gw_group NAME(conv_gw_group)
 
 // c[rows, cols] = op(a)[rows] op(b)[cols]; see calls.c for the layout of imm.
 void NAME(call_matmul)(void *const *args, const int64_t *imm, int64_t task,
@@ -53,15 +47,14 @@ static void copy_taps(T *to, const T *row, int64_t width, int64_t ow,
 }
 
 // columns[(channel, ky, kx)][(oy, ox)] for output rows first .. first+rows-1.
-// Each tap's numbers begin `ld` after the last one's.
 static void im2col(const Conv *conv, const T *image, int64_t first,
-                   int64_t rows, T *columns, int64_t ld)
+                   int64_t rows, T *columns)
 {
+    T *to = columns;
     for (int64_t c = 0; c < conv->c; c++, image += conv->h * conv->w)
-        for (int64_t tap = 0; tap < conv->kh * conv->kw; tap++, columns += ld) {
+        for (int64_t tap = 0; tap < conv->kh * conv->kw; tap++) {
             int64_t start = tap % conv->kw - conv->pl;
             int64_t y = first * conv->sh + tap / conv->kw - conv->pt;
-            T *to = columns;
             for (int64_t r = 0; r < rows; r++, y += conv->sh, to += conv->ow)
                 if (y < 0 || y >= conv->h)
                     memset(to, 0, (size_t)conv->ow * sizeof *to);
@@ -72,15 +65,15 @@ static void im2col(const Conv *conv, const T *image, int64_t first,
 }
 
 // The transpose of im2col: adds every column to the pixels it was read from.
-static void col2im(const Conv *conv, const T *columns, int64_t ld,
-                   int64_t first, int64_t rows, T *image)
+static void col2im(const Conv *conv, const T *columns, int64_t first,
+                   int64_t rows, T *image)
 {
+    const T *from = columns;
     for (int64_t c = 0; c < conv->c; c++, image += conv->h * conv->w)
-        for (int64_t tap = 0; tap < conv->kh * conv->kw; tap++, columns += ld) {
+        for (int64_t tap = 0; tap < conv->kh * conv->kw; tap++) {
             int64_t start = tap % conv->kw - conv->pl;
             int64_t y = first * conv->sh + tap / conv->kw - conv->pt;
             TapRange range = tap_range(conv->w, conv->ow, conv->sw, start);
-            const T *from = columns;
             for (int64_t r = 0; r < rows;
                  r++, y += conv->sh, from += conv->ow) {
                 if (y < 0 || y >= conv->h)
@@ -90,34 +83,6 @@ static void col2im(const Conv *conv, const T *columns, int64_t ld,
                     to[start + x * conv->sw] += from[x];
             }
         }
-}
-
-// The columns of several images side by side: ld = images * oh * ow.
-static void im2col_group(const Conv *conv, const T *x, int64_t images,
-                         T *columns)
-{
-    for (int64_t i = 0; i < images; i++)
-        im2col(conv, x + i * conv->in_size, 0, conv->oh,
-               columns + i * conv->area, images * conv->area);
-}
-
-// [image][row][area] to [row][image][area], the images' rows side by side.
-static void gather(const Conv *conv, const T *y, int64_t images, int64_t rows,
-                   T *wide)
-{
-    for (int64_t row = 0; row < rows; row++)
-        for (int64_t i = 0; i < images; i++, wide += conv->area)
-            memcpy(wide, y + i * conv->out_size + row * conv->area,
-                   (size_t)conv->area * sizeof *wide);
-}
-
-// The other way.
-static void scatter(const Conv *conv, const T *wide, int64_t images, T *y)
-{
-    for (int64_t row = 0; row < conv->o; row++)
-        for (int64_t i = 0; i < images; i++, wide += conv->area)
-            memcpy(y + i * conv->out_size + row * conv->area, wide,
-                   (size_t)conv->area * sizeof *wide);
 }
 
 // y = W * columns(x), a block of output rows at a time so that the columns are
@@ -131,7 +96,7 @@ static void conv_image(const Conv *conv, const T *x, const T *w, T *y,
         int64_t size = rows * conv->ow;
         const T *b = x;
         if (!conv->direct) {
-            im2col(conv, x, first, rows, columns, size);
+            im2col(conv, x, first, rows, columns);
             b = columns;
         }
         gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)conv->o, (int)size,
@@ -140,32 +105,14 @@ static void conv_image(const Conv *conv, const T *x, const T *w, T *y,
     }
 }
 
-// The same for several small images in one product, so that gemm's packing of
-// the weights serves them all.
-static void conv_group(const Conv *conv, const T *x, const T *w, T *y,
-                       int64_t images, T *columns)
-{
-    int64_t size = images * conv->area;
-    T *wide = columns + conv->taps * size;
-    im2col_group(conv, x, images, columns);
-    gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)conv->o, (int)size,
-         (int)conv->taps, 1, w, (int)conv->taps, columns, (int)size, 0, wide,
-         (int)size);
-    scatter(conv, wide, images, y);
-}
-
 void NAME(call_conv)(void *const *args, const int64_t *imm, int64_t task,
                      void *scratch)
 {
     Conv conv = conv_read(imm);
-    int64_t first = conv_first(&conv, task);
-    int64_t images = conv_first(&conv, task + 1) - first;
-    const T *x = (const T *)args[0] + first * conv.in_size;
-    T *y = (T *)args[2] + first * conv.out_size;
-    if (conv.images_per_task == 1 && images == 1)
+    const T *x = (const T *)args[0] + task * conv.in_size;
+    T *y = (T *)args[2] + task * conv.out_size;
+    if (task < conv.n)
         conv_image(&conv, x, args[1], y, scratch);
-    else if (images > 0)
-        conv_group(&conv, x, args[1], y, images, scratch);
 }
 
 // dx = im2col^T(W^T dy): every tap's share of the gradient, added where the
@@ -184,37 +131,18 @@ static void conv_gx_image(const Conv *conv, const T *w, const T *dy, T *dx,
              dy + first * conv->ow, (int)conv->area, 0,
              conv->direct ? dx : columns, (int)size);
         if (!conv->direct)
-            col2im(conv, columns, size, first, rows, dx);
+            col2im(conv, columns, first, rows, dx);
     }
-}
-
-static void conv_gx_group(const Conv *conv, const T *w, const T *dy, T *dx,
-                          int64_t images, T *columns)
-{
-    int64_t size = images * conv->area;
-    T *wide = columns + conv->taps * size;
-    gather(conv, dy, images, conv->o, wide);
-    gemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)conv->taps, (int)size,
-         (int)conv->o, 1, w, (int)conv->taps, wide, (int)size, 0, columns,
-         (int)size);
-    memset(dx, 0, (size_t)(images * conv->in_size) * sizeof *dx);
-    for (int64_t i = 0; i < images; i++)
-        col2im(conv, columns + i * conv->area, size, 0, conv->oh,
-               dx + i * conv->in_size);
 }
 
 void NAME(call_conv_gx)(void *const *args, const int64_t *imm, int64_t task,
                         void *scratch)
 {
     Conv conv = conv_read(imm);
-    int64_t first = conv_first(&conv, task);
-    int64_t images = conv_first(&conv, task + 1) - first;
-    const T *dy = (const T *)args[1] + first * conv.out_size;
-    T *dx = (T *)args[2] + first * conv.in_size;
-    if (conv.images_per_task == 1 && images == 1)
+    const T *dy = (const T *)args[1] + task * conv.out_size;
+    T *dx = (T *)args[2] + task * conv.in_size;
+    if (task < conv.n)
         conv_gx_image(&conv, args[0], dy, dx, scratch);
-    else if (images > 0)
-        conv_gx_group(&conv, args[0], dy, dx, images, scratch);
 }
 
 // dw[rows of o] += dy columns(x)^T for one image; `beta` 0 starts the sum.
@@ -227,7 +155,7 @@ static void conv_gw_image(const Conv *conv, const T *x, const T *dy,
         int64_t size = rows * conv->ow;
         const T *b = x;
         if (!conv->direct) {
-            im2col(conv, x, first, rows, columns, size);
+            im2col(conv, x, first, rows, columns);
             b = columns;
         }
         gemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)o_rows,
@@ -236,24 +164,11 @@ static void conv_gw_image(const Conv *conv, const T *x, const T *dy,
     }
 }
 
-static void conv_gw_group(const Conv *conv, const T *x, const T *dy,
-                          int64_t o_rows, T *dw, int64_t images, T *columns,
-                          T beta)
-{
-    int64_t size = images * conv->area;
-    T *wide = columns + conv->taps * size;
-    im2col_group(conv, x, images, columns);
-    gather(conv, dy, images, o_rows, wide);
-    gemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)o_rows, (int)conv->taps,
-         (int)size, 1, wide, (int)size, columns, (int)size, beta, dw,
-         (int)conv->taps);
-}
-
 void NAME(call_conv_gw)(void *const *args, const int64_t *imm, int64_t task,
                         void *scratch)
 {
     Conv conv = conv_read(imm);
-    int64_t o_blocks = imm[14], chunks = imm[15];
+    int64_t o_blocks = imm[13], chunks = imm[14];
     int64_t chunk = task / o_blocks, block = task % o_blocks;
     int64_t o_first = block * conv.o / o_blocks;
     int64_t o_rows = (block + 1) * conv.o / o_blocks - o_first;
@@ -265,29 +180,14 @@ void NAME(call_conv_gw)(void *const *args, const int64_t *imm, int64_t task,
         return;
     if (begin == end || conv.area == 0)
         memset(dw, 0, (size_t)(o_rows * conv.taps) * sizeof *dw);
-    for (int64_t i = begin; i < end; i += conv.images_per_task) {
-        int64_t left = end - i;
-        int64_t images =
-            left < conv.images_per_task ? left : conv.images_per_task;
-        const T *x = (const T *)args[0] + i * conv.in_size;
-        if (conv.images_per_task == 1)
-            conv_gw_image(&conv, x, dy + i * conv.out_size, o_rows, dw, scratch,
-                          i > begin);
-        else
-            conv_gw_group(&conv, x, dy + i * conv.out_size, o_rows, dw, images,
-                          scratch, i > begin);
-    }
+    for (int64_t i = begin; i < end; i++)
+        conv_gw_image(&conv, (const T *)args[0] + i * conv.in_size,
+                      dy + i * conv.out_size, o_rows, dw, scratch, i > begin);
 }
 
 #undef copy_taps
 #undef im2col
 #undef col2im
-#undef im2col_group
-#undef gather
-#undef scatter
 #undef conv_image
-#undef conv_group
 #undef conv_gx_image
-#undef conv_gx_group
 #undef conv_gw_image
-#undef conv_gw_group
