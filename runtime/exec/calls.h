@@ -6,7 +6,6 @@
 
 #define CALL(id, function, imms, args, doc) PlanKernel function;
 #include "runtime/exec/abi.def"
-#undef CALL
 
 // Limits BLAS to one thread per caller: the pool splits the work, and sums
 // must not depend on how many threads a library finds. Idempotent.

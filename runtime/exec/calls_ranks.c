@@ -1,9 +1,9 @@
 // Runtime functions of abi.def that join processes, one task each:
 //
-// ALL_SUM         imm elements; args x y: y = the sum of all ranks' x
-// ALL_GATHER      imm bytes;    args x y: y = all ranks' x, one after the other
-// REDUCE_SCATTER  imm elements; args x y: x has so many elements for each rank,
-//                 y = the sum of what all have for this one
+// ALL_SUM         args x y: y = the sum of all ranks' x
+// ALL_GATHER      args x y: y = all ranks' x, one after the other
+// REDUCE_SCATTER  args x y: x has so many elements for each rank, y = the sum
+//                 of what all have for this one
 // RANK            args y: y = the number of this process
 //
 // Sums are made in the order of the ranks: by each rank of its share of the
@@ -89,39 +89,48 @@ static void scatter(bool single, const void *from, void *to, int64_t elements)
     add_rows(single, rows, count, to, elements);
 }
 
+static int64_t elements_of(const int64_t *imm)
+{
+    CallElements elements;
+    memcpy(&elements, imm, sizeof elements);
+    return elements.count;
+}
+
 void call_all_sum_f32(void *const *args, const int64_t *imm, int64_t task,
                       void *scratch)
 {
     (void)task, (void)scratch;
-    sum(true, args[0], args[1], imm[0]);
+    sum(true, args[0], args[1], elements_of(imm));
 }
 
 void call_all_sum_f64(void *const *args, const int64_t *imm, int64_t task,
                       void *scratch)
 {
     (void)task, (void)scratch;
-    sum(false, args[0], args[1], imm[0]);
+    sum(false, args[0], args[1], elements_of(imm));
 }
 
 void call_all_gather(void *const *args, const int64_t *imm, int64_t task,
                      void *scratch)
 {
     (void)task, (void)scratch;
-    ranks_gather(args[0], args[1], imm[0]);
+    CallBytes bytes;
+    memcpy(&bytes, imm, sizeof bytes);
+    ranks_gather(args[0], args[1], bytes.count);
 }
 
 void call_reduce_scatter_f32(void *const *args, const int64_t *imm,
                              int64_t task, void *scratch)
 {
     (void)task, (void)scratch;
-    scatter(true, args[0], args[1], imm[0]);
+    scatter(true, args[0], args[1], elements_of(imm));
 }
 
 void call_reduce_scatter_f64(void *const *args, const int64_t *imm,
                              int64_t task, void *scratch)
 {
     (void)task, (void)scratch;
-    scatter(false, args[0], args[1], imm[0]);
+    scatter(false, args[0], args[1], elements_of(imm));
 }
 
 void call_rank_f32(void *const *args, const int64_t *imm, int64_t task,
