@@ -52,8 +52,8 @@ typedef enum PlanCall {
 // Every kernel, generated or from the runtime, has this type. args: buffers in
 // the step's order; imm: the step's integers, each kernel's own (a convolution
 // reads how many images there are from them); task: 0 .. task_count-1;
-// scratch: this thread's Plan.scratch_bytes. Tasks of a step write disjoint
-// memory and may run in any order.
+// scratch: this thread's Plan.scratch_bytes, or what calls.h says. Tasks of a
+// step write disjoint memory and may run in any order.
 typedef void PlanKernel(void *const *args, const int64_t *imm, int64_t task,
                         void *scratch);
 
