@@ -50,8 +50,9 @@ const char *codegen_conv_ways(const Codegen *codegen, const Graph *graph,
                               Value value, Arena *arena, const char **shape);
 
 // Compiles all remembered kernels (or takes them from the cache). *objects is
-// malloc'ed, one per distinct kernel. Returns NULL or what went wrong.
-const char *codegen_compile(Codegen *codegen, PlanObject **objects, int *count);
+// malloc'ed, one per distinct kernel. A kernel that LLVM refuses is simcc's own
+// fault and ends the process (diag.h), as does a lack of memory.
+void codegen_compile(Codegen *codegen, PlanObject **objects, int *count);
 
 typedef struct CodegenStats {
     int kernels, cache_hits, compiled;

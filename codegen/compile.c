@@ -275,7 +275,7 @@ static void compile_all(Codegen *codegen)
     codegen->stats.compile_seconds += now_seconds() - start;
 }
 
-const char *codegen_compile(Codegen *codegen, PlanObject **objects, int *count)
+void codegen_compile(Codegen *codegen, PlanObject **objects, int *count)
 {
     compile_all(codegen);
     *count = codegen->kernels.count;
@@ -289,7 +289,6 @@ const char *codegen_compile(Codegen *codegen, PlanObject **objects, int *count)
             copy_bytes(symbol, strlen(symbol) + 1), slot->object.size,
             copy_bytes(slot->object.bytes, (size_t)slot->object.size)};
     }
-    return NULL;
 }
 
 // ---- dumps ------------------------------------------------------------------

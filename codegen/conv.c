@@ -74,12 +74,20 @@ int64_t lower_matmul(Lowering *lower, Value value)
     int64_t m = node->type.dims[0], n = node->type.dims[1];
     int64_t k = a->dims[trans_a ? 0 : 1];
     ProductBlocks blocks = product_blocks(m, n, k);
-    int64_t imms[] = {m,          n,          k, trans_a,     trans_b,
-                      a->dims[1], b->dims[1], n, blocks.rows, blocks.cols};
+    CallMatmul imms = {.m = m,
+                       .n = n,
+                       .k = k,
+                       .trans_a = trans_a,
+                       .trans_b = trans_b,
+                       .lda = a->dims[1],
+                       .ldb = b->dims[1],
+                       .ldc = n,
+                       .rows_per_task = blocks.rows,
+                       .cols_per_task = blocks.cols};
     LowerStep step = step_call(
         call_of(node, PLAN_CALL_MATMUL_F32, PLAN_CALL_MATMUL_F64),
         blocks.row_blocks * blocks.col_blocks, value_label(lower, value));
-    step_imms(lower, &step, sizeof imms / sizeof *imms, imms);
+    step_call_imms(lower, &step, &imms, sizeof imms);
     push_call(lower, &step, node, value_new_buffer(lower, value));
     return blocks.col_blocks == 1 ? blocks.rows : 0;
 }
@@ -144,13 +152,21 @@ static int64_t column_bytes(const ConvShape *s)
     return s->c * s->kh * s->kw * s->oh * s->ow * dtype_size(s->dtype);
 }
 
-static void conv_imms(Lowering *lower, LowerStep *step, const ConvShape *s,
-                      int64_t images_per_task)
+static CallConv conv_imms(const ConvShape *s)
 {
-    int64_t imms[] = {s->n,  s->c,   s->h,    s->w,           s->o,
-                      s->kh, s->kw,  s->oh,   s->ow,          s->sh,
-                      s->sw, s->top, s->left, images_per_task};
-    step_imms(lower, step, sizeof imms / sizeof *imms, imms);
+    return (CallConv){.n = s->n,
+                      .c = s->c,
+                      .h = s->h,
+                      .w = s->w,
+                      .o = s->o,
+                      .kh = s->kh,
+                      .kw = s->kw,
+                      .oh = s->oh,
+                      .ow = s->ow,
+                      .sh = s->sh,
+                      .sw = s->sw,
+                      .pt = s->top,
+                      .pl = s->left};
 }
 
 // im2col and BLAS, an image per task: forward and by data.
@@ -162,7 +178,8 @@ static int64_t blas_images(Lowering *lower, const ConvShape *s, Value value)
             ? call_of(node, PLAN_CALL_CONV_F32, PLAN_CALL_CONV_F64)
             : call_of(node, PLAN_CALL_CONV_GX_F32, PLAN_CALL_CONV_GX_F64);
     LowerStep step = step_call(call, s->n, value_label(lower, value));
-    conv_imms(lower, &step, s, 1);
+    CallConv imms = conv_imms(s);
+    step_call_imms(lower, &step, &imms, sizeof imms);
     lower->scratch_bytes = max_i64(lower->scratch_bytes, column_bytes(s));
     push_call(lower, &step, node, value_new_buffer(lower, value));
     return 1;
@@ -181,8 +198,9 @@ static int64_t blas_weights(Lowering *lower, const ConvShape *s, Value value)
     LowerStep step =
         step_call(call_of(node, PLAN_CALL_CONV_GW_F32, PLAN_CALL_CONV_GW_F64),
                   blocks * chunks, label);
-    conv_imms(lower, &step, s, 1);
-    step_imms(lower, &step, 2, (int64_t[]){blocks, chunks});
+    CallConvGw imms = {conv_imms(s), .o_blocks = blocks,
+                       .image_chunks = chunks};
+    step_call_imms(lower, &step, &imms, sizeof imms);
     lower->scratch_bytes = max_i64(lower->scratch_bytes, column_bytes(s));
     if (chunks == 1) {
         push_call(lower, &step, node, value_new_buffer(lower, value));

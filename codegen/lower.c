@@ -64,10 +64,13 @@ static void lower_collective(Lowering *lower, Value value)
         step_call(collective_call(node), 1, value_label(lower, value));
     if (node->op != OP_RANK) {
         const TensorType *in = graph_type(lower->graph, node->inputs[0]);
-        int64_t count = node->op == OP_ALL_GATHER ? type_bytes(in)
-                        : node->op == OP_ALL_SUM  ? type_elements(in)
-                                                  : type_elements(&node->type);
-        step_imms(lower, &step, 1, &count);
+        CallBytes bytes = {.count = type_bytes(in)};
+        CallElements elements = {
+            .count = type_elements(node->op == OP_ALL_SUM ? in : &node->type)};
+        if (node->op == OP_ALL_GATHER)
+            step_call_imms(lower, &step, &bytes, sizeof bytes);
+        else
+            step_call_imms(lower, &step, &elements, sizeof elements);
         step_arg(lower, &step, value_place(lower, node->inputs[0]), 0, false,
                  false);
     }

@@ -187,6 +187,9 @@ void step_arg(Lowering *lower, LowerStep *step, Place place, int64_t offset,
               bool write, bool pointwise);
 void step_imms(Lowering *lower, LowerStep *step, int count,
                const int64_t *values);
+// A runtime function's: its struct of abi.def (CallMatmul, ...).
+void step_call_imms(Lowering *lower, LowerStep *step, const void *imms,
+                    size_t bytes);
 void step_push(Lowering *lower, const LowerStep *step);
 // "layer1.0.conv1: conv2d"
 const char *value_label(const Lowering *lower, Value value);

@@ -5,7 +5,6 @@
 static const char *const call_names[] = {
 #define CALL(id, function, imms, args, doc) #function,
 #include "runtime/exec/abi.def"
-#undef CALL
 };
 
 const char *const plan_role_words[] = {

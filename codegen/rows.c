@@ -50,22 +50,22 @@ void lower_rows(Lowering *lower, Value value)
     int64_t rows = node->type.dims[0];
     int64_t width = d + (softmax ? node->type.dims[1] : 0);
     int64_t per_task = rows_per_task(rows, m * k / rows * width);
-    int64_t imms[] = {m, k, d, per_task, 0, 0};
-    if (softmax) {
-        imms[4] = node->attrs[TRANS_TRANS].i;
-        imms[5] = node->type.dims[1];
-    } else {
-        imms[4] = what_of(node->op);
-        double guard =
-            node->op == OP_MATMUL_ENTROPY ? node->attrs[GUARD_GUARD].f : 0;
-        memcpy(&imms[5], &guard, sizeof guard);
-    }
     int64_t scratch = (int64_t)PLAN_ROWS_TILE * PLAN_ROWS_TILE_LONG *
                       dtype_size(node->type.dtype);
     lower->scratch_bytes = max_i64(lower->scratch_bytes, scratch);
     LowerStep step = step_call(call_of(node), ceil_div(rows, per_task),
                                value_label(lower, value));
-    step_imms(lower, &step, sizeof imms / sizeof *imms, imms);
+    CallRows product = {.m = m, .k = k, .d = d, .rows_per_task = per_task};
+    if (softmax) {
+        CallMatmulSoftmax imms = {product, .trans = node->attrs[TRANS_TRANS].i,
+                                  .e = node->type.dims[1]};
+        step_call_imms(lower, &step, &imms, sizeof imms);
+    } else {
+        CallMatmulRows imms = {product, .what = what_of(node->op)};
+        if (node->op == OP_MATMUL_ENTROPY)
+            imms.guard = node->attrs[GUARD_GUARD].f;
+        step_call_imms(lower, &step, &imms, sizeof imms);
+    }
     for (int i = 0; i < node->input_count; i++)
         step_arg(lower, &step, value_place(lower, node->inputs[i]), 0, false,
                  false);

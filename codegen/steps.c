@@ -52,10 +52,36 @@ void step_imms(Lowering *lower, LowerStep *step, int count,
         vec_push(lower->arena, &step->imms, values[i]);
 }
 
+void step_call_imms(Lowering *lower, LowerStep *step, const void *imms,
+                    size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += sizeof(int64_t)) {
+        int64_t value;
+        memcpy(&value, (const char *)imms + at, sizeof value);
+        vec_push(lower->arena, &step->imms, value);
+    }
+}
+
+// What abi.def says of a runtime function.
+static bool fits_call(const LowerStep *step)
+{
+    static const struct {
+        size_t bytes;
+        int args;
+    } calls[] = {
+#define CALL(id, function, imms, args, doc) {imms, args},
+#include "runtime/exec/abi.def"
+    };
+    return step->args.count == calls[step->call].args &&
+           (size_t)step->imms.count * sizeof(int64_t) ==
+               calls[step->call].bytes;
+}
+
 void step_push(Lowering *lower, const LowerStep *step)
 {
     LowerStep pushed = *step;
     int count = lower->steps.count;
+    INTERNAL_CHECK(step->kernel || fits_call(step));
     pushed.time = count;
     pushed.node = lower->current;
     if (step->chained) {

@@ -29,11 +29,10 @@ static Compiled compile(Arena *arena, const Graph *graph, const char *cpu,
     codegen_set_ways(compiled.codegen, ways);
     codegen_lower(compiled.codegen, graph, &compiled.plan);
     const char *wrong = codegen_verify_plan(&compiled.plan, arena);
-    if (!wrong)
-        wrong = codegen_compile(compiled.codegen, &compiled.program->objects,
-                                &compiled.program->object_count);
     if (wrong)
         must(status_error(STATUS_FAILED, "%s", wrong));
+    codegen_compile(compiled.codegen, &compiled.program->objects,
+                    &compiled.program->object_count);
     compiled.program->cpu = (int32_t)codegen_needs(compiled.codegen);
     compiled.program->target = strdup(codegen_target(compiled.codegen));
     must(code_load(compiled.program, &compiled.image));

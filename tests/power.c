@@ -29,6 +29,24 @@ static PlanTensor tensor(const char *name, int32_t dtype, int64_t rows,
     return made;
 }
 
+enum { MATMUL_IMMS = sizeof(CallMatmul) / sizeof(int64_t) };
+
+// [m, n], of a [k, m] and b [k, n] where a is transposed, else of a [m, k] and
+// b [n, k].
+static CallMatmul product(int64_t m, int64_t n, int64_t k, bool trans_a)
+{
+    return (CallMatmul){.m = m,
+                        .n = n,
+                        .k = k,
+                        .trans_a = trans_a,
+                        .trans_b = !trans_a,
+                        .lda = trans_a ? m : k,
+                        .ldb = trans_a ? n : k,
+                        .ldc = n,
+                        .rows_per_task = m,
+                        .cols_per_task = n};
+}
+
 static PlanStep step(int32_t dtype, int first, const char *label)
 {
     int call = dtype == PLAN_F64 ? PLAN_CALL_MATMUL_F64 : PLAN_CALL_MATMUL_F32;
@@ -37,8 +55,8 @@ static PlanStep step(int32_t dtype, int first, const char *label)
                       .task_count = 1,
                       .first_arg = 3 * first,
                       .arg_count = 3,
-                      .first_imm = 10 * first,
-                      .imm_count = 10,
+                      .first_imm = MATMUL_IMMS * first,
+                      .imm_count = MATMUL_IMMS,
                       .label = strdup(label)};
 }
 
@@ -59,10 +77,9 @@ static void fill_plan(Plan *plan, int32_t dtype, int rows, bool training)
     PlanRef w = {PLAN_PARAM, 0, 0}, x = {PLAN_SLAB, 0, 0};
     PlanRef score = {PLAN_SLAB, 0, SCORE}, loss = {PLAN_SLAB, 0, LOSS};
     PlanRef refs[] = {x, w, score, score, score, loss, score, x, w};
-    int64_t imms[] = {
-        rows, 1,      PIXELS, 0, 1, PIXELS, PIXELS, 1,      rows, 1, //
-        1,    1,      rows,   1, 0, 1,      1,      1,      1,    1, //
-        1,    PIXELS, rows,   1, 0, 1,      PIXELS, PIXELS, 1,    PIXELS};
+    CallMatmul imms[] = {product(rows, 1, PIXELS, false),
+                         product(1, 1, rows, true),
+                         product(1, PIXELS, rows, true)};
     PlanStep steps[] = {step(dtype, 0, "score"), step(dtype, 1, "loss"),
                         training ? step(dtype, 2, "update") : (PlanStep){0}};
     *plan = (Plan){.name = strdup(training ? "p.train" : "p.eval"),
@@ -71,7 +88,7 @@ static void fill_plan(Plan *plan, int32_t dtype, int rows, bool training)
                    .output_count = 2,
                    .step_count = training ? 3 : 2,
                    .ref_count = 9,
-                   .imm_count = 30,
+                   .imm_count = 3 * MATMUL_IMMS,
                    .params = copy(params, sizeof params),
                    .inputs = copy(inputs, sizeof inputs),
                    .outputs = copy(outputs, sizeof outputs),

@@ -387,7 +387,7 @@ static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
 }
 
 // Kernels to machine code.
-static Status generate(Compiler *compiler, Codegen *codegen, Program *program)
+static void generate(Compiler *compiler, Codegen *codegen, Program *program)
 {
     double start = clock_seconds();
     if (compiler->emit == EMIT_LLVM)
@@ -395,15 +395,10 @@ static Status generate(Compiler *compiler, Codegen *codegen, Program *program)
     if (compiler->emit == EMIT_ASM)
         codegen_print_asm(codegen, &compiler->dump);
     if (compiler->emit != EMIT_NOTHING)
-        return status_ok();
-    const char *wrong =
-        codegen_compile(codegen, &program->objects, &program->object_count);
+        return;
+    codegen_compile(codegen, &program->objects, &program->object_count);
     add_time(compiler, "machine code", &start);
     compiler->stats = codegen_stats(codegen);
-    if (wrong)
-        return status_error(STATUS_FAILED, "cannot make machine code: %s",
-                            wrong);
-    return status_ok();
 }
 
 static Status dump_ast(Compiler *compiler)
@@ -433,7 +428,7 @@ static Status make_program(Compiler *compiler, Codegen *codegen,
     program->sums = compiler->codegen.sums;
     Status status = lower(compiler, codegen, program);
     if (status.code == STATUS_OK)
-        status = generate(compiler, codegen, program);
+        generate(compiler, codegen, program);
     if (status.code == STATUS_OK && compiler->emit == EMIT_NOTHING)
         *result = program;
     else

@@ -3,10 +3,16 @@
 #include <string.h>
 
 #include "passes/pass.h"
+#include "runtime/exec/calls.h"
+#include "runtime/exec/ranks.h"
 
+// What is too much to move is refused when the plan is run.
 static int64_t plan_need(const Plan *plan, int threads)
 {
-    return plan->slab_bytes + plan->scratch_bytes * threads;
+    int64_t room;
+    if (calls_room(plan, ranks_count(), &room).code != STATUS_OK)
+        room = 0;
+    return plan->slab_bytes + plan->scratch_bytes * threads + room;
 }
 
 int64_t plans_need(const Plan *train, const Plan *eval, const Plan *features,

@@ -56,6 +56,7 @@ Status together_begin(Cli *cli)
         return status_ok();
     if (ranks_index() > 0)
         TRY(keep_quiet());
+    ranks_set_last_words(speak);
     if (cli_has(cli, OPT_tune))
         return status_error(STATUS_USAGE,
                             "--tune measures one process: several would each "
@@ -96,7 +97,6 @@ int together_end(int code)
         // What rank 0 says of a divergence holds for all.
         if (code == STATUS_DIVERGED && ranks_index() > 0)
             pause();
-        speak();
         ranks_abort(code);
     }
     ranks_close();

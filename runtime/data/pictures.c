@@ -323,8 +323,16 @@ static void compare_looks(const Pictures *pictures, int64_t row, int64_t column,
 {
     void *args[] = {pictures->looks + row * LOOK,
                     pictures->looks + column * LOOK, likeness};
-    int64_t imm[] = {rows, columns, LOOK, 0, 1, LOOK, LOOK, TILE, TILE, TILE};
-    call_matmul_f32(args, imm, 0, NULL);
+    CallMatmul product = {.m = rows,
+                          .n = columns,
+                          .k = LOOK,
+                          .trans_b = 1,
+                          .lda = LOOK,
+                          .ldb = LOOK,
+                          .ldc = TILE,
+                          .rows_per_task = TILE,
+                          .cols_per_task = TILE};
+    call_matmul_f32(args, (int64_t *)&product, 0, NULL);
 }
 
 // As far as the pairs of TILE images, evenly chosen, with all others tell.

@@ -2,11 +2,13 @@
 #ifndef SIMCC_RUNTIME_CALLS_H
 #define SIMCC_RUNTIME_CALLS_H
 
+#include <stdbool.h>
+
+#include "runtime/base/status.h"
 #include "runtime/exec/plan.h"
 
 #define CALL(id, function, imms, args, doc) PlanKernel function;
 #include "runtime/exec/abi.def"
-#undef CALL
 
 // Limits BLAS to one thread per caller: the pool splits the work, and sums
 // must not depend on how many threads a library finds. Idempotent.
@@ -19,6 +21,12 @@ const char *calls_blas(void);
 PlanKernel *call_function(PlanCall call);
 int call_imm_count(PlanCall call);
 int call_arg_count(PlanCall call);
+// Do processes meet in it? Then it is one task, which thread 0 runs.
+bool call_is_collective(PlanCall call);
+// Scratch that collectives of a checked plan need among so many processes: of
+// thread 0, beside or beyond Plan.scratch_bytes. STATUS_FAILED when one is to
+// move more than MPI can count.
+Status calls_room(const Plan *plan, int ranks, int64_t *bytes);
 // "call_conv_f32", for profiles.
 const char *call_name(PlanCall call);
 

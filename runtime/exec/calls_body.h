@@ -5,34 +5,30 @@
 #define copy_taps     NAME(copy_taps)
 #define im2col        NAME(im2col)
 #define col2im        NAME(col2im)
-#define im2col_group  NAME(im2col_group)
-#define gather        NAME(gather)
-#define scatter       NAME(scatter)
 #define conv_image    NAME(conv_image)
-#define conv_group    NAME(conv_group)
 #define conv_gx_image NAME(conv_gx_image)
-#define conv_gx_group NAME(conv_gx_group)
 #define conv_gw_image NAME(conv_gw_image)
-#define conv_gw_group NAME(conv_gw_group)
 
-// c[rows, cols] = op(a)[rows] op(b)[cols]; see calls.c for the layout of imm.
+// c[rows, cols] = op(a)[rows] op(b)[cols]
 void NAME(call_matmul)(void *const *args, const int64_t *imm, int64_t task,
                        void *scratch)
 {
     (void)scratch;
-    int64_t m = imm[0], n = imm[1], k = imm[2], lda = imm[5], ldb = imm[6];
-    int64_t blocks = (n + imm[9] - 1) / imm[9];
-    int64_t row = task / blocks * imm[8], col = task % blocks * imm[9];
-    int64_t rows = m - row < imm[8] ? m - row : imm[8];
-    int64_t cols = n - col < imm[9] ? n - col : imm[9];
+    CallMatmul p;
+    memcpy(&p, imm, sizeof p);
+    int64_t blocks = (p.n + p.cols_per_task - 1) / p.cols_per_task;
+    int64_t row = task / blocks * p.rows_per_task;
+    int64_t col = task % blocks * p.cols_per_task;
+    int64_t rows = part_of(p.m, row, p.rows_per_task);
+    int64_t cols = part_of(p.n, col, p.cols_per_task);
     if (rows <= 0)
         return;
-    const T *a = (const T *)args[0] + row * (imm[3] ? 1 : lda);
-    const T *b = (const T *)args[1] + col * (imm[4] ? ldb : 1);
-    gemm(CblasRowMajor, imm[3] ? CblasTrans : CblasNoTrans,
-         imm[4] ? CblasTrans : CblasNoTrans, (int)rows, (int)cols, (int)k, 1, a,
-         (int)lda, b, (int)ldb, 0, (T *)args[2] + row * imm[7] + col,
-         (int)imm[7]);
+    const T *a = (const T *)args[0] + row * (p.trans_a ? 1 : p.lda);
+    const T *b = (const T *)args[1] + col * (p.trans_b ? p.ldb : 1);
+    gemm(CblasRowMajor, p.trans_a ? CblasTrans : CblasNoTrans,
+         p.trans_b ? CblasTrans : CblasNoTrans, (int)rows, (int)cols, (int)p.k,
+         1, a, (int)p.lda, b, (int)p.ldb, 0, (T *)args[2] + row * p.ldc + col,
+         (int)p.ldc);
 }
 
 // One row of the column matrix: the input row seen by one tap, from output
@@ -53,241 +49,149 @@ static void copy_taps(T *to, const T *row, int64_t width, int64_t ow,
 }
 
 // columns[(channel, ky, kx)][(oy, ox)] for output rows first .. first+rows-1.
-// Each tap's numbers begin `ld` after the last one's.
-static void im2col(const Conv *conv, const T *image, int64_t first,
-                   int64_t rows, T *columns, int64_t ld)
+static void im2col(const CallConv *s, const T *image, int64_t first,
+                   int64_t rows, T *columns)
 {
-    for (int64_t c = 0; c < conv->c; c++, image += conv->h * conv->w)
-        for (int64_t tap = 0; tap < conv->kh * conv->kw; tap++, columns += ld) {
-            int64_t start = tap % conv->kw - conv->pl;
-            int64_t y = first * conv->sh + tap / conv->kw - conv->pt;
-            T *to = columns;
-            for (int64_t r = 0; r < rows; r++, y += conv->sh, to += conv->ow)
-                if (y < 0 || y >= conv->h)
-                    memset(to, 0, (size_t)conv->ow * sizeof *to);
+    T *to = columns;
+    for (int64_t c = 0; c < s->c; c++, image += s->h * s->w)
+        for (int64_t tap = 0; tap < s->kh * s->kw; tap++) {
+            int64_t start = tap % s->kw - s->pl;
+            int64_t y = first * s->sh + tap / s->kw - s->pt;
+            for (int64_t r = 0; r < rows; r++, y += s->sh, to += s->ow)
+                if (y < 0 || y >= s->h)
+                    memset(to, 0, (size_t)s->ow * sizeof *to);
                 else
-                    copy_taps(to, image + y * conv->w, conv->w, conv->ow,
-                              conv->sw, start);
+                    copy_taps(to, image + y * s->w, s->w, s->ow, s->sw, start);
         }
 }
 
 // The transpose of im2col: adds every column to the pixels it was read from.
-static void col2im(const Conv *conv, const T *columns, int64_t ld,
-                   int64_t first, int64_t rows, T *image)
+static void col2im(const CallConv *s, const T *columns, int64_t first,
+                   int64_t rows, T *image)
 {
-    for (int64_t c = 0; c < conv->c; c++, image += conv->h * conv->w)
-        for (int64_t tap = 0; tap < conv->kh * conv->kw; tap++, columns += ld) {
-            int64_t start = tap % conv->kw - conv->pl;
-            int64_t y = first * conv->sh + tap / conv->kw - conv->pt;
-            TapRange range = tap_range(conv->w, conv->ow, conv->sw, start);
-            const T *from = columns;
-            for (int64_t r = 0; r < rows;
-                 r++, y += conv->sh, from += conv->ow) {
-                if (y < 0 || y >= conv->h)
+    const T *from = columns;
+    for (int64_t c = 0; c < s->c; c++, image += s->h * s->w)
+        for (int64_t tap = 0; tap < s->kh * s->kw; tap++) {
+            int64_t start = tap % s->kw - s->pl;
+            int64_t y = first * s->sh + tap / s->kw - s->pt;
+            TapRange range = tap_range(s->w, s->ow, s->sw, start);
+            for (int64_t r = 0; r < rows; r++, y += s->sh, from += s->ow) {
+                if (y < 0 || y >= s->h)
                     continue;
-                T *to = image + y * conv->w;
+                T *to = image + y * s->w;
                 for (int64_t x = range.first; x < range.end; x++)
-                    to[start + x * conv->sw] += from[x];
+                    to[start + x * s->sw] += from[x];
             }
         }
 }
 
-// The columns of several images side by side: ld = images * oh * ow.
-static void im2col_group(const Conv *conv, const T *x, int64_t images,
-                         T *columns)
-{
-    for (int64_t i = 0; i < images; i++)
-        im2col(conv, x + i * conv->in_size, 0, conv->oh,
-               columns + i * conv->area, images * conv->area);
-}
-
-// [image][row][area] to [row][image][area], the images' rows side by side.
-static void gather(const Conv *conv, const T *y, int64_t images, int64_t rows,
-                   T *wide)
-{
-    for (int64_t row = 0; row < rows; row++)
-        for (int64_t i = 0; i < images; i++, wide += conv->area)
-            memcpy(wide, y + i * conv->out_size + row * conv->area,
-                   (size_t)conv->area * sizeof *wide);
-}
-
-// The other way.
-static void scatter(const Conv *conv, const T *wide, int64_t images, T *y)
-{
-    for (int64_t row = 0; row < conv->o; row++)
-        for (int64_t i = 0; i < images; i++, wide += conv->area)
-            memcpy(y + i * conv->out_size + row * conv->area, wide,
-                   (size_t)conv->area * sizeof *wide);
-}
-
 // y = W * columns(x), a block of output rows at a time so that the columns are
 // still in cache when gemm reads them.
-static void conv_image(const Conv *conv, const T *x, const T *w, T *y,
+static void conv_image(const CallConv *s, const T *x, const T *w, T *y,
                        T *columns)
 {
-    int64_t step = conv_block_rows(conv, sizeof(T));
-    for (int64_t first = 0; first < conv->oh; first += step) {
-        int64_t rows = conv->oh - first < step ? conv->oh - first : step;
-        int64_t size = rows * conv->ow;
+    int64_t step = conv_block_rows(s, sizeof(T));
+    for (int64_t first = 0; first < s->oh; first += step) {
+        int64_t rows = s->oh - first < step ? s->oh - first : step;
+        int64_t size = rows * s->ow;
         const T *b = x;
-        if (!conv->direct) {
-            im2col(conv, x, first, rows, columns, size);
+        if (!conv_is_direct(s)) {
+            im2col(s, x, first, rows, columns);
             b = columns;
         }
-        gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)conv->o, (int)size,
-             (int)conv->taps, 1, w, (int)conv->taps, b, (int)size, 0,
-             y + first * conv->ow, (int)conv->area);
+        gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)s->o, (int)size,
+             (int)conv_taps(s), 1, w, (int)conv_taps(s), b, (int)size, 0,
+             y + first * s->ow, (int)conv_area(s));
     }
-}
-
-// The same for several small images in one product, so that gemm's packing of
-// the weights serves them all.
-static void conv_group(const Conv *conv, const T *x, const T *w, T *y,
-                       int64_t images, T *columns)
-{
-    int64_t size = images * conv->area;
-    T *wide = columns + conv->taps * size;
-    im2col_group(conv, x, images, columns);
-    gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)conv->o, (int)size,
-         (int)conv->taps, 1, w, (int)conv->taps, columns, (int)size, 0, wide,
-         (int)size);
-    scatter(conv, wide, images, y);
 }
 
 void NAME(call_conv)(void *const *args, const int64_t *imm, int64_t task,
                      void *scratch)
 {
-    Conv conv = conv_read(imm);
-    int64_t first = conv_first(&conv, task);
-    int64_t images = conv_first(&conv, task + 1) - first;
-    const T *x = (const T *)args[0] + first * conv.in_size;
-    T *y = (T *)args[2] + first * conv.out_size;
-    if (conv.images_per_task == 1 && images == 1)
+    CallConv conv;
+    memcpy(&conv, imm, sizeof conv);
+    const T *x = (const T *)args[0] + task * conv_in_size(&conv);
+    T *y = (T *)args[2] + task * conv_out_size(&conv);
+    if (task < conv.n)
         conv_image(&conv, x, args[1], y, scratch);
-    else if (images > 0)
-        conv_group(&conv, x, args[1], y, images, scratch);
 }
 
 // dx = im2col^T(W^T dy): every tap's share of the gradient, added where the
 // tap was read.
-static void conv_gx_image(const Conv *conv, const T *w, const T *dy, T *dx,
+static void conv_gx_image(const CallConv *s, const T *w, const T *dy, T *dx,
                           T *columns)
 {
-    int64_t step = conv_block_rows(conv, sizeof(T));
-    if (!conv->direct)
-        memset(dx, 0, (size_t)conv->in_size * sizeof *dx);
-    for (int64_t first = 0; first < conv->oh; first += step) {
-        int64_t rows = conv->oh - first < step ? conv->oh - first : step;
-        int64_t size = rows * conv->ow;
-        gemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)conv->taps,
-             (int)size, (int)conv->o, 1, w, (int)conv->taps,
-             dy + first * conv->ow, (int)conv->area, 0,
-             conv->direct ? dx : columns, (int)size);
-        if (!conv->direct)
-            col2im(conv, columns, size, first, rows, dx);
+    int64_t step = conv_block_rows(s, sizeof(T));
+    if (!conv_is_direct(s))
+        memset(dx, 0, (size_t)conv_in_size(s) * sizeof *dx);
+    for (int64_t first = 0; first < s->oh; first += step) {
+        int64_t rows = s->oh - first < step ? s->oh - first : step;
+        int64_t size = rows * s->ow;
+        gemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)conv_taps(s),
+             (int)size, (int)s->o, 1, w, (int)conv_taps(s), dy + first * s->ow,
+             (int)conv_area(s), 0, conv_is_direct(s) ? dx : columns, (int)size);
+        if (!conv_is_direct(s))
+            col2im(s, columns, first, rows, dx);
     }
-}
-
-static void conv_gx_group(const Conv *conv, const T *w, const T *dy, T *dx,
-                          int64_t images, T *columns)
-{
-    int64_t size = images * conv->area;
-    T *wide = columns + conv->taps * size;
-    gather(conv, dy, images, conv->o, wide);
-    gemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)conv->taps, (int)size,
-         (int)conv->o, 1, w, (int)conv->taps, wide, (int)size, 0, columns,
-         (int)size);
-    memset(dx, 0, (size_t)(images * conv->in_size) * sizeof *dx);
-    for (int64_t i = 0; i < images; i++)
-        col2im(conv, columns + i * conv->area, size, 0, conv->oh,
-               dx + i * conv->in_size);
 }
 
 void NAME(call_conv_gx)(void *const *args, const int64_t *imm, int64_t task,
                         void *scratch)
 {
-    Conv conv = conv_read(imm);
-    int64_t first = conv_first(&conv, task);
-    int64_t images = conv_first(&conv, task + 1) - first;
-    const T *dy = (const T *)args[1] + first * conv.out_size;
-    T *dx = (T *)args[2] + first * conv.in_size;
-    if (conv.images_per_task == 1 && images == 1)
+    CallConv conv;
+    memcpy(&conv, imm, sizeof conv);
+    const T *dy = (const T *)args[1] + task * conv_out_size(&conv);
+    T *dx = (T *)args[2] + task * conv_in_size(&conv);
+    if (task < conv.n)
         conv_gx_image(&conv, args[0], dy, dx, scratch);
-    else if (images > 0)
-        conv_gx_group(&conv, args[0], dy, dx, images, scratch);
 }
 
 // dw[rows of o] += dy columns(x)^T for one image; `beta` 0 starts the sum.
-static void conv_gw_image(const Conv *conv, const T *x, const T *dy,
+static void conv_gw_image(const CallConv *s, const T *x, const T *dy,
                           int64_t o_rows, T *dw, T *columns, T beta)
 {
-    int64_t step = conv_block_rows(conv, sizeof(T));
-    for (int64_t first = 0; first < conv->oh; first += step, beta = 1) {
-        int64_t rows = conv->oh - first < step ? conv->oh - first : step;
-        int64_t size = rows * conv->ow;
+    int64_t step = conv_block_rows(s, sizeof(T));
+    for (int64_t first = 0; first < s->oh; first += step, beta = 1) {
+        int64_t rows = s->oh - first < step ? s->oh - first : step;
+        int64_t size = rows * s->ow;
         const T *b = x;
-        if (!conv->direct) {
-            im2col(conv, x, first, rows, columns, size);
+        if (!conv_is_direct(s)) {
+            im2col(s, x, first, rows, columns);
             b = columns;
         }
         gemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)o_rows,
-             (int)conv->taps, (int)size, 1, dy + first * conv->ow,
-             (int)conv->area, b, (int)size, beta, dw, (int)conv->taps);
+             (int)conv_taps(s), (int)size, 1, dy + first * s->ow,
+             (int)conv_area(s), b, (int)size, beta, dw, (int)conv_taps(s));
     }
-}
-
-static void conv_gw_group(const Conv *conv, const T *x, const T *dy,
-                          int64_t o_rows, T *dw, int64_t images, T *columns,
-                          T beta)
-{
-    int64_t size = images * conv->area;
-    T *wide = columns + conv->taps * size;
-    im2col_group(conv, x, images, columns);
-    gather(conv, dy, images, o_rows, wide);
-    gemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)o_rows, (int)conv->taps,
-         (int)size, 1, wide, (int)size, columns, (int)size, beta, dw,
-         (int)conv->taps);
 }
 
 void NAME(call_conv_gw)(void *const *args, const int64_t *imm, int64_t task,
                         void *scratch)
 {
-    Conv conv = conv_read(imm);
-    int64_t o_blocks = imm[14], chunks = imm[15];
+    CallConvGw in;
+    memcpy(&in, imm, sizeof in);
+    CallConv conv = in.conv;
+    int64_t o_blocks = in.o_blocks, chunks = in.image_chunks;
     int64_t chunk = task / o_blocks, block = task % o_blocks;
     int64_t o_first = block * conv.o / o_blocks;
     int64_t o_rows = (block + 1) * conv.o / o_blocks - o_first;
     int64_t begin = chunk * conv.n / chunks;
     int64_t end = (chunk + 1) * conv.n / chunks;
-    const T *dy = (const T *)args[1] + o_first * conv.area;
-    T *dw = (T *)args[2] + (chunk * conv.o + o_first) * conv.taps;
+    const T *dy = (const T *)args[1] + o_first * conv_area(&conv);
+    T *dw = (T *)args[2] + (chunk * conv.o + o_first) * conv_taps(&conv);
     if (o_rows <= 0)
         return;
-    if (begin == end || conv.area == 0)
-        memset(dw, 0, (size_t)(o_rows * conv.taps) * sizeof *dw);
-    for (int64_t i = begin; i < end; i += conv.images_per_task) {
-        int64_t left = end - i;
-        int64_t images =
-            left < conv.images_per_task ? left : conv.images_per_task;
-        const T *x = (const T *)args[0] + i * conv.in_size;
-        if (conv.images_per_task == 1)
-            conv_gw_image(&conv, x, dy + i * conv.out_size, o_rows, dw, scratch,
-                          i > begin);
-        else
-            conv_gw_group(&conv, x, dy + i * conv.out_size, o_rows, dw, images,
-                          scratch, i > begin);
-    }
+    if (begin == end || conv_area(&conv) == 0)
+        memset(dw, 0, (size_t)(o_rows * conv_taps(&conv)) * sizeof *dw);
+    for (int64_t i = begin; i < end; i++)
+        conv_gw_image(&conv, (const T *)args[0] + i * conv_in_size(&conv),
+                      dy + i * conv_out_size(&conv), o_rows, dw, scratch,
+                      i > begin);
 }
 
 #undef copy_taps
 #undef im2col
 #undef col2im
-#undef im2col_group
-#undef gather
-#undef scatter
 #undef conv_image
-#undef conv_group
 #undef conv_gx_image
-#undef conv_gx_group
 #undef conv_gw_image
-#undef conv_gw_group

@@ -1,15 +1,15 @@
 // Runtime functions of abi.def that join processes, one task each:
 //
-// ALL_SUM         imm elements; args x y: y = the sum of all ranks' x
-// ALL_GATHER      imm bytes;    args x y: y = all ranks' x, one after the other
-// REDUCE_SCATTER  imm elements; args x y: x has so many elements for each rank,
-//                 y = the sum of what all have for this one
+// ALL_SUM         args x y: y = the sum of all ranks' x
+// ALL_GATHER      args x y: y = all ranks' x, one after the other
+// REDUCE_SCATTER  args x y: x has so many elements for each rank, y = the sum
+//                 of what all have for this one
 // RANK            args y: y = the number of this process
 //
 // Sums are made in the order of the ranks: by each rank of its share of the
-// elements, which all then get.
+// elements, which all then get. What has come from others lies in the scratch,
+// of calls_room bytes.
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/exec/calls.h"
@@ -18,21 +18,6 @@
 // Sums of fewer bytes are made by every rank of all elements: one meeting
 // instead of two.
 enum { SMALL_BYTES = 1 << 12 };
-
-// What has come from others, kept for the next time. One thread is here.
-static void *room(int64_t bytes)
-{
-    static void *at;
-    static int64_t size;
-    if (bytes > size) {
-        free(at);
-        at = malloc((size_t)bytes);
-        size = bytes;
-    }
-    if (!at)
-        ranks_abort(STATUS_MEMORY);
-    return at;
-}
 
 // to = the sum of `count` rows of `elements`.
 static void add_rows(bool single, const void *rows, int count, void *to,
@@ -59,69 +44,132 @@ static int64_t share(int64_t elements, int rank)
            elements % ranks_count() * rank / ranks_count();
 }
 
-static void sum(bool single, const void *from, void *to, int64_t elements)
+static void sum(bool single, const void *from, void *to, int64_t elements,
+                void *rows)
 {
     int count = ranks_count(), here = ranks_index();
     int64_t width = single ? 4 : 8, bytes[RANKS_MAX];
     if (elements * width <= SMALL_BYTES) {
-        void *rows = room(elements * width * count);
         ranks_gather(from, rows, elements * width);
         add_rows(single, rows, count, to, elements);
         return;
     }
     for (int r = 0; r < count; r++)
         bytes[r] = (share(elements, r + 1) - share(elements, r)) * width;
-    void *rows = room(bytes[here] * count);
     ranks_exchange(from, rows, bytes);
     add_rows(single, rows, count, (char *)to + share(elements, here) * width,
              bytes[here] / width);
     ranks_collect(to, bytes);
 }
 
-static void scatter(bool single, const void *from, void *to, int64_t elements)
+static void scatter(bool single, const void *from, void *to, int64_t elements,
+                    void *rows)
 {
     int count = ranks_count();
     int64_t width = single ? 4 : 8, bytes[RANKS_MAX];
     for (int r = 0; r < count; r++)
         bytes[r] = elements * width;
-    void *rows = room(elements * width * count);
     ranks_exchange(from, rows, bytes);
     add_rows(single, rows, count, to, elements);
+}
+
+static int64_t elements_of(const int64_t *imm)
+{
+    CallElements elements;
+    memcpy(&elements, imm, sizeof elements);
+    return elements.count;
+}
+
+bool call_is_collective(PlanCall call)
+{
+    return call >= PLAN_CALL_ALL_SUM_F32 && call <= PLAN_CALL_RANK_F64;
+}
+
+// Bytes of what comes from others before it is added up, and those that MPI
+// counts for that in an int; -1 where there are too many to count at all.
+static int64_t room_of(PlanCall call, const int64_t *imm, int ranks,
+                       int64_t *moved)
+{
+    bool single =
+        call == PLAN_CALL_ALL_SUM_F32 || call == PLAN_CALL_REDUCE_SCATTER_F32;
+    bool sums = call == PLAN_CALL_ALL_SUM_F32 || call == PLAN_CALL_ALL_SUM_F64;
+    int64_t width = single ? 4 : 8, count, room;
+    CallBytes gathered;
+    *moved = 0;
+    if (!call_is_collective(call) || call_imm_count(call) == 0)
+        return 0;
+    memcpy(&gathered, imm, sizeof gathered);
+    count = call == PLAN_CALL_ALL_GATHER ? gathered.count : elements_of(imm);
+    if (count < 0 || count > (int64_t)1 << 40) // so that nothing overflows
+        return -1;
+    if (call == PLAN_CALL_ALL_GATHER) {
+        *moved = count;
+        return 0;
+    }
+    if (sums && count * width > SMALL_BYTES)
+        room = (count / ranks + 1) * width * ranks; // of the largest share
+    else
+        room = count * width * ranks;
+    *moved = sums && count * width > room ? count * width : room;
+    return room;
+}
+
+Status calls_room(const Plan *plan, int ranks, int64_t *bytes)
+{
+    *bytes = 0;
+    for (int i = 0; i < plan->step_count; i++) {
+        const PlanStep *step = &plan->steps[i];
+        int64_t room = 0, moved = 0;
+        if (step->symbol < 0)
+            room = room_of((PlanCall)step->call, plan->imms + step->first_imm,
+                           ranks, &moved);
+        if (room < 0 || (ranks > 1 && moved > RANKS_MOST_BYTES))
+            return status_error(
+                STATUS_FAILED,
+                "plan '%s': step '%s' moves more among %d processes than the "
+                "%d MB that MPI counts: take fewer processes, or one",
+                plan->name, step->label, ranks, RANKS_MOST_BYTES >> 20);
+        if (room > *bytes)
+            *bytes = room;
+    }
+    return status_ok();
 }
 
 void call_all_sum_f32(void *const *args, const int64_t *imm, int64_t task,
                       void *scratch)
 {
-    (void)task, (void)scratch;
-    sum(true, args[0], args[1], imm[0]);
+    (void)task;
+    sum(true, args[0], args[1], elements_of(imm), scratch);
 }
 
 void call_all_sum_f64(void *const *args, const int64_t *imm, int64_t task,
                       void *scratch)
 {
-    (void)task, (void)scratch;
-    sum(false, args[0], args[1], imm[0]);
+    (void)task;
+    sum(false, args[0], args[1], elements_of(imm), scratch);
 }
 
 void call_all_gather(void *const *args, const int64_t *imm, int64_t task,
                      void *scratch)
 {
     (void)task, (void)scratch;
-    ranks_gather(args[0], args[1], imm[0]);
+    CallBytes bytes;
+    memcpy(&bytes, imm, sizeof bytes);
+    ranks_gather(args[0], args[1], bytes.count);
 }
 
 void call_reduce_scatter_f32(void *const *args, const int64_t *imm,
                              int64_t task, void *scratch)
 {
-    (void)task, (void)scratch;
-    scatter(true, args[0], args[1], imm[0]);
+    (void)task;
+    scatter(true, args[0], args[1], elements_of(imm), scratch);
 }
 
 void call_reduce_scatter_f64(void *const *args, const int64_t *imm,
                              int64_t task, void *scratch)
 {
-    (void)task, (void)scratch;
-    scatter(false, args[0], args[1], imm[0]);
+    (void)task;
+    scatter(false, args[0], args[1], elements_of(imm), scratch);
 }
 
 void call_rank_f32(void *const *args, const int64_t *imm, int64_t task,

@@ -11,7 +11,7 @@
 #define RowState      NAME(RowState)
 
 // tile[rows, cols] = a[row ..] b[col ..]^T, -infinity where left out.
-static void rows_tile(const Rows *r, void *const *args, int64_t row,
+static void rows_tile(const CallRows *r, void *const *args, int64_t row,
                       int64_t rows, int64_t col, int64_t cols, T *tile)
 {
     const T *a = (const T *)args[0] + row * r->d;
@@ -33,14 +33,14 @@ typedef struct RowState {
 } RowState;
 
 // out = log sum e^x, by a running maximum (Milakov and Gimelshein, 1805.02867).
-static void lse_task(const Rows *r, void *const *args, int64_t row,
+static void lse_task(const CallRows *r, void *const *args, int64_t row,
                      int64_t rows, T *tile, T *out)
 {
     RowState state[PLAN_ROWS_TILE];
     for (int64_t i = 0; i < rows; i++)
         state[i] = (RowState){(T)-INFINITY, 0};
     for (int64_t col = 0; col < r->k; col += PLAN_ROWS_TILE_LONG) {
-        int64_t cols = rows_part(r->k, col, PLAN_ROWS_TILE_LONG);
+        int64_t cols = part_of(r->k, col, PLAN_ROWS_TILE_LONG);
         rows_tile(r, args, row, rows, col, cols, tile);
         for (int64_t i = 0; i < rows; i++) {
             const T *x = tile + i * cols;
@@ -61,13 +61,13 @@ static void lse_task(const Rows *r, void *const *args, int64_t row,
     }
 }
 
-static void max_task(const Rows *r, void *const *args, int64_t row,
+static void max_task(const CallRows *r, void *const *args, int64_t row,
                      int64_t rows, T *tile, T *out)
 {
     for (int64_t i = 0; i < rows; i++)
         out[i] = (T)-INFINITY;
     for (int64_t col = 0; col < r->k; col += PLAN_ROWS_TILE_LONG) {
-        int64_t cols = rows_part(r->k, col, PLAN_ROWS_TILE_LONG);
+        int64_t cols = part_of(r->k, col, PLAN_ROWS_TILE_LONG);
         rows_tile(r, args, row, rows, col, cols, tile);
         for (int64_t i = 0; i < rows; i++) {
             T top = NAME(row_max)(tile + i * cols, cols);
@@ -77,21 +77,21 @@ static void max_task(const Rows *r, void *const *args, int64_t row,
 }
 
 // Two rounds over the columns: the guard needs p itself, not its multiple.
-static void entropy_task(const Rows *r, void *const *args, int64_t row,
-                         int64_t rows, T *tile, T *out)
+static void entropy_task(const CallRows *r, void *const *args, int64_t row,
+                         int64_t rows, T *tile, T *out, T guard)
 {
     T lse[PLAN_ROWS_TILE];
     double sums[PLAN_ROWS_TILE] = {0};
     lse_task(r, args, row, rows, tile, lse);
     for (int64_t col = 0; col < r->k; col += PLAN_ROWS_TILE_LONG) {
-        int64_t cols = rows_part(r->k, col, PLAN_ROWS_TILE_LONG);
+        int64_t cols = part_of(r->k, col, PLAN_ROWS_TILE_LONG);
         rows_tile(r, args, row, rows, col, cols, tile);
         for (int64_t i = 0; i < rows; i++) {
             T *p = tile + i * cols;
             NAME(row_exp)(p, cols, lse[i]);
             for (int64_t j = 0; j < cols; j++)
                 if (p[j] != 0) // also where it is NaN
-                    sums[i] += (double)(p[j] * LOG(p[j] + (T)r->guard));
+                    sums[i] += (double)(p[j] * LOG(p[j] + guard));
         }
     }
     for (int64_t i = 0; i < rows; i++)
@@ -101,21 +101,24 @@ static void entropy_task(const Rows *r, void *const *args, int64_t row,
 void NAME(call_matmul_rows)(void *const *args, const int64_t *imm, int64_t task,
                             void *scratch)
 {
-    Rows r = rows_read(imm);
-    int64_t row = task * r.per_task, rows = rows_part(r.m, row, r.per_task);
+    CallMatmulRows in;
+    memcpy(&in, imm, sizeof in);
+    const CallRows *r = &in.rows;
+    int64_t row = task * r->rows_per_task;
+    int64_t rows = part_of(r->m, row, r->rows_per_task);
     T *out = (T *)args[3] + row;
     if (rows <= 0)
         return;
-    if (imm[4] == PLAN_ROWS_LSE)
-        lse_task(&r, args, row, rows, scratch, out);
-    else if (imm[4] == PLAN_ROWS_MAX)
-        max_task(&r, args, row, rows, scratch, out);
+    if (in.what == PLAN_ROWS_LSE)
+        lse_task(r, args, row, rows, scratch, out);
+    else if (in.what == PLAN_ROWS_MAX)
+        max_task(r, args, row, rows, scratch, out);
     else
-        entropy_task(&r, args, row, rows, scratch, out);
+        entropy_task(r, args, row, rows, scratch, out, (T)in.guard);
 }
 
 // tile = e^(a b^T - lse), 0 where left out.
-static void weights_tile(const Rows *r, void *const *args, int64_t row,
+static void weights_tile(const CallRows *r, void *const *args, int64_t row,
                          int64_t rows, int64_t col, int64_t cols, T *tile)
 {
     const T *skip = (const T *)args[2] + row, *lse = (const T *)args[3] + row;
@@ -129,43 +132,47 @@ static void weights_tile(const Rows *r, void *const *args, int64_t row,
 }
 
 // out[rows of a] = P v
-static void softmax_rows(const Rows *r, void *const *args, int64_t row,
-                         int64_t rows, T *tile)
+static void softmax_rows(const CallMatmulSoftmax *in, void *const *args,
+                         int64_t row, int64_t rows, T *tile)
 {
+    const CallRows *r = &in->rows;
     const T *v = (const T *)args[4];
     for (int64_t col = 0; col < r->k; col += PLAN_ROWS_TILE_LONG) {
-        int64_t cols = rows_part(r->k, col, PLAN_ROWS_TILE_LONG);
+        int64_t cols = part_of(r->k, col, PLAN_ROWS_TILE_LONG);
         weights_tile(r, args, row, rows, col, cols, tile);
-        gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)r->e,
-             (int)cols, 1, tile, (int)cols, v + col * r->e, (int)r->e,
-             col ? 1 : 0, (T *)args[5] + row * r->e, (int)r->e);
+        gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)in->e,
+             (int)cols, 1, tile, (int)cols, v + col * in->e, (int)in->e,
+             col ? 1 : 0, (T *)args[5] + row * in->e, (int)in->e);
     }
 }
 
 // out[rows of b] = P^T v
-static void softmax_trans(const Rows *r, void *const *args, int64_t col,
-                          int64_t cols, T *tile)
+static void softmax_trans(const CallMatmulSoftmax *in, void *const *args,
+                          int64_t col, int64_t cols, T *tile)
 {
+    const CallRows *r = &in->rows;
     const T *v = (const T *)args[4];
     for (int64_t row = 0; row < r->m; row += PLAN_ROWS_TILE_LONG) {
-        int64_t rows = rows_part(r->m, row, PLAN_ROWS_TILE_LONG);
+        int64_t rows = part_of(r->m, row, PLAN_ROWS_TILE_LONG);
         weights_tile(r, args, row, rows, col, cols, tile);
-        gemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)cols, (int)r->e,
-             (int)rows, 1, tile, (int)cols, v + row * r->e, (int)r->e,
-             row ? 1 : 0, (T *)args[5] + col * r->e, (int)r->e);
+        gemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)cols, (int)in->e,
+             (int)rows, 1, tile, (int)cols, v + row * in->e, (int)in->e,
+             row ? 1 : 0, (T *)args[5] + col * in->e, (int)in->e);
     }
 }
 
 void NAME(call_matmul_softmax)(void *const *args, const int64_t *imm,
                                int64_t task, void *scratch)
 {
-    Rows r = rows_read(imm);
-    int64_t first = task * r.per_task;
-    int64_t count = rows_part(r.trans ? r.k : r.m, first, r.per_task);
-    if (count > 0 && r.trans)
-        softmax_trans(&r, args, first, count, scratch);
+    CallMatmulSoftmax in;
+    memcpy(&in, imm, sizeof in);
+    int64_t first = task * in.rows.rows_per_task;
+    int64_t count =
+        part_of(in.trans ? in.rows.k : in.rows.m, first, in.rows.rows_per_task);
+    if (count > 0 && in.trans)
+        softmax_trans(&in, args, first, count, scratch);
     else if (count > 0)
-        softmax_rows(&r, args, first, count, scratch);
+        softmax_rows(&in, args, first, count, scratch);
 }
 
 #undef rows_tile

@@ -6,6 +6,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/exec/calls.h"
+#include "runtime/exec/ranks.h"
 
 enum {
     HUGE_PAGE = 2 << 20,
@@ -43,8 +44,9 @@ struct Executor {
     const Plan *plan;
     Pool *pool;
     Region slab, scratch;
-    size_t scratch_stride;
-    void **args; // all steps', in the order of plan->refs
+    size_t scratch_stride; // from thread to thread; thread 0's, which is the
+                           // last, may be longer
+    void **args;           // all steps', in the order of plan->refs
     BoundStep *steps;
     Group *groups;
     int group_count;
@@ -186,9 +188,11 @@ static Status bind(Executor *executor, const CodeImage *image, Store *store)
     // A page between the threads' parts, lest they share a prefetched line.
     executor->scratch_stride =
         ((size_t)plan->scratch_bytes + 8191) / 4096 * 4096;
+    int64_t stride = (int64_t)executor->scratch_stride, room;
+    TRY(calls_room(plan, ranks_count(), &room));
     TRY(map_region(&executor->scratch,
-                   (int64_t)executor->scratch_stride *
-                       pool_threads(executor->pool),
+                   stride * (pool_threads(executor->pool) - 1) +
+                       (room > stride ? room : stride),
                    "scratch"));
     TRY(bind_args(executor, store));
     TRY(bind_steps(executor, image));
@@ -260,11 +264,16 @@ static int64_t first_task(const Executor *executor, const Group *group,
     return pool_split(group->tasks, pool_threads(executor->pool), thread);
 }
 
+static void *thread_scratch(const Executor *executor, int thread)
+{
+    int behind = pool_threads(executor->pool) - 1 - thread;
+    return executor->scratch.base + (size_t)behind * executor->scratch_stride;
+}
+
 static void run_group(const Executor *executor, const Group *group, int thread)
 {
     int64_t end = first_task(executor, group, thread + 1);
-    void *scratch =
-        executor->scratch.base + (size_t)thread * executor->scratch_stride;
+    void *scratch = thread_scratch(executor, thread);
     for (int64_t task = first_task(executor, group, thread); task < end; task++)
         for (int i = group->first; i < group->end; i++) {
             const BoundStep *step = &executor->steps[i];
@@ -290,8 +299,7 @@ static double time_group(Executor *executor, const Group *group, int thread,
     int64_t end = first_task(executor, group, thread + 1);
     StepSpan *spans =
         executor->spans + (size_t)thread * (size_t)executor->plan->step_count;
-    void *scratch =
-        executor->scratch.base + (size_t)thread * executor->scratch_stride;
+    void *scratch = thread_scratch(executor, thread);
     double at = start;
     for (int i = group->first; i < group->end; i++)
         spans[i].seconds = 0;

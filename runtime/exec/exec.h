@@ -16,17 +16,19 @@ void code_free(CodeImage *image);
 PlanKernel *code_find(const CodeImage *image, const char *symbol);
 
 typedef struct Executor Executor;
-// The slab is allocated here, once, and zero. The plan, image, store and pool
-// must outlive the executor; the store must hold the plan's params already
-// (store_add_plan). `image` may be NULL for a plan without generated kernels.
+// The slab is allocated here, once, and zero, and so is all scratch. The plan,
+// image, store and pool must outlive the executor; the store must hold the
+// plan's params already (store_add_plan). `image` may be NULL for a plan
+// without generated kernels.
 Status executor_new(const Plan *plan, const CodeImage *image, Store *store,
                     Pool *pool, Executor **executor);
 void executor_free(Executor *executor);
 // Pointer to a named input or output in the slab; NULL when not there.
 void *executor_input(Executor *executor, const char *name);
 const void *executor_output(const Executor *executor, const char *name);
-// Runs every step once, those of chunks once for each. Allocates nothing and
-// cannot fail.
+// Runs every step once, those of chunks once for each. Allocates nothing.
+// Nothing in it fails but the connection to other processes, which then ends
+// them all with a message (ranks.h).
 void executor_run(Executor *executor);
 // Fills the inputs of a step, or, in a plan with chunks, those of its chunk:
 // once for each in pass 0, and again in pass 1 where there is one

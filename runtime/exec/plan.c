@@ -103,7 +103,8 @@ static bool is_sound_step(const Plan *plan, int index)
     return step->symbol == -1 && step->call >= 0 &&
            step->call < PLAN_CALL_COUNT &&
            step->arg_count == call_arg_count((PlanCall)step->call) &&
-           step->imm_count == call_imm_count((PlanCall)step->call);
+           step->imm_count == call_imm_count((PlanCall)step->call) &&
+           (step->task_count == 1 || !call_is_collective((PlanCall)step->call));
 }
 
 static bool is_sound_ref(const Plan *plan, const PlanRef *ref)

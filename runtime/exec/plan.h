@@ -32,15 +32,28 @@ typedef enum PlanCpu {
 typedef enum PlanCall {
 #define CALL(id, function, imms, args, doc) PLAN_CALL_##id,
 #include "runtime/exec/abi.def"
-#undef CALL
     PLAN_CALL_COUNT
 } PlanCall;
+
+// The integers of runtime functions by name: CallMatmul and its like. A step's
+// are the bytes of its function's struct.
+#define IMMS(type)                                                             \
+    typedef struct type type;                                                  \
+    struct type {
+#define IMM(field, doc)           int64_t field;
+#define IMM_REAL(field, doc)      double field;
+#define IMM_ALL(type, field, doc) type field;
+#define IMMS_END(type)                                                         \
+    }                                                                          \
+    ;                                                                          \
+    _Static_assert(sizeof(type) % sizeof(int64_t) == 0, #type);
+#include "runtime/exec/abi.def"
 
 // Every kernel, generated or from the runtime, has this type. args: buffers in
 // the step's order; imm: the step's integers, each kernel's own (a convolution
 // reads how many images there are from them); task: 0 .. task_count-1;
-// scratch: this thread's Plan.scratch_bytes. Tasks of a step write disjoint
-// memory and may run in any order.
+// scratch: this thread's Plan.scratch_bytes, or what calls.h says. Tasks of a
+// step write disjoint memory and may run in any order.
 typedef void PlanKernel(void *const *args, const int64_t *imm, int64_t task,
                         void *scratch);
 

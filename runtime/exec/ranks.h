@@ -1,16 +1,21 @@
 // Processes that train together: ranks 0, 1, ... of one job. Without MPI
 // (ranks_one.c) there is one. All of them call the functions below in the same
 // order, each from one thread; what they give must be the same but for the
-// data. An error of the connection ends all processes.
+// data. An error of the connection ends all processes, with a message.
 #ifndef SIMCC_RUNTIME_RANKS_H
 #define SIMCC_RUNTIME_RANKS_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/base/status.h"
 
-enum { RANKS_MAX = 1024 };
+enum {
+    RANKS_MAX = 1024,
+    // That a rank may give or get at once: MPI counts bytes in an int.
+    RANKS_MOST_BYTES = INT_MAX,
+};
 
 // Joins the others; before anything else. One process that no launcher started
 // is rank 0 of one.
@@ -36,7 +41,9 @@ void ranks_broadcast(void *data, int64_t bytes);
 // Is it true on any?
 bool ranks_any(bool here);
 
-// Ends all processes at once with that exit code.
+// Ends all processes at once with that exit code, after what is to be said
+// last, if anything.
 _Noreturn void ranks_abort(int code);
+void ranks_set_last_words(void (*say)(void));
 
 #endif

@@ -29,10 +29,27 @@ static bool is_launched(void)
     return false;
 }
 
+// What MPI calls when one of its functions fails, in place of ending us by
+// itself: its own words would go where those of all ranks but 0 are kept.
+static void end_all(MPI_Comm *comm, int *error, ...)
+{
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int length;
+    (void)comm;
+    if (MPI_Error_string(*error, text, &length) != MPI_SUCCESS)
+        text[0] = '\0';
+    fprintf(stderr,
+            "simcc: the connection of the %d processes failed: %s; --resume "
+            "goes on from the last checkpoint\n",
+            world.count, text);
+    ranks_abort(STATUS_FAILED);
+}
+
 Status ranks_open(void)
 {
     int level;
     MPI_Comm machine;
+    MPI_Errhandler handler;
     if (world.open || !is_launched())
         return status_ok();
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) !=
@@ -41,6 +58,10 @@ Status ranks_open(void)
         return status_error(STATUS_FAILED,
                             "MPI does not start, or not beside threads");
     world.open = true;
+    if (MPI_Comm_create_errhandler(end_all, &handler) == MPI_SUCCESS) {
+        MPI_Comm_set_errhandler(MPI_COMM_WORLD, handler);
+        MPI_Errhandler_free(&handler);
+    }
     MPI_Comm_size(MPI_COMM_WORLD, &world.count);
     MPI_Comm_rank(MPI_COMM_WORLD, &world.index);
     MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL,
@@ -87,13 +108,14 @@ const char *ranks_library(void)
     return text;
 }
 
-// Sizes of tensors are far from this; better a word than a wrong number.
+// Plans that move more are refused before they run (calls_room); better a word
+// than a wrong number.
 static int as_int(int64_t bytes)
 {
-    if (bytes < 0 || bytes > INT_MAX) {
+    if (bytes < 0 || bytes > RANKS_MOST_BYTES) {
         fprintf(stderr, "simcc: a piece of %lld bytes is too large for MPI\n",
                 (long long)bytes);
-        MPI_Abort(MPI_COMM_WORLD, STATUS_INTERNAL);
+        ranks_abort(STATUS_INTERNAL);
     }
     return (int)bytes;
 }
@@ -166,8 +188,17 @@ bool ranks_any(bool here)
     return any;
 }
 
+static void (*last_words)(void);
+
+void ranks_set_last_words(void (*say)(void))
+{
+    last_words = say;
+}
+
 void ranks_abort(int code)
 {
+    if (last_words)
+        last_words();
     if (world.open)
         MPI_Abort(MPI_COMM_WORLD, code);
     exit(code);

@@ -72,7 +72,16 @@ bool ranks_any(bool here)
     return here;
 }
 
+static void (*last_words)(void);
+
+void ranks_set_last_words(void (*say)(void))
+{
+    last_words = say;
+}
+
 void ranks_abort(int code)
 {
+    if (last_words)
+        last_words();
     exit(code);
 }

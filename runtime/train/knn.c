@@ -138,14 +138,21 @@ static void multiply(const KnnProblem *problem, int64_t first_query,
                      float *products)
 {
     int64_t width = problem->width;
-    int64_t imm[] = {queries, rows,  width, 0,       1,
-                     width,   width, rows,  queries, rows};
+    CallMatmul product = {.m = queries,
+                          .n = rows,
+                          .k = width,
+                          .trans_b = 1,
+                          .lda = width,
+                          .ldb = width,
+                          .ldc = rows,
+                          .rows_per_task = queries,
+                          .cols_per_task = rows};
     void *args[] = {
         (float *)problem->queries.features + first_query * width,
         (float *)problem->bank.features + first_row * width,
         products,
     };
-    call_function(PLAN_CALL_MATMUL_F32)(args, imm, 0, NULL);
+    call_function(PLAN_CALL_MATMUL_F32)(args, (int64_t *)&product, 0, NULL);
 }
 
 static void search_tile(const Search *search, Bench *bench, int64_t first_query,

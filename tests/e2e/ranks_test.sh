@@ -185,6 +185,28 @@ check "ranks: one that misses the data" says "process 1 of 2" mpirun \
     -n 1 "$simcc" run "$work/memory.net" --data "$work/shapes" --out "$work/m" \
     : -n 1 "$simcc" run "$work/memory.net" --data "$work/none" --out "$work/m"
 check "ranks: it says what" grep -q "$work/none" "$work/said"
+# A connection that fails: a message to a process that is not there.
+cat > "$work/lost.c" <<END
+#include <mpi.h>
+#include <stdio.h>
+#include "runtime/exec/ranks.h"
+static void say(void) { fprintf(stderr, "last words of %d\\n", ranks_index()); }
+int main(void)
+{
+    ranks_open();
+    ranks_set_last_words(say);
+    if (ranks_index() == 1)
+        MPI_Send("", 1, MPI_BYTE, 99, 0, MPI_COMM_WORLD);
+    return ranks_any(true) ? 0 : 70;
+}
+END
+mpicc -std=c11 -I. -o "$work/lost" "$work/lost.c" \
+    "$BUILD/mpi/runtime/exec/ranks_mpi.o" "$BUILD/mpi/runtime/base/status.o"
+mpirun -n 2 "$work/lost" > "$work/said" 2>&1
+check "ranks: a connection that fails ends all" test $? = 1
+check "ranks: and says so" grep -q "connection of the 2 processes failed: .*--resume" \
+    "$work/said"
+check "ranks: with what was unsaid" grep -q "last words of 1" "$work/said"
 # shellcheck disable=SC2086
 check "ranks: compiles for two" "$simcc" compile models/quickstart.net \
     --phase pretrain --ranks 2 -o "$work/two.simcc" --set $settings

@@ -41,7 +41,7 @@ static int tap_index(const Shape *s, int n, int c, int oy, int ox, int ky,
 
 typedef struct Case {
     Shape s;
-    int64_t imm[16];
+    CallConvGw imm; // CallConv is its beginning
     int nx, nw, ny;
     double *x, *w, *y;                // inputs
     double *want_y, *want_x, *want_w; // from the definition
@@ -79,9 +79,21 @@ static void define(Case *t)
 static Case make_case(const Shape *s)
 {
     Case t = {.s = *s};
-    int64_t imm[16] = {s->n,  s->c,  s->h,  s->w,  s->o,  s->kh, s->kw, s->oh,
-                       s->ow, s->sh, s->sw, s->pt, s->pl, 1,     1,     1};
-    memcpy(t.imm, imm, sizeof imm);
+    t.imm = (CallConvGw){{.n = s->n,
+                          .c = s->c,
+                          .h = s->h,
+                          .w = s->w,
+                          .o = s->o,
+                          .kh = s->kh,
+                          .kw = s->kw,
+                          .oh = s->oh,
+                          .ow = s->ow,
+                          .sh = s->sh,
+                          .sw = s->sw,
+                          .pt = s->pt,
+                          .pl = s->pl},
+                         .o_blocks = 1,
+                         .image_chunks = 1};
     t.nx = s->n * s->c * s->h * s->w;
     t.nw = s->o * s->c * s->kh * s->kw;
     t.ny = s->n * s->o * s->oh * s->ow;
@@ -108,9 +120,8 @@ static void free_case(Case *t)
 // Exactly what calls.c asks for, so that a sanitizer sees any more.
 static void *scratch_for(const Case *t)
 {
-    int taps = t->s.c * t->s.kh * t->s.kw, group = (int)t->imm[13];
-    int rows = group > 1 ? group * (taps + t->s.o) : taps;
-    return malloc(sizeof(double) * (size_t)(rows * t->s.oh * t->s.ow));
+    int taps = t->s.c * t->s.kh * t->s.kw;
+    return malloc(sizeof(double) * (size_t)(taps * t->s.oh * t->s.ow));
 }
 
 static float *to_f32(const double *values, int count)
@@ -131,11 +142,12 @@ static void check_call(PlanCall f32, const Case *t, const double *a, int na,
     float *out32 = malloc(sizeof *out32 * (size_t)count);
     double *out64 = malloc(sizeof *out64 * (size_t)count);
     void *scratch = scratch_for(t);
+    const int64_t *imm = (const int64_t *)&t->imm;
     for (int i = 0; i < count; i++)
         out32[i] = out64[i] = NAN;
     for (int task = tasks - 1; task >= 0; task--) {
-        call_function(f32)((void *[]){a32, b32, out32}, t->imm, task, scratch);
-        call_function(f32 + 1)((void *[]){(void *)a, (void *)b, out64}, t->imm,
+        call_function(f32)((void *[]){a32, b32, out32}, imm, task, scratch);
+        call_function(f32 + 1)((void *[]){(void *)a, (void *)b, out64}, imm,
                                task, scratch);
     }
     double worst32 = 0, worst64 = 0;
@@ -168,39 +180,21 @@ TEST(calls_convolution_agrees_with_its_definition)
     }
 }
 
-// Groups of images in one product; the last group is smaller.
-TEST(calls_convolution_takes_several_images_per_task)
-{
-    calls_init();
-    for (int i = 0; i < SHAPES; i++)
-        for (int group = 2; group <= 3; group++) {
-            Case t = make_case(&shapes[i]);
-            t.imm[13] = group;
-            int tasks = (t.s.n + group - 1) / group;
-            check_call(PLAN_CALL_CONV_F32, &t, t.x, t.nx, t.w, t.nw, t.want_y,
-                       t.ny, tasks);
-            check_call(PLAN_CALL_CONV_GX_F32, &t, t.w, t.nw, t.y, t.ny,
-                       t.want_x, t.nx, tasks);
-            check_call(PLAN_CALL_CONV_GW_F32, &t, t.x, t.nx, t.y, t.ny,
-                       t.want_w, t.nw, 1);
-            free_case(&t);
-        }
-}
-
 // The chunks' sums, added up, are the gradient; a chunk without images is 0.
 TEST(calls_weight_gradient_in_blocks_and_chunks)
 {
     calls_init();
     for (int chunks = 1; chunks <= 4; chunks++) {
         Case t = make_case(&shapes[1]); // 2 images, 5 output channels
-        t.imm[14] = 3;
-        t.imm[15] = chunks;
+        t.imm.o_blocks = 3;
+        t.imm.image_chunks = chunks;
         double *out = malloc(sizeof *out * (size_t)(t.nw * chunks));
         for (int i = 0; i < t.nw * chunks; i++)
             out[i] = NAN;
         void *scratch = scratch_for(&t);
         for (int task = 0; task < 3 * chunks; task++)
-            call_conv_gw_f64((void *[]){t.x, t.y, out}, t.imm, task, scratch);
+            call_conv_gw_f64((void *[]){t.x, t.y, out}, (int64_t *)&t.imm, task,
+                             scratch);
         for (int i = 0; i < t.nw; i++) {
             double sum = 0;
             for (int chunk = 0; chunk < chunks; chunk++)
@@ -225,8 +219,17 @@ static void check_matmul(int m, int n, int k, int trans_a, int trans_b,
     float *c32 = malloc(sizeof *c32 * (size_t)(m * ldc));
     for (int i = 0; i < m * ldc; i++)
         c[i] = c32[i] = NAN;
-    int64_t imm[] = {m,   n,   k,   trans_a,       trans_b,
-                     lda, ldb, ldc, rows_per_task, cols_per_task};
+    CallMatmul product = {.m = m,
+                          .n = n,
+                          .k = k,
+                          .trans_a = trans_a,
+                          .trans_b = trans_b,
+                          .lda = lda,
+                          .ldb = ldb,
+                          .ldc = ldc,
+                          .rows_per_task = rows_per_task,
+                          .cols_per_task = cols_per_task};
+    const int64_t *imm = (const int64_t *)&product;
     int tasks = (m + rows_per_task - 1) / rows_per_task *
                 ((n + cols_per_task - 1) / cols_per_task);
     for (int task = tasks; task-- > 0;) {
@@ -270,11 +273,37 @@ TEST(calls_are_named_and_counted)
         CHECK(strncmp(call_name(call), "call_", 5) == 0);
         CHECK(call_arg_count(call) >= 1);
     }
+    // The numbers that artifacts carry.
     CHECK_INT(call_arg_count(PLAN_CALL_CONV_GW_F32), 3);
     CHECK_INT(call_arg_count(PLAN_CALL_MATMUL_ROWS_F32), 4);
     CHECK_INT(call_arg_count(PLAN_CALL_MATMUL_SOFTMAX_F64), 6);
     CHECK_INT(call_imm_count(PLAN_CALL_MATMUL_SOFTMAX_F32), 6);
     CHECK_INT(call_imm_count(PLAN_CALL_MATMUL_F64), 10);
-    CHECK_INT(call_imm_count(PLAN_CALL_CONV_GX_F32), 14);
-    CHECK_INT(call_imm_count(PLAN_CALL_CONV_GW_F64), 16);
+    CHECK_INT(call_imm_count(PLAN_CALL_CONV_GX_F32), 13);
+    CHECK_INT(call_imm_count(PLAN_CALL_CONV_GW_F64), 15);
+    CHECK_INT(call_imm_count(PLAN_CALL_MATMUL_ROWS_F32), 6);
+    CHECK_INT(call_imm_count(PLAN_CALL_ALL_GATHER), 1);
+    CHECK_INT(call_imm_count(PLAN_CALL_RANK_F64), 0);
+}
+
+// It travels as its bits, sixth; with p = 1/2 twice.
+TEST(calls_take_the_guard_of_the_entropy_by_name)
+{
+    const double a[] = {1, 2}, b[] = {3, 4, 3, 4}, skip[] = {-1};
+    double out = 0, guard;
+    CallMatmulRows imm = {{.m = 1, .k = 2, .d = 2, .rows_per_task = 1},
+                          .what = PLAN_ROWS_ENTROPY,
+                          .guard = 0.25};
+    memcpy(&guard, (int64_t *)&imm + 5, sizeof guard);
+    CHECK(guard == 0.25);
+    void *scratch =
+        malloc(sizeof(double) * PLAN_ROWS_TILE * PLAN_ROWS_TILE_LONG);
+    void *args[] = {(void *)a, (void *)b, (void *)skip, &out};
+    calls_init();
+    call_matmul_rows_f64(args, (int64_t *)&imm, 0, scratch);
+    CHECK_NEAR(out, -log(0.75), 1e-12);
+    imm.guard = 0;
+    call_matmul_rows_f64(args, (int64_t *)&imm, 0, scratch);
+    CHECK_NEAR(out, log(2), 1e-12);
+    free(scratch);
 }

@@ -204,7 +204,10 @@ typedef struct Fixture {
     PlanPort inputs[1], outputs[2];
     PlanStep steps[6];
     PlanRef refs[11];
-    int64_t imms[11];
+    struct {
+        int64_t width;
+        CallMatmul total;
+    } imms;
 } Fixture;
 
 static void make_plan(Fixture *f)
@@ -232,7 +235,15 @@ static void make_plan(Fixture *f)
                  {PLAN_PARAM, 1, 0},
                  {PLAN_SLAB, 0, AT_S},
                  {PLAN_SLAB, 0, AT_TOTAL}},
-        .imms = {WIDTH, 1, 1, TASKS, 0, 0, TASKS, 1, 1, 1, 1},
+        .imms = {WIDTH,
+                 {.m = 1,
+                  .n = 1,
+                  .k = TASKS,
+                  .lda = TASKS,
+                  .ldb = 1,
+                  .ldc = 1,
+                  .rows_per_task = 1,
+                  .cols_per_task = 1}},
     };
     f->plan = (Plan){.name = "test",
                      .param_count = 2,
@@ -247,7 +258,7 @@ static void make_plan(Fixture *f)
                      .outputs = f->outputs,
                      .steps = f->steps,
                      .refs = f->refs,
-                     .imms = f->imms,
+                     .imms = (int64_t *)&f->imms,
                      .symbols = (char **)symbols,
                      .slab_bytes = SLAB,
                      .scratch_bytes = 64};

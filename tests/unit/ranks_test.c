@@ -127,6 +127,7 @@ TEST(ranks_of_one_are_the_identity)
     const double x[] = {1, -2, 0.5};
     double y[] = {0, 0, 0}, number = 7;
     const int64_t count = 3, bytes = sizeof x;
+    double room[3];
     void *args[] = {(void *)(uintptr_t)x, y}, *to[] = {&number};
     CHECK_INT(ranks_count(), 1);
     CHECK_INT(ranks_index(), 0);
@@ -134,9 +135,93 @@ TEST(ranks_of_one_are_the_identity)
                                  call_all_gather};
     for (int i = 0; i < 3; i++) {
         memset(y, 0, sizeof y);
-        calls[i](args, i == 2 ? &bytes : &count, 0, NULL);
+        calls[i](args, i == 2 ? &bytes : &count, 0, room);
         CHECK(memcmp(x, y, sizeof x) == 0);
     }
     call_rank_f64(to, NULL, 0, NULL);
     CHECK(number == 0);
+}
+
+// The only step of a plan is a collective of so many elements or bytes.
+static Status room_for(PlanCall call, int64_t count, int ranks, int64_t *bytes)
+{
+    PlanStep step = {.symbol = -1,
+                     .call = (int32_t)call,
+                     .task_count = 1,
+                     .arg_count = call_arg_count(call),
+                     .imm_count = call_imm_count(call),
+                     .label = "all"};
+    Plan plan = {.name = "p.train",
+                 .step_count = 1,
+                 .steps = &step,
+                 .imm_count = 1,
+                 .imms = &count};
+    return calls_room(&plan, ranks, bytes);
+}
+
+// A sum of much is made in shares, of which the largest counts.
+TEST(ranks_have_room_for_what_the_others_send)
+{
+    static const struct {
+        PlanCall call;
+        int64_t count;
+        int ranks;
+        int64_t least, most;
+    } rows[] = {
+        {PLAN_CALL_ALL_SUM_F32, 100, 4, 1600, 1600},
+        {PLAN_CALL_ALL_SUM_F64, 512, 3, 12288, 12288},
+        {PLAN_CALL_ALL_SUM_F32, 1000003, 4, 4 * 4 * 250001, 4 * 4 * 250001},
+        {PLAN_CALL_ALL_SUM_F64, 1000000, 1, 8000000, 8000008},
+        {PLAN_CALL_REDUCE_SCATTER_F32, 10, 4, 160, 160},
+        {PLAN_CALL_ALL_GATHER, 1 << 20, 4, 0, 0},
+        {PLAN_CALL_RANK_F32, 7, 4, 0, 0},
+        {PLAN_CALL_CONV_F32, 7, 4, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int64_t bytes = -1;
+        Status status =
+            room_for(rows[i].call, rows[i].count, rows[i].ranks, &bytes);
+        CHECK_TEXT(status.text, "");
+        CHECK(bytes >= rows[i].least && bytes <= rows[i].most);
+    }
+}
+
+TEST(ranks_do_not_move_more_than_mpi_counts)
+{
+    int64_t bytes, most = RANKS_MOST_BYTES;
+    CHECK_INT(room_for(PLAN_CALL_ALL_GATHER, most, 2, &bytes).code, STATUS_OK);
+    Status status = room_for(PLAN_CALL_ALL_GATHER, most + 1, 2, &bytes);
+    CHECK_INT(status.code, STATUS_FAILED);
+    CHECK(strstr(status.text, "'all'") && strstr(status.text, "2047 MB"));
+    CHECK_INT(room_for(PLAN_CALL_ALL_SUM_F32, most / 4 + 1, 2, &bytes).code,
+              STATUS_FAILED);
+    CHECK_INT(room_for(PLAN_CALL_ALL_SUM_F32, most / 4 + 1, 1, &bytes).code,
+              STATUS_OK);
+    CHECK_INT(
+        room_for(PLAN_CALL_REDUCE_SCATTER_F64, most / 16 + 1, 2, &bytes).code,
+        STATUS_FAILED);
+    CHECK_INT(room_for(PLAN_CALL_ALL_SUM_F64, INT64_MAX, 1, &bytes).code,
+              STATUS_FAILED);
+    CHECK_INT(room_for(PLAN_CALL_ALL_SUM_F64, -1, 1, &bytes).code,
+              STATUS_FAILED);
+}
+
+// The room is one thread's.
+TEST(ranks_refuse_a_meeting_of_several_tasks)
+{
+    PlanRef to = {PLAN_SLAB, 0, 0};
+    PlanStep step = {.symbol = -1,
+                     .call = PLAN_CALL_RANK_F32,
+                     .task_count = 1,
+                     .arg_count = 1,
+                     .label = "rank"};
+    Plan plan = {.name = "p.train",
+                 .step_count = 1,
+                 .steps = &step,
+                 .ref_count = 1,
+                 .refs = &to,
+                 .slab_bytes = 64};
+    CHECK_TEXT(plan_check(&plan).text, "");
+    step.task_count = 2;
+    CHECK_INT(plan_check(&plan).code, STATUS_DATA);
 }
