@@ -21,7 +21,8 @@ FLAGS    = -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARNINGS) $(WERROR) $(SANITIZE) \
 LIBS     = -L$(LLVM)/lib -Wl,-rpath,$(LLVM)/lib -lLLVM-19 \
            -lopenblas -lpng -ljpeg -lz -lm
 
-FOLDERS  = ir/base ir passes codegen frontend/lang frontend/cli \
+FOLDERS  = ir/base ir passes codegen codegen/plan codegen/cpu \
+           frontend/lang frontend/cli \
            $(addprefix runtime/,base exec data files monitor train)
 # One process, or with MPI=1 those of an MPI launcher.
 RANKS    = $(if $(MPI),one,mpi)

@@ -4,8 +4,8 @@
 #define SIMCC_CODEGEN_CODEGEN_IMPL_H
 
 #include "codegen/codegen.h"
-#include "codegen/kernel.h"
-#include "codegen/target.h"
+#include "codegen/plan/kernel.h"
+#include "codegen/cpu/target.h"
 
 // Who reads and writes what, for the verifier: one row per plan ref.
 typedef struct RefFacts {

@@ -2,7 +2,7 @@
 // bits on any number of threads; ways as text.
 #include <stdlib.h>
 
-#include "codegen/way.h"
+#include "codegen/cpu/way.h"
 #include "ir/conv.h"
 #include "ir/image.h"
 #include "tests/compiled.h"

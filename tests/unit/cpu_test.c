@@ -2,7 +2,7 @@
 #include "runtime/exec/cpu.h"
 
 #include "codegen/codegen.h"
-#include "codegen/target.h"
+#include "codegen/cpu/target.h"
 #include "runtime/exec/exec.h"
 #include "tests/harness.h"
 
@@ -58,7 +58,7 @@ TEST(llvm_knows_every_processor_that_is_listed)
 {
     static const char *const names[] = {
 #define CPU(name) name,
-#include "codegen/cpus.def"
+#include "codegen/cpu/cpus.def"
 #undef CPU
     };
     Arena *arena = arena_new();

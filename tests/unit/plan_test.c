@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "codegen/codegen.h"
-#include "codegen/kernel.h"
-#include "codegen/object.h"
+#include "codegen/plan/kernel.h"
+#include "codegen/cpu/object.h"
 #include "ir/build.h"
 #include "runtime/exec/program.h"
 #include "tests/harness.h"

@@ -1,0 +1,317 @@
+#include "codegen/cpu/direct.h"
+
+#include <string.h>
+
+#include "codegen/integers.h"
+
+enum {
+    // Multiplications and additions per task: a few tenths of a millisecond.
+    FLOPS_PER_TASK = 1 << 25,
+    MAX_TILE_PIXELS = 16,
+    MAX_TILE_BLOCKS = 4,
+    // A flat map is cut into rows of at most so many pixels.
+    MAX_FLAT_ROW = 256,
+    // Tiles across images: for maps at most so wide; the weights of a task, in
+    // the second-level cache, and all images, not far beyond it; of the
+    // first-level cache, a way's bytes and the number of ways; tasks that keep
+    // threads busy.
+    MAX_IMAGE_COLS = 8,
+    GROUP_BYTES = 640 << 10,
+    IMAGES_BYTES = 1 << 20,
+    PAGE_BYTES = 4096,
+    CACHE_WAYS = 8,
+    ENOUGH_TASKS = 8,
+};
+
+// ---- axes -------------------------------------------------------------------
+
+TapAxis taps_forward(int64_t in, int64_t out, int64_t kernel, int64_t stride,
+                     int64_t pad)
+{
+    return (TapAxis){.in = in,
+                     .out = out,
+                     .count = out,
+                     .out_step = 1,
+                     .in_first = -pad,
+                     .in_step = stride,
+                     .taps = kernel,
+                     .tap_step = 1,
+                     .kernel = kernel,
+                     .weight_step = 1};
+}
+
+TapAxis taps_backward(int64_t in, int64_t out, int64_t kernel, int64_t stride,
+                      int64_t pad, int64_t phase)
+{
+    int64_t first = (phase + pad) % stride; // the first tap that gets there
+    return (TapAxis){.in = out,
+                     .out = in,
+                     .count = phase < in ? ceil_div(in - phase, stride) : 0,
+                     .out_first = phase,
+                     .out_step = stride,
+                     .in_first = (phase + pad - first) / stride,
+                     .in_step = 1,
+                     .taps =
+                         first < kernel ? ceil_div(kernel - first, stride) : 0,
+                     .tap_step = -1,
+                     .kernel = kernel,
+                     .weight_first = first,
+                     .weight_step = stride};
+}
+
+bool tap_inside(const TapAxis *axis, int64_t pixel, int64_t tap)
+{
+    int64_t at = axis->in_step * pixel + axis->in_first + tap * axis->tap_step;
+    return at >= 0 && at < axis->in;
+}
+
+bool taps_inside(const TapAxis *axis, int64_t first, int64_t count)
+{
+    for (int64_t t = 0; t < axis->taps; t++)
+        if (!tap_inside(axis, first, t) ||
+            !tap_inside(axis, first + count - 1, t))
+            return false;
+    return true;
+}
+
+static bool is_pointwise(const TapAxis *axis)
+{
+    return axis->taps == 1 && axis->kernel == 1 && axis->in == axis->out &&
+           axis->count == axis->out && axis->in_step == 1 &&
+           axis->out_step == 1 && axis->in_first == 0;
+}
+
+// ---- register tiles ---------------------------------------------------------
+
+// Whether a tile stays in registers, with the weights of a step and a number of
+// x. (One register is left over when pixels x blocks x vectors is even.)
+static bool fits_registers(int64_t pixels, int64_t blocks, int vector_bytes)
+{
+    int registers = vector_bytes == 64 ? 32 : 16;
+    int64_t vectors = TAPS_BLOCK * (int)sizeof(float) / vector_bytes;
+    return (pixels + 1) * blocks * vectors + 1 <= registers;
+}
+
+// What a tile costs per read channel, in eighths of a multiply-add: its
+// products, its loads, of which those of weights come from the second-level
+// cache, and the loop itself.
+static int64_t tile_cost(int64_t pixels, int64_t blocks)
+{
+    return 8 * pixels * blocks + pixels + 4 * blocks + 4;
+}
+
+// Of a row of `count` pixels.
+static int64_t row_cost(int64_t count, int64_t pixels, int64_t blocks)
+{
+    int64_t cost = count / pixels * tile_cost(pixels, blocks);
+    return cost + (count % pixels ? tile_cost(count % pixels, blocks) : 0);
+}
+
+// The bounds of a register tile.
+typedef struct TileBounds {
+    int vector_bytes;
+    int64_t pixels, blocks; // at most
+} TileBounds;
+
+static void choose_tile(int64_t count, int64_t out_blocks,
+                        const TileBounds *most, const ConvWay *way,
+                        int *tile_pixels, int *tile_blocks)
+{
+    int64_t best = 0;
+    int only = way->blocks && out_blocks % way->blocks == 0 &&
+                       way->blocks <= most->blocks &&
+                       fits_registers(1, way->blocks, most->vector_bytes)
+                   ? way->blocks
+                   : 0;
+    *tile_pixels = *tile_blocks = 1;
+    for (int blocks = 1; blocks <= min_i64(most->blocks, MAX_TILE_BLOCKS);
+         blocks++)
+        for (int pixels = 1; pixels <= min_i64(count, most->pixels) &&
+                             fits_registers(pixels, blocks, most->vector_bytes);
+             pixels++) {
+            if (out_blocks % blocks || (only && blocks != only))
+                continue;
+            int64_t cost =
+                row_cost(count, pixels, blocks) * (out_blocks / blocks);
+            if (best && cost >= best)
+                continue;
+            best = cost;
+            *tile_pixels = pixels;
+            *tile_blocks = blocks;
+        }
+}
+
+void taps_choose_register_tile(int64_t count, int64_t out_blocks,
+                               int vector_bytes, const ConvWay *way,
+                               int *tile_pixels, int *tile_blocks)
+{
+    TileBounds most = {vector_bytes, MAX_TILE_PIXELS, MAX_TILE_BLOCKS};
+    choose_tile(count, out_blocks, &most, way, tile_pixels, tile_blocks);
+}
+
+void taps_choose_tile(KernelTaps *taps, int vector_bytes, const ConvWay *way)
+{
+    TapTile *tile = &taps->tile;
+    taps_choose_register_tile(max_i64(1, taps->cols.count), taps->out_blocks,
+                              vector_bytes, way, &tile->pixels, &tile->blocks);
+    int64_t group = tile->blocks * TAPS_BLOCK; // written channels per task
+    int64_t flops = 2 * taps->cols.count * taps->rows.taps * taps->cols.taps *
+                    taps->in_blocks * TAPS_BLOCK * group;
+    int64_t rows = max_i64(1, taps->rows.count);
+    int64_t blocks = ceil_div(rows * flops, way_scale(way, FLOPS_PER_TASK));
+    blocks = max_i64(1, min_i64(blocks, rows));
+    tile->rows = ceil_div(rows, blocks);
+    tile->images = 1;
+    // Whichever is larger, the weights of a group or an image, should be read
+    // by tasks that follow each other.
+    tile->weights_outside = taps->rows.kernel * taps->cols.kernel * group >
+                            taps->rows.in * taps->cols.in;
+    if (way->order)
+        tile->weights_outside = way->order == ORDER_WEIGHTS;
+}
+
+// A kernel across images reads `pixels` lines of x, an image apart, again and
+// again: they must not be more than a set of the first-level cache has, into
+// which they all fall when images are pages apart.
+static int most_image_pixels(const KernelTaps *taps)
+{
+    int64_t image = taps->in_blocks * taps->rows.in * taps->cols.in *
+                    TAPS_BLOCK * (int64_t)sizeof(float);
+    return image % (PAGE_BYTES / 2) == 0 ? CACHE_WAYS : MAX_TILE_PIXELS;
+}
+
+// Eighths of a multiply-add per read channel and result, of a row and of a tile
+// of one pixel, both of the blocks they take best.
+static bool suits_images(const KernelTaps *rows, const TapTile *across)
+{
+    int64_t count = rows->cols.count;
+    int64_t row = row_cost(count, rows->tile.pixels, rows->tile.blocks);
+    int64_t image = row_cost(across->images, across->pixels, across->blocks);
+    return image * count * rows->tile.blocks <=
+           row * across->images * across->blocks;
+}
+
+bool taps_choose_image_tile(KernelTaps *taps, const KernelTaps *flat,
+                            int vector_bytes, int64_t images, bool by_data,
+                            const ConvWay *way)
+{
+    const TapAxis *rows = &taps->rows, *cols = &taps->cols;
+    TapTile across = {.transposes = by_data};
+    int64_t taps_bytes = rows->taps * cols->taps * TAPS_BLOCK * TAPS_BLOCK *
+                         (int64_t)sizeof(float) * taps->in_blocks;
+    if (way->method == WAY_ROWS || way->method == WAY_PIXELS ||
+        rows->count < 1 || cols->count < 1 || cols->count > MAX_IMAGE_COLS ||
+        taps_bytes == 0)
+        return false;
+    int64_t shares = 1; // as many as the tasks need, of equal size
+    TileBounds most = {vector_bytes, most_image_pixels(taps),
+                       GROUP_BYTES / taps_bytes};
+    choose_tile(images, taps->out_blocks, &most, way, &across.pixels,
+                &across.blocks);
+    while (shares * taps->out_blocks / across.blocks < ENOUGH_TASKS &&
+           images / shares >= 2 * across.pixels && images % (2 * shares) == 0)
+        shares *= 2;
+    across.images = images / shares;
+    // Each pixel reads lines of all images, so these should be in the cache,
+    // too.
+    int64_t map_bytes = rows->in * cols->in * taps->in_blocks * TAPS_BLOCK *
+                        (int64_t)sizeof(float);
+    if (across.blocks * taps_bytes > GROUP_BYTES ||
+        images * map_bytes > IMAGES_BYTES)
+        return false;
+    if (way->method != WAY_IMAGES && !suits_images(flat, &across))
+        return false;
+    taps->tile = across;
+    return true;
+}
+
+int64_t taps_image_scratch(const KernelTaps *taps)
+{
+    if (!taps->tile.transposes)
+        return 0;
+    return taps->tile.blocks * taps->in_blocks * taps->rows.taps *
+           taps->cols.taps * TAPS_BLOCK * TAPS_BLOCK;
+}
+
+int taps_weight_channels(int vector_bytes)
+{
+    int channels = TAPS_BLOCK;
+    while (channels > 1 && !fits_registers(channels, 1, vector_bytes))
+        channels /= 2;
+    return channels;
+}
+
+void taps_reshape_pointwise(KernelTaps *taps)
+{
+    if (!is_pointwise(&taps->rows) || !is_pointwise(&taps->cols))
+        return;
+    int64_t pixels = taps->rows.in * taps->cols.in, row = 1;
+    for (int64_t d = 2; d <= min_i64(pixels, MAX_FLAT_ROW); d++)
+        if (pixels % d == 0)
+            row = d;
+    // A prime number of pixels would leave rows of one.
+    if (row < taps->cols.in)
+        return;
+    taps->rows = taps_forward(pixels / row, pixels / row, 1, 1, 0);
+    taps->cols = taps_forward(row, row, 1, 1, 0);
+}
+
+// ---- sizes ------------------------------------------------------------------
+
+int64_t taps_row_blocks(const KernelTaps *taps)
+{
+    return max_i64(1, ceil_div(taps->rows.count, taps->tile.rows));
+}
+
+int64_t taps_image_tasks(const KernelTaps *taps)
+{
+    return taps->out_blocks / taps->tile.blocks * taps_row_blocks(taps);
+}
+
+int64_t taps_group_tasks(const KernelTaps *taps)
+{
+    return taps->out_blocks / taps->tile.blocks;
+}
+
+int64_t taps_weight_elements(const KernelTaps *taps)
+{
+    return taps->out_blocks * taps->in_blocks * taps->rows.kernel *
+           taps->cols.kernel * TAPS_BLOCK * TAPS_BLOCK;
+}
+
+int64_t taps_tile_shares(const KernelTaps *taps)
+{
+    return ceil_div(taps->in_blocks, TAPS_TILE_BLOCKS);
+}
+
+// ---- text -------------------------------------------------------------------
+
+static void text_axis(Text *text, const char *name, const TapAxis *axis)
+{
+    const int64_t numbers[] = {
+        axis->in,       axis->out,      axis->count,        axis->out_first,
+        axis->out_step, axis->in_first, axis->in_step,      axis->taps,
+        axis->tap_step, axis->kernel,   axis->weight_first, axis->weight_step};
+    text_addf(text, "  %s", name);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        text_addf(text, " %lld", (long long)numbers[i]);
+    text_add(text, "\n");
+}
+
+void taps_text(Text *text, const char *name, const KernelTaps *taps)
+{
+    const TapTile *tile = &taps->tile;
+    text_addf(text, "%s: blocks %lld -> %lld, tile %d x %d, rows %lld", name,
+              (long long)taps->in_blocks, (long long)taps->out_blocks,
+              tile->pixels, tile->blocks, (long long)tile->rows);
+    text_addf(text, ", images %lld, shares %lld %lld%s\n",
+              (long long)tile->images, (long long)tile->reads,
+              (long long)tile->writes,
+              tile->weights_outside ? ", weights outside"
+              : tile->transposes    ? ", transposes"
+                                    : "");
+    text_add(text, "  in out count out_first out_step in_first in_step taps "
+                   "tap_step kernel weight_first weight_step\n");
+    text_axis(text, "rows", &taps->rows);
+    text_axis(text, "cols", &taps->cols);
+}

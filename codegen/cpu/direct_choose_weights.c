@@ -1,0 +1,80 @@
+// How gradients by weights are cut into tasks, parts and register tiles.
+#include "codegen/integers.h"
+#include "codegen/cpu/direct.h"
+
+enum {
+    BLOCK_BYTES = TAPS_BLOCK * (int)sizeof(float), // of one pixel
+    // A part of one pair of blocks, which taps find in the first-level cache.
+    PAIR_BYTES = 26 << 10,
+    // The tile goes to and from dw once for so many pixels, or more.
+    MIN_PIXELS = 64,
+    // dw of a task stays in the second-level cache, in tiles of one tap.
+    MOST_TILES = 160,
+    MOST_SHARE = 8, // blocks
+    MIN_SHARE = 2,
+    WANTED_TASKS = 16,
+    CHUNK_PIXELS = 512, // at least, per chunk of images
+};
+
+int64_t taps_shares(int64_t blocks, int64_t share)
+{
+    return ceil_div(blocks, share);
+}
+
+// Equal shares of at most `most`.
+static int64_t even_share(int64_t count, int64_t most)
+{
+    return ceil_div(count, ceil_div(count, most));
+}
+
+static int64_t chunks_wanted(const KernelTaps *taps, int64_t share)
+{
+    return ceil_div(WANTED_TASKS, taps_shares(taps->in_blocks, share) *
+                                      taps_shares(taps->out_blocks, share));
+}
+
+// How many pixels of the result have so many bytes, with those of x of which
+// each has `read`.
+static int64_t part_pixels(int64_t read)
+{
+    return max_i64(MIN_PIXELS, PAIR_BYTES / BLOCK_BYTES / (read + 1));
+}
+
+static void choose_part(KernelTaps *taps)
+{
+    TapTile *tile = &taps->tile;
+    const TapAxis *rows = &taps->rows, *cols = &taps->cols;
+    int64_t map = rows->count * cols->count;
+    // A row of taps leaves out the rows of x that the stride skips. That pays
+    // for whole maps; the parts of larger ones are better read once.
+    int64_t pixels = part_pixels(cols->in_step);
+    if (pixels < map)
+        pixels = part_pixels(rows->in_step * cols->in_step);
+    tile->rows = even_share(rows->count, max_i64(1, pixels / cols->count));
+    tile->images = max_i64(1, pixels / map);
+}
+
+// Small shares make many tasks, but each reads all its blocks of x and dy. The
+// other way to have enough are chunks of images, of which each makes a sum of
+// its own, to be read again.
+static void choose_shares(KernelTaps *taps, int64_t images)
+{
+    TapTile *tile = &taps->tile;
+    int64_t kernel = taps->rows.taps * taps->cols.taps, share = MOST_SHARE;
+    int64_t pixels = images * taps->rows.count * taps->cols.count;
+    while (share > MIN_SHARE && kernel * share * share > MOST_TILES)
+        share /= 2;
+    while (share > MIN_SHARE &&
+           chunks_wanted(taps, share) > max_i64(1, pixels / CHUNK_PIXELS))
+        share /= 2;
+    tile->reads = even_share(taps->in_blocks, share);
+    tile->writes = even_share(taps->out_blocks, share);
+}
+
+void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes, int64_t images)
+{
+    taps->tile.pixels = taps_weight_channels(vector_bytes);
+    taps->tile.blocks = 1;
+    choose_part(taps);
+    choose_shares(taps, images);
+}

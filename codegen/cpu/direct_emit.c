@@ -1,0 +1,242 @@
+// Convolutions over blocked tensors, forward and by data:
+//
+//   y[n, ob, row, col, o] = sum over cb, r, s, c of
+//       x[n, cb, rows(row, r), cols(col, s), c] * w[ob, cb, r, s, c, o]
+//
+// A register tile holds `pixels` neighbours of a row times `blocks` blocks of
+// output channels, through the whole sum: each step of c loads a vector of
+// weights per block and one number of x per pixel. Rows outside the input
+// shorten the loop over r; columns outside are known when the code is made, so
+// tiles at the rim skip them. A tile asks for its results before it knows them,
+// and for the pixels of the next block of channels. The order of the sum is
+// that of the loops, for any tile, task and thread.
+#include "codegen/cpu/emit_block.h"
+
+// ---- the sum of one tile ----------------------------------------------------
+
+typedef struct Tile {
+    const Emit *emit;
+    const KernelTaps *taps;
+    int pixels;         // at most the kernel's
+    LLVMValueRef *sums; // variables, pixel by pixel
+    LLVMValueRef column;
+    int64_t first; // a column whose taps are as valid as those of `column`
+} Tile;
+
+// Elements between one block of written channels and the next.
+static int64_t weight_block(const KernelTaps *taps)
+{
+    return taps->rows.kernel * taps->in_blocks * taps->cols.kernel *
+           TAPS_BLOCK * TAPS_BLOCK;
+}
+
+static int64_t map_elements(int64_t rows, int64_t cols)
+{
+    return rows * cols * TAPS_BLOCK;
+}
+
+static void add_tap(const Tile *tile, const bool *valid, LLVMValueRef x,
+                    LLVMValueRef w)
+{
+    const KernelTaps *taps = tile->taps;
+    TapsTile sums = {.pixels = tile->pixels,
+                     .blocks = taps->tile.blocks,
+                     .sums = tile->sums,
+                     .pixel_step = taps->cols.in_step * TAPS_BLOCK,
+                     .block_step = weight_block(taps),
+                     .x_ahead = map_elements(taps->rows.in, taps->cols.in)};
+    taps_multiply(tile->emit, &sums, valid, x, w);
+}
+
+// All taps of all pixels are inside: a loop over them.
+static void add_inner_taps(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
+{
+    const Emit *e = tile->emit;
+    const TapAxis *cols = &tile->taps->cols;
+    EmitLoop taps = taps_loop(e, 0, cols->taps, 1);
+    add_tap(tile, NULL,
+            taps_step(e, x, taps.index, cols->tap_step * TAPS_BLOCK),
+            taps_step(e, w, taps.index,
+                      cols->weight_step * TAPS_BLOCK * TAPS_BLOCK));
+    emit_loop_end(e, &taps);
+}
+
+// At the rim, taps one by one, each with the pixels that have it.
+static void add_rim_taps(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
+{
+    const TapAxis *cols = &tile->taps->cols;
+    for (int64_t t = 0; t < cols->taps; t++) {
+        bool valid[TAPS_MAX_TILE], any = false;
+        for (int p = 0; p < tile->pixels; p++) {
+            valid[p] = tap_inside(cols, tile->first + p, t);
+            any |= valid[p];
+        }
+        if (any)
+            add_tap(tile, valid,
+                    taps_at(tile->emit, x, t * cols->tap_step * TAPS_BLOCK),
+                    taps_at(tile->emit, w,
+                            t * cols->weight_step * TAPS_BLOCK * TAPS_BLOCK));
+    }
+}
+
+// One row of taps. x points at the input row's first pixel, w at the weights of
+// that row, both of one block.
+static void add_row(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
+{
+    const Emit *e = tile->emit;
+    const TapAxis *cols = &tile->taps->cols;
+    LLVMValueRef xt =
+        taps_at(e, taps_step(e, x, tile->column, cols->in_step * TAPS_BLOCK),
+                cols->in_first * TAPS_BLOCK);
+    LLVMValueRef wt =
+        taps_at(e, w, cols->weight_first * TAPS_BLOCK * TAPS_BLOCK);
+    xt = taps_opaque(e, xt);
+    wt = taps_opaque(e, wt);
+    if (taps_inside(cols, tile->first, tile->pixels))
+        add_inner_taps(tile, xt, wt);
+    else
+        add_rim_taps(tile, xt, wt);
+}
+
+// ---- rows -------------------------------------------------------------------
+
+// What a task works on: one image and one group of written blocks.
+typedef struct RowTask {
+    const Emit *emit;
+    const KernelTaps *taps;
+    LLVMValueRef *sums;
+    LLVMValueRef x, w, y, row;
+    LLVMValueRef input_row;         // of tap 0
+    LLVMValueRef low_tap, high_tap; // those inside
+} RowTask;
+
+// Where the tile's results go, from its first on.
+static LLVMValueRef tile_results(const RowTask *task, const Tile *tile)
+{
+    const Emit *e = task->emit;
+    const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
+    LLVMValueRef row =
+        taps_affine(e, task->row, rows->out_step, rows->out_first);
+    LLVMValueRef col =
+        taps_affine(e, tile->column, cols->out_step, cols->out_first);
+    LLVMValueRef y = taps_step(e, task->y, row, cols->out * TAPS_BLOCK);
+    return taps_step(e, y, col, TAPS_BLOCK);
+}
+
+// Where one of them goes, past the first.
+static int64_t result_at(const KernelTaps *taps, int index)
+{
+    int pixel = index / taps->tile.blocks, block = index % taps->tile.blocks;
+    return pixel * taps->cols.out_step * TAPS_BLOCK +
+           block * map_elements(taps->rows.out, taps->cols.out);
+}
+
+static void make_tile(const RowTask *task, int64_t first, int pixels,
+                      LLVMValueRef column)
+{
+    const Emit *e = task->emit;
+    const KernelTaps *taps = task->taps;
+    Tile tile = {e, taps, pixels, task->sums, column, first};
+    LLVMValueRef y = taps_opaque(e, tile_results(task, &tile));
+    for (int i = 0; i < pixels * taps->tile.blocks; i++) {
+        taps_set_zero(e, task->sums[i]);
+        taps_prefetch(e, taps_at(e, y, result_at(taps, i)), true);
+    }
+    if (taps->rows.taps > 0 && taps->cols.taps > 0) {
+        EmitLoop blocks = taps_loop(e, 0, taps->in_blocks, 1);
+        LLVMValueRef x = taps_step(e, task->x, blocks.index,
+                                   map_elements(taps->rows.in, taps->cols.in));
+        LLVMValueRef w = taps_step(e, task->w, blocks.index,
+                                   taps->rows.kernel * taps->cols.kernel *
+                                       TAPS_BLOCK * TAPS_BLOCK);
+        EmitLoop loop = emit_loop_begin(e, task->low_tap, task->high_tap, 1);
+        LLVMValueRef from = LLVMBuildMul(e->builder, loop.index,
+                                         emit_i64(e, taps->rows.tap_step), "");
+        from = LLVMBuildAdd(e->builder, from, task->input_row, "");
+        LLVMValueRef weight = taps_affine(e, loop.index, taps->rows.weight_step,
+                                          taps->rows.weight_first);
+        add_row(&tile, taps_step(e, x, from, taps->cols.in * TAPS_BLOCK),
+                taps_step(e, w, weight,
+                          taps->cols.kernel * TAPS_BLOCK * TAPS_BLOCK));
+        emit_loop_end(e, &loop);
+        emit_loop_end(e, &blocks);
+    }
+    for (int i = 0; i < pixels * taps->tile.blocks; i++)
+        taps_store(e, taps_get(e, tile.sums[i]),
+                   taps_at(e, y, result_at(taps, i)));
+}
+
+// The tiles of one row: those with every tap inside share code in a loop.
+static void make_row(const RowTask *task)
+{
+    const Emit *e = task->emit;
+    const TapAxis *cols = &task->taps->cols;
+    int pixels = task->taps->tile.pixels;
+    int64_t first = 0;
+    while (first < cols->count) {
+        int64_t end = first;
+        while (end + pixels <= cols->count && taps_inside(cols, end, pixels))
+            end += pixels;
+        if (end > first) {
+            EmitLoop tiles = taps_loop(e, first, end, pixels);
+            make_tile(task, first, pixels, tiles.index);
+            emit_loop_end(e, &tiles);
+            first = end;
+            continue;
+        }
+        int64_t left = cols->count - first;
+        int some = left < pixels ? (int)left : pixels;
+        make_tile(task, first, some, emit_i64(e, first));
+        first += some;
+    }
+}
+
+static void find_row_taps(RowTask *task)
+{
+    const Emit *e = task->emit;
+    const TapAxis *rows = &task->taps->rows;
+    task->input_row = taps_affine(e, task->row, rows->in_step, rows->in_first);
+    taps_find_inside(e, rows, task->input_row, &task->low_tap, &task->high_tap);
+}
+
+// Which image, blocks and rows the task number stands for, first to last
+// factor: image, group, rows; or group, image, rows.
+static LLVMValueRef decode_task(RowTask *task)
+{
+    const Emit *e = task->emit;
+    const KernelTaps *taps = task->taps;
+    LLVMBuilderRef b = e->builder;
+    int64_t group_count = taps->out_blocks / taps->tile.blocks;
+    int64_t row_blocks = taps_row_blocks(taps);
+    LLVMValueRef rest = LLVMBuildUDiv(b, e->task, emit_i64(e, row_blocks), "");
+    LLVMValueRef minor =
+        taps->tile.weights_outside ? taps_imm(e, 0) : emit_i64(e, group_count);
+    LLVMValueRef high = LLVMBuildUDiv(b, rest, minor, "");
+    LLVMValueRef low = LLVMBuildURem(b, rest, minor, "");
+    LLVMValueRef group = taps->tile.weights_outside ? high : low;
+    LLVMValueRef image = taps->tile.weights_outside ? low : high;
+    int64_t in_map = map_elements(taps->rows.in, taps->cols.in);
+    int64_t out_map = map_elements(taps->rows.out, taps->cols.out);
+    task->x = taps_step(e, e->args[0], image, taps->in_blocks * in_map);
+    task->w =
+        taps_step(e, e->args[1], group, taps->tile.blocks * weight_block(taps));
+    task->y = taps_step(e, e->args[2], image, taps->out_blocks * out_map);
+    task->y = taps_step(e, task->y, group, taps->tile.blocks * out_map);
+    return LLVMBuildURem(b, e->task, emit_i64(e, row_blocks), "");
+}
+
+void emit_taps(Emit *e)
+{
+    const KernelTaps *taps = &e->kernel->taps;
+    RowTask task = {.emit = e, .taps = taps};
+    task.sums = taps_variables(e, taps->tile.pixels * taps->tile.blocks);
+    LLVMValueRef block = decode_task(&task);
+    LLVMValueRef low = taps_affine(e, block, taps->tile.rows, 0);
+    LLVMValueRef high = emit_min_i64(e, taps_add(e, low, taps->tile.rows),
+                                     emit_i64(e, taps->rows.count));
+    EmitLoop rows = emit_loop_begin(e, low, high, 1);
+    task.row = rows.index;
+    find_row_taps(&task);
+    make_row(&task);
+    emit_loop_end(e, &rows);
+}

@@ -1,0 +1,232 @@
+// The gradient of a convolution by its weights, over blocked tensors:
+//
+//   dw[ob, cb, r, s, c, o] = sum over n, row, col of
+//       x[n, cb, rows(row, r), cols(col, s), c] * dy[n, ob, row, col, o]
+//
+// A task makes a share of the written and of the read blocks. It goes through
+// the pixels in parts of some rows and images, few enough that all its blocks
+// of x and dy stay in the cache until each of one has met each of the other. A
+// register tile holds `pixels` channels c of one tap of a pair of blocks while
+// the sum runs over the part; dw keeps the tile between parts. The order of the
+// sum is that of the loops. Tasks may share the images out in chunks of imm[1];
+// each makes a partial result.
+#include "codegen/cpu/emit_gradient.h"
+
+enum { UNROLLED_PIXELS = 8 };
+
+typedef struct WeightTask {
+    const Emit *emit;
+    const KernelTaps *taps;
+    LLVMValueRef *sums;
+    LLVMValueRef x, dy, dw;     // of the current pair of blocks
+    GradientRange in, out;      // blocks of the task
+    GradientRange images, rows; // of the current part
+    LLVMValueRef is_first;      // nothing is in dw yet
+} WeightTask;
+
+static int64_t map_elements(const TapAxis *rows, const TapAxis *cols, bool in)
+{
+    return (in ? rows->in * cols->in : rows->out * cols->out) * TAPS_BLOCK;
+}
+
+// Elements of dw for a pair of blocks.
+static int64_t weight_pair(const KernelTaps *taps)
+{
+    return taps->rows.taps * taps->cols.taps * TAPS_BLOCK * TAPS_BLOCK;
+}
+
+// ---- the sum ----------------------------------------------------------------
+
+// Columns [low, high), known when the code is made.
+typedef struct Columns {
+    int64_t low, high;
+} Columns;
+
+// Those for which the tap is inside the input.
+static Columns valid_columns(const TapAxis *cols, int64_t tap)
+{
+    Columns range = {0, cols->count};
+    while (range.low < range.high && !tap_inside(cols, range.low, tap))
+        range.low++;
+    while (range.low < range.high && !tap_inside(cols, range.high - 1, tap))
+        range.high--;
+    return range;
+}
+
+// `count` pixels from where x and dy point. The next blocks' are asked for, but
+// where a tile is narrow and would ask for each again and again.
+static void add_pixels(const WeightTask *task, int64_t count, LLVMValueRef x,
+                       LLVMValueRef dy)
+{
+    const Emit *e = task->emit;
+    TapsTile tile = {task->taps->tile.pixels, 1, task->sums, 1, 0};
+    const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
+    for (int64_t i = 0; i < count; i++) {
+        LLVMValueRef xi = taps_at(e, x, i * cols->in_step * TAPS_BLOCK);
+        LLVMValueRef yi = taps_at(e, dy, i * TAPS_BLOCK);
+        if (tile.pixels == TAPS_BLOCK) {
+            taps_prefetch(e, taps_at(e, xi, map_elements(rows, cols, true)),
+                          false);
+            taps_prefetch(e, taps_at(e, yi, map_elements(rows, cols, false)),
+                          false);
+        }
+        taps_multiply_one(e, &tile, NULL, xi, yi);
+    }
+}
+
+// The columns of a row, several to a round: the end of a loop of few rounds is
+// foreseen by the processor.
+static void add_row(const WeightTask *task, Columns cols, LLVMValueRef x,
+                    LLVMValueRef dy)
+{
+    const Emit *e = task->emit;
+    int64_t step = task->taps->cols.in_step * TAPS_BLOCK;
+    int64_t count = cols.high - cols.low;
+    int64_t rest = count % UNROLLED_PIXELS, low = cols.low;
+    if (count >= UNROLLED_PIXELS) {
+        EmitLoop col = taps_loop(e, low, cols.high - rest, UNROLLED_PIXELS);
+        add_pixels(task, UNROLLED_PIXELS, taps_step(e, x, col.index, step),
+                   taps_step(e, dy, col.index, TAPS_BLOCK));
+        emit_loop_end(e, &col);
+        low = cols.high - rest;
+    }
+    add_pixels(task, rest, taps_at(e, x, low * step),
+               taps_at(e, dy, low * TAPS_BLOCK));
+}
+
+// The images, rows and columns of the current part. x points at image 0, at the
+// tile's first channel of tap (r, s) of pixel (0, 0).
+static void add_part(const WeightTask *task, LLVMValueRef x, GradientRange rows,
+                     Columns cols)
+{
+    const Emit *e = task->emit;
+    const KernelTaps *taps = task->taps;
+    const TapAxis *r = &taps->rows, *c = &taps->cols;
+    EmitLoop images =
+        emit_loop_begin(e, task->images.low, task->images.high, 1);
+    LLVMValueRef xn = taps_step(e, x, images.index,
+                                taps->in_blocks * map_elements(r, c, true));
+    LLVMValueRef yn = taps_step(e, task->dy, images.index,
+                                taps->out_blocks * map_elements(r, c, false));
+    EmitLoop row = emit_loop_begin(e, rows.low, rows.high, 1);
+    LLVMValueRef xr =
+        taps_step(e, xn, row.index, r->in_step * c->in * TAPS_BLOCK);
+    LLVMValueRef yr = taps_step(e, yn, row.index, c->out * TAPS_BLOCK);
+    add_row(task, cols, taps_opaque(e, xr), taps_opaque(e, yr));
+    emit_loop_end(e, &row);
+    emit_loop_end(e, &images);
+}
+
+// Some channels of one tap: the tile's life in registers.
+static void make_tile(const WeightTask *task, LLVMValueRef x, LLVMValueRef dw,
+                      GradientRange rows, Columns cols)
+{
+    const Emit *e = task->emit;
+    int count = task->taps->tile.pixels;
+    for (int c = 0; c < count; c++)
+        gradient_resume(e, task->is_first, taps_at(e, dw, c * TAPS_BLOCK),
+                        task->sums[c]);
+    add_part(task, x, rows, cols);
+    for (int c = 0; c < count; c++)
+        taps_store(e, taps_get(e, task->sums[c]),
+                   taps_at(e, dw, c * TAPS_BLOCK));
+}
+
+// All taps and channels of a pair of blocks.
+static void make_pair(const WeightTask *task)
+{
+    const Emit *e = task->emit;
+    const KernelTaps *taps = task->taps;
+    const TapAxis *r = &taps->rows, *c = &taps->cols;
+    EmitLoop row = taps_loop(e, 0, r->taps, 1);
+    LLVMValueRef base = taps_add(e, row.index, r->in_first);
+    GradientRange rows = gradient_pixels(e, r, base, task->rows);
+    LLVMValueRef x = taps_step(e, task->x, base, c->in * TAPS_BLOCK);
+    LLVMValueRef dw =
+        taps_step(e, task->dw, row.index, c->taps * TAPS_BLOCK * TAPS_BLOCK);
+    for (int64_t s = 0; s < c->taps; s++) {
+        LLVMValueRef xs = taps_at(e, x, (c->in_first + s) * TAPS_BLOCK);
+        LLVMValueRef dws = taps_at(e, dw, s * TAPS_BLOCK * TAPS_BLOCK);
+        EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, taps->tile.pixels);
+        make_tile(task, taps_opaque(e, taps_step(e, xs, channels.index, 1)),
+                  taps_opaque(e, taps_step(e, dws, channels.index, TAPS_BLOCK)),
+                  rows, valid_columns(c, s));
+        emit_loop_end(e, &channels);
+    }
+    emit_loop_end(e, &row);
+}
+
+// ---- parts and tasks --------------------------------------------------------
+
+// Every pair of the task's blocks, for one part. dw points at the chunk's
+// result.
+static void make_part(WeightTask *task, LLVMValueRef dw)
+{
+    const Emit *e = task->emit;
+    const KernelTaps *taps = task->taps;
+    EmitLoop out = emit_loop_begin(e, task->out.low, task->out.high, 1);
+    task->dy = taps_opaque(
+        e, taps_step(e, e->args[1], out.index,
+                     map_elements(&taps->rows, &taps->cols, false)));
+    LLVMValueRef dwo =
+        taps_step(e, dw, out.index, taps->in_blocks * weight_pair(taps));
+    EmitLoop in = emit_loop_begin(e, task->in.low, task->in.high, 1);
+    task->x =
+        taps_opaque(e, taps_step(e, e->args[0], in.index,
+                                 map_elements(&taps->rows, &taps->cols, true)));
+    task->dw = taps_opaque(e, taps_step(e, dwo, in.index, weight_pair(taps)));
+    make_pair(task);
+    emit_loop_end(e, &in);
+    emit_loop_end(e, &out);
+}
+
+// Share `index` of so many blocks.
+static GradientRange share_blocks(const Emit *e, LLVMValueRef index,
+                                  int64_t blocks, int64_t share)
+{
+    LLVMValueRef low = taps_affine(e, index, share, 0);
+    return (GradientRange){
+        low, emit_min_i64(e, taps_add(e, low, share), emit_i64(e, blocks))};
+}
+
+// The task's number is, from first to last factor: chunk of images, written and
+// read share. Returns the chunk.
+static LLVMValueRef decode_task(WeightTask *task)
+{
+    const Emit *e = task->emit;
+    const KernelTaps *taps = task->taps;
+    const TapTile *tile = &taps->tile;
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef ins = emit_i64(e, taps_shares(taps->in_blocks, tile->reads));
+    LLVMValueRef outs =
+        emit_i64(e, taps_shares(taps->out_blocks, tile->writes));
+    LLVMValueRef rest = LLVMBuildUDiv(b, e->task, ins, "");
+    task->in = share_blocks(e, LLVMBuildURem(b, e->task, ins, ""),
+                            taps->in_blocks, tile->reads);
+    task->out = share_blocks(e, LLVMBuildURem(b, rest, outs, ""),
+                             taps->out_blocks, tile->writes);
+    return LLVMBuildUDiv(b, rest, outs, "");
+}
+
+void emit_taps_weights(Emit *e)
+{
+    const KernelTaps *taps = &e->kernel->taps;
+    WeightTask task = {.emit = e, .taps = taps};
+    task.sums = taps_variables(e, taps->tile.pixels);
+    LLVMValueRef chunk = decode_task(&task);
+    LLVMValueRef dw =
+        taps_step(e, e->args[2], chunk,
+                  taps->out_blocks * taps->in_blocks * weight_pair(taps));
+    GradientRange whole = gradient_images(e, chunk);
+    GradientRange all_rows = {emit_i64(e, 0), emit_i64(e, taps->rows.count)};
+    EmitLoop images = gradient_parts(e, whole, taps->tile.images, &task.images);
+    LLVMValueRef first_image =
+        LLVMBuildICmp(e->builder, LLVMIntEQ, images.index, whole.low, "");
+    EmitLoop rows = gradient_parts(e, all_rows, taps->tile.rows, &task.rows);
+    LLVMValueRef first_row =
+        LLVMBuildICmp(e->builder, LLVMIntEQ, rows.index, all_rows.low, "");
+    task.is_first = LLVMBuildAnd(e->builder, first_image, first_row, "");
+    make_part(&task, dw);
+    emit_loop_end(e, &rows);
+    emit_loop_end(e, &images);
+}

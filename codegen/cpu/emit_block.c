@@ -1,0 +1,251 @@
+#include "codegen/cpu/emit_block.h"
+
+// ---- addresses --------------------------------------------------------------
+
+LLVMValueRef taps_add(const Emit *e, LLVMValueRef a, int64_t b)
+{
+    return LLVMBuildNSWAdd(e->builder, a, emit_i64(e, b), "");
+}
+
+LLVMValueRef taps_affine(const Emit *e, LLVMValueRef index, int64_t step,
+                         int64_t first)
+{
+    LLVMValueRef scaled =
+        LLVMBuildNSWMul(e->builder, index, emit_i64(e, step), "");
+    return taps_add(e, scaled, first);
+}
+
+LLVMValueRef taps_max(const Emit *e, LLVMValueRef a, LLVMValueRef b)
+{
+    LLVMValueRef more = LLVMBuildICmp(e->builder, LLVMIntSGT, a, b, "");
+    return LLVMBuildSelect(e->builder, more, a, b, "");
+}
+
+// Not inbounds: the first tap of a row may point before the tensor, though
+// nothing is read there.
+static LLVMValueRef offset(const Emit *e, LLVMValueRef pointer,
+                           LLVMValueRef elements)
+{
+    return LLVMBuildGEP2(e->builder, emit_type(e, DT_F32, 1), pointer,
+                         &elements, 1, "");
+}
+
+LLVMValueRef taps_at(const Emit *e, LLVMValueRef pointer, int64_t elements)
+{
+    return elements ? offset(e, pointer, emit_i64(e, elements)) : pointer;
+}
+
+LLVMValueRef taps_step(const Emit *e, LLVMValueRef pointer, LLVMValueRef index,
+                       int64_t elements)
+{
+    return offset(e, pointer, taps_affine(e, index, elements, 0));
+}
+
+LLVMValueRef taps_opaque(const Emit *e, LLVMValueRef pointer)
+{
+    static const char constraints[] = "=r,0"; // out of where it comes in
+    LLVMTypeRef type = LLVMTypeOf(pointer);
+    LLVMTypeRef function = LLVMFunctionType(type, &type, 1, 0);
+    LLVMValueRef nothing =
+        LLVMGetInlineAsm(function, "", 0, constraints, sizeof constraints - 1,
+                         0, 0, LLVMInlineAsmDialectATT, 0);
+    return LLVMBuildCall2(e->builder, function, nothing, &pointer, 1, "");
+}
+
+void taps_find_inside(const Emit *e, const TapAxis *axis, LLVMValueRef base,
+                      LLVMValueRef *low_tap, LLVMValueRef *high_tap)
+{
+    LLVMValueRef past = emit_i64(e, axis->in), low, high;
+    if (axis->tap_step > 0) {
+        low = LLVMBuildNeg(e->builder, base, "");
+        high = LLVMBuildSub(e->builder, past, base, "");
+    } else {
+        low = taps_add(e, LLVMBuildSub(e->builder, base, past, ""), 1);
+        high = taps_add(e, base, 1);
+    }
+    *low_tap = taps_max(e, low, emit_i64(e, 0));
+    *high_tap = emit_min_i64(e, high, emit_i64(e, axis->taps));
+}
+
+EmitLoop taps_loop(const Emit *e, int64_t low, int64_t high, int64_t step)
+{
+    return emit_loop_begin(e, emit_i64(e, low), emit_i64(e, high), step);
+}
+
+LLVMValueRef taps_imm(const Emit *e, int index)
+{
+    LLVMTypeRef type = emit_int_type(e, 64, 1);
+    LLVMValueRef at = emit_i64(e, index);
+    LLVMValueRef imms = LLVMGetParam(e->function, 1);
+    LLVMValueRef slot = LLVMBuildGEP2(e->builder, type, imms, &at, 1, "");
+    return LLVMBuildLoad2(e->builder, type, slot, "");
+}
+
+// ---- memory -----------------------------------------------------------------
+
+// Blocks start on whole cache lines, for buffers do.
+LLVMValueRef taps_load(const Emit *e, LLVMValueRef pointer)
+{
+    LLVMValueRef value = LLVMBuildLoad2(
+        e->builder, emit_type(e, DT_F32, TAPS_BLOCK), pointer, "");
+    LLVMSetAlignment(value, TAPS_BLOCK * sizeof(float));
+    return value;
+}
+
+LLVMValueRef taps_load_splat(const Emit *e, LLVMValueRef pointer)
+{
+    LLVMValueRef one =
+        LLVMBuildLoad2(e->builder, emit_type(e, DT_F32, 1), pointer, "");
+    return emit_splat(e, one, TAPS_BLOCK);
+}
+
+void taps_store(const Emit *e, LLVMValueRef value, LLVMValueRef pointer)
+{
+    LLVMValueRef store = LLVMBuildStore(e->builder, value, pointer);
+    LLVMSetAlignment(store, TAPS_BLOCK * sizeof(float));
+}
+
+void taps_prefetch(const Emit *e, LLVMValueRef pointer, bool write)
+{
+    static const char name[] = "llvm.prefetch";
+    enum { ALL_LEVELS = 3, DATA = 1 };
+    unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);
+    LLVMTypeRef type = LLVMTypeOf(pointer);
+    LLVMValueRef function =
+        LLVMGetIntrinsicDeclaration(e->module, id, &type, 1);
+    LLVMValueRef args[] = {pointer, emit_int(e, 32, 1, write),
+                           emit_int(e, 32, 1, ALL_LEVELS),
+                           emit_int(e, 32, 1, DATA)};
+    LLVMBuildCall2(e->builder, LLVMGlobalGetValueType(function), function, args,
+                   4, "");
+}
+
+// ---- variables --------------------------------------------------------------
+
+LLVMValueRef *taps_variables(const Emit *e, int count)
+{
+    LLVMValueRef *variables = ARENA_ARRAY(e->arena, LLVMValueRef, count);
+    for (int i = 0; i < count; i++)
+        variables[i] =
+            LLVMBuildAlloca(e->builder, emit_type(e, DT_F32, TAPS_BLOCK), "");
+    return variables;
+}
+
+LLVMValueRef taps_get(const Emit *e, LLVMValueRef variable)
+{
+    return LLVMBuildLoad2(e->builder, emit_type(e, DT_F32, TAPS_BLOCK),
+                          variable, "");
+}
+
+void taps_set(const Emit *e, LLVMValueRef variable, LLVMValueRef value)
+{
+    LLVMBuildStore(e->builder, value, variable);
+}
+
+void taps_set_zero(const Emit *e, LLVMValueRef variable)
+{
+    taps_set(e, variable, emit_const(e, DT_F32, TAPS_BLOCK, 0));
+}
+
+LLVMValueRef taps_fused(const Emit *e, LLVMValueRef a, LLVMValueRef b,
+                        LLVMValueRef c)
+{
+    LLVMValueRef args[] = {a, b, c};
+    if (e->target->fma)
+        return emit_intrinsic(e, "llvm.fma", 3, args);
+    return LLVMBuildFAdd(e->builder, LLVMBuildFMul(e->builder, a, b, ""), c,
+                         "");
+}
+
+void taps_add_product(const Emit *e, LLVMValueRef variable, LLVMValueRef a,
+                      LLVMValueRef b)
+{
+    taps_set(e, variable, taps_fused(e, a, b, taps_get(e, variable)));
+}
+
+// ---- products ---------------------------------------------------------------
+
+// No load moves across it. Left to itself LLVM loads a step's numbers of x all
+// at once, which takes a register each.
+static void keep_order(const Emit *e)
+{
+    static const char constraints[] = "~{memory}";
+    LLVMTypeRef nothing = LLVMVoidTypeInContext(e->context);
+    LLVMTypeRef function = LLVMFunctionType(nothing, NULL, 0, 0);
+    LLVMValueRef barrier =
+        LLVMGetInlineAsm(function, "", 0, constraints, sizeof constraints - 1,
+                         1, 0, LLVMInlineAsmDialectATT, 0);
+    LLVMBuildCall2(e->builder, function, barrier, NULL, 0, "");
+}
+
+void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
+                       LLVMValueRef x, LLVMValueRef w)
+{
+    LLVMValueRef weights[TAPS_MAX_TILE];
+    for (int b = 0; b < tile->blocks; b++)
+        weights[b] = taps_load(e, taps_at(e, w, b * tile->block_step));
+    for (int p = 0; p < tile->pixels; p++) {
+        if (valid && !valid[p])
+            continue;
+        LLVMValueRef one =
+            taps_load_splat(e, taps_at(e, x, p * tile->pixel_step));
+        for (int b = 0; b < tile->blocks; b++)
+            taps_add_product(e, tile->sums[p * tile->blocks + b], one,
+                             weights[b]);
+        if (tile->blocks > 1)
+            keep_order(e);
+    }
+}
+
+void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
+                   LLVMValueRef x, LLVMValueRef w)
+{
+    EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, 1);
+    LLVMValueRef wc = taps_step(e, w, channels.index, TAPS_BLOCK);
+    if (tile->x_ahead)
+        taps_prefetch(e,
+                      taps_step(e, taps_at(e, x, tile->x_ahead), channels.index,
+                                tile->pixel_step),
+                      false);
+    if (tile->w_ahead)
+        for (int b = 0; b < tile->blocks; b++)
+            taps_prefetch(
+                e, taps_at(e, wc, tile->w_ahead + b * tile->block_step), false);
+    taps_multiply_one(e, tile, valid, taps_step(e, x, channels.index, 1), wc);
+    emit_loop_end(e, &channels);
+}
+
+// ---- transposition ----------------------------------------------------------
+
+// Lanes of the first operand where the lane number has no `bit` (or has it, for
+// the upper of a pair of rows), of the second where it has: what a step of
+// Eklundh's transposition (1972) exchanges.
+static LLVMValueRef exchange(const Emit *e, LLVMValueRef a, LLVMValueRef b,
+                             int bit, bool upper)
+{
+    LLVMValueRef lanes[TAPS_BLOCK];
+    for (int i = 0; i < TAPS_BLOCK; i++) {
+        int lane = i & bit ? TAPS_BLOCK + (upper ? i : i - bit)
+                           : (upper ? i + bit : i);
+        lanes[i] = LLVMConstInt(emit_int_type(e, 32, 1), (unsigned)lane, 0);
+    }
+    return LLVMBuildShuffleVector(e->builder, a, b,
+                                  LLVMConstVector(lanes, TAPS_BLOCK), "");
+}
+
+void taps_transpose(const Emit *e, LLVMValueRef from, LLVMValueRef to)
+{
+    LLVMValueRef rows[TAPS_BLOCK];
+    for (int i = 0; i < TAPS_BLOCK; i++)
+        rows[i] = taps_load(e, taps_at(e, from, i * TAPS_BLOCK));
+    for (int bit = 1; bit < TAPS_BLOCK; bit *= 2)
+        for (int i = 0; i < TAPS_BLOCK; i++) {
+            if (i & bit)
+                continue;
+            LLVMValueRef low = rows[i], high = rows[i + bit];
+            rows[i] = exchange(e, low, high, bit, false);
+            rows[i + bit] = exchange(e, low, high, bit, true);
+        }
+    for (int i = 0; i < TAPS_BLOCK; i++)
+        taps_store(e, rows[i], taps_at(e, to, i * TAPS_BLOCK));
+}

@@ -1,0 +1,75 @@
+// What the kernels on blocked tensors share when they are emitted. Vectors are
+// one block of f32 channels; where registers are narrower, LLVM uses several.
+#ifndef SIMCC_CODEGEN_EMIT_TAPS_H
+#define SIMCC_CODEGEN_EMIT_TAPS_H
+
+#include "codegen/cpu/emit.h"
+#include "codegen/cpu/direct.h"
+
+enum {
+    TAPS_MAX_TILE = 32, // vectors held in a register tile
+};
+
+// index * step + first
+LLVMValueRef taps_affine(const Emit *e, LLVMValueRef index, int64_t step,
+                         int64_t first);
+LLVMValueRef taps_add(const Emit *e, LLVMValueRef a, int64_t b);
+LLVMValueRef taps_max(const Emit *e, LLVMValueRef a, LLVMValueRef b);
+// pointer + elements; pointer + index * elements
+LLVMValueRef taps_at(const Emit *e, LLVMValueRef pointer, int64_t elements);
+LLVMValueRef taps_step(const Emit *e, LLVMValueRef pointer, LLVMValueRef index,
+                       int64_t elements);
+// The pointer, by an empty piece of assembly that LLVM cannot see through. Left
+// to itself it rewrites addresses across all the loops of a kernel, which takes
+// most of the compile time and gains nothing.
+LLVMValueRef taps_opaque(const Emit *e, LLVMValueRef pointer);
+// The taps [low, high) of a pixel that are inside: those t with
+// 0 <= base + t * tap_step < in. low may exceed high when there are none.
+void taps_find_inside(const Emit *e, const TapAxis *axis, LLVMValueRef base,
+                      LLVMValueRef *low, LLVMValueRef *high);
+EmitLoop taps_loop(const Emit *e, int64_t low, int64_t high, int64_t step);
+// The step's integer number `index`.
+LLVMValueRef taps_imm(const Emit *e, int index);
+
+LLVMValueRef taps_load(const Emit *e, LLVMValueRef pointer);
+// One number in every lane.
+LLVMValueRef taps_load_splat(const Emit *e, LLVMValueRef pointer);
+void taps_store(const Emit *e, LLVMValueRef value, LLVMValueRef pointer);
+// Asks for the line of the cache at the pointer, to be written or read soon.
+// Any address will do.
+void taps_prefetch(const Emit *e, LLVMValueRef pointer, bool write);
+
+// Vector variables, which the clean-up passes turn into registers.
+LLVMValueRef *taps_variables(const Emit *e, int count);
+LLVMValueRef taps_get(const Emit *e, LLVMValueRef variable);
+void taps_set(const Emit *e, LLVMValueRef variable, LLVMValueRef value);
+void taps_set_zero(const Emit *e, LLVMValueRef variable);
+// A register tile of sums[pixel][block], and how to read what is multiplied:
+// numbers x of pixels `pixel_step` elements apart, vectors w of blocks
+// `block_step` elements apart.
+typedef struct TapsTile {
+    int pixels, blocks;
+    LLVMValueRef *sums; // variables
+    int64_t pixel_step, block_step;
+    // Lines of the cache to ask for while the tile is multiplied, a pixel or
+    // channel at a time: so many elements past x and w; 0: none.
+    int64_t x_ahead, w_ahead;
+} TapsTile;
+
+// sums += x[pixel] * w[block], for the pixels that are valid (NULL = all).
+void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
+                       LLVMValueRef x, LLVMValueRef w);
+// sums += x[pixel][c] * w[block][c] over the channels c of one block. x and w
+// point at channel 0.
+void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
+                   LLVMValueRef x, LLVMValueRef w);
+// The 16 x 16 numbers at `from`, rows becoming columns, at `to`.
+void taps_transpose(const Emit *e, LLVMValueRef from, LLVMValueRef to);
+// a * b + c, fused where the target can.
+LLVMValueRef taps_fused(const Emit *e, LLVMValueRef a, LLVMValueRef b,
+                        LLVMValueRef c);
+// variable += a * b, as taps_fused.
+void taps_add_product(const Emit *e, LLVMValueRef variable, LLVMValueRef a,
+                      LLVMValueRef b);
+
+#endif

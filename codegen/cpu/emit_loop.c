@@ -1,0 +1,588 @@
+// Loop nests. Kept dims outside, reduced dims inside, both in their order; the
+// innermost dim of the iteration space is walked by vectors:
+//
+//   for kept dims ...             with the last one by vectors, if it is kept
+//     accumulators = identity
+//     for reduced dims ...        with the last one by vectors, if reduced
+//       evaluate, store, accumulate
+//     store accumulators
+//
+// An expression is evaluated in the outermost loop that fixes its value, once,
+// as a scalar if it does not change along the vectors. LLVM could not hoist a
+// load itself, for a store might change it.
+#include <math.h>
+
+#include "codegen/cpu/emit.h"
+#include "ir/base/diag.h"
+
+enum { MAX_UNROLL = 4 };
+
+typedef struct Slots {
+    LLVMValueRef at[MAX_UNROLL];
+} Slots;
+
+typedef struct Nest {
+    Emit *e;
+    LLVMBuilderRef b;
+    const Kernel *k;
+    int order[MAX_RANK]; // dims, outermost first
+    int count, kept;     // loops; those over kept dims come first
+    int vector;          // which loop goes by vectors; -1: none
+    int lanes, unroll;   // of a full round of that loop
+    int *level;          // by expression: 1 + its innermost loop, 0 = outside
+    bool *wide;          // by expression: differs between lanes
+    Slots *values;       // by expression; not wide: slot 0 is a scalar
+    Slots *sums;         // by store: accumulators (allocas)
+    // The task's part of the iteration space, by dim.
+    LLVMValueRef low[MAX_RANK], high[MAX_RANK];
+    bool fixed[MAX_RANK]; // low is the only index
+    // Where the emission stands. at: by expression, then by store, the address
+    // (a counter's number) at the indices of the loops entered so far.
+    LLVMValueRef *at;
+    int rounds;        // vectors handled side by side
+    LLVMValueRef mask; // the lanes that exist; NULL = all
+} Nest;
+
+static int64_t vector_stride(const Nest *n, const int64_t *strides)
+{
+    return n->vector < 0 ? 0 : strides[n->order[n->vector]];
+}
+
+// ---- memory -----------------------------------------------------------------
+
+static LLVMValueRef call_masked(const Nest *n, const char *name,
+                                LLVMTypeRef type, LLVMTypeRef pointers,
+                                int count, LLVMValueRef *args)
+{
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    LLVMTypeRef types[] = {type, pointers};
+    LLVMValueRef f = LLVMGetIntrinsicDeclaration(n->e->module, id, types, 2);
+    return LLVMBuildCall2(n->b, LLVMGlobalGetValueType(f), f, args,
+                          (unsigned)count, "");
+}
+
+static LLVMValueRef all_lanes(const Nest *n)
+{
+    return n->mask ? n->mask : emit_const(n->e, DT_BOOL, n->lanes, 1);
+}
+
+// Address of vector `round` at the current indices.
+static LLVMValueRef vector_address(const Nest *n, DType dtype, LLVMValueRef at,
+                                   int64_t stride, int round)
+{
+    LLVMValueRef skip = emit_i64(n->e, round * n->lanes * stride);
+    return round ? emit_offset(n->e, dtype, at, skip) : at;
+}
+
+// The addresses of its lanes, `stride` elements apart.
+static LLVMValueRef lane_addresses(const Nest *n, DType dtype, LLVMValueRef at,
+                                   int64_t stride)
+{
+    LLVMValueRef lanes = LLVMBuildZExt(n->b, emit_lane_numbers(n->e, n->lanes),
+                                       emit_int_type(n->e, 64, n->lanes), "");
+    LLVMValueRef skips =
+        LLVMBuildMul(n->b, lanes, emit_int(n->e, 64, n->lanes, stride), "");
+    return emit_offset(n->e, dtype, at, skips);
+}
+
+static LLVMValueRef load_scalar(const Nest *n, DType dtype, LLVMValueRef at)
+{
+    LLVMValueRef load =
+        LLVMBuildLoad2(n->b, emit_stored_type(n->e, dtype, 1), at, "");
+    return emit_from_stored(n->e, dtype, 1, load);
+}
+
+static LLVMValueRef load_wide(const Nest *n, const KernelExpr *expr,
+                              LLVMValueRef at, int round)
+{
+    DType dtype = expr->dtype;
+    int64_t stride = vector_stride(n, expr->strides);
+    at = vector_address(n, dtype, at, stride, round);
+    if (n->lanes == 1)
+        return load_scalar(n, dtype, at);
+    LLVMTypeRef type = emit_stored_type(n->e, dtype, n->lanes);
+    LLVMValueRef value;
+    unsigned align = (unsigned)dtype_size(dtype);
+    if (stride == 1 && !n->mask) {
+        value = LLVMBuildLoad2(n->b, type, at, "");
+        LLVMSetAlignment(value, align);
+    } else {
+        if (stride != 1)
+            at = lane_addresses(n, dtype, at, stride);
+        LLVMValueRef args[] = {at, emit_int(n->e, 32, 1, align), all_lanes(n),
+                               LLVMConstNull(type)};
+        value = call_masked(
+            n, stride == 1 ? "llvm.masked.load" : "llvm.masked.gather", type,
+            LLVMTypeOf(at), 4, args);
+    }
+    return emit_from_stored(n->e, dtype, n->lanes, value);
+}
+
+static void store_wide(const Nest *n, DType dtype, LLVMValueRef value,
+                       LLVMValueRef at, int64_t stride, int round)
+{
+    at = vector_address(n, dtype, at, stride, round);
+    value = emit_to_stored(n->e, dtype, n->lanes, value);
+    unsigned align = (unsigned)dtype_size(dtype);
+    if (n->lanes == 1 || (stride == 1 && !n->mask)) {
+        LLVMSetAlignment(LLVMBuildStore(n->b, value, at), align);
+        return;
+    }
+    if (stride != 1)
+        at = lane_addresses(n, dtype, at, stride);
+    LLVMValueRef args[] = {value, at, emit_int(n->e, 32, 1, align),
+                           all_lanes(n)};
+    call_masked(n, stride == 1 ? "llvm.masked.store" : "llvm.masked.scatter",
+                LLVMTypeOf(value), LLVMTypeOf(at), 4, args);
+}
+
+// ---- expressions ------------------------------------------------------------
+
+static LLVMValueRef iota_value(const Nest *n, const KernelExpr *expr,
+                               LLVMValueRef at, int lanes, int round)
+{
+    int64_t stride = vector_stride(n, expr->strides);
+    LLVMValueRef number =
+        LLVMBuildTrunc(n->b, at, emit_int_type(n->e, 32, 1), "");
+    number = LLVMBuildAdd(n->b, number,
+                          emit_int(n->e, 32, 1, round * n->lanes * stride), "");
+    number = emit_splat(n->e, number, lanes);
+    if (lanes > 1) {
+        LLVMValueRef steps =
+            LLVMBuildMul(n->b, emit_lane_numbers(n->e, lanes),
+                         emit_int(n->e, 32, lanes, stride), "");
+        number = LLVMBuildAdd(n->b, number, steps, "");
+    }
+    return LLVMBuildSIToFP(n->b, number, emit_type(n->e, expr->dtype, lanes),
+                           "");
+}
+
+// The value of an expression in vector `round`, in every lane when `lanes` > 1.
+static LLVMValueRef operand(const Nest *n, int expr, int lanes, int round)
+{
+    if (n->wide[expr])
+        return n->values[expr].at[round];
+    return emit_splat(n->e, n->values[expr].at[0], lanes);
+}
+
+static LLVMValueRef op_value(const Nest *n, const KernelExpr *expr, int lanes,
+                             int round)
+{
+    const KernelExpr *exprs = n->k->exprs.at;
+    int count = op_info(expr->op)->input_count;
+    MapOperands m = {.dtype = expr->dtype, .lanes = lanes};
+    for (int i = 0; i < count; i++) {
+        const KernelExpr *in = &exprs[expr->in[i]];
+        m.in[i] = operand(n, expr->in[i], lanes, round);
+        m.constant[i] = in->kind == EXPR_CONST ? &in->value : NULL;
+        m.in_dtype = in->dtype;
+    }
+    return emit_map(n->e, expr->op, &m);
+}
+
+static LLVMValueRef expr_value(const Nest *n, int index, int round)
+{
+    const KernelExpr *expr = &n->k->exprs.at[index];
+    int lanes = n->wide[index] ? n->lanes : 1;
+    switch (expr->kind) {
+    case EXPR_CONST:
+        return emit_const(n->e, expr->dtype, 1, expr->value);
+    case EXPR_IOTA:
+        return iota_value(n, expr, n->at[index], lanes, round);
+    case EXPR_LOAD:
+        return n->wide[index] ? load_wide(n, expr, n->at[index], round)
+                              : load_scalar(n, expr->dtype, n->at[index]);
+    default:
+        return op_value(n, expr, lanes, round);
+    }
+}
+
+static void evaluate_level(Nest *n, int level)
+{
+    for (int i = 0; i < n->k->exprs.count; i++)
+        if (n->level[i] == level)
+            for (int r = 0; r < (n->wide[i] ? n->rounds : 1); r++)
+                n->values[i].at[r] = expr_value(n, i, r);
+}
+
+// ---- accumulators -----------------------------------------------------------
+
+static bool vector_is_reduced(const Nest *n)
+{
+    return n->vector >= n->kept;
+}
+
+static DType sum_dtype(const KernelStore *store)
+{
+    return store->dtype == DT_BF16 ? DT_F32 : store->dtype;
+}
+
+static LLVMValueRef identity(const Nest *n, const KernelStore *store)
+{
+    return emit_const(n->e, sum_dtype(store), n->lanes,
+                      store->kind == STORE_SUM ? 0 : -INFINITY);
+}
+
+static LLVMValueRef combine(const Nest *n, const KernelStore *store,
+                            LLVMValueRef x, LLVMValueRef y)
+{
+    return store->kind == STORE_SUM ? LLVMBuildFAdd(n->b, x, y, "")
+                                    : emit_maximum(n->e, x, y);
+}
+
+static int sum_slots(const Nest *n)
+{
+    return vector_is_reduced(n) ? n->unroll : n->rounds;
+}
+
+static LLVMValueRef sum_load(const Nest *n, int store, int slot)
+{
+    DType dtype = sum_dtype(&n->k->stores.at[store]);
+    return LLVMBuildLoad2(n->b, emit_type(n->e, dtype, n->lanes),
+                          n->sums[store].at[slot], "");
+}
+
+static void begin_sums(const Nest *n)
+{
+    for (int i = 0; i < n->k->stores.count; i++) {
+        const KernelStore *store = &n->k->stores.at[i];
+        if (store->kind == STORE_MAP)
+            continue;
+        for (int slot = 0; slot < sum_slots(n); slot++)
+            LLVMBuildStore(n->b, identity(n, store), n->sums[i].at[slot]);
+    }
+}
+
+static void accumulate(const Nest *n, int i, int round)
+{
+    const KernelStore *store = &n->k->stores.at[i];
+    LLVMValueRef value = operand(n, store->expr, n->lanes, round);
+    if (n->mask && vector_is_reduced(n))
+        value = LLVMBuildSelect(n->b, n->mask, value, identity(n, store), "");
+    LLVMValueRef sum = combine(n, store, sum_load(n, i, round), value);
+    LLVMBuildStore(n->b, sum, n->sums[i].at[round]);
+}
+
+// Halves of the lanes, added until one is left.
+static LLVMValueRef across_lanes(const Nest *n, const KernelStore *store,
+                                 LLVMValueRef x)
+{
+    LLVMValueRef low[64], high[64], zero = emit_int(n->e, 32, 1, 0);
+    for (int lanes = n->lanes / 2; lanes >= 1; lanes /= 2) {
+        for (int i = 0; i < lanes; i++) {
+            low[i] = emit_int(n->e, 32, 1, i);
+            high[i] = emit_int(n->e, 32, 1, lanes + i);
+        }
+        LLVMValueRef none = LLVMGetPoison(LLVMTypeOf(x));
+        LLVMValueRef a = LLVMBuildShuffleVector(
+            n->b, x, none, LLVMConstVector(low, (unsigned)lanes), "");
+        LLVMValueRef b = LLVMBuildShuffleVector(
+            n->b, x, none, LLVMConstVector(high, (unsigned)lanes), "");
+        x = combine(n, store, a, b);
+    }
+    return n->lanes == 1 ? x : LLVMBuildExtractElement(n->b, x, zero, "");
+}
+
+static void finish_sum(const Nest *n, int i)
+{
+    const KernelStore *store = &n->k->stores.at[i];
+    LLVMValueRef at = n->at[n->k->exprs.count + i];
+    if (!vector_is_reduced(n)) {
+        int64_t stride = vector_stride(n, store->strides);
+        for (int slot = 0; slot < sum_slots(n); slot++)
+            store_wide(n, store->dtype, sum_load(n, i, slot), at, stride, slot);
+        return;
+    }
+    LLVMValueRef total = sum_load(n, i, 0);
+    for (int slot = 1; slot < sum_slots(n); slot++)
+        total = combine(n, store, total, sum_load(n, i, slot));
+    total = across_lanes(n, store, total);
+    LLVMBuildStore(n->b, emit_to_stored(n->e, store->dtype, 1, total), at);
+}
+
+static void finish_sums(const Nest *n)
+{
+    for (int i = 0; i < n->k->stores.count; i++)
+        if (n->k->stores.at[i].kind != STORE_MAP)
+            finish_sum(n, i);
+}
+
+// ---- the nest ---------------------------------------------------------------
+
+static void walk(Nest *n, int loop);
+
+static int access_count(const Nest *n)
+{
+    return n->k->exprs.count + n->k->stores.count;
+}
+
+// Moves one access on by index * stride.
+static LLVMValueRef advance(const Nest *n, int i, int dim, LLVMValueRef index)
+{
+    int exprs = n->k->exprs.count;
+    const KernelExpr *expr = i < exprs ? &n->k->exprs.at[i] : NULL;
+    const KernelStore *store = expr ? NULL : &n->k->stores.at[i - exprs];
+    int64_t stride = expr ? expr->strides[dim] : store->strides[dim];
+    if (stride == 0)
+        return n->at[i];
+    LLVMValueRef skip =
+        LLVMBuildNSWMul(n->b, index, emit_i64(n->e, stride), "");
+    if (expr && expr->kind == EXPR_IOTA)
+        return LLVMBuildNSWAdd(n->b, n->at[i], skip, "");
+    return emit_offset(n->e, expr ? expr->dtype : store->dtype, n->at[i], skip);
+}
+
+// The body of loop `loop` at an index.
+static void enter(Nest *n, int loop, LLVMValueRef index)
+{
+    LLVMValueRef *outside = n->at;
+    n->at = ARENA_ARRAY(n->e->arena, LLVMValueRef, access_count(n));
+    memcpy(n->at, outside, sizeof *outside * (size_t)access_count(n));
+    for (int i = 0; i < access_count(n); i++)
+        n->at[i] = advance(n, i, n->order[loop], index);
+    evaluate_level(n, loop + 1);
+    walk(n, loop + 1);
+    n->at = outside;
+}
+
+static void innermost(Nest *n)
+{
+    for (int i = 0; i < n->k->stores.count; i++) {
+        const KernelStore *store = &n->k->stores.at[i];
+        for (int r = 0; r < n->rounds; r++)
+            if (store->kind == STORE_MAP)
+                store_wide(n, store->dtype,
+                           operand(n, store->expr, n->lanes, r),
+                           n->at[n->k->exprs.count + i],
+                           vector_stride(n, store->strides), r);
+            else
+                accumulate(n, i, r);
+    }
+}
+
+// Whole rounds of `rounds` vectors from `low`; returns where they ended.
+static LLVMValueRef walk_rounds(Nest *n, int loop, LLVMValueRef low, int rounds)
+{
+    int dim = n->order[loop];
+    EmitLoop l =
+        emit_loop_begin(n->e, low, n->high[dim], (int64_t)n->lanes * rounds);
+    n->rounds = rounds;
+    enter(n, loop, l.index);
+    emit_loop_end(n->e, &l);
+    return l.index;
+}
+
+// The last, incomplete vector, if there is one.
+static void walk_tail(Nest *n, int loop, LLVMValueRef low)
+{
+    LLVMBasicBlockRef body = emit_block(n->e), after = emit_block(n->e);
+    LLVMValueRef high = n->high[n->order[loop]];
+    LLVMValueRef some = LLVMBuildICmp(n->b, LLVMIntSLT, low, high, "");
+    LLVMBuildCondBr(n->b, some, body, after);
+    LLVMPositionBuilderAtEnd(n->b, body);
+    LLVMValueRef left =
+        LLVMBuildTrunc(n->b, LLVMBuildNSWSub(n->b, high, low, ""),
+                       emit_int_type(n->e, 32, 1), "");
+    n->mask = LLVMBuildICmp(n->b, LLVMIntULT, emit_lane_numbers(n->e, n->lanes),
+                            emit_splat(n->e, left, n->lanes), "");
+    n->rounds = 1;
+    enter(n, loop, low);
+    n->mask = NULL;
+    LLVMBuildBr(n->b, after);
+    LLVMPositionBuilderAtEnd(n->b, after);
+}
+
+// Of what every task's range is a multiple: the unit of dim and chunk.
+static bool always_multiple_of(const Nest *n, int dim, int64_t unit)
+{
+    return n->k->dims[dim] % unit == 0 &&
+           (n->k->split.dim != dim || n->k->split.chunk % unit == 0);
+}
+
+static void walk_vectors(Nest *n, int loop)
+{
+    int dim = n->order[loop];
+    LLVMValueRef at = n->low[dim];
+    if (n->k->dims[dim] >= (int64_t)n->lanes * n->unroll)
+        at = walk_rounds(n, loop, at, n->unroll);
+    if (n->unroll > 1 &&
+        !always_multiple_of(n, dim, (int64_t)n->lanes * n->unroll))
+        at = walk_rounds(n, loop, at, 1);
+    if (!always_multiple_of(n, dim, n->lanes))
+        walk_tail(n, loop, at);
+    n->rounds = 1;
+}
+
+static void walk_dim(Nest *n, int loop)
+{
+    int dim = n->order[loop];
+    if (loop == n->vector) {
+        walk_vectors(n, loop);
+    } else if (n->fixed[dim]) {
+        enter(n, loop, n->low[dim]);
+    } else {
+        EmitLoop l = emit_loop_begin(n->e, n->low[dim], n->high[dim], 1);
+        enter(n, loop, l.index);
+        emit_loop_end(n->e, &l);
+    }
+}
+
+static void walk(Nest *n, int loop)
+{
+    bool sums = loop == n->kept; // if the kernel has any
+    if (sums)
+        begin_sums(n);
+    if (loop == n->count)
+        innermost(n);
+    else
+        walk_dim(n, loop);
+    if (sums)
+        finish_sums(n);
+}
+
+// ---- setting up -------------------------------------------------------------
+
+static void order_loops(Nest *n)
+{
+    for (int pass = 0; pass < 2; pass++)
+        for (int d = 0; d < n->k->rank; d++)
+            if ((int)(n->k->reduced >> d & 1) == pass) {
+                if (d == n->k->rank - 1)
+                    n->vector = n->count;
+                n->order[n->count++] = d;
+                n->kept += pass == 0;
+            }
+}
+
+static void find_levels(Nest *n)
+{
+    const Kernel *k = n->k;
+    n->level = ARENA_ARRAY(n->e->arena, int, k->exprs.count);
+    n->wide = ARENA_ARRAY(n->e->arena, bool, k->exprs.count);
+    for (int i = 0; i < k->exprs.count; i++) {
+        const KernelExpr *expr = &k->exprs.at[i];
+        int inputs = expr->kind == EXPR_OP ? op_info(expr->op)->input_count : 0;
+        for (int loop = 0; loop < n->count; loop++)
+            if (expr->strides[n->order[loop]])
+                n->level[i] = loop + 1;
+        n->wide[i] = vector_stride(n, expr->strides) != 0;
+        for (int j = 0; j < inputs; j++) {
+            int in = expr->in[j];
+            n->wide[i] |= n->wide[in];
+            if (n->level[in] > n->level[i])
+                n->level[i] = n->level[in];
+        }
+    }
+}
+
+// Short bodies are unrolled to hide latencies; sums always, for independent
+// accumulators are also more accurate ones.
+static int wanted_unroll(const Kernel *k)
+{
+    int ops = 0;
+    for (int i = 0; i < k->exprs.count; i++)
+        ops += k->exprs.at[i].kind == EXPR_OP;
+    if (k->reduced)
+        return ops <= 24 ? 4 : 2;
+    return ops <= 8 ? 4 : ops <= 24 ? 2 : 1;
+}
+
+// As many lanes as the widest type allows and the innermost dim can use.
+static void choose_lanes(Nest *n)
+{
+    const Kernel *k = n->k;
+    int size = 4;
+    for (int i = 0; i < k->exprs.count; i++)
+        if (k->exprs.at[i].dtype == DT_F64)
+            size = 8;
+    n->lanes = n->rounds = n->unroll = 1;
+    if (n->vector < 0)
+        return;
+    int64_t dim = k->dims[n->order[n->vector]];
+    n->lanes = n->e->target->vector_bytes / size;
+    while (n->lanes / 2 >= dim)
+        n->lanes /= 2;
+    n->unroll = wanted_unroll(k);
+    while (n->unroll > 1 && (int64_t)n->lanes * n->unroll > dim)
+        n->unroll /= 2;
+}
+
+// The task number's digits, least significant first: the block of the split
+// dim, then the indices of the kept dims outside it.
+static void find_ranges(Nest *n)
+{
+    const KernelSplit *split = &n->k->split;
+    for (int d = 0; d < n->k->rank; d++) {
+        n->low[d] = emit_i64(n->e, 0);
+        n->high[d] = emit_i64(n->e, n->k->dims[d]);
+    }
+    if (split->dim < 0)
+        return;
+    LLVMValueRef blocks = emit_i64(n->e, split->blocks);
+    LLVMValueRef block = LLVMBuildURem(n->b, n->e->task, blocks, "");
+    LLVMValueRef rest = LLVMBuildUDiv(n->b, n->e->task, blocks, "");
+    int d = split->dim;
+    n->low[d] = LLVMBuildNSWMul(n->b, block, emit_i64(n->e, split->chunk), "");
+    LLVMValueRef end =
+        LLVMBuildNSWAdd(n->b, n->low[d], emit_i64(n->e, split->chunk), "");
+    n->high[d] = emit_min_i64(n->e, end, n->high[d]);
+    for (d--; d >= 0 && !split->partial_stride; d--) {
+        if (n->k->reduced >> d & 1)
+            continue;
+        LLVMValueRef size = emit_i64(n->e, n->k->dims[d]);
+        n->low[d] = LLVMBuildURem(n->b, rest, size, "");
+        n->fixed[d] = true;
+        rest = LLVMBuildUDiv(n->b, rest, size, "");
+    }
+    if (!split->partial_stride)
+        return;
+    LLVMValueRef skip =
+        LLVMBuildNSWMul(n->b, block, emit_i64(n->e, split->partial_stride), "");
+    for (int i = 0; i < n->k->stores.count; i++) {
+        const KernelStore *store = &n->k->stores.at[i];
+        LLVMValueRef *at = &n->at[n->k->exprs.count + i];
+        if (store->kind != STORE_MAP)
+            *at = emit_offset(n->e, store->dtype, *at, skip);
+    }
+}
+
+static void place_accesses(Nest *n)
+{
+    const Kernel *k = n->k;
+    n->at = ARENA_ARRAY(n->e->arena, LLVMValueRef, access_count(n));
+    for (int i = 0; i < k->exprs.count; i++) {
+        const KernelExpr *expr = &k->exprs.at[i];
+        if (expr->kind == EXPR_LOAD)
+            n->at[i] = n->e->args[expr->arg];
+        else if (expr->kind == EXPR_IOTA)
+            n->at[i] = emit_i64(n->e, (int64_t)expr->value);
+    }
+    for (int i = 0; i < k->stores.count; i++)
+        n->at[k->exprs.count + i] = n->e->args[k->stores.at[i].arg];
+}
+
+static void place_sums(Nest *n)
+{
+    n->sums = ARENA_ARRAY(n->e->arena, Slots, n->k->stores.count);
+    for (int i = 0; i < n->k->stores.count; i++) {
+        const KernelStore *store = &n->k->stores.at[i];
+        LLVMTypeRef type = emit_type(n->e, sum_dtype(store), n->lanes);
+        for (int slot = 0; slot < MAX_UNROLL && store->kind != STORE_MAP;
+             slot++)
+            n->sums[i].at[slot] = LLVMBuildAlloca(n->b, type, "");
+    }
+}
+
+void emit_loops(Emit *emit)
+{
+    Nest n = {.e = emit, .b = emit->builder, .k = emit->kernel, .vector = -1};
+    order_loops(&n);
+    choose_lanes(&n);
+    find_levels(&n);
+    n.values = ARENA_ARRAY(emit->arena, Slots, n.k->exprs.count);
+    place_accesses(&n);
+    place_sums(&n);
+    find_ranges(&n);
+    evaluate_level(&n, 0);
+    walk(&n, 0);
+}

@@ -1,0 +1,91 @@
+// How products of pixels with weights are cut into tasks and register tiles.
+#include "codegen/integers.h"
+#include "codegen/cpu/direct.h"
+
+enum {
+    MIN_PIXELS = 4,    // of an image, for a register tile has those of one
+    LINE_PIXELS = 256, // of a task, with those of other images
+    // Where that makes so few tasks, each may as well transpose the weights.
+    MAX_TRANSPOSED = 3,
+    TRANSPOSED_PIXELS = 512, // then
+    ENOUGH_TASKS = 16,       // fewer share the written blocks out
+};
+
+static bool is_pointwise(const TapAxis *axis)
+{
+    return axis->kernel == 1 && axis->taps == 1 && axis->in_first == 0 &&
+           axis->out_first == 0 && axis->count > 0 &&
+           (axis->count - 1) * axis->in_step < axis->in &&
+           (axis->count - 1) * axis->out_step < axis->out;
+}
+
+bool pointwise_takes(const KernelTaps *taps, const ConvWay *way)
+{
+    if (!is_pointwise(&taps->rows) || !is_pointwise(&taps->cols) ||
+        way->method == WAY_ROWS || way->method == WAY_IMAGES)
+        return false;
+    return way->method == WAY_PIXELS ||
+           taps->rows.count * taps->cols.count >= MIN_PIXELS;
+}
+
+// The largest divisor of `count` that is at most `most`, or 1.
+static int64_t share_evenly(int64_t count, int64_t most)
+{
+    int64_t best = 1;
+    for (int64_t d = 2; d <= min_i64(count, most); d++)
+        if (count % d == 0)
+            best = d;
+    return best;
+}
+
+// Tasks of one share of the written blocks.
+static int64_t choose_line(KernelTaps *taps, int64_t images, int64_t pixels)
+{
+    TapTile *tile = &taps->tile;
+    int64_t rows = taps->rows.count, cols = taps->cols.count;
+    tile->rows = share_evenly(rows, pixels / cols);
+    tile->images =
+        tile->rows == rows ? share_evenly(images, pixels / (rows * cols)) : 1;
+    return images / tile->images * (rows / tile->rows);
+}
+
+void pointwise_choose_tile(KernelTaps *taps, int vector_bytes, int64_t images,
+                           bool by_data, const ConvWay *way)
+{
+    TapTile *tile = &taps->tile;
+    *tile = (TapTile){0};
+    int64_t transposed = way_scale(way, TRANSPOSED_PIXELS);
+    if (by_data)
+        tile->transposes =
+            choose_line(taps, images, transposed) <= MAX_TRANSPOSED;
+    int64_t tasks = choose_line(taps, images,
+                                tile->transposes ? transposed
+                                                 : way_scale(way, LINE_PIXELS));
+    taps_choose_register_tile(tile->rows * taps->cols.count, taps->out_blocks,
+                              vector_bytes, way, &tile->pixels, &tile->blocks);
+    int64_t groups = taps->out_blocks / tile->blocks;
+    int64_t shares = min_i64(groups, ceil_div(ENOUGH_TASKS, tasks));
+    tile->writes = ceil_div(groups, shares) * tile->blocks;
+}
+
+int64_t pointwise_tasks(const KernelTaps *taps, int64_t images)
+{
+    return images / taps->tile.images * taps_row_blocks(taps) *
+           taps_shares(taps->out_blocks, taps->tile.writes);
+}
+
+PointwiseScratch pointwise_scratch(const KernelTaps *taps)
+{
+    const TapTile *tile = &taps->tile;
+    int64_t line = tile->rows * taps->cols.count * TAPS_BLOCK;
+    PointwiseScratch s = {0};
+    if (taps->rows.in_step > 1 || taps->cols.in_step > 1)
+        s.results = tile->images * taps->in_blocks * line;
+    s.weights = s.results;
+    if (taps->rows.out_step > 1 || taps->cols.out_step > 1)
+        s.weights += tile->blocks * line;
+    s.total = s.weights;
+    if (tile->transposes)
+        s.total += tile->blocks * taps->in_blocks * TAPS_BLOCK * TAPS_BLOCK;
+    return s;
+}

@@ -1,0 +1,308 @@
+// Convolutions of 1x1 windows that read no rim, forward and by data, at any
+// stride: products of pixels with weights.
+//
+// A task makes some written blocks of some rows of some images, whose pixels
+// lie in a line. Groups of written blocks pass over them one after the other,
+// so that pixels and the weights of a group are found in the second-level
+// cache. A register tile asks for the pixels of the next one, and for its own
+// results before it knows them. With a stride, pixels are read into scratch
+// first, forward; by data a group's results are made there and then put among
+// the zeros of pixels that were never read. By data a task may transpose its
+// weights for itself. The order of the sum is that of the channels, for any
+// tile, task and thread.
+#include "codegen/cpu/emit_gradient.h"
+
+enum { TILE = TAPS_BLOCK * TAPS_BLOCK };
+
+typedef struct PointTask {
+    const Emit *emit;
+    const KernelTaps *taps;
+    LLVMValueRef *sums;
+    GradientRange images;
+    LLVMValueRef first_row; // of the product's
+    int64_t line;           // pixels of an image
+    PointwiseScratch scratch;
+    LLVMValueRef x, y; // of image 0: the line's first pixel; y's whole map
+                       // where results are spread
+    LLVMValueRef w;    // of the current group
+    int64_t x_image, x_map, y_map, w_block; // elements to the next
+} PointTask;
+
+static int64_t map_elements(int64_t rows, int64_t cols)
+{
+    return rows * cols * TAPS_BLOCK;
+}
+
+static LLVMValueRef scratch_at(const PointTask *task, int64_t elements)
+{
+    return taps_at(task->emit, LLVMGetParam(task->emit->function, 3), elements);
+}
+
+// ---- tiles ------------------------------------------------------------------
+
+// The tile's pixels lie from x on, its results from y on.
+static void make_tile(const PointTask *task, int pixels, LLVMValueRef x,
+                      LLVMValueRef y)
+{
+    const Emit *e = task->emit;
+    const KernelTaps *taps = task->taps;
+    TapsTile tile = {.pixels = pixels,
+                     .blocks = taps->tile.blocks,
+                     .sums = task->sums,
+                     .pixel_step = TAPS_BLOCK,
+                     .block_step = task->w_block,
+                     .x_ahead = pixels * TAPS_BLOCK};
+    for (int i = 0; i < pixels * tile.blocks; i++) {
+        taps_set_zero(e, tile.sums[i]);
+        taps_prefetch(e,
+                      taps_at(e, y,
+                              i / tile.blocks * TAPS_BLOCK +
+                                  i % tile.blocks * task->y_map),
+                      true);
+    }
+    EmitLoop block = taps_loop(e, 0, taps->in_blocks, 1);
+    taps_multiply(e, &tile, NULL,
+                  taps_opaque(e, taps_step(e, x, block.index, task->x_map)),
+                  taps_opaque(e, taps_step(e, task->w, block.index, TILE)));
+    emit_loop_end(e, &block);
+    for (int i = 0; i < pixels * tile.blocks; i++)
+        taps_store(e, taps_get(e, tile.sums[i]),
+                   taps_at(e, y,
+                           i / tile.blocks * TAPS_BLOCK +
+                               i % tile.blocks * task->y_map));
+}
+
+static void make_line(const PointTask *task, LLVMValueRef x, LLVMValueRef y)
+{
+    const Emit *e = task->emit;
+    int pixels = task->taps->tile.pixels;
+    int rest = (int)(task->line % pixels);
+    int64_t whole = task->line - rest;
+    EmitLoop pixel = taps_loop(e, 0, whole, pixels);
+    make_tile(task, pixels,
+              taps_opaque(e, taps_step(e, x, pixel.index, TAPS_BLOCK)),
+              taps_opaque(e, taps_step(e, y, pixel.index, TAPS_BLOCK)));
+    emit_loop_end(e, &pixel);
+    if (rest)
+        make_tile(task, rest, taps_opaque(e, taps_at(e, x, whole * TAPS_BLOCK)),
+                  taps_opaque(e, taps_at(e, y, whole * TAPS_BLOCK)));
+}
+
+// ---- strides ----------------------------------------------------------------
+
+static bool packs(const KernelTaps *taps)
+{
+    return taps->rows.in_step > 1 || taps->cols.in_step > 1;
+}
+
+static bool spreads(const KernelTaps *taps)
+{
+    return taps->rows.out_step > 1 || taps->cols.out_step > 1;
+}
+
+// A row of `count` pixels, `from_step` apart, to one `to_step` apart.
+static void copy_row(const Emit *e, int64_t count, LLVMValueRef from,
+                     int64_t from_step, LLVMValueRef to, int64_t to_step)
+{
+    EmitLoop col = taps_loop(e, 0, count, 1);
+    taps_store(
+        e, taps_load(e, taps_step(e, from, col.index, from_step * TAPS_BLOCK)),
+        taps_step(e, to, col.index, to_step * TAPS_BLOCK));
+    emit_loop_end(e, &col);
+}
+
+// The task's pixels, side by side: [images][in_blocks][line].
+static void pack_pixels(PointTask *task)
+{
+    const Emit *e = task->emit;
+    const KernelTaps *taps = task->taps;
+    const TapAxis *rows = &taps->rows, *cols = &taps->cols;
+    int64_t line = task->line * TAPS_BLOCK;
+    LLVMValueRef scratch = scratch_at(task, task->scratch.pixels);
+    LLVMValueRef count =
+        LLVMBuildSub(e->builder, task->images.high, task->images.low, "");
+    LLVMValueRef first = taps_step(e, task->x, task->images.low, task->x_image);
+    EmitLoop image = emit_loop_begin(e, emit_i64(e, 0), count, 1);
+    EmitLoop block = taps_loop(e, 0, taps->in_blocks, 1);
+    EmitLoop row = taps_loop(e, 0, taps->tile.rows, 1);
+    LLVMValueRef from = taps_step(e, first, image.index, task->x_image);
+    from = taps_step(e, from, block.index, task->x_map);
+    from = taps_step(e, from, row.index, rows->in_step * cols->in * TAPS_BLOCK);
+    LLVMValueRef to =
+        taps_step(e, scratch, image.index, taps->in_blocks * line);
+    to = taps_step(e, to, block.index, line);
+    to = taps_step(e, to, row.index, cols->count * TAPS_BLOCK);
+    copy_row(e, cols->count, from, cols->in_step, to, 1);
+    emit_loop_end(e, &row);
+    emit_loop_end(e, &block);
+    emit_loop_end(e, &image);
+    task->x_map = line;
+    task->x_image = taps->in_blocks * line;
+    LLVMValueRef before = LLVMBuildNeg(e->builder, task->images.low, "");
+    task->x = taps_step(e, scratch, before, task->x_image);
+}
+
+// `count` pixels of zeros.
+static void clear_pixels(const Emit *e, LLVMValueRef count, LLVMValueRef at)
+{
+    EmitLoop pixel = emit_loop_begin(e, emit_i64(e, 0), count, 1);
+    taps_store(e, emit_const(e, DT_F32, TAPS_BLOCK, 0),
+               taps_step(e, at, pixel.index, TAPS_BLOCK));
+    emit_loop_end(e, &pixel);
+}
+
+// A pixel of the product and what is right of it, `width` pixels in all.
+static void spread_pixel(const Emit *e, int64_t width, LLVMValueRef from,
+                         LLVMValueRef to)
+{
+    taps_store(e, taps_load(e, from), to);
+    for (int64_t i = 1; i < width; i++)
+        taps_store(e, emit_const(e, DT_F32, TAPS_BLOCK, 0),
+                   taps_at(e, to, i * TAPS_BLOCK));
+}
+
+// A row of the product and the rows below it, up to the next.
+static void spread_row(const PointTask *task, LLVMValueRef row,
+                       LLVMValueRef from, LLVMValueRef y)
+{
+    const Emit *e = task->emit;
+    const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
+    int64_t last = cols->count - 1, step = cols->out_step;
+    LLVMValueRef at = taps_affine(e, row, rows->out_step, 0);
+    LLVMValueRef left =
+        LLVMBuildSub(e->builder, emit_i64(e, rows->out), at, "");
+    LLVMValueRef to = taps_step(e, y, at, cols->out * TAPS_BLOCK);
+    EmitLoop col = taps_loop(e, 0, last, 1);
+    spread_pixel(e, step, taps_step(e, from, col.index, TAPS_BLOCK),
+                 taps_step(e, to, col.index, step * TAPS_BLOCK));
+    emit_loop_end(e, &col);
+    spread_pixel(e, cols->out - last * step,
+                 taps_at(e, from, last * TAPS_BLOCK),
+                 taps_at(e, to, last * step * TAPS_BLOCK));
+    left = emit_min_i64(e, left, emit_i64(e, rows->out_step));
+    clear_pixels(e, taps_affine(e, left, cols->out, -cols->out),
+                 taps_at(e, to, cols->out * TAPS_BLOCK));
+}
+
+// An image's results of the group, from scratch. y points at its first row.
+static void spread_results(const PointTask *task, LLVMValueRef y)
+{
+    const Emit *e = task->emit;
+    const KernelTaps *taps = task->taps;
+    LLVMValueRef from = scratch_at(task, task->scratch.results);
+    EmitLoop block = taps_loop(e, 0, taps->tile.blocks, 1);
+    LLVMValueRef results =
+        taps_step(e, from, block.index, task->line * TAPS_BLOCK);
+    LLVMValueRef to = taps_step(e, y, block.index,
+                                map_elements(taps->rows.out, taps->cols.out));
+    EmitLoop row = taps_loop(e, 0, taps->tile.rows, 1);
+    LLVMValueRef at = LLVMBuildAdd(e->builder, task->first_row, row.index, "");
+    spread_row(task, at,
+               taps_step(e, results, row.index, taps->cols.count * TAPS_BLOCK),
+               to);
+    emit_loop_end(e, &row);
+    emit_loop_end(e, &block);
+}
+
+// ---- weights ----------------------------------------------------------------
+
+// The group's weights, stored as [in_blocks][out_blocks], transposed as
+// [blocks][in_blocks]. Tiles are asked for one ahead.
+static void transpose_group(PointTask *task, LLVMValueRef group)
+{
+    const Emit *e = task->emit;
+    const KernelTaps *taps = task->taps;
+    int blocks = taps->tile.blocks;
+    int64_t stored = taps->out_blocks * TILE;
+    LLVMValueRef from = taps_step(e, e->args[1], group, blocks * TILE);
+    task->w = scratch_at(task, task->scratch.weights);
+    EmitLoop read = taps_loop(e, 0, taps->in_blocks, 1);
+    EmitLoop block = taps_loop(e, 0, blocks, 1);
+    LLVMValueRef source = taps_step(e, from, read.index, stored);
+    source = taps_step(e, source, block.index, TILE);
+    LLVMValueRef target = taps_step(e, task->w, read.index, TILE);
+    for (int i = 0; i < TAPS_BLOCK; i++)
+        taps_prefetch(e, taps_at(e, source, stored + i * TAPS_BLOCK), false);
+    taps_transpose(e, taps_opaque(e, source),
+                   taps_step(e, target, block.index, task->w_block));
+    emit_loop_end(e, &block);
+    emit_loop_end(e, &read);
+}
+
+// ---- tasks ------------------------------------------------------------------
+
+static void make_group(PointTask *task, LLVMValueRef group)
+{
+    const Emit *e = task->emit;
+    const KernelTaps *taps = task->taps;
+    int64_t blocks = taps->tile.blocks;
+    int64_t out_map = map_elements(taps->rows.out, taps->cols.out);
+    LLVMValueRef y = taps_step(e, task->y, group, blocks * out_map);
+    if (taps->tile.transposes)
+        transpose_group(task, group);
+    else
+        task->w = taps_step(e, e->args[1], group, blocks * task->w_block);
+    EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
+    LLVMValueRef x = taps_step(e, task->x, image.index, task->x_image);
+    LLVMValueRef yi = taps_step(e, y, image.index, taps->out_blocks * out_map);
+    if (spreads(taps)) {
+        make_line(task, x, scratch_at(task, task->scratch.results));
+        spread_results(task, yi);
+    } else {
+        make_line(task, x, yi);
+    }
+    emit_loop_end(e, &image);
+}
+
+// The task's number is, from first to last factor: images, rows, share of the
+// written blocks. Returns the share.
+static LLVMValueRef decode_task(PointTask *task, int64_t shares)
+{
+    const Emit *e = task->emit;
+    const KernelTaps *taps = task->taps;
+    const TapAxis *rows = &taps->rows, *cols = &taps->cols;
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef row_blocks = emit_i64(e, taps_row_blocks(taps));
+    LLVMValueRef count = emit_i64(e, shares);
+    LLVMValueRef rest = LLVMBuildUDiv(b, e->task, count, "");
+    task->first_row = taps_affine(e, LLVMBuildURem(b, rest, row_blocks, ""),
+                                  taps->tile.rows, 0);
+    task->images.low = taps_affine(e, LLVMBuildUDiv(b, rest, row_blocks, ""),
+                                   taps->tile.images, 0);
+    task->images.high = taps_add(e, task->images.low, taps->tile.images);
+    task->x = taps_step(e, e->args[0], task->first_row,
+                        rows->in_step * cols->in * TAPS_BLOCK);
+    task->y = e->args[2];
+    if (!spreads(taps))
+        task->y =
+            taps_step(e, task->y, task->first_row, cols->out * TAPS_BLOCK);
+    return LLVMBuildURem(b, e->task, count, "");
+}
+
+void emit_pointwise(Emit *e)
+{
+    const KernelTaps *taps = &e->kernel->taps;
+    const TapTile *tile = &taps->tile;
+    PointTask task = {.emit = e,
+                      .taps = taps,
+                      .line = tile->rows * taps->cols.count,
+                      .scratch = pointwise_scratch(taps),
+                      .x_map = map_elements(taps->rows.in, taps->cols.in),
+                      .y_map = map_elements(taps->rows.out, taps->cols.out),
+                      .w_block = taps->in_blocks * TILE};
+    task.x_image = taps->in_blocks * task.x_map;
+    if (spreads(taps))
+        task.y_map = task.line * TAPS_BLOCK;
+    task.sums = taps_variables(e, tile->pixels * tile->blocks);
+    int64_t groups = taps->out_blocks / tile->blocks;
+    int64_t share = tile->writes / tile->blocks;
+    LLVMValueRef index = decode_task(&task, taps_shares(groups, share));
+    LLVMValueRef low = taps_affine(e, index, share, 0);
+    LLVMValueRef high =
+        emit_min_i64(e, taps_add(e, low, share), emit_i64(e, groups));
+    if (packs(taps))
+        pack_pixels(&task);
+    EmitLoop group = emit_loop_begin(e, low, high, 1);
+    make_group(&task, group.index);
+    emit_loop_end(e, &group);
+}

@@ -1,0 +1,276 @@
+// Window kernels: one plane (image and block of channels) after the other, one
+// window after the other, its taps in row-major order. The channels of a block
+// are the lanes of a vector; a plain image has blocks of one.
+#include <math.h>
+
+#include "codegen/cpu/emit.h"
+#include "ir/base/diag.h"
+
+typedef struct Pool {
+    Emit *e;
+    LLVMBuilderRef b;
+    const KernelPool *p;
+    int lanes;
+    LLVMValueRef x, y, out;   // of the plane; out is one of the other two, or
+                              // max_pool_grad's dx
+    LLVMValueRef best, place; // allocas: the largest so far, its tap or -1
+} Pool;
+
+static LLVMValueRef int64(const Pool *w, int64_t value)
+{
+    return emit_i64(w->e, value);
+}
+
+static LLVMValueRef clamp_low(const Pool *w, LLVMValueRef x)
+{
+    LLVMValueRef negative = LLVMBuildICmp(w->b, LLVMIntSLT, x, int64(w, 0), "");
+    return LLVMBuildSelect(w->b, negative, int64(w, 0), x, "");
+}
+
+static LLVMValueRef address(const Pool *w, LLVMValueRef base,
+                            LLVMValueRef pixel)
+{
+    LLVMValueRef index =
+        LLVMBuildNSWMul(w->b, pixel, int64(w, w->p->block), "");
+    return emit_offset(w->e, w->p->dtype, base, index);
+}
+
+static LLVMValueRef load(const Pool *w, LLVMValueRef base, LLVMValueRef pixel)
+{
+    DType dtype = w->p->dtype;
+    LLVMValueRef stored =
+        LLVMBuildLoad2(w->b, emit_stored_type(w->e, dtype, w->lanes),
+                       address(w, base, pixel), "");
+    LLVMSetAlignment(stored, (unsigned)dtype_size(dtype));
+    return emit_from_stored(w->e, dtype, w->lanes, stored);
+}
+
+static void store(const Pool *w, LLVMValueRef base, LLVMValueRef pixel,
+                  LLVMValueRef value)
+{
+    DType dtype = w->p->dtype;
+    LLVMValueRef done =
+        LLVMBuildStore(w->b, emit_to_stored(w->e, dtype, w->lanes, value),
+                       address(w, base, pixel));
+    LLVMSetAlignment(done, (unsigned)dtype_size(dtype));
+}
+
+static LLVMValueRef number(const Pool *w, double value)
+{
+    return emit_const(w->e, w->p->dtype, w->lanes, value);
+}
+
+// out[index] += value
+static void add_to(const Pool *w, LLVMValueRef index, LLVMValueRef value)
+{
+    LLVMValueRef sum = LLVMBuildFAdd(w->b, load(w, w->out, index), value, "");
+    store(w, w->out, index, sum);
+}
+
+// ---- loops ------------------------------------------------------------------
+
+// The part of a window along one axis that lies inside the plane.
+typedef struct Taps {
+    LLVMValueRef low, high;
+} Taps;
+
+static Taps taps(const Pool *w, LLVMValueRef window, int64_t stride,
+                 int64_t pad, int64_t kernel, int64_t size)
+{
+    LLVMValueRef start = LLVMBuildNSWSub(
+        w->b, LLVMBuildNSWMul(w->b, window, int64(w, stride), ""),
+        int64(w, pad), "");
+    LLVMValueRef end = LLVMBuildNSWAdd(w->b, start, int64(w, kernel), "");
+    return (Taps){clamp_low(w, start), emit_min_i64(w->e, end, int64(w, size))};
+}
+
+typedef void PoolBody(const Pool *w, LLVMValueRef index, LLVMValueRef value);
+
+// body(index in x, value) for each tap of a window.
+static void each_tap(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
+                     LLVMValueRef value, PoolBody *body)
+{
+    const KernelPool *p = w->p;
+    Taps rows = taps(w, oy, p->sh, p->top, p->kh, p->h);
+    Taps columns = taps(w, ox, p->sw, p->left, p->kw, p->w);
+    EmitLoop ky = emit_loop_begin(w->e, rows.low, rows.high, 1);
+    LLVMValueRef row = LLVMBuildNSWMul(w->b, ky.index, int64(w, p->w), "");
+    EmitLoop kx = emit_loop_begin(w->e, columns.low, columns.high, 1);
+    body(w, LLVMBuildNSWAdd(w->b, row, kx.index, ""), value);
+    emit_loop_end(w->e, &kx);
+    emit_loop_end(w->e, &ky);
+}
+
+typedef void WindowBody(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
+                        LLVMValueRef index);
+
+// body(row, column, index in y) for each window of the plane.
+static void each_window(const Pool *w, WindowBody *body)
+{
+    const KernelPool *p = w->p;
+    EmitLoop oy = emit_loop_begin(w->e, int64(w, 0), int64(w, p->oh), 1);
+    LLVMValueRef row = LLVMBuildNSWMul(w->b, oy.index, int64(w, p->ow), "");
+    EmitLoop ox = emit_loop_begin(w->e, int64(w, 0), int64(w, p->ow), 1);
+    body(w, oy.index, ox.index, LLVMBuildNSWAdd(w->b, row, ox.index, ""));
+    emit_loop_end(w->e, &ox);
+    emit_loop_end(w->e, &oy);
+}
+
+static void clear_plane(const Pool *w)
+{
+    const KernelPool *p = w->p;
+    EmitLoop i = emit_loop_begin(w->e, int64(w, 0), int64(w, p->h * p->w), 1);
+    store(w, w->out, i.index, number(w, 0));
+    emit_loop_end(w->e, &i);
+}
+
+// ---- what is done with a tap, and with a window -----------------------------
+
+static LLVMValueRef load_best(const Pool *w)
+{
+    return LLVMBuildLoad2(w->b, emit_type(w->e, w->p->dtype, w->lanes), w->best,
+                          "");
+}
+
+static LLVMValueRef load_place(const Pool *w)
+{
+    return LLVMBuildLoad2(w->b, emit_int_type(w->e, 32, w->lanes), w->place,
+                          "");
+}
+
+// The tap's index in every lane.
+static LLVMValueRef tap_number(const Pool *w, LLVMValueRef index)
+{
+    LLVMValueRef number =
+        LLVMBuildTrunc(w->b, index, emit_int_type(w->e, 32, 1), "");
+    return emit_splat(w->e, number, w->lanes);
+}
+
+static LLVMValueRef no_tap(const Pool *w)
+{
+    return emit_int(w->e, 32, w->lanes, -1);
+}
+
+// Takes x[index] if it is the first tap, is larger than the best, or is NaN
+// (which then stays: nothing is larger than NaN).
+static void take_larger(const Pool *w, LLVMValueRef index, LLVMValueRef unused)
+{
+    (void)unused;
+    LLVMValueRef x = load(w, w->x, index), best = load_best(w);
+    LLVMValueRef place = load_place(w), tap = tap_number(w, index);
+    LLVMValueRef larger = LLVMBuildFCmp(w->b, LLVMRealOGT, x, best, "");
+    LLVMValueRef nan = LLVMBuildFCmp(w->b, LLVMRealUNO, x, x, "");
+    LLVMValueRef first = LLVMBuildICmp(w->b, LLVMIntEQ, place, no_tap(w), "");
+    LLVMValueRef take =
+        LLVMBuildOr(w->b, first, LLVMBuildOr(w->b, larger, nan, ""), "");
+    LLVMBuildStore(w->b, LLVMBuildSelect(w->b, take, x, best, ""), w->best);
+    LLVMBuildStore(w->b, LLVMBuildSelect(w->b, take, tap, place, ""), w->place);
+}
+
+static void find_largest(const Pool *w, LLVMValueRef oy, LLVMValueRef ox)
+{
+    LLVMBuildStore(w->b, number(w, -INFINITY), w->best);
+    LLVMBuildStore(w->b, no_tap(w), w->place);
+    each_tap(w, oy, ox, NULL, take_larger);
+}
+
+static void max_window(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
+                       LLVMValueRef index)
+{
+    find_largest(w, oy, ox);
+    store(w, w->out, index, load_best(w));
+}
+
+static void add_to_largest(const Pool *w, LLVMValueRef index, LLVMValueRef dy)
+{
+    LLVMValueRef largest =
+        LLVMBuildICmp(w->b, LLVMIntEQ, load_place(w), tap_number(w, index), "");
+    add_to(w, index, LLVMBuildSelect(w->b, largest, dy, number(w, 0), ""));
+}
+
+// A window wholly in the padding has no largest element: its dy is lost.
+static void max_grad_window(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
+                            LLVMValueRef index)
+{
+    find_largest(w, oy, ox);
+    each_tap(w, oy, ox, load(w, w->y, index), add_to_largest);
+}
+
+static void add_tap(const Pool *w, LLVMValueRef index, LLVMValueRef unused)
+{
+    (void)unused;
+    LLVMValueRef sum =
+        LLVMBuildFAdd(w->b, load_best(w), load(w, w->x, index), "");
+    LLVMBuildStore(w->b, sum, w->best);
+}
+
+static void sum_window(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
+                       LLVMValueRef index)
+{
+    LLVMBuildStore(w->b, number(w, 0), w->best);
+    each_tap(w, oy, ox, NULL, add_tap);
+    store(w, w->out, index, load_best(w));
+}
+
+static void sum_grad_window(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
+                            LLVMValueRef index)
+{
+    each_tap(w, oy, ox, load(w, w->y, index), add_to);
+}
+
+// ---- the kernel -------------------------------------------------------------
+
+static LLVMValueRef plane_of(const Pool *w, int arg, LLVMValueRef plane,
+                             int64_t size)
+{
+    LLVMValueRef skip = LLVMBuildNSWMul(w->b, plane, int64(w, size), "");
+    return emit_offset(w->e, w->p->dtype, w->e->args[arg], skip);
+}
+
+static void emit_plane(Pool *w, LLVMValueRef plane)
+{
+    const KernelPool *p = w->p;
+    int64_t larger = p->h * p->w * p->block;
+    int64_t smaller = p->oh * p->ow * p->block;
+    switch (p->op) {
+    case OP_MAX_POOL:
+    case OP_SUM_POOL:
+        w->x = plane_of(w, 0, plane, larger);
+        w->out = plane_of(w, 1, plane, smaller);
+        each_window(w, p->op == OP_MAX_POOL ? max_window : sum_window);
+        break;
+    case OP_MAX_POOL_GRAD:
+        w->x = plane_of(w, 0, plane, larger);
+        w->y = plane_of(w, 1, plane, smaller);
+        w->out = plane_of(w, 2, plane, larger);
+        clear_plane(w);
+        each_window(w, max_grad_window);
+        break;
+    case OP_SUM_POOL_GRAD:
+        w->y = plane_of(w, 0, plane, smaller);
+        w->out = plane_of(w, 1, plane, larger);
+        clear_plane(w);
+        each_window(w, sum_grad_window);
+        break;
+    default:
+        INTERNAL_ERROR("no window kernel for %s", op_info(p->op)->text);
+    }
+}
+
+void emit_pool(Emit *emit)
+{
+    const Kernel *k = emit->kernel;
+    Pool w = {.e = emit,
+              .b = emit->builder,
+              .p = &k->pool,
+              .lanes = (int)k->pool.block};
+    w.best = LLVMBuildAlloca(w.b, emit_type(emit, k->pool.dtype, w.lanes), "");
+    w.place = LLVMBuildAlloca(w.b, emit_int_type(emit, 32, w.lanes), "");
+    LLVMValueRef chunk = int64(&w, k->split.chunk);
+    LLVMValueRef low = LLVMBuildNSWMul(w.b, emit->task, chunk, "");
+    LLVMValueRef high = emit_min_i64(emit, LLVMBuildNSWAdd(w.b, low, chunk, ""),
+                                     int64(&w, k->pool.planes));
+    EmitLoop plane = emit_loop_begin(emit, low, high, 1);
+    emit_plane(&w, plane.index);
+    emit_loop_end(emit, &plane);
+}

@@ -1,0 +1,169 @@
+// Convolutions of images of few channels, which come in planes, to blocks:
+//
+//   y[n, ob, row, col, o] = sum over r, c, s of
+//       x[n, c, rows(row, r), cols(col, s)] * w[ob, r, c, s, o]
+//
+// As for blocks (emit_taps.c), a register tile holds `pixels` neighbours of a
+// row times `blocks` blocks of output channels through the whole sum. Since a
+// step of the sum is a single tap of a single channel, a row of taps is
+// unrolled.
+#include "codegen/cpu/emit_block.h"
+
+typedef struct Stem {
+    const Emit *emit;
+    const KernelTaps *taps;
+    LLVMValueRef *sums;   // variables, pixel by pixel
+    LLVMValueRef x, w, y; // of the task's image and group of blocks
+    LLVMValueRef row, input_row;
+    LLVMValueRef low_tap, high_tap; // rows of taps inside the image
+} Stem;
+
+// Elements of the packed weights: one row of taps, one block.
+static int64_t weight_row(const KernelTaps *taps)
+{
+    return taps->cols.taps * TAPS_BLOCK;
+}
+
+static int64_t weight_block(const KernelTaps *taps)
+{
+    return taps->rows.taps * taps->in_blocks * weight_row(taps);
+}
+
+static int64_t out_map(const KernelTaps *taps)
+{
+    return taps->rows.out * taps->cols.out * TAPS_BLOCK;
+}
+
+// ---- one tile ---------------------------------------------------------------
+
+// A row of taps of one channel, each with the pixels that have it inside.
+static void add_taps(const Stem *stem, int64_t first, int pixels,
+                     LLVMValueRef x, LLVMValueRef w)
+{
+    const Emit *e = stem->emit;
+    const TapAxis *cols = &stem->taps->cols;
+    TapsTile tile = {pixels, stem->taps->tile.blocks, stem->sums, cols->in_step,
+                     weight_block(stem->taps)};
+    for (int64_t t = 0; t < cols->taps; t++) {
+        bool valid[TAPS_MAX_TILE], any = false;
+        for (int p = 0; p < pixels; p++) {
+            valid[p] = tap_inside(cols, first + p, t);
+            any |= valid[p];
+        }
+        if (any)
+            taps_multiply_one(e, &tile, valid, taps_at(e, x, t),
+                              taps_at(e, w, t * TAPS_BLOCK));
+    }
+}
+
+static void add_rows(const Stem *stem, int64_t first, int pixels,
+                     LLVMValueRef column)
+{
+    const Emit *e = stem->emit;
+    const KernelTaps *taps = stem->taps;
+    const TapAxis *rows = &taps->rows, *cols = &taps->cols;
+    EmitLoop row = emit_loop_begin(e, stem->low_tap, stem->high_tap, 1);
+    LLVMValueRef from =
+        LLVMBuildAdd(e->builder, row.index, stem->input_row, "");
+    LLVMValueRef x = taps_step(e, stem->x, from, cols->in);
+    x = taps_at(e, taps_step(e, x, column, cols->in_step), cols->in_first);
+    LLVMValueRef w =
+        taps_step(e, stem->w, row.index, taps->in_blocks * weight_row(taps));
+    EmitLoop channel = taps_loop(e, 0, taps->in_blocks, 1);
+    LLVMValueRef xc = taps_step(e, x, channel.index, rows->in * cols->in);
+    LLVMValueRef wc = taps_step(e, w, channel.index, weight_row(taps));
+    add_taps(stem, first, pixels, taps_opaque(e, xc), taps_opaque(e, wc));
+    emit_loop_end(e, &channel);
+    emit_loop_end(e, &row);
+}
+
+// The taps of `column` are as valid as those of column `first`.
+static void make_tile(const Stem *stem, int64_t first, int pixels,
+                      LLVMValueRef column)
+{
+    const Emit *e = stem->emit;
+    const KernelTaps *taps = stem->taps;
+    int blocks = taps->tile.blocks;
+    for (int i = 0; i < pixels * blocks; i++)
+        taps_set_zero(e, stem->sums[i]);
+    add_rows(stem, first, pixels, column);
+    LLVMValueRef y =
+        taps_step(e, stem->y, stem->row, taps->cols.out * TAPS_BLOCK);
+    y = taps_opaque(e, taps_step(e, y, column, TAPS_BLOCK));
+    for (int p = 0; p < pixels; p++)
+        for (int b = 0; b < blocks; b++)
+            taps_store(e, taps_get(e, stem->sums[p * blocks + b]),
+                       taps_at(e, y, p * TAPS_BLOCK + b * out_map(taps)));
+}
+
+// ---- rows and tasks ---------------------------------------------------------
+
+// The tiles of one row: those with every tap inside share code in a loop.
+static void make_row(const Stem *stem)
+{
+    const Emit *e = stem->emit;
+    const TapAxis *cols = &stem->taps->cols;
+    int pixels = stem->taps->tile.pixels;
+    int64_t first = 0;
+    while (first < cols->count) {
+        int64_t end = first, left = cols->count - first;
+        while (end + pixels <= cols->count && taps_inside(cols, end, pixels))
+            end += pixels;
+        int some = left < pixels ? (int)left : pixels;
+        if (end == first) {
+            make_tile(stem, first, some, emit_i64(e, first));
+            first += some;
+            continue;
+        }
+        EmitLoop tiles = taps_loop(e, first, end, pixels);
+        make_tile(stem, first, pixels, tiles.index);
+        emit_loop_end(e, &tiles);
+        first = end;
+    }
+}
+
+// Taps t of the row with 0 <= input_row + t < in.
+static void find_row_taps(Stem *stem)
+{
+    const Emit *e = stem->emit;
+    const TapAxis *rows = &stem->taps->rows;
+    LLVMValueRef base =
+        taps_affine(e, stem->row, rows->in_step, rows->in_first);
+    LLVMValueRef low = LLVMBuildNeg(e->builder, base, "");
+    LLVMValueRef high =
+        LLVMBuildSub(e->builder, emit_i64(e, rows->in), base, "");
+    stem->input_row = base;
+    stem->low_tap = taps_max(e, low, emit_i64(e, 0));
+    stem->high_tap = emit_min_i64(e, high, emit_i64(e, rows->taps));
+}
+
+// The task's number is, from first to last factor: image, rows, group of
+// blocks.
+void emit_stem(Emit *e)
+{
+    const KernelTaps *taps = &e->kernel->taps;
+    LLVMBuilderRef b = e->builder;
+    Stem stem = {.emit = e, .taps = taps};
+    int64_t group_count = taps->out_blocks / taps->tile.blocks;
+    LLVMValueRef groups = emit_i64(e, group_count);
+    LLVMValueRef row_blocks = emit_i64(e, taps_row_blocks(taps));
+    LLVMValueRef rest = LLVMBuildUDiv(b, e->task, groups, "");
+    LLVMValueRef group = LLVMBuildURem(b, e->task, groups, "");
+    LLVMValueRef image = LLVMBuildUDiv(b, rest, row_blocks, "");
+    LLVMValueRef low = taps_affine(e, LLVMBuildURem(b, rest, row_blocks, ""),
+                                   taps->tile.rows, 0);
+    LLVMValueRef high = emit_min_i64(e, taps_add(e, low, taps->tile.rows),
+                                     emit_i64(e, taps->rows.count));
+    stem.sums = taps_variables(e, taps->tile.pixels * taps->tile.blocks);
+    stem.x = taps_step(e, e->args[0], image,
+                       taps->in_blocks * taps->rows.in * taps->cols.in);
+    stem.w =
+        taps_step(e, e->args[1], group, taps->tile.blocks * weight_block(taps));
+    stem.y = taps_step(e, e->args[2], image, taps->out_blocks * out_map(taps));
+    stem.y = taps_step(e, stem.y, group, taps->tile.blocks * out_map(taps));
+    EmitLoop rows = emit_loop_begin(e, low, high, 1);
+    stem.row = rows.index;
+    find_row_taps(&stem);
+    make_row(&stem);
+    emit_loop_end(e, &rows);
+}

@@ -1,0 +1,146 @@
+// Convolutions of images of few channels, read in planes as they come, written
+// in blocks; and their gradients by weights.
+#include "codegen/codegen_impl.h"
+#include "codegen/cpu/conv.h"
+#include "codegen/integers.h"
+
+enum {
+    STEM_FLOPS_PER_TASK = 1 << 24,
+    STEM_TILE_PIXELS = 8,    // with registers of a whole block
+    STEM_PART_PIXELS = 256,  // of a gradient, whose dy stays in the cache
+    STEM_TILE_VECTORS = 28,  // accumulators of 32 registers
+    NARROW_TILE_VECTORS = 12 // of 16
+};
+
+static bool is_stem(const ConvShape *s)
+{
+    return s->block == 1 && s->out_block == TAPS_BLOCK && s->tile == 1 &&
+           s->dtype == DT_F32;
+}
+
+bool conv_stem_takes(const ConvShape *s)
+{
+    return is_stem(s) && s->op == OP_CONV2D;
+}
+
+bool conv_stem_takes_weights(const ConvShape *s)
+{
+    return is_stem(s) && s->op == OP_CONV2D_GRAD_W;
+}
+
+static KernelTaps stem_taps(const ConvShape *s)
+{
+    return (KernelTaps){.in_blocks = s->c,
+                        .out_blocks = s->o / TAPS_BLOCK,
+                        .rows = taps_forward(s->h, s->oh, s->kh, s->sh, s->top),
+                        .cols =
+                            taps_forward(s->w, s->ow, s->kw, s->sw, s->left)};
+}
+
+// ---- weights ----------------------------------------------------------------
+
+// The value [o, c, kh, kw], and the order [o/16, kh, c, kw, 16] as strides over
+// [o/16, 16, kh, c, kw].
+typedef struct StemWeights {
+    TensorType space;
+    int64_t plain[MAX_RANK], packed[MAX_RANK];
+} StemWeights;
+
+static StemWeights stem_weights(const ConvShape *s)
+{
+    int64_t kernel = s->kh * s->kw, row = s->c * s->kw * TAPS_BLOCK;
+    StemWeights w = {
+        .space = type_make(
+            DT_F32, 5,
+            (int64_t[]){s->o / TAPS_BLOCK, TAPS_BLOCK, s->kh, s->c, s->kw}),
+        .plain = {TAPS_BLOCK * s->c * kernel, s->c * kernel, s->kw, kernel, 1},
+        .packed = {s->kh * row, 1, row, s->kw * TAPS_BLOCK, TAPS_BLOCK}};
+    return w;
+}
+
+static void reorder(Lowering *lower, const StemWeights *w, Place from,
+                    const int64_t *from_strides, Place to,
+                    const int64_t *to_strides, const char *label)
+{
+    Access access = {.kind = EXPR_LOAD, .dtype = DT_F32, .place = from};
+    memcpy(access.strides, from_strides, sizeof access.strides);
+    lower_copy_access(lower, &w->space, &access, to, 0, to_strides, label);
+}
+
+// ---- forward ----------------------------------------------------------------
+
+// Rows of taps are unrolled, and LLVM then loads several taps' numbers at once:
+// tiles that fill the registers, as those of taps do, would spill.
+static void choose_tile(KernelTaps *taps, int vector_bytes)
+{
+    TapTile *tile = &taps->tile;
+    int vectors = TAPS_BLOCK * (int)sizeof(float) / vector_bytes;
+    int64_t count = taps->cols.count;
+    tile->blocks = vectors == 1 && taps->out_blocks % 2 == 0 ? 2 : 1;
+    tile->pixels =
+        (int)ceil_div(count, ceil_div(count, STEM_TILE_PIXELS / vectors));
+    int64_t row = 2 * count * taps->rows.taps * taps->cols.taps *
+                  taps->in_blocks * tile->blocks * TAPS_BLOCK;
+    int64_t blocks = ceil_div(taps->rows.count * row, STEM_FLOPS_PER_TASK);
+    tile->rows = ceil_div(taps->rows.count, min_i64(blocks, taps->rows.count));
+}
+
+int64_t conv_stem(Lowering *lower, const ConvShape *s, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    const char *label = value_label(lower, value);
+    StemWeights w = stem_weights(s);
+    Place packed = {PLACE_SLAB, buffer_new(lower, type_bytes(&w.space))};
+    reorder(lower, &w, value_place(lower, node->inputs[1]), w.plain, packed,
+            w.packed, arena_printf(lower->arena, "%s: weights", label));
+    Kernel kernel = {.kind = KERNEL_STEM, .arg_count = 3, .taps = stem_taps(s)};
+    choose_tile(&kernel.taps, lower->codegen->target.vector_bytes);
+    LowerStep step = step_kernel(lower, &kernel, label);
+    int64_t tasks = taps_image_tasks(&kernel.taps);
+    step.task_count = s->n * tasks;
+    step_arg(lower, &step, value_place(lower, node->inputs[0]), 0, false,
+             false);
+    step_arg(lower, &step, packed, 0, false, false);
+    step_arg(lower, &step, value_new_buffer(lower, value), 0, true, false);
+    step_push(lower, &step);
+    return tasks == 1 ? 1 : 0;
+}
+
+// ---- by weights -------------------------------------------------------------
+
+// As many blocks as leave registers for all pairs of a channel and a tap; else
+// the pairs in equal shares.
+static void choose_gradient_tile(KernelTaps *taps, int vector_bytes)
+{
+    TapTile *tile = &taps->tile;
+    int vectors = TAPS_BLOCK * (int)sizeof(float) / vector_bytes;
+    int64_t fit =
+        (vector_bytes == 64 ? STEM_TILE_VECTORS : NARROW_TILE_VECTORS) /
+        vectors;
+    int64_t pairs = taps->in_blocks * taps->cols.taps;
+    tile->blocks = 1;
+    for (int blocks = 2; blocks <= 4; blocks++)
+        if (taps->out_blocks % blocks == 0 && pairs * blocks <= fit)
+            tile->blocks = blocks;
+    tile->pixels = (int)ceil_div(pairs, ceil_div(pairs, fit));
+    tile->rows = max_i64(1, STEM_PART_PIXELS / taps->cols.count);
+    tile->rows = min_i64(tile->rows, taps->rows.count);
+}
+
+int64_t conv_stem_weights(Lowering *lower, const ConvShape *s, Value value)
+{
+    Kernel kernel = {
+        .kind = KERNEL_STEM_WEIGHTS, .arg_count = 3, .taps = stem_taps(s)};
+    choose_gradient_tile(&kernel.taps, lower->codegen->target.vector_bytes);
+    const char *rest =
+        arena_printf(lower->arena, "%s: weights", value_label(lower, value));
+    StemWeights w = stem_weights(s);
+    ConvGradient gradient = {
+        value_place(lower, graph_node(lower->graph, value)->inputs[0]),
+        {PLACE_SLAB, buffer_new(lower, type_bytes(&w.space))},
+        kernel.taps.out_blocks / kernel.taps.tile.blocks};
+    conv_push_weights(lower, s, value, &kernel, &gradient);
+    reorder(lower, &w, gradient.out, w.packed, value_new_buffer(lower, value),
+            w.plain, rest);
+    return 0;
+}

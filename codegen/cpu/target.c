@@ -1,0 +1,161 @@
+#include "codegen/cpu/target.h"
+
+#include <string.h>
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Core.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+
+#include "ir/base/diag.h"
+#include "ir/base/text.h"
+
+static void initialize_llvm(void)
+{
+    // Registers the target; harmless when repeated.
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+}
+
+LLVMTargetMachineRef target_machine(const Target *target)
+{
+    LLVMTargetRef llvm;
+    char *message = NULL;
+    if (LLVMGetTargetFromTriple(target->triple, &llvm, &message))
+        INTERNAL_ERROR("LLVM target %s: %s", target->triple, message);
+    // Position-independent code of the small model: all references are
+    // relative, so the loader may map an object anywhere.
+    return LLVMCreateTargetMachine(llvm, target->triple, target->cpu,
+                                   target->features, LLVMCodeGenLevelDefault,
+                                   LLVMRelocPIC, LLVMCodeModelSmall);
+}
+
+const char *target_optimize(LLVMTargetMachineRef machine, LLVMModuleRef module,
+                            Arena *arena)
+{
+    char *message = NULL;
+    const char *problem = NULL;
+    if (LLVMVerifyModule(module, LLVMReturnStatusAction, &message))
+        problem = arena_strdup(arena, message);
+    LLVMDisposeMessage(message);
+    if (problem)
+        return problem;
+    // The code is explicit vector code already; heavier pipelines only cost
+    // time.
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef error = LLVMRunPasses(module,
+                                       "function(mem2reg,early-cse,instcombine<"
+                                       "no-verify-fixpoint>,simplifycfg)",
+                                       machine, options);
+    LLVMDisposePassBuilderOptions(options);
+    if (error) {
+        char *text = LLVMGetErrorMessage(error);
+        problem = arena_strdup(arena, text);
+        LLVMDisposeErrorMessage(text);
+    }
+    return problem;
+}
+
+// ---- names ------------------------------------------------------------------
+
+static const char *const cpu_names[] = {
+    "native",
+#define CPU(name) name,
+#include "codegen/cpu/cpus.def"
+#undef CPU
+};
+
+const char *target_problem(Arena *arena, const char *cpu)
+{
+    int count = sizeof cpu_names / sizeof *cpu_names;
+    for (int i = 0; i < count; i++)
+        if (strcmp(cpu, cpu_names[i]) == 0)
+            return NULL;
+    const char *close = text_closest(cpu, cpu_names, count);
+    if (close)
+        return arena_printf(
+            arena, "no processor is called '%s': did you mean %s?", cpu, close);
+    return arena_printf(arena,
+                        "no processor is called '%s': there are native, "
+                        "x86-64, x86-64-v2, x86-64-v3, x86-64-v4, and names "
+                        "like haswell, skylake-avx512 or znver4",
+                        cpu);
+}
+
+// ---- the probe --------------------------------------------------------------
+
+// Assembly of: void f(<16 x float> *p) { *p = fma(*p, *p, *p); }. The width
+// preference is what LLVM takes as leave to use its widest registers.
+static char *probe_assembly(const Target *target, Arena *arena)
+{
+    LLVMContextRef context = LLVMContextCreate();
+    LLVMModuleRef module = LLVMModuleCreateWithNameInContext("probe", context);
+    LLVMBuilderRef builder = LLVMCreateBuilderInContext(context);
+    LLVMTypeRef vector = LLVMVectorType(LLVMFloatTypeInContext(context), 16);
+    LLVMTypeRef pointer = LLVMPointerTypeInContext(context, 0);
+    LLVMTypeRef type =
+        LLVMFunctionType(LLVMVoidTypeInContext(context), &pointer, 1, 0);
+    LLVMValueRef f = LLVMAddFunction(module, "f", type);
+    LLVMAddTargetDependentFunctionAttr(f, "prefer-vector-width", "512");
+    LLVMAddTargetDependentFunctionAttr(f, "min-legal-vector-width", "512");
+    LLVMPositionBuilderAtEnd(builder,
+                             LLVMAppendBasicBlockInContext(context, f, ""));
+    LLVMValueRef p = LLVMGetParam(f, 0);
+    LLVMValueRef x = LLVMBuildLoad2(builder, vector, p, "");
+    LLVMValueRef fma = LLVMGetIntrinsicDeclaration(
+        module, LLVMLookupIntrinsicID("llvm.fma", 8), &vector, 1);
+    LLVMValueRef args[] = {x, x, x};
+    LLVMValueRef y =
+        LLVMBuildCall2(builder, LLVMGlobalGetValueType(fma), fma, args, 3, "");
+    LLVMBuildStore(builder, y, p);
+    LLVMBuildRetVoid(builder);
+    LLVMTargetMachineRef machine = target_machine(target);
+    LLVMMemoryBufferRef buffer = NULL;
+    char *message = NULL;
+    if (LLVMTargetMachineEmitToMemoryBuffer(machine, module, LLVMAssemblyFile,
+                                            &message, &buffer))
+        INTERNAL_ERROR("LLVM: %s", message);
+    char *text = arena_strndup(arena, LLVMGetBufferStart(buffer),
+                               LLVMGetBufferSize(buffer));
+    LLVMDisposeMemoryBuffer(buffer);
+    LLVMDisposeTargetMachine(machine);
+    LLVMDisposeBuilder(builder);
+    LLVMDisposeModule(module);
+    LLVMContextDispose(context);
+    return text;
+}
+
+Target target_new(Arena *arena, const char *cpu)
+{
+    initialize_llvm();
+    Target target = {.triple = "x86_64-unknown-linux-gnu",
+                     .cpu = arena_strdup(arena, cpu ? cpu : "native"),
+                     .features = ""};
+    if (strcmp(target.cpu, "native") == 0) {
+        char *name = LLVMGetHostCPUName();
+        char *features = LLVMGetHostCPUFeatures();
+        target.cpu = arena_strdup(arena, name);
+        target.features = arena_strdup(arena, features);
+        LLVMDisposeMessage(name);
+        LLVMDisposeMessage(features);
+    }
+    const char *probe = probe_assembly(&target, arena);
+    target.fma = strstr(probe, "vfmadd") != NULL;
+    target.vector_bytes = strstr(probe, "%zmm")   ? 64
+                          : strstr(probe, "%ymm") ? 32
+                                                  : 16;
+    // AVX gives every instruction on vectors a new name.
+    target.needs = target.vector_bytes == 64 ? PLAN_CPU_AVX512
+                   : target.fma              ? PLAN_CPU_AVX2
+                   : strstr(probe, "vmov")   ? PLAN_CPU_AVX
+                                             : PLAN_CPU_ANY;
+    unsigned major, minor, patch;
+    LLVMGetVersion(&major, &minor, &patch);
+    target.text =
+        arena_printf(arena, "%s, %d-byte vectors, LLVM %u.%u.%u", target.cpu,
+                     target.vector_bytes, major, minor, patch);
+    target.key = arena_printf(arena, "%s\n%s\n", target.text, target.features);
+    return target;
+}

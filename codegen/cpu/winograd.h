@@ -1,0 +1,102 @@
+// Convolutions of 3x3 windows at stride 1 with a quarter of the
+// multiplications, or with four in nine (Winograd 1980; Lavin and Gray 2016),
+// on channel-blocked tensors.
+//
+// A tile of 4x4 results needs 6x6 numbers of x, one of 2x2 results 4x4, and
+//
+//   y = A' [(G g G') * (B' x B)] A
+//
+// with an elementwise product, which sums over channels turn into 36, or 16,
+// matrix products. The three transforms evaluate polynomials at the points 0,
+// +-a, +-b and infinity; small tiles do without b, and their a is 1. a = 5/8
+// and b = 3/2 keep the rounding error below twice that of the plain sum; the
+// whole numbers 1 and 2 give five times as much. That of small tiles is less
+// than the plain sum's.
+#ifndef SIMCC_CODEGEN_WINOGRAD_H
+#define SIMCC_CODEGEN_WINOGRAD_H
+
+#include "codegen/cpu/way.h"
+
+enum {
+    WINOGRAD_LARGE = 4, // results along a tile's side
+    WINOGRAD_SMALL = 2,
+    WINOGRAD_MOST = WINOGRAD_LARGE + 2, // numbers of x that they need
+};
+
+#define WINOGRAD_A (5.0 / 8)
+#define WINOGRAD_B (3.0 / 2)
+
+// Weights come as they are stored (ir/image.h) and are transformed to
+// [written/16, area, read/16, 16 read, 16 written].
+typedef struct KernelWinograd {
+    int out; // WINOGRAD_LARGE or WINOGRAD_SMALL
+    int64_t in_blocks, out_blocks;
+    bool flip;           // of the weights, in both directions, and tiles
+                         // transposed: by data
+    int64_t h, w;        // of the read map
+    int64_t oh, ow;      // of the written one
+    int64_t top, left;   // zeros around the read map
+    int pixels, blocks;  // register tile: tiles x blocks
+    int64_t tiles;       // transformed at a time; a multiple of pixels
+    int64_t task_blocks; // written blocks per task; a multiple of blocks
+    int64_t task_reads;  // by weights: read blocks per task
+    int64_t sum_blocks;  // read blocks added up at a time
+    int64_t part;        // where tiles are transformed before: tiles per task,
+                         // and added up at a time; `tiles` are all
+    bool of_results;     // then: transforms those of dy, not of x
+} KernelWinograd;
+
+// Numbers of x along a tile's side, and the products of one: area points.
+int winograd_side(const KernelWinograd *winograd);
+int winograd_area(const KernelWinograd *winograd);
+// Tiles of one image.
+int64_t winograd_rows(const KernelWinograd *winograd);
+int64_t winograd_cols(const KernelWinograd *winograd);
+int64_t winograd_tiles(const KernelWinograd *winograd);
+// Parts of at most `share` blocks.
+int64_t winograd_shares(int64_t blocks, int64_t share);
+// For so many images.
+int64_t winograd_tasks(const KernelWinograd *winograd, int64_t images);
+int64_t winograd_weight_elements(const KernelWinograd *winograd);
+// Scratch of the kernel that transforms weights by data: a pair of blocks.
+int64_t winograd_tap_elements(void);
+
+// Per thread, in elements: the transformed tiles, their products, and lines
+// for a tile between the two halves of a transform, of zeros, and of what lies
+// outside the result.
+typedef struct WinogradScratch {
+    int64_t input,
+        input_point; // [area][in_blocks][tiles][16] and its first step
+    int64_t product, product_point; // [area][blocks][tiles][16]
+    int64_t sums; // by weights: [area][task_blocks][task_reads][16][16]
+    int64_t lines, zeros, waste;
+    int64_t total;
+} WinogradScratch;
+WinogradScratch winograd_scratch(const KernelWinograd *winograd);
+// By weights; `product` is the transformed dy,
+// [area][task_blocks][tiles][16].
+WinogradScratch winograd_gradient_scratch(const KernelWinograd *winograd);
+
+// Sets the sizes of tiles and tasks for a target with vectors of so many bytes,
+// by the rule but for what the way says.
+void winograd_choose_tile(KernelWinograd *winograd, int vector_bytes,
+                          int64_t images, const ConvWay *way);
+// Whether gradients by weights have all tiles transformed before, and how: few
+// tiles, whose sums are many.
+bool winograd_choose_ready_tiles(KernelWinograd *winograd, int vector_bytes,
+                                 int64_t images, const ConvWay *way);
+// Of tiles transformed before: between points; all of x or dy.
+int64_t winograd_point_elements(const KernelWinograd *winograd);
+int64_t winograd_tile_elements(const KernelWinograd *winograd, int64_t blocks);
+void winograd_choose_gradient_tile(KernelWinograd *winograd, int vector_bytes,
+                                   const ConvWay *way);
+// Whether it should beat the plain sum on this shape.
+bool winograd_pays(const KernelWinograd *winograd, int64_t images);
+
+bool winograd_gradient_pays(const KernelWinograd *winograd, int64_t images);
+
+// All of it, canonically.
+void winograd_text(Text *text, const char *name,
+                   const KernelWinograd *winograd);
+
+#endif

@@ -1,0 +1,271 @@
+#include "codegen/cpu/winograd.h"
+
+#include "codegen/integers.h"
+#include "codegen/cpu/direct.h"
+
+enum {
+    WANTED_POINTS = 1152, // products of few tiles would wait for weights
+    ENOUGH_TASKS = 16,    // fewer share the written channels out
+    MIN_TASK_BLOCKS = 8,  // for each such task transforms the input again
+    MIN_SUM_BLOCKS = 4,
+    MAX_SUM_BLOCKS = 8,
+    MIN_RIM_BLOCKS = 4, // below, no sum on the smallest maps is long enough
+    MIN_TILES = 16,     // in all, to fill a register tile
+    MIN_GRADIENT_TILES = 64,
+    // By weights: the sums of a task stay in the cache with its tiles.
+    GRADIENT_POINTS = 1728,
+    MAX_GRADIENT_BLOCKS = 8,
+    // By weights, with all tiles transformed before: tiles added up at a time,
+    // and pairs of blocks per task.
+    READY_BYTES = 24 << 20,
+    READY_PART = 64,
+    READY_RIM_PART = 16, // on the smallest maps
+    READY_PAIRS = 16,
+    // Cycles per 9 points: of a tile and block, input or result, and of a pair
+    // of blocks of weights.
+    TRANSFORM_COST = 75,
+    WEIGHTS_COST = 1000,
+};
+
+int winograd_side(const KernelWinograd *k)
+{
+    return k->out + 2;
+}
+
+int winograd_area(const KernelWinograd *k)
+{
+    return winograd_side(k) * winograd_side(k);
+}
+
+// Transformed at a time: as many as have so many points.
+static int64_t tiles_of(const KernelWinograd *k, int64_t points)
+{
+    return points / winograd_area(k);
+}
+
+int64_t winograd_rows(const KernelWinograd *k)
+{
+    return ceil_div(k->oh, k->out);
+}
+
+int64_t winograd_cols(const KernelWinograd *k)
+{
+    return ceil_div(k->ow, k->out);
+}
+
+int64_t winograd_tiles(const KernelWinograd *k)
+{
+    return winograd_rows(k) * winograd_cols(k);
+}
+
+int64_t winograd_shares(int64_t blocks, int64_t share)
+{
+    return ceil_div(blocks, share);
+}
+
+static int64_t tile_blocks(const KernelWinograd *k, int64_t images)
+{
+    return ceil_div(images * winograd_tiles(k), k->tiles);
+}
+
+int64_t winograd_tasks(const KernelWinograd *k, int64_t images)
+{
+    return tile_blocks(k, images) *
+           winograd_shares(k->out_blocks, k->task_blocks);
+}
+
+int64_t winograd_weight_elements(const KernelWinograd *k)
+{
+    return k->out_blocks * k->in_blocks * winograd_area(k) * TAPS_BLOCK *
+           TAPS_BLOCK;
+}
+
+int64_t winograd_tap_elements(void)
+{
+    return 3 * 3 * TAPS_BLOCK * TAPS_BLOCK;
+}
+
+// What follows the transformed tiles and `sums` of so many elements.
+static WinogradScratch scratch_of(const KernelWinograd *k, int64_t in_blocks,
+                                  int64_t out_blocks, int64_t sums)
+{
+    WinogradScratch s = {0};
+    // One line more per point: a power of two would put all of a tile's points
+    // into one set of the cache.
+    s.input_point = (in_blocks * k->tiles + 1) * TAPS_BLOCK;
+    s.product_point = (out_blocks * k->tiles + 1) * TAPS_BLOCK;
+    s.product = winograd_area(k) * s.input_point;
+    s.sums = s.product + winograd_area(k) * s.product_point;
+    s.lines = s.sums + sums;
+    s.zeros = s.lines + winograd_area(k) * TAPS_BLOCK;
+    s.waste = s.zeros + TAPS_BLOCK;
+    s.total = s.waste + TAPS_BLOCK;
+    return s;
+}
+
+WinogradScratch winograd_scratch(const KernelWinograd *k)
+{
+    return scratch_of(k, k->in_blocks, k->blocks, 0);
+}
+
+WinogradScratch winograd_gradient_scratch(const KernelWinograd *k)
+{
+    return scratch_of(k, k->task_reads, k->task_blocks,
+                      winograd_area(k) * k->task_blocks * k->task_reads *
+                          TAPS_BLOCK * TAPS_BLOCK);
+}
+
+// Windows' places inside the map along one axis, over all results.
+static int64_t places_inside(int64_t in, int64_t out, int64_t pad)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < out; i++)
+        for (int64_t t = 0; t < 3; t++)
+            count += i + t >= pad && i + t - pad < in;
+    return count;
+}
+
+static int64_t all_places_inside(const KernelWinograd *k)
+{
+    return places_inside(k->h, k->oh, k->top) *
+           places_inside(k->w, k->ow, k->left);
+}
+
+// On the smallest maps the plain sums are short, for much of a window is
+// outside, and rounding errors of the transforms stand out.
+static bool is_mostly_rim(const KernelWinograd *k)
+{
+    return 4 * all_places_inside(k) < 3 * 9 * k->oh * k->ow;
+}
+
+// Longer sums of floats lose more digits; shorter parts cost time.
+static int64_t sum_blocks(const KernelWinograd *k)
+{
+    int64_t half = ceil_div(k->in_blocks, 2);
+    int64_t least = is_mostly_rim(k) ? 1 : MIN_SUM_BLOCKS;
+    return min_i64(max_i64(half, least), MAX_SUM_BLOCKS);
+}
+
+void winograd_choose_tile(KernelWinograd *k, int vector_bytes, int64_t images,
+                          const ConvWay *way)
+{
+    int64_t total = images * winograd_tiles(k);
+    int64_t tiles = ceil_div(
+        total, ceil_div(total, way_scale(way, tiles_of(k, WANTED_POINTS))));
+    taps_choose_register_tile(tiles, k->out_blocks, vector_bytes, way,
+                              &k->pixels, &k->blocks);
+    k->tiles = ceil_div(tiles, k->pixels) * k->pixels;
+    int64_t shares = ceil_div(ENOUGH_TASKS, tile_blocks(k, images));
+    int64_t blocks = ceil_div(k->out_blocks, shares);
+    if (blocks < MIN_TASK_BLOCKS)
+        blocks = MIN_TASK_BLOCKS;
+    blocks = ceil_div(blocks, k->blocks) * k->blocks;
+    k->task_blocks = min_i64(blocks, k->out_blocks);
+    k->sum_blocks = sum_blocks(k);
+}
+
+void winograd_choose_gradient_tile(KernelWinograd *k, int vector_bytes,
+                                   const ConvWay *way)
+{
+    k->pixels = taps_weight_channels(vector_bytes);
+    k->blocks = 1;
+    k->tiles = way_scale(way, tiles_of(k, GRADIENT_POINTS));
+    k->task_blocks = min_i64(k->out_blocks, MAX_GRADIENT_BLOCKS);
+    k->task_reads = min_i64(k->in_blocks, MAX_GRADIENT_BLOCKS);
+}
+
+// With all tiles transformed before, in the last cache, a task has sums that
+// stay in the second-level one.
+static bool has_ready_tiles(const KernelWinograd *k, int64_t images)
+{
+    KernelWinograd ready = {.out = k->out, .tiles = images * winograd_tiles(k)};
+    int64_t elements =
+        winograd_tile_elements(&ready, k->in_blocks + k->out_blocks);
+    return elements * (int64_t)sizeof(float) <= READY_BYTES;
+}
+
+bool winograd_choose_ready_tiles(KernelWinograd *k, int vector_bytes,
+                                 int64_t images, const ConvWay *way)
+{
+    if (!has_ready_tiles(k, images))
+        return false;
+    k->pixels = taps_weight_channels(vector_bytes);
+    k->blocks = 1;
+    k->tiles = images * winograd_tiles(k);
+    k->part = is_mostly_rim(k) ? READY_RIM_PART : way_scale(way, READY_PART);
+    k->task_reads = k->in_blocks;
+    k->task_blocks = k->out_blocks;
+    while (k->task_reads * k->task_blocks > 1 &&
+           (k->task_reads * k->task_blocks > READY_PAIRS ||
+            winograd_shares(k->in_blocks, k->task_reads) *
+                    winograd_shares(k->out_blocks, k->task_blocks) <
+                ENOUGH_TASKS)) {
+        int64_t *larger =
+            k->task_reads > k->task_blocks ? &k->task_reads : &k->task_blocks;
+        *larger = ceil_div(*larger, 2);
+    }
+    return true;
+}
+
+int64_t winograd_point_elements(const KernelWinograd *k)
+{
+    return (k->tiles + 1) * TAPS_BLOCK;
+}
+
+int64_t winograd_tile_elements(const KernelWinograd *k, int64_t blocks)
+{
+    return blocks * winograd_area(k) * winograd_point_elements(k);
+}
+
+// Against a product per place, result and pair of channels: one per point of a
+// tile and pair, so many blocks transformed for each, and the weights.
+static bool is_cheaper(const KernelWinograd *k, int64_t images,
+                       int64_t transforms, int64_t weights_cost)
+{
+    int64_t pairs = k->in_blocks * k->out_blocks;
+    int64_t places = all_places_inside(k);
+    int64_t area = winograd_area(k);
+    int64_t tile =
+        area * TAPS_BLOCK * pairs + area * TRANSFORM_COST * transforms / 9;
+    int64_t cost =
+        images * winograd_tiles(k) * tile + area * weights_cost * pairs / 9;
+    return 10 * cost <= 8 * (images * places * TAPS_BLOCK * pairs);
+}
+
+bool winograd_pays(const KernelWinograd *k, int64_t images)
+{
+    if (is_mostly_rim(k) && k->in_blocks < MIN_RIM_BLOCKS)
+        return false;
+    return images * winograd_tiles(k) >= MIN_TILES &&
+           is_cheaper(k, images, k->in_blocks + k->out_blocks, WEIGHTS_COST);
+}
+
+bool winograd_gradient_pays(const KernelWinograd *k, int64_t images)
+{
+    int64_t tiles = images * winograd_tiles(k);
+    if (has_ready_tiles(k, images))
+        return tiles >= MIN_TILES &&
+               is_cheaper(k, images, k->in_blocks + k->out_blocks,
+                          WEIGHTS_COST);
+    int64_t in = winograd_shares(k->in_blocks, MAX_GRADIENT_BLOCKS);
+    int64_t out = winograd_shares(k->out_blocks, MAX_GRADIENT_BLOCKS);
+    return images * winograd_tiles(k) >= MIN_GRADIENT_TILES &&
+           is_cheaper(k, images, out * k->in_blocks + in * k->out_blocks, 0);
+}
+
+void winograd_text(Text *text, const char *name, const KernelWinograd *k)
+{
+    text_addf(text, "%s: blocks %lld -> %lld%s", name, (long long)k->in_blocks,
+              (long long)k->out_blocks, k->flip ? ", flipped" : "");
+    text_addf(text, ", map %lld x %lld -> %lld x %lld, pad %lld %lld",
+              (long long)k->h, (long long)k->w, (long long)k->oh,
+              (long long)k->ow, (long long)k->top, (long long)k->left);
+    text_addf(text, ", results %d x %d", k->out, k->out);
+    text_addf(text,
+              ", tile %d x %d, tiles %lld, blocks per task %lld %lld, "
+              "sums of %lld, parts of %lld%s\n",
+              k->pixels, k->blocks, (long long)k->tiles,
+              (long long)k->task_blocks, (long long)k->task_reads,
+              (long long)k->sum_blocks, (long long)k->part,
+              k->of_results ? ", results" : "");
+}

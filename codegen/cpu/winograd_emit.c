@@ -1,0 +1,378 @@
+// The kernels of winograd.h: one that transforms weights, and one that
+// transforms tiles of x, multiplies and transforms back, on blocks of tiles
+// small enough that what lies between stays in the cache.
+#include "codegen/cpu/winograd_emit.h"
+
+// ---- weights ----------------------------------------------------------------
+
+// One read channel of a pair of blocks: g points at its tap (0, 0).
+static void transform_weights(const Emit *e, LLVMValueRef g, LLVMValueRef u)
+{
+    const KernelWinograd *k = &e->kernel->winograd;
+    WinogradAxis *axis = winograd_axes(k)->weights;
+    int side = winograd_side(k);
+    LLVMValueRef half[WINOGRAD_MOST][3], column[WINOGRAD_MOST];
+    for (int s = 0; s < 3; s++) {
+        LLVMValueRef taps[3];
+        for (int r = 0; r < 3; r++) {
+            int row = k->flip ? 2 - r : r, col = k->flip ? 2 - s : s;
+            int64_t at = (row * 3 + col) * WINOGRAD_PAIR;
+            taps[r] = taps_load(e, taps_at(e, g, at));
+        }
+        axis(e, taps, column);
+        for (int i = 0; i < side; i++)
+            half[i][s] = column[i];
+    }
+    for (int i = 0; i < side; i++) {
+        LLVMValueRef row[WINOGRAD_MOST];
+        axis(e, half[i], row);
+        for (int j = 0; j < side; j++)
+            taps_store(
+                e, row[j],
+                taps_at(e, u, (i * side + j) * k->in_blocks * WINOGRAD_PAIR));
+    }
+}
+
+// The weights of a pair of blocks, [3][3][16 read][16 written].
+static LLVMValueRef pair_weights(const Emit *e, LLVMValueRef out,
+                                 LLVMValueRef in)
+{
+    const KernelWinograd *k = &e->kernel->winograd;
+    if (!k->flip)
+        return taps_step(
+            e, taps_step(e, e->args[0], out, 9 * k->in_blocks * WINOGRAD_PAIR),
+            in, 9 * WINOGRAD_PAIR);
+    // Stored the other way round.
+    LLVMValueRef scratch = LLVMGetParam(e->function, 3);
+    LLVMValueRef stored =
+        taps_step(e, e->args[0], in, 9 * k->out_blocks * WINOGRAD_PAIR);
+    stored = taps_step(e, stored, out, 9 * WINOGRAD_PAIR);
+    EmitLoop place = taps_loop(e, 0, 9, 1);
+    taps_transpose(e, taps_step(e, stored, place.index, WINOGRAD_PAIR),
+                   taps_step(e, scratch, place.index, WINOGRAD_PAIR));
+    emit_loop_end(e, &place);
+    return scratch;
+}
+
+// A task is a pair of a written and a read block.
+void emit_winograd_weights(Emit *e)
+{
+    const KernelWinograd *k = &e->kernel->winograd;
+    LLVMValueRef reads = emit_i64(e, k->in_blocks);
+    LLVMValueRef out = LLVMBuildUDiv(e->builder, e->task, reads, "");
+    LLVMValueRef in = LLVMBuildURem(e->builder, e->task, reads, "");
+    LLVMValueRef g = pair_weights(e, out, in);
+    LLVMValueRef u = taps_step(e, e->args[1], out,
+                               winograd_area(k) * k->in_blocks * WINOGRAD_PAIR);
+    u = taps_step(e, u, in, WINOGRAD_PAIR);
+    EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, 1);
+    transform_weights(e, taps_step(e, g, channels.index, TAPS_BLOCK),
+                      taps_step(e, u, channels.index, TAPS_BLOCK));
+    emit_loop_end(e, &channels);
+}
+
+// ---- tiles ------------------------------------------------------------------
+
+WinogradWork winograd_begin(const Emit *e, WinogradScratch at)
+{
+    const KernelWinograd *k = &e->kernel->winograd;
+    WinogradWork work = {.emit = e,
+                         .k = k,
+                         .axes = winograd_axes(k),
+                         .side = winograd_side(k),
+                         .at = at};
+    work.scratch = LLVMGetParam(e->function, 3);
+    work.lines = taps_at(e, work.scratch, at.lines);
+    work.zeros = taps_at(e, work.scratch, at.zeros);
+    work.waste = taps_at(e, work.scratch, at.waste);
+    work.sums = taps_variables(e, k->pixels * k->blocks);
+    taps_store(e, emit_const(e, DT_F32, TAPS_BLOCK, 0), work.zeros);
+    return work;
+}
+
+WinogradCorner winograd_corner(const WinogradWork *work, LLVMValueRef tile)
+{
+    const Emit *e = work->emit;
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef cols = emit_i64(e, winograd_cols(work->k));
+    LLVMValueRef area = emit_i64(e, winograd_tiles(work->k));
+    LLVMValueRef index = LLVMBuildAdd(b, work->first, tile, "");
+    LLVMValueRef inside = LLVMBuildURem(b, index, area, "");
+    LLVMValueRef row = LLVMBuildUDiv(b, inside, cols, "");
+    LLVMValueRef col = LLVMBuildURem(b, inside, cols, "");
+    return (WinogradCorner){LLVMBuildUDiv(b, index, area, ""),
+                            taps_affine(e, row, work->k->out, 0),
+                            taps_affine(e, col, work->k->out, 0)};
+}
+
+LLVMValueRef winograd_is_inside(const Emit *e, LLVMValueRef index, int64_t size)
+{
+    return LLVMBuildICmp(e->builder, LLVMIntULT, index, emit_i64(e, size), "");
+}
+
+// Where pixel (row, col) of a map is, or `outside` where there is none.
+static LLVMValueRef pixel_or(const Emit *e, LLVMValueRef inside,
+                             LLVMValueRef row, LLVMValueRef col,
+                             LLVMValueRef outside)
+{
+    LLVMValueRef at = taps_step(e, row, col, TAPS_BLOCK);
+    return LLVMBuildSelect(e->builder, inside, at, outside, "");
+}
+
+void winograd_load_line(const WinogradWork *work, LLVMValueRef i, int count,
+                        LLVMValueRef *d)
+{
+    const Emit *e = work->emit;
+    LLVMValueRef line = taps_step(e, work->lines, i, work->side * TAPS_BLOCK);
+    for (int j = 0; j < count; j++)
+        d[j] = taps_load(e, taps_at(e, line, j * TAPS_BLOCK));
+}
+
+void winograd_store_column(const WinogradWork *work, LLVMValueRef j, int count,
+                           LLVMValueRef *const column)
+{
+    const Emit *e = work->emit;
+    LLVMValueRef line = taps_step(e, work->lines, j, TAPS_BLOCK);
+    for (int i = 0; i < count; i++)
+        taps_store(e, column[i], taps_at(e, line, i * work->side * TAPS_BLOCK));
+}
+
+// The first half: columns of the piece, numbers outside the map being zero.
+static void transform_columns(const WinogradWork *work,
+                              const WinogradSource *source,
+                              const WinogradCorner *corner, LLVMValueRef map)
+{
+    const Emit *e = work->emit;
+    LLVMValueRef rows[WINOGRAD_MOST], inside[WINOGRAD_MOST], d[WINOGRAD_MOST],
+        v[WINOGRAD_MOST];
+    for (int i = 0; i < source->side; i++) {
+        LLVMValueRef row = taps_add(e, corner->row, i - source->top);
+        inside[i] = winograd_is_inside(e, row, source->h);
+        rows[i] = taps_step(e, map, row, source->w * TAPS_BLOCK);
+    }
+    EmitLoop j = taps_loop(e, 0, source->side, 1);
+    LLVMValueRef col = taps_add(
+        e, LLVMBuildAdd(e->builder, corner->col, j.index, ""), -source->left);
+    LLVMValueRef col_inside = winograd_is_inside(e, col, source->w);
+    for (int i = 0; i < source->side; i++) {
+        LLVMValueRef both = LLVMBuildAnd(e->builder, inside[i], col_inside, "");
+        d[i] = taps_load(e, pixel_or(e, both, rows[i], col, work->zeros));
+    }
+    source->axis(e, d, v);
+    winograd_store_column(work, j.index, work->side, v);
+    emit_loop_end(e, &j);
+}
+
+// One block of one tile; map points at the block's pixel (0, 0).
+static void transform_tile(const WinogradWork *work,
+                           const WinogradSource *source,
+                           const WinogradCorner *corner, LLVMValueRef map,
+                           LLVMValueRef out)
+{
+    const Emit *e = work->emit;
+    LLVMValueRef d[WINOGRAD_MOST], v[WINOGRAD_MOST];
+    transform_columns(work, source, corner, map);
+    EmitLoop i = taps_loop(e, 0, work->side, 1);
+    winograd_load_line(work, i.index, source->side, d);
+    source->axis(e, d, v);
+    LLVMValueRef to = taps_step(e, out, i.index, work->side * source->point);
+    for (int j = 0; j < work->side; j++)
+        taps_store(e, v[j], taps_at(e, to, j * source->point));
+    emit_loop_end(e, &i);
+}
+
+void winograd_transform_tiles(const WinogradWork *work,
+                              const WinogradSource *source)
+{
+    const Emit *e = work->emit;
+    int64_t area = source->h * source->w * TAPS_BLOCK;
+    EmitLoop tile = emit_loop_begin(e, emit_i64(e, 0), work->count, 1);
+    WinogradCorner corner = winograd_corner(work, tile.index);
+    LLVMValueRef map =
+        taps_step(e, source->map, corner.image, source->blocks * area);
+    LLVMValueRef out = taps_step(e, source->out, tile.index, TAPS_BLOCK);
+    EmitLoop block = emit_loop_begin(e, emit_i64(e, 0), source->count, 1);
+    transform_tile(work, source, &corner,
+                   taps_opaque(e, taps_step(e, map, block.index, area)),
+                   taps_opaque(e, taps_step(e, out, block.index,
+                                            work->k->tiles * TAPS_BLOCK)));
+    emit_loop_end(e, &block);
+    emit_loop_end(e, &tile);
+}
+
+// ---- forward and by data ----------------------------------------------------
+
+// The sums of `pixels` tiles over the read blocks [first, past).
+static void add_blocks(const WinogradWork *work, LLVMValueRef first,
+                       LLVMValueRef past, LLVMValueRef v, LLVMValueRef u)
+{
+    const Emit *e = work->emit;
+    const KernelWinograd *k = work->k;
+    TapsTile tile = {.pixels = k->pixels,
+                     .blocks = k->blocks,
+                     .sums = work->sums,
+                     .pixel_step = TAPS_BLOCK,
+                     .block_step =
+                         winograd_area(k) * k->in_blocks * WINOGRAD_PAIR,
+                     .x_ahead = k->tiles * TAPS_BLOCK,
+                     .w_ahead = WINOGRAD_PAIR};
+    for (int i = 0; i < k->pixels * k->blocks; i++)
+        taps_set_zero(e, work->sums[i]);
+    EmitLoop block = emit_loop_begin(e, first, past, 1);
+    taps_multiply(
+        e, &tile, NULL,
+        taps_opaque(e, taps_step(e, v, block.index, k->tiles * TAPS_BLOCK)),
+        taps_opaque(e, taps_step(e, u, block.index, WINOGRAD_PAIR)));
+    emit_loop_end(e, &block);
+}
+
+// One point's product of `pixels` tiles: sums over all read channels, in parts
+// of sum_blocks blocks, for the rounding error of a sum grows with its length.
+static void multiply_tiles(const WinogradWork *work, LLVMValueRef v,
+                           LLVMValueRef u, LLVMValueRef product)
+{
+    const Emit *e = work->emit;
+    const KernelWinograd *k = work->k;
+    LLVMValueRef nothing = emit_const(e, DT_F32, TAPS_BLOCK, 0);
+    int64_t parts = winograd_shares(k->in_blocks, k->sum_blocks);
+    EmitLoop part = taps_loop(e, 0, parts, 1);
+    LLVMValueRef first = taps_affine(e, part.index, k->sum_blocks, 0);
+    LLVMValueRef past = emit_min_i64(e, taps_add(e, first, k->sum_blocks),
+                                     emit_i64(e, k->in_blocks));
+    LLVMValueRef is_first =
+        LLVMBuildICmp(e->builder, LLVMIntEQ, part.index, emit_i64(e, 0), "");
+    add_blocks(work, first, past, v, u);
+    for (int p = 0; p < k->pixels; p++)
+        for (int b = 0; b < k->blocks; b++) {
+            LLVMValueRef to =
+                taps_at(e, product, (b * k->tiles + p) * TAPS_BLOCK);
+            LLVMValueRef sum = taps_get(e, work->sums[p * k->blocks + b]);
+            if (parts > 1) {
+                LLVMValueRef before = LLVMBuildSelect(
+                    e->builder, is_first, nothing, taps_load(e, to), "");
+                sum = LLVMBuildFAdd(e->builder, sum, before, "");
+            }
+            taps_store(e, sum, to);
+        }
+    emit_loop_end(e, &part);
+}
+
+// All points of the written blocks from `block` on. Tiles beyond the last are
+// multiplied, too, and never looked at.
+static void multiply(const WinogradWork *work, LLVMValueRef block)
+{
+    const Emit *e = work->emit;
+    const KernelWinograd *k = work->k;
+    LLVMValueRef weights = taps_step(
+        e, e->args[1], block, winograd_area(k) * k->in_blocks * WINOGRAD_PAIR);
+    EmitLoop point = taps_loop(e, 0, winograd_area(k), 1);
+    LLVMValueRef u =
+        taps_step(e, weights, point.index, k->in_blocks * WINOGRAD_PAIR);
+    LLVMValueRef v = taps_step(e, taps_at(e, work->scratch, work->at.input),
+                               point.index, work->at.input_point);
+    LLVMValueRef m = taps_step(e, taps_at(e, work->scratch, work->at.product),
+                               point.index, work->at.product_point);
+    EmitLoop tile = taps_loop(e, 0, k->tiles, k->pixels);
+    multiply_tiles(work, taps_step(e, v, tile.index, TAPS_BLOCK), u,
+                   taps_step(e, m, tile.index, TAPS_BLOCK));
+    emit_loop_end(e, &tile);
+    emit_loop_end(e, &point);
+}
+
+// One block of one tile; map points at the block's pixel (0, 0).
+static void transform_result(const WinogradWork *work,
+                             const WinogradCorner *corner, LLVMValueRef product,
+                             LLVMValueRef map)
+{
+    const Emit *e = work->emit;
+    const KernelWinograd *k = work->k;
+    WinogradAxis *axis = work->axes->result;
+    LLVMValueRef m[WINOGRAD_MOST], y[WINOGRAD_LARGE], inside[WINOGRAD_LARGE];
+    EmitLoop j = taps_loop(e, 0, work->side, 1);
+    LLVMValueRef from = taps_step(e, product, j.index, work->at.product_point);
+    for (int i = 0; i < work->side; i++)
+        m[i] = taps_load(
+            e, taps_at(e, from, i * work->side * work->at.product_point));
+    axis(e, m, y);
+    winograd_store_column(work, j.index, k->out, y);
+    emit_loop_end(e, &j);
+    for (int n = 0; n < k->out; n++)
+        inside[n] = winograd_is_inside(e, taps_add(e, corner->col, n), k->ow);
+    EmitLoop i = taps_loop(e, 0, k->out, 1);
+    LLVMValueRef row = LLVMBuildAdd(e->builder, corner->row, i.index, "");
+    LLVMValueRef row_inside = winograd_is_inside(e, row, k->oh);
+    LLVMValueRef to = taps_step(e, map, row, k->ow * TAPS_BLOCK);
+    winograd_load_line(work, i.index, work->side, m);
+    axis(e, m, y);
+    for (int n = 0; n < k->out; n++) {
+        LLVMValueRef both = LLVMBuildAnd(e->builder, inside[n], row_inside, "");
+        taps_store(
+            e, y[n],
+            pixel_or(e, both, to, taps_add(e, corner->col, n), work->waste));
+    }
+    emit_loop_end(e, &i);
+}
+
+// Of the written blocks from `first` on.
+static void transform_results(const WinogradWork *work, LLVMValueRef first)
+{
+    const Emit *e = work->emit;
+    const KernelWinograd *k = work->k;
+    int64_t map = k->oh * k->ow * TAPS_BLOCK;
+    EmitLoop tile = emit_loop_begin(e, emit_i64(e, 0), work->count, 1);
+    WinogradCorner corner = winograd_corner(work, tile.index);
+    LLVMValueRef y =
+        taps_step(e, e->args[2], corner.image, k->out_blocks * map);
+    y = taps_step(e, y, first, map);
+    LLVMValueRef product = taps_at(e, work->scratch, work->at.product);
+    product = taps_step(e, product, tile.index, TAPS_BLOCK);
+    EmitLoop block = taps_loop(e, 0, k->blocks, 1);
+    transform_result(work, &corner,
+                     taps_opaque(e, taps_step(e, product, block.index,
+                                              k->tiles * TAPS_BLOCK)),
+                     taps_opaque(e, taps_step(e, y, block.index, map)));
+    emit_loop_end(e, &block);
+    emit_loop_end(e, &tile);
+}
+
+static void transform_inputs(const WinogradWork *work)
+{
+    const Emit *e = work->emit;
+    const KernelWinograd *k = work->k;
+    WinogradSource source = {.axis = work->axes->input,
+                             .side = work->side,
+                             .h = k->h,
+                             .w = k->w,
+                             .top = k->top,
+                             .left = k->left,
+                             .map = e->args[0],
+                             .blocks = k->in_blocks,
+                             .count = emit_i64(e, k->in_blocks),
+                             .out = taps_at(e, work->scratch, work->at.input),
+                             .point = work->at.input_point};
+    winograd_transform_tiles(work, &source);
+}
+
+// A task: some tiles, some written blocks. imm[0]: images.
+void emit_winograd(Emit *e)
+{
+    const KernelWinograd *k = &e->kernel->winograd;
+    LLVMBuilderRef b = e->builder;
+    WinogradWork work = winograd_begin(e, winograd_scratch(k));
+    LLVMValueRef shares =
+        emit_i64(e, winograd_shares(k->out_blocks, k->task_blocks));
+    LLVMValueRef share = LLVMBuildURem(b, e->task, shares, "");
+    LLVMValueRef part = LLVMBuildUDiv(b, e->task, shares, "");
+    LLVMValueRef total = taps_affine(e, taps_imm(e, 0), winograd_tiles(k), 0);
+    work.first = taps_affine(e, part, k->tiles, 0);
+    work.count = emit_min_i64(e, LLVMBuildSub(b, total, work.first, ""),
+                              emit_i64(e, k->tiles));
+    LLVMValueRef low = taps_affine(e, share, k->task_blocks, 0);
+    LLVMValueRef high = emit_min_i64(e, taps_add(e, low, k->task_blocks),
+                                     emit_i64(e, k->out_blocks));
+    transform_inputs(&work);
+    EmitLoop block = emit_loop_begin(e, low, high, k->blocks);
+    multiply(&work, block.index);
+    transform_results(&work, block.index);
+    emit_loop_end(e, &block);
+}

@@ -1,0 +1,70 @@
+// What the kernels of winograd.h share when they are emitted.
+#ifndef SIMCC_CODEGEN_EMIT_WINOGRAD_H
+#define SIMCC_CODEGEN_EMIT_WINOGRAD_H
+
+#include "codegen/cpu/emit_block.h"
+
+enum { WINOGRAD_PAIR = TAPS_BLOCK * TAPS_BLOCK }; // weights of two blocks
+
+// A transform along one axis: `in` to `out`.
+typedef void WinogradAxis(const Emit *e, LLVMValueRef *const in,
+                          LLVMValueRef *out);
+// Those of one size of tiles (emit_winograd_axes.c): 3 taps to points; numbers
+// of x to points; points to results; and, by weights, results to points and
+// points to 3 taps.
+typedef struct WinogradAxes {
+    WinogradAxis *weights, *input, *result;
+    WinogradAxis *result_gradient, *weights_gradient;
+} WinogradAxes;
+const WinogradAxes *winograd_axes(const KernelWinograd *winograd);
+
+// A task's tiles and memory. The constants are of the kernel's own scratch.
+typedef struct WinogradWork {
+    const Emit *emit;
+    const KernelWinograd *k;
+    const WinogradAxes *axes;
+    int side; // numbers of x along a tile
+    WinogradScratch at;
+    LLVMValueRef scratch, lines, zeros, waste;
+    LLVMValueRef first, count; // tiles at work, counted over all images
+    LLVMValueRef *sums;
+} WinogradWork;
+
+// Points into the scratch memory and clears the line of zeros; `first` and
+// `count` are the caller's to set.
+WinogradWork winograd_begin(const Emit *e, WinogradScratch at);
+
+// A tile's image and its first result.
+typedef struct WinogradCorner {
+    LLVMValueRef image, row, col;
+} WinogradCorner;
+WinogradCorner winograd_corner(const WinogradWork *work, LLVMValueRef tile);
+
+// 0 <= index < size
+LLVMValueRef winograd_is_inside(const Emit *e, LLVMValueRef index,
+                                int64_t size);
+
+// Between the two halves of a transform its numbers lie in lines [i][j]: the
+// first half goes along i and stores columns, the second along j.
+void winograd_store_column(const WinogradWork *work, LLVMValueRef j, int count,
+                           LLVMValueRef *const column);
+void winograd_load_line(const WinogradWork *work, LLVMValueRef i, int count,
+                        LLVMValueRef *line);
+
+// Square pieces of a map, side by side or overlapping, one per tile, that are
+// transformed to the points.
+typedef struct WinogradSource {
+    WinogradAxis *axis;
+    int side;
+    int64_t h, w;       // of the map; zero outside
+    int64_t top, left;  // of the tile's first result, the piece begins
+    LLVMValueRef map;   // image 0, the first block wanted
+    int64_t blocks;     // per image
+    LLVMValueRef count; // blocks wanted
+    LLVMValueRef out;   // [area] `point` elements apart [block][tiles][16]
+    int64_t point;
+} WinogradSource;
+void winograd_transform_tiles(const WinogradWork *work,
+                              const WinogradSource *source);
+
+#endif

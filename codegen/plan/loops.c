@@ -1,0 +1,395 @@
+// Nodes -> loop kernels: fused elementwise groups, reductions, copies.
+#include "codegen/plan/lower.h"
+#include "ir/base/diag.h"
+
+// A loop kernel and its arguments while they are put together. The iteration
+// space has the dims of `space`, until loops_finish collapses them.
+typedef struct Loops {
+    Lowering *lower;
+    TensorType space;
+    int64_t strides[MAX_RANK]; // row-major over the space
+    Kernel kernel;
+    VEC(StepArg) args;
+} Loops;
+
+static Loops loops_begin(Lowering *lower, const TensorType *space)
+{
+    Loops loops = {.lower = lower, .space = *space};
+    loops.kernel.kind = KERNEL_LOOP;
+    loops.kernel.rank = space->rank;
+    memcpy(loops.kernel.dims, space->dims, sizeof loops.kernel.dims);
+    strides_row_major(space->rank, space->dims, loops.strides);
+    return loops;
+}
+
+static bool same_place(Place a, Place b)
+{
+    return a.kind == b.kind && a.index == b.index;
+}
+
+static int loops_arg(Loops *loops, Place place, int64_t offset, bool write)
+{
+    for (int i = 0; i < loops->args.count; i++) {
+        const StepArg *arg = &loops->args.at[i];
+        if (same_place(arg->place, place) && arg->offset == offset &&
+            arg->write == write)
+            return i;
+    }
+    StepArg arg = {place, offset, write, true};
+    vec_push(loops->lower->arena, &loops->args, arg);
+    return loops->args.count - 1;
+}
+
+// Does an access visit element i of its buffer at point i of the space?
+static bool is_pointwise(const Loops *loops, const int64_t *strides)
+{
+    for (int d = 0; d < loops->space.rank; d++)
+        if (loops->space.dims[d] != 1 && strides[d] != loops->strides[d])
+            return false;
+    return true;
+}
+
+static int loops_leaf(Loops *loops, const Access *access)
+{
+    KernelExpr expr;
+    memset(&expr, 0, sizeof expr);
+    expr.kind = access->kind;
+    expr.dtype = access->dtype;
+    expr.value = access->value;
+    memcpy(expr.strides, access->strides, sizeof expr.strides);
+    if (access->kind == EXPR_LOAD) {
+        int64_t offset = access->offset * dtype_size(access->dtype);
+        expr.arg = loops_arg(loops, access->place, offset, false);
+        if (offset != 0 || !is_pointwise(loops, access->strides))
+            loops->args.at[expr.arg].pointwise = false;
+    }
+    return kernel_add_expr(loops->lower->arena, &loops->kernel, &expr);
+}
+
+// The expression of a value: computed in this kernel, or read.
+static int loops_value(Loops *loops, Value value)
+{
+    int known = loops->lower->expr[value];
+    if (known)
+        return known - 1;
+    Access access = value_access(loops->lower, value);
+    return loops_leaf(loops, &access);
+}
+
+static int loops_op(Loops *loops, const Node *node)
+{
+    KernelExpr expr;
+    memset(&expr, 0, sizeof expr);
+    expr.kind = EXPR_OP;
+    expr.dtype = node->type.dtype;
+    expr.op = node->op;
+    for (int i = 0; i < node->input_count; i++)
+        expr.in[i] = loops_value(loops, node->inputs[i]);
+    return kernel_add_expr(loops->lower->arena, &loops->kernel, &expr);
+}
+
+static void loops_store(Loops *loops, StoreKind kind, int expr, DType dtype,
+                        Place place, int64_t offset, const int64_t *strides)
+{
+    KernelStore store = {kind, dtype, expr, 0, {0}};
+    store.arg = loops_arg(loops, place, offset, true);
+    memcpy(store.strides, strides, sizeof store.strides);
+    if (kind != STORE_MAP || offset != 0 || !is_pointwise(loops, strides))
+        loops->args.at[store.arg].pointwise = false;
+    vec_push(loops->lower->arena, &loops->kernel.stores, store);
+}
+
+// ---- finishing --------------------------------------------------------------
+
+// Memory that a kernel reads in two ways cannot be taken over in place.
+static void settle_pointwise(Loops *loops)
+{
+    for (int i = 0; i < loops->args.count; i++)
+        for (int j = 0; j < loops->args.count; j++) {
+            const StepArg *other = &loops->args.at[j];
+            StepArg *arg = &loops->args.at[i];
+            if (same_place(arg->place, other->place) && !other->pointwise)
+                arg->pointwise = false;
+        }
+}
+
+static void loops_push(Loops *loops, bool chained, const char *label)
+{
+    loops->kernel.arg_count = loops->args.count;
+    settle_pointwise(loops);
+    LowerStep step = step_kernel(loops->lower, &loops->kernel, label);
+    step.chained = chained;
+    for (int i = 0; i < loops->args.count; i++) {
+        const StepArg *arg = &loops->args.at[i];
+        step_arg(loops->lower, &step, arg->place, arg->offset, arg->write,
+                 arg->pointwise);
+    }
+    step_push(loops->lower, &step);
+}
+
+// A reduction made in parts, and the kernel that adds them up in order.
+typedef struct Parts {
+    StoreKind kind;
+    DType dtype, out_dtype;
+    Place parts, out;
+    int64_t out_offset;
+} Parts;
+
+static void push_combine(Lowering *lower, int count, const Parts *parts,
+                         int64_t part_count, int64_t elements,
+                         const char *label)
+{
+    int64_t dims[] = {part_count, elements};
+    TensorType space = type_make(DT_F32, 2, dims);
+    Loops loops = loops_begin(lower, &space);
+    loops.kernel.reduced = 1;
+    for (int i = 0; i < count; i++) {
+        const Parts *p = &parts[i];
+        Access access = {EXPR_LOAD, p->dtype, p->parts, 0, 0, {elements, 1}};
+        int64_t strides[MAX_RANK] = {0, 1};
+        loops_store(&loops, p->kind, loops_leaf(&loops, &access), p->out_dtype,
+                    p->out, p->out_offset, strides);
+    }
+    kernel_collapse(&loops.kernel, 0);
+    // The parts were made few enough: this kernel is never split in turn.
+    int64_t again = kernel_split(&loops.kernel);
+    INTERNAL_CHECK(again == 1);
+    loops_push(&loops, false, label);
+}
+
+void lower_sum_parts(Lowering *lower, Place parts, Place out, int64_t count,
+                     int64_t elements, DType dtype, const char *label)
+{
+    Parts one = {STORE_SUM, dtype, dtype, parts, out, 0};
+    push_combine(lower, 1, &one, count, elements, label);
+}
+
+// Redirects the reductions to buffers of parts, pushes the kernel, combines.
+static void push_partial(Loops *loops, int64_t part_count, const char *label)
+{
+    Lowering *lower = loops->lower;
+    Kernel *kernel = &loops->kernel;
+    int64_t elements = kernel->split.partial_stride;
+    Parts *parts = ARENA_ARRAY(lower->arena, Parts, kernel->stores.count);
+    int count = 0;
+    for (int i = 0; i < kernel->stores.count; i++) {
+        KernelStore *store = &kernel->stores.at[i];
+        if (store->kind == STORE_MAP)
+            continue;
+        StepArg *arg = &loops->args.at[store->arg];
+        DType dtype = store->dtype == DT_BF16 ? DT_F32 : store->dtype;
+        int64_t bytes = part_count * elements * dtype_size(dtype);
+        Place place = {PLACE_SLAB, buffer_new(lower, bytes)};
+        parts[count++] = (Parts){store->kind, dtype,      store->dtype,
+                                 place,       arg->place, arg->offset};
+        arg->place = place;
+        arg->offset = 0;
+        store->dtype = dtype;
+    }
+    loops_push(loops, false, label);
+    push_combine(lower, count, parts, part_count, elements, label);
+}
+
+static void loops_finish(Loops *loops, int64_t chain_rows, const char *label)
+{
+    Kernel *kernel = &loops->kernel;
+    kernel_collapse(kernel, chain_rows > 0);
+    if (chain_rows > 0) {
+        kernel_split_rows(kernel, chain_rows);
+        loops_push(loops, true, label);
+        return;
+    }
+    int64_t parts = kernel_split(kernel);
+    if (parts == 1)
+        loops_push(loops, false, label);
+    else
+        push_partial(loops, parts, label);
+}
+
+// ---- groups -----------------------------------------------------------------
+
+static void add_reduce(Loops *loops, Value value)
+{
+    const Node *node = graph_node(loops->lower->graph, value);
+    unsigned reduced = 0;
+    for (int i = 0; i < node->attrs[AXES_AXES].ints.count; i++)
+        reduced |= 1u << node->attrs[AXES_AXES].ints.at[i];
+    INTERNAL_CHECK(!loops->kernel.reduced || loops->kernel.reduced == reduced);
+    loops->kernel.reduced = reduced;
+    int64_t strides[MAX_RANK] = {0}, stride = 1;
+    for (int d = loops->space.rank - 1; d >= 0; d--)
+        if (!(reduced >> d & 1)) {
+            strides[d] = stride;
+            stride *= loops->space.dims[d];
+        }
+    // No axes, nothing to reduce: a copy.
+    StoreKind kind = !reduced                    ? STORE_MAP
+                     : node->op == OP_REDUCE_SUM ? STORE_SUM
+                                                 : STORE_MAX;
+    int expr = loops_value(loops, node->inputs[0]);
+    loops_store(loops, kind, expr, node->type.dtype,
+                value_new_buffer(loops->lower, value), 0, strides);
+}
+
+static void add_map(Loops *loops, Value value)
+{
+    Lowering *lower = loops->lower;
+    const Node *node = graph_node(lower->graph, value);
+    if (node->op == OP_ASSIGN) {
+        int expr = loops_value(loops, node->inputs[1]);
+        lower->expr[value] = 1 + expr;
+        Place param = {PLACE_PARAM, lower->param_index[node->inputs[0]]};
+        lower->place[value] = param;
+        loops_store(loops, STORE_MAP, expr, node->type.dtype, param, 0,
+                    loops->strides);
+        return;
+    }
+    int expr = loops_op(loops, node);
+    lower->expr[value] = 1 + expr;
+    if (lower->needs_buffer[value])
+        loops_store(loops, STORE_MAP, expr, node->type.dtype,
+                    value_new_buffer(lower, value), 0, loops->strides);
+}
+
+// Every point of the kernel may run before or after any other, so a param it
+// assigns must be read at the point of the assignment alone. If it is not, or
+// is read later, its old content is copied aside first.
+static void keep_old_params(Lowering *lower, const Value *nodes, int count)
+{
+    for (int i = 0; i < count; i++) {
+        const Node *node = graph_node(lower->graph, nodes[i]);
+        if (node->op != OP_ASSIGN)
+            continue;
+        Value param = node->inputs[0];
+        bool needed = lower->last_read[param] > lower->emit_at[nodes[i]];
+        for (int j = 0; j < count && !needed; j++) {
+            const Node *reader = graph_node(lower->graph, nodes[j]);
+            for (int k = reader->op == OP_ASSIGN; k < reader->input_count; k++)
+                if (reader->inputs[k] != param &&
+                    value_is_folded(lower, reader->inputs[k])) {
+                    Access a = value_access(lower, reader->inputs[k]);
+                    needed |= a.kind == EXPR_LOAD &&
+                              same_place(a.place, lower->place[param]);
+                }
+        }
+        if (needed && lower->place[param].kind == PLACE_PARAM)
+            lower->place[param] =
+                lower_snapshot(lower, lower->place[param],
+                               &graph_node(lower->graph, param)->type,
+                               value_label(lower, nodes[i]));
+    }
+}
+
+static const char *group_label(const Lowering *lower, int count,
+                               const Value *nodes)
+{
+    const char *first = value_label(lower, nodes[0]);
+    if (count == 1)
+        return first;
+    const Node *last = graph_node(lower->graph, nodes[count - 1]);
+    return arena_printf(lower->arena, count == 2 ? "%s, %s" : "%s .. %s", first,
+                        op_info(last->op)->text);
+}
+
+void lower_loops(Lowering *lower, int count, const Value *nodes,
+                 int64_t chain_rows)
+{
+    keep_old_params(lower, nodes, count);
+    const Node *first = graph_node(lower->graph, nodes[0]);
+    bool reduces = op_info(first->op)->lower == LOWER_REDUCE;
+    Loops loops =
+        loops_begin(lower, reduces ? graph_type(lower->graph, first->inputs[0])
+                                   : &first->type);
+    for (int i = 0; i < count; i++) {
+        LowerClass class =
+            op_info(graph_node(lower->graph, nodes[i])->op)->lower;
+        if (class == LOWER_REDUCE)
+            add_reduce(&loops, nodes[i]);
+        else if (class == LOWER_MAP)
+            add_map(&loops, nodes[i]);
+        else
+            INTERNAL_ERROR(
+                "%%%d (%s) cannot be part of a loop kernel", nodes[i],
+                op_info(graph_node(lower->graph, nodes[i])->op)->text);
+    }
+    for (int i = 0; i < count; i++)
+        lower->expr[nodes[i]] = 0;
+    if (loops.kernel.stores.count)
+        loops_finish(&loops, chain_rows, group_label(lower, count, nodes));
+}
+
+// ---- copies -----------------------------------------------------------------
+
+void lower_copy_access(Lowering *lower, const TensorType *space,
+                       const Access *access, Place out, int64_t out_offset,
+                       const int64_t *out_strides, const char *label)
+{
+    Loops loops = loops_begin(lower, space);
+    int expr = loops_leaf(&loops, access);
+    loops_store(&loops, STORE_MAP, expr, space->dtype, out, out_offset,
+                out_strides);
+    loops_finish(&loops, 0, label);
+}
+
+void lower_copy(Lowering *lower, Value value)
+{
+    const TensorType *type = graph_type(lower->graph, value);
+    Access access = value_access(lower, value);
+    int64_t strides[MAX_RANK] = {0};
+    strides_row_major(type->rank, type->dims, strides);
+    lower_copy_access(lower, type, &access, value_new_buffer(lower, value), 0,
+                      strides, value_label(lower, value));
+}
+
+Place lower_snapshot(Lowering *lower, Place place, const TensorType *type,
+                     const char *label)
+{
+    Access access = {EXPR_LOAD, type->dtype, place, 0, 0, {0}};
+    strides_row_major(type->rank, type->dims, access.strides);
+    Place copy = {PLACE_SLAB, buffer_new(lower, type_bytes(type))};
+    lower_copy_access(lower, type, &access, copy, 0, access.strides, label);
+    return copy;
+}
+
+static void lower_pad(Lowering *lower, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    const TensorType *in = graph_type(lower->graph, node->inputs[0]);
+    const char *label = value_label(lower, value);
+    int64_t strides[MAX_RANK] = {0}, offset = 0;
+    strides_row_major(node->type.rank, node->type.dims, strides);
+    Access input = value_access(lower, node->inputs[0]);
+    Place out = value_new_buffer(lower, value);
+    Access fill = {EXPR_CONST, node->type.dtype,         {0},
+                   0,          node->attrs[PAD_VALUE].f, {0}};
+    lower_copy_access(lower, &node->type, &fill, out, 0, strides, label);
+    for (int d = 0; d < in->rank; d++)
+        offset += node->attrs[PAD_LOW].ints.at[d] * strides[d];
+    lower_copy_access(lower, in, &input, out, offset * dtype_size(in->dtype),
+                      strides, label);
+}
+
+static void lower_concat(Lowering *lower, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    int64_t axis = node->attrs[AXIS_AXIS].i;
+    int64_t strides[MAX_RANK] = {0}, offset = 0;
+    strides_row_major(node->type.rank, node->type.dims, strides);
+    Place out = value_new_buffer(lower, value);
+    for (int i = 0; i < node->input_count; i++) {
+        const TensorType *in = graph_type(lower->graph, node->inputs[i]);
+        Access input = value_access(lower, node->inputs[i]);
+        lower_copy_access(lower, in, &input, out,
+                          offset * dtype_size(in->dtype), strides,
+                          value_label(lower, value));
+        offset += in->dims[axis] * strides[axis];
+    }
+}
+
+void lower_move(Lowering *lower, Value value)
+{
+    if (graph_node(lower->graph, value)->op == OP_PAD)
+        lower_pad(lower, value);
+    else
+        lower_concat(lower, value);
+}

@@ -1,0 +1,212 @@
+// Lowering of one graph, inside: what its files share.
+//   uses.c    which values are needed, where, until when
+//   access.c  a value as an address: strided views, constants, counters
+//   loops.c   elementwise, reducing and moving nodes -> loop kernels
+//   conv.c    products, convolutions, windows -> calls and pool kernels
+//   conv_taps.c, conv_winograd.c, conv_stem.c  convolutions that write blocks
+//             -> generated kernels
+//   values.c  which values lie whole in memory after which step
+//   rows.c    products that are reduced tile by tile -> calls
+//   memory.c  lifetimes -> offsets in the slab
+//   work.c    arithmetic and bytes of the steps
+//   steps.c   buffers and steps
+//   write_plan.c  the finished plan
+//   lower.c   the walk over the graph
+//   parts.c   several graphs that are one step
+#ifndef SIMCC_CODEGEN_LOWER_H
+#define SIMCC_CODEGEN_LOWER_H
+
+#include "codegen/codegen.h"
+#include "codegen/plan/kernel.h"
+
+// Where a value's elements lie.
+typedef enum PlaceKind {
+    PLACE_NONE,  // in registers of some kernel, or nowhere yet
+    PLACE_SLAB,  // index: into Lowering.buffers
+    PLACE_PARAM, // index: into the plan's params
+} PlaceKind;
+
+typedef struct Place {
+    PlaceKind kind;
+    int index;
+} Place;
+
+// A stretch of the slab. Times count steps; a chained step shares the time of
+// the step it is chained to, for their tasks run interleaved.
+typedef struct SlabBuffer {
+    int64_t bytes, offset;
+    int first, last; // times of the first write and the last access
+    bool input;      // the runtime writes it before the first step
+    bool pinned;     // an input or output: alive throughout
+    int host;        // the buffer whose memory it takes over in place; or -1
+} SlabBuffer;
+
+typedef struct StepArg {
+    Place place;
+    int64_t offset; // bytes
+    bool write;
+    // The kernel touches each element once, at the iteration's own index, so
+    // a result of the same size may take this memory over.
+    bool pointwise;
+} StepArg;
+
+typedef struct LowerStep {
+    const Kernel *kernel; // NULL: call
+    PlanCall call;
+    bool chained;
+    int time;
+    int64_t task_count;
+    VEC(StepArg) args;
+    VEC(int64_t) imms;
+    const char *label;
+    Value node;           // what it was made for
+    int64_t flops, bytes; // work.c
+} LowerStep;
+
+// A value that is whole after a step.
+typedef struct Made {
+    Value value;
+    int step;
+} Made;
+
+typedef struct Members {
+    VEC(Value) nodes;
+} Members;
+
+typedef struct Lowering {
+    Arena *arena; // dies with the lowering
+    Codegen *codegen;
+    const Graph *graph;
+    // Side tables by value (uses.c, lower.c).
+    bool *needed;       // an output or an assignment depends on it
+    bool *needs_buffer; // someone reads it through a pointer of its own
+    int *emit_at;       // the node index at which its kernel is made
+    int *last_read;     // the last emit_at among readers, views seen through
+    Place *place;
+    int *param_index; // of PARAM nodes
+    int *expr;        // 1 + its expression in the kernel being built, or 0
+    Members *groups;  // by group number
+    int group_count;
+    VEC(SlabBuffer) buffers;
+    VEC(LowerStep) steps;
+    VEC(Made) made;
+    int64_t slab_bytes, scratch_bytes;
+    Value current;    // the node being lowered: steps are made for it
+    bool ports_first; // inputs and outputs lie in front of all else
+    bool many_ranks;  // `rank` is known when the program runs
+} Lowering;
+
+// ---- uses.c -----------------------------------------------------------------
+
+// A value that readers see through: it has no kernel of its own unless
+// needs_buffer says so.
+bool value_is_folded(const Lowering *lower, Value value);
+void uses_find(Lowering *lower);
+
+// The same bytes as its input's.
+bool value_is_alias(const Lowering *lower, Value value);
+// A number of the compiler's: it needs no memory to be read from.
+bool value_is_constant(const Lowering *lower, Value value);
+
+// ---- access.c ---------------------------------------------------------------
+
+// A value's elements by index: at an address, or computed from the index.
+typedef struct Access {
+    ExprKind kind; // EXPR_LOAD, EXPR_CONST or EXPR_IOTA
+    DType dtype;
+    Place place;    // EXPR_LOAD
+    int64_t offset; // EXPR_LOAD: elements
+    double value;   // EXPR_CONST; EXPR_IOTA: at index 0
+    int64_t strides[MAX_RANK];
+} Access;
+
+// Where a value lies, seen through reshapes; PLACE_NONE when nowhere.
+Place value_place(const Lowering *lower, Value value);
+Access value_access(const Lowering *lower, Value value);
+
+// ---- loops.c ----------------------------------------------------------------
+
+// One kernel for elementwise nodes of equal dims and reductions of them. With
+// chain_rows > 0 it is chained to the step before it, whose tasks make
+// chain_rows indices of dim 0 each.
+void lower_loops(Lowering *lower, int count, const Value *nodes,
+                 int64_t chain_rows);
+void lower_move(Lowering *lower, Value node);
+// Writes a folded value (a view, a constant) to a buffer of its own.
+void lower_copy(Lowering *lower, Value value);
+// Writes what the access holds, for each index of `space`, to `out` at the
+// index's place by out_strides (elements) from out_offset (bytes).
+void lower_copy_access(Lowering *lower, const TensorType *space,
+                       const Access *access, Place out, int64_t out_offset,
+                       const int64_t *out_strides, const char *label);
+// A copy of a placed value, for readers that come after its param changes.
+Place lower_snapshot(Lowering *lower, Place place, const TensorType *type,
+                     const char *label);
+// out = sum over the first dim of a [count, elements] buffer, in order.
+void lower_sum_parts(Lowering *lower, Place parts, Place out, int64_t count,
+                     int64_t elements, DType dtype, const char *label);
+
+// ---- conv.c -----------------------------------------------------------------
+
+// Returns how many indices of dim 0 each task makes, 0 when tasks are not cut
+// along dim 0 of the result alone.
+int64_t lower_matmul(Lowering *lower, Value node);
+int64_t lower_conv(Lowering *lower, Value node);
+void lower_pool(Lowering *lower, Value node);
+
+// ---- values.c ---------------------------------------------------------------
+
+// The values' kernels have just been pushed.
+void values_note(Lowering *lower, int count, const Value *values);
+void values_write(const Lowering *lower, Plan *plan);
+
+// ---- rows.c -----------------------------------------------------------------
+
+// Products of rows with rows that are reduced as they are made.
+void lower_rows(Lowering *lower, Value node);
+
+// ---- memory.c ---------------------------------------------------------------
+
+// Decides every buffer's offset; returns the bytes of the slab.
+int64_t memory_plan(Lowering *lower);
+
+// ---- work.c -----------------------------------------------------------------
+
+// Fills flops and bytes of every step.
+void work_count(Lowering *lower);
+
+// ---- steps.c ----------------------------------------------------------------
+
+int buffer_new(Lowering *lower, int64_t bytes);
+// A new buffer for the value, which becomes its place.
+Place value_new_buffer(Lowering *lower, Value value);
+int64_t type_bytes(const TensorType *type);
+LowerStep step_call(PlanCall call, int64_t task_count, const char *label);
+LowerStep step_kernel(Lowering *lower, Kernel *kernel, const char *label);
+void step_arg(Lowering *lower, LowerStep *step, Place place, int64_t offset,
+              bool write, bool pointwise);
+void step_imms(Lowering *lower, LowerStep *step, int count,
+               const int64_t *values);
+// A runtime function's: its struct of abi.def (CallMatmul, ...).
+void step_call_imms(Lowering *lower, LowerStep *step, const void *imms,
+                    size_t bytes);
+void step_push(Lowering *lower, const LowerStep *step);
+// "layer1.0.conv1: conv2d"
+const char *value_label(const Lowering *lower, Value value);
+
+// ---- write_plan.c -----------------------------------------------------------
+
+// Memory of the plan: zeroed, freed by plan_free.
+void *plan_alloc(size_t count, size_t size);
+char *plan_string(const char *text);
+// The finished plan, with what the verifier will hold it against.
+void write_plan(const Lowering *lower, const Place *outputs, Plan *plan);
+
+// ---- lower.c ----------------------------------------------------------------
+
+// codegen_lower; with `ports_first` inputs and outputs lie in front of all
+// else in the slab.
+void lower_graph(Codegen *codegen, const Graph *graph, bool ports_first,
+                 Plan *plan);
+
+#endif
