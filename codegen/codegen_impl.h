@@ -3,9 +3,7 @@
 #ifndef SIMCC_CODEGEN_CODEGEN_IMPL_H
 #define SIMCC_CODEGEN_CODEGEN_IMPL_H
 
-#include "codegen/codegen.h"
-#include "codegen/plan/kernel.h"
-#include "codegen/cpu/target.h"
+#include "codegen/backend.h"
 
 // Who reads and writes what, for the verifier: one row per plan ref.
 typedef struct RefFacts {
@@ -24,13 +22,14 @@ typedef struct PlanFacts {
 } PlanFacts;
 
 typedef struct KernelSlot {
-    Kernel *kernel;
+    const Kernel *kernel;
     PlanObject object; // bytes NULL until compiled
 } KernelSlot;
 
 struct Codegen {
     Arena *arena;
     CodegenOptions options;
+    const Backend *backend;
     Target target;
     const char *ways; // of convolutions; NULL: by the rule
     VEC(KernelSlot) kernels;
@@ -45,7 +44,8 @@ struct Codegen {
 extern const char *const plan_role_words[5];
 extern const char *const plan_init_words[5];
 
-// The kernel with this descriptor: `kernel` itself (copied) if it is new.
-const Kernel *codegen_intern(Codegen *codegen, Kernel *kernel);
+// The kernel with this text: a copy of `kernel` if it is new, whose symbol is
+// set here. What it points to but the text must live in codegen->arena.
+const Kernel *codegen_intern(Codegen *codegen, Kernel kernel);
 
 #endif

@@ -70,13 +70,15 @@ cases() {
 
 # Lines "SYMBOL HASH" of all objects in a cache. An entry is a header of four
 # words of 8 bytes, of which the third is the object's size, the key and the
-# object; the kernel's name in the object is left out of its hash.
+# object. The hash is of the contents of its sections and of their relocations;
+# the kernel's name is left out, and with it the order of the table of names.
 objects() {
     find "$1" -name '*.o' -path '*/simcc/??/*' | while IFS= read -r file; do
         size=$(od -A n -t d8 -j 16 -N 8 "$file")
         tail -c "$((size))" "$file" > "$work/object"
         symbol=$(grep -ao 'k_[0-9a-f]\{16\}' "$work/object" | head -n 1)
-        hash=$(sed 's/k_[0-9a-f]\{16\}/k/g' "$work/object" | md5sum | cut -c1-32)
+        hash=$(objdump -s -r "$work/object" | sed 's/k_[0-9a-f]\{16\}/k/g' |
+            md5sum | cut -c1-32)
         echo "$symbol $hash"
     done
 }

@@ -2,7 +2,7 @@
 #ifndef SIMCC_CODEGEN_CONV_H
 #define SIMCC_CODEGEN_CONV_H
 
-#include "codegen/plan/lower.h"
+#include "codegen/cpu/lower.h"
 #include "codegen/cpu/way.h"
 
 // One convolution, whichever of the three directions: x[n,c,h,w],
@@ -18,12 +18,13 @@ typedef struct ConvShape {
     ConvWay way;              // how it was asked to be computed
 } ConvShape;
 
-// conv_taps.c: generated kernels on blocked f32 tensors and weights in tiles.
-// Return what lower_conv does.
-bool conv_taps_takes_data(const ConvShape *shape);
-int64_t conv_taps_data(Lowering *lower, const ConvShape *shape, Value value);
-bool conv_taps_takes_weights(const ConvShape *shape);
-int64_t conv_taps_weights(Lowering *lower, const ConvShape *shape, Value value);
+// direct_lower.c: generated kernels on blocked f32 tensors and weights in
+// tiles. Return what lower_conv does.
+bool conv_direct_takes_data(const ConvShape *shape);
+int64_t conv_direct_data(Lowering *lower, const ConvShape *shape, Value value);
+bool conv_direct_takes_weights(const ConvShape *shape);
+int64_t conv_direct_weights(Lowering *lower, const ConvShape *shape,
+                            Value value);
 // What a kernel by weights reads beside dy and where its result goes, in its
 // own order; tasks per chunk of images.
 typedef struct ConvGradient {
@@ -32,9 +33,10 @@ typedef struct ConvGradient {
 } ConvGradient;
 // The kernel's step for that value, and the sum over the chunks.
 void conv_push_weights(Lowering *lower, const ConvShape *shape, Value value,
-                       Kernel *kernel, const ConvGradient *gradient);
+                       const CpuKernel *kernel, const ConvGradient *gradient);
 
-// conv_winograd.c: the same for 3x3 windows at stride 1; on which maps it pays.
+// winograd_lower.c: the same for 3x3 windows at stride 1; on which maps it
+// pays.
 bool conv_winograd_takes(const ConvShape *shape);
 bool conv_winograd_pays(const ConvShape *shape);
 int64_t conv_winograd(Lowering *lower, const ConvShape *shape, Value value);
@@ -42,10 +44,16 @@ bool conv_winograd_takes_weights(const ConvShape *shape);
 int64_t conv_winograd_weights(Lowering *lower, const ConvShape *shape,
                               Value value);
 
-// conv_stem.c: from planes to blocks (ir/image.h), and by its weights.
+// stem_lower.c: from planes to blocks (ir/image.h), and by its weights.
 bool conv_stem_takes(const ConvShape *shape);
 int64_t conv_stem(Lowering *lower, const ConvShape *shape, Value value);
 bool conv_stem_takes_weights(const ConvShape *shape);
 int64_t conv_stem_weights(Lowering *lower, const ConvShape *shape, Value value);
+
+// blas_lower.c: im2col and BLAS, on plain tensors.
+bool conv_blas_takes_images(const ConvShape *shape);
+int64_t conv_blas_images(Lowering *lower, const ConvShape *shape, Value value);
+bool conv_blas_takes_weights(const ConvShape *shape);
+int64_t conv_blas_weights(Lowering *lower, const ConvShape *shape, Value value);
 
 #endif

@@ -1,6 +1,6 @@
+// How convolutions along rows and across images are cut into tasks and register
+// tiles.
 #include "codegen/cpu/direct.h"
-
-#include <string.h>
 
 #include "codegen/integers.h"
 
@@ -88,7 +88,7 @@ static bool is_pointwise(const TapAxis *axis)
 static bool fits_registers(int64_t pixels, int64_t blocks, int vector_bytes)
 {
     int registers = vector_bytes == 64 ? 32 : 16;
-    int64_t vectors = TAPS_BLOCK * (int)sizeof(float) / vector_bytes;
+    int64_t vectors = CPU_BLOCK * (int)sizeof(float) / vector_bytes;
     return (pixels + 1) * blocks * vectors + 1 <= registers;
 }
 
@@ -149,55 +149,58 @@ void taps_choose_register_tile(int64_t count, int64_t out_blocks,
     choose_tile(count, out_blocks, &most, way, tile_pixels, tile_blocks);
 }
 
-void taps_choose_tile(KernelTaps *taps, int vector_bytes, const ConvWay *way)
+DirectTile direct_choose_tile(const ConvTaps *taps, int vector_bytes,
+                              const ConvWay *way)
 {
-    TapTile *tile = &taps->tile;
+    DirectTile tile;
     taps_choose_register_tile(max_i64(1, taps->cols.count), taps->out_blocks,
-                              vector_bytes, way, &tile->pixels, &tile->blocks);
-    int64_t group = tile->blocks * TAPS_BLOCK; // written channels per task
+                              vector_bytes, way, &tile.pixels, &tile.blocks);
+    int64_t group = tile.blocks * CPU_BLOCK; // written channels per task
     int64_t flops = 2 * taps->cols.count * taps->rows.taps * taps->cols.taps *
-                    taps->in_blocks * TAPS_BLOCK * group;
+                    taps->in_blocks * CPU_BLOCK * group;
     int64_t rows = max_i64(1, taps->rows.count);
     int64_t blocks = ceil_div(rows * flops, way_scale(way, FLOPS_PER_TASK));
     blocks = max_i64(1, min_i64(blocks, rows));
-    tile->rows = ceil_div(rows, blocks);
-    tile->images = 1;
+    tile.rows = ceil_div(rows, blocks);
     // Whichever is larger, the weights of a group or an image, should be read
     // by tasks that follow each other.
-    tile->weights_outside = taps->rows.kernel * taps->cols.kernel * group >
-                            taps->rows.in * taps->cols.in;
+    tile.weights_outside = taps->rows.kernel * taps->cols.kernel * group >
+                           taps->rows.in * taps->cols.in;
     if (way->order)
-        tile->weights_outside = way->order == ORDER_WEIGHTS;
+        tile.weights_outside = way->order == ORDER_WEIGHTS;
+    return tile;
 }
 
 // A kernel across images reads `pixels` lines of x, an image apart, again and
 // again: they must not be more than a set of the first-level cache has, into
 // which they all fall when images are pages apart.
-static int most_image_pixels(const KernelTaps *taps)
+static int most_image_pixels(const ConvTaps *taps)
 {
     int64_t image = taps->in_blocks * taps->rows.in * taps->cols.in *
-                    TAPS_BLOCK * (int64_t)sizeof(float);
+                    CPU_BLOCK * (int64_t)sizeof(float);
     return image % (PAGE_BYTES / 2) == 0 ? CACHE_WAYS : MAX_TILE_PIXELS;
 }
 
 // Eighths of a multiply-add per read channel and result, of a row and of a tile
 // of one pixel, both of the blocks they take best.
-static bool suits_images(const KernelTaps *rows, const TapTile *across)
+static bool suits_images(const ConvTaps *flat, const DirectTile *rows,
+                         const ImagesTile *across)
 {
-    int64_t count = rows->cols.count;
-    int64_t row = row_cost(count, rows->tile.pixels, rows->tile.blocks);
+    int64_t count = flat->cols.count;
+    int64_t row = row_cost(count, rows->pixels, rows->blocks);
     int64_t image = row_cost(across->images, across->pixels, across->blocks);
-    return image * count * rows->tile.blocks <=
+    return image * count * rows->blocks <=
            row * across->images * across->blocks;
 }
 
-bool taps_choose_image_tile(KernelTaps *taps, const KernelTaps *flat,
-                            int vector_bytes, int64_t images, bool by_data,
-                            const ConvWay *way)
+bool images_choose_tile(const ConvTaps *taps, const ConvTaps *flat,
+                        const DirectTile *along, int vector_bytes,
+                        int64_t images, bool by_data, const ConvWay *way,
+                        ImagesTile *tile)
 {
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
-    TapTile across = {.transposes = by_data};
-    int64_t taps_bytes = rows->taps * cols->taps * TAPS_BLOCK * TAPS_BLOCK *
+    ImagesTile across = {.transposes = by_data};
+    int64_t taps_bytes = rows->taps * cols->taps * CPU_BLOCK * CPU_BLOCK *
                          (int64_t)sizeof(float) * taps->in_blocks;
     if (way->method == WAY_ROWS || way->method == WAY_PIXELS ||
         rows->count < 1 || cols->count < 1 || cols->count > MAX_IMAGE_COLS ||
@@ -214,34 +217,35 @@ bool taps_choose_image_tile(KernelTaps *taps, const KernelTaps *flat,
     across.images = images / shares;
     // Each pixel reads lines of all images, so these should be in the cache,
     // too.
-    int64_t map_bytes = rows->in * cols->in * taps->in_blocks * TAPS_BLOCK *
+    int64_t map_bytes = rows->in * cols->in * taps->in_blocks * CPU_BLOCK *
                         (int64_t)sizeof(float);
     if (across.blocks * taps_bytes > GROUP_BYTES ||
         images * map_bytes > IMAGES_BYTES)
         return false;
-    if (way->method != WAY_IMAGES && !suits_images(flat, &across))
+    if (way->method != WAY_IMAGES && !suits_images(flat, along, &across))
         return false;
-    taps->tile = across;
+    *tile = across;
     return true;
 }
 
-int64_t taps_image_scratch(const KernelTaps *taps)
+int64_t images_scratch(const ImagesKernel *kernel)
 {
-    if (!taps->tile.transposes)
+    const ConvTaps *taps = &kernel->taps;
+    if (!kernel->tile.transposes)
         return 0;
-    return taps->tile.blocks * taps->in_blocks * taps->rows.taps *
-           taps->cols.taps * TAPS_BLOCK * TAPS_BLOCK;
+    return kernel->tile.blocks * taps->in_blocks * taps->rows.taps *
+           taps->cols.taps * CPU_BLOCK * CPU_BLOCK;
 }
 
 int taps_weight_channels(int vector_bytes)
 {
-    int channels = TAPS_BLOCK;
+    int channels = CPU_BLOCK;
     while (channels > 1 && !fits_registers(channels, 1, vector_bytes))
         channels /= 2;
     return channels;
 }
 
-void taps_reshape_pointwise(KernelTaps *taps)
+void taps_reshape_pointwise(ConvTaps *taps)
 {
     if (!is_pointwise(&taps->rows) || !is_pointwise(&taps->cols))
         return;
@@ -258,33 +262,46 @@ void taps_reshape_pointwise(KernelTaps *taps)
 
 // ---- sizes ------------------------------------------------------------------
 
-int64_t taps_row_blocks(const KernelTaps *taps)
+int64_t direct_row_blocks(const ConvTaps *taps, const DirectTile *tile)
 {
-    return max_i64(1, ceil_div(taps->rows.count, taps->tile.rows));
+    return max_i64(1, ceil_div(taps->rows.count, tile->rows));
 }
 
-int64_t taps_image_tasks(const KernelTaps *taps)
+int64_t direct_image_tasks(const DirectKernel *kernel)
 {
-    return taps->out_blocks / taps->tile.blocks * taps_row_blocks(taps);
+    return kernel->taps.out_blocks / kernel->tile.blocks *
+           direct_row_blocks(&kernel->taps, &kernel->tile);
 }
 
-int64_t taps_group_tasks(const KernelTaps *taps)
+int64_t images_group_tasks(const ImagesKernel *kernel)
 {
-    return taps->out_blocks / taps->tile.blocks;
+    return kernel->taps.out_blocks / kernel->tile.blocks;
 }
 
-int64_t taps_weight_elements(const KernelTaps *taps)
+int64_t taps_shares(int64_t blocks, int64_t share)
 {
-    return taps->out_blocks * taps->in_blocks * taps->rows.kernel *
-           taps->cols.kernel * TAPS_BLOCK * TAPS_BLOCK;
+    return ceil_div(blocks, share);
 }
 
-int64_t taps_tile_shares(const KernelTaps *taps)
+int64_t transpose_shares(const TransposeKernel *kernel)
 {
-    return ceil_div(taps->in_blocks, TAPS_TILE_BLOCKS);
+    return ceil_div(kernel->in_blocks, TRANSPOSE_BLOCKS);
 }
 
-// ---- text -------------------------------------------------------------------
+int64_t transpose_elements(const TransposeKernel *kernel)
+{
+    return kernel->out_blocks * kernel->in_blocks * kernel->window * CPU_BLOCK *
+           CPU_BLOCK;
+}
+
+// ---- descriptions in words --------------------------------------------------
+
+void kernel_types_text(Text *text, const KernelTypes *types)
+{
+    text_addf(text, "%s %s > %s sum %s", dtype_name(types->in[0]),
+              dtype_name(types->in[1]), dtype_name(types->out),
+              dtype_name(types->sum));
+}
 
 static void text_axis(Text *text, const char *name, const TapAxis *axis)
 {
@@ -298,20 +315,41 @@ static void text_axis(Text *text, const char *name, const TapAxis *axis)
     text_add(text, "\n");
 }
 
-void taps_text(Text *text, const char *name, const KernelTaps *taps)
+void taps_text(Text *text, const ConvTaps *taps)
 {
-    const TapTile *tile = &taps->tile;
-    text_addf(text, "%s: blocks %lld -> %lld, tile %d x %d, rows %lld", name,
-              (long long)taps->in_blocks, (long long)taps->out_blocks,
-              tile->pixels, tile->blocks, (long long)tile->rows);
-    text_addf(text, ", images %lld, shares %lld %lld%s\n",
-              (long long)tile->images, (long long)tile->reads,
-              (long long)tile->writes,
-              tile->weights_outside ? ", weights outside"
-              : tile->transposes    ? ", transposes"
-                                    : "");
+    text_add(text, "  ");
+    kernel_types_text(text, &taps->types);
+    text_addf(text, ", blocks %lld -> %lld\n", (long long)taps->in_blocks,
+              (long long)taps->out_blocks);
     text_add(text, "  in out count out_first out_step in_first in_step taps "
                    "tap_step kernel weight_first weight_step\n");
     text_axis(text, "rows", &taps->rows);
     text_axis(text, "cols", &taps->cols);
+}
+
+void direct_text(Text *text, const DirectKernel *kernel)
+{
+    const DirectTile *tile = &kernel->tile;
+    text_addf(text, "direct: tile %d x %d, rows %lld%s\n", tile->pixels,
+              tile->blocks, (long long)tile->rows,
+              tile->weights_outside ? ", weights outside" : "");
+    taps_text(text, &kernel->taps);
+}
+
+void images_text(Text *text, const ImagesKernel *kernel)
+{
+    const ImagesTile *tile = &kernel->tile;
+    text_addf(text, "direct across images: tile %d x %d, images %lld%s\n",
+              tile->pixels, tile->blocks, (long long)tile->images,
+              tile->transposes ? ", transposes" : "");
+    taps_text(text, &kernel->taps);
+}
+
+void transpose_text(Text *text, const TransposeKernel *kernel)
+{
+    text_add(text, "transpose weights: ");
+    kernel_types_text(text, &kernel->types);
+    text_addf(text, ", blocks %lld -> %lld, window %lld\n",
+              (long long)kernel->in_blocks, (long long)kernel->out_blocks,
+              (long long)kernel->window);
 }

@@ -1,9 +1,9 @@
 // How gradients by weights are cut into tasks, parts and register tiles.
-#include "codegen/integers.h"
 #include "codegen/cpu/direct.h"
+#include "codegen/integers.h"
 
 enum {
-    BLOCK_BYTES = TAPS_BLOCK * (int)sizeof(float), // of one pixel
+    BLOCK_BYTES = CPU_BLOCK * (int)sizeof(float), // of one pixel
     // A part of one pair of blocks, which taps find in the first-level cache.
     PAIR_BYTES = 26 << 10,
     // The tile goes to and from dw once for so many pixels, or more.
@@ -16,18 +16,13 @@ enum {
     CHUNK_PIXELS = 512, // at least, per chunk of images
 };
 
-int64_t taps_shares(int64_t blocks, int64_t share)
-{
-    return ceil_div(blocks, share);
-}
-
 // Equal shares of at most `most`.
 static int64_t even_share(int64_t count, int64_t most)
 {
     return ceil_div(count, ceil_div(count, most));
 }
 
-static int64_t chunks_wanted(const KernelTaps *taps, int64_t share)
+static int64_t chunks_wanted(const ConvTaps *taps, int64_t share)
 {
     return ceil_div(WANTED_TASKS, taps_shares(taps->in_blocks, share) *
                                       taps_shares(taps->out_blocks, share));
@@ -40,9 +35,8 @@ static int64_t part_pixels(int64_t read)
     return max_i64(MIN_PIXELS, PAIR_BYTES / BLOCK_BYTES / (read + 1));
 }
 
-static void choose_part(KernelTaps *taps)
+static void choose_part(const ConvTaps *taps, WeightsTile *tile)
 {
-    TapTile *tile = &taps->tile;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
     int64_t map = rows->count * cols->count;
     // A row of taps leaves out the rows of x that the stride skips. That pays
@@ -57,9 +51,9 @@ static void choose_part(KernelTaps *taps)
 // Small shares make many tasks, but each reads all its blocks of x and dy. The
 // other way to have enough are chunks of images, of which each makes a sum of
 // its own, to be read again.
-static void choose_shares(KernelTaps *taps, int64_t images)
+static void choose_shares(const ConvTaps *taps, int64_t images,
+                          WeightsTile *tile)
 {
-    TapTile *tile = &taps->tile;
     int64_t kernel = taps->rows.taps * taps->cols.taps, share = MOST_SHARE;
     int64_t pixels = images * taps->rows.count * taps->cols.count;
     while (share > MIN_SHARE && kernel * share * share > MOST_TILES)
@@ -71,10 +65,22 @@ static void choose_shares(KernelTaps *taps, int64_t images)
     tile->writes = even_share(taps->out_blocks, share);
 }
 
-void taps_choose_weight_tile(KernelTaps *taps, int vector_bytes, int64_t images)
+WeightsTile weights_choose_tile(const ConvTaps *taps, int vector_bytes,
+                                int64_t images)
 {
-    taps->tile.pixels = taps_weight_channels(vector_bytes);
-    taps->tile.blocks = 1;
-    choose_part(taps);
-    choose_shares(taps, images);
+    WeightsTile tile = {.channels = taps_weight_channels(vector_bytes)};
+    choose_part(taps, &tile);
+    choose_shares(taps, images, &tile);
+    return tile;
+}
+
+void weights_text(Text *text, const WeightsKernel *kernel)
+{
+    const WeightsTile *tile = &kernel->tile;
+    text_addf(text,
+              "direct, weights: channels %d, rows %lld, images %lld, shares "
+              "%lld %lld\n",
+              tile->channels, (long long)tile->rows, (long long)tile->images,
+              (long long)tile->reads, (long long)tile->writes);
+    taps_text(text, &kernel->taps);
 }

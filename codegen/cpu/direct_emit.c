@@ -16,33 +16,33 @@
 
 typedef struct Tile {
     const Emit *emit;
-    const KernelTaps *taps;
-    int pixels;         // at most the kernel's
+    const ConvTaps *taps;
+    int pixels, blocks; // pixels: at most the kernel's
     LLVMValueRef *sums; // variables, pixel by pixel
     LLVMValueRef column;
     int64_t first; // a column whose taps are as valid as those of `column`
 } Tile;
 
 // Elements between one block of written channels and the next.
-static int64_t weight_block(const KernelTaps *taps)
+static int64_t weight_block(const ConvTaps *taps)
 {
-    return taps->rows.kernel * taps->in_blocks * taps->cols.kernel *
-           TAPS_BLOCK * TAPS_BLOCK;
+    return taps->rows.kernel * taps->in_blocks * taps->cols.kernel * CPU_BLOCK *
+           CPU_BLOCK;
 }
 
 static int64_t map_elements(int64_t rows, int64_t cols)
 {
-    return rows * cols * TAPS_BLOCK;
+    return rows * cols * CPU_BLOCK;
 }
 
 static void add_tap(const Tile *tile, const bool *valid, LLVMValueRef x,
                     LLVMValueRef w)
 {
-    const KernelTaps *taps = tile->taps;
+    const ConvTaps *taps = tile->taps;
     TapsTile sums = {.pixels = tile->pixels,
-                     .blocks = taps->tile.blocks,
+                     .blocks = tile->blocks,
                      .sums = tile->sums,
-                     .pixel_step = taps->cols.in_step * TAPS_BLOCK,
+                     .pixel_step = taps->cols.in_step * CPU_BLOCK,
                      .block_step = weight_block(taps),
                      .x_ahead = map_elements(taps->rows.in, taps->cols.in)};
     taps_multiply(tile->emit, &sums, valid, x, w);
@@ -54,10 +54,9 @@ static void add_inner_taps(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
     const Emit *e = tile->emit;
     const TapAxis *cols = &tile->taps->cols;
     EmitLoop taps = taps_loop(e, 0, cols->taps, 1);
-    add_tap(tile, NULL,
-            taps_step(e, x, taps.index, cols->tap_step * TAPS_BLOCK),
-            taps_step(e, w, taps.index,
-                      cols->weight_step * TAPS_BLOCK * TAPS_BLOCK));
+    add_tap(
+        tile, NULL, taps_step(e, x, taps.index, cols->tap_step * CPU_BLOCK),
+        taps_step(e, w, taps.index, cols->weight_step * CPU_BLOCK * CPU_BLOCK));
     emit_loop_end(e, &taps);
 }
 
@@ -73,9 +72,9 @@ static void add_rim_taps(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
         }
         if (any)
             add_tap(tile, valid,
-                    taps_at(tile->emit, x, t * cols->tap_step * TAPS_BLOCK),
+                    taps_at(tile->emit, x, t * cols->tap_step * CPU_BLOCK),
                     taps_at(tile->emit, w,
-                            t * cols->weight_step * TAPS_BLOCK * TAPS_BLOCK));
+                            t * cols->weight_step * CPU_BLOCK * CPU_BLOCK));
     }
 }
 
@@ -86,10 +85,9 @@ static void add_row(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
     const Emit *e = tile->emit;
     const TapAxis *cols = &tile->taps->cols;
     LLVMValueRef xt =
-        taps_at(e, taps_step(e, x, tile->column, cols->in_step * TAPS_BLOCK),
-                cols->in_first * TAPS_BLOCK);
-    LLVMValueRef wt =
-        taps_at(e, w, cols->weight_first * TAPS_BLOCK * TAPS_BLOCK);
+        taps_at(e, taps_step(e, x, tile->column, cols->in_step * CPU_BLOCK),
+                cols->in_first * CPU_BLOCK);
+    LLVMValueRef wt = taps_at(e, w, cols->weight_first * CPU_BLOCK * CPU_BLOCK);
     xt = taps_opaque(e, xt);
     wt = taps_opaque(e, wt);
     if (taps_inside(cols, tile->first, tile->pixels))
@@ -103,7 +101,8 @@ static void add_row(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
 // What a task works on: one image and one group of written blocks.
 typedef struct RowTask {
     const Emit *emit;
-    const KernelTaps *taps;
+    const ConvTaps *taps;
+    const DirectTile *tile;
     LLVMValueRef *sums;
     LLVMValueRef x, w, y, row;
     LLVMValueRef input_row;         // of tap 0
@@ -119,15 +118,16 @@ static LLVMValueRef tile_results(const RowTask *task, const Tile *tile)
         taps_affine(e, task->row, rows->out_step, rows->out_first);
     LLVMValueRef col =
         taps_affine(e, tile->column, cols->out_step, cols->out_first);
-    LLVMValueRef y = taps_step(e, task->y, row, cols->out * TAPS_BLOCK);
-    return taps_step(e, y, col, TAPS_BLOCK);
+    LLVMValueRef y = taps_step(e, task->y, row, cols->out * CPU_BLOCK);
+    return taps_step(e, y, col, CPU_BLOCK);
 }
 
 // Where one of them goes, past the first.
-static int64_t result_at(const KernelTaps *taps, int index)
+static int64_t result_at(const RowTask *task, int index)
 {
-    int pixel = index / taps->tile.blocks, block = index % taps->tile.blocks;
-    return pixel * taps->cols.out_step * TAPS_BLOCK +
+    const ConvTaps *taps = task->taps;
+    int pixel = index / task->tile->blocks, block = index % task->tile->blocks;
+    return pixel * taps->cols.out_step * CPU_BLOCK +
            block * map_elements(taps->rows.out, taps->cols.out);
 }
 
@@ -135,12 +135,18 @@ static void make_tile(const RowTask *task, int64_t first, int pixels,
                       LLVMValueRef column)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
-    Tile tile = {e, taps, pixels, task->sums, column, first};
+    const ConvTaps *taps = task->taps;
+    Tile tile = {.emit = e,
+                 .taps = taps,
+                 .pixels = pixels,
+                 .blocks = task->tile->blocks,
+                 .sums = task->sums,
+                 .column = column,
+                 .first = first};
     LLVMValueRef y = taps_opaque(e, tile_results(task, &tile));
-    for (int i = 0; i < pixels * taps->tile.blocks; i++) {
+    for (int i = 0; i < pixels * task->tile->blocks; i++) {
         taps_set_zero(e, task->sums[i]);
-        taps_prefetch(e, taps_at(e, y, result_at(taps, i)), true);
+        taps_prefetch(e, taps_at(e, y, result_at(task, i)), true);
     }
     if (taps->rows.taps > 0 && taps->cols.taps > 0) {
         EmitLoop blocks = taps_loop(e, 0, taps->in_blocks, 1);
@@ -148,22 +154,22 @@ static void make_tile(const RowTask *task, int64_t first, int pixels,
                                    map_elements(taps->rows.in, taps->cols.in));
         LLVMValueRef w = taps_step(e, task->w, blocks.index,
                                    taps->rows.kernel * taps->cols.kernel *
-                                       TAPS_BLOCK * TAPS_BLOCK);
+                                       CPU_BLOCK * CPU_BLOCK);
         EmitLoop loop = emit_loop_begin(e, task->low_tap, task->high_tap, 1);
         LLVMValueRef from = LLVMBuildMul(e->builder, loop.index,
                                          emit_i64(e, taps->rows.tap_step), "");
         from = LLVMBuildAdd(e->builder, from, task->input_row, "");
         LLVMValueRef weight = taps_affine(e, loop.index, taps->rows.weight_step,
                                           taps->rows.weight_first);
-        add_row(&tile, taps_step(e, x, from, taps->cols.in * TAPS_BLOCK),
-                taps_step(e, w, weight,
-                          taps->cols.kernel * TAPS_BLOCK * TAPS_BLOCK));
+        add_row(
+            &tile, taps_step(e, x, from, taps->cols.in * CPU_BLOCK),
+            taps_step(e, w, weight, taps->cols.kernel * CPU_BLOCK * CPU_BLOCK));
         emit_loop_end(e, &loop);
         emit_loop_end(e, &blocks);
     }
-    for (int i = 0; i < pixels * taps->tile.blocks; i++)
+    for (int i = 0; i < pixels * task->tile->blocks; i++)
         taps_store(e, taps_get(e, tile.sums[i]),
-                   taps_at(e, y, result_at(taps, i)));
+                   taps_at(e, y, result_at(task, i)));
 }
 
 // The tiles of one row: those with every tap inside share code in a loop.
@@ -171,7 +177,7 @@ static void make_row(const RowTask *task)
 {
     const Emit *e = task->emit;
     const TapAxis *cols = &task->taps->cols;
-    int pixels = task->taps->tile.pixels;
+    int pixels = task->tile->pixels;
     int64_t first = 0;
     while (first < cols->count) {
         int64_t end = first;
@@ -204,35 +210,36 @@ static void find_row_taps(RowTask *task)
 static LLVMValueRef decode_task(RowTask *task)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
+    const ConvTaps *taps = task->taps;
     LLVMBuilderRef b = e->builder;
-    int64_t group_count = taps->out_blocks / taps->tile.blocks;
-    int64_t row_blocks = taps_row_blocks(taps);
+    int64_t group_count = taps->out_blocks / task->tile->blocks;
+    int64_t row_blocks = direct_row_blocks(taps, task->tile);
     LLVMValueRef rest = LLVMBuildUDiv(b, e->task, emit_i64(e, row_blocks), "");
     LLVMValueRef minor =
-        taps->tile.weights_outside ? taps_imm(e, 0) : emit_i64(e, group_count);
+        task->tile->weights_outside ? taps_imm(e, 0) : emit_i64(e, group_count);
     LLVMValueRef high = LLVMBuildUDiv(b, rest, minor, "");
     LLVMValueRef low = LLVMBuildURem(b, rest, minor, "");
-    LLVMValueRef group = taps->tile.weights_outside ? high : low;
-    LLVMValueRef image = taps->tile.weights_outside ? low : high;
+    LLVMValueRef group = task->tile->weights_outside ? high : low;
+    LLVMValueRef image = task->tile->weights_outside ? low : high;
     int64_t in_map = map_elements(taps->rows.in, taps->cols.in);
     int64_t out_map = map_elements(taps->rows.out, taps->cols.out);
     task->x = taps_step(e, e->args[0], image, taps->in_blocks * in_map);
-    task->w =
-        taps_step(e, e->args[1], group, taps->tile.blocks * weight_block(taps));
+    task->w = taps_step(e, e->args[1], group,
+                        task->tile->blocks * weight_block(taps));
     task->y = taps_step(e, e->args[2], image, taps->out_blocks * out_map);
-    task->y = taps_step(e, task->y, group, taps->tile.blocks * out_map);
+    task->y = taps_step(e, task->y, group, task->tile->blocks * out_map);
     return LLVMBuildURem(b, e->task, emit_i64(e, row_blocks), "");
 }
 
-void emit_taps(Emit *e)
+void emit_direct(Emit *e)
 {
-    const KernelTaps *taps = &e->kernel->taps;
-    RowTask task = {.emit = e, .taps = taps};
-    task.sums = taps_variables(e, taps->tile.pixels * taps->tile.blocks);
+    const DirectKernel *kernel = &cpu_kernel(e)->direct;
+    const ConvTaps *taps = &kernel->taps;
+    RowTask task = {.emit = e, .taps = taps, .tile = &kernel->tile};
+    task.sums = taps_variables(e, kernel->tile.pixels * kernel->tile.blocks);
     LLVMValueRef block = decode_task(&task);
-    LLVMValueRef low = taps_affine(e, block, taps->tile.rows, 0);
-    LLVMValueRef high = emit_min_i64(e, taps_add(e, low, taps->tile.rows),
+    LLVMValueRef low = taps_affine(e, block, kernel->tile.rows, 0);
+    LLVMValueRef high = emit_min_i64(e, taps_add(e, low, kernel->tile.rows),
                                      emit_i64(e, taps->rows.count));
     EmitLoop rows = emit_loop_begin(e, low, high, 1);
     task.row = rows.index;

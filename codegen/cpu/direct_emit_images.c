@@ -5,12 +5,13 @@
 // task transposes its weights for itself, into scratch.
 #include "codegen/cpu/emit_block.h"
 
-enum { TILE = TAPS_BLOCK * TAPS_BLOCK };
+enum { TILE = CPU_BLOCK * CPU_BLOCK };
 
 // A task: `images` images and a group of written blocks.
 typedef struct ImageTask {
     const Emit *emit;
-    const KernelTaps *taps;
+    const ConvTaps *taps;
+    const ImagesTile *tile;
     LLVMValueRef *sums;
     LLVMValueRef x, w, y;
     int64_t w_block, w_pair, w_row, w_col; // elements from one to the next
@@ -23,21 +24,21 @@ typedef struct TapRange {
 
 static int64_t map_elements(int64_t rows, int64_t cols)
 {
-    return rows * cols * TAPS_BLOCK;
+    return rows * cols * CPU_BLOCK;
 }
 
 // The task's weights, transposed, as [blocks][in_blocks][taps][taps][16][16].
 static void transpose_group(ImageTask *task, LLVMValueRef group)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
+    const ConvTaps *taps = task->taps;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
     int64_t stored = rows->kernel * cols->kernel * TILE;
     LLVMValueRef scratch = LLVMGetParam(e->function, 3);
     LLVMValueRef from =
-        taps_step(e, e->args[1], group, taps->tile.blocks * stored);
+        taps_step(e, e->args[1], group, task->tile->blocks * stored);
     EmitLoop read = taps_loop(e, 0, taps->in_blocks, 1);
-    EmitLoop block = taps_loop(e, 0, taps->tile.blocks, 1);
+    EmitLoop block = taps_loop(e, 0, task->tile->blocks, 1);
     LLVMValueRef source =
         taps_step(e, from, read.index, taps->out_blocks * stored);
     source = taps_step(e, source, block.index, stored);
@@ -52,9 +53,9 @@ static void transpose_group(ImageTask *task, LLVMValueRef group)
                                   rows->weight_step * cols->kernel * TILE);
     LLVMValueRef to = taps_step(e, target, row.index, task->w_row);
     line = taps_step(e, line, col.index, cols->weight_step * TILE);
-    for (int i = 0; i < TAPS_BLOCK; i++)
+    for (int i = 0; i < CPU_BLOCK; i++)
         taps_prefetch(
-            e, taps_at(e, line, taps->out_blocks * stored + i * TAPS_BLOCK),
+            e, taps_at(e, line, taps->out_blocks * stored + i * CPU_BLOCK),
             false);
     taps_transpose(e, taps_opaque(e, line),
                    taps_step(e, to, col.index, task->w_col));
@@ -68,9 +69,9 @@ static void transpose_group(ImageTask *task, LLVMValueRef group)
 static void find_weights(ImageTask *task, LLVMValueRef group)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
+    const ConvTaps *taps = task->taps;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
-    if (taps->tile.transposes) {
+    if (task->tile->transposes) {
         task->w_col = TILE;
         task->w_row = cols->taps * TILE;
         task->w_pair = rows->taps * task->w_row;
@@ -83,7 +84,7 @@ static void find_weights(ImageTask *task, LLVMValueRef group)
     task->w_pair = rows->kernel * cols->kernel * TILE;
     task->w_block = taps->in_blocks * task->w_pair;
     LLVMValueRef w =
-        taps_step(e, e->args[1], group, taps->tile.blocks * task->w_block);
+        taps_step(e, e->args[1], group, task->tile->blocks * task->w_block);
     task->w = taps_at(
         e, w, (rows->weight_first * cols->kernel + cols->weight_first) * TILE);
 }
@@ -107,13 +108,13 @@ static void add_taps(const ImageTask *task, const TapsTile *tile,
     EmitLoop r = emit_loop_begin(e, row->low, row->high, 1);
     LLVMValueRef from = taps_affine(e, r.index, rows->tap_step, 0);
     from = LLVMBuildAdd(e->builder, from, row->base, "");
-    LLVMValueRef xr = taps_step(e, x, from, cols->in * TAPS_BLOCK);
+    LLVMValueRef xr = taps_step(e, x, from, cols->in * CPU_BLOCK);
     LLVMValueRef wr = taps_step(e, w, r.index, task->w_row);
     EmitLoop c = emit_loop_begin(e, col->low, col->high, 1);
     from = taps_affine(e, c.index, cols->tap_step, 0);
     from = LLVMBuildAdd(e->builder, from, col->base, "");
     taps_multiply(e, tile, NULL,
-                  taps_opaque(e, taps_step(e, xr, from, TAPS_BLOCK)),
+                  taps_opaque(e, taps_step(e, xr, from, CPU_BLOCK)),
                   taps_opaque(e, taps_step(e, wr, c.index, task->w_col)));
     emit_loop_end(e, &c);
     emit_loop_end(e, &r);
@@ -124,11 +125,11 @@ static void make_tile(const ImageTask *task, int count, const TapRange *row,
                       const TapRange *col, LLVMValueRef x, LLVMValueRef y)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
+    const ConvTaps *taps = task->taps;
     int64_t in_map = map_elements(taps->rows.in, taps->cols.in);
     int64_t out_map = map_elements(taps->rows.out, taps->cols.out);
     TapsTile tile = {.pixels = count,
-                     .blocks = taps->tile.blocks,
+                     .blocks = task->tile->blocks,
                      .sums = task->sums,
                      .pixel_step = taps->in_blocks * in_map,
                      .block_step = task->w_block,
@@ -149,13 +150,13 @@ static void make_pixel(const ImageTask *task, const TapRange *row,
                        const TapRange *col, LLVMValueRef y)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
+    const ConvTaps *taps = task->taps;
     int64_t x_step =
         taps->in_blocks * map_elements(taps->rows.in, taps->cols.in);
     int64_t y_step =
         taps->out_blocks * map_elements(taps->rows.out, taps->cols.out);
-    int pixels = taps->tile.pixels, rest = (int)(taps->tile.images % pixels);
-    int64_t whole = taps->tile.images - rest;
+    int pixels = task->tile->pixels, rest = (int)(task->tile->images % pixels);
+    int64_t whole = task->tile->images - rest;
     EmitLoop image = taps_loop(e, 0, whole, pixels);
     make_tile(task, pixels, row, col,
               taps_step(e, task->x, image.index, x_step),
@@ -167,13 +168,14 @@ static void make_pixel(const ImageTask *task, const TapRange *row,
 }
 
 // Tasks count groups first, then shares of the images.
-void emit_taps_images(Emit *e)
+void emit_images(Emit *e)
 {
-    const KernelTaps *taps = &e->kernel->taps;
+    const ImagesKernel *kernel = &cpu_kernel(e)->images;
+    const ConvTaps *taps = &kernel->taps;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
-    const TapTile *tile = &taps->tile;
+    const ImagesTile *tile = &kernel->tile;
     LLVMBuilderRef b = e->builder;
-    ImageTask task = {.emit = e, .taps = taps};
+    ImageTask task = {.emit = e, .taps = taps, .tile = tile};
     int64_t in_map = map_elements(rows->in, cols->in);
     int64_t out_map = map_elements(rows->out, cols->out);
     LLVMValueRef groups = emit_i64(e, taps->out_blocks / tile->blocks);
@@ -192,10 +194,10 @@ void emit_taps_images(Emit *e)
     TapRange col_taps = find_taps(e, cols, col.index);
     LLVMValueRef y = taps_step(
         e, task.y, taps_affine(e, row.index, rows->out_step, rows->out_first),
-        cols->out * TAPS_BLOCK);
+        cols->out * CPU_BLOCK);
     y = taps_step(e, y,
                   taps_affine(e, col.index, cols->out_step, cols->out_first),
-                  TAPS_BLOCK);
+                  CPU_BLOCK);
     make_pixel(&task, &row_taps, &col_taps, y);
     emit_loop_end(e, &col);
     emit_loop_end(e, &row);

@@ -3,24 +3,25 @@
 #include "codegen/cpu/emit_block.h"
 
 // A task: a written block and some read blocks.
-void emit_tiles(Emit *e)
+void emit_transpose(Emit *e)
 {
-    const KernelTaps *taps = &e->kernel->taps;
+    const TransposeKernel *kernel = &cpu_kernel(e)->transpose;
     LLVMBuilderRef b = e->builder;
-    int64_t tile = TAPS_BLOCK * TAPS_BLOCK;
-    int64_t window = taps->rows.kernel * taps->cols.kernel;
+    int64_t tile = CPU_BLOCK * CPU_BLOCK;
+    int64_t window = kernel->window;
     int64_t pair = window * tile;
-    LLVMValueRef shares = emit_i64(e, taps_tile_shares(taps));
+    LLVMValueRef shares = emit_i64(e, transpose_shares(kernel));
     LLVMValueRef written = LLVMBuildUDiv(b, e->task, shares, "");
     LLVMValueRef low = taps_affine(e, LLVMBuildURem(b, e->task, shares, ""),
-                                   TAPS_TILE_BLOCKS, 0);
-    LLVMValueRef high = emit_min_i64(e, taps_add(e, low, TAPS_TILE_BLOCKS),
-                                     emit_i64(e, taps->in_blocks));
+                                   TRANSPOSE_BLOCKS, 0);
+    LLVMValueRef high = emit_min_i64(e, taps_add(e, low, TRANSPOSE_BLOCKS),
+                                     emit_i64(e, kernel->in_blocks));
     LLVMValueRef from = taps_step(e, e->args[0], written, pair);
-    LLVMValueRef to = taps_step(e, e->args[1], written, taps->in_blocks * pair);
+    LLVMValueRef to =
+        taps_step(e, e->args[1], written, kernel->in_blocks * pair);
     EmitLoop block = emit_loop_begin(e, low, high, 1);
     LLVMValueRef source =
-        taps_step(e, from, block.index, taps->out_blocks * pair);
+        taps_step(e, from, block.index, kernel->out_blocks * pair);
     LLVMValueRef target = taps_step(e, to, block.index, pair);
     EmitLoop place = taps_loop(e, 0, window, 1);
     taps_transpose(e, taps_step(e, source, place.index, tile),

@@ -16,7 +16,8 @@ enum { UNROLLED_PIXELS = 8 };
 
 typedef struct WeightTask {
     const Emit *emit;
-    const KernelTaps *taps;
+    const ConvTaps *taps;
+    const WeightsTile *tile;
     LLVMValueRef *sums;
     LLVMValueRef x, dy, dw;     // of the current pair of blocks
     GradientRange in, out;      // blocks of the task
@@ -26,13 +27,13 @@ typedef struct WeightTask {
 
 static int64_t map_elements(const TapAxis *rows, const TapAxis *cols, bool in)
 {
-    return (in ? rows->in * cols->in : rows->out * cols->out) * TAPS_BLOCK;
+    return (in ? rows->in * cols->in : rows->out * cols->out) * CPU_BLOCK;
 }
 
 // Elements of dw for a pair of blocks.
-static int64_t weight_pair(const KernelTaps *taps)
+static int64_t weight_pair(const ConvTaps *taps)
 {
-    return taps->rows.taps * taps->cols.taps * TAPS_BLOCK * TAPS_BLOCK;
+    return taps->rows.taps * taps->cols.taps * CPU_BLOCK * CPU_BLOCK;
 }
 
 // ---- the sum ----------------------------------------------------------------
@@ -59,12 +60,12 @@ static void add_pixels(const WeightTask *task, int64_t count, LLVMValueRef x,
                        LLVMValueRef dy)
 {
     const Emit *e = task->emit;
-    TapsTile tile = {task->taps->tile.pixels, 1, task->sums, 1, 0};
+    TapsTile tile = {task->tile->channels, 1, task->sums, 1, 0};
     const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
     for (int64_t i = 0; i < count; i++) {
-        LLVMValueRef xi = taps_at(e, x, i * cols->in_step * TAPS_BLOCK);
-        LLVMValueRef yi = taps_at(e, dy, i * TAPS_BLOCK);
-        if (tile.pixels == TAPS_BLOCK) {
+        LLVMValueRef xi = taps_at(e, x, i * cols->in_step * CPU_BLOCK);
+        LLVMValueRef yi = taps_at(e, dy, i * CPU_BLOCK);
+        if (tile.pixels == CPU_BLOCK) {
             taps_prefetch(e, taps_at(e, xi, map_elements(rows, cols, true)),
                           false);
             taps_prefetch(e, taps_at(e, yi, map_elements(rows, cols, false)),
@@ -80,18 +81,18 @@ static void add_row(const WeightTask *task, Columns cols, LLVMValueRef x,
                     LLVMValueRef dy)
 {
     const Emit *e = task->emit;
-    int64_t step = task->taps->cols.in_step * TAPS_BLOCK;
+    int64_t step = task->taps->cols.in_step * CPU_BLOCK;
     int64_t count = cols.high - cols.low;
     int64_t rest = count % UNROLLED_PIXELS, low = cols.low;
     if (count >= UNROLLED_PIXELS) {
         EmitLoop col = taps_loop(e, low, cols.high - rest, UNROLLED_PIXELS);
         add_pixels(task, UNROLLED_PIXELS, taps_step(e, x, col.index, step),
-                   taps_step(e, dy, col.index, TAPS_BLOCK));
+                   taps_step(e, dy, col.index, CPU_BLOCK));
         emit_loop_end(e, &col);
         low = cols.high - rest;
     }
     add_pixels(task, rest, taps_at(e, x, low * step),
-               taps_at(e, dy, low * TAPS_BLOCK));
+               taps_at(e, dy, low * CPU_BLOCK));
 }
 
 // The images, rows and columns of the current part. x points at image 0, at the
@@ -100,7 +101,7 @@ static void add_part(const WeightTask *task, LLVMValueRef x, GradientRange rows,
                      Columns cols)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
+    const ConvTaps *taps = task->taps;
     const TapAxis *r = &taps->rows, *c = &taps->cols;
     EmitLoop images =
         emit_loop_begin(e, task->images.low, task->images.high, 1);
@@ -110,8 +111,8 @@ static void add_part(const WeightTask *task, LLVMValueRef x, GradientRange rows,
                                 taps->out_blocks * map_elements(r, c, false));
     EmitLoop row = emit_loop_begin(e, rows.low, rows.high, 1);
     LLVMValueRef xr =
-        taps_step(e, xn, row.index, r->in_step * c->in * TAPS_BLOCK);
-    LLVMValueRef yr = taps_step(e, yn, row.index, c->out * TAPS_BLOCK);
+        taps_step(e, xn, row.index, r->in_step * c->in * CPU_BLOCK);
+    LLVMValueRef yr = taps_step(e, yn, row.index, c->out * CPU_BLOCK);
     add_row(task, cols, taps_opaque(e, xr), taps_opaque(e, yr));
     emit_loop_end(e, &row);
     emit_loop_end(e, &images);
@@ -122,34 +123,34 @@ static void make_tile(const WeightTask *task, LLVMValueRef x, LLVMValueRef dw,
                       GradientRange rows, Columns cols)
 {
     const Emit *e = task->emit;
-    int count = task->taps->tile.pixels;
+    int count = task->tile->channels;
     for (int c = 0; c < count; c++)
-        gradient_resume(e, task->is_first, taps_at(e, dw, c * TAPS_BLOCK),
+        gradient_resume(e, task->is_first, taps_at(e, dw, c * CPU_BLOCK),
                         task->sums[c]);
     add_part(task, x, rows, cols);
     for (int c = 0; c < count; c++)
         taps_store(e, taps_get(e, task->sums[c]),
-                   taps_at(e, dw, c * TAPS_BLOCK));
+                   taps_at(e, dw, c * CPU_BLOCK));
 }
 
 // All taps and channels of a pair of blocks.
 static void make_pair(const WeightTask *task)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
+    const ConvTaps *taps = task->taps;
     const TapAxis *r = &taps->rows, *c = &taps->cols;
     EmitLoop row = taps_loop(e, 0, r->taps, 1);
     LLVMValueRef base = taps_add(e, row.index, r->in_first);
     GradientRange rows = gradient_pixels(e, r, base, task->rows);
-    LLVMValueRef x = taps_step(e, task->x, base, c->in * TAPS_BLOCK);
+    LLVMValueRef x = taps_step(e, task->x, base, c->in * CPU_BLOCK);
     LLVMValueRef dw =
-        taps_step(e, task->dw, row.index, c->taps * TAPS_BLOCK * TAPS_BLOCK);
+        taps_step(e, task->dw, row.index, c->taps * CPU_BLOCK * CPU_BLOCK);
     for (int64_t s = 0; s < c->taps; s++) {
-        LLVMValueRef xs = taps_at(e, x, (c->in_first + s) * TAPS_BLOCK);
-        LLVMValueRef dws = taps_at(e, dw, s * TAPS_BLOCK * TAPS_BLOCK);
-        EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, taps->tile.pixels);
+        LLVMValueRef xs = taps_at(e, x, (c->in_first + s) * CPU_BLOCK);
+        LLVMValueRef dws = taps_at(e, dw, s * CPU_BLOCK * CPU_BLOCK);
+        EmitLoop channels = taps_loop(e, 0, CPU_BLOCK, task->tile->channels);
         make_tile(task, taps_opaque(e, taps_step(e, xs, channels.index, 1)),
-                  taps_opaque(e, taps_step(e, dws, channels.index, TAPS_BLOCK)),
+                  taps_opaque(e, taps_step(e, dws, channels.index, CPU_BLOCK)),
                   rows, valid_columns(c, s));
         emit_loop_end(e, &channels);
     }
@@ -163,7 +164,7 @@ static void make_pair(const WeightTask *task)
 static void make_part(WeightTask *task, LLVMValueRef dw)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
+    const ConvTaps *taps = task->taps;
     EmitLoop out = emit_loop_begin(e, task->out.low, task->out.high, 1);
     task->dy = taps_opaque(
         e, taps_step(e, e->args[1], out.index,
@@ -194,8 +195,8 @@ static GradientRange share_blocks(const Emit *e, LLVMValueRef index,
 static LLVMValueRef decode_task(WeightTask *task)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
-    const TapTile *tile = &taps->tile;
+    const ConvTaps *taps = task->taps;
+    const WeightsTile *tile = task->tile;
     LLVMBuilderRef b = e->builder;
     LLVMValueRef ins = emit_i64(e, taps_shares(taps->in_blocks, tile->reads));
     LLVMValueRef outs =
@@ -208,21 +209,23 @@ static LLVMValueRef decode_task(WeightTask *task)
     return LLVMBuildUDiv(b, rest, outs, "");
 }
 
-void emit_taps_weights(Emit *e)
+void emit_weights(Emit *e)
 {
-    const KernelTaps *taps = &e->kernel->taps;
-    WeightTask task = {.emit = e, .taps = taps};
-    task.sums = taps_variables(e, taps->tile.pixels);
+    const WeightsKernel *kernel = &cpu_kernel(e)->weights;
+    const ConvTaps *taps = &kernel->taps;
+    WeightTask task = {.emit = e, .taps = taps, .tile = &kernel->tile};
+    task.sums = taps_variables(e, kernel->tile.channels);
     LLVMValueRef chunk = decode_task(&task);
     LLVMValueRef dw =
         taps_step(e, e->args[2], chunk,
                   taps->out_blocks * taps->in_blocks * weight_pair(taps));
     GradientRange whole = gradient_images(e, chunk);
     GradientRange all_rows = {emit_i64(e, 0), emit_i64(e, taps->rows.count)};
-    EmitLoop images = gradient_parts(e, whole, taps->tile.images, &task.images);
+    EmitLoop images =
+        gradient_parts(e, whole, kernel->tile.images, &task.images);
     LLVMValueRef first_image =
         LLVMBuildICmp(e->builder, LLVMIntEQ, images.index, whole.low, "");
-    EmitLoop rows = gradient_parts(e, all_rows, taps->tile.rows, &task.rows);
+    EmitLoop rows = gradient_parts(e, all_rows, kernel->tile.rows, &task.rows);
     LLVMValueRef first_row =
         LLVMBuildICmp(e->builder, LLVMIntEQ, rows.index, all_rows.low, "");
     task.is_first = LLVMBuildAnd(e->builder, first_image, first_row, "");

@@ -1,6 +1,5 @@
 // Convolutions of blocked tensors as generated kernels. Weights are read as
 // they are stored, forward; by data their tiles are transposed in each step.
-#include "codegen/codegen_impl.h"
 #include "codegen/cpu/conv.h"
 #include "codegen/integers.h"
 
@@ -11,8 +10,7 @@ enum {
 
 static bool is_blocked(const ConvShape *s)
 {
-    return s->block == TAPS_BLOCK && s->tile == TAPS_BLOCK &&
-           s->dtype == DT_F32;
+    return s->block == CPU_BLOCK && s->tile == CPU_BLOCK && s->dtype == DT_F32;
 }
 
 // ---- weights ----------------------------------------------------------------
@@ -22,16 +20,18 @@ static bool is_blocked(const ConvShape *s)
 static Place transpose_weights(Lowering *lower, const ConvShape *s,
                                Place weights, const char *label)
 {
-    Kernel kernel = {.kind = KERNEL_TILES, .arg_count = 2};
-    KernelTaps *taps = &kernel.taps;
-    taps->in_blocks = s->o / TAPS_BLOCK;
-    taps->out_blocks = s->c / TAPS_BLOCK;
-    taps->rows.kernel = s->kh;
-    taps->cols.kernel = s->kw;
-    int64_t bytes = taps_weight_elements(taps) * dtype_size(DT_F32);
+    CpuKernel kernel = {.kind = CPU_TRANSPOSE_KERNEL};
+    TransposeKernel *transpose = &kernel.transpose;
+    *transpose = (TransposeKernel){.types = kernel_types(s->dtype),
+                                   .in_blocks = s->o / CPU_BLOCK,
+                                   .out_blocks = s->c / CPU_BLOCK,
+                                   .window = s->kh * s->kw};
+    int64_t bytes = transpose_elements(transpose) * dtype_size(s->dtype);
     Place out = {PLACE_SLAB, buffer_new(lower, bytes)};
-    LowerStep step = step_kernel(lower, &kernel, label);
-    step.task_count = taps->out_blocks * taps_tile_shares(taps);
+    LowerStep step =
+        cpu_step(lower, &kernel, 2,
+                 transpose->out_blocks * transpose_shares(transpose), label);
+    step.role = STEP_WEIGHTS;
     step_arg(lower, &step, weights, 0, false, false);
     step_arg(lower, &step, out, 0, true, false);
     step_push(lower, &step);
@@ -40,87 +40,95 @@ static Place transpose_weights(Lowering *lower, const ConvShape *s,
 
 // ---- forward and by data ----------------------------------------------------
 
-// What a kernel that makes a sub-grid of the result computes. Forward there
-// is one, of phase (0, 0).
-static Kernel data_kernel(const Lowering *lower, const ConvShape *s,
-                          int64_t row_phase, int64_t col_phase)
+// A kernel that makes a sub-grid of the result, and its tasks. Forward there is
+// one, of phase (0, 0).
+typedef struct DataKernel {
+    CpuKernel kernel;
+    int64_t tasks;
+    int64_t images;  // that a task makes whole; 0: none
+    int64_t scratch; // elements
+    bool as_stored;  // reads the weights as they are stored
+} DataKernel;
+
+static ConvTaps data_taps(const ConvShape *s, int64_t row_phase,
+                          int64_t col_phase)
 {
-    Kernel kernel = {.kind = KERNEL_TAPS, .arg_count = 3};
-    KernelTaps *taps = &kernel.taps;
-    taps->in_blocks = s->c / TAPS_BLOCK;
-    taps->out_blocks = s->o / TAPS_BLOCK;
-    taps->rows = taps_forward(s->h, s->oh, s->kh, s->sh, s->top);
-    taps->cols = taps_forward(s->w, s->ow, s->kw, s->sw, s->left);
-    if (s->op == OP_CONV2D_GRAD_X) {
-        taps->in_blocks = s->o / TAPS_BLOCK;
-        taps->out_blocks = s->c / TAPS_BLOCK;
-        taps->rows =
-            taps_backward(s->h, s->oh, s->kh, s->sh, s->top, row_phase);
-        taps->cols =
-            taps_backward(s->w, s->ow, s->kw, s->sw, s->left, col_phase);
-    }
-    int vector_bytes = lower->codegen->target.vector_bytes;
-    bool by_data = s->op == OP_CONV2D_GRAD_X;
-    KernelTaps flat = *taps;
+    if (s->op == OP_CONV2D)
+        return (ConvTaps){
+            .types = kernel_types(s->dtype),
+            .in_blocks = s->c / CPU_BLOCK,
+            .out_blocks = s->o / CPU_BLOCK,
+            .rows = taps_forward(s->h, s->oh, s->kh, s->sh, s->top),
+            .cols = taps_forward(s->w, s->ow, s->kw, s->sw, s->left)};
+    return (ConvTaps){
+        .types = kernel_types(s->dtype),
+        .in_blocks = s->o / CPU_BLOCK,
+        .out_blocks = s->c / CPU_BLOCK,
+        .rows = taps_backward(s->h, s->oh, s->kh, s->sh, s->top, row_phase),
+        .cols = taps_backward(s->w, s->ow, s->kw, s->sw, s->left, col_phase)};
+}
+
+static DataKernel data_kernel(const Lowering *lower, const ConvShape *s,
+                              int64_t row_phase, int64_t col_phase)
+{
+    int vector_bytes = cpu_vector_bytes(lower);
+    bool forward = s->op == OP_CONV2D;
+    ConvTaps taps = data_taps(s, row_phase, col_phase), flat = taps;
     taps_reshape_pointwise(&flat);
-    taps_choose_tile(&flat, vector_bytes, &s->way);
-    bool pointwise = pointwise_takes(&flat, &s->way);
-    if (!pointwise && taps_choose_image_tile(taps, &flat, vector_bytes, s->n,
-                                             by_data, &s->way)) {
-        kernel.kind = KERNEL_TAPS_IMAGES;
-        return kernel;
+    DirectTile rows = direct_choose_tile(&flat, vector_bytes, &s->way);
+    DataKernel made = {.as_stored = forward};
+    CpuKernel *kernel = &made.kernel;
+    if (pointwise_takes(&flat, &s->way)) {
+        kernel->kind = CPU_POINTWISE_KERNEL;
+        PointwiseKernel *p = &kernel->pointwise;
+        p->taps = flat;
+        p->tile =
+            pointwise_choose_tile(&flat, vector_bytes, s->n, !forward, &s->way);
+        made.as_stored = forward || p->tile.transposes;
+        made.tasks = pointwise_tasks(p, s->n);
+        made.images = made.tasks == s->n / p->tile.images ? p->tile.images : 0;
+        made.scratch = pointwise_scratch(p).total;
+        return made;
     }
-    *taps = flat;
-    if (pointwise) {
-        kernel.kind = KERNEL_POINTWISE;
-        pointwise_choose_tile(taps, vector_bytes, s->n, by_data, &s->way);
+    ImagesTile across;
+    if (images_choose_tile(&taps, &flat, &rows, vector_bytes, s->n, !forward,
+                           &s->way, &across)) {
+        kernel->kind = CPU_IMAGES_KERNEL;
+        kernel->images = (ImagesKernel){taps, across};
+        int64_t groups = images_group_tasks(&kernel->images);
+        made.as_stored = forward || across.transposes;
+        made.tasks = s->n / across.images * groups;
+        made.images = groups == 1 ? across.images : 0;
+        made.scratch = images_scratch(&kernel->images);
+        return made;
     }
-    return kernel;
+    kernel->kind = CPU_DIRECT_KERNEL;
+    kernel->direct = (DirectKernel){flat, rows};
+    int64_t each = direct_image_tasks(&kernel->direct);
+    made.tasks = s->n * each;
+    made.images = each == 1 ? 1 : 0;
+    return made;
 }
 
-// What a kernel's tasks are: how many, how many images a task makes whole (0:
-// none), elements of scratch.
-typedef struct DataTasks {
-    int64_t count, images, scratch;
-} DataTasks;
-
-static DataTasks data_tasks(const Kernel *kernel, int64_t images)
+// What a phase of a stride does, against the others: products per pair of
+// channels. (Results do not depend on it; work.c shares the arithmetic out.)
+static int64_t phase_share(const CpuKernel *kernel)
 {
-    const KernelTaps *taps = &kernel->taps;
-    int64_t together = taps->tile.images;
-    if (kernel->kind == KERNEL_POINTWISE) {
-        int64_t count = pointwise_tasks(taps, images);
-        return (DataTasks){count, count == images / together ? together : 0,
-                           pointwise_scratch(taps).total};
-    }
-    bool across = kernel->kind == KERNEL_TAPS_IMAGES;
-    int64_t each = across ? taps_group_tasks(taps) : taps_image_tasks(taps);
-    return (DataTasks){images / together * each, each == 1 ? together : 0,
-                       across ? taps_image_scratch(taps) : 0};
+    const ConvTaps *taps = kernel->kind == CPU_DIRECT_KERNEL
+                               ? &kernel->direct.taps
+                               : &kernel->images.taps;
+    if (kernel->kind == CPU_POINTWISE_KERNEL)
+        return 1; // it makes them all
+    return taps->rows.count * taps->rows.taps * taps->cols.count *
+           taps->cols.taps;
 }
 
-// Returns how many images a task makes whole, or 0.
-static int64_t push_data(Lowering *lower, const ConvShape *s, Kernel *kernel,
-                         const Place *args, const char *label)
-{
-    LowerStep step = step_kernel(lower, kernel, label);
-    DataTasks tasks = data_tasks(kernel, s->n);
-    lower->scratch_bytes =
-        max_i64(lower->scratch_bytes, tasks.scratch * dtype_size(DT_F32));
-    step.task_count = tasks.count;
-    for (int i = 0; i < 3; i++)
-        step_arg(lower, &step, args[i], 0, i == 2, false);
-    step_imms(lower, &step, 1, &s->n);
-    step_push(lower, &step);
-    return tasks.images;
-}
-
-bool conv_taps_takes_data(const ConvShape *s)
+bool conv_direct_takes_data(const ConvShape *s)
 {
     return is_blocked(s) && s->op != OP_CONV2D_GRAD_W;
 }
 
-int64_t conv_taps_data(Lowering *lower, const ConvShape *s, Value value)
+int64_t conv_direct_data(Lowering *lower, const ConvShape *s, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
     const char *label = value_label(lower, value);
@@ -135,40 +143,47 @@ int64_t conv_taps_data(Lowering *lower, const ConvShape *s, Value value)
     int64_t col_phases = forward ? 1 : min_i64(s->sw, s->w);
     int64_t images = 0;
     for (int64_t i = 0; i < row_phases * col_phases; i++) {
-        Kernel kernel = data_kernel(lower, s, i / col_phases, i % col_phases);
-        if (kernel.kind == KERNEL_POINTWISE)
+        DataKernel made = data_kernel(lower, s, i / col_phases, i % col_phases);
+        if (made.kernel.kind == CPU_POINTWISE_KERNEL)
             row_phases = col_phases = 1; // it makes them all
-        bool as_stored = forward || kernel.taps.tile.transposes;
-        if (!as_stored && turned.kind == PLACE_NONE)
+        if (!made.as_stored && turned.kind == PLACE_NONE)
             turned = transpose_weights(lower, s, stored, rest);
-        args[1] = as_stored ? stored : turned;
-        images = push_data(lower, s, &kernel, args, label);
+        args[1] = made.as_stored ? stored : turned;
+        images = made.images;
+        cpu_want_scratch(lower, made.scratch * dtype_size(s->dtype));
+        LowerStep step = cpu_step(lower, &made.kernel, 3, made.tasks, label);
+        step.share = phase_share(&made.kernel);
+        for (int a = 0; a < 3; a++)
+            step_arg(lower, &step, args[a], 0, a == 2, false);
+        step_imms(lower, &step, 1, &s->n);
+        step_push(lower, &step);
     }
     return row_phases * col_phases == 1 ? images : 0;
 }
 
 // ---- by weights -------------------------------------------------------------
 
-bool conv_taps_takes_weights(const ConvShape *s)
+bool conv_direct_takes_weights(const ConvShape *s)
 {
     return is_blocked(s) && s->op == OP_CONV2D_GRAD_W;
 }
 
-static Kernel weights_kernel(const Lowering *lower, const ConvShape *s)
+static WeightsKernel weights_kernel(const Lowering *lower, const ConvShape *s)
 {
-    Kernel kernel = {.kind = KERNEL_TAPS_WEIGHTS, .arg_count = 3};
-    KernelTaps *taps = &kernel.taps;
-    taps->in_blocks = s->c / TAPS_BLOCK;
-    taps->out_blocks = s->o / TAPS_BLOCK;
-    taps->rows = taps_forward(s->h, s->oh, s->kh, s->sh, s->top);
-    taps->cols = taps_forward(s->w, s->ow, s->kw, s->sw, s->left);
-    taps_reshape_pointwise(taps);
-    taps_choose_weight_tile(taps, lower->codegen->target.vector_bytes, s->n);
+    WeightsKernel kernel = {
+        .taps = {.types = kernel_types(s->dtype),
+                 .in_blocks = s->c / CPU_BLOCK,
+                 .out_blocks = s->o / CPU_BLOCK,
+                 .rows = taps_forward(s->h, s->oh, s->kh, s->sh, s->top),
+                 .cols = taps_forward(s->w, s->ow, s->kw, s->sw, s->left)}};
+    taps_reshape_pointwise(&kernel.taps);
+    kernel.tile =
+        weights_choose_tile(&kernel.taps, cpu_vector_bytes(lower), s->n);
     return kernel;
 }
 
 void conv_push_weights(Lowering *lower, const ConvShape *s, Value value,
-                       Kernel *kernel, const ConvGradient *gradient)
+                       const CpuKernel *kernel, const ConvGradient *gradient)
 {
     const Node *node = graph_node(lower->graph, value);
     const char *label = value_label(lower, value);
@@ -180,9 +195,10 @@ void conv_push_weights(Lowering *lower, const ConvShape *s, Value value,
     int64_t chunk = ceil_div(s->n, wanted), chunks = ceil_div(s->n, chunk);
     Place parts = gradient->out;
     if (chunks > 1)
-        parts.index = buffer_new(lower, chunks * elements * dtype_size(DT_F32));
-    LowerStep step = step_kernel(lower, kernel, label);
-    step.task_count = chunks * gradient->tasks;
+        parts.index =
+            buffer_new(lower, chunks * elements * dtype_size(s->dtype));
+    LowerStep step =
+        cpu_step(lower, kernel, 3, chunks * gradient->tasks, label);
     step_arg(lower, &step, gradient->x, 0, false, false);
     step_arg(lower, &step, value_place(lower, node->inputs[1]), 0, false,
              false);
@@ -208,15 +224,15 @@ static bool skips_pixels(const ConvShape *s)
 static Place compact_pixels(Lowering *lower, const ConvShape *s, Value value)
 {
     Value x = graph_node(lower->graph, value)->inputs[0];
-    int64_t map = s->h * s->w * TAPS_BLOCK, strides[MAX_RANK] = {0};
-    TensorType read = type_make(
-        DT_F32, 5,
-        (int64_t[]){s->n, s->c / TAPS_BLOCK, s->oh, s->ow, TAPS_BLOCK});
+    int64_t map = s->h * s->w * CPU_BLOCK, strides[MAX_RANK] = {0};
+    TensorType read =
+        type_make(DT_F32, 5,
+                  (int64_t[]){s->n, s->c / CPU_BLOCK, s->oh, s->ow, CPU_BLOCK});
     Access access = {.kind = EXPR_LOAD,
                      .dtype = DT_F32,
                      .place = value_place(lower, x),
-                     .strides = {s->c / TAPS_BLOCK * map, map,
-                                 s->sh * s->w * TAPS_BLOCK, s->sw * TAPS_BLOCK,
+                     .strides = {s->c / CPU_BLOCK * map, map,
+                                 s->sh * s->w * CPU_BLOCK, s->sw * CPU_BLOCK,
                                  1}};
     Place out = {PLACE_SLAB, buffer_new(lower, type_bytes(&read))};
     strides_row_major(read.rank, read.dims, strides);
@@ -226,7 +242,7 @@ static Place compact_pixels(Lowering *lower, const ConvShape *s, Value value)
     return out;
 }
 
-int64_t conv_taps_weights(Lowering *lower, const ConvShape *s, Value value)
+int64_t conv_direct_weights(Lowering *lower, const ConvShape *s, Value value)
 {
     ConvShape dense = *s;
     ConvGradient gradient = {0};
@@ -239,10 +255,12 @@ int64_t conv_taps_weights(Lowering *lower, const ConvShape *s, Value value)
         gradient.x =
             value_place(lower, graph_node(lower->graph, value)->inputs[0]);
     }
-    Kernel kernel = weights_kernel(lower, &dense);
-    const TapTile *tile = &kernel.taps.tile;
-    gradient.tasks = taps_shares(kernel.taps.in_blocks, tile->reads) *
-                     taps_shares(kernel.taps.out_blocks, tile->writes);
+    CpuKernel kernel = {.kind = CPU_WEIGHTS_KERNEL,
+                        .weights = weights_kernel(lower, &dense)};
+    const ConvTaps *taps = &kernel.weights.taps;
+    const WeightsTile *tile = &kernel.weights.tile;
+    gradient.tasks = taps_shares(taps->in_blocks, tile->reads) *
+                     taps_shares(taps->out_blocks, tile->writes);
     gradient.out = value_new_buffer(lower, value);
     conv_push_weights(lower, &dense, value, &kernel, &gradient);
     return 0;

@@ -1,14 +1,14 @@
 // Kernel descriptors -> LLVM IR, inside: what its files share.
 //   emit_kernel.c  the kernel's function, a body by kind (kinds.def)
-//   emit.c       types, constants, memory, calls
-//   emit_loop.c  loop nests of map and reduce kernels
-//   emit_map.c   emit_<ID>, one small function per elementwise op
-//   emit_math.c  exp, log and tanh in single precision
-//   emit_pool.c  window kernels
-//   emit_taps*.c, emit_pointwise.c, emit_winograd*.c  convolutions of
-//                channel-blocked tensors
-//   emit_stem*.c  from planes to blocks
-//   emit_tiles.c  their weights, transposed
+//   emit.c         types, constants, memory, calls
+//   emit_loop.c    loop nests of map and reduce kernels
+//   emit_map.c     emit_<ID>, one small function per elementwise op
+//   emit_math.c    exp, log and tanh in single precision
+//   emit_block.c   vectors of one block of channels, register tiles of them
+//   emit_gradient.c  sums over parts of the images
+// The families' bodies stand beside what chooses and lowers them:
+// direct_emit*.c, pointwise_emit.c, winograd_emit*.c, stem_emit*.c,
+// pool_emit.c.
 //
 // Arithmetic is on <lanes x T>, or plain T when lanes is 1: f32 for f32 and
 // bf16, f64, i1 for bool. No fast-math anywhere: a lane's result does not
@@ -18,12 +18,12 @@
 
 #include <llvm-c/Core.h>
 
-#include "codegen/plan/kernel.h"
+#include "codegen/cpu/kernels.h"
 #include "codegen/cpu/target.h"
 
 typedef struct Emit {
     Arena *arena;
-    const Target *target;
+    const CpuTarget *target;
     const Kernel *kernel;
     LLVMContextRef context;
     LLVMModuleRef module;
@@ -33,12 +33,20 @@ typedef struct Emit {
 } Emit;
 
 // A module with the kernel's function. The caller disposes of it.
-LLVMModuleRef emit_kernel(LLVMContextRef context, const Target *target,
+LLVMModuleRef emit_kernel(LLVMContextRef context, const CpuTarget *target,
                           const Kernel *kernel, Arena *arena);
 
-#define KIND(id, emit, ...) void emit(Emit *to);
+// The body of a loop nest, and of the kernels of kinds.def.
+void emit_loops(Emit *emit);
+#define KIND(id, type, member, emit, print) void emit(Emit *to);
 #include "codegen/cpu/kinds.def"
 #undef KIND
+
+// The description of a kernel that is no loop nest.
+static inline const CpuKernel *cpu_kernel(const Emit *emit)
+{
+    return emit->kernel->own;
+}
 
 // ---- types and constants ----------------------------------------------------
 

@@ -87,8 +87,8 @@ LLVMValueRef taps_imm(const Emit *e, int index)
 LLVMValueRef taps_load(const Emit *e, LLVMValueRef pointer)
 {
     LLVMValueRef value = LLVMBuildLoad2(
-        e->builder, emit_type(e, DT_F32, TAPS_BLOCK), pointer, "");
-    LLVMSetAlignment(value, TAPS_BLOCK * sizeof(float));
+        e->builder, emit_type(e, DT_F32, CPU_BLOCK), pointer, "");
+    LLVMSetAlignment(value, CPU_BLOCK * sizeof(float));
     return value;
 }
 
@@ -96,13 +96,13 @@ LLVMValueRef taps_load_splat(const Emit *e, LLVMValueRef pointer)
 {
     LLVMValueRef one =
         LLVMBuildLoad2(e->builder, emit_type(e, DT_F32, 1), pointer, "");
-    return emit_splat(e, one, TAPS_BLOCK);
+    return emit_splat(e, one, CPU_BLOCK);
 }
 
 void taps_store(const Emit *e, LLVMValueRef value, LLVMValueRef pointer)
 {
     LLVMValueRef store = LLVMBuildStore(e->builder, value, pointer);
-    LLVMSetAlignment(store, TAPS_BLOCK * sizeof(float));
+    LLVMSetAlignment(store, CPU_BLOCK * sizeof(float));
 }
 
 void taps_prefetch(const Emit *e, LLVMValueRef pointer, bool write)
@@ -127,14 +127,14 @@ LLVMValueRef *taps_variables(const Emit *e, int count)
     LLVMValueRef *variables = ARENA_ARRAY(e->arena, LLVMValueRef, count);
     for (int i = 0; i < count; i++)
         variables[i] =
-            LLVMBuildAlloca(e->builder, emit_type(e, DT_F32, TAPS_BLOCK), "");
+            LLVMBuildAlloca(e->builder, emit_type(e, DT_F32, CPU_BLOCK), "");
     return variables;
 }
 
 LLVMValueRef taps_get(const Emit *e, LLVMValueRef variable)
 {
-    return LLVMBuildLoad2(e->builder, emit_type(e, DT_F32, TAPS_BLOCK),
-                          variable, "");
+    return LLVMBuildLoad2(e->builder, emit_type(e, DT_F32, CPU_BLOCK), variable,
+                          "");
 }
 
 void taps_set(const Emit *e, LLVMValueRef variable, LLVMValueRef value)
@@ -144,7 +144,7 @@ void taps_set(const Emit *e, LLVMValueRef variable, LLVMValueRef value)
 
 void taps_set_zero(const Emit *e, LLVMValueRef variable)
 {
-    taps_set(e, variable, emit_const(e, DT_F32, TAPS_BLOCK, 0));
+    taps_set(e, variable, emit_const(e, DT_F32, CPU_BLOCK, 0));
 }
 
 LLVMValueRef taps_fused(const Emit *e, LLVMValueRef a, LLVMValueRef b,
@@ -200,8 +200,8 @@ void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
 void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
                    LLVMValueRef x, LLVMValueRef w)
 {
-    EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, 1);
-    LLVMValueRef wc = taps_step(e, w, channels.index, TAPS_BLOCK);
+    EmitLoop channels = taps_loop(e, 0, CPU_BLOCK, 1);
+    LLVMValueRef wc = taps_step(e, w, channels.index, CPU_BLOCK);
     if (tile->x_ahead)
         taps_prefetch(e,
                       taps_step(e, taps_at(e, x, tile->x_ahead), channels.index,
@@ -223,29 +223,29 @@ void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
 static LLVMValueRef exchange(const Emit *e, LLVMValueRef a, LLVMValueRef b,
                              int bit, bool upper)
 {
-    LLVMValueRef lanes[TAPS_BLOCK];
-    for (int i = 0; i < TAPS_BLOCK; i++) {
-        int lane = i & bit ? TAPS_BLOCK + (upper ? i : i - bit)
-                           : (upper ? i + bit : i);
+    LLVMValueRef lanes[CPU_BLOCK];
+    for (int i = 0; i < CPU_BLOCK; i++) {
+        int lane =
+            i & bit ? CPU_BLOCK + (upper ? i : i - bit) : (upper ? i + bit : i);
         lanes[i] = LLVMConstInt(emit_int_type(e, 32, 1), (unsigned)lane, 0);
     }
     return LLVMBuildShuffleVector(e->builder, a, b,
-                                  LLVMConstVector(lanes, TAPS_BLOCK), "");
+                                  LLVMConstVector(lanes, CPU_BLOCK), "");
 }
 
 void taps_transpose(const Emit *e, LLVMValueRef from, LLVMValueRef to)
 {
-    LLVMValueRef rows[TAPS_BLOCK];
-    for (int i = 0; i < TAPS_BLOCK; i++)
-        rows[i] = taps_load(e, taps_at(e, from, i * TAPS_BLOCK));
-    for (int bit = 1; bit < TAPS_BLOCK; bit *= 2)
-        for (int i = 0; i < TAPS_BLOCK; i++) {
+    LLVMValueRef rows[CPU_BLOCK];
+    for (int i = 0; i < CPU_BLOCK; i++)
+        rows[i] = taps_load(e, taps_at(e, from, i * CPU_BLOCK));
+    for (int bit = 1; bit < CPU_BLOCK; bit *= 2)
+        for (int i = 0; i < CPU_BLOCK; i++) {
             if (i & bit)
                 continue;
             LLVMValueRef low = rows[i], high = rows[i + bit];
             rows[i] = exchange(e, low, high, bit, false);
             rows[i + bit] = exchange(e, low, high, bit, true);
         }
-    for (int i = 0; i < TAPS_BLOCK; i++)
-        taps_store(e, rows[i], taps_at(e, to, i * TAPS_BLOCK));
+    for (int i = 0; i < CPU_BLOCK; i++)
+        taps_store(e, rows[i], taps_at(e, to, i * CPU_BLOCK));
 }

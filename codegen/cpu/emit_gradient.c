@@ -37,7 +37,7 @@ EmitLoop gradient_parts(const Emit *e, GradientRange whole, int64_t step,
 void gradient_resume(const Emit *e, LLVMValueRef is_first, LLVMValueRef at,
                      LLVMValueRef variable)
 {
-    LLVMValueRef zero = emit_const(e, DT_F32, TAPS_BLOCK, 0);
+    LLVMValueRef zero = emit_const(e, DT_F32, CPU_BLOCK, 0);
     taps_set(e, variable,
              LLVMBuildSelect(e->builder, is_first, zero, taps_load(e, at), ""));
 }

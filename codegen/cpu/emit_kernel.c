@@ -56,14 +56,13 @@ static void begin_function(Emit *emit)
     }
 }
 
-// By kind of kernel.
-static void (*const emitters[KERNEL_KINDS])(Emit *emit) = {
-#define KIND(id, emit, ...) emit,
+static void (*const emitters[CPU_KINDS])(Emit *emit) = {
+#define KIND(id, type, member, emit, print) emit,
 #include "codegen/cpu/kinds.def"
 #undef KIND
 };
 
-LLVMModuleRef emit_kernel(LLVMContextRef context, const Target *target,
+LLVMModuleRef emit_kernel(LLVMContextRef context, const CpuTarget *target,
                           const Kernel *kernel, Arena *arena)
 {
     Emit emit = {
@@ -73,7 +72,10 @@ LLVMModuleRef emit_kernel(LLVMContextRef context, const Target *target,
     LLVMSetTarget(emit.module, target->triple);
     emit.builder = LLVMCreateBuilderInContext(context);
     begin_function(&emit);
-    emitters[kernel->kind](&emit);
+    if (kernel->loop)
+        emit_loops(&emit);
+    else
+        emitters[cpu_kernel(&emit)->kind](&emit);
     LLVMBuildRetVoid(emit.builder);
     LLVMDisposeBuilder(emit.builder);
     return emit.module;

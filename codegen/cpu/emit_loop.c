@@ -24,7 +24,7 @@ typedef struct Slots {
 typedef struct Nest {
     Emit *e;
     LLVMBuilderRef b;
-    const Kernel *k;
+    const LoopKernel *k;
     int order[MAX_RANK]; // dims, outermost first
     int count, kept;     // loops; those over kept dims come first
     int vector;          // which loop goes by vectors; -1: none
@@ -92,7 +92,7 @@ static LLVMValueRef load_scalar(const Nest *n, DType dtype, LLVMValueRef at)
     return emit_from_stored(n->e, dtype, 1, load);
 }
 
-static LLVMValueRef load_wide(const Nest *n, const KernelExpr *expr,
+static LLVMValueRef load_wide(const Nest *n, const LoopExpr *expr,
                               LLVMValueRef at, int round)
 {
     DType dtype = expr->dtype;
@@ -138,7 +138,7 @@ static void store_wide(const Nest *n, DType dtype, LLVMValueRef value,
 
 // ---- expressions ------------------------------------------------------------
 
-static LLVMValueRef iota_value(const Nest *n, const KernelExpr *expr,
+static LLVMValueRef iota_value(const Nest *n, const LoopExpr *expr,
                                LLVMValueRef at, int lanes, int round)
 {
     int64_t stride = vector_stride(n, expr->strides);
@@ -165,14 +165,14 @@ static LLVMValueRef operand(const Nest *n, int expr, int lanes, int round)
     return emit_splat(n->e, n->values[expr].at[0], lanes);
 }
 
-static LLVMValueRef op_value(const Nest *n, const KernelExpr *expr, int lanes,
+static LLVMValueRef op_value(const Nest *n, const LoopExpr *expr, int lanes,
                              int round)
 {
-    const KernelExpr *exprs = n->k->exprs.at;
+    const LoopExpr *exprs = n->k->exprs.at;
     int count = op_info(expr->op)->input_count;
     MapOperands m = {.dtype = expr->dtype, .lanes = lanes};
     for (int i = 0; i < count; i++) {
-        const KernelExpr *in = &exprs[expr->in[i]];
+        const LoopExpr *in = &exprs[expr->in[i]];
         m.in[i] = operand(n, expr->in[i], lanes, round);
         m.constant[i] = in->kind == EXPR_CONST ? &in->value : NULL;
         m.in_dtype = in->dtype;
@@ -182,7 +182,7 @@ static LLVMValueRef op_value(const Nest *n, const KernelExpr *expr, int lanes,
 
 static LLVMValueRef expr_value(const Nest *n, int index, int round)
 {
-    const KernelExpr *expr = &n->k->exprs.at[index];
+    const LoopExpr *expr = &n->k->exprs.at[index];
     int lanes = n->wide[index] ? n->lanes : 1;
     switch (expr->kind) {
     case EXPR_CONST:
@@ -212,18 +212,18 @@ static bool vector_is_reduced(const Nest *n)
     return n->vector >= n->kept;
 }
 
-static DType sum_dtype(const KernelStore *store)
+static DType sum_dtype(const LoopStore *store)
 {
     return store->dtype == DT_BF16 ? DT_F32 : store->dtype;
 }
 
-static LLVMValueRef identity(const Nest *n, const KernelStore *store)
+static LLVMValueRef identity(const Nest *n, const LoopStore *store)
 {
     return emit_const(n->e, sum_dtype(store), n->lanes,
                       store->kind == STORE_SUM ? 0 : -INFINITY);
 }
 
-static LLVMValueRef combine(const Nest *n, const KernelStore *store,
+static LLVMValueRef combine(const Nest *n, const LoopStore *store,
                             LLVMValueRef x, LLVMValueRef y)
 {
     return store->kind == STORE_SUM ? LLVMBuildFAdd(n->b, x, y, "")
@@ -245,7 +245,7 @@ static LLVMValueRef sum_load(const Nest *n, int store, int slot)
 static void begin_sums(const Nest *n)
 {
     for (int i = 0; i < n->k->stores.count; i++) {
-        const KernelStore *store = &n->k->stores.at[i];
+        const LoopStore *store = &n->k->stores.at[i];
         if (store->kind == STORE_MAP)
             continue;
         for (int slot = 0; slot < sum_slots(n); slot++)
@@ -255,7 +255,7 @@ static void begin_sums(const Nest *n)
 
 static void accumulate(const Nest *n, int i, int round)
 {
-    const KernelStore *store = &n->k->stores.at[i];
+    const LoopStore *store = &n->k->stores.at[i];
     LLVMValueRef value = operand(n, store->expr, n->lanes, round);
     if (n->mask && vector_is_reduced(n))
         value = LLVMBuildSelect(n->b, n->mask, value, identity(n, store), "");
@@ -264,7 +264,7 @@ static void accumulate(const Nest *n, int i, int round)
 }
 
 // Halves of the lanes, added until one is left.
-static LLVMValueRef across_lanes(const Nest *n, const KernelStore *store,
+static LLVMValueRef across_lanes(const Nest *n, const LoopStore *store,
                                  LLVMValueRef x)
 {
     LLVMValueRef low[64], high[64], zero = emit_int(n->e, 32, 1, 0);
@@ -285,7 +285,7 @@ static LLVMValueRef across_lanes(const Nest *n, const KernelStore *store,
 
 static void finish_sum(const Nest *n, int i)
 {
-    const KernelStore *store = &n->k->stores.at[i];
+    const LoopStore *store = &n->k->stores.at[i];
     LLVMValueRef at = n->at[n->k->exprs.count + i];
     if (!vector_is_reduced(n)) {
         int64_t stride = vector_stride(n, store->strides);
@@ -320,8 +320,8 @@ static int access_count(const Nest *n)
 static LLVMValueRef advance(const Nest *n, int i, int dim, LLVMValueRef index)
 {
     int exprs = n->k->exprs.count;
-    const KernelExpr *expr = i < exprs ? &n->k->exprs.at[i] : NULL;
-    const KernelStore *store = expr ? NULL : &n->k->stores.at[i - exprs];
+    const LoopExpr *expr = i < exprs ? &n->k->exprs.at[i] : NULL;
+    const LoopStore *store = expr ? NULL : &n->k->stores.at[i - exprs];
     int64_t stride = expr ? expr->strides[dim] : store->strides[dim];
     if (stride == 0)
         return n->at[i];
@@ -348,7 +348,7 @@ static void enter(Nest *n, int loop, LLVMValueRef index)
 static void innermost(Nest *n)
 {
     for (int i = 0; i < n->k->stores.count; i++) {
-        const KernelStore *store = &n->k->stores.at[i];
+        const LoopStore *store = &n->k->stores.at[i];
         for (int r = 0; r < n->rounds; r++)
             if (store->kind == STORE_MAP)
                 store_wide(n, store->dtype,
@@ -456,11 +456,11 @@ static void order_loops(Nest *n)
 
 static void find_levels(Nest *n)
 {
-    const Kernel *k = n->k;
+    const LoopKernel *k = n->k;
     n->level = ARENA_ARRAY(n->e->arena, int, k->exprs.count);
     n->wide = ARENA_ARRAY(n->e->arena, bool, k->exprs.count);
     for (int i = 0; i < k->exprs.count; i++) {
-        const KernelExpr *expr = &k->exprs.at[i];
+        const LoopExpr *expr = &k->exprs.at[i];
         int inputs = expr->kind == EXPR_OP ? op_info(expr->op)->input_count : 0;
         for (int loop = 0; loop < n->count; loop++)
             if (expr->strides[n->order[loop]])
@@ -477,7 +477,7 @@ static void find_levels(Nest *n)
 
 // Short bodies are unrolled to hide latencies; sums always, for independent
 // accumulators are also more accurate ones.
-static int wanted_unroll(const Kernel *k)
+static int wanted_unroll(const LoopKernel *k)
 {
     int ops = 0;
     for (int i = 0; i < k->exprs.count; i++)
@@ -490,7 +490,7 @@ static int wanted_unroll(const Kernel *k)
 // As many lanes as the widest type allows and the innermost dim can use.
 static void choose_lanes(Nest *n)
 {
-    const Kernel *k = n->k;
+    const LoopKernel *k = n->k;
     int size = 4;
     for (int i = 0; i < k->exprs.count; i++)
         if (k->exprs.at[i].dtype == DT_F64)
@@ -511,7 +511,7 @@ static void choose_lanes(Nest *n)
 // dim, then the indices of the kept dims outside it.
 static void find_ranges(Nest *n)
 {
-    const KernelSplit *split = &n->k->split;
+    const LoopSplit *split = &n->k->split;
     for (int d = 0; d < n->k->rank; d++) {
         n->low[d] = emit_i64(n->e, 0);
         n->high[d] = emit_i64(n->e, n->k->dims[d]);
@@ -539,7 +539,7 @@ static void find_ranges(Nest *n)
     LLVMValueRef skip =
         LLVMBuildNSWMul(n->b, block, emit_i64(n->e, split->partial_stride), "");
     for (int i = 0; i < n->k->stores.count; i++) {
-        const KernelStore *store = &n->k->stores.at[i];
+        const LoopStore *store = &n->k->stores.at[i];
         LLVMValueRef *at = &n->at[n->k->exprs.count + i];
         if (store->kind != STORE_MAP)
             *at = emit_offset(n->e, store->dtype, *at, skip);
@@ -548,10 +548,10 @@ static void find_ranges(Nest *n)
 
 static void place_accesses(Nest *n)
 {
-    const Kernel *k = n->k;
+    const LoopKernel *k = n->k;
     n->at = ARENA_ARRAY(n->e->arena, LLVMValueRef, access_count(n));
     for (int i = 0; i < k->exprs.count; i++) {
-        const KernelExpr *expr = &k->exprs.at[i];
+        const LoopExpr *expr = &k->exprs.at[i];
         if (expr->kind == EXPR_LOAD)
             n->at[i] = n->e->args[expr->arg];
         else if (expr->kind == EXPR_IOTA)
@@ -565,7 +565,7 @@ static void place_sums(Nest *n)
 {
     n->sums = ARENA_ARRAY(n->e->arena, Slots, n->k->stores.count);
     for (int i = 0; i < n->k->stores.count; i++) {
-        const KernelStore *store = &n->k->stores.at[i];
+        const LoopStore *store = &n->k->stores.at[i];
         LLVMTypeRef type = emit_type(n->e, sum_dtype(store), n->lanes);
         for (int slot = 0; slot < MAX_UNROLL && store->kind != STORE_MAP;
              slot++)
@@ -575,7 +575,8 @@ static void place_sums(Nest *n)
 
 void emit_loops(Emit *emit)
 {
-    Nest n = {.e = emit, .b = emit->builder, .k = emit->kernel, .vector = -1};
+    Nest n = {
+        .e = emit, .b = emit->builder, .k = emit->kernel->loop, .vector = -1};
     order_loops(&n);
     choose_lanes(&n);
     find_levels(&n);

@@ -1,6 +1,6 @@
 // How products of pixels with weights are cut into tasks and register tiles.
+#include "codegen/cpu/pointwise.h"
 #include "codegen/integers.h"
-#include "codegen/cpu/direct.h"
 
 enum {
     MIN_PIXELS = 4,    // of an image, for a register tile has those of one
@@ -19,7 +19,7 @@ static bool is_pointwise(const TapAxis *axis)
            (axis->count - 1) * axis->out_step < axis->out;
 }
 
-bool pointwise_takes(const KernelTaps *taps, const ConvWay *way)
+bool pointwise_takes(const ConvTaps *taps, const ConvWay *way)
 {
     if (!is_pointwise(&taps->rows) || !is_pointwise(&taps->cols) ||
         way->method == WAY_ROWS || way->method == WAY_IMAGES)
@@ -39,9 +39,9 @@ static int64_t share_evenly(int64_t count, int64_t most)
 }
 
 // Tasks of one share of the written blocks.
-static int64_t choose_line(KernelTaps *taps, int64_t images, int64_t pixels)
+static int64_t choose_line(const ConvTaps *taps, int64_t images, int64_t pixels,
+                           PointwiseTile *tile)
 {
-    TapTile *tile = &taps->tile;
     int64_t rows = taps->rows.count, cols = taps->cols.count;
     tile->rows = share_evenly(rows, pixels / cols);
     tile->images =
@@ -49,35 +49,43 @@ static int64_t choose_line(KernelTaps *taps, int64_t images, int64_t pixels)
     return images / tile->images * (rows / tile->rows);
 }
 
-void pointwise_choose_tile(KernelTaps *taps, int vector_bytes, int64_t images,
-                           bool by_data, const ConvWay *way)
+PointwiseTile pointwise_choose_tile(const ConvTaps *taps, int vector_bytes,
+                                    int64_t images, bool by_data,
+                                    const ConvWay *way)
 {
-    TapTile *tile = &taps->tile;
-    *tile = (TapTile){0};
+    PointwiseTile tile = {0};
     int64_t transposed = way_scale(way, TRANSPOSED_PIXELS);
     if (by_data)
-        tile->transposes =
-            choose_line(taps, images, transposed) <= MAX_TRANSPOSED;
-    int64_t tasks = choose_line(taps, images,
-                                tile->transposes ? transposed
-                                                 : way_scale(way, LINE_PIXELS));
-    taps_choose_register_tile(tile->rows * taps->cols.count, taps->out_blocks,
-                              vector_bytes, way, &tile->pixels, &tile->blocks);
-    int64_t groups = taps->out_blocks / tile->blocks;
+        tile.transposes =
+            choose_line(taps, images, transposed, &tile) <= MAX_TRANSPOSED;
+    int64_t tasks = choose_line(
+        taps, images,
+        tile.transposes ? transposed : way_scale(way, LINE_PIXELS), &tile);
+    taps_choose_register_tile(tile.rows * taps->cols.count, taps->out_blocks,
+                              vector_bytes, way, &tile.pixels, &tile.blocks);
+    int64_t groups = taps->out_blocks / tile.blocks;
     int64_t shares = min_i64(groups, ceil_div(ENOUGH_TASKS, tasks));
-    tile->writes = ceil_div(groups, shares) * tile->blocks;
+    tile.writes = ceil_div(groups, shares) * tile.blocks;
+    return tile;
 }
 
-int64_t pointwise_tasks(const KernelTaps *taps, int64_t images)
+int64_t pointwise_row_blocks(const ConvTaps *taps, const PointwiseTile *tile)
 {
-    return images / taps->tile.images * taps_row_blocks(taps) *
-           taps_shares(taps->out_blocks, taps->tile.writes);
+    return max_i64(1, ceil_div(taps->rows.count, tile->rows));
 }
 
-PointwiseScratch pointwise_scratch(const KernelTaps *taps)
+int64_t pointwise_tasks(const PointwiseKernel *kernel, int64_t images)
 {
-    const TapTile *tile = &taps->tile;
-    int64_t line = tile->rows * taps->cols.count * TAPS_BLOCK;
+    const PointwiseTile *tile = &kernel->tile;
+    return images / tile->images * pointwise_row_blocks(&kernel->taps, tile) *
+           taps_shares(kernel->taps.out_blocks, tile->writes);
+}
+
+PointwiseScratch pointwise_scratch(const PointwiseKernel *kernel)
+{
+    const ConvTaps *taps = &kernel->taps;
+    const PointwiseTile *tile = &kernel->tile;
+    int64_t line = tile->rows * taps->cols.count * CPU_BLOCK;
     PointwiseScratch s = {0};
     if (taps->rows.in_step > 1 || taps->cols.in_step > 1)
         s.results = tile->images * taps->in_blocks * line;
@@ -86,6 +94,18 @@ PointwiseScratch pointwise_scratch(const KernelTaps *taps)
         s.weights += tile->blocks * line;
     s.total = s.weights;
     if (tile->transposes)
-        s.total += tile->blocks * taps->in_blocks * TAPS_BLOCK * TAPS_BLOCK;
+        s.total += tile->blocks * taps->in_blocks * CPU_BLOCK * CPU_BLOCK;
     return s;
+}
+
+void pointwise_text(Text *text, const PointwiseKernel *kernel)
+{
+    const PointwiseTile *tile = &kernel->tile;
+    text_addf(text,
+              "pointwise: tile %d x %d, rows %lld, images %lld, writes "
+              "%lld%s\n",
+              tile->pixels, tile->blocks, (long long)tile->rows,
+              (long long)tile->images, (long long)tile->writes,
+              tile->transposes ? ", transposes" : "");
+    taps_text(text, &kernel->taps);
 }

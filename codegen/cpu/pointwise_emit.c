@@ -12,11 +12,12 @@
 // tile, task and thread.
 #include "codegen/cpu/emit_gradient.h"
 
-enum { TILE = TAPS_BLOCK * TAPS_BLOCK };
+enum { TILE = CPU_BLOCK * CPU_BLOCK };
 
 typedef struct PointTask {
     const Emit *emit;
-    const KernelTaps *taps;
+    const ConvTaps *taps;
+    const PointwiseTile *tile;
     LLVMValueRef *sums;
     GradientRange images;
     LLVMValueRef first_row; // of the product's
@@ -30,7 +31,7 @@ typedef struct PointTask {
 
 static int64_t map_elements(int64_t rows, int64_t cols)
 {
-    return rows * cols * TAPS_BLOCK;
+    return rows * cols * CPU_BLOCK;
 }
 
 static LLVMValueRef scratch_at(const PointTask *task, int64_t elements)
@@ -45,18 +46,18 @@ static void make_tile(const PointTask *task, int pixels, LLVMValueRef x,
                       LLVMValueRef y)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
+    const ConvTaps *taps = task->taps;
     TapsTile tile = {.pixels = pixels,
-                     .blocks = taps->tile.blocks,
+                     .blocks = task->tile->blocks,
                      .sums = task->sums,
-                     .pixel_step = TAPS_BLOCK,
+                     .pixel_step = CPU_BLOCK,
                      .block_step = task->w_block,
-                     .x_ahead = pixels * TAPS_BLOCK};
+                     .x_ahead = pixels * CPU_BLOCK};
     for (int i = 0; i < pixels * tile.blocks; i++) {
         taps_set_zero(e, tile.sums[i]);
         taps_prefetch(e,
                       taps_at(e, y,
-                              i / tile.blocks * TAPS_BLOCK +
+                              i / tile.blocks * CPU_BLOCK +
                                   i % tile.blocks * task->y_map),
                       true);
     }
@@ -68,34 +69,34 @@ static void make_tile(const PointTask *task, int pixels, LLVMValueRef x,
     for (int i = 0; i < pixels * tile.blocks; i++)
         taps_store(e, taps_get(e, tile.sums[i]),
                    taps_at(e, y,
-                           i / tile.blocks * TAPS_BLOCK +
+                           i / tile.blocks * CPU_BLOCK +
                                i % tile.blocks * task->y_map));
 }
 
 static void make_line(const PointTask *task, LLVMValueRef x, LLVMValueRef y)
 {
     const Emit *e = task->emit;
-    int pixels = task->taps->tile.pixels;
+    int pixels = task->tile->pixels;
     int rest = (int)(task->line % pixels);
     int64_t whole = task->line - rest;
     EmitLoop pixel = taps_loop(e, 0, whole, pixels);
     make_tile(task, pixels,
-              taps_opaque(e, taps_step(e, x, pixel.index, TAPS_BLOCK)),
-              taps_opaque(e, taps_step(e, y, pixel.index, TAPS_BLOCK)));
+              taps_opaque(e, taps_step(e, x, pixel.index, CPU_BLOCK)),
+              taps_opaque(e, taps_step(e, y, pixel.index, CPU_BLOCK)));
     emit_loop_end(e, &pixel);
     if (rest)
-        make_tile(task, rest, taps_opaque(e, taps_at(e, x, whole * TAPS_BLOCK)),
-                  taps_opaque(e, taps_at(e, y, whole * TAPS_BLOCK)));
+        make_tile(task, rest, taps_opaque(e, taps_at(e, x, whole * CPU_BLOCK)),
+                  taps_opaque(e, taps_at(e, y, whole * CPU_BLOCK)));
 }
 
 // ---- strides ----------------------------------------------------------------
 
-static bool packs(const KernelTaps *taps)
+static bool packs(const ConvTaps *taps)
 {
     return taps->rows.in_step > 1 || taps->cols.in_step > 1;
 }
 
-static bool spreads(const KernelTaps *taps)
+static bool spreads(const ConvTaps *taps)
 {
     return taps->rows.out_step > 1 || taps->cols.out_step > 1;
 }
@@ -106,8 +107,8 @@ static void copy_row(const Emit *e, int64_t count, LLVMValueRef from,
 {
     EmitLoop col = taps_loop(e, 0, count, 1);
     taps_store(
-        e, taps_load(e, taps_step(e, from, col.index, from_step * TAPS_BLOCK)),
-        taps_step(e, to, col.index, to_step * TAPS_BLOCK));
+        e, taps_load(e, taps_step(e, from, col.index, from_step * CPU_BLOCK)),
+        taps_step(e, to, col.index, to_step * CPU_BLOCK));
     emit_loop_end(e, &col);
 }
 
@@ -115,23 +116,23 @@ static void copy_row(const Emit *e, int64_t count, LLVMValueRef from,
 static void pack_pixels(PointTask *task)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
+    const ConvTaps *taps = task->taps;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
-    int64_t line = task->line * TAPS_BLOCK;
+    int64_t line = task->line * CPU_BLOCK;
     LLVMValueRef scratch = scratch_at(task, task->scratch.pixels);
     LLVMValueRef count =
         LLVMBuildSub(e->builder, task->images.high, task->images.low, "");
     LLVMValueRef first = taps_step(e, task->x, task->images.low, task->x_image);
     EmitLoop image = emit_loop_begin(e, emit_i64(e, 0), count, 1);
     EmitLoop block = taps_loop(e, 0, taps->in_blocks, 1);
-    EmitLoop row = taps_loop(e, 0, taps->tile.rows, 1);
+    EmitLoop row = taps_loop(e, 0, task->tile->rows, 1);
     LLVMValueRef from = taps_step(e, first, image.index, task->x_image);
     from = taps_step(e, from, block.index, task->x_map);
-    from = taps_step(e, from, row.index, rows->in_step * cols->in * TAPS_BLOCK);
+    from = taps_step(e, from, row.index, rows->in_step * cols->in * CPU_BLOCK);
     LLVMValueRef to =
         taps_step(e, scratch, image.index, taps->in_blocks * line);
     to = taps_step(e, to, block.index, line);
-    to = taps_step(e, to, row.index, cols->count * TAPS_BLOCK);
+    to = taps_step(e, to, row.index, cols->count * CPU_BLOCK);
     copy_row(e, cols->count, from, cols->in_step, to, 1);
     emit_loop_end(e, &row);
     emit_loop_end(e, &block);
@@ -146,8 +147,8 @@ static void pack_pixels(PointTask *task)
 static void clear_pixels(const Emit *e, LLVMValueRef count, LLVMValueRef at)
 {
     EmitLoop pixel = emit_loop_begin(e, emit_i64(e, 0), count, 1);
-    taps_store(e, emit_const(e, DT_F32, TAPS_BLOCK, 0),
-               taps_step(e, at, pixel.index, TAPS_BLOCK));
+    taps_store(e, emit_const(e, DT_F32, CPU_BLOCK, 0),
+               taps_step(e, at, pixel.index, CPU_BLOCK));
     emit_loop_end(e, &pixel);
 }
 
@@ -157,8 +158,8 @@ static void spread_pixel(const Emit *e, int64_t width, LLVMValueRef from,
 {
     taps_store(e, taps_load(e, from), to);
     for (int64_t i = 1; i < width; i++)
-        taps_store(e, emit_const(e, DT_F32, TAPS_BLOCK, 0),
-                   taps_at(e, to, i * TAPS_BLOCK));
+        taps_store(e, emit_const(e, DT_F32, CPU_BLOCK, 0),
+                   taps_at(e, to, i * CPU_BLOCK));
 }
 
 // A row of the product and the rows below it, up to the next.
@@ -171,34 +172,33 @@ static void spread_row(const PointTask *task, LLVMValueRef row,
     LLVMValueRef at = taps_affine(e, row, rows->out_step, 0);
     LLVMValueRef left =
         LLVMBuildSub(e->builder, emit_i64(e, rows->out), at, "");
-    LLVMValueRef to = taps_step(e, y, at, cols->out * TAPS_BLOCK);
+    LLVMValueRef to = taps_step(e, y, at, cols->out * CPU_BLOCK);
     EmitLoop col = taps_loop(e, 0, last, 1);
-    spread_pixel(e, step, taps_step(e, from, col.index, TAPS_BLOCK),
-                 taps_step(e, to, col.index, step * TAPS_BLOCK));
+    spread_pixel(e, step, taps_step(e, from, col.index, CPU_BLOCK),
+                 taps_step(e, to, col.index, step * CPU_BLOCK));
     emit_loop_end(e, &col);
-    spread_pixel(e, cols->out - last * step,
-                 taps_at(e, from, last * TAPS_BLOCK),
-                 taps_at(e, to, last * step * TAPS_BLOCK));
+    spread_pixel(e, cols->out - last * step, taps_at(e, from, last * CPU_BLOCK),
+                 taps_at(e, to, last * step * CPU_BLOCK));
     left = emit_min_i64(e, left, emit_i64(e, rows->out_step));
     clear_pixels(e, taps_affine(e, left, cols->out, -cols->out),
-                 taps_at(e, to, cols->out * TAPS_BLOCK));
+                 taps_at(e, to, cols->out * CPU_BLOCK));
 }
 
 // An image's results of the group, from scratch. y points at its first row.
 static void spread_results(const PointTask *task, LLVMValueRef y)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
+    const ConvTaps *taps = task->taps;
     LLVMValueRef from = scratch_at(task, task->scratch.results);
-    EmitLoop block = taps_loop(e, 0, taps->tile.blocks, 1);
+    EmitLoop block = taps_loop(e, 0, task->tile->blocks, 1);
     LLVMValueRef results =
-        taps_step(e, from, block.index, task->line * TAPS_BLOCK);
+        taps_step(e, from, block.index, task->line * CPU_BLOCK);
     LLVMValueRef to = taps_step(e, y, block.index,
                                 map_elements(taps->rows.out, taps->cols.out));
-    EmitLoop row = taps_loop(e, 0, taps->tile.rows, 1);
+    EmitLoop row = taps_loop(e, 0, task->tile->rows, 1);
     LLVMValueRef at = LLVMBuildAdd(e->builder, task->first_row, row.index, "");
     spread_row(task, at,
-               taps_step(e, results, row.index, taps->cols.count * TAPS_BLOCK),
+               taps_step(e, results, row.index, taps->cols.count * CPU_BLOCK),
                to);
     emit_loop_end(e, &row);
     emit_loop_end(e, &block);
@@ -211,8 +211,8 @@ static void spread_results(const PointTask *task, LLVMValueRef y)
 static void transpose_group(PointTask *task, LLVMValueRef group)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
-    int blocks = taps->tile.blocks;
+    const ConvTaps *taps = task->taps;
+    int blocks = task->tile->blocks;
     int64_t stored = taps->out_blocks * TILE;
     LLVMValueRef from = taps_step(e, e->args[1], group, blocks * TILE);
     task->w = scratch_at(task, task->scratch.weights);
@@ -221,8 +221,8 @@ static void transpose_group(PointTask *task, LLVMValueRef group)
     LLVMValueRef source = taps_step(e, from, read.index, stored);
     source = taps_step(e, source, block.index, TILE);
     LLVMValueRef target = taps_step(e, task->w, read.index, TILE);
-    for (int i = 0; i < TAPS_BLOCK; i++)
-        taps_prefetch(e, taps_at(e, source, stored + i * TAPS_BLOCK), false);
+    for (int i = 0; i < CPU_BLOCK; i++)
+        taps_prefetch(e, taps_at(e, source, stored + i * CPU_BLOCK), false);
     taps_transpose(e, taps_opaque(e, source),
                    taps_step(e, target, block.index, task->w_block));
     emit_loop_end(e, &block);
@@ -234,11 +234,11 @@ static void transpose_group(PointTask *task, LLVMValueRef group)
 static void make_group(PointTask *task, LLVMValueRef group)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
-    int64_t blocks = taps->tile.blocks;
+    const ConvTaps *taps = task->taps;
+    int64_t blocks = task->tile->blocks;
     int64_t out_map = map_elements(taps->rows.out, taps->cols.out);
     LLVMValueRef y = taps_step(e, task->y, group, blocks * out_map);
-    if (taps->tile.transposes)
+    if (task->tile->transposes)
         transpose_group(task, group);
     else
         task->w = taps_step(e, e->args[1], group, blocks * task->w_block);
@@ -259,40 +259,42 @@ static void make_group(PointTask *task, LLVMValueRef group)
 static LLVMValueRef decode_task(PointTask *task, int64_t shares)
 {
     const Emit *e = task->emit;
-    const KernelTaps *taps = task->taps;
+    const ConvTaps *taps = task->taps;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
     LLVMBuilderRef b = e->builder;
-    LLVMValueRef row_blocks = emit_i64(e, taps_row_blocks(taps));
+    LLVMValueRef row_blocks =
+        emit_i64(e, pointwise_row_blocks(taps, task->tile));
     LLVMValueRef count = emit_i64(e, shares);
     LLVMValueRef rest = LLVMBuildUDiv(b, e->task, count, "");
     task->first_row = taps_affine(e, LLVMBuildURem(b, rest, row_blocks, ""),
-                                  taps->tile.rows, 0);
+                                  task->tile->rows, 0);
     task->images.low = taps_affine(e, LLVMBuildUDiv(b, rest, row_blocks, ""),
-                                   taps->tile.images, 0);
-    task->images.high = taps_add(e, task->images.low, taps->tile.images);
+                                   task->tile->images, 0);
+    task->images.high = taps_add(e, task->images.low, task->tile->images);
     task->x = taps_step(e, e->args[0], task->first_row,
-                        rows->in_step * cols->in * TAPS_BLOCK);
+                        rows->in_step * cols->in * CPU_BLOCK);
     task->y = e->args[2];
     if (!spreads(taps))
-        task->y =
-            taps_step(e, task->y, task->first_row, cols->out * TAPS_BLOCK);
+        task->y = taps_step(e, task->y, task->first_row, cols->out * CPU_BLOCK);
     return LLVMBuildURem(b, e->task, count, "");
 }
 
 void emit_pointwise(Emit *e)
 {
-    const KernelTaps *taps = &e->kernel->taps;
-    const TapTile *tile = &taps->tile;
+    const PointwiseKernel *kernel = &cpu_kernel(e)->pointwise;
+    const ConvTaps *taps = &kernel->taps;
+    const PointwiseTile *tile = &kernel->tile;
     PointTask task = {.emit = e,
                       .taps = taps,
+                      .tile = tile,
                       .line = tile->rows * taps->cols.count,
-                      .scratch = pointwise_scratch(taps),
+                      .scratch = pointwise_scratch(kernel),
                       .x_map = map_elements(taps->rows.in, taps->cols.in),
                       .y_map = map_elements(taps->rows.out, taps->cols.out),
                       .w_block = taps->in_blocks * TILE};
     task.x_image = taps->in_blocks * task.x_map;
     if (spreads(taps))
-        task.y_map = task.line * TAPS_BLOCK;
+        task.y_map = task.line * CPU_BLOCK;
     task.sums = taps_variables(e, tile->pixels * tile->blocks);
     int64_t groups = taps->out_blocks / tile->blocks;
     int64_t share = tile->writes / tile->blocks;

@@ -4,12 +4,11 @@
 #include <math.h>
 
 #include "codegen/cpu/emit.h"
-#include "ir/base/diag.h"
 
 typedef struct Pool {
     Emit *e;
     LLVMBuilderRef b;
-    const KernelPool *p;
+    const PoolKernel *p;
     int lanes;
     LLVMValueRef x, y, out;   // of the plane; out is one of the other two, or
                               // max_pool_grad's dx
@@ -32,12 +31,12 @@ static LLVMValueRef address(const Pool *w, LLVMValueRef base,
 {
     LLVMValueRef index =
         LLVMBuildNSWMul(w->b, pixel, int64(w, w->p->block), "");
-    return emit_offset(w->e, w->p->dtype, base, index);
+    return emit_offset(w->e, w->p->types.out, base, index);
 }
 
 static LLVMValueRef load(const Pool *w, LLVMValueRef base, LLVMValueRef pixel)
 {
-    DType dtype = w->p->dtype;
+    DType dtype = w->p->types.out;
     LLVMValueRef stored =
         LLVMBuildLoad2(w->b, emit_stored_type(w->e, dtype, w->lanes),
                        address(w, base, pixel), "");
@@ -48,7 +47,7 @@ static LLVMValueRef load(const Pool *w, LLVMValueRef base, LLVMValueRef pixel)
 static void store(const Pool *w, LLVMValueRef base, LLVMValueRef pixel,
                   LLVMValueRef value)
 {
-    DType dtype = w->p->dtype;
+    DType dtype = w->p->types.out;
     LLVMValueRef done =
         LLVMBuildStore(w->b, emit_to_stored(w->e, dtype, w->lanes, value),
                        address(w, base, pixel));
@@ -57,7 +56,7 @@ static void store(const Pool *w, LLVMValueRef base, LLVMValueRef pixel,
 
 static LLVMValueRef number(const Pool *w, double value)
 {
-    return emit_const(w->e, w->p->dtype, w->lanes, value);
+    return emit_const(w->e, w->p->types.out, w->lanes, value);
 }
 
 // out[index] += value
@@ -90,7 +89,7 @@ typedef void PoolBody(const Pool *w, LLVMValueRef index, LLVMValueRef value);
 static void each_tap(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
                      LLVMValueRef value, PoolBody *body)
 {
-    const KernelPool *p = w->p;
+    const PoolKernel *p = w->p;
     Taps rows = taps(w, oy, p->sh, p->top, p->kh, p->h);
     Taps columns = taps(w, ox, p->sw, p->left, p->kw, p->w);
     EmitLoop ky = emit_loop_begin(w->e, rows.low, rows.high, 1);
@@ -107,7 +106,7 @@ typedef void WindowBody(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
 // body(row, column, index in y) for each window of the plane.
 static void each_window(const Pool *w, WindowBody *body)
 {
-    const KernelPool *p = w->p;
+    const PoolKernel *p = w->p;
     EmitLoop oy = emit_loop_begin(w->e, int64(w, 0), int64(w, p->oh), 1);
     LLVMValueRef row = LLVMBuildNSWMul(w->b, oy.index, int64(w, p->ow), "");
     EmitLoop ox = emit_loop_begin(w->e, int64(w, 0), int64(w, p->ow), 1);
@@ -118,7 +117,7 @@ static void each_window(const Pool *w, WindowBody *body)
 
 static void clear_plane(const Pool *w)
 {
-    const KernelPool *p = w->p;
+    const PoolKernel *p = w->p;
     EmitLoop i = emit_loop_begin(w->e, int64(w, 0), int64(w, p->h * p->w), 1);
     store(w, w->out, i.index, number(w, 0));
     emit_loop_end(w->e, &i);
@@ -128,8 +127,8 @@ static void clear_plane(const Pool *w)
 
 static LLVMValueRef load_best(const Pool *w)
 {
-    return LLVMBuildLoad2(w->b, emit_type(w->e, w->p->dtype, w->lanes), w->best,
-                          "");
+    return LLVMBuildLoad2(w->b, emit_type(w->e, w->p->types.out, w->lanes),
+                          w->best, "");
 }
 
 static LLVMValueRef load_place(const Pool *w)
@@ -220,57 +219,73 @@ static void sum_grad_window(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
 
 // ---- the kernel -------------------------------------------------------------
 
+// Elements of a plane of the two sides.
+static int64_t larger(const PoolKernel *p)
+{
+    return p->h * p->w * p->block;
+}
+
+static int64_t smaller(const PoolKernel *p)
+{
+    return p->oh * p->ow * p->block;
+}
+
 static LLVMValueRef plane_of(const Pool *w, int arg, LLVMValueRef plane,
                              int64_t size)
 {
     LLVMValueRef skip = LLVMBuildNSWMul(w->b, plane, int64(w, size), "");
-    return emit_offset(w->e, w->p->dtype, w->e->args[arg], skip);
+    return emit_offset(w->e, w->p->types.out, w->e->args[arg], skip);
 }
 
-static void emit_plane(Pool *w, LLVMValueRef plane)
+static void plane_MAX_POOL(Pool *w, LLVMValueRef plane)
 {
-    const KernelPool *p = w->p;
-    int64_t larger = p->h * p->w * p->block;
-    int64_t smaller = p->oh * p->ow * p->block;
-    switch (p->op) {
-    case OP_MAX_POOL:
-    case OP_SUM_POOL:
-        w->x = plane_of(w, 0, plane, larger);
-        w->out = plane_of(w, 1, plane, smaller);
-        each_window(w, p->op == OP_MAX_POOL ? max_window : sum_window);
-        break;
-    case OP_MAX_POOL_GRAD:
-        w->x = plane_of(w, 0, plane, larger);
-        w->y = plane_of(w, 1, plane, smaller);
-        w->out = plane_of(w, 2, plane, larger);
-        clear_plane(w);
-        each_window(w, max_grad_window);
-        break;
-    case OP_SUM_POOL_GRAD:
-        w->y = plane_of(w, 0, plane, smaller);
-        w->out = plane_of(w, 1, plane, larger);
-        clear_plane(w);
-        each_window(w, sum_grad_window);
-        break;
-    default:
-        INTERNAL_ERROR("no window kernel for %s", op_info(p->op)->text);
-    }
+    w->x = plane_of(w, 0, plane, larger(w->p));
+    w->out = plane_of(w, 1, plane, smaller(w->p));
+    each_window(w, max_window);
 }
+
+static void plane_SUM_POOL(Pool *w, LLVMValueRef plane)
+{
+    w->x = plane_of(w, 0, plane, larger(w->p));
+    w->out = plane_of(w, 1, plane, smaller(w->p));
+    each_window(w, sum_window);
+}
+
+static void plane_MAX_POOL_GRAD(Pool *w, LLVMValueRef plane)
+{
+    w->x = plane_of(w, 0, plane, larger(w->p));
+    w->y = plane_of(w, 1, plane, smaller(w->p));
+    w->out = plane_of(w, 2, plane, larger(w->p));
+    clear_plane(w);
+    each_window(w, max_grad_window);
+}
+
+static void plane_SUM_POOL_GRAD(Pool *w, LLVMValueRef plane)
+{
+    w->y = plane_of(w, 0, plane, smaller(w->p));
+    w->out = plane_of(w, 1, plane, larger(w->p));
+    clear_plane(w);
+    each_window(w, sum_grad_window);
+}
+
+// What each op of the class does with a plane.
+static void (*const planes_of[OP_COUNT])(Pool *w, LLVMValueRef plane) = {
+#define PICK_POOL(id) [OP_##id] = plane_##id,
+#include "ir/ops_of.def"
+};
 
 void emit_pool(Emit *emit)
 {
-    const Kernel *k = emit->kernel;
-    Pool w = {.e = emit,
-              .b = emit->builder,
-              .p = &k->pool,
-              .lanes = (int)k->pool.block};
-    w.best = LLVMBuildAlloca(w.b, emit_type(emit, k->pool.dtype, w.lanes), "");
+    const PoolKernel *p = &cpu_kernel(emit)->pool;
+    DType dtype = p->types.out;
+    Pool w = {.e = emit, .b = emit->builder, .p = p, .lanes = (int)p->block};
+    w.best = LLVMBuildAlloca(w.b, emit_type(emit, dtype, w.lanes), "");
     w.place = LLVMBuildAlloca(w.b, emit_int_type(emit, 32, w.lanes), "");
-    LLVMValueRef chunk = int64(&w, k->split.chunk);
+    LLVMValueRef chunk = int64(&w, p->chunk);
     LLVMValueRef low = LLVMBuildNSWMul(w.b, emit->task, chunk, "");
     LLVMValueRef high = emit_min_i64(emit, LLVMBuildNSWAdd(w.b, low, chunk, ""),
-                                     int64(&w, k->pool.planes));
+                                     int64(&w, p->planes));
     EmitLoop plane = emit_loop_begin(emit, low, high, 1);
-    emit_plane(&w, plane.index);
+    planes_of[p->op](&w, plane.index);
     emit_loop_end(emit, &plane);
 }

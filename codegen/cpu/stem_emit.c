@@ -11,7 +11,8 @@
 
 typedef struct Stem {
     const Emit *emit;
-    const KernelTaps *taps;
+    const ConvTaps *taps;
+    const StemTile *tile;
     LLVMValueRef *sums;   // variables, pixel by pixel
     LLVMValueRef x, w, y; // of the task's image and group of blocks
     LLVMValueRef row, input_row;
@@ -19,19 +20,19 @@ typedef struct Stem {
 } Stem;
 
 // Elements of the packed weights: one row of taps, one block.
-static int64_t weight_row(const KernelTaps *taps)
+static int64_t weight_row(const ConvTaps *taps)
 {
-    return taps->cols.taps * TAPS_BLOCK;
+    return taps->cols.taps * CPU_BLOCK;
 }
 
-static int64_t weight_block(const KernelTaps *taps)
+static int64_t weight_block(const ConvTaps *taps)
 {
     return taps->rows.taps * taps->in_blocks * weight_row(taps);
 }
 
-static int64_t out_map(const KernelTaps *taps)
+static int64_t out_map(const ConvTaps *taps)
 {
-    return taps->rows.out * taps->cols.out * TAPS_BLOCK;
+    return taps->rows.out * taps->cols.out * CPU_BLOCK;
 }
 
 // ---- one tile ---------------------------------------------------------------
@@ -42,7 +43,7 @@ static void add_taps(const Stem *stem, int64_t first, int pixels,
 {
     const Emit *e = stem->emit;
     const TapAxis *cols = &stem->taps->cols;
-    TapsTile tile = {pixels, stem->taps->tile.blocks, stem->sums, cols->in_step,
+    TapsTile tile = {pixels, stem->tile->blocks, stem->sums, cols->in_step,
                      weight_block(stem->taps)};
     for (int64_t t = 0; t < cols->taps; t++) {
         bool valid[TAPS_MAX_TILE], any = false;
@@ -52,7 +53,7 @@ static void add_taps(const Stem *stem, int64_t first, int pixels,
         }
         if (any)
             taps_multiply_one(e, &tile, valid, taps_at(e, x, t),
-                              taps_at(e, w, t * TAPS_BLOCK));
+                              taps_at(e, w, t * CPU_BLOCK));
     }
 }
 
@@ -60,7 +61,7 @@ static void add_rows(const Stem *stem, int64_t first, int pixels,
                      LLVMValueRef column)
 {
     const Emit *e = stem->emit;
-    const KernelTaps *taps = stem->taps;
+    const ConvTaps *taps = stem->taps;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
     EmitLoop row = emit_loop_begin(e, stem->low_tap, stem->high_tap, 1);
     LLVMValueRef from =
@@ -82,18 +83,18 @@ static void make_tile(const Stem *stem, int64_t first, int pixels,
                       LLVMValueRef column)
 {
     const Emit *e = stem->emit;
-    const KernelTaps *taps = stem->taps;
-    int blocks = taps->tile.blocks;
+    const ConvTaps *taps = stem->taps;
+    int blocks = stem->tile->blocks;
     for (int i = 0; i < pixels * blocks; i++)
         taps_set_zero(e, stem->sums[i]);
     add_rows(stem, first, pixels, column);
     LLVMValueRef y =
-        taps_step(e, stem->y, stem->row, taps->cols.out * TAPS_BLOCK);
-    y = taps_opaque(e, taps_step(e, y, column, TAPS_BLOCK));
+        taps_step(e, stem->y, stem->row, taps->cols.out * CPU_BLOCK);
+    y = taps_opaque(e, taps_step(e, y, column, CPU_BLOCK));
     for (int p = 0; p < pixels; p++)
         for (int b = 0; b < blocks; b++)
             taps_store(e, taps_get(e, stem->sums[p * blocks + b]),
-                       taps_at(e, y, p * TAPS_BLOCK + b * out_map(taps)));
+                       taps_at(e, y, p * CPU_BLOCK + b * out_map(taps)));
 }
 
 // ---- rows and tasks ---------------------------------------------------------
@@ -103,7 +104,7 @@ static void make_row(const Stem *stem)
 {
     const Emit *e = stem->emit;
     const TapAxis *cols = &stem->taps->cols;
-    int pixels = stem->taps->tile.pixels;
+    int pixels = stem->tile->pixels;
     int64_t first = 0;
     while (first < cols->count) {
         int64_t end = first, left = cols->count - first;
@@ -141,26 +142,27 @@ static void find_row_taps(Stem *stem)
 // blocks.
 void emit_stem(Emit *e)
 {
-    const KernelTaps *taps = &e->kernel->taps;
+    const StemKernel *kernel = &cpu_kernel(e)->stem;
+    const ConvTaps *taps = &kernel->taps;
     LLVMBuilderRef b = e->builder;
-    Stem stem = {.emit = e, .taps = taps};
-    int64_t group_count = taps->out_blocks / taps->tile.blocks;
+    Stem stem = {.emit = e, .taps = taps, .tile = &kernel->tile};
+    int64_t group_count = taps->out_blocks / kernel->tile.blocks;
     LLVMValueRef groups = emit_i64(e, group_count);
-    LLVMValueRef row_blocks = emit_i64(e, taps_row_blocks(taps));
+    LLVMValueRef row_blocks = emit_i64(e, stem_row_blocks(kernel));
     LLVMValueRef rest = LLVMBuildUDiv(b, e->task, groups, "");
     LLVMValueRef group = LLVMBuildURem(b, e->task, groups, "");
     LLVMValueRef image = LLVMBuildUDiv(b, rest, row_blocks, "");
     LLVMValueRef low = taps_affine(e, LLVMBuildURem(b, rest, row_blocks, ""),
-                                   taps->tile.rows, 0);
-    LLVMValueRef high = emit_min_i64(e, taps_add(e, low, taps->tile.rows),
+                                   kernel->tile.rows, 0);
+    LLVMValueRef high = emit_min_i64(e, taps_add(e, low, kernel->tile.rows),
                                      emit_i64(e, taps->rows.count));
-    stem.sums = taps_variables(e, taps->tile.pixels * taps->tile.blocks);
+    stem.sums = taps_variables(e, kernel->tile.pixels * kernel->tile.blocks);
     stem.x = taps_step(e, e->args[0], image,
                        taps->in_blocks * taps->rows.in * taps->cols.in);
-    stem.w =
-        taps_step(e, e->args[1], group, taps->tile.blocks * weight_block(taps));
+    stem.w = taps_step(e, e->args[1], group,
+                       kernel->tile.blocks * weight_block(taps));
     stem.y = taps_step(e, e->args[2], image, taps->out_blocks * out_map(taps));
-    stem.y = taps_step(e, stem.y, group, taps->tile.blocks * out_map(taps));
+    stem.y = taps_step(e, stem.y, group, kernel->tile.blocks * out_map(taps));
     EmitLoop rows = emit_loop_begin(e, low, high, 1);
     stem.row = rows.index;
     find_row_taps(&stem);

@@ -12,27 +12,28 @@
 
 typedef struct StemGradient {
     const Emit *emit;
-    const KernelTaps *taps;
+    const ConvTaps *taps;
+    const StemWeightsTile *tile;
     LLVMValueRef *sums;
     LLVMValueRef x, dy; // of the image
     LLVMValueRef dw;
     LLVMValueRef is_first; // nothing is in dw yet
 } StemGradient;
 
-static int64_t pairs(const KernelTaps *taps)
+static int64_t pairs(const ConvTaps *taps)
 {
     return taps->in_blocks * taps->cols.taps;
 }
 
 // Elements of dw, and of dy.
-static int64_t weight_block(const KernelTaps *taps)
+static int64_t weight_block(const ConvTaps *taps)
 {
-    return taps->rows.taps * pairs(taps) * TAPS_BLOCK;
+    return taps->rows.taps * pairs(taps) * CPU_BLOCK;
 }
 
-static int64_t out_map(const KernelTaps *taps)
+static int64_t out_map(const ConvTaps *taps)
 {
-    return taps->rows.out * taps->cols.out * TAPS_BLOCK;
+    return taps->rows.out * taps->cols.out * CPU_BLOCK;
 }
 
 // ---- a tile -----------------------------------------------------------------
@@ -43,9 +44,9 @@ static void add_pixel(const StemGradient *g, int64_t first, int count,
                       int64_t column, LLVMValueRef x, LLVMValueRef dy)
 {
     const Emit *e = g->emit;
-    const KernelTaps *taps = g->taps;
+    const ConvTaps *taps = g->taps;
     const TapAxis *cols = &taps->cols;
-    int blocks = taps->tile.blocks;
+    int blocks = g->tile->blocks;
     LLVMValueRef y[TAPS_MAX_TILE];
     for (int b = 0; b < blocks; b++)
         y[b] = taps_load(e, taps_at(e, dy, b * out_map(taps)));
@@ -75,14 +76,14 @@ static void add_row(const StemGradient *g, int64_t first, int count,
         if (end <= column + 1) {
             add_pixel(g, first, count, column,
                       taps_at(e, x, column * cols->in_step),
-                      taps_at(e, dy, column * TAPS_BLOCK));
+                      taps_at(e, dy, column * CPU_BLOCK));
             column++;
             continue;
         }
         EmitLoop inner = taps_loop(e, column, end, 1);
         add_pixel(g, first, count, column,
                   taps_step(e, x, inner.index, cols->in_step),
-                  taps_step(e, dy, inner.index, TAPS_BLOCK));
+                  taps_step(e, dy, inner.index, CPU_BLOCK));
         emit_loop_end(e, &inner);
         column = end;
     }
@@ -94,13 +95,13 @@ static void make_tile(const StemGradient *g, int64_t first, int count,
                       LLVMValueRef base, GradientRange rows, LLVMValueRef dw)
 {
     const Emit *e = g->emit;
-    const KernelTaps *taps = g->taps;
+    const ConvTaps *taps = g->taps;
     const TapAxis *cols = &taps->cols;
-    int blocks = taps->tile.blocks;
+    int blocks = g->tile->blocks;
     LLVMValueRef at[TAPS_MAX_TILE];
     for (int i = 0; i < count * blocks; i++) {
         at[i] = taps_at(e, dw,
-                        (first + i / blocks) * TAPS_BLOCK +
+                        (first + i / blocks) * CPU_BLOCK +
                             i % blocks * weight_block(taps));
         gradient_resume(e, g->is_first, at[i], g->sums[i]);
     }
@@ -109,7 +110,7 @@ static void make_tile(const StemGradient *g, int64_t first, int count,
         e->builder, base, taps_affine(e, row.index, taps->rows.in_step, 0), "");
     LLVMValueRef x =
         taps_at(e, taps_step(e, g->x, from, cols->in), cols->in_first);
-    LLVMValueRef dy = taps_step(e, g->dy, row.index, cols->out * TAPS_BLOCK);
+    LLVMValueRef dy = taps_step(e, g->dy, row.index, cols->out * CPU_BLOCK);
     add_row(g, first, count, taps_opaque(e, x), taps_opaque(e, dy));
     emit_loop_end(e, &row);
     for (int i = 0; i < count * blocks; i++)
@@ -122,16 +123,15 @@ static void make_tile(const StemGradient *g, int64_t first, int count,
 static void make_part(const StemGradient *g, GradientRange part)
 {
     const Emit *e = g->emit;
-    const KernelTaps *taps = g->taps;
+    const ConvTaps *taps = g->taps;
     EmitLoop tap = taps_loop(e, 0, taps->rows.taps, 1);
     LLVMValueRef base = taps_add(e, tap.index, taps->rows.in_first);
     GradientRange rows = gradient_pixels(e, &taps->rows, base, part);
-    LLVMValueRef dw = taps_opaque(
-        e, taps_step(e, g->dw, tap.index, pairs(taps) * TAPS_BLOCK));
-    for (int64_t i = 0; i < pairs(taps); i += taps->tile.pixels) {
+    LLVMValueRef dw =
+        taps_opaque(e, taps_step(e, g->dw, tap.index, pairs(taps) * CPU_BLOCK));
+    for (int64_t i = 0; i < pairs(taps); i += g->tile->pairs) {
         int64_t left = pairs(taps) - i;
-        make_tile(g, i,
-                  left < taps->tile.pixels ? (int)left : taps->tile.pixels,
+        make_tile(g, i, left < g->tile->pairs ? (int)left : g->tile->pairs,
                   base, rows, dw);
     }
     emit_loop_end(e, &tap);
@@ -140,15 +140,16 @@ static void make_part(const StemGradient *g, GradientRange part)
 // The task's number is, from first to last factor: chunk, group of blocks.
 void emit_stem_weights(Emit *e)
 {
-    const KernelTaps *taps = &e->kernel->taps;
+    const StemWeightsKernel *kernel = &cpu_kernel(e)->stem_weights;
+    const ConvTaps *taps = &kernel->taps;
     LLVMBuilderRef b = e->builder;
-    int blocks = taps->tile.blocks;
-    StemGradient g = {.emit = e, .taps = taps};
+    int blocks = kernel->tile.blocks;
+    StemGradient g = {.emit = e, .taps = taps, .tile = &kernel->tile};
     LLVMValueRef groups = emit_i64(e, taps->out_blocks / blocks);
     LLVMValueRef group = LLVMBuildURem(b, e->task, groups, "");
     LLVMValueRef chunk = LLVMBuildUDiv(b, e->task, groups, "");
     GradientRange images = gradient_images(e, chunk), part;
-    g.sums = taps_variables(e, taps->tile.pixels * blocks);
+    g.sums = taps_variables(e, kernel->tile.pairs * blocks);
     g.dw =
         taps_step(e, e->args[2], chunk, taps->out_blocks * weight_block(taps));
     g.dw = taps_step(e, g.dw, group, blocks * weight_block(taps));
@@ -160,7 +161,7 @@ void emit_stem_weights(Emit *e)
     LLVMValueRef first_image =
         LLVMBuildICmp(b, LLVMIntEQ, image.index, images.low, "");
     GradientRange whole = {emit_i64(e, 0), emit_i64(e, taps->rows.count)};
-    EmitLoop parts = gradient_parts(e, whole, taps->tile.rows, &part);
+    EmitLoop parts = gradient_parts(e, whole, kernel->tile.rows, &part);
     LLVMValueRef first_part =
         LLVMBuildICmp(b, LLVMIntEQ, part.low, whole.low, "");
     g.is_first = LLVMBuildAnd(b, first_image, first_part, "");

@@ -1,6 +1,5 @@
 // Convolutions of images of few channels, read in planes as they come, written
 // in blocks; and their gradients by weights.
-#include "codegen/codegen_impl.h"
 #include "codegen/cpu/conv.h"
 #include "codegen/integers.h"
 
@@ -14,7 +13,7 @@ enum {
 
 static bool is_stem(const ConvShape *s)
 {
-    return s->block == 1 && s->out_block == TAPS_BLOCK && s->tile == 1 &&
+    return s->block == 1 && s->out_block == CPU_BLOCK && s->tile == 1 &&
            s->dtype == DT_F32;
 }
 
@@ -28,13 +27,13 @@ bool conv_stem_takes_weights(const ConvShape *s)
     return is_stem(s) && s->op == OP_CONV2D_GRAD_W;
 }
 
-static KernelTaps stem_taps(const ConvShape *s)
+static ConvTaps stem_taps(const ConvShape *s)
 {
-    return (KernelTaps){.in_blocks = s->c,
-                        .out_blocks = s->o / TAPS_BLOCK,
-                        .rows = taps_forward(s->h, s->oh, s->kh, s->sh, s->top),
-                        .cols =
-                            taps_forward(s->w, s->ow, s->kw, s->sw, s->left)};
+    return (ConvTaps){.types = kernel_types(s->dtype),
+                      .in_blocks = s->c,
+                      .out_blocks = s->o / CPU_BLOCK,
+                      .rows = taps_forward(s->h, s->oh, s->kh, s->sh, s->top),
+                      .cols = taps_forward(s->w, s->ow, s->kw, s->sw, s->left)};
 }
 
 // ---- weights ----------------------------------------------------------------
@@ -48,13 +47,13 @@ typedef struct StemWeights {
 
 static StemWeights stem_weights(const ConvShape *s)
 {
-    int64_t kernel = s->kh * s->kw, row = s->c * s->kw * TAPS_BLOCK;
+    int64_t kernel = s->kh * s->kw, row = s->c * s->kw * CPU_BLOCK;
     StemWeights w = {
         .space = type_make(
             DT_F32, 5,
-            (int64_t[]){s->o / TAPS_BLOCK, TAPS_BLOCK, s->kh, s->c, s->kw}),
-        .plain = {TAPS_BLOCK * s->c * kernel, s->c * kernel, s->kw, kernel, 1},
-        .packed = {s->kh * row, 1, row, s->kw * TAPS_BLOCK, TAPS_BLOCK}};
+            (int64_t[]){s->o / CPU_BLOCK, CPU_BLOCK, s->kh, s->c, s->kw}),
+        .plain = {CPU_BLOCK * s->c * kernel, s->c * kernel, s->kw, kernel, 1},
+        .packed = {s->kh * row, 1, row, s->kw * CPU_BLOCK, CPU_BLOCK}};
     return w;
 }
 
@@ -71,18 +70,32 @@ static void reorder(Lowering *lower, const StemWeights *w, Place from,
 
 // Rows of taps are unrolled, and LLVM then loads several taps' numbers at once:
 // tiles that fill the registers, as those of taps do, would spill.
-static void choose_tile(KernelTaps *taps, int vector_bytes)
+static StemTile choose_tile(const ConvTaps *taps, int vector_bytes)
 {
-    TapTile *tile = &taps->tile;
-    int vectors = TAPS_BLOCK * (int)sizeof(float) / vector_bytes;
+    int vectors = CPU_BLOCK * (int)sizeof(float) / vector_bytes;
     int64_t count = taps->cols.count;
-    tile->blocks = vectors == 1 && taps->out_blocks % 2 == 0 ? 2 : 1;
-    tile->pixels =
+    StemTile tile;
+    tile.blocks = vectors == 1 && taps->out_blocks % 2 == 0 ? 2 : 1;
+    tile.pixels =
         (int)ceil_div(count, ceil_div(count, STEM_TILE_PIXELS / vectors));
     int64_t row = 2 * count * taps->rows.taps * taps->cols.taps *
-                  taps->in_blocks * tile->blocks * TAPS_BLOCK;
+                  taps->in_blocks * tile.blocks * CPU_BLOCK;
     int64_t blocks = ceil_div(taps->rows.count * row, STEM_FLOPS_PER_TASK);
-    tile->rows = ceil_div(taps->rows.count, min_i64(blocks, taps->rows.count));
+    tile.rows = ceil_div(taps->rows.count, min_i64(blocks, taps->rows.count));
+    return tile;
+}
+
+int64_t stem_row_blocks(const StemKernel *kernel)
+{
+    return max_i64(1, ceil_div(kernel->taps.rows.count, kernel->tile.rows));
+}
+
+void stem_text(Text *text, const StemKernel *kernel)
+{
+    const StemTile *tile = &kernel->tile;
+    text_addf(text, "stem: tile %d x %d, rows %lld\n", tile->pixels,
+              tile->blocks, (long long)tile->rows);
+    taps_text(text, &kernel->taps);
 }
 
 int64_t conv_stem(Lowering *lower, const ConvShape *s, Value value)
@@ -93,11 +106,13 @@ int64_t conv_stem(Lowering *lower, const ConvShape *s, Value value)
     Place packed = {PLACE_SLAB, buffer_new(lower, type_bytes(&w.space))};
     reorder(lower, &w, value_place(lower, node->inputs[1]), w.plain, packed,
             w.packed, arena_printf(lower->arena, "%s: weights", label));
-    Kernel kernel = {.kind = KERNEL_STEM, .arg_count = 3, .taps = stem_taps(s)};
-    choose_tile(&kernel.taps, lower->codegen->target.vector_bytes);
-    LowerStep step = step_kernel(lower, &kernel, label);
-    int64_t tasks = taps_image_tasks(&kernel.taps);
-    step.task_count = s->n * tasks;
+    CpuKernel kernel = {.kind = CPU_STEM_KERNEL};
+    StemKernel *stem = &kernel.stem;
+    stem->taps = stem_taps(s);
+    stem->tile = choose_tile(&stem->taps, cpu_vector_bytes(lower));
+    int64_t tasks =
+        stem->taps.out_blocks / stem->tile.blocks * stem_row_blocks(stem);
+    LowerStep step = cpu_step(lower, &kernel, 3, s->n * tasks, label);
     step_arg(lower, &step, value_place(lower, node->inputs[0]), 0, false,
              false);
     step_arg(lower, &step, packed, 0, false, false);
@@ -110,35 +125,46 @@ int64_t conv_stem(Lowering *lower, const ConvShape *s, Value value)
 
 // As many blocks as leave registers for all pairs of a channel and a tap; else
 // the pairs in equal shares.
-static void choose_gradient_tile(KernelTaps *taps, int vector_bytes)
+static StemWeightsTile choose_gradient_tile(const ConvTaps *taps,
+                                            int vector_bytes)
 {
-    TapTile *tile = &taps->tile;
-    int vectors = TAPS_BLOCK * (int)sizeof(float) / vector_bytes;
+    StemWeightsTile tile;
+    int vectors = CPU_BLOCK * (int)sizeof(float) / vector_bytes;
     int64_t fit =
         (vector_bytes == 64 ? STEM_TILE_VECTORS : NARROW_TILE_VECTORS) /
         vectors;
     int64_t pairs = taps->in_blocks * taps->cols.taps;
-    tile->blocks = 1;
+    tile.blocks = 1;
     for (int blocks = 2; blocks <= 4; blocks++)
         if (taps->out_blocks % blocks == 0 && pairs * blocks <= fit)
-            tile->blocks = blocks;
-    tile->pixels = (int)ceil_div(pairs, ceil_div(pairs, fit));
-    tile->rows = max_i64(1, STEM_PART_PIXELS / taps->cols.count);
-    tile->rows = min_i64(tile->rows, taps->rows.count);
+            tile.blocks = blocks;
+    tile.pairs = (int)ceil_div(pairs, ceil_div(pairs, fit));
+    tile.rows = max_i64(1, STEM_PART_PIXELS / taps->cols.count);
+    tile.rows = min_i64(tile.rows, taps->rows.count);
+    return tile;
+}
+
+void stem_weights_text(Text *text, const StemWeightsKernel *kernel)
+{
+    const StemWeightsTile *tile = &kernel->tile;
+    text_addf(text, "stem, weights: tile %d x %d, rows %lld\n", tile->pairs,
+              tile->blocks, (long long)tile->rows);
+    taps_text(text, &kernel->taps);
 }
 
 int64_t conv_stem_weights(Lowering *lower, const ConvShape *s, Value value)
 {
-    Kernel kernel = {
-        .kind = KERNEL_STEM_WEIGHTS, .arg_count = 3, .taps = stem_taps(s)};
-    choose_gradient_tile(&kernel.taps, lower->codegen->target.vector_bytes);
+    CpuKernel kernel = {.kind = CPU_STEM_WEIGHTS_KERNEL};
+    StemWeightsKernel *stem = &kernel.stem_weights;
+    stem->taps = stem_taps(s);
+    stem->tile = choose_gradient_tile(&stem->taps, cpu_vector_bytes(lower));
     const char *rest =
         arena_printf(lower->arena, "%s: weights", value_label(lower, value));
     StemWeights w = stem_weights(s);
     ConvGradient gradient = {
         value_place(lower, graph_node(lower->graph, value)->inputs[0]),
         {PLACE_SLAB, buffer_new(lower, type_bytes(&w.space))},
-        kernel.taps.out_blocks / kernel.taps.tile.blocks};
+        stem->taps.out_blocks / stem->tile.blocks};
     conv_push_weights(lower, s, value, &kernel, &gradient);
     reorder(lower, &w, gradient.out, w.packed, value_new_buffer(lower, value),
             w.plain, rest);

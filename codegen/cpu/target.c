@@ -19,7 +19,7 @@ static void initialize_llvm(void)
     LLVMInitializeX86AsmPrinter();
 }
 
-LLVMTargetMachineRef target_machine(const Target *target)
+LLVMTargetMachineRef target_machine(const CpuTarget *target)
 {
     LLVMTargetRef llvm;
     char *message = NULL;
@@ -88,7 +88,7 @@ const char *target_problem(Arena *arena, const char *cpu)
 
 // Assembly of: void f(<16 x float> *p) { *p = fma(*p, *p, *p); }. The width
 // preference is what LLVM takes as leave to use its widest registers.
-static char *probe_assembly(const Target *target, Arena *arena)
+static char *probe_assembly(const CpuTarget *target, Arena *arena)
 {
     LLVMContextRef context = LLVMContextCreate();
     LLVMModuleRef module = LLVMModuleCreateWithNameInContext("probe", context);
@@ -127,12 +127,12 @@ static char *probe_assembly(const Target *target, Arena *arena)
     return text;
 }
 
-Target target_new(Arena *arena, const char *cpu)
+CpuTarget target_new(Arena *arena, const char *cpu)
 {
     initialize_llvm();
-    Target target = {.triple = "x86_64-unknown-linux-gnu",
-                     .cpu = arena_strdup(arena, cpu ? cpu : "native"),
-                     .features = ""};
+    CpuTarget target = {.triple = "x86_64-unknown-linux-gnu",
+                        .cpu = arena_strdup(arena, cpu ? cpu : "native"),
+                        .features = ""};
     if (strcmp(target.cpu, "native") == 0) {
         char *name = LLVMGetHostCPUName();
         char *features = LLVMGetHostCPUFeatures();

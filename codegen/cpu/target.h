@@ -6,17 +6,18 @@
 
 #include <llvm-c/TargetMachine.h>
 
+#include "codegen/backend.h"
 #include "ir/base/arena.h"
-#include "runtime/exec/plan.h"
 
-typedef struct Target {
+// The processor that code is made for; Target.self of this back end.
+typedef struct CpuTarget {
     const char *triple, *cpu, *features; // as LLVM wants them
     int vector_bytes;                    // of the widest registers
     bool fma;                            // has a fused multiply-add
     PlanCpu needs;                       // what code for it asks for
     const char *text; // "znver4, 64-byte vectors, LLVM 19.1.7"
     const char *key;  // everything that decides the code, for the cache
-} Target;
+} CpuTarget;
 
 // NULL, or why the name will not do: it is neither "native" nor a processor
 // that LLVM knows. Owned by the arena.
@@ -24,10 +25,15 @@ const char *target_problem(Arena *arena, const char *cpu);
 
 // "native" asks the machine this runs on. What the CPU can do is found by
 // compiling a probe, so any name without a target_problem will do.
-Target target_new(Arena *arena, const char *cpu);
+CpuTarget target_new(Arena *arena, const char *cpu);
+
+static inline const CpuTarget *cpu_target(const Target *target)
+{
+    return target->self;
+}
 
 // A machine of one compile thread. Owned by the caller.
-LLVMTargetMachineRef target_machine(const Target *target);
+LLVMTargetMachineRef target_machine(const CpuTarget *target);
 
 // Verifies the module and runs the clean-up passes. Returns NULL or what is
 // wrong (owned by the arena).

@@ -15,6 +15,7 @@
 #ifndef SIMCC_CODEGEN_WINOGRAD_H
 #define SIMCC_CODEGEN_WINOGRAD_H
 
+#include "codegen/cpu/block.h"
 #include "codegen/cpu/way.h"
 
 enum {
@@ -28,7 +29,11 @@ enum {
 
 // Weights come as they are stored (ir/image.h) and are transformed to
 // [written/16, area, read/16, 16 read, 16 written].
-typedef struct KernelWinograd {
+// Shared by four kernels: WINOGRAD (args x, weights, y) and, by weights,
+// GRADIENT (x, dy, dw), or TILES (x or dy, transformed) twice before PRODUCTS
+// (both, dw).
+typedef struct WinogradKernel {
+    KernelTypes types;
     int out; // WINOGRAD_LARGE or WINOGRAD_SMALL
     int64_t in_blocks, out_blocks;
     bool flip;           // of the weights, in both directions, and tiles
@@ -44,20 +49,21 @@ typedef struct KernelWinograd {
     int64_t part;        // where tiles are transformed before: tiles per task,
                          // and added up at a time; `tiles` are all
     bool of_results;     // then: transforms those of dy, not of x
-} KernelWinograd;
+} WinogradKernel;
 
-// Numbers of x along a tile's side, and the products of one: area points.
-int winograd_side(const KernelWinograd *winograd);
-int winograd_area(const KernelWinograd *winograd);
+// Numbers of x along the side of a tile of out x out results, and the products
+// of one: area points.
+int winograd_side(int out);
+int winograd_area(int out);
 // Tiles of one image.
-int64_t winograd_rows(const KernelWinograd *winograd);
-int64_t winograd_cols(const KernelWinograd *winograd);
-int64_t winograd_tiles(const KernelWinograd *winograd);
+int64_t winograd_rows(const WinogradKernel *winograd);
+int64_t winograd_cols(const WinogradKernel *winograd);
+int64_t winograd_tiles(const WinogradKernel *winograd);
 // Parts of at most `share` blocks.
 int64_t winograd_shares(int64_t blocks, int64_t share);
 // For so many images.
-int64_t winograd_tasks(const KernelWinograd *winograd, int64_t images);
-int64_t winograd_weight_elements(const KernelWinograd *winograd);
+int64_t winograd_tasks(const WinogradKernel *winograd, int64_t images);
+int64_t winograd_weight_elements(const WinogradKernel *winograd);
 // Scratch of the kernel that transforms weights by data: a pair of blocks.
 int64_t winograd_tap_elements(void);
 
@@ -72,31 +78,41 @@ typedef struct WinogradScratch {
     int64_t lines, zeros, waste;
     int64_t total;
 } WinogradScratch;
-WinogradScratch winograd_scratch(const KernelWinograd *winograd);
+WinogradScratch winograd_scratch(const WinogradKernel *winograd);
 // By weights; `product` is the transformed dy,
 // [area][task_blocks][tiles][16].
-WinogradScratch winograd_gradient_scratch(const KernelWinograd *winograd);
+WinogradScratch winograd_gradient_scratch(const WinogradKernel *winograd);
 
 // Sets the sizes of tiles and tasks for a target with vectors of so many bytes,
 // by the rule but for what the way says.
-void winograd_choose_tile(KernelWinograd *winograd, int vector_bytes,
+void winograd_choose_tile(WinogradKernel *winograd, int vector_bytes,
                           int64_t images, const ConvWay *way);
 // Whether gradients by weights have all tiles transformed before, and how: few
 // tiles, whose sums are many.
-bool winograd_choose_ready_tiles(KernelWinograd *winograd, int vector_bytes,
+bool winograd_choose_ready_tiles(WinogradKernel *winograd, int vector_bytes,
                                  int64_t images, const ConvWay *way);
 // Of tiles transformed before: between points; all of x or dy.
-int64_t winograd_point_elements(const KernelWinograd *winograd);
-int64_t winograd_tile_elements(const KernelWinograd *winograd, int64_t blocks);
-void winograd_choose_gradient_tile(KernelWinograd *winograd, int vector_bytes,
+int64_t winograd_point_elements(const WinogradKernel *winograd);
+int64_t winograd_tile_elements(const WinogradKernel *winograd, int64_t blocks);
+void winograd_choose_gradient_tile(WinogradKernel *winograd, int vector_bytes,
                                    const ConvWay *way);
 // Whether it should beat the plain sum on this shape.
-bool winograd_pays(const KernelWinograd *winograd, int64_t images);
+bool winograd_pays(const WinogradKernel *winograd, int64_t images);
 
-bool winograd_gradient_pays(const KernelWinograd *winograd, int64_t images);
+bool winograd_gradient_pays(const WinogradKernel *winograd, int64_t images);
 
-// All of it, canonically.
-void winograd_text(Text *text, const char *name,
-                   const KernelWinograd *winograd);
+// Of weights alone. args: weights, transformed ones.
+typedef struct WinogradWeightsKernel {
+    KernelTypes types;
+    int out;
+    int64_t in_blocks, out_blocks;
+    bool flip;
+} WinogradWeightsKernel;
+
+void winograd_text(Text *text, const WinogradKernel *kernel);
+void winograd_weights_text(Text *text, const WinogradWeightsKernel *kernel);
+void winograd_gradient_text(Text *text, const WinogradKernel *kernel);
+void winograd_tiles_text(Text *text, const WinogradKernel *kernel);
+void winograd_products_text(Text *text, const WinogradKernel *kernel);
 
 #endif

@@ -27,33 +27,33 @@ enum {
     WEIGHTS_COST = 1000,
 };
 
-int winograd_side(const KernelWinograd *k)
+int winograd_side(int out)
 {
-    return k->out + 2;
+    return out + 2;
 }
 
-int winograd_area(const KernelWinograd *k)
+int winograd_area(int out)
 {
-    return winograd_side(k) * winograd_side(k);
+    return winograd_side(out) * winograd_side(out);
 }
 
 // Transformed at a time: as many as have so many points.
-static int64_t tiles_of(const KernelWinograd *k, int64_t points)
+static int64_t tiles_of(const WinogradKernel *k, int64_t points)
 {
-    return points / winograd_area(k);
+    return points / winograd_area(k->out);
 }
 
-int64_t winograd_rows(const KernelWinograd *k)
+int64_t winograd_rows(const WinogradKernel *k)
 {
     return ceil_div(k->oh, k->out);
 }
 
-int64_t winograd_cols(const KernelWinograd *k)
+int64_t winograd_cols(const WinogradKernel *k)
 {
     return ceil_div(k->ow, k->out);
 }
 
-int64_t winograd_tiles(const KernelWinograd *k)
+int64_t winograd_tiles(const WinogradKernel *k)
 {
     return winograd_rows(k) * winograd_cols(k);
 }
@@ -63,56 +63,56 @@ int64_t winograd_shares(int64_t blocks, int64_t share)
     return ceil_div(blocks, share);
 }
 
-static int64_t tile_blocks(const KernelWinograd *k, int64_t images)
+static int64_t tile_blocks(const WinogradKernel *k, int64_t images)
 {
     return ceil_div(images * winograd_tiles(k), k->tiles);
 }
 
-int64_t winograd_tasks(const KernelWinograd *k, int64_t images)
+int64_t winograd_tasks(const WinogradKernel *k, int64_t images)
 {
     return tile_blocks(k, images) *
            winograd_shares(k->out_blocks, k->task_blocks);
 }
 
-int64_t winograd_weight_elements(const KernelWinograd *k)
+int64_t winograd_weight_elements(const WinogradKernel *k)
 {
-    return k->out_blocks * k->in_blocks * winograd_area(k) * TAPS_BLOCK *
-           TAPS_BLOCK;
+    return k->out_blocks * k->in_blocks * winograd_area(k->out) * CPU_BLOCK *
+           CPU_BLOCK;
 }
 
 int64_t winograd_tap_elements(void)
 {
-    return 3 * 3 * TAPS_BLOCK * TAPS_BLOCK;
+    return 3 * 3 * CPU_BLOCK * CPU_BLOCK;
 }
 
 // What follows the transformed tiles and `sums` of so many elements.
-static WinogradScratch scratch_of(const KernelWinograd *k, int64_t in_blocks,
+static WinogradScratch scratch_of(const WinogradKernel *k, int64_t in_blocks,
                                   int64_t out_blocks, int64_t sums)
 {
     WinogradScratch s = {0};
     // One line more per point: a power of two would put all of a tile's points
     // into one set of the cache.
-    s.input_point = (in_blocks * k->tiles + 1) * TAPS_BLOCK;
-    s.product_point = (out_blocks * k->tiles + 1) * TAPS_BLOCK;
-    s.product = winograd_area(k) * s.input_point;
-    s.sums = s.product + winograd_area(k) * s.product_point;
+    s.input_point = (in_blocks * k->tiles + 1) * CPU_BLOCK;
+    s.product_point = (out_blocks * k->tiles + 1) * CPU_BLOCK;
+    s.product = winograd_area(k->out) * s.input_point;
+    s.sums = s.product + winograd_area(k->out) * s.product_point;
     s.lines = s.sums + sums;
-    s.zeros = s.lines + winograd_area(k) * TAPS_BLOCK;
-    s.waste = s.zeros + TAPS_BLOCK;
-    s.total = s.waste + TAPS_BLOCK;
+    s.zeros = s.lines + winograd_area(k->out) * CPU_BLOCK;
+    s.waste = s.zeros + CPU_BLOCK;
+    s.total = s.waste + CPU_BLOCK;
     return s;
 }
 
-WinogradScratch winograd_scratch(const KernelWinograd *k)
+WinogradScratch winograd_scratch(const WinogradKernel *k)
 {
     return scratch_of(k, k->in_blocks, k->blocks, 0);
 }
 
-WinogradScratch winograd_gradient_scratch(const KernelWinograd *k)
+WinogradScratch winograd_gradient_scratch(const WinogradKernel *k)
 {
     return scratch_of(k, k->task_reads, k->task_blocks,
-                      winograd_area(k) * k->task_blocks * k->task_reads *
-                          TAPS_BLOCK * TAPS_BLOCK);
+                      winograd_area(k->out) * k->task_blocks * k->task_reads *
+                          CPU_BLOCK * CPU_BLOCK);
 }
 
 // Windows' places inside the map along one axis, over all results.
@@ -125,7 +125,7 @@ static int64_t places_inside(int64_t in, int64_t out, int64_t pad)
     return count;
 }
 
-static int64_t all_places_inside(const KernelWinograd *k)
+static int64_t all_places_inside(const WinogradKernel *k)
 {
     return places_inside(k->h, k->oh, k->top) *
            places_inside(k->w, k->ow, k->left);
@@ -133,20 +133,20 @@ static int64_t all_places_inside(const KernelWinograd *k)
 
 // On the smallest maps the plain sums are short, for much of a window is
 // outside, and rounding errors of the transforms stand out.
-static bool is_mostly_rim(const KernelWinograd *k)
+static bool is_mostly_rim(const WinogradKernel *k)
 {
     return 4 * all_places_inside(k) < 3 * 9 * k->oh * k->ow;
 }
 
 // Longer sums of floats lose more digits; shorter parts cost time.
-static int64_t sum_blocks(const KernelWinograd *k)
+static int64_t sum_blocks(const WinogradKernel *k)
 {
     int64_t half = ceil_div(k->in_blocks, 2);
     int64_t least = is_mostly_rim(k) ? 1 : MIN_SUM_BLOCKS;
     return min_i64(max_i64(half, least), MAX_SUM_BLOCKS);
 }
 
-void winograd_choose_tile(KernelWinograd *k, int vector_bytes, int64_t images,
+void winograd_choose_tile(WinogradKernel *k, int vector_bytes, int64_t images,
                           const ConvWay *way)
 {
     int64_t total = images * winograd_tiles(k);
@@ -164,7 +164,7 @@ void winograd_choose_tile(KernelWinograd *k, int vector_bytes, int64_t images,
     k->sum_blocks = sum_blocks(k);
 }
 
-void winograd_choose_gradient_tile(KernelWinograd *k, int vector_bytes,
+void winograd_choose_gradient_tile(WinogradKernel *k, int vector_bytes,
                                    const ConvWay *way)
 {
     k->pixels = taps_weight_channels(vector_bytes);
@@ -176,15 +176,15 @@ void winograd_choose_gradient_tile(KernelWinograd *k, int vector_bytes,
 
 // With all tiles transformed before, in the last cache, a task has sums that
 // stay in the second-level one.
-static bool has_ready_tiles(const KernelWinograd *k, int64_t images)
+static bool has_ready_tiles(const WinogradKernel *k, int64_t images)
 {
-    KernelWinograd ready = {.out = k->out, .tiles = images * winograd_tiles(k)};
+    WinogradKernel ready = {.out = k->out, .tiles = images * winograd_tiles(k)};
     int64_t elements =
         winograd_tile_elements(&ready, k->in_blocks + k->out_blocks);
     return elements * (int64_t)sizeof(float) <= READY_BYTES;
 }
 
-bool winograd_choose_ready_tiles(KernelWinograd *k, int vector_bytes,
+bool winograd_choose_ready_tiles(WinogradKernel *k, int vector_bytes,
                                  int64_t images, const ConvWay *way)
 {
     if (!has_ready_tiles(k, images))
@@ -207,32 +207,32 @@ bool winograd_choose_ready_tiles(KernelWinograd *k, int vector_bytes,
     return true;
 }
 
-int64_t winograd_point_elements(const KernelWinograd *k)
+int64_t winograd_point_elements(const WinogradKernel *k)
 {
-    return (k->tiles + 1) * TAPS_BLOCK;
+    return (k->tiles + 1) * CPU_BLOCK;
 }
 
-int64_t winograd_tile_elements(const KernelWinograd *k, int64_t blocks)
+int64_t winograd_tile_elements(const WinogradKernel *k, int64_t blocks)
 {
-    return blocks * winograd_area(k) * winograd_point_elements(k);
+    return blocks * winograd_area(k->out) * winograd_point_elements(k);
 }
 
 // Against a product per place, result and pair of channels: one per point of a
 // tile and pair, so many blocks transformed for each, and the weights.
-static bool is_cheaper(const KernelWinograd *k, int64_t images,
+static bool is_cheaper(const WinogradKernel *k, int64_t images,
                        int64_t transforms, int64_t weights_cost)
 {
     int64_t pairs = k->in_blocks * k->out_blocks;
     int64_t places = all_places_inside(k);
-    int64_t area = winograd_area(k);
+    int64_t area = winograd_area(k->out);
     int64_t tile =
-        area * TAPS_BLOCK * pairs + area * TRANSFORM_COST * transforms / 9;
+        area * CPU_BLOCK * pairs + area * TRANSFORM_COST * transforms / 9;
     int64_t cost =
         images * winograd_tiles(k) * tile + area * weights_cost * pairs / 9;
-    return 10 * cost <= 8 * (images * places * TAPS_BLOCK * pairs);
+    return 10 * cost <= 8 * (images * places * CPU_BLOCK * pairs);
 }
 
-bool winograd_pays(const KernelWinograd *k, int64_t images)
+bool winograd_pays(const WinogradKernel *k, int64_t images)
 {
     if (is_mostly_rim(k) && k->in_blocks < MIN_RIM_BLOCKS)
         return false;
@@ -240,7 +240,7 @@ bool winograd_pays(const KernelWinograd *k, int64_t images)
            is_cheaper(k, images, k->in_blocks + k->out_blocks, WEIGHTS_COST);
 }
 
-bool winograd_gradient_pays(const KernelWinograd *k, int64_t images)
+bool winograd_gradient_pays(const WinogradKernel *k, int64_t images)
 {
     int64_t tiles = images * winograd_tiles(k);
     if (has_ready_tiles(k, images))
@@ -253,9 +253,13 @@ bool winograd_gradient_pays(const KernelWinograd *k, int64_t images)
            is_cheaper(k, images, out * k->in_blocks + in * k->out_blocks, 0);
 }
 
-void winograd_text(Text *text, const char *name, const KernelWinograd *k)
+// ---- descriptions in words --------------------------------------------------
+
+static void text_kernel(Text *text, const char *name, const WinogradKernel *k)
 {
-    text_addf(text, "%s: blocks %lld -> %lld%s", name, (long long)k->in_blocks,
+    text_addf(text, "%s: ", name);
+    kernel_types_text(text, &k->types);
+    text_addf(text, ", blocks %lld -> %lld%s", (long long)k->in_blocks,
               (long long)k->out_blocks, k->flip ? ", flipped" : "");
     text_addf(text, ", map %lld x %lld -> %lld x %lld, pad %lld %lld",
               (long long)k->h, (long long)k->w, (long long)k->oh,
@@ -268,4 +272,33 @@ void winograd_text(Text *text, const char *name, const KernelWinograd *k)
               (long long)k->task_blocks, (long long)k->task_reads,
               (long long)k->sum_blocks, (long long)k->part,
               k->of_results ? ", results" : "");
+}
+
+void winograd_text(Text *text, const WinogradKernel *kernel)
+{
+    text_kernel(text, "winograd", kernel);
+}
+
+void winograd_gradient_text(Text *text, const WinogradKernel *kernel)
+{
+    text_kernel(text, "winograd gradient", kernel);
+}
+
+void winograd_tiles_text(Text *text, const WinogradKernel *kernel)
+{
+    text_kernel(text, "winograd tiles", kernel);
+}
+
+void winograd_products_text(Text *text, const WinogradKernel *kernel)
+{
+    text_kernel(text, "winograd products", kernel);
+}
+
+void winograd_weights_text(Text *text, const WinogradWeightsKernel *k)
+{
+    text_add(text, "winograd weights: ");
+    kernel_types_text(text, &k->types);
+    text_addf(text, ", blocks %lld -> %lld%s, results %d x %d\n",
+              (long long)k->in_blocks, (long long)k->out_blocks,
+              k->flip ? ", flipped" : "", k->out, k->out);
 }

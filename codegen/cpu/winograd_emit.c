@@ -8,9 +8,9 @@
 // One read channel of a pair of blocks: g points at its tap (0, 0).
 static void transform_weights(const Emit *e, LLVMValueRef g, LLVMValueRef u)
 {
-    const KernelWinograd *k = &e->kernel->winograd;
-    WinogradAxis *axis = winograd_axes(k)->weights;
-    int side = winograd_side(k);
+    const WinogradWeightsKernel *k = &cpu_kernel(e)->winograd_weights;
+    WinogradAxis *axis = winograd_axes(k->out)->weights;
+    int side = winograd_side(k->out);
     LLVMValueRef half[WINOGRAD_MOST][3], column[WINOGRAD_MOST];
     for (int s = 0; s < 3; s++) {
         LLVMValueRef taps[3];
@@ -37,7 +37,7 @@ static void transform_weights(const Emit *e, LLVMValueRef g, LLVMValueRef u)
 static LLVMValueRef pair_weights(const Emit *e, LLVMValueRef out,
                                  LLVMValueRef in)
 {
-    const KernelWinograd *k = &e->kernel->winograd;
+    const WinogradWeightsKernel *k = &cpu_kernel(e)->winograd_weights;
     if (!k->flip)
         return taps_step(
             e, taps_step(e, e->args[0], out, 9 * k->in_blocks * WINOGRAD_PAIR),
@@ -57,36 +57,37 @@ static LLVMValueRef pair_weights(const Emit *e, LLVMValueRef out,
 // A task is a pair of a written and a read block.
 void emit_winograd_weights(Emit *e)
 {
-    const KernelWinograd *k = &e->kernel->winograd;
+    const WinogradWeightsKernel *k = &cpu_kernel(e)->winograd_weights;
     LLVMValueRef reads = emit_i64(e, k->in_blocks);
     LLVMValueRef out = LLVMBuildUDiv(e->builder, e->task, reads, "");
     LLVMValueRef in = LLVMBuildURem(e->builder, e->task, reads, "");
     LLVMValueRef g = pair_weights(e, out, in);
-    LLVMValueRef u = taps_step(e, e->args[1], out,
-                               winograd_area(k) * k->in_blocks * WINOGRAD_PAIR);
+    LLVMValueRef u =
+        taps_step(e, e->args[1], out,
+                  winograd_area(k->out) * k->in_blocks * WINOGRAD_PAIR);
     u = taps_step(e, u, in, WINOGRAD_PAIR);
-    EmitLoop channels = taps_loop(e, 0, TAPS_BLOCK, 1);
-    transform_weights(e, taps_step(e, g, channels.index, TAPS_BLOCK),
-                      taps_step(e, u, channels.index, TAPS_BLOCK));
+    EmitLoop channels = taps_loop(e, 0, CPU_BLOCK, 1);
+    transform_weights(e, taps_step(e, g, channels.index, CPU_BLOCK),
+                      taps_step(e, u, channels.index, CPU_BLOCK));
     emit_loop_end(e, &channels);
 }
 
 // ---- tiles ------------------------------------------------------------------
 
-WinogradWork winograd_begin(const Emit *e, WinogradScratch at)
+WinogradWork winograd_begin(const Emit *e, const WinogradKernel *k,
+                            WinogradScratch at)
 {
-    const KernelWinograd *k = &e->kernel->winograd;
     WinogradWork work = {.emit = e,
                          .k = k,
-                         .axes = winograd_axes(k),
-                         .side = winograd_side(k),
+                         .axes = winograd_axes(k->out),
+                         .side = winograd_side(k->out),
                          .at = at};
     work.scratch = LLVMGetParam(e->function, 3);
     work.lines = taps_at(e, work.scratch, at.lines);
     work.zeros = taps_at(e, work.scratch, at.zeros);
     work.waste = taps_at(e, work.scratch, at.waste);
     work.sums = taps_variables(e, k->pixels * k->blocks);
-    taps_store(e, emit_const(e, DT_F32, TAPS_BLOCK, 0), work.zeros);
+    taps_store(e, emit_const(e, DT_F32, CPU_BLOCK, 0), work.zeros);
     return work;
 }
 
@@ -115,7 +116,7 @@ static LLVMValueRef pixel_or(const Emit *e, LLVMValueRef inside,
                              LLVMValueRef row, LLVMValueRef col,
                              LLVMValueRef outside)
 {
-    LLVMValueRef at = taps_step(e, row, col, TAPS_BLOCK);
+    LLVMValueRef at = taps_step(e, row, col, CPU_BLOCK);
     return LLVMBuildSelect(e->builder, inside, at, outside, "");
 }
 
@@ -123,18 +124,18 @@ void winograd_load_line(const WinogradWork *work, LLVMValueRef i, int count,
                         LLVMValueRef *d)
 {
     const Emit *e = work->emit;
-    LLVMValueRef line = taps_step(e, work->lines, i, work->side * TAPS_BLOCK);
+    LLVMValueRef line = taps_step(e, work->lines, i, work->side * CPU_BLOCK);
     for (int j = 0; j < count; j++)
-        d[j] = taps_load(e, taps_at(e, line, j * TAPS_BLOCK));
+        d[j] = taps_load(e, taps_at(e, line, j * CPU_BLOCK));
 }
 
 void winograd_store_column(const WinogradWork *work, LLVMValueRef j, int count,
                            LLVMValueRef *const column)
 {
     const Emit *e = work->emit;
-    LLVMValueRef line = taps_step(e, work->lines, j, TAPS_BLOCK);
+    LLVMValueRef line = taps_step(e, work->lines, j, CPU_BLOCK);
     for (int i = 0; i < count; i++)
-        taps_store(e, column[i], taps_at(e, line, i * work->side * TAPS_BLOCK));
+        taps_store(e, column[i], taps_at(e, line, i * work->side * CPU_BLOCK));
 }
 
 // The first half: columns of the piece, numbers outside the map being zero.
@@ -148,7 +149,7 @@ static void transform_columns(const WinogradWork *work,
     for (int i = 0; i < source->side; i++) {
         LLVMValueRef row = taps_add(e, corner->row, i - source->top);
         inside[i] = winograd_is_inside(e, row, source->h);
-        rows[i] = taps_step(e, map, row, source->w * TAPS_BLOCK);
+        rows[i] = taps_step(e, map, row, source->w * CPU_BLOCK);
     }
     EmitLoop j = taps_loop(e, 0, source->side, 1);
     LLVMValueRef col = taps_add(
@@ -185,17 +186,17 @@ void winograd_transform_tiles(const WinogradWork *work,
                               const WinogradSource *source)
 {
     const Emit *e = work->emit;
-    int64_t area = source->h * source->w * TAPS_BLOCK;
+    int64_t area = source->h * source->w * CPU_BLOCK;
     EmitLoop tile = emit_loop_begin(e, emit_i64(e, 0), work->count, 1);
     WinogradCorner corner = winograd_corner(work, tile.index);
     LLVMValueRef map =
         taps_step(e, source->map, corner.image, source->blocks * area);
-    LLVMValueRef out = taps_step(e, source->out, tile.index, TAPS_BLOCK);
+    LLVMValueRef out = taps_step(e, source->out, tile.index, CPU_BLOCK);
     EmitLoop block = emit_loop_begin(e, emit_i64(e, 0), source->count, 1);
     transform_tile(work, source, &corner,
                    taps_opaque(e, taps_step(e, map, block.index, area)),
                    taps_opaque(e, taps_step(e, out, block.index,
-                                            work->k->tiles * TAPS_BLOCK)));
+                                            work->k->tiles * CPU_BLOCK)));
     emit_loop_end(e, &block);
     emit_loop_end(e, &tile);
 }
@@ -207,21 +208,21 @@ static void add_blocks(const WinogradWork *work, LLVMValueRef first,
                        LLVMValueRef past, LLVMValueRef v, LLVMValueRef u)
 {
     const Emit *e = work->emit;
-    const KernelWinograd *k = work->k;
+    const WinogradKernel *k = work->k;
     TapsTile tile = {.pixels = k->pixels,
                      .blocks = k->blocks,
                      .sums = work->sums,
-                     .pixel_step = TAPS_BLOCK,
+                     .pixel_step = CPU_BLOCK,
                      .block_step =
-                         winograd_area(k) * k->in_blocks * WINOGRAD_PAIR,
-                     .x_ahead = k->tiles * TAPS_BLOCK,
+                         winograd_area(k->out) * k->in_blocks * WINOGRAD_PAIR,
+                     .x_ahead = k->tiles * CPU_BLOCK,
                      .w_ahead = WINOGRAD_PAIR};
     for (int i = 0; i < k->pixels * k->blocks; i++)
         taps_set_zero(e, work->sums[i]);
     EmitLoop block = emit_loop_begin(e, first, past, 1);
     taps_multiply(
         e, &tile, NULL,
-        taps_opaque(e, taps_step(e, v, block.index, k->tiles * TAPS_BLOCK)),
+        taps_opaque(e, taps_step(e, v, block.index, k->tiles * CPU_BLOCK)),
         taps_opaque(e, taps_step(e, u, block.index, WINOGRAD_PAIR)));
     emit_loop_end(e, &block);
 }
@@ -232,8 +233,8 @@ static void multiply_tiles(const WinogradWork *work, LLVMValueRef v,
                            LLVMValueRef u, LLVMValueRef product)
 {
     const Emit *e = work->emit;
-    const KernelWinograd *k = work->k;
-    LLVMValueRef nothing = emit_const(e, DT_F32, TAPS_BLOCK, 0);
+    const WinogradKernel *k = work->k;
+    LLVMValueRef nothing = emit_const(e, DT_F32, CPU_BLOCK, 0);
     int64_t parts = winograd_shares(k->in_blocks, k->sum_blocks);
     EmitLoop part = taps_loop(e, 0, parts, 1);
     LLVMValueRef first = taps_affine(e, part.index, k->sum_blocks, 0);
@@ -245,7 +246,7 @@ static void multiply_tiles(const WinogradWork *work, LLVMValueRef v,
     for (int p = 0; p < k->pixels; p++)
         for (int b = 0; b < k->blocks; b++) {
             LLVMValueRef to =
-                taps_at(e, product, (b * k->tiles + p) * TAPS_BLOCK);
+                taps_at(e, product, (b * k->tiles + p) * CPU_BLOCK);
             LLVMValueRef sum = taps_get(e, work->sums[p * k->blocks + b]);
             if (parts > 1) {
                 LLVMValueRef before = LLVMBuildSelect(
@@ -262,10 +263,11 @@ static void multiply_tiles(const WinogradWork *work, LLVMValueRef v,
 static void multiply(const WinogradWork *work, LLVMValueRef block)
 {
     const Emit *e = work->emit;
-    const KernelWinograd *k = work->k;
-    LLVMValueRef weights = taps_step(
-        e, e->args[1], block, winograd_area(k) * k->in_blocks * WINOGRAD_PAIR);
-    EmitLoop point = taps_loop(e, 0, winograd_area(k), 1);
+    const WinogradKernel *k = work->k;
+    LLVMValueRef weights =
+        taps_step(e, e->args[1], block,
+                  winograd_area(k->out) * k->in_blocks * WINOGRAD_PAIR);
+    EmitLoop point = taps_loop(e, 0, winograd_area(k->out), 1);
     LLVMValueRef u =
         taps_step(e, weights, point.index, k->in_blocks * WINOGRAD_PAIR);
     LLVMValueRef v = taps_step(e, taps_at(e, work->scratch, work->at.input),
@@ -273,8 +275,8 @@ static void multiply(const WinogradWork *work, LLVMValueRef block)
     LLVMValueRef m = taps_step(e, taps_at(e, work->scratch, work->at.product),
                                point.index, work->at.product_point);
     EmitLoop tile = taps_loop(e, 0, k->tiles, k->pixels);
-    multiply_tiles(work, taps_step(e, v, tile.index, TAPS_BLOCK), u,
-                   taps_step(e, m, tile.index, TAPS_BLOCK));
+    multiply_tiles(work, taps_step(e, v, tile.index, CPU_BLOCK), u,
+                   taps_step(e, m, tile.index, CPU_BLOCK));
     emit_loop_end(e, &tile);
     emit_loop_end(e, &point);
 }
@@ -285,7 +287,7 @@ static void transform_result(const WinogradWork *work,
                              LLVMValueRef map)
 {
     const Emit *e = work->emit;
-    const KernelWinograd *k = work->k;
+    const WinogradKernel *k = work->k;
     WinogradAxis *axis = work->axes->result;
     LLVMValueRef m[WINOGRAD_MOST], y[WINOGRAD_LARGE], inside[WINOGRAD_LARGE];
     EmitLoop j = taps_loop(e, 0, work->side, 1);
@@ -301,7 +303,7 @@ static void transform_result(const WinogradWork *work,
     EmitLoop i = taps_loop(e, 0, k->out, 1);
     LLVMValueRef row = LLVMBuildAdd(e->builder, corner->row, i.index, "");
     LLVMValueRef row_inside = winograd_is_inside(e, row, k->oh);
-    LLVMValueRef to = taps_step(e, map, row, k->ow * TAPS_BLOCK);
+    LLVMValueRef to = taps_step(e, map, row, k->ow * CPU_BLOCK);
     winograd_load_line(work, i.index, work->side, m);
     axis(e, m, y);
     for (int n = 0; n < k->out; n++) {
@@ -317,19 +319,19 @@ static void transform_result(const WinogradWork *work,
 static void transform_results(const WinogradWork *work, LLVMValueRef first)
 {
     const Emit *e = work->emit;
-    const KernelWinograd *k = work->k;
-    int64_t map = k->oh * k->ow * TAPS_BLOCK;
+    const WinogradKernel *k = work->k;
+    int64_t map = k->oh * k->ow * CPU_BLOCK;
     EmitLoop tile = emit_loop_begin(e, emit_i64(e, 0), work->count, 1);
     WinogradCorner corner = winograd_corner(work, tile.index);
     LLVMValueRef y =
         taps_step(e, e->args[2], corner.image, k->out_blocks * map);
     y = taps_step(e, y, first, map);
     LLVMValueRef product = taps_at(e, work->scratch, work->at.product);
-    product = taps_step(e, product, tile.index, TAPS_BLOCK);
+    product = taps_step(e, product, tile.index, CPU_BLOCK);
     EmitLoop block = taps_loop(e, 0, k->blocks, 1);
     transform_result(work, &corner,
                      taps_opaque(e, taps_step(e, product, block.index,
-                                              k->tiles * TAPS_BLOCK)),
+                                              k->tiles * CPU_BLOCK)),
                      taps_opaque(e, taps_step(e, y, block.index, map)));
     emit_loop_end(e, &block);
     emit_loop_end(e, &tile);
@@ -338,7 +340,7 @@ static void transform_results(const WinogradWork *work, LLVMValueRef first)
 static void transform_inputs(const WinogradWork *work)
 {
     const Emit *e = work->emit;
-    const KernelWinograd *k = work->k;
+    const WinogradKernel *k = work->k;
     WinogradSource source = {.axis = work->axes->input,
                              .side = work->side,
                              .h = k->h,
@@ -356,9 +358,9 @@ static void transform_inputs(const WinogradWork *work)
 // A task: some tiles, some written blocks. imm[0]: images.
 void emit_winograd(Emit *e)
 {
-    const KernelWinograd *k = &e->kernel->winograd;
+    const WinogradKernel *k = &cpu_kernel(e)->winograd;
     LLVMBuilderRef b = e->builder;
-    WinogradWork work = winograd_begin(e, winograd_scratch(k));
+    WinogradWork work = winograd_begin(e, k, winograd_scratch(k));
     LLVMValueRef shares =
         emit_i64(e, winograd_shares(k->out_blocks, k->task_blocks));
     LLVMValueRef share = LLVMBuildURem(b, e->task, shares, "");

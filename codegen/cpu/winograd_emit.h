@@ -4,7 +4,7 @@
 
 #include "codegen/cpu/emit_block.h"
 
-enum { WINOGRAD_PAIR = TAPS_BLOCK * TAPS_BLOCK }; // weights of two blocks
+enum { WINOGRAD_PAIR = CPU_BLOCK * CPU_BLOCK }; // weights of two blocks
 
 // A transform along one axis: `in` to `out`.
 typedef void WinogradAxis(const Emit *e, LLVMValueRef *const in,
@@ -16,12 +16,12 @@ typedef struct WinogradAxes {
     WinogradAxis *weights, *input, *result;
     WinogradAxis *result_gradient, *weights_gradient;
 } WinogradAxes;
-const WinogradAxes *winograd_axes(const KernelWinograd *winograd);
+const WinogradAxes *winograd_axes(int out);
 
 // A task's tiles and memory. The constants are of the kernel's own scratch.
 typedef struct WinogradWork {
     const Emit *emit;
-    const KernelWinograd *k;
+    const WinogradKernel *k;
     const WinogradAxes *axes;
     int side; // numbers of x along a tile
     WinogradScratch at;
@@ -32,7 +32,8 @@ typedef struct WinogradWork {
 
 // Points into the scratch memory and clears the line of zeros; `first` and
 // `count` are the caller's to set.
-WinogradWork winograd_begin(const Emit *e, WinogradScratch at);
+WinogradWork winograd_begin(const Emit *e, const WinogradKernel *k,
+                            WinogradScratch at);
 
 // A tile's image and its first result.
 typedef struct WinogradCorner {

@@ -8,7 +8,7 @@ static const double B = WINOGRAD_B, B2 = WINOGRAD_B * WINOGRAD_B;
 static LLVMValueRef scale(const Emit *e, LLVMValueRef x, double factor,
                           LLVMValueRef y)
 {
-    LLVMValueRef by = emit_const(e, DT_F32, TAPS_BLOCK, factor);
+    LLVMValueRef by = emit_const(e, DT_F32, CPU_BLOCK, factor);
     return y ? taps_fused(e, x, by, y) : LLVMBuildFMul(e->builder, x, by, "");
 }
 
@@ -147,7 +147,7 @@ static void small_weights_gradient(const Emit *e, LLVMValueRef *const m,
     g[2] = scale(e, even, 0.5, m[3]);
 }
 
-const WinogradAxes *winograd_axes(const KernelWinograd *winograd)
+const WinogradAxes *winograd_axes(int out)
 {
     static const WinogradAxes large = {large_weights, large_input, large_result,
                                        large_result_gradient,
@@ -155,5 +155,5 @@ const WinogradAxes *winograd_axes(const KernelWinograd *winograd)
     static const WinogradAxes small = {small_weights, small_input, small_result,
                                        small_result_gradient,
                                        small_weights_gradient};
-    return winograd->out == WINOGRAD_SMALL ? &small : &large;
+    return out == WINOGRAD_SMALL ? &small : &large;
 }

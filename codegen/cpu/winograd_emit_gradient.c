@@ -31,11 +31,10 @@ static void find_share(const Emit *e, LLVMValueRef index, int64_t blocks,
 }
 
 // The task's number is, from first to last factor: chunk, written, read share.
-static Gradient begin_task(const Emit *e)
+static Gradient begin_task(const Emit *e, const WinogradKernel *k)
 {
-    const KernelWinograd *k = &e->kernel->winograd;
     LLVMBuilderRef b = e->builder;
-    Gradient g = {.work = winograd_begin(e, winograd_gradient_scratch(k))};
+    Gradient g = {.work = winograd_begin(e, k, winograd_gradient_scratch(k))};
     LLVMValueRef ins =
         emit_i64(e, winograd_shares(k->in_blocks, k->task_reads));
     LLVMValueRef outs =
@@ -60,7 +59,7 @@ static LLVMValueRef sums_at(const Gradient *g, LLVMValueRef point,
                             LLVMValueRef out, LLVMValueRef in)
 {
     const Emit *e = g->work.emit;
-    const KernelWinograd *k = g->work.k;
+    const WinogradKernel *k = g->work.k;
     LLVMValueRef at = taps_at(e, g->work.scratch, g->work.at.sums);
     at =
         taps_step(e, at, point, k->task_blocks * k->task_reads * WINOGRAD_PAIR);
@@ -73,29 +72,29 @@ static WinogradSource x_source(const WinogradWork *work, LLVMValueRef x,
                                LLVMValueRef first)
 {
     const Emit *e = work->emit;
-    const KernelWinograd *k = work->k;
-    return (WinogradSource){
-        .axis = work->axes->input,
-        .side = work->side,
-        .h = k->h,
-        .w = k->w,
-        .top = k->top,
-        .left = k->left,
-        .map = taps_step(e, x, first, k->h * k->w * TAPS_BLOCK),
-        .blocks = k->in_blocks};
+    const WinogradKernel *k = work->k;
+    return (WinogradSource){.axis = work->axes->input,
+                            .side = work->side,
+                            .h = k->h,
+                            .w = k->w,
+                            .top = k->top,
+                            .left = k->left,
+                            .map =
+                                taps_step(e, x, first, k->h * k->w * CPU_BLOCK),
+                            .blocks = k->in_blocks};
 }
 
 static WinogradSource dy_source(const WinogradWork *work, LLVMValueRef dy,
                                 LLVMValueRef first)
 {
     const Emit *e = work->emit;
-    const KernelWinograd *k = work->k;
+    const WinogradKernel *k = work->k;
     return (WinogradSource){
         .axis = work->axes->result_gradient,
         .side = k->out,
         .h = k->oh,
         .w = k->ow,
-        .map = taps_step(e, dy, first, k->oh * k->ow * TAPS_BLOCK),
+        .map = taps_step(e, dy, first, k->oh * k->ow * CPU_BLOCK),
         .blocks = k->out_blocks};
 }
 
@@ -121,17 +120,17 @@ static void add_tiles(const Gradient *g, LLVMValueRef count, LLVMValueRef v,
                       LLVMValueRef w, LLVMValueRef sums)
 {
     const Emit *e = g->work.emit;
-    const KernelWinograd *k = g->work.k;
+    const WinogradKernel *k = g->work.k;
     TapsTile tile = {k->pixels, 1, g->work.sums, 1, 0};
-    LLVMValueRef nothing = emit_const(e, DT_F32, TAPS_BLOCK, 0);
+    LLVMValueRef nothing = emit_const(e, DT_F32, CPU_BLOCK, 0);
     for (int c = 0; c < k->pixels; c++)
         taps_set_zero(e, tile.sums[c]);
     EmitLoop tiles = emit_loop_begin(e, emit_i64(e, 0), count, 1);
-    taps_multiply_one(e, &tile, NULL, taps_step(e, v, tiles.index, TAPS_BLOCK),
-                      taps_step(e, w, tiles.index, TAPS_BLOCK));
+    taps_multiply_one(e, &tile, NULL, taps_step(e, v, tiles.index, CPU_BLOCK),
+                      taps_step(e, w, tiles.index, CPU_BLOCK));
     emit_loop_end(e, &tiles);
     for (int c = 0; c < k->pixels; c++) {
-        LLVMValueRef at = taps_at(e, sums, c * TAPS_BLOCK);
+        LLVMValueRef at = taps_at(e, sums, c * CPU_BLOCK);
         LLVMValueRef before = LLVMBuildSelect(e->builder, g->is_first, nothing,
                                               taps_load(e, at), "");
         taps_store(
@@ -155,12 +154,12 @@ static void add_point(const Gradient *g, const PointTiles *tiles)
     EmitLoop out = emit_loop_begin(e, zero, g->out_count, 1);
     EmitLoop in = emit_loop_begin(e, zero, g->in_count, 1);
     LLVMValueRef sums = sums_at(g, tiles->point, out.index, in.index);
-    EmitLoop c = taps_loop(e, 0, TAPS_BLOCK, g->work.k->pixels);
+    EmitLoop c = taps_loop(e, 0, CPU_BLOCK, g->work.k->pixels);
     LLVMValueRef v = taps_step(
         e, taps_step(e, tiles->v, in.index, tiles->v_block), c.index, 1);
     add_tiles(g, tiles->count, taps_opaque(e, v),
               taps_opaque(e, taps_step(e, tiles->w, out.index, tiles->w_block)),
-              taps_opaque(e, taps_step(e, sums, c.index, TAPS_BLOCK)));
+              taps_opaque(e, taps_step(e, sums, c.index, CPU_BLOCK)));
     emit_loop_end(e, &c);
     emit_loop_end(e, &in);
     emit_loop_end(e, &out);
@@ -169,8 +168,8 @@ static void add_point(const Gradient *g, const PointTiles *tiles)
 static void add_products(const Gradient *g)
 {
     const Emit *e = g->work.emit;
-    int64_t block = g->work.k->tiles * TAPS_BLOCK;
-    EmitLoop point = taps_loop(e, 0, winograd_area(g->work.k), 1);
+    int64_t block = g->work.k->tiles * CPU_BLOCK;
+    EmitLoop point = taps_loop(e, 0, winograd_area(g->work.k->out), 1);
     LLVMValueRef v = taps_step(e, taps_at(e, g->work.scratch, g->work.at.input),
                                point.index, g->work.at.input_point);
     LLVMValueRef w =
@@ -185,7 +184,7 @@ static void transform_sums(const Gradient *g, LLVMValueRef sums,
                            LLVMValueRef dw)
 {
     const Emit *e = g->work.emit;
-    const KernelWinograd *k = g->work.k;
+    const WinogradKernel *k = g->work.k;
     int64_t point = k->task_blocks * k->task_reads * WINOGRAD_PAIR;
     WinogradAxis *axis = g->work.axes->weights_gradient;
     int side = g->work.side;
@@ -211,7 +210,7 @@ static void transform_sums(const Gradient *g, LLVMValueRef sums,
 static void store_gradient(const Gradient *g)
 {
     const Emit *e = g->work.emit;
-    const KernelWinograd *k = g->work.k;
+    const WinogradKernel *k = g->work.k;
     int64_t pair = 9 * WINOGRAD_PAIR;
     LLVMValueRef zero = emit_i64(e, 0);
     LLVMValueRef dw =
@@ -223,9 +222,9 @@ static void store_gradient(const Gradient *g)
     LLVMValueRef to = taps_step(e, dw, out.index, k->in_blocks * pair);
     to = taps_step(e, to, in.index, pair);
     LLVMValueRef from = sums_at(g, zero, out.index, in.index);
-    EmitLoop c = taps_loop(e, 0, TAPS_BLOCK, 1);
-    transform_sums(g, taps_opaque(e, taps_step(e, from, c.index, TAPS_BLOCK)),
-                   taps_opaque(e, taps_step(e, to, c.index, TAPS_BLOCK)));
+    EmitLoop c = taps_loop(e, 0, CPU_BLOCK, 1);
+    transform_sums(g, taps_opaque(e, taps_step(e, from, c.index, CPU_BLOCK)),
+                   taps_opaque(e, taps_step(e, to, c.index, CPU_BLOCK)));
     emit_loop_end(e, &c);
     emit_loop_end(e, &in);
     emit_loop_end(e, &out);
@@ -233,7 +232,7 @@ static void store_gradient(const Gradient *g)
 
 void emit_winograd_gradient(Emit *e)
 {
-    Gradient g = begin_task(e);
+    Gradient g = begin_task(e, &cpu_kernel(e)->winograd_gradient);
     int64_t tiles = g.work.k->tiles;
     LLVMValueRef start = g.work.first;
     EmitLoop part = emit_loop_begin(e, g.work.first,
@@ -258,9 +257,9 @@ void emit_winograd_gradient(Emit *e)
 // A task: a block and some tiles of it. imm[0]: images.
 void emit_winograd_tiles(Emit *e)
 {
-    const KernelWinograd *k = &e->kernel->winograd;
+    const WinogradKernel *k = &cpu_kernel(e)->winograd_tiles;
     LLVMBuilderRef b = e->builder;
-    WinogradWork work = winograd_begin(e, winograd_gradient_scratch(k));
+    WinogradWork work = winograd_begin(e, k, winograd_gradient_scratch(k));
     int64_t tiles = k->tiles;
     LLVMValueRef shares = emit_i64(e, winograd_shares(tiles, k->part));
     LLVMValueRef block = LLVMBuildUDiv(b, e->task, shares, "");
@@ -274,29 +273,29 @@ void emit_winograd_tiles(Emit *e)
     source.count = emit_i64(e, 1);
     source.point = winograd_point_elements(k);
     source.out =
-        taps_step(e, e->args[1], block, winograd_area(k) * source.point);
-    source.out = taps_step(e, source.out, work.first, TAPS_BLOCK);
+        taps_step(e, e->args[1], block, winograd_area(k->out) * source.point);
+    source.out = taps_step(e, source.out, work.first, CPU_BLOCK);
     winograd_transform_tiles(&work, &source);
 }
 
 static void add_ready_tiles(Gradient *g)
 {
     const Emit *e = g->work.emit;
-    const KernelWinograd *k = g->work.k;
+    const WinogradKernel *k = g->work.k;
     int64_t step = winograd_point_elements(k);
-    PointTiles tiles = {.v_block = winograd_area(k) * step,
-                        .w_block = winograd_area(k) * step};
+    PointTiles tiles = {.v_block = winograd_area(k->out) * step,
+                        .w_block = winograd_area(k->out) * step};
     GradientRange all = {emit_i64(e, 0), emit_i64(e, k->tiles)}, some;
-    EmitLoop point = taps_loop(e, 0, winograd_area(g->work.k), 1);
+    EmitLoop point = taps_loop(e, 0, winograd_area(g->work.k->out), 1);
     EmitLoop part = gradient_parts(e, all, k->part, &some);
     tiles.point = point.index;
     tiles.count = LLVMBuildSub(e->builder, some.high, some.low, "");
     tiles.v = taps_step(e, e->args[0], g->in, tiles.v_block);
     tiles.v = taps_step(e, tiles.v, point.index, step);
-    tiles.v = taps_step(e, tiles.v, some.low, TAPS_BLOCK);
+    tiles.v = taps_step(e, tiles.v, some.low, CPU_BLOCK);
     tiles.w = taps_step(e, e->args[1], g->out, tiles.w_block);
     tiles.w = taps_step(e, tiles.w, point.index, step);
-    tiles.w = taps_step(e, tiles.w, some.low, TAPS_BLOCK);
+    tiles.w = taps_step(e, tiles.w, some.low, CPU_BLOCK);
     g->is_first = LLVMBuildICmp(e->builder, LLVMIntEQ, some.low, all.low, "");
     add_point(g, &tiles);
     emit_loop_end(e, &part);
@@ -305,7 +304,7 @@ static void add_ready_tiles(Gradient *g)
 
 void emit_winograd_products(Emit *e)
 {
-    Gradient g = begin_task(e);
+    Gradient g = begin_task(e, &cpu_kernel(e)->winograd_products);
     add_ready_tiles(&g);
     store_gradient(&g);
 }

@@ -29,7 +29,7 @@ static Access access_iota(const Node *node)
 
 // Output axis axes[i] walks input axis i; the others, and stretched ones,
 // stand still.
-static void map_broadcast(const Lowering *lower, const Node *node,
+static void map_BROADCAST(const Lowering *lower, const Node *node,
                           Access *access)
 {
     const TensorType *in = graph_type(lower->graph, node->inputs[0]);
@@ -41,16 +41,19 @@ static void map_broadcast(const Lowering *lower, const Node *node,
     memcpy(access->strides, strides, sizeof strides);
 }
 
-static void map_transpose(const Node *node, Access *access)
+static void map_TRANSPOSE(const Lowering *lower, const Node *node,
+                          Access *access)
 {
+    (void)lower;
     int64_t strides[MAX_RANK] = {0};
     for (int i = 0; i < node->type.rank; i++)
         strides[i] = access->strides[node->attrs[PERM_PERM].ints.at[i]];
     memcpy(access->strides, strides, sizeof strides);
 }
 
-static void map_slice(const Node *node, Access *access)
+static void map_SLICE(const Lowering *lower, const Node *node, Access *access)
 {
+    (void)lower;
     for (int i = 0; i < node->type.rank; i++) {
         int64_t skip = node->attrs[SLICE_START].ints.at[i] * access->strides[i];
         if (access->kind == EXPR_LOAD)
@@ -59,6 +62,13 @@ static void map_slice(const Node *node, Access *access)
             access->value += (double)skip;
     }
 }
+
+// How each op of class INDEX walks what is below it.
+static void (*const index_maps[OP_COUNT])(const Lowering *lower,
+                                          const Node *node, Access *access) = {
+#define PICK_INDEX(id) [OP_##id] = map_##id,
+#include "ir/ops_of.def"
+};
 
 Access value_access(const Lowering *lower, Value value)
 {
@@ -79,18 +89,9 @@ Access value_access(const Lowering *lower, Value value)
         INTERNAL_ERROR("graph \"%s\": %%%d (%s) is read before it is made",
                        lower->graph->name, value, op_info(node->op)->text);
     Access access = value_access(lower, node->inputs[0]);
-    switch (node->op) {
-    case OP_BROADCAST:
-        map_broadcast(lower, node, &access);
-        break;
-    case OP_TRANSPOSE:
-        map_transpose(node, &access);
-        break;
-    case OP_SLICE:
-        map_slice(node, &access);
-        break;
-    default: // an alias, and not placed: of a constant
+    if (index_maps[node->op])
+        index_maps[node->op](lower, node, &access);
+    else // an alias, and not placed: of a constant
         INTERNAL_CHECK(access.kind == EXPR_CONST);
-    }
     return access;
 }

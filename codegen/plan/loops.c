@@ -1,4 +1,5 @@
 // Nodes -> loop kernels: fused elementwise groups, reductions, copies.
+#include "codegen/codegen_impl.h"
 #include "codegen/plan/lower.h"
 #include "ir/base/diag.h"
 
@@ -8,16 +9,16 @@ typedef struct Loops {
     Lowering *lower;
     TensorType space;
     int64_t strides[MAX_RANK]; // row-major over the space
-    Kernel kernel;
+    LoopKernel *kernel;        // in the codegen's arena, which keeps it
     VEC(StepArg) args;
 } Loops;
 
 static Loops loops_begin(Lowering *lower, const TensorType *space)
 {
     Loops loops = {.lower = lower, .space = *space};
-    loops.kernel.kind = KERNEL_LOOP;
-    loops.kernel.rank = space->rank;
-    memcpy(loops.kernel.dims, space->dims, sizeof loops.kernel.dims);
+    loops.kernel = ARENA_NEW(lower->codegen->arena, LoopKernel);
+    loops.kernel->rank = space->rank;
+    memcpy(loops.kernel->dims, space->dims, sizeof loops.kernel->dims);
     strides_row_major(space->rank, space->dims, loops.strides);
     return loops;
 }
@@ -51,7 +52,7 @@ static bool is_pointwise(const Loops *loops, const int64_t *strides)
 
 static int loops_leaf(Loops *loops, const Access *access)
 {
-    KernelExpr expr;
+    LoopExpr expr;
     memset(&expr, 0, sizeof expr);
     expr.kind = access->kind;
     expr.dtype = access->dtype;
@@ -63,7 +64,7 @@ static int loops_leaf(Loops *loops, const Access *access)
         if (offset != 0 || !is_pointwise(loops, access->strides))
             loops->args.at[expr.arg].pointwise = false;
     }
-    return kernel_add_expr(loops->lower->arena, &loops->kernel, &expr);
+    return loop_add_expr(loops->lower->codegen->arena, loops->kernel, &expr);
 }
 
 // The expression of a value: computed in this kernel, or read.
@@ -78,25 +79,25 @@ static int loops_value(Loops *loops, Value value)
 
 static int loops_op(Loops *loops, const Node *node)
 {
-    KernelExpr expr;
+    LoopExpr expr;
     memset(&expr, 0, sizeof expr);
     expr.kind = EXPR_OP;
     expr.dtype = node->type.dtype;
     expr.op = node->op;
     for (int i = 0; i < node->input_count; i++)
         expr.in[i] = loops_value(loops, node->inputs[i]);
-    return kernel_add_expr(loops->lower->arena, &loops->kernel, &expr);
+    return loop_add_expr(loops->lower->codegen->arena, loops->kernel, &expr);
 }
 
 static void loops_store(Loops *loops, StoreKind kind, int expr, DType dtype,
                         Place place, int64_t offset, const int64_t *strides)
 {
-    KernelStore store = {kind, dtype, expr, 0, {0}};
+    LoopStore store = {kind, dtype, expr, 0, {0}};
     store.arg = loops_arg(loops, place, offset, true);
     memcpy(store.strides, strides, sizeof store.strides);
     if (kind != STORE_MAP || offset != 0 || !is_pointwise(loops, strides))
         loops->args.at[store.arg].pointwise = false;
-    vec_push(loops->lower->arena, &loops->kernel.stores, store);
+    vec_push(loops->lower->codegen->arena, &loops->kernel->stores, store);
 }
 
 // ---- finishing --------------------------------------------------------------
@@ -115,9 +116,14 @@ static void settle_pointwise(Loops *loops)
 
 static void loops_push(Loops *loops, bool chained, const char *label)
 {
-    loops->kernel.arg_count = loops->args.count;
     settle_pointwise(loops);
-    LowerStep step = step_kernel(loops->lower, &loops->kernel, label);
+    Codegen *codegen = loops->lower->codegen;
+    const Kernel *kernel = codegen_intern(
+        codegen, (Kernel){.text = loop_text(loops->lower->arena, loops->kernel),
+                          .arg_count = loops->args.count,
+                          .loop = loops->kernel});
+    LowerStep step =
+        step_kernel(kernel, loops->kernel->split.task_count, label);
     step.chained = chained;
     for (int i = 0; i < loops->args.count; i++) {
         const StepArg *arg = &loops->args.at[i];
@@ -142,7 +148,7 @@ static void push_combine(Lowering *lower, int count, const Parts *parts,
     int64_t dims[] = {part_count, elements};
     TensorType space = type_make(DT_F32, 2, dims);
     Loops loops = loops_begin(lower, &space);
-    loops.kernel.reduced = 1;
+    loops.kernel->reduced = 1;
     for (int i = 0; i < count; i++) {
         const Parts *p = &parts[i];
         Access access = {EXPR_LOAD, p->dtype, p->parts, 0, 0, {elements, 1}};
@@ -150,9 +156,9 @@ static void push_combine(Lowering *lower, int count, const Parts *parts,
         loops_store(&loops, p->kind, loops_leaf(&loops, &access), p->out_dtype,
                     p->out, p->out_offset, strides);
     }
-    kernel_collapse(&loops.kernel, 0);
+    loop_collapse(loops.kernel, 0);
     // The parts were made few enough: this kernel is never split in turn.
-    int64_t again = kernel_split(&loops.kernel);
+    int64_t again = lower->codegen->backend->split_loop(loops.kernel);
     INTERNAL_CHECK(again == 1);
     loops_push(&loops, false, label);
 }
@@ -168,12 +174,12 @@ void lower_sum_parts(Lowering *lower, Place parts, Place out, int64_t count,
 static void push_partial(Loops *loops, int64_t part_count, const char *label)
 {
     Lowering *lower = loops->lower;
-    Kernel *kernel = &loops->kernel;
+    LoopKernel *kernel = loops->kernel;
     int64_t elements = kernel->split.partial_stride;
     Parts *parts = ARENA_ARRAY(lower->arena, Parts, kernel->stores.count);
     int count = 0;
     for (int i = 0; i < kernel->stores.count; i++) {
-        KernelStore *store = &kernel->stores.at[i];
+        LoopStore *store = &kernel->stores.at[i];
         if (store->kind == STORE_MAP)
             continue;
         StepArg *arg = &loops->args.at[store->arg];
@@ -192,14 +198,14 @@ static void push_partial(Loops *loops, int64_t part_count, const char *label)
 
 static void loops_finish(Loops *loops, int64_t chain_rows, const char *label)
 {
-    Kernel *kernel = &loops->kernel;
-    kernel_collapse(kernel, chain_rows > 0);
+    LoopKernel *kernel = loops->kernel;
+    loop_collapse(kernel, chain_rows > 0);
     if (chain_rows > 0) {
-        kernel_split_rows(kernel, chain_rows);
+        loop_split_rows(kernel, chain_rows);
         loops_push(loops, true, label);
         return;
     }
-    int64_t parts = kernel_split(kernel);
+    int64_t parts = loops->lower->codegen->backend->split_loop(kernel);
     if (parts == 1)
         loops_push(loops, false, label);
     else
@@ -208,14 +214,22 @@ static void loops_finish(Loops *loops, int64_t chain_rows, const char *label)
 
 // ---- groups -----------------------------------------------------------------
 
+// How each op of class REDUCE puts elements together.
+enum { STORE_OF_REDUCE_SUM = STORE_SUM, STORE_OF_REDUCE_MAX = STORE_MAX };
+static const StoreKind store_kinds[OP_COUNT] = {
+#define PICK_REDUCE(id) [OP_##id] = (StoreKind)STORE_OF_##id,
+#include "ir/ops_of.def"
+};
+
 static void add_reduce(Loops *loops, Value value)
 {
     const Node *node = graph_node(loops->lower->graph, value);
     unsigned reduced = 0;
     for (int i = 0; i < node->attrs[AXES_AXES].ints.count; i++)
         reduced |= 1u << node->attrs[AXES_AXES].ints.at[i];
-    INTERNAL_CHECK(!loops->kernel.reduced || loops->kernel.reduced == reduced);
-    loops->kernel.reduced = reduced;
+    INTERNAL_CHECK(!loops->kernel->reduced ||
+                   loops->kernel->reduced == reduced);
+    loops->kernel->reduced = reduced;
     int64_t strides[MAX_RANK] = {0}, stride = 1;
     for (int d = loops->space.rank - 1; d >= 0; d--)
         if (!(reduced >> d & 1)) {
@@ -223,9 +237,7 @@ static void add_reduce(Loops *loops, Value value)
             stride *= loops->space.dims[d];
         }
     // No axes, nothing to reduce: a copy.
-    StoreKind kind = !reduced                    ? STORE_MAP
-                     : node->op == OP_REDUCE_SUM ? STORE_SUM
-                                                 : STORE_MAX;
+    StoreKind kind = reduced ? store_kinds[node->op] : STORE_MAP;
     int expr = loops_value(loops, node->inputs[0]);
     loops_store(loops, kind, expr, node->type.dtype,
                 value_new_buffer(loops->lower, value), 0, strides);
@@ -314,7 +326,7 @@ void lower_loops(Lowering *lower, int count, const Value *nodes,
     }
     for (int i = 0; i < count; i++)
         lower->expr[nodes[i]] = 0;
-    if (loops.kernel.stores.count)
+    if (loops.kernel->stores.count)
         loops_finish(&loops, chain_rows, group_label(lower, count, nodes));
 }
 
@@ -351,7 +363,7 @@ Place lower_snapshot(Lowering *lower, Place place, const TensorType *type,
     return copy;
 }
 
-static void lower_pad(Lowering *lower, Value value)
+static void move_PAD(Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
     const TensorType *in = graph_type(lower->graph, node->inputs[0]);
@@ -369,7 +381,7 @@ static void lower_pad(Lowering *lower, Value value)
                       strides, label);
 }
 
-static void lower_concat(Lowering *lower, Value value)
+static void move_CONCAT(Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
     int64_t axis = node->attrs[AXIS_AXIS].i;
@@ -388,8 +400,9 @@ static void lower_concat(Lowering *lower, Value value)
 
 void lower_move(Lowering *lower, Value value)
 {
-    if (graph_node(lower->graph, value)->op == OP_PAD)
-        lower_pad(lower, value);
-    else
-        lower_concat(lower, value);
+    static void (*const rules[OP_COUNT])(Lowering * lower, Value value) = {
+#define PICK_MOVE(id) [OP_##id] = move_##id,
+#include "ir/ops_of.def"
+    };
+    rules[graph_node(lower->graph, value)->op](lower, value);
 }

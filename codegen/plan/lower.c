@@ -5,7 +5,7 @@
 #include "codegen/codegen_impl.h"
 #include "ir/base/diag.h"
 
-// ---- one rule per class -----------------------------------------------------
+// ---- a rule for each class, or op of a class --------------------------------
 
 static void lower_folded(Lowering *lower, Value value)
 {
@@ -13,61 +13,99 @@ static void lower_folded(Lowering *lower, Value value)
         lower_copy(lower, value);
 }
 
-static void lower_leaf(Lowering *lower, Value value)
-{
-    const Node *node = graph_node(lower->graph, value);
-    if (node->op == OP_INPUT) {
-        int buffer = value_new_buffer(lower, value).index;
-        lower->buffers.at[buffer].input = true;
-        lower->buffers.at[buffer].pinned = true;
-    } else if (node->op != OP_PARAM) {
-        lower_folded(lower, value);
-    }
-}
+// Leaves: where each begins to be in memory.
 
-static void lower_alias(Lowering *lower, Value value)
+static void leaf_PARAM(Lowering *lower, Value value)
 {
-    (void)lower; // value_place sees through it
+    (void)lower; // its place was known from the start
     (void)value;
 }
 
-static PlanCall collective_call(const Node *node)
+static void leaf_INPUT(Lowering *lower, Value value)
 {
-    DType dtype = node->type.dtype;
-    bool single = dtype == DT_F32;
-    if (node->op == OP_ALL_GATHER)
-        return PLAN_CALL_ALL_GATHER;
-    if (!single && dtype != DT_F64)
-        INTERNAL_ERROR("no %s on %s", op_info(node->op)->text,
-                       dtype_name(dtype));
-    switch (node->op) {
-    case OP_RANK:
-        return single ? PLAN_CALL_RANK_F32 : PLAN_CALL_RANK_F64;
-    case OP_ALL_SUM:
-        return single ? PLAN_CALL_ALL_SUM_F32 : PLAN_CALL_ALL_SUM_F64;
-    default:
-        return single ? PLAN_CALL_REDUCE_SCATTER_F32
-                      : PLAN_CALL_REDUCE_SCATTER_F64;
-    }
+    int buffer = value_new_buffer(lower, value).index;
+    lower->buffers.at[buffer].input = true;
+    lower->buffers.at[buffer].pinned = true;
 }
+
+static void leaf_CONST(Lowering *lower, Value value)
+{
+    lower_folded(lower, value);
+}
+
+static void leaf_IOTA(Lowering *lower, Value value)
+{
+    lower_folded(lower, value);
+}
+
+typedef void LowerRule(Lowering *lower, Value value);
+
+static LowerRule *const leaf_rules[OP_COUNT] = {
+#define PICK_LEAF(id) [OP_##id] = leaf_##id,
+#include "ir/ops_of.def"
+};
+
+// The runtime's function for a collective, by element type. What each op of
+// the class says of itself: its calls, and how many elements (or bytes, of what
+// is only moved) it tells them.
+typedef enum CollectiveCount {
+    COUNT_NOTHING,
+    COUNT_INPUT_BYTES,
+    COUNT_INPUT,
+    COUNT_RESULT
+} CollectiveCount;
+
+typedef struct CollectiveRule {
+    PlanCall f32, f64;
+    bool any_type; // moves bytes: f32 serves every type
+    CollectiveCount counts;
+} CollectiveRule;
+
+#define COLLECTIVE_RANK                                                        \
+    {                                                                          \
+        PLAN_CALL_RANK_F32, PLAN_CALL_RANK_F64, false, COUNT_NOTHING           \
+    }
+#define COLLECTIVE_ALL_SUM                                                     \
+    {                                                                          \
+        PLAN_CALL_ALL_SUM_F32, PLAN_CALL_ALL_SUM_F64, false, COUNT_INPUT       \
+    }
+#define COLLECTIVE_ALL_GATHER                                                  \
+    {                                                                          \
+        PLAN_CALL_ALL_GATHER, PLAN_CALL_ALL_GATHER, true, COUNT_INPUT_BYTES    \
+    }
+#define COLLECTIVE_REDUCE_SCATTER                                              \
+    {                                                                          \
+        PLAN_CALL_REDUCE_SCATTER_F32, PLAN_CALL_REDUCE_SCATTER_F64, false,     \
+            COUNT_RESULT                                                       \
+    }
+static const CollectiveRule collective_rules[OP_COUNT] = {
+#define PICK_COLLECTIVE(id) [OP_##id] = COLLECTIVE_##id,
+#include "ir/ops_of.def"
+};
 
 // One task: the processes meet in it.
 static void lower_collective(Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
+    const CollectiveRule *rule = &collective_rules[node->op];
     if (value_is_folded(lower, value)) {
         if (node->op == OP_RANK)
             lower_folded(lower, value);
         return; // else value_place sees through it
     }
-    LowerStep step =
-        step_call(collective_call(node), 1, value_label(lower, value));
-    if (node->op != OP_RANK) {
+    DType dtype = node->type.dtype;
+    if (!rule->any_type && dtype != DT_F32 && dtype != DT_F64)
+        INTERNAL_ERROR("no %s on %s", op_info(node->op)->text,
+                       dtype_name(dtype));
+    LowerStep step = step_call(dtype == DT_F64 ? rule->f64 : rule->f32, 1,
+                               value_label(lower, value));
+    if (rule->counts != COUNT_NOTHING) {
         const TensorType *in = graph_type(lower->graph, node->inputs[0]);
         CallBytes bytes = {.count = type_bytes(in)};
         CallElements elements = {
-            .count = type_elements(node->op == OP_ALL_SUM ? in : &node->type)};
-        if (node->op == OP_ALL_GATHER)
+            .count =
+                type_elements(rule->counts == COUNT_INPUT ? in : &node->type)};
+        if (rule->counts == COUNT_INPUT_BYTES)
             step_call_imms(lower, &step, &bytes, sizeof bytes);
         else
             step_call_imms(lower, &step, &elements, sizeof elements);
@@ -78,31 +116,45 @@ static void lower_collective(Lowering *lower, Value value)
     step_push(lower, &step);
 }
 
-static void lower_loop(Lowering *lower, Value value)
+// A class has a rule for all of its ops, or asks by op: a row of ops.def whose
+// op has none does not compile.
+static void lower_node(Lowering *lower, Value value)
 {
-    lower_loops(lower, 1, &value, 0);
+    const Backend *backend = lower->codegen->backend;
+    Op op = graph_node(lower->graph, value)->op;
+    switch (op_info(op)->lower) {
+    case LOWER_LEAF:
+        leaf_rules[op](lower, value);
+        break;
+    case LOWER_MAP:
+    case LOWER_REDUCE:
+        lower_loops(lower, 1, &value, 0);
+        break;
+    case LOWER_INDEX:
+        lower_folded(lower, value);
+        break;
+    case LOWER_VIEW:
+        break; // value_place sees through it
+    case LOWER_MOVE:
+        lower_move(lower, value);
+        break;
+    case LOWER_MATMUL:
+        backend->lower_product(lower, value);
+        break;
+    case LOWER_ROWS:
+        backend->lower_rows(lower, value);
+        break;
+    case LOWER_CONV:
+        backend->lower_conv(lower, value);
+        break;
+    case LOWER_POOL:
+        backend->lower_pool(lower, value);
+        break;
+    case LOWER_COLLECTIVE:
+        lower_collective(lower, value);
+        break;
+    }
 }
-
-static void lower_product(Lowering *lower, Value value)
-{
-    lower_matmul(lower, value);
-}
-
-static void lower_convolution(Lowering *lower, Value value)
-{
-    lower_conv(lower, value);
-}
-
-typedef void LowerRule(Lowering *lower, Value value);
-
-static LowerRule *const lower_rules[] = {
-    [LOWER_LEAF] = lower_leaf,      [LOWER_MAP] = lower_loop,
-    [LOWER_INDEX] = lower_folded,   [LOWER_VIEW] = lower_alias,
-    [LOWER_MOVE] = lower_move,      [LOWER_REDUCE] = lower_loop,
-    [LOWER_MATMUL] = lower_product, [LOWER_CONV] = lower_convolution,
-    [LOWER_POOL] = lower_pool,      [LOWER_COLLECTIVE] = lower_collective,
-    [LOWER_ROWS] = lower_rows,
-};
 
 // ---- groups -----------------------------------------------------------------
 
@@ -146,11 +198,12 @@ static void lower_group(Lowering *lower, const Members *group)
     }
     int64_t rows = 0;
     lower->current = anchor;
+    const Backend *backend = lower->codegen->backend;
     if (anchor != NO_VALUE)
         rows =
             op_info(graph_node(lower->graph, anchor)->op)->lower == LOWER_MATMUL
-                ? lower_matmul(lower, anchor)
-                : lower_conv(lower, anchor);
+                ? backend->lower_product(lower, anchor)
+                : backend->lower_conv(lower, anchor);
     if (rows > 0 && !can_chain(lower, anchor, count, loops))
         rows = 0;
     lower->current = loops[0];
@@ -170,7 +223,7 @@ static void lower_nodes(Lowering *lower)
         if (node->group > 0)
             lower_group(lower, &lower->groups[node->group]);
         else
-            lower_rules[op_info(node->op)->lower](lower, v);
+            lower_node(lower, v);
         if (node->group > 0)
             values_note(lower, lower->groups[node->group].nodes.count,
                         lower->groups[node->group].nodes.at);

@@ -2,11 +2,8 @@
 //   uses.c    which values are needed, where, until when
 //   access.c  a value as an address: strided views, constants, counters
 //   loops.c   elementwise, reducing and moving nodes -> loop kernels
-//   conv.c    products, convolutions, windows -> calls and pool kernels
-//   conv_taps.c, conv_winograd.c, conv_stem.c  convolutions that write blocks
-//             -> generated kernels
+//   (products, convolutions, windows: the back end, by backend.h)
 //   values.c  which values lie whole in memory after which step
-//   rows.c    products that are reduced tile by tile -> calls
 //   memory.c  lifetimes -> offsets in the slab
 //   work.c    arithmetic and bytes of the steps
 //   steps.c   buffers and steps
@@ -50,6 +47,13 @@ typedef struct StepArg {
     bool pointwise;
 } StepArg;
 
+// What a step does for its node.
+typedef enum StepRole {
+    STEP_MAIN,    // the node's own arithmetic, or a share of it
+    STEP_WEIGHTS, // weights, or their gradient, from one order to another
+    STEP_TILES    // images, prepared for the main step
+} StepRole;
+
 typedef struct LowerStep {
     const Kernel *kernel; // NULL: call
     PlanCall call;
@@ -59,6 +63,9 @@ typedef struct LowerStep {
     VEC(StepArg) args;
     VEC(int64_t) imms;
     const char *label;
+    StepRole role;
+    int64_t share;        // of the node's arithmetic, against its other main
+                          // steps
     Value node;           // what it was made for
     int64_t flops, bytes; // work.c
 } LowerStep;
@@ -146,24 +153,11 @@ Place lower_snapshot(Lowering *lower, Place place, const TensorType *type,
 void lower_sum_parts(Lowering *lower, Place parts, Place out, int64_t count,
                      int64_t elements, DType dtype, const char *label);
 
-// ---- conv.c -----------------------------------------------------------------
-
-// Returns how many indices of dim 0 each task makes, 0 when tasks are not cut
-// along dim 0 of the result alone.
-int64_t lower_matmul(Lowering *lower, Value node);
-int64_t lower_conv(Lowering *lower, Value node);
-void lower_pool(Lowering *lower, Value node);
-
 // ---- values.c ---------------------------------------------------------------
 
 // The values' kernels have just been pushed.
 void values_note(Lowering *lower, int count, const Value *values);
 void values_write(const Lowering *lower, Plan *plan);
-
-// ---- rows.c -----------------------------------------------------------------
-
-// Products of rows with rows that are reduced as they are made.
-void lower_rows(Lowering *lower, Value node);
 
 // ---- memory.c ---------------------------------------------------------------
 
@@ -182,7 +176,8 @@ int buffer_new(Lowering *lower, int64_t bytes);
 Place value_new_buffer(Lowering *lower, Value value);
 int64_t type_bytes(const TensorType *type);
 LowerStep step_call(PlanCall call, int64_t task_count, const char *label);
-LowerStep step_kernel(Lowering *lower, Kernel *kernel, const char *label);
+LowerStep step_kernel(const Kernel *kernel, int64_t task_count,
+                      const char *label);
 void step_arg(Lowering *lower, LowerStep *step, Place place, int64_t offset,
               bool write, bool pointwise);
 void step_imms(Lowering *lower, LowerStep *step, int count,

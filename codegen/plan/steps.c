@@ -26,15 +26,15 @@ Place value_new_buffer(Lowering *lower, Value value)
 
 LowerStep step_call(PlanCall call, int64_t task_count, const char *label)
 {
-    return (LowerStep){.call = call, .task_count = task_count, .label = label};
+    return (LowerStep){
+        .call = call, .task_count = task_count, .label = label, .share = 1};
 }
 
-LowerStep step_kernel(Lowering *lower, Kernel *kernel, const char *label)
+LowerStep step_kernel(const Kernel *kernel, int64_t task_count,
+                      const char *label)
 {
-    kernel_seal(lower->arena, kernel);
-    return (LowerStep){.kernel = codegen_intern(lower->codegen, kernel),
-                       .task_count = kernel->split.task_count,
-                       .label = label};
+    return (LowerStep){
+        .kernel = kernel, .task_count = task_count, .label = label, .share = 1};
 }
 
 void step_arg(Lowering *lower, LowerStep *step, Place place, int64_t offset,

@@ -1,7 +1,5 @@
 // What the steps of a plan do, for profiles: arithmetic, and bytes moved when
 // everything is read or written once.
-#include <string.h>
-
 #include "codegen/integers.h"
 #include "codegen/plan/lower.h"
 #include "ir/conv.h"
@@ -39,62 +37,58 @@ static int64_t product_macs(const Graph *graph, const Node *node)
     return conv_macs(&conv);
 }
 
-// A convolution by data with a stride has a kernel for each phase of it.
-static int64_t share_of(const LowerStep *step)
+// A step's share of its product's arithmetic: none, unless it is a main step;
+// there are several where a kernel makes only some of the pixels.
+static int64_t count_product(const Lowering *lower, const LowerStep *step)
 {
-    if (!step->kernel || (step->kernel->kind != KERNEL_TAPS &&
-                          step->kernel->kind != KERNEL_TAPS_IMAGES))
-        return 1;
-    const TapAxis *rows = &step->kernel->taps.rows;
-    const TapAxis *cols = &step->kernel->taps.cols;
-    return rows->count * rows->taps * cols->count * cols->taps;
-}
-
-// The steps of one product, `first` among them, without those about its
-// weights, which have a longer label.
-static int64_t count_product(const Lowering *lower, int first)
-{
-    const LowerStep *step = &lower->steps.at[first];
     const Node *node = graph_node(lower->graph, step->node);
-    const char *label = value_label(lower, step->node);
     int64_t shares = 0;
-    if (strcmp(step->label, label) != 0)
+    if (step->role != STEP_MAIN)
         return 0;
     for (int s = 0; s < lower->steps.count; s++) {
         const LowerStep *other = &lower->steps.at[s];
-        if (other->node == step->node && strcmp(other->label, label) == 0)
-            shares += share_of(other);
+        bool loop = other->kernel && other->kernel->loop;
+        if (other->node == step->node && other->role == STEP_MAIN && !loop)
+            shares += other->share;
     }
+    if (!shares)
+        return 0;
     double macs = (double)product_macs(lower->graph, node);
-    return shares
-               ? (int64_t)(2 * macs * (double)share_of(step) / (double)shares)
-               : 0;
+    return (int64_t)(2 * macs * (double)step->share / (double)shares);
 }
 
-static int64_t count_loop(const Kernel *kernel)
+// Each place of each window of the smaller side.
+static int64_t count_pool(const Graph *graph, const Node *node)
+{
+    IntList window = node->attrs[POOL_KERNEL].ints;
+    int64_t elements = type_elements(&node->type);
+    for (int i = 0; i < node->input_count; i++) {
+        int64_t input = type_elements(graph_type(graph, node->inputs[i]));
+        elements = min_i64(elements, input);
+    }
+    return elements * window.at[0] * window.at[1];
+}
+
+static int64_t count_loop(const LoopKernel *kernel)
 {
     int64_t operations = 0;
     for (int i = 0; i < kernel->exprs.count; i++)
         operations += kernel->exprs.at[i].kind == EXPR_OP;
     for (int i = 0; i < kernel->stores.count; i++)
         operations += kernel->stores.at[i].kind != STORE_MAP;
-    return operations * kernel_elements(kernel);
+    return operations * loop_elements(kernel);
 }
 
-static int64_t count_flops(const Lowering *lower, int index)
+static int64_t count_flops(const Lowering *lower, const LowerStep *step)
 {
-    const LowerStep *step = &lower->steps.at[index];
-    if (step->kernel && step->kernel->kind == KERNEL_LOOP)
-        return count_loop(step->kernel);
-    if (step->kernel && step->kernel->kind == KERNEL_POOL) {
-        const KernelPool *pool = &step->kernel->pool;
-        return pool->planes * pool->block * pool->oh * pool->ow * pool->kh *
-               pool->kw;
-    }
-    if (step->node != NO_VALUE &&
-        is_product(graph_node(lower->graph, step->node)->op))
-        return count_product(lower, index);
-    return 0;
+    if (step->kernel && step->kernel->loop)
+        return count_loop(step->kernel->loop);
+    if (step->node == NO_VALUE)
+        return 0;
+    const Node *node = graph_node(lower->graph, step->node);
+    if (op_info(node->op)->lower == LOWER_POOL)
+        return count_pool(lower->graph, node);
+    return is_product(node->op) ? count_product(lower, step) : 0;
 }
 
 // ---- bytes ------------------------------------------------------------------
@@ -110,7 +104,7 @@ static int64_t *param_sizes(const Lowering *lower)
     return bytes;
 }
 
-static int64_t walked_bytes(const Kernel *kernel, const int64_t *strides,
+static int64_t walked_bytes(const LoopKernel *kernel, const int64_t *strides,
                             DType dtype)
 {
     int64_t bytes = dtype_size(dtype);
@@ -120,16 +114,16 @@ static int64_t walked_bytes(const Kernel *kernel, const int64_t *strides,
 }
 
 // A loop kernel may read a part of what an argument points to.
-static int64_t loop_bytes(const Kernel *kernel, int arg, int64_t most)
+static int64_t loop_bytes(const LoopKernel *kernel, int arg, int64_t most)
 {
     int64_t bytes = 0;
     for (int i = 0; i < kernel->exprs.count; i++) {
-        const KernelExpr *expr = &kernel->exprs.at[i];
+        const LoopExpr *expr = &kernel->exprs.at[i];
         if (expr->kind == EXPR_LOAD && expr->arg == arg)
             bytes += walked_bytes(kernel, expr->strides, expr->dtype);
     }
     for (int i = 0; i < kernel->stores.count; i++) {
-        const KernelStore *store = &kernel->stores.at[i];
+        const LoopStore *store = &kernel->stores.at[i];
         if (store->arg == arg)
             bytes += walked_bytes(kernel, store->strides, store->dtype);
     }
@@ -146,8 +140,8 @@ static int64_t count_bytes(const Lowering *lower, const LowerStep *step,
                             ? params[arg->place.index]
                             : lower->buffers.at[arg->place.index].bytes) -
                        arg->offset;
-        bool loop = step->kernel && step->kernel->kind == KERNEL_LOOP;
-        bytes += loop ? loop_bytes(step->kernel, i, most) : most;
+        const LoopKernel *loop = step->kernel ? step->kernel->loop : NULL;
+        bytes += loop ? loop_bytes(loop, i, most) : most;
     }
     return bytes;
 }
@@ -157,7 +151,7 @@ void work_count(Lowering *lower)
     const int64_t *params = param_sizes(lower);
     for (int s = 0; s < lower->steps.count; s++) {
         LowerStep *step = &lower->steps.at[s];
-        step->flops = count_flops(lower, s);
+        step->flops = count_flops(lower, step);
         step->bytes = count_bytes(lower, step, params);
     }
 }

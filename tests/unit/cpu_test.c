@@ -44,11 +44,11 @@ TEST(processors_need_what_their_vectors_are)
         {"znver4", 64, PLAN_CPU_AVX512}};
     Arena *arena = arena_new();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        Target target = target_new(arena, rows[i].name);
+        CpuTarget target = target_new(arena, rows[i].name);
         CHECK_INT(target.vector_bytes, rows[i].bytes);
         CHECK_INT(target.needs, rows[i].needs);
     }
-    Target here = target_new(arena, "native");
+    CpuTarget here = target_new(arena, "native");
     CHECK(here.needs <= cpu_here());
     arena_free(arena);
 }

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "codegen/codegen.h"
-#include "codegen/plan/kernel.h"
+#include "codegen/backend.h"
 #include "codegen/cpu/object.h"
 #include "ir/build.h"
 #include "runtime/exec/program.h"
@@ -250,9 +250,9 @@ TEST(equal_layers_share_kernels)
 static int64_t tasks_of(int rank, const int64_t *dims, unsigned reduced,
                         int64_t *parts)
 {
-    Kernel kernel = {.rank = rank, .reduced = reduced};
+    LoopKernel kernel = {.rank = rank, .reduced = reduced};
     memcpy(kernel.dims, dims, sizeof *dims * (size_t)rank);
-    int64_t made = kernel_split(&kernel);
+    int64_t made = cpu_backend.split_loop(&kernel);
     if (parts)
         *parts = made;
     return kernel.split.task_count;
@@ -274,13 +274,13 @@ TEST(tasks_follow_from_the_shape)
 TEST(dims_walked_as_one_are_merged)
 {
     Arena *arena = make_graph("merge")->arena;
-    Kernel kernel = {.rank = 4, .dims = {2, 3, 1, 5}};
-    KernelExpr load;
+    LoopKernel kernel = {.rank = 4, .dims = {2, 3, 1, 5}};
+    LoopExpr load;
     memset(&load, 0, sizeof load);
     memcpy(load.strides, L(15, 5, 5, 1), 4 * sizeof *load.strides);
-    kernel_add_expr(arena, &kernel, &load);
-    CHECK_INT(kernel_add_expr(arena, &kernel, &load), 0);
-    kernel_collapse(&kernel, 0);
+    loop_add_expr(arena, &kernel, &load);
+    CHECK_INT(loop_add_expr(arena, &kernel, &load), 0);
+    loop_collapse(&kernel, 0);
     CHECK_INT(kernel.rank, 1);
     CHECK_INT(kernel.dims[0], 30);
     CHECK_INT(kernel.exprs.at[0].strides[0], 1);

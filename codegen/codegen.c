@@ -1,0 +1,286 @@
+// The compiler's core, of any target: kernels by description, compiled in
+// parallel, kept in a cache; what codegen.h promises of a Codegen.
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "codegen/cache.h"
+#include "codegen/codegen_impl.h"
+#include "ir/base/diag.h"
+
+// Part of the cache key: to be raised when the same descriptor is given other
+// code.
+#define CODEGEN_VERSION "6"
+
+enum { FIRST_TABLE_SIZE = 1024, MAX_COMPILE_THREADS = 64 };
+
+// The target that a processor's name belongs to: there is one.
+static const Backend *backend_of(const char *cpu)
+{
+    (void)cpu;
+    return &cpu_backend;
+}
+
+const char *codegen_cpu_problem(Arena *arena, const char *cpu)
+{
+    return backend_of(cpu)->cpu_problem(arena, cpu);
+}
+
+int codegen_block(const CodegenOptions *options)
+{
+    return backend_of(options->cpu)->block(options);
+}
+
+Codegen *codegen_new(const CodegenOptions *options)
+{
+    Arena *arena = arena_new();
+    Codegen *codegen = ARENA_NEW(arena, Codegen);
+    codegen->arena = arena;
+    codegen->options = *options;
+    if (options->cache_dir)
+        codegen->options.cache_dir = arena_strdup(arena, options->cache_dir);
+    codegen->backend = backend_of(options->cpu);
+    codegen->target = codegen->backend->open(arena, options);
+    return codegen;
+}
+
+void codegen_free(Codegen *codegen)
+{
+    if (!codegen)
+        return;
+    for (int i = 0; i < codegen->kernels.count; i++)
+        free(codegen->kernels.at[i].object.bytes);
+    arena_free(codegen->arena);
+}
+
+CodegenStats codegen_stats(const Codegen *codegen)
+{
+    CodegenStats stats = codegen->stats;
+    stats.kernels = codegen->kernels.count;
+    return stats;
+}
+
+const char *codegen_target(const Codegen *codegen)
+{
+    return codegen->target.text;
+}
+
+const char *codegen_key(const Codegen *codegen)
+{
+    return arena_printf(codegen->arena, "codegen %s\n%s\n", CODEGEN_VERSION,
+                        codegen->target.key);
+}
+
+PlanCpu codegen_needs(const Codegen *codegen)
+{
+    return codegen->target.needs;
+}
+
+void codegen_set_ways(Codegen *codegen, const char *ways)
+{
+    codegen->ways = ways;
+}
+
+const char *codegen_conv_ways(const Codegen *codegen, const Graph *graph,
+                              Value value, Arena *arena, const char **shape)
+{
+    return codegen->backend->conv_ways(codegen, graph, value, arena, shape);
+}
+
+// ---- kernels by descriptor --------------------------------------------------
+
+// Where the text is, or the free place where it belongs.
+static int table_find(const Codegen *codegen, const char *text)
+{
+    uint64_t hash = text_hash(TEXT_HASH_SEED, text, strlen(text));
+    int mask = codegen->table_size - 1, at = (int)(hash & (uint64_t)mask);
+    while (codegen->table[at] >= 0 &&
+           strcmp(codegen->kernels.at[codegen->table[at]].kernel->text, text) !=
+               0)
+        at = (at + 1) & mask;
+    return at;
+}
+
+static void table_grow(Codegen *codegen)
+{
+    codegen->table_size =
+        codegen->table_size ? 2 * codegen->table_size : FIRST_TABLE_SIZE;
+    codegen->table = ARENA_ARRAY(codegen->arena, int, codegen->table_size);
+    for (int i = 0; i < codegen->table_size; i++)
+        codegen->table[i] = -1;
+    for (int i = 0; i < codegen->kernels.count; i++) {
+        const char *text = codegen->kernels.at[i].kernel->text;
+        codegen->table[table_find(codegen, text)] = i;
+    }
+}
+
+const Kernel *codegen_intern(Codegen *codegen, Kernel kernel)
+{
+    if (2 * codegen->kernels.count >= codegen->table_size)
+        table_grow(codegen);
+    int at = table_find(codegen, kernel.text);
+    if (codegen->table[at] < 0) {
+        Kernel *kept = ARENA_NEW(codegen->arena, Kernel);
+        uint64_t hash =
+            text_hash(TEXT_HASH_SEED, kernel.text, strlen(kernel.text));
+        *kept = kernel;
+        kept->text = arena_strdup(codegen->arena, kernel.text);
+        kept->symbol =
+            arena_printf(codegen->arena, "k_%016llx", (unsigned long long)hash);
+        codegen->table[at] = codegen->kernels.count;
+        KernelSlot slot = {.kernel = kept};
+        vec_push(codegen->arena, &codegen->kernels, slot);
+    }
+    return codegen->kernels.at[codegen->table[at]].kernel;
+}
+
+// ---- machine code -----------------------------------------------------------
+
+// Compiles a kernel or takes it from the cache; returns whether it did the
+// latter.
+static bool compile_slot(Codegen *codegen, void *worker, KernelSlot *slot,
+                         Arena *scratch)
+{
+    PlanObject *object = &slot->object;
+    const char *key = arena_printf(scratch, "codegen %s\n%s%s", CODEGEN_VERSION,
+                                   codegen->target.key, slot->kernel->text);
+    const char *directory = codegen->options.cache_dir;
+    if (cache_read(directory, key, &object->bytes, &object->size))
+        return true;
+    codegen->backend->compile(worker, slot->kernel, object);
+    cache_write(directory, key, object->bytes, object->size);
+    return false;
+}
+
+// The threads take one kernel after the other.
+typedef struct CompileJob {
+    Codegen *codegen;
+    atomic_int next, hits, compiled;
+} CompileJob;
+
+static void *compile_thread(void *context)
+{
+    CompileJob *job = context;
+    Codegen *codegen = job->codegen;
+    Arena *scratch = arena_new();
+    void *worker = codegen->backend->worker_new(&codegen->target);
+    for (;;) {
+        int i = atomic_fetch_add(&job->next, 1);
+        if (i >= codegen->kernels.count)
+            break;
+        KernelSlot *slot = &codegen->kernels.at[i];
+        if (slot->object.bytes)
+            continue;
+        bool hit = compile_slot(codegen, worker, slot, scratch);
+        atomic_fetch_add(hit ? &job->hits : &job->compiled, 1);
+    }
+    codegen->backend->worker_free(worker);
+    arena_free(scratch);
+    return NULL;
+}
+
+static int thread_count(const Codegen *codegen)
+{
+    long count = codegen->options.threads;
+    if (count <= 0)
+        count = sysconf(_SC_NPROCESSORS_ONLN);
+    if (count > codegen->kernels.count)
+        count = codegen->kernels.count;
+    return count < 1                     ? 1
+           : count > MAX_COMPILE_THREADS ? MAX_COMPILE_THREADS
+                                         : (int)count;
+}
+
+static double now_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void compile_all(Codegen *codegen)
+{
+    CompileJob job = {.codegen = codegen};
+    double start = now_seconds();
+    pthread_t threads[MAX_COMPILE_THREADS];
+    int count = thread_count(codegen), started = 0;
+    // Threads that cannot be started are missed, not needed.
+    while (started < count - 1 &&
+           pthread_create(&threads[started], NULL, compile_thread, &job) == 0)
+        started++;
+    compile_thread(&job);
+    for (int i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    codegen->stats.cache_hits += job.hits;
+    codegen->stats.compiled += job.compiled;
+    codegen->stats.compile_seconds += now_seconds() - start;
+}
+
+static void *copy_bytes(const void *bytes, size_t size)
+{
+    void *copy = malloc(size ? size : 1);
+    if (!copy)
+        arena_out_of_memory(size);
+    return memcpy(copy, bytes, size);
+}
+
+void codegen_compile(Codegen *codegen, PlanObject **objects, int *count)
+{
+    compile_all(codegen);
+    *count = codegen->kernels.count;
+    *objects = calloc((size_t)*count + 1, sizeof **objects);
+    if (!*objects)
+        arena_out_of_memory((size_t)*count * sizeof **objects);
+    for (int i = 0; i < *count; i++) {
+        const KernelSlot *slot = &codegen->kernels.at[i];
+        const char *symbol = slot->kernel->symbol;
+        (*objects)[i] = (PlanObject){
+            copy_bytes(symbol, strlen(symbol) + 1), slot->object.size,
+            copy_bytes(slot->object.bytes, (size_t)slot->object.size)};
+    }
+}
+
+// ---- dumps ------------------------------------------------------------------
+
+static void print_descriptor(const Kernel *kernel, const char *comment,
+                             Text *out)
+{
+    const char *line = kernel->text;
+    while (*line) {
+        const char *end = strchr(line, '\n');
+        text_add(out, comment);
+        text_add(out, " ");
+        text_add_n(out, line, (size_t)(end + 1 - line));
+        line = end + 1;
+    }
+}
+
+typedef void PrintKernel(void *worker, const Kernel *kernel, Text *out);
+
+// Every kernel's description, as comments, and what the back end prints of it.
+static void print_kernels(Codegen *codegen, PrintKernel *print,
+                          const char *comment, Text *out)
+{
+    void *worker = codegen->backend->worker_new(&codegen->target);
+    for (int i = 0; i < codegen->kernels.count; i++) {
+        const Kernel *kernel = codegen->kernels.at[i].kernel;
+        print_descriptor(kernel, comment, out);
+        print(worker, kernel, out);
+        text_add(out, "\n");
+    }
+    codegen->backend->worker_free(worker);
+}
+
+void codegen_print_llvm(Codegen *codegen, Text *out)
+{
+    print_kernels(codegen, codegen->backend->print_ir, ";", out);
+}
+
+void codegen_print_asm(Codegen *codegen, Text *out)
+{
+    print_kernels(codegen, codegen->backend->print_asm,
+                  codegen->backend->comment, out);
+}

@@ -1,0 +1,27 @@
+// What kernels on blocked tensors have in common.
+#ifndef SIMCC_CODEGEN_BLOCK_H
+#define SIMCC_CODEGEN_BLOCK_H
+
+#include "ir/base/text.h"
+#include "ir/graph.h"
+
+// Channels that lie side by side in images, and the side of tiles of weights:
+// the floats of one 512-bit register, or of two of 256 bits, or four of 128.
+// One width for all of them, so that weights are stored alike on every x86.
+enum { CPU_BLOCK = 16 };
+
+// The element types of a kernel: of what it reads, in the order of its
+// arguments; of what it writes; and of the sums in between.
+typedef struct KernelTypes {
+    DType in[2], out, sum;
+} KernelTypes;
+
+// Everything in one type.
+static inline KernelTypes kernel_types(DType dtype)
+{
+    return (KernelTypes){{dtype, dtype}, dtype, dtype};
+}
+// "f32 f32 > f32 sum f32"
+void kernel_types_text(Text *text, const KernelTypes *types);
+
+#endif
