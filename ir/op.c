@@ -32,7 +32,8 @@ LIST(ranks, {"ranks", ATTR_INT}, );
 #undef LIST
 
 static const OpInfo op_table[OP_COUNT] = {
-#define OP(id, text, in, attrs, shape, grad, eval, lower, traits, doc)         \
+#define OP(id, text, in, attrs, shape, grad, eval, rows, layout, lower,        \
+           traits, doc)                                                        \
     [OP_##id] = {text, in, attrs_##attrs, #grad, LOWER_##lower, traits, doc},
 #include "ir/ops.def"
 #undef OP

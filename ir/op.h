@@ -14,7 +14,7 @@ typedef enum Op {
     OP_NONE = -1
 } Op;
 
-// How an op becomes a kernel (codegen/lower.c has one function per class).
+// How an op becomes a kernel (codegen/plan/lower.c goes by it).
 typedef enum LowerClass {
     LOWER_LEAF,       // no kernel: a buffer, or a value inside other kernels
     LOWER_MAP,        // one output element from one element of each input
@@ -35,6 +35,8 @@ enum {
     TRAIT_CHEAP = 4,       // recompute rather than store
     TRAIT_EFFECT = 8,      // kept although nobody reads it
     TRAIT_NAMED = 16,      // identity is the name: never merged, never moved
+    TRAIT_LIGHT = 32,      // an instruction or two an element: made again
+                           // where that saves a tensor from memory
 };
 
 // Attribute kinds; every op has at most MAX_ATTRS attributes.

@@ -68,22 +68,6 @@ static bool is_uniform(const Splitter *s, const Node *node)
     return true;
 }
 
-// All rows of some views.
-static bool is_of_views(const Splitter *s, const Node *node)
-{
-    int64_t start = node->attrs[SLICE_START].ints.at[0];
-    int64_t size = node->attrs[SLICE_SIZE].ints.at[0];
-    return start % s->images == 0 && size % s->images == 0;
-}
-
-static bool all_rows(const Splitter *s, const Node *node)
-{
-    for (int i = 0; i < node->input_count; i++)
-        if (s->split->classes[node->inputs[i]] != SPLIT_ROWS)
-            return false;
-    return true;
-}
-
 // Every input is either rows or the same for all of them.
 static bool keeps_rows_of_all(const Splitter *s, const Node *node)
 {
@@ -95,44 +79,88 @@ static bool keeps_rows_of_all(const Splitter *s, const Node *node)
     return true;
 }
 
-// Row i of the result is made of row i of the inputs, or views are taken apart
-// and put together.
-static bool keeps_rows(const Splitter *s, const Node *node)
+// The rules of the column `rows`: whether row i of the result is made of row i
+// of the inputs, or views are taken apart and put together.
+
+static bool rows_none(const Splitter *s, const Node *node)
+{
+    (void)s;
+    (void)node;
+    return false;
+}
+
+static bool rows_all(const Splitter *s, const Node *node)
+{
+    (void)s;
+    (void)node;
+    return true;
+}
+
+static bool rows_each(const Splitter *s, const Node *node)
+{
+    return keeps_rows_of_all(s, node);
+}
+
+static bool rows_as_long(const Splitter *s, const Node *node)
+{
+    return is_as_long(s, node);
+}
+
+static bool rows_broadcast(const Splitter *s, const Node *node)
+{
+    return source_of_rows(node) == 0 && is_as_long(s, node);
+}
+
+static bool rows_transpose(const Splitter *s, const Node *node)
+{
+    (void)s;
+    return node->attrs[PERM_PERM].ints.at[0] == 0;
+}
+
+// All rows of some views.
+static bool rows_views(const Splitter *s, const Node *node)
+{
+    int64_t start = node->attrs[SLICE_START].ints.at[0];
+    int64_t size = node->attrs[SLICE_SIZE].ints.at[0];
+    return start % s->images == 0 && size % s->images == 0;
+}
+
+static bool rows_concat(const Splitter *s, const Node *node)
+{
+    if (node->attrs[AXIS_AXIS].i != 0)
+        return keeps_rows_of_all(s, node);
+    for (int i = 0; i < node->input_count; i++)
+        if (s->split->classes[node->inputs[i]] != SPLIT_ROWS)
+            return false;
+    return true;
+}
+
+static bool rows_reduce(const Splitter *s, const Node *node)
+{
+    (void)s;
+    return !reduces_rows(node);
+}
+
+// x @ w and conv2d(x, w): rows of x, weights for all.
+static bool rows_conv(const Splitter *s, const Node *node)
 {
     const SplitClass *classes = s->split->classes;
-    bool first = classes[node->inputs[0]] == SPLIT_ROWS;
-    if (op_has(node->op, TRAIT_ELEMENTWISE))
-        return keeps_rows_of_all(s, node);
-    switch (node->op) {
-    case OP_RESHAPE:
-    case OP_PAD:
-        return is_as_long(s, node);
-    case OP_BROADCAST:
-        return source_of_rows(node) == 0 && is_as_long(s, node);
-    case OP_TRANSPOSE:
-        return node->attrs[PERM_PERM].ints.at[0] == 0;
-    case OP_SLICE:
-        return is_of_views(s, node);
-    case OP_CONCAT:
-        return node->attrs[AXIS_AXIS].i == 0 ? all_rows(s, node)
-                                             : keeps_rows_of_all(s, node);
-    case OP_REDUCE_SUM:
-    case OP_REDUCE_MAX:
-        return !reduces_rows(node);
-    case OP_MATMUL:
-        return first && !node->attrs[MATMUL_TRANS_A].i &&
-               classes[node->inputs[1]] != SPLIT_ROWS;
-    case OP_CONV2D:
-        return first && classes[node->inputs[1]] != SPLIT_ROWS;
-    case OP_MAX_POOL:
-    case OP_SUM_POOL:
-    case OP_ALL_SUM: // over ranks: the identity on one
-    case OP_ALL_GATHER:
-        return true;
-    default:
-        return false;
-    }
+    return classes[node->inputs[0]] == SPLIT_ROWS &&
+           classes[node->inputs[1]] != SPLIT_ROWS;
 }
+
+static bool rows_matmul(const Splitter *s, const Node *node)
+{
+    return !node->attrs[MATMUL_TRANS_A].i && rows_conv(s, node);
+}
+
+static bool (*const row_rules[OP_COUNT])(const Splitter *s,
+                                         const Node *node) = {
+#define OP(id, text, in, attrs, shape, grad, eval, rows, ...)                  \
+    [OP_##id] = rows_##rows,
+#include "ir/ops.def"
+#undef OP
+};
 
 static SplitClass leaf_class(const Node *node)
 {
@@ -156,7 +184,7 @@ static SplitClass class_of(const Splitter *s, Value v)
         return SPLIT_WHOLE;
     if (!any[SPLIT_ROWS])
         return any[SPLIT_STATISTIC] ? SPLIT_STATISTIC : SPLIT_FREE;
-    if (keeps_rows(s, node))
+    if (row_rules[node->op](s, node))
         return SPLIT_ROWS;
     bool sum = node->op == OP_REDUCE_SUM && reduces_rows(node);
     return sum && (!s->kept || s->kept[v]) ? SPLIT_STATISTIC : SPLIT_WHOLE;

@@ -83,8 +83,9 @@ static Value conv_image(Layout *layout, Value old)
     return layout_reshape(layout, layout_value(layout, old, FORM_PLAIN), &type);
 }
 
-static Value make_conv(Layout *layout, const Node *node)
+static Value make_conv(Layout *layout, const Node *node, Form form)
 {
+    (void)form; // the op says it
     Value inputs[2];
     bool stem = is_stem(layout, node);
     int weights = conv_weights_input(node->op);
@@ -107,8 +108,9 @@ static Value make_conv(Layout *layout, const Node *node)
     return add_node(layout, node, inputs, attrs);
 }
 
-static Value make_pool(Layout *layout, const Node *node)
+static Value make_pool(Layout *layout, const Node *node, Form form)
 {
+    (void)form; // blocks alone
     Attr attrs[MAX_ATTRS];
     memcpy(attrs, node->attrs, sizeof attrs);
     TensorType type = layout_type(layout, &node->type, FORM_BLOCKED);
@@ -194,8 +196,9 @@ static bool is_whole(const Layout *layout, int64_t channels)
     return channels % layout->block == 0;
 }
 
-static Value make_slice(Layout *layout, const Node *node)
+static Value make_slice(Layout *layout, const Node *node, Form form)
 {
+    (void)form;
     int64_t start[5] = {0};
     memcpy(start, node->attrs[SLICE_START].ints.at, 4 * sizeof *start);
     start[1] /= layout->block;
@@ -204,8 +207,9 @@ static Value make_slice(Layout *layout, const Node *node)
                        type.dims);
 }
 
-static Value make_pad(Layout *layout, const Node *node)
+static Value make_pad(Layout *layout, const Node *node, Form form)
 {
+    (void)form;
     int64_t low[5] = {0}, high[5] = {0};
     memcpy(low, node->attrs[PAD_LOW].ints.at, 4 * sizeof *low);
     memcpy(high, node->attrs[PAD_HIGH].ints.at, 4 * sizeof *high);
@@ -215,19 +219,29 @@ static Value make_pad(Layout *layout, const Node *node)
                      node->attrs[PAD_VALUE].f);
 }
 
-// Whether all that moves are whole blocks of channels.
+// Whether the result and all inputs are images of whole blocks, one of them in
+// that form already.
 static bool moves_blocks(const Layout *layout, const Node *node)
 {
-    if (!layout_can_block(layout, &node->type))
+    if (!layout_any_input(layout, node, FORM_BLOCKED) ||
+        !layout_can_block(layout, &node->type))
         return false;
     for (int i = 0; i < node->input_count; i++)
         if (!layout_can_block(layout, input_type(layout, node, i)))
             return false;
-    if (node->op == OP_SLICE)
-        return is_whole(layout, node->attrs[SLICE_START].ints.at[1]);
-    if (node->op == OP_PAD)
-        return is_whole(layout, node->attrs[PAD_LOW].ints.at[1]);
     return true;
+}
+
+static bool slices_blocks(const Layout *layout, const Node *node)
+{
+    return moves_blocks(layout, node) &&
+           is_whole(layout, node->attrs[SLICE_START].ints.at[1]);
+}
+
+static bool pads_blocks(const Layout *layout, const Node *node)
+{
+    return moves_blocks(layout, node) &&
+           is_whole(layout, node->attrs[PAD_LOW].ints.at[1]);
 }
 
 // ---- reductions -------------------------------------------------------------
@@ -244,6 +258,8 @@ static bool has_axis(IntList axes, int64_t axis)
 // both go, or come to stand side by side.
 static bool reduces_blocks(const Layout *layout, const Node *node)
 {
+    if (!layout_any_input(layout, node, FORM_BLOCKED))
+        return false;
     const TensorType *type = input_type(layout, node, 0);
     IntList axes = node->attrs[AXES_AXES].ints;
     if (has_axis(axes, 1))
@@ -267,109 +283,126 @@ static Value make_reduce(Layout *layout, const Node *node)
     return layout_reshape(layout, v, &node->type);
 }
 
-// ---- any op -----------------------------------------------------------------
+// ---- the column `layout` ----------------------------------------------------
+
+// What an op does about forms. NULL: never, or not.
+typedef struct LayoutRule {
+    // Whether it should be computed on blocks, or on tiles, given the forms its
+    // inputs have so far.
+    bool (*wants_blocks)(const Layout *layout, const Node *node);
+    bool (*wants_tiles)(const Layout *layout, const Node *node);
+    // Adds the node as it is in the form.
+    Value (*make)(Layout *layout, const Node *node, Form form);
+    // Whether what it then gives is plain all the same.
+    bool (*gives_plain)(const Layout *layout, const Node *node);
+} LayoutRule;
+
+static bool has_blocks(const Layout *layout, const Node *node)
+{
+    return layout_any_input(layout, node, FORM_BLOCKED);
+}
+
+static bool has_tiles(const Layout *layout, const Node *node)
+{
+    return layout_any_input(layout, node, FORM_TILED);
+}
+
+static bool always(const Layout *layout, const Node *node)
+{
+    (void)layout;
+    (void)node;
+    return true;
+}
+
+static bool is_stem_or_blocked(const Layout *layout, const Node *node)
+{
+    return layout_is_blocked_conv(layout, node) || is_stem(layout, node);
+}
+
+static bool makes_tiles(const Layout *layout, const Node *node)
+{
+    return node->op == OP_CONV2D_GRAD_W && layout_is_blocked_conv(layout, node);
+}
+
+static bool makes_plain_weights(const Layout *layout, const Node *node)
+{
+    return node->op == OP_CONV2D_GRAD_W && is_stem(layout, node);
+}
+
+static bool pools_blocks(const Layout *layout, const Node *node)
+{
+    return is_image(&node->type) && layout_can_block(layout, &node->type) &&
+           has_blocks(layout, node);
+}
+
+static bool reduces_tiles(const Layout *layout, const Node *node)
+{
+    return has_tiles(layout, node) && layout_reduces_tiles(layout, node);
+}
+
+static bool assigns_tiles(const Layout *layout, const Node *node)
+{
+    return layout_is_tiled_param(layout, layout_node(layout, node->inputs[0]));
+}
+
+static Value make_param(Layout *layout, const Node *node, Form form)
+{
+    (void)form;
+    return layout_tile_param(layout, node);
+}
+
+static Value make_any_broadcast(Layout *layout, const Node *node, Form form)
+{
+    return form == FORM_TILED ? layout_tile_broadcast(layout, node)
+                              : make_broadcast(layout, node);
+}
+
+static Value make_any_reduce(Layout *layout, const Node *node, Form form)
+{
+    return form == FORM_TILED ? layout_reduce_tiles(layout, node)
+                              : make_reduce(layout, node);
+}
+
+static const LayoutRule layout_plain = {NULL},
+                        layout_each = {has_blocks, has_tiles, make_elementwise},
+                        layout_param = {NULL, layout_is_tiled_param,
+                                        make_param},
+                        layout_assign = {NULL, assigns_tiles, make_elementwise},
+                        layout_constant = {NULL, NULL, make_const},
+                        layout_broadcast = {NULL, NULL, make_any_broadcast},
+                        layout_slice = {slices_blocks, NULL, make_slice},
+                        layout_pad = {pads_blocks, NULL, make_pad},
+                        layout_concat = {moves_blocks, NULL, make_elementwise},
+                        layout_reduce = {reduces_blocks, reduces_tiles,
+                                         make_any_reduce, always},
+                        layout_conv = {is_stem_or_blocked, makes_tiles,
+                                       make_conv, makes_plain_weights},
+                        layout_pool = {pools_blocks, NULL, make_pool};
+
+static const LayoutRule *const layout_rules[OP_COUNT] = {
+#define OP(id, text, in, attrs, shape, grad, eval, rows, layout, ...)          \
+    [OP_##id] = &layout_##layout,
+#include "ir/ops.def"
+#undef OP
+};
 
 bool layout_gives_plain(const Layout *layout, const Node *node)
 {
-    if (node->op == OP_CONV2D_GRAD_W)
-        return is_stem(layout, node);
-    return node->op == OP_REDUCE_SUM || node->op == OP_REDUCE_MAX;
-}
-
-static bool is_elementwise(Op op)
-{
-    return op == OP_ALL_SUM ||
-           (op_has(op, TRAIT_ELEMENTWISE) && !op_has(op, TRAIT_EFFECT));
-}
-
-static bool wants_blocks(const Layout *layout, const Node *node)
-{
-    switch (node->op) {
-    case OP_CONV2D:
-    case OP_CONV2D_GRAD_X:
-    case OP_CONV2D_GRAD_W:
-        return layout_is_blocked_conv(layout, node) || is_stem(layout, node);
-    case OP_MAX_POOL:
-    case OP_MAX_POOL_GRAD:
-    case OP_SUM_POOL:
-    case OP_SUM_POOL_GRAD:
-        return is_image(&node->type) && layout_can_block(layout, &node->type) &&
-               layout_any_input(layout, node, FORM_BLOCKED);
-    case OP_SLICE:
-    case OP_PAD:
-    case OP_CONCAT:
-        return layout_any_input(layout, node, FORM_BLOCKED) &&
-               moves_blocks(layout, node);
-    case OP_REDUCE_SUM:
-    case OP_REDUCE_MAX:
-        return layout_any_input(layout, node, FORM_BLOCKED) &&
-               reduces_blocks(layout, node);
-    default:
-        return is_elementwise(node->op) &&
-               layout_any_input(layout, node, FORM_BLOCKED);
-    }
-}
-
-static bool wants_tiles(const Layout *layout, const Node *node)
-{
-    switch (node->op) {
-    case OP_PARAM:
-        return layout_is_tiled_param(layout, node);
-    case OP_ASSIGN:
-        return layout_is_tiled_param(layout,
-                                     layout_node(layout, node->inputs[0]));
-    case OP_CONV2D_GRAD_W:
-        return layout_is_blocked_conv(layout, node);
-    case OP_REDUCE_SUM:
-    case OP_REDUCE_MAX:
-        return layout_any_input(layout, node, FORM_TILED) &&
-               layout_reduces_tiles(layout, node);
-    default:
-        return is_elementwise(node->op) &&
-               layout_any_input(layout, node, FORM_TILED);
-    }
+    const LayoutRule *rule = layout_rules[node->op];
+    return rule->gives_plain && rule->gives_plain(layout, node);
 }
 
 Form layout_wanted(const Layout *layout, const Node *node)
 {
-    return wants_tiles(layout, node)    ? FORM_TILED
-           : wants_blocks(layout, node) ? FORM_BLOCKED
-                                        : FORM_PLAIN;
+    const LayoutRule *rule = layout_rules[node->op];
+    if (rule->wants_tiles && rule->wants_tiles(layout, node))
+        return FORM_TILED;
+    return rule->wants_blocks && rule->wants_blocks(layout, node) ? FORM_BLOCKED
+                                                                  : FORM_PLAIN;
 }
 
 Value layout_make(Layout *layout, const Node *node, Form form)
 {
-    bool tiled = form == FORM_TILED;
-    switch (node->op) {
-    case OP_PARAM:
-        return layout_tile_param(layout, node);
-    case OP_CONV2D:
-    case OP_CONV2D_GRAD_X:
-    case OP_CONV2D_GRAD_W:
-        return make_conv(layout, node);
-    case OP_MAX_POOL:
-    case OP_MAX_POOL_GRAD:
-    case OP_SUM_POOL:
-    case OP_SUM_POOL_GRAD:
-        return make_pool(layout, node);
-    case OP_CONST:
-        return make_const(layout, node, form);
-    case OP_BROADCAST:
-        return tiled ? layout_tile_broadcast(layout, node)
-                     : make_broadcast(layout, node);
-    case OP_SLICE:
-        return make_slice(layout, node);
-    case OP_PAD:
-        return make_pad(layout, node);
-    case OP_CONCAT:
-        return add_node(layout, node, inputs_in(layout, node, form),
-                        node->attrs);
-    case OP_REDUCE_SUM:
-    case OP_REDUCE_MAX:
-        return tiled ? layout_reduce_tiles(layout, node)
-                     : make_reduce(layout, node);
-    default:
-        INTERNAL_CHECK(is_elementwise(node->op) || node->op == OP_ASSIGN);
-        return make_elementwise(layout, node, form);
-    }
+    INTERNAL_CHECK(layout_rules[node->op]->make);
+    return layout_rules[node->op]->make(layout, node, form);
 }

@@ -60,34 +60,6 @@ static int64_t bytes_of(const Recompute *r, Value v)
 
 // ---- bases ------------------------------------------------------------------
 
-static bool is_cheap(Op op)
-{
-    switch (op) {
-    case OP_NEG:
-    case OP_ABS:
-    case OP_RELU:
-    case OP_SIGN:
-    case OP_NOT:
-    case OP_CAST:
-    case OP_STOP_GRADIENT:
-    case OP_ADD:
-    case OP_SUB:
-    case OP_MUL:
-    case OP_MAX:
-    case OP_MIN:
-    case OP_EQ:
-    case OP_NE:
-    case OP_LT:
-    case OP_LE:
-    case OP_AND:
-    case OP_OR:
-    case OP_SELECT:
-        return true;
-    default:
-        return false;
-    }
-}
-
 // Whether reading v costs next to nothing beside a tensor of v's dims.
 static bool is_free(const Recompute *r, Value v)
 {
@@ -105,7 +77,7 @@ static void find_bases(Recompute *r)
         const Node *node = node_of(r, v);
         Value base = NO_BASE;
         int ops = 1;
-        bool one = is_cheap(node->op);
+        bool one = op_has(node->op, TRAIT_LIGHT);
         for (int i = 0; one && i < node->input_count; i++) {
             Value input = node->inputs[i];
             if (is_free(r, input))

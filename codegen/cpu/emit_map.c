@@ -274,23 +274,9 @@ RULE(ASSIGN)
 
 // ---- the table --------------------------------------------------------------
 
-#define CELL_MAP(id)        emit_##id
-#define CELL_LEAF(id)       NULL
-#define CELL_INDEX(id)      NULL
-#define CELL_VIEW(id)       NULL
-#define CELL_MOVE(id)       NULL
-#define CELL_REDUCE(id)     NULL
-#define CELL_MATMUL(id)     NULL
-#define CELL_ROWS(id)       NULL
-#define CELL_CONV(id)       NULL
-#define CELL_POOL(id)       NULL
-#define CELL_COLLECTIVE(id) NULL
-
 static EmitRule *const rules[OP_COUNT] = {
-#define OP(id, text, in, attrs, shape, grad, eval, lower, traits, doc)         \
-    [OP_##id] = CELL_##lower(id),
-#include "ir/ops.def"
-#undef OP
+#define PICK_MAP(id) [OP_##id] = emit_##id,
+#include "ir/ops_of.def"
 };
 
 LLVMValueRef emit_map(const Emit *emit, Op op, const MapOperands *operands)
