@@ -135,6 +135,11 @@ static Status begin_embed(Table *table, int64_t images)
     const char *path = cli->values[OPT_output];
     int64_t dims[PLAN_MAX_RANK] = {images};
     memcpy(dims + 1, value->dims + 1, sizeof *dims * (size_t)(value->rank - 1));
+    if (cli_has(cli, OPT_csv) && file_is_special(path))
+        return status_error(STATUS_USAGE,
+                            "--csv writes a second file beside %s, which is "
+                            "no file: give -o a name",
+                            path);
     TRY(npy_begin(&table->npy, path, value->dtype, value->rank, dims));
     table->has_npy = true;
     if (!cli_has(cli, OPT_csv))

@@ -21,7 +21,8 @@ with() {
     phase=$2
     shift 2
     # shellcheck disable=SC2046,SC2086
-    "$simcc" "$command" "$net" "$phase" "$@" --set $(merged "$settings" "$also")
+    "$simcc" "$command" "$net" ${phase:+"$phase"} "$@" \
+        --set $(merged "$settings" "$also")
 }
 also=
 
@@ -173,5 +174,66 @@ else
     check "weights: torchvision and back" "$python" \
         tests/reference/torchvision_check.py "$simcc" "$work/torchvision"
 fi
+
+
+# ---- where results go -------------------------------------------------------
+
+# Every command that writes a file: into a pipe, which stays one; through a
+# link, which stays one; and with the same bytes as to a plain name.
+mkdir "$work/places"
+# writes COMMAND PHASE OPTION...: with -o, or the last option, to come.
+writes() {
+    rm -f "$work/places"/*
+    with "$@" "$work/places/plain" > /dev/null || return 1
+    mkfifo "$work/places/pipe"
+    cat "$work/places/pipe" > "$work/places/piped" &
+    with "$@" "$work/places/pipe" > /dev/null || return 1
+    wait
+    ln -s "$work/places/real" "$work/places/link"
+    with "$@" "$work/places/link" > /dev/null || return 1
+    [ -p "$work/places/pipe" ] && [ -L "$work/places/link" ] &&
+        [ -s "$work/places/plain" ] && [ ! -e "$work/places/link.tmp" ] &&
+        same "$work/places/plain" "$work/places/piped" &&
+        same "$work/places/plain" "$work/places/real"
+}
+# Times differ from run to run.
+same() {
+    if grep -q traceEvents "$1"; then
+        [ -s "$2" ]
+    else
+        cmp "$1" "$2"
+    fi
+}
+check "places: compile" writes compile "" --phase pretrain -o
+check "places: compile --emit" writes compile "" --phase pretrain \
+    --emit graph -o
+check "places: export" writes export pretrain --out "$run" -o
+check "places: embed" writes embed pretrain --data "$shapes" --out "$run" -o
+check "places: predict" writes predict finetune --data "$shapes" \
+    --out "$run" -o
+check "places: neighbours" writes neighbours pretrain --data "$shapes" \
+    --out "$run" -o
+check "places: map" writes map pretrain --data "$shapes" --out "$run" -o
+check "places: augment" writes augment pretrain --data "$shapes" -o
+check "places: profile --trace" writes profile pretrain --trace
+
+dash() {
+    with predict finetune --data "$shapes" --out "$run" -o "$work/p.csv" &&
+        with predict finetune --data "$shapes" --out "$run" -o - \
+            > "$work/dash.csv" && cmp "$work/p.csv" "$work/dash.csv" &&
+        with predict finetune --data "$shapes" --out "$run" -o - |
+        cmp - "$work/p.csv" && [ ! -e ./- ]
+}
+check "places: predict -o -" dash
+check "places: neighbours prints beside its picture" exits 2 \
+    with neighbours pretrain --data "$shapes" --out "$run" -o -
+check "places: a run directory is none" says "cannot write --out" \
+    with run pretrain --data "$shapes" --out -
+check "places: two files into a pipe" says "which is no file" \
+    with embed pretrain --data "$shapes" --out "$run" --csv -o /dev/stdout
+mkfifo "$work/split.pipe"
+check "places: a folder where a pipe is" exits 1 \
+    "$simcc" data split "$shapes" --per-class 4 -o "$work/split.pipe"
+check "places: and the pipe stays" test -p "$work/split.pipe"
 
 finish
