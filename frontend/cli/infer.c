@@ -6,6 +6,7 @@
 
 #include "frontend/cli/job.h"
 #include "runtime/base/file.h"
+#include "runtime/data/class_names.h"
 #include "runtime/files/model.h"
 #include "runtime/files/npy.h"
 #include "runtime/train/infer.h"
@@ -171,16 +172,20 @@ static Status name_classes(Table *table)
                                 : arena_printf(arena, "%lld", (long long)i);
     TRY(job_weights(job, path));
     TRY(model_classes(path, &lines));
-    int64_t count = 0;
-    for (char *line = lines; line; line = strchr(line, '\n'), count++)
-        line += line != lines;
-    char *line = lines;
-    for (int64_t i = 0; count == table->width && i < count; i++) {
-        size_t length = strcspn(line, "\n");
-        table->classes[i] = arena_printf(arena, "%.*s", (int)length, line);
-        line += length + (line[length] == '\n');
+    if (!lines) {
+        cli_note(job->cli, "%s does not name its classes: %s", path,
+                 dataset_classes(job->data) == table->width
+                     ? "they are taken to be the data's, in this order"
+                     : "they are numbered");
+        return status_ok();
     }
+    ClassNames names;
+    Status status = class_names_read(lines, &names);
     free(lines);
+    TRY(status);
+    for (int i = 0; names.count == table->width && i < names.count; i++)
+        table->classes[i] = arena_strdup(arena, names.at[i]);
+    class_names_free(&names);
     return status_ok();
 }
 

@@ -172,13 +172,19 @@ static Status fit_weights(Job *job, Compiler *compiler)
 }
 
 // A program that nobody told how many classes there are asks the data, but for
-// a single folder, which names no classes to tell apart.
+// a single folder, which names no classes to tell apart; and where the data has
+// none, the teacher.
 static Status fit_classes(const Job *job, Compiler *compiler)
 {
     int classes = dataset_classes(job->data);
+    const char *whence = "data";
     if (job->value || classes == 1)
         return status_ok();
-    return compiler_fit_classes(compiler, job->cli, classes);
+    if (classes == 0 && job->options.out) {
+        TRY(trained_teacher(job, compiler->experiment, &classes));
+        whence = "teacher";
+    }
+    return compiler_fit_classes(compiler, job->cli, classes, whence);
 }
 
 // A phase that goes on does as it did before.

@@ -67,6 +67,15 @@ void dataset_free(Dataset *dataset);
 int64_t dataset_count(const Dataset *dataset, DataSplit split);
 int dataset_classes(const Dataset *dataset); // 0 = unlabelled
 const char *dataset_class_name(const Dataset *dataset, int label);
+// The names as lines of class_names.h; malloc'ed, NULL for lack of memory.
+char *dataset_class_lines(const Dataset *dataset);
+// Numbers the classes as `lines` of class_names.h do, or NULL, as when it was
+// opened. The same names in another order are the same classes. STATUS_DATA,
+// with both lists, when they are others; `whose` they are begins the sentence.
+// A format that has numbers for names is taken by place (*by_place), where the
+// count agrees. An unlabelled set is left as it is. No reader may be at work.
+Status dataset_take_classes(Dataset *dataset, const char *whose,
+                            const char *lines, bool *by_place);
 // -1 = no label.
 int dataset_label(const Dataset *dataset, DataSplit split, int64_t index);
 // "folder with 6 classes, 2,021 training and 506 test images (held out), ..."

@@ -94,6 +94,7 @@ int dataset_find_class(const Dataset *dataset, const char *name)
 
 Status dataset_number_classes(Dataset *dataset, int count)
 {
+    dataset->numbered = true;
     for (int i = 0; i < count; i++) {
         char name[16];
         snprintf(name, sizeof name, "%d", i);
@@ -175,6 +176,7 @@ void dataset_free(Dataset *dataset)
     free(dataset->classes);
     free(dataset->skips);
     free(dataset->description);
+    free(dataset->own_order);
     free(dataset->folder);
     free(dataset->root);
     free(dataset);

@@ -60,6 +60,9 @@ struct Dataset {
     const char *test_part; // where the test images come from, for people
     double held_out;       // share of each class held out as such, by
     uint64_t held_seed;    // this seed; 0 = none
+    bool numbered;         // the format has no names: they are numbers
+    char *own_order;       // the classes' names as opened, once another order
+                           // has been taken; lines of class_names.h
     const char *classless; // why there are no classes, when that may surprise
     char *description;
     atomic_llong cache_left; // bytes
