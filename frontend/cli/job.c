@@ -20,11 +20,15 @@ enum { MOST_WAYS = 1 << 20 }; // bytes of a phase's ways
 
 // ---- data -------------------------------------------------------------------
 
-static void tell_skips(const Job *job)
+static void tell_decisions(const Job *job)
 {
     enum { SHOWN = 5 };
     const DataSkip *skips;
     int count = dataset_skips(job->data, &skips);
+    char *const *notes;
+    int note_count = dataset_notes(job->data, &notes);
+    for (int i = 0; i < note_count; i++)
+        cli_note(job->cli, "%s: %s", job->cli->values[OPT_data], notes[i]);
     for (int i = 0; i < count && i < SHOWN; i++)
         cli_warn(job->cli, arena_printf(job->cli->arena, "left out %s: %s",
                                         skips[i].path, skips[i].reason));
@@ -82,7 +86,7 @@ static Status open_data(Job *job, int min_side)
     TRY(dataset_open(cli->values[OPT_data], &options, &job->data));
     cli_note(cli, "%s: %s", cli->values[OPT_data],
              dataset_description(job->data));
-    tell_skips(job);
+    tell_decisions(job);
     if (counts_classes(job))
         TRY(trained_classes(job));
     return check_labels(job);

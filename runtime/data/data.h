@@ -40,8 +40,10 @@ typedef struct DataOptions {
 //                             the first dot are a sample: .png, .jpg or .jpeg,
 //                             and .cls, a class number;
 //   a list of files           PATH is a text file: path, label and part (train
-//                             or test) a line, parted by commas or by spaces;
-//                             label and part may be missing.
+//                             or test) a line, parted by commas, semicolons,
+//                             tabs or spaces; label and part may be missing.
+//                             A first line that names columns, not a file,
+//                             allows any order and more of them.
 // The order of shards and lists is their own; otherwise it is by path bytes. A
 // class folder's own subfolders belong to it. Names that begin with a dot are
 // ignored. Without a test part, `test_fraction` of each class is held out,
@@ -87,6 +89,8 @@ const char *dataset_sample_name(const Dataset *dataset, DataSplit split,
                                 int64_t index);
 // Files left out when opening and why.
 int dataset_skips(const Dataset *dataset, const DataSkip **skips);
+// What was decided about its folders or columns, a line each, without an end.
+int dataset_notes(const Dataset *dataset, char *const **notes);
 
 // Decodes one sample; the image is the caller's to free. Thread-safe.
 Status dataset_read(const Dataset *dataset, DataSplit split, int64_t index,

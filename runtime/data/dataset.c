@@ -1,6 +1,7 @@
 #include "runtime/data/dataset_inside.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,16 @@ Status dataset_add_skip(Dataset *dataset, const char *path, const char *reason)
     return status_ok();
 }
 
+Status dataset_add_note(Dataset *dataset, const char *format, ...)
+{
+    char text[STATUS_TEXT_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return append_text(dataset, &dataset->notes, &dataset->note_count, text);
+}
+
 void dataset_keep_block(Dataset *dataset, uint8_t *block)
 {
     dataset->blocks[dataset->block_count++] = block;
@@ -168,12 +179,15 @@ void dataset_free(Dataset *dataset)
         free(dataset->skips[i].path);
         free(dataset->skips[i].reason);
     }
+    for (int i = 0; i < dataset->note_count; i++)
+        free(dataset->notes[i]);
     for (int i = 0; i < dataset->block_count; i++)
         free(dataset->blocks[i]);
     for (int i = 0; i < dataset->container_count; i++)
         free(dataset->containers[i]);
     free(dataset->containers);
     free(dataset->classes);
+    free(dataset->notes);
     free(dataset->skips);
     free(dataset->description);
     free(dataset->own_order);
@@ -417,4 +431,10 @@ int dataset_skips(const Dataset *dataset, const DataSkip **skips)
 {
     *skips = dataset->skips;
     return dataset->skip_count;
+}
+
+int dataset_notes(const Dataset *dataset, char *const **notes)
+{
+    *notes = dataset->notes;
+    return dataset->note_count;
 }

@@ -52,6 +52,8 @@ struct Dataset {
     int class_count;
     DataSkip *skips;
     int skip_count, skip_room;
+    char **notes;
+    int note_count;
     DataShape shape;
     uint8_t *blocks[16]; // file contents the samples' bytes point into
     int block_count;
@@ -90,6 +92,9 @@ Status dataset_add_container(Dataset *dataset, const char *path,
                              int *container);
 Status dataset_add_class(Dataset *dataset, const char *name);
 Status dataset_add_skip(Dataset *dataset, const char *path, const char *reason);
+// A decision about the set that its owner may want to know of: one line.
+Status dataset_add_note(Dataset *dataset, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 // Classes named "0" to "count - 1".
 Status dataset_number_classes(Dataset *dataset, int count);
 // Classes named by the lines of a file in the set's folder; those it lacks, and
@@ -126,8 +131,17 @@ Status dataset_stored(const Dataset *dataset, const Sample *sample,
 Status dataset_unpack(const Dataset *dataset, const Sample *sample,
                       const uint8_t *bytes, int64_t size, Image *image);
 
-// Takes the next line off *rest, without its end; NULL when there is none.
-char *dataset_next_line(char **rest);
+// What people call the parts of a set.
+typedef enum DatasetPart {
+    DATASET_TRAIN,
+    DATASET_TEST,
+    DATASET_VALID, // the test part, where there is no other
+    DATASET_EXTRA, // training images without labels
+    DATASET_PARTS
+} DatasetPart;
+
+// The part that a word means, in any case of letters; -1 = none.
+int dataset_part_of(const char *word);
 
 // Moves the held-out part of the training samples to the test split.
 Status dataset_hold_out(Dataset *dataset, double fraction, uint64_t seed);

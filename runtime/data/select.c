@@ -9,6 +9,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/philox.h"
 #include "runtime/data/dataset_inside.h"
+#include "runtime/data/list_text.h"
 
 typedef struct Ranked {
     int label;
@@ -282,8 +283,12 @@ static Status choose_listed(ListedLabels *list)
                           sizeof *list->chosen);
     if (!list->named || !list->chosen)
         return status_error(STATUS_MEMORY, "%s: no memory for it", list->path);
+    int64_t bad;
+    const char *fault = list_text_fault(list->text, size, &bad);
+    if (fault)
+        return status_error(STATUS_DATA, "%s: %s", list->path, fault);
     char *rest = list->text, *name;
-    for (int64_t line = 1; (name = dataset_next_line(&rest)); line++)
+    for (int64_t line = 1; (name = list_next_line(&rest)); line++)
         if (*name)
             TRY(choose_line(list, name, line));
     if (list->count == 0)
