@@ -66,20 +66,25 @@ static char *read_link(const char *path)
 }
 
 // The place that a path without a file means: links lead to where there is
-// nothing yet. malloc'ed; NULL with errno.
-static char *follow_to_nothing(const char *path)
+// nothing yet. *target is malloc'ed.
+static Status follow_to_nothing(const char *path, char **target)
 {
     enum { MOST_LINKS = 40 }; // as Linux itself follows
     struct stat info;
     char *at = strdup(path);
     for (int i = 0; at && lstat(at, &info) == 0 && S_ISLNK(info.st_mode); i++) {
-        char *next = i < MOST_LINKS ? read_link(at) : NULL;
-        if (i == MOST_LINKS)
-            errno = ELOOP;
+        errno = i < MOST_LINKS ? 0 : ELOOP;
+        char *next = errno ? NULL : read_link(at);
+        int reason = errno;
         free(at);
         at = next;
+        errno = reason;
+        if (!next && reason)
+            return file_error("write", path);
     }
-    return at;
+    *target = at;
+    return at ? status_ok()
+              : status_error(STATUS_MEMORY, "no memory to write '%s'", path);
 }
 
 // What is at the end of a path. `regular`: a regular file under the name
@@ -118,8 +123,7 @@ static Status find_place(const char *path, Place *place, char **target)
     if (errno != ENOENT)
         return file_error("write", path);
     *place = (Place){.regular = true, .stream = -1};
-    *target = follow_to_nothing(path);
-    return *target ? status_ok() : file_error("write", path);
+    return follow_to_nothing(path, target);
 }
 
 bool file_is_special(const char *path)

@@ -20,13 +20,16 @@ typedef struct DataOptions {
 
 // A set opened from a path, which is one of
 //   PATH/CLASS/...image       each subfolder is a class when every subfolder
-//                             holds images directly and PATH itself none;
+//                             holds images directly, or all in one folder
+//                             called images or so, and PATH itself none;
 //   PATH/...image             otherwise: no classes, found recursively;
-//   PATH/train/...            either of the above, with PATH/test/ (or val/,
-//                             validation/) as the test part, of the same
-//                             classes, and PATH/unlabeled/ (or unlabelled/,
-//                             recursive) as further training images without
-//                             a label;
+//   PATH/train/...            either of the above, with PATH/test/ (or val/)
+//                             as the test part, of the same classes, and
+//                             PATH/unlabeled/ (recursive) as further training
+//                             images without a label; docs/formats.md has the
+//                             names of parts;
+//   PATH/CLASS/... PATH/test/ the same without the folder train/;
+//   PATH/NAME/...             any of these, when nothing else is in PATH;
 //   IDX files                 *train-images*idx3-ubyte, *train-labels*idx1-
 //                             ubyte, t10k-... or test-..., plain or .gz;
 //   CIFAR binary batches      data_batch_*.bin and test_batch.bin, or

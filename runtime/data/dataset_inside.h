@@ -59,6 +59,7 @@ struct Dataset {
     int block_count;
     int min_side;
     const char *kind;      // "folder", "IDX files", ...
+    char part_name[256];   // of a test part that has one
     const char *test_part; // where the test images come from, for people
     double held_out;       // share of each class held out as such, by
     uint64_t held_seed;    // this seed; 0 = none
@@ -115,6 +116,10 @@ bool dataset_is_foreign_name(const char *name);
 // be an image, otherwise the reason, perhaps in `reason`, of `room` bytes.
 const char *dataset_probe(const char *path, int64_t offset, int64_t size,
                           char *reason, int room);
+// The same of a file that was found, not asked for: dataset_drawn where simcc
+// drew it.
+const char *dataset_probe_file(const char *path, char *reason, int room);
+extern const char *const dataset_drawn;
 // A name below the set's folder as a path. False when it is too long; `path`
 // is empty then, and opening it fails with a reason.
 bool dataset_path(const Dataset *dataset, const char *name,
@@ -140,8 +145,9 @@ typedef enum DatasetPart {
     DATASET_PARTS
 } DatasetPart;
 
-// The part that a word means, in any case of letters; -1 = none.
-int dataset_part_of(const char *word);
+// The part that a name means, in any case of letters, with words beside it that
+// say nothing (training_set) or a number (val2017); -1 = none.
+int dataset_part_of(const char *name);
 
 // Moves the held-out part of the training samples to the test split.
 Status dataset_hold_out(Dataset *dataset, double fraction, uint64_t seed);

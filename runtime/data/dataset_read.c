@@ -26,7 +26,8 @@ static bool has_extension(const char *name, const char *const *extensions)
 
 bool dataset_is_image_name(const char *name)
 {
-    static const char *const readable[] = {"png", "jpg", "jpeg", "jpe", NULL};
+    static const char *const readable[] = {"png",  "jpg", "jpeg", "jpe",
+                                           "jfif", "jif", NULL};
     return has_extension(name, readable);
 }
 
@@ -38,8 +39,10 @@ bool dataset_is_foreign_name(const char *name)
     return has_extension(name, foreign);
 }
 
-const char *dataset_probe(const char *path, int64_t offset, int64_t size,
-                          char *reason, int room)
+const char *const dataset_drawn = "a picture that simcc drew";
+
+static const char *probe(const char *path, int64_t offset, int64_t size,
+                         bool found, char *reason, int room)
 {
     uint8_t bytes[DATASET_PROBE];
     int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -50,7 +53,19 @@ const char *dataset_probe(const char *path, int64_t offset, int64_t size,
     const char *problem =
         count < 0 ? strerror(errno) : image_probe(bytes, count, reason, room);
     close(file);
-    return problem;
+    return !problem && found && image_is_drawn(bytes, count) ? dataset_drawn
+                                                             : problem;
+}
+
+const char *dataset_probe(const char *path, int64_t offset, int64_t size,
+                          char *reason, int room)
+{
+    return probe(path, offset, size, false, reason, room);
+}
+
+const char *dataset_probe_file(const char *path, char *reason, int room)
+{
+    return probe(path, 0, INT64_MAX, true, reason, room);
 }
 
 // ---- places ----------------------------------------------------------------

@@ -131,11 +131,27 @@ Status image_read(const char *path, int min_side, Image *image)
     return status;
 }
 
+// Such a PNG's text chunk lies between its header and its pixels.
+bool image_is_drawn(const uint8_t *bytes, int64_t size)
+{
+    static const char text[] = "tEXt" PNG_SOFTWARE "\0" PNG_DRAWN;
+    int64_t at = 8, length = (int64_t)sizeof text - 1;
+    while (is_png(bytes, size) && at + 4 + length <= size) {
+        if (memcmp(bytes + at + 4, text, (size_t)length) == 0 &&
+            read_big(bytes + at, 4) == (uint32_t)(length - 4))
+            return true;
+        if (memcmp(bytes + at + 4, "IDAT", 4) == 0)
+            return false;
+        at += 12 + (int64_t)read_big(bytes + at, 4);
+    }
+    return false;
+}
+
 Status image_write_png(const char *path, const Image *image)
 {
     uint8_t *bytes = NULL;
     int64_t size = 0;
-    TRY(png_encode(image, path, &bytes, &size));
+    TRY(png_encode(image, path, true, &bytes, &size));
     Status status = file_write(path, bytes, size);
     free(bytes);
     return status;

@@ -2,6 +2,7 @@
 #ifndef SIMCC_RUNTIME_IMAGE_H
 #define SIMCC_RUNTIME_IMAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/base/status.h"
@@ -33,7 +34,10 @@ Status image_decode(const uint8_t *bytes, int64_t size, const char *name,
 // in `reason`, which has `room` bytes.
 const char *image_probe(const uint8_t *bytes, int64_t size, char *reason,
                         int room);
-// Writes an RGB PNG, atomically.
+// Does a file that begins like this hold a picture of image_write_png?
+bool image_is_drawn(const uint8_t *bytes, int64_t size);
+// Writes an RGB PNG, atomically. It says that simcc drew it: lying among images
+// it is none of them.
 Status image_write_png(const char *path, const Image *image);
 
 #endif
