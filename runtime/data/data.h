@@ -116,7 +116,8 @@ Status dataset_select(const Dataset *dataset, PhaseSource source,
 Status dataset_select_listed(const Dataset *dataset, const char *path,
                              int64_t **indices, int64_t *count);
 
-// What --labels says: a count of each class ("10"), a share ("1%"), "all", or
+// What --labels says, as a program says it: a count of each class ("10"), a
+// share ("1%", "0.1", "1.0"), "all"; or
 // a file for dataset_select_listed. Returns and fails as these do.
 Status dataset_select_asked(const Dataset *dataset, const char *labels,
                             uint64_t seed, int64_t **indices, int64_t *count);

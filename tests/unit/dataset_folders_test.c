@@ -127,15 +127,17 @@ TEST(folders_beside_parts_are_told)
 TEST(folders_unpacked_into_a_folder)
 {
     check("set/a/1.png set/b/1.png", " set/a/1.png=a set/b/1.png=b\nthe set is "
-                                     "in set/, the only folder with images");
+                                     "in set/, the only folder "
+                                     "with images");
     check("set/set/Train/a/1.png set/set/Test/a/2.png",
           " set/set/Train/a/1.png=a | set/set/Test/a/2.png=a\nthe set is in "
-          "set/set/, all else here is empty");
+          "set/set/, the only folder with images");
     check("train/train/a/1.png train/train/b/1.png test/test/a/2.png",
           " train/train/a/1.png=a train/train/b/1.png=b | test/test/a/2.png=a");
-    check("test/a/1.png test/b/1.png",
-          " test/a/1.png=a test/b/1.png=b\nthe set is in test/, all else here "
-          "is empty");
+    check(
+        "test/a/1.png test/b/1.png",
+        " test/a/1.png=a test/b/1.png=b\nthe set is in test/, the only folder "
+        "with images");
     check("photos/1.png photos/2.png", " photos/1.png=photos "
                                        "photos/2.png=photos");
 }
