@@ -337,6 +337,12 @@ static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
         TRY(dataset_read_archive(dataset));
     else
         TRY(dataset_read_list(dataset));
+    if (dataset->turned > 0)
+        TRY(dataset_add_note(dataset,
+                             "%lld photo%s stored turned or mirrored: taken "
+                             "upright, as EXIF says",
+                             (long long)dataset->turned,
+                             dataset->turned == 1 ? " is" : "s are"));
     if (!dataset->test_part && options->test_fraction > 0) {
         TRY(dataset_hold_out(dataset, options->test_fraction, options->seed));
         dataset->held_out = options->test_fraction;

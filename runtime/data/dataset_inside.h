@@ -59,6 +59,7 @@ struct Dataset {
     int block_count;
     int min_side;
     const char *kind;      // "folder", "IDX files", ...
+    int64_t turned;        // files with an EXIF orientation but upright
     char part_name[256];   // of a test part that has one
     const char *test_part; // where the test images come from, for people
     double held_out;       // share of each class held out as such, by
@@ -114,11 +115,14 @@ bool dataset_is_image_name(const char *name);
 bool dataset_is_foreign_name(const char *name);
 // The first bytes from `offset` on, at most `size`, decide: NULL when they can
 // be an image, otherwise the reason, perhaps in `reason`, of `room` bytes.
-const char *dataset_probe(const char *path, int64_t offset, int64_t size,
-                          char *reason, int room);
+// `dataset` counts photos that are to be turned.
+const char *dataset_probe(Dataset *dataset, const char *path, int64_t offset,
+                          int64_t size, char *reason, int room);
 // The same of a file that was found, not asked for: dataset_drawn where simcc
 // drew it.
-const char *dataset_probe_file(const char *path, char *reason, int room);
+// `dataset` may be NULL.
+const char *dataset_probe_file(Dataset *dataset, const char *path, char *reason,
+                               int room);
 extern const char *const dataset_drawn;
 // A name below the set's folder as a path. False when it is too long; `path`
 // is empty then, and opening it fails with a reason.

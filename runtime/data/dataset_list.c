@@ -362,10 +362,10 @@ static Status probe_rows(List *list)
         char path[DATASET_PATH], buffer[128], place[DATASET_PATH + 64];
         const char *name = cell(list, i, list->path);
         dataset_path(dataset, name, path);
-        const char *reason =
-            dataset_is_foreign_name(name)
-                ? "only PNG and JPEG are read"
-                : dataset_probe(path, 0, INT64_MAX, buffer, sizeof buffer);
+        const char *reason = dataset_is_foreign_name(name)
+                                 ? "only PNG and JPEG are read"
+                                 : dataset_probe(dataset, path, 0, INT64_MAX,
+                                                 buffer, sizeof buffer);
         list->good[i] = !reason;
         snprintf(place, sizeof place, "%s (line %lld)", path,
                  (long long)list->table.rows[i].line);

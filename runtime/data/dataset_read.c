@@ -9,6 +9,7 @@
 
 #include "runtime/base/file.h"
 #include "runtime/data/dataset_inside.h"
+#include "runtime/data/image_exif.h"
 
 // No image of acceptable size is larger, short of padding.
 enum { MAX_FILE = 1 << 30 };
@@ -41,8 +42,8 @@ bool dataset_is_foreign_name(const char *name)
 
 const char *const dataset_drawn = "a picture that simcc drew";
 
-static const char *probe(const char *path, int64_t offset, int64_t size,
-                         bool found, char *reason, int room)
+static const char *probe(Dataset *dataset, const char *path, int64_t offset,
+                         int64_t size, bool found, char *reason, int room)
 {
     uint8_t bytes[DATASET_PROBE];
     int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -53,19 +54,23 @@ static const char *probe(const char *path, int64_t offset, int64_t size,
     const char *problem =
         count < 0 ? strerror(errno) : image_probe(bytes, count, reason, room);
     close(file);
-    return !problem && found && image_is_drawn(bytes, count) ? dataset_drawn
-                                                             : problem;
+    if (!problem && found && image_is_drawn(bytes, count))
+        return dataset_drawn;
+    if (!problem && dataset)
+        dataset->turned += exif_orientation(bytes, count) != EXIF_UPRIGHT;
+    return problem;
 }
 
-const char *dataset_probe(const char *path, int64_t offset, int64_t size,
-                          char *reason, int room)
+const char *dataset_probe(Dataset *dataset, const char *path, int64_t offset,
+                          int64_t size, char *reason, int room)
 {
-    return probe(path, offset, size, false, reason, room);
+    return probe(dataset, path, offset, size, false, reason, room);
 }
 
-const char *dataset_probe_file(const char *path, char *reason, int room)
+const char *dataset_probe_file(Dataset *dataset, const char *path, char *reason,
+                               int room)
 {
-    return probe(path, 0, INT64_MAX, true, reason, room);
+    return probe(dataset, path, 0, INT64_MAX, true, reason, room);
 }
 
 // ---- places ----------------------------------------------------------------

@@ -60,8 +60,9 @@ static Status finish_group(Shard *shard)
     char name[2 * TAR_NAME + 2], buffer[128];
     Status status = status_ok();
     if (group->image[0]) {
-        const char *reason = dataset_probe(shard->reader.path, group->offset,
-                                           group->size, buffer, sizeof buffer);
+        const char *reason =
+            dataset_probe(shard->dataset, shard->reader.path, group->offset,
+                          group->size, buffer, sizeof buffer);
         snprintf(name, sizeof name, "%s/%s", shard->name, group->image);
         status = reason ? skip_member(shard, group->image, reason)
                         : dataset_add_part(shard->dataset, shard->split, name,

@@ -125,7 +125,7 @@ bool walk_is_image(const Dataset *dataset, const char *folder, const char *name)
     if (kind != ENTRY_FILE)
         return named && kind != ENTRY_FOLDER;
     full_path(full, dataset, path);
-    const char *wrong = dataset_probe_file(full, reason, sizeof reason);
+    const char *wrong = dataset_probe_file(NULL, full, reason, sizeof reason);
     return named ? wrong != dataset_drawn : !wrong;
 }
 
@@ -135,7 +135,8 @@ static Status probe_file(Dataset *dataset, const char *relative,
 {
     char path[PATH_ROOM], buffer[128];
     full_path(path, dataset, relative);
-    const char *reason = dataset_probe_file(path, buffer, sizeof buffer);
+    const char *reason =
+        dataset_probe_file(dataset, path, buffer, sizeof buffer);
     if (reason)
         return dataset_add_skip(dataset, path, reason);
     return names_add(images, relative) ? status_ok() : no_memory(dataset);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/base/file.h"
+#include "runtime/data/image_exif.h"
 #include "runtime/data/image_jpeg.h"
 #include "runtime/data/image_png.h"
 
@@ -50,13 +51,20 @@ Status image_decode(const uint8_t *bytes, int64_t size, const char *name,
                     int min_side, Image *image)
 {
     *image = (Image){0};
+    Status status;
     if (is_png(bytes, size))
-        return png_decode(bytes, size, name, image);
-    if (is_jpeg(bytes, size))
-        return jpeg_decode(bytes, size, name, min_side, image);
-    return status_error(STATUS_DATA, "%s: %s", name,
-                        size == 0 ? "the file is empty"
-                                  : "neither a PNG nor a JPEG file");
+        status = png_decode(bytes, size, name, image);
+    else if (is_jpeg(bytes, size))
+        status = jpeg_decode(bytes, size, name, min_side, image);
+    else
+        status = status_error(STATUS_DATA, "%s: %s", name,
+                              size == 0 ? "the file is empty"
+                                        : "neither a PNG nor a JPEG file");
+    if (status.code == STATUS_OK)
+        status = exif_turn(image, exif_orientation(bytes, size));
+    if (status.code != STATUS_OK)
+        image_free(image);
+    return status;
 }
 
 static uint32_t read_big(const uint8_t *bytes, int count)

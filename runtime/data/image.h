@@ -23,8 +23,9 @@ void image_free(Image *image);
 // Reads PNG (any depth and color type: 16-bit reduced, palette expanded, grey
 // copied to three channels, alpha over black) or JPEG (grey, YCbCr, CMYK and
 // YCCK converted), told apart by content. Truncated or corrupt files fail with
-// path and reason. `min_side` > 0 lets the JPEG decoder scale down by 2, 4 or
-// 8 as long as both sides stay at least that long.
+// path and reason. EXIF's orientation is applied. `min_side` > 0 lets the JPEG
+// decoder scale down by 2, 4 or 8 as long as both sides stay at least that
+// long.
 Status image_read(const char *path, int min_side, Image *image);
 // The same from memory; `name` is for messages.
 Status image_decode(const uint8_t *bytes, int64_t size, const char *name,
