@@ -1,5 +1,6 @@
 // What simcc says to people, on standard error.
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,13 @@ void cli_close_log(Cli *cli)
     if (cli->log && cli->log->file)
         fclose(cli->log->file);
     cli->log = NULL;
+}
+
+void cli_outlive_readers(Cli *cli)
+{
+    cli->outlives = true;
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 // ---- to people --------------------------------------------------------------
