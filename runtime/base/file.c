@@ -424,13 +424,18 @@ int64_t file_read_at(int descriptor, int64_t offset, int64_t size, void *bytes)
 
 bool file_exists(const char *path)
 {
-    return access(path, F_OK) == 0;
+    // What cannot be looked at is not missing: opening it says why.
+    return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
+// Leaves errno as it is.
 static bool is_folder(const char *path)
 {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    int reason = errno;
+    bool folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    errno = reason;
+    return folder;
 }
 
 Status file_make_folder(const char *path)

@@ -47,6 +47,7 @@ Status file_read(const char *path, int64_t limit, char **bytes, int64_t *size);
 // the end of the file only; -1, with errno, when reading fails.
 int64_t file_read_at(int descriptor, int64_t offset, int64_t size, void *bytes);
 
+// Also when it cannot be told, for want of permission to look.
 bool file_exists(const char *path);
 // Something is there that is written in place: no regular file or link to one,
 // or standard output or error.

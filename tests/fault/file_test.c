@@ -10,14 +10,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/faults.h"
 #include "tests/harness.h"
 
-static char path[200], temporary[220];
+static char path[200], temporary[220], target[200];
 
 static void name_path(const char *name)
 {
     snprintf(path, sizeof path, "%s/%s", test_folder(), name);
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
+}
+
+static void name_target(const char *name)
+{
+    snprintf(target, sizeof target, "%s/%s", test_folder(), name);
 }
 
 static void check_content(const char *want)
@@ -180,14 +186,39 @@ TEST(file_folders_are_made)
     CHECK(strstr(status.text, "file") != NULL);
 }
 
-// ---- what is no regular file ------------------------------------------------
-
-static char target[200];
-
-static void name_target(const char *name)
+// The reason is that of the call that failed, not of one after it.
+TEST(file_reasons_are_the_first)
 {
-    snprintf(target, sizeof target, "%s/%s", test_folder(), name);
+    name_path("new/deeper");
+    Status status = status_ok();
+    // The folders above are there, and made to fail first.
+    for (int n = 1; n < 20 && status.code == STATUS_OK; n++) {
+        fault_arm(FAULT_FILE, n);
+        status = file_make_folder(path);
+        CHECK(fault_disarm());
+    }
+    CHECK(strstr(status.text, "new'") != NULL);
+    CHECK(strstr(status.text, strerror(EIO)) != NULL);
+    if (geteuid() == 0)
+        return; // to whom nothing is closed
+    name_path("closed");
+    CHECK_TEXT(file_make_folder(path).text, "");
+    name_path("closed/inside");
+    CHECK_TEXT(file_write(path, "x", 1).text, "");
+    name_target("closed");
+    CHECK_INT(chmod(target, 0), 0);
+    char *bytes;
+    int64_t size;
+    CHECK(file_exists(path));
+    status = file_read(path, 10, &bytes, &size);
+    CHECK(strstr(status.text, strerror(EACCES)) != NULL);
+    name_path("closed/folder");
+    status = file_make_folder(path);
+    CHECK(strstr(status.text, strerror(EACCES)) != NULL);
+    CHECK_INT(chmod(target, 0700), 0);
 }
+
+// ---- what is no regular file ------------------------------------------------
 
 static mode_t mode_of(const char *name)
 {
