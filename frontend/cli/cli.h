@@ -104,6 +104,10 @@ void cli_warn(const Cli *cli, const char *text);
 __attribute__((format(printf, 2, 3))) void cli_note(const Cli *cli,
                                                     const char *format, ...);
 
+// A warning when a file's name has the extension of another form than the one
+// that is written.
+void cli_check_extension(const Cli *cli, const char *path, const char *form,
+                         const char *extension);
 // From here on the command does not end when nobody reads what it prints, nor
 // at a limit on the size of files: a write fails then.
 void cli_outlive_readers(Cli *cli);

@@ -271,6 +271,9 @@ static int run_command(Cli *cli, const char *value, bool predict)
     }
     if (cli_has(cli, OPT_value))
         value = cli->values[OPT_value];
+    cli_check_extension(cli, cli->values[OPT_output],
+                        predict ? "a table of commas" : "a NumPy array",
+                        predict ? "csv" : "npy");
     int code = job_open_value(&job, cli, value);
     if (code == STATUS_OK)
         code = infer(&job, predict);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/base/file.h"
+#include "runtime/base/pretender.h"
 #include "runtime/data/image_exif.h"
 #include "runtime/data/image_jpeg.h"
 #include "runtime/data/image_png.h"
@@ -47,6 +48,14 @@ static bool is_jpeg(const uint8_t *bytes, int64_t size)
            bytes[2] == 0xff;
 }
 
+static const char *no_image(const uint8_t *bytes, int64_t size)
+{
+    const char *pretender = pretender_name(bytes, size);
+    return size == 0   ? "the file is empty"
+           : pretender ? pretender
+                       : "neither a PNG nor a JPEG file";
+}
+
 Status image_decode(const uint8_t *bytes, int64_t size, const char *name,
                     int min_side, Image *image)
 {
@@ -57,9 +66,8 @@ Status image_decode(const uint8_t *bytes, int64_t size, const char *name,
     else if (is_jpeg(bytes, size))
         status = jpeg_decode(bytes, size, name, min_side, image);
     else
-        status = status_error(STATUS_DATA, "%s: %s", name,
-                              size == 0 ? "the file is empty"
-                                        : "neither a PNG nor a JPEG file");
+        status =
+            status_error(STATUS_DATA, "%s: %s", name, no_image(bytes, size));
     if (status.code == STATUS_OK)
         status = exif_turn(image, exif_orientation(bytes, size));
     if (status.code != STATUS_OK)
@@ -112,9 +120,7 @@ const char *image_probe(const uint8_t *bytes, int64_t size, char *reason,
     } else if (is_jpeg(bytes, size)) {
         find_jpeg_size(bytes, size, &width, &height);
     } else {
-        snprintf(reason, (size_t)room,
-                 size == 0 ? "the file is empty"
-                           : "neither a PNG nor a JPEG file");
+        snprintf(reason, (size_t)room, "%s", no_image(bytes, size));
         return reason;
     }
     if (width && height && (uint64_t)width * height <= IMAGE_MAX_PIXELS)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "runtime/base/file.h"
+#include "runtime/base/pretender.h"
 #include "runtime/data/dataset_inside.h"
 
 enum { MAX_LIST = 1 << 30, SAMPLE_LINES = 40 };
@@ -43,6 +44,8 @@ const char *list_text_fault(const char *text, int64_t size, int64_t *line)
     if (is_utf16((const unsigned char *)text, size))
         return "UTF-16 text, and lists are UTF-8: `iconv -f UTF-16 -t UTF-8` "
                "makes it so";
+    if (pretender_name(text, size))
+        return pretender_name(text, size);
     const char *zero = memchr(text, 0, (size_t)size);
     if (zero) {
         *line = 1;

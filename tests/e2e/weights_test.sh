@@ -117,7 +117,7 @@ check "weights: --init-map renames" says "           fc.weight  [3,8]" \
     --init "$run/finetune/model.safetensors" --init-map "$work/map"
 check "weights: --init-map alone makes no sense" exits 2 with run \
     scratch --data "$shapes" --out "$work/map2" --init-map "$work/map"
-check "weights: --init of no weights" exits 1 with run scratch \
+check "weights: --init of no weights" exits 4 with run scratch \
     --data "$shapes" --out "$work/init2" --init "$work/none.safetensors"
 
 # Export: everything, or what torchvision has; it can come back in.
@@ -175,6 +175,52 @@ else
         tests/reference/torchvision_check.py "$simcc" "$work/torchvision"
 fi
 
+
+# ---- what comes in place of a file ------------------------------------------
+
+printf '\n<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>\n' \
+    > "$work/page.safetensors"
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 34\n' \
+    > "$work/pointer.safetensors"
+: > "$work/empty.safetensors"
+check "pretender: eval: a web page" says "is a web page" with eval finetune \
+    --data "$shapes" --weights "$work/page.safetensors"
+check "pretender: predict: a web page" says "is a web page" with predict \
+    finetune --data "$shapes" -o "$work/x.csv" \
+    --weights "$work/page.safetensors"
+check "pretender: a web page has exit code 4" exits 4 with eval finetune \
+    --data "$shapes" --weights "$work/page.safetensors"
+check "pretender: --init: a pointer" says 'pointer.safetensors'"' is a Git LFS" \
+    with run scratch --data "$shapes" --out "$work/pointer" \
+    --init "$work/pointer.safetensors"
+check "pretender: what to do" says "git lfs pull" with export pretrain \
+    -o "$work/x.safetensors" --weights "$work/pointer.safetensors"
+check "pretender: an empty file" says "shorter than 8 bytes" with eval finetune \
+    --data "$shapes" --weights "$work/empty.safetensors"
+for file in "$work/none.safetensors" "$work/none/none.safetensors" \
+    "$work/empty.safetensors/none.safetensors"; do
+    check "pretender: none has exit code 4: ${file#"$work"/}" exits 4 \
+        with eval finetune --data "$shapes" --weights "$file"
+done
+check "pretender: --init none has exit code 4" exits 4 with run scratch \
+    --data "$shapes" --out "$work/none-run" --init "$work/none.safetensors"
+check "pretender: -o m.pth" says "m.pth becomes a safetensors file" \
+    with export pretrain --out "$run" -o "$work/m.pth"
+check "pretender: -o m.safetensors goes without saying" sh -c "
+    '$simcc' export $net pretrain --out '$run' -o '$work/m.safetensors' \
+        --set filters=4 groups=2 image_size=16 2>&1 | grep -q becomes && exit 1
+    exit 0"
+check "pretender: embed -o e.csv" says "becomes a NumPy array" \
+    with embed pretrain --data "$shapes" --out "$run" -o "$work/e.csv"
+cp -r "$shapes" "$work/pages"
+for file in "$work/pages/train/disc"/*.png; do
+    cp "$work/page.safetensors" "$file"
+    break
+done
+check "pretender: an image" says "a web page in place of the file" \
+    "$simcc" data info "$work/pages"
+check "pretender: a list" says "a web page in place of the file" \
+    "$simcc" data info "$work/page.safetensors"
 
 # ---- where results go -------------------------------------------------------
 

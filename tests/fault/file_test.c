@@ -194,7 +194,7 @@ TEST(file_reasons_are_the_first)
     Status status = file_make_folder("new/deeper");
     CHECK(fault_disarm());
     CHECK(strstr(status.text, "new'") != NULL);
-    CHECK(strstr(status.text, strerror(EIO)) != NULL);
+    CHECK(strstr(status.text, strerror(EROFS)) != NULL);
     if (geteuid() == 0)
         return; // to whom nothing is closed
     name_path("closed");
