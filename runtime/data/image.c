@@ -21,7 +21,9 @@ Status image_new(int width, int height, Image *image)
 {
     *image = (Image){0};
     if (width <= 0 || height <= 0 || (int64_t)width * height > IMAGE_MAX_PIXELS)
-        return status_error(STATUS_DATA, "bad image size %dx%d", width, height);
+        return status_error(STATUS_DATA,
+                            "bad image size %dx%d: 1 to 64 megapixels", width,
+                            height);
     image->pixels = malloc((size_t)width * (size_t)height * 3);
     if (!image->pixels)
         return status_error(STATUS_MEMORY, "no memory for a %dx%d image", width,
@@ -125,8 +127,11 @@ const char *image_probe(const uint8_t *bytes, int64_t size, char *reason,
     }
     if (width && height && (uint64_t)width * height <= IMAGE_MAX_PIXELS)
         return NULL;
-    snprintf(reason, (size_t)room, "its size of %ux%u is not accepted", width,
-             height);
+    snprintf(reason, (size_t)room,
+             width && height ? "%ux%u pixels are more than 64 megapixels, the "
+                               "most that is read"
+                             : "its size of %ux%u is none",
+             width, height);
     return reason;
 }
 

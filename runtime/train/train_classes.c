@@ -60,6 +60,14 @@ static Status result_classes(const char *out, const char *phase, char **lines)
 
 // ---- training ---------------------------------------------------------------
 
+// The classes of a file, which need not be a model of simcc: whether it can be
+// used is said by who loads it.
+static Status file_classes(const char *path, char **lines)
+{
+    Status status = model_classes(path, lines);
+    return status.code == STATUS_MEMORY ? status : status_ok();
+}
+
 // The classes of the weights that the phase starts from.
 static Status start_classes(const Run *run, char **lines)
 {
@@ -67,11 +75,10 @@ static Status start_classes(const Run *run, char **lines)
     const char *from = run->phase->from;
     *lines = NULL;
     if (options->init)
-        return file_exists(options->init) ? model_classes(options->init, lines)
-                                          : status_ok();
+        return file_classes(options->init, lines);
     if (from && program_phase(run->program, from))
         return result_classes(options->out, from, lines);
-    return from && file_exists(from) ? model_classes(from, lines) : status_ok();
+    return from ? file_classes(from, lines) : status_ok();
 }
 
 // The data is of the classes `lines`, or the phase cannot go on.

@@ -222,6 +222,30 @@ check "pretender: an image" says "a web page in place of the file" \
 check "pretender: a list" says "a web page in place of the file" \
     "$simcc" data info "$work/page.safetensors"
 
+# ---- numbers that are none ---------------------------------------------------
+
+# conv1.weight of the quickstart made small, all NaN: a header and 108 numbers.
+header='{"conv1.weight":{"dtype":"F32","shape":[4,3,3,3],"data_offsets":[0,432]}}'
+{
+    # shellcheck disable=SC2059
+    printf "\\$(printf %o ${#header})\\0\\0\\0\\0\\0\\0\\0%s" "$header"
+    i=0
+    while [ "$i" -lt 108 ]; do
+        printf '\0\0\300\177'
+        i=$((i + 1))
+    done
+} > "$work/nan.safetensors"
+check "numbers: NaN is no start" exits 4 with run scratch --data "$shapes" \
+    --out "$work/nan-run" --init "$work/nan.safetensors"
+check "numbers: the file and the tensor are named" says \
+    "nan.safetensors holds NaN in conv1.weight" with run scratch \
+    --data "$shapes" --out "$work/nan-run" --init "$work/nan.safetensors"
+sed "s|from pretrain|from \"$work/nan.safetensors\"|" "$net" > "$work/nan.net"
+cp -r models/lib "$work/lib"
+check "numbers: nor from a file" says "holds NaN in conv1.weight" "$simcc" \
+    run "$work/nan.net" finetune --data "$shapes" --out "$work/nan-run" --set \
+    filters=4 groups=2 image_size=16 finetune.batch=8 finetune.labels=4
+
 # ---- where results go -------------------------------------------------------
 
 # Every command that writes a file: into a pipe, which stays one; through a
