@@ -103,6 +103,7 @@ int command_augment(Cli *cli)
             STATUS_USAGE, "augment needs --data DIR and -o FILE.png");
         return cli_fail(cli, &status);
     }
+    cli_check_extension(cli, cli->values[OPT_output], "a PNG", "png");
     int code = find_phase(cli, &program, &phase);
     if (code != STATUS_OK)
         return code;

@@ -62,6 +62,7 @@ struct Cli {
     const char *values[OPTION_COUNT]; // NULL = not given; "" for flags
     VEC(Setting) settings;
     bool color;         // on standard error
+    bool outlives;      // who reads what is printed may go: no failure
     struct CliLog *log; // a copy of what is said, with the time; NULL = none
 };
 
@@ -102,6 +103,14 @@ void cli_warn(const Cli *cli, const char *text);
 // Progress and advice: silent under --quiet.
 __attribute__((format(printf, 2, 3))) void cli_note(const Cli *cli,
                                                     const char *format, ...);
+
+// A warning when a file's name has the extension of another form than the one
+// that is written.
+void cli_check_extension(const Cli *cli, const char *path, const char *form,
+                         const char *extension);
+// From here on the command does not end when nobody reads what it prints, nor
+// at a limit on the size of files: a write fails then.
+void cli_outlive_readers(Cli *cli);
 
 // Leaves a command function with the exit code when the status is a failure.
 #define CLI_TRY(cli, expression)                                               \

@@ -183,7 +183,8 @@ static Status load_with(Compiler *compiler, Cli *cli, int count,
     return status_ok();
 }
 
-Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes)
+Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes,
+                            const char *whence)
 {
     const Experiment *experiment = compiler->experiment;
     for (int i = 0; classes > 0 && i < experiment->params.count; i++) {
@@ -193,7 +194,7 @@ Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes)
             continue;
         Setting setting = {"classes", arena_printf(cli->arena, "%d", classes),
                            false};
-        return load_with(compiler, cli, 1, &setting, "data");
+        return load_with(compiler, cli, 1, &setting, whence);
     }
     return status_ok();
 }

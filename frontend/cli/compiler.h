@@ -60,7 +60,8 @@ bool compiler_load(Compiler *compiler);
 
 // Gives the param `classes` the data's number of them, if the program has it,
 // nobody set it and it is another, and loads the program again.
-Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes);
+Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes,
+                            const char *whence);
 // Gives params that nobody set the values that the weights in a file were
 // trained with, where these differ, and loads the program again.
 Status compiler_fit_weights(Compiler *compiler, Cli *cli, const char *path);

@@ -27,6 +27,10 @@ static void print_info(const Dataset *data)
                (long long)class_count(data, SPLIT_TRAIN, i),
                (long long)class_count(data, SPLIT_TEST, i),
                dataset_class_name(data, i));
+    char *const *notes;
+    int note_count = dataset_notes(data, &notes);
+    for (int i = 0; i < note_count; i++)
+        printf("%s%s\n", i ? "" : "\n", notes[i]);
     if (skipped)
         printf("\nleft out:\n");
     for (int i = 0; i < skipped; i++)
@@ -57,6 +61,13 @@ static void print_info_json(const Dataset *data, Arena *arena)
         text_add(&text, ",\"reason\":");
         text_add_json(&text, skips[i].reason);
         text_add(&text, "}");
+    }
+    char *const *notes;
+    int note_count = dataset_notes(data, &notes);
+    text_add(&text, "],\"notes\":[");
+    for (int i = 0; i < note_count; i++) {
+        text_add(&text, i ? "," : "");
+        text_add_json(&text, notes[i]);
     }
     text_add(&text, "]}");
     puts(text_string(&text));

@@ -7,6 +7,10 @@ static Status export_phase(Job *job)
     char weights[RUNDIR_PATH];
     const Cli *cli = job->cli;
     TRY(job_weights(job, weights));
+    cli_check_extension(cli, cli->values[OPT_output],
+                        "a safetensors file (PyTorch loads it by "
+                        "safetensors.torch.load_file)",
+                        "safetensors");
     // The model has no averages; the checkpoint beside it has.
     if (cli_has(cli, OPT_ema) && !cli_has(cli, OPT_weights))
         TRY(rundir_path(cli->values[OPT_out], cli->words[1],

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "frontend/cli/need.h"
+#include "runtime/base/cgroup.h"
 
 enum { MOST_LEAST = 16, LEAST_SIDE = 8, ROUNDED_FROM = 16, ROUND = 8 };
 enum { SLACK_BYTES = 4 << 20 }; // of sizes that are searched
@@ -297,13 +298,8 @@ Status fit_batches(Compiler *compiler, Cli *cli, int64_t memory)
 static int64_t machine_bytes(void)
 {
     int64_t bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-    long long limit;
-    FILE *file = fopen("/sys/fs/cgroup/memory.max", "r");
-    if (file && fscanf(file, "%lld", &limit) == 1 && limit < bytes)
-        bytes = limit;
-    if (file)
-        fclose(file);
-    return bytes;
+    int64_t allowed = cgroup_memory("");
+    return allowed < bytes ? allowed : bytes;
 }
 
 Status fit_machine(const Program *program, int threads)

@@ -6,6 +6,7 @@
 
 #include "frontend/cli/job.h"
 #include "runtime/base/file.h"
+#include "runtime/data/class_names.h"
 #include "runtime/files/model.h"
 #include "runtime/files/npy.h"
 #include "runtime/train/infer.h"
@@ -135,6 +136,11 @@ static Status begin_embed(Table *table, int64_t images)
     const char *path = cli->values[OPT_output];
     int64_t dims[PLAN_MAX_RANK] = {images};
     memcpy(dims + 1, value->dims + 1, sizeof *dims * (size_t)(value->rank - 1));
+    if (cli_has(cli, OPT_csv) && file_is_special(path))
+        return status_error(STATUS_USAGE,
+                            "--csv writes a second file beside %s, which is "
+                            "no file: give -o a name",
+                            path);
     TRY(npy_begin(&table->npy, path, value->dtype, value->rank, dims));
     table->has_npy = true;
     if (!cli_has(cli, OPT_csv))
@@ -166,16 +172,20 @@ static Status name_classes(Table *table)
                                 : arena_printf(arena, "%lld", (long long)i);
     TRY(job_weights(job, path));
     TRY(model_classes(path, &lines));
-    int64_t count = 0;
-    for (char *line = lines; line; line = strchr(line, '\n'), count++)
-        line += line != lines;
-    char *line = lines;
-    for (int64_t i = 0; count == table->width && i < count; i++) {
-        size_t length = strcspn(line, "\n");
-        table->classes[i] = arena_printf(arena, "%.*s", (int)length, line);
-        line += length + (line[length] == '\n');
+    if (!lines) {
+        cli_note(job->cli, "%s does not name its classes: %s", path,
+                 dataset_classes(job->data) == table->width
+                     ? "they are taken to be the data's, in this order"
+                     : "they are numbered");
+        return status_ok();
     }
+    ClassNames names;
+    Status status = class_names_read(lines, &names);
     free(lines);
+    TRY(status);
+    for (int i = 0; names.count == table->width && i < names.count; i++)
+        table->classes[i] = arena_strdup(arena, names.at[i]);
+    class_names_free(&names);
     return status_ok();
 }
 
@@ -261,6 +271,9 @@ static int run_command(Cli *cli, const char *value, bool predict)
     }
     if (cli_has(cli, OPT_value))
         value = cli->values[OPT_value];
+    cli_check_extension(cli, cli->values[OPT_output],
+                        predict ? "a table of commas" : "a NumPy array",
+                        predict ? "csv" : "npy");
     int code = job_open_value(&job, cli, value);
     if (code == STATUS_OK)
         code = infer(&job, predict);

@@ -20,11 +20,15 @@ enum { MOST_WAYS = 1 << 20 }; // bytes of a phase's ways
 
 // ---- data -------------------------------------------------------------------
 
-static void tell_skips(const Job *job)
+static void tell_decisions(const Job *job)
 {
     enum { SHOWN = 5 };
     const DataSkip *skips;
     int count = dataset_skips(job->data, &skips);
+    char *const *notes;
+    int note_count = dataset_notes(job->data, &notes);
+    for (int i = 0; i < note_count; i++)
+        cli_note(job->cli, "%s: %s", job->cli->values[OPT_data], notes[i]);
     for (int i = 0; i < count && i < SHOWN; i++)
         cli_warn(job->cli, arena_printf(job->cli->arena, "left out %s: %s",
                                         skips[i].path, skips[i].reason));
@@ -82,7 +86,7 @@ static Status open_data(Job *job, int min_side)
     TRY(dataset_open(cli->values[OPT_data], &options, &job->data));
     cli_note(cli, "%s: %s", cli->values[OPT_data],
              dataset_description(job->data));
-    tell_skips(job);
+    tell_decisions(job);
     if (counts_classes(job))
         TRY(trained_classes(job));
     return check_labels(job);
@@ -172,13 +176,19 @@ static Status fit_weights(Job *job, Compiler *compiler)
 }
 
 // A program that nobody told how many classes there are asks the data, but for
-// a single folder, which names no classes to tell apart.
+// a single folder, which names no classes to tell apart; and where the data has
+// none, the teacher.
 static Status fit_classes(const Job *job, Compiler *compiler)
 {
     int classes = dataset_classes(job->data);
+    const char *whence = "data";
     if (job->value || classes == 1)
         return status_ok();
-    return compiler_fit_classes(compiler, job->cli, classes);
+    if (classes == 0 && job->options.out) {
+        TRY(trained_teacher(job, compiler->experiment, &classes));
+        whence = "teacher";
+    }
+    return compiler_fit_classes(compiler, job->cli, classes, whence);
 }
 
 // A phase that goes on does as it did before.

@@ -1,4 +1,5 @@
 // simcc: finds the command and runs it.
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,12 +35,20 @@ static int run(Cli *cli, int argc, char **argv)
     return asked ? STATUS_OK : STATUS_USAGE;
 }
 
+// Nobody is left who would read it: an error of a pipe or socket.
+static bool reader_is_gone(void)
+{
+    struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
+    return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP));
+}
+
 int main(int argc, char **argv)
 {
     Cli cli = {.arena = arena_new()};
     int code = run(&cli, argc, argv);
     // A full disk behind standard output must not look like success.
-    if (fflush(stdout) != 0 || ferror(stdout)) {
+    if ((fflush(stdout) != 0 || ferror(stdout)) &&
+        !(cli.outlives && reader_is_gone())) {
         fputs("simcc: error: cannot write standard output\n", stderr);
         if (code == STATUS_OK)
             code = STATUS_FAILED;

@@ -183,6 +183,32 @@ static Status check_words(const Cli *cli)
     return status_ok();
 }
 
+// `-` for standard output, where the command prints nothing else.
+static Status check_outputs(Cli *cli)
+{
+    static CommandFunction *const silent[] = {command_compile, command_export,
+                                              command_embed, command_predict,
+                                              command_names};
+    static const OptionId files[] = {OPT_output, OPT_out, OPT_trace};
+    for (int i = 0; i < 3; i++) {
+        const char *value = cli->values[files[i]];
+        bool allowed = false;
+        if (!value || strcmp(value, "-") != 0)
+            continue;
+        for (size_t k = 0; k < sizeof silent / sizeof *silent; k++)
+            allowed |= files[i] == OPT_output && cli->command->run == silent[k];
+        if (!allowed)
+            return status_error(STATUS_USAGE,
+                                "`simcc %s` cannot write --%s to standard "
+                                "output: give it a name (./- for one of that "
+                                "name)",
+                                cli->command->name,
+                                option_table[files[i]].name);
+        cli->values[files[i]] = "/dev/stdout";
+    }
+    return status_ok();
+}
+
 // simcc --help, simcc -h, simcc --version, simcc alone.
 static Status parse_bare(Cli *cli)
 {
@@ -217,7 +243,8 @@ Status cli_parse(Cli *cli, int argc, char **argv)
         else
             cli->words[cli->word_count++] = word;
     }
-    return check_words(cli);
+    TRY(check_words(cli));
+    return check_outputs(cli);
 }
 
 // ---- values -----------------------------------------------------------------

@@ -197,6 +197,7 @@ static int draw(Cli *cli, Status (*picture)(const Features *features))
         return cli_fail(cli, &status);
     }
     const char *value = cli_has(cli, OPT_value) ? cli->values[OPT_value] : "h";
+    cli_check_extension(cli, cli->values[OPT_output], "a PNG", "png");
     int code = job_open_value(&job, cli, value);
     if (code == STATUS_OK) {
         unsigned splits = 0;

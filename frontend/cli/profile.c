@@ -80,6 +80,7 @@ static Status profile_show(const Profile *profile, const Cli *cli)
         profile_print_table(profile);
     if (!cli_has(cli, OPT_trace))
         return status_ok();
+    cli_check_extension(cli, cli->values[OPT_trace], "JSON", "json");
     return profile_write_trace(profile, cli->values[OPT_trace]);
 }
 

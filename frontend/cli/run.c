@@ -16,10 +16,13 @@
 
 static volatile sig_atomic_t caught_signal, wanted_save;
 
-// The first SIGINT or SIGTERM lets the step finish and saves; a second one, of
-// either kind, ends the process at once.
+// The first lets the step finish and saves; a second SIGINT or SIGTERM ends the
+// process at once. The others come again by themselves: SIGXCPU every second,
+// SIGHUP from shell and terminal.
 static void catch_end(int number)
 {
+    if (caught_signal && number != SIGINT && number != SIGTERM)
+        return;
     if (caught_signal) {
         signal(number, SIG_DFL);
         raise(number);
@@ -45,6 +48,11 @@ static void watch_signals(Job *job)
     job->options.save = &wanted_save;
     watch(SIGINT, catch_end);
     watch(SIGTERM, catch_end);
+    watch(SIGXCPU, catch_end);
+    struct sigaction now;
+    // nohup has it ignored, and means it.
+    if (sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+        watch(SIGHUP, catch_end);
     watch(SIGUSR1, catch_save);
 }
 
@@ -282,6 +290,7 @@ int command_run(Cli *cli)
             status_error(STATUS_USAGE, "say where the results go: --out DIR");
         return cli_fail(cli, &status);
     }
+    cli_outlive_readers(cli);
     CLI_TRY(cli, together_begin(cli));
     if (ranks_index() == 0)
         cli_begin_log(cli);

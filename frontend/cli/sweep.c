@@ -320,6 +320,10 @@ int command_sweep(Cli *cli)
     CLI_TRY(cli, open_sweep(&sweep));
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    struct sigaction now;
+    if (sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &action, NULL);
+    cli_outlive_readers(cli);
     Status status = run_all(&sweep);
     if (status.code != STATUS_OK) {
         int code = cli_fail(cli, &status);

@@ -1,8 +1,10 @@
 // What simcc says to people, on standard error.
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "frontend/cli/cli.h"
@@ -86,6 +88,32 @@ void cli_close_log(Cli *cli)
     if (cli->log && cli->log->file)
         fclose(cli->log->file);
     cli->log = NULL;
+}
+
+void cli_check_extension(const Cli *cli, const char *path, const char *form,
+                         const char *extension)
+{
+    static const char *const known[] = {
+        "pth",  "pt",   "ckpt",  "bin",    "onnx", "h5",  "pb",
+        "npz",  "npy",  "csv",   "tsv",    "json", "png", "jpg",
+        "jpeg", "webp", "svg",   "pdf",    "txt",  "gif", "safetensors",
+        "xlsx", "html", "simcc", "parquet"};
+    const char *dot = strrchr(path, '.');
+    if (!dot || strchr(dot, '/') || strcasecmp(dot + 1, extension) == 0)
+        return;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcasecmp(dot + 1, known[i]) == 0)
+            cli_warn(cli, arena_printf(cli->arena,
+                                       "%s becomes %s, which its name does not "
+                                       "say: call it .%s",
+                                       path, form, extension));
+}
+
+void cli_outlive_readers(Cli *cli)
+{
+    cli->outlives = true;
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 // ---- to people --------------------------------------------------------------

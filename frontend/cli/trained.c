@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/file.h"
 #include "runtime/files/model.h"
 
 Status trained_held_out(Job *job, DataOptions *options)
@@ -32,46 +33,67 @@ Status trained_held_out(Job *job, DataOptions *options)
     return status_ok();
 }
 
-// The names of the classes, a line each, as "a, b, c".
-static const char *join_lines(Arena *arena, const char *lines)
-{
-    Text text = text_new(arena);
-    for (; *lines; lines++) {
-        char letter[] = {*lines, '\0'};
-        text_add(&text, *lines == '\n' ? ", " : letter);
-    }
-    return text_string(&text);
-}
-
 Status trained_classes(const Job *job)
 {
     const Cli *cli = job->cli;
-    int classes = dataset_classes(job->data), count = 1;
     char path[RUNDIR_PATH], *lines;
-    Text have = text_new(cli->arena);
+    bool by_place = false;
     TRY(job_weights(job, path));
     TRY(model_classes(path, &lines));
-    if (!lines || !classes) {
-        free(lines);
+    if (!lines && dataset_classes(job->data))
+        cli_note(cli,
+                 "%s does not name its classes: they are taken to be the "
+                 "data's, in this order",
+                 path);
+    if (!lines)
         return status_ok();
-    }
-    const char *known = join_lines(cli->arena, lines);
-    for (const char *at = lines; *at; at++)
-        count += *at == '\n';
-    for (int i = 0; i < classes; i++)
-        text_addf(&have, "%s%s", i ? ", " : "",
-                  dataset_class_name(job->data, i));
+    Status status =
+        dataset_take_classes(job->data, "the weights", lines, &by_place);
     free(lines);
-    if (count != classes)
-        return status_error(STATUS_DATA,
-                            "the weights tell %d classes apart (%.300s), and "
-                            "the data has %d (%.300s)",
-                            count, known, classes, text_string(&have));
-    if (strcmp(known, text_string(&have)) != 0)
-        cli_warn(cli, arena_printf(cli->arena,
-                                   "the weights know the classes %s; the data "
-                                   "has %s. They are taken to be the same, in "
-                                   "this order",
-                                   known, text_string(&have)));
+    if (by_place)
+        cli_warn(cli, "the data has numbers for classes: they are taken to be "
+                      "those of the weights, in their order");
+    return status;
+}
+
+// Is the phase one of those that the command line wants?
+static bool is_wanted(const Cli *cli, const char *phase)
+{
+    for (int i = 1; i < cli->word_count; i++)
+        if (strcmp(cli->words[i], phase) == 0)
+            return true;
+    return cli->word_count == 1;
+}
+
+static Status count_classes(const char *path, int *classes)
+{
+    char *lines, number[32] = "";
+    TRY(model_classes(path, &lines));
+    for (const char *at = lines; at; at = strchr(at + 1, '\n'))
+        ++*classes;
+    free(lines);
+    if (*classes)
+        return status_ok();
+    TRY(model_parameters(path, &lines));
+    model_parameter(lines, "classes", number, sizeof number);
+    free(lines);
+    *classes = (int)strtol(number, NULL, 10);
+    return status_ok();
+}
+
+Status trained_teacher(const Job *job, const Experiment *experiment,
+                       int *classes)
+{
+    char path[RUNDIR_PATH];
+    *classes = 0;
+    for (int i = 0; i < experiment->phases.count && !*classes; i++) {
+        const ExperimentPhase *phase = &experiment->phases.at[i];
+        if (!phase->teacher || !is_wanted(job->cli, phase->name))
+            continue;
+        TRY(rundir_path(job->options.out, phase->teacher, "model.safetensors",
+                        path));
+        if (file_exists(path))
+            TRY(count_classes(path, classes));
+    }
     return status_ok();
 }

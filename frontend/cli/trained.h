@@ -7,8 +7,12 @@
 // Weights are tried on images that they were not trained on: those held out
 // then, unless the command line wants others.
 Status trained_held_out(Job *job, DataOptions *options);
-// Classes are counted by their places, whatever their names: STATUS_DATA when
-// the data has others than so many, a warning when their names differ.
+// Gives the data's classes the order that the weights know them in.
+// STATUS_DATA, with both lists, when they know others.
 Status trained_classes(const Job *job);
+// How many classes the teacher of a phase to be run tells apart, for data that
+// has none; 0 where there is no teacher yet, or it does not say.
+Status trained_teacher(const Job *job, const Experiment *experiment,
+                       int *classes);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,31 +26,195 @@ static char *join(const char *path, const char *suffix)
     return text;
 }
 
+// The name of the folder that holds `path`: all before its last name.
+static char *parent_of(const char *path)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    return length == 0 ? strdup(".") : strndup(path, length);
+}
+
+// ---- where a path leads -----------------------------------------------------
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+// What a symbolic link says, as a path from where the caller stands; NULL with
+// errno.
+static char *read_link(const char *path)
+{
+    enum { ROOM = 4096 };
+    char words[ROOM];
+    ssize_t length = readlink(path, words, sizeof words - 1);
+    if (length < 0)
+        return NULL;
+    words[length] = '\0';
+    if (words[0] == '/')
+        return strdup(words);
+    char *folder = parent_of(path), *slashed = folder ? join(folder, "/") : 0;
+    char *target = slashed ? join(slashed, words) : NULL;
+    free(folder);
+    free(slashed);
+    return target;
+}
+
+// The place that a path without a file means: links lead to where there is
+// nothing yet. *target is malloc'ed.
+static Status follow_to_nothing(const char *path, char **target)
+{
+    enum { MOST_LINKS = 40 }; // as Linux itself follows
+    struct stat info;
+    char *at = strdup(path);
+    for (int i = 0; at && lstat(at, &info) == 0 && S_ISLNK(info.st_mode); i++) {
+        errno = i < MOST_LINKS ? 0 : ELOOP;
+        char *next = errno ? NULL : read_link(at);
+        int reason = errno;
+        free(at);
+        at = next;
+        errno = reason;
+        if (!next && reason)
+            return file_error("write", path);
+    }
+    *target = at;
+    return at ? status_ok()
+              : status_error(STATUS_MEMORY, "no memory to write '%s'", path);
+}
+
+// What is at the end of a path. `regular`: a regular file under the name
+// *target, malloc'ed, or nothing yet. Otherwise it is what is written where it
+// is: a pipe, a device, standard output, a file without a name any more.
+typedef struct Place {
+    bool there, regular;
+    int stream;       // it is this process's standard output or error; or -1
+    struct stat info; // when it is there
+} Place;
+
+static int find_stream(const struct stat *wanted)
+{
+    struct stat info;
+    for (int stream = STDOUT_FILENO; stream <= STDERR_FILENO; stream++)
+        if (fstat(stream, &info) == 0 && is_same(&info, wanted))
+            return stream;
+    return -1;
+}
+
+static Status find_place(const char *path, Place *place, char **target)
+{
+    struct stat found;
+    *place = (Place){.there = true, .stream = -1};
+    *target = NULL;
+    if (stat(path, &place->info) == 0) {
+        place->stream = find_stream(&place->info);
+        if (!S_ISREG(place->info.st_mode) || place->stream >= 0)
+            return status_ok();
+        *target = realpath(path, NULL);
+        // /dev/fd/3 may lead to a file that has lost its name.
+        place->regular = *target && stat(*target, &found) == 0 &&
+                         is_same(&found, &place->info);
+        return status_ok();
+    }
+    if (errno != ENOENT)
+        return file_error("write", path);
+    *place = (Place){.regular = true, .stream = -1};
+    return follow_to_nothing(path, target);
+}
+
+bool file_is_special(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 &&
+           (!S_ISREG(info.st_mode) || find_stream(&info) >= 0);
+}
+
+// ---- writing ----------------------------------------------------------------
+
 static void release(FileWriter *writer)
 {
     if (writer->descriptor >= 0)
         close(writer->descriptor);
     free(writer->path);
+    free(writer->target);
     free(writer->temporary);
     free(writer->buffer);
     *writer = (FileWriter){.descriptor = -1};
 }
 
+// Opens what is written where it is. Standard output and error are shared with
+// whoever else writes there, with their position in it; and a socket can be had
+// in no other way.
+static Status begin_in_place(FileWriter *writer, const Place *place)
+{
+    if (place->stream == STDOUT_FILENO)
+        fflush(stdout); // what was printed before comes first
+    writer->descriptor =
+        place->stream >= 0
+            ? fcntl(place->stream, F_DUPFD_CLOEXEC, 0)
+            : open(writer->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    return writer->descriptor < 0 ? file_error("write", writer->path)
+                                  : status_ok();
+}
+
+// The new file gets the owner and the rights of the one it comes after; the
+// owner where this process may give files away.
+static Status keep_rights(const FileWriter *writer, const Place *place)
+{
+    if (fchown(writer->descriptor, place->info.st_uid, place->info.st_gid) != 0)
+        errno = 0;
+    if (fchmod(writer->descriptor, place->info.st_mode & 07777) != 0)
+        return file_error("write", writer->path);
+    return status_ok();
+}
+
+static Status begin_beside(FileWriter *writer, const Place *place)
+{
+    struct stat info;
+    writer->temporary = join(writer->target, ".tmp");
+    if (!writer->temporary)
+        return status_error(STATUS_MEMORY, "no memory to write '%s'",
+                            writer->path);
+    // A file that may not be written is not replaced either.
+    if (place->there && access(writer->target, W_OK) != 0)
+        return file_error("write", writer->path);
+    // Without O_NONBLOCK, opening a pipe would wait for its reader.
+    writer->descriptor =
+        open(writer->temporary,
+             O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+             0666);
+    if (writer->descriptor < 0)
+        return file_error("write", writer->path);
+    if (fstat(writer->descriptor, &info) != 0)
+        return file_error("write", writer->path);
+    if (!S_ISREG(info.st_mode))
+        return status_error(STATUS_FAILED,
+                            "cannot write '%s': '%s', which it is made as, is "
+                            "no regular file",
+                            writer->path, writer->temporary);
+    Status status = place->there ? keep_rights(writer, place) : status_ok();
+    if (status.code != STATUS_OK)
+        unlink(writer->temporary);
+    return status;
+}
+
 Status file_begin(FileWriter *writer, const char *path)
 {
-    *writer = (FileWriter){.descriptor = -1,
-                           .path = strdup(path),
-                           .temporary = join(path, ".tmp"),
-                           .buffer = malloc(BUFFER_BYTES)};
+    Place place;
+    *writer = (FileWriter){
+        .descriptor = -1, .path = strdup(path), .buffer = malloc(BUFFER_BYTES)};
     Status status = status_ok();
-    if (!writer->path || !writer->temporary || !writer->buffer) {
+    if (!writer->path || !writer->buffer)
         status = status_error(STATUS_MEMORY, "no memory to write '%s'", path);
-    } else {
-        writer->descriptor = open(
-            writer->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        if (writer->descriptor < 0)
-            status = file_error("write", path);
-    }
+    if (status.code == STATUS_OK)
+        status = find_place(path, &place, &writer->target);
+    if (status.code == STATUS_OK)
+        status = place.regular ? begin_beside(writer, &place)
+                               : begin_in_place(writer, &place);
     if (status.code != STATUS_OK)
         release(writer);
     return status;
@@ -60,7 +225,11 @@ static void write_out(FileWriter *writer, const unsigned char *bytes,
 {
     while (size > 0 && writer->failure.code == STATUS_OK) {
         ssize_t done = write(writer->descriptor, bytes, (size_t)size);
-        if (done < 0 && errno != EINTR) {
+        if (done < 0 && errno == EAGAIN) {
+            // Standard output may be a pipe that does not wait.
+            struct pollfd wait = {writer->descriptor, POLLOUT, 0};
+            poll(&wait, 1, -1);
+        } else if (done < 0 && errno != EINTR) {
             writer->failure = file_error("write", writer->path);
         } else if (done > 0) {
             bytes += done;
@@ -89,19 +258,6 @@ void file_put(FileWriter *writer, const void *bytes, int64_t size)
     }
 }
 
-// The name of the folder that holds `path`: all before its last name.
-static char *parent_of(const char *path)
-{
-    size_t length = strlen(path);
-    while (length > 1 && path[length - 1] == '/')
-        length--;
-    while (length > 0 && path[length - 1] != '/')
-        length--;
-    while (length > 1 && path[length - 1] == '/')
-        length--;
-    return length == 0 ? strdup(".") : strndup(path, length);
-}
-
 // A rename is safe from power cuts only once its folder is on disk. Some file
 // systems cannot sync folders (EINVAL); theirs is to order the rename.
 static Status sync_parent(const char *path)
@@ -121,20 +277,21 @@ static Status sync_parent(const char *path)
 
 Status file_commit(FileWriter *writer)
 {
+    bool beside = writer->temporary != NULL;
     flush(writer);
     Status status = writer->failure;
-    if (status.code == STATUS_OK && fsync(writer->descriptor) != 0)
+    if (status.code == STATUS_OK && beside && fsync(writer->descriptor) != 0)
         status = file_error("write", writer->path);
     if (close(writer->descriptor) != 0 && status.code == STATUS_OK)
         status = file_error("write", writer->path);
     writer->descriptor = -1;
-    if (status.code == STATUS_OK &&
-        rename(writer->temporary, writer->path) != 0)
+    if (status.code == STATUS_OK && beside &&
+        rename(writer->temporary, writer->target) != 0)
         status = file_error("write", writer->path);
-    if (status.code != STATUS_OK)
+    if (status.code != STATUS_OK && beside)
         unlink(writer->temporary);
-    else
-        status = sync_parent(writer->path);
+    else if (beside)
+        status = sync_parent(writer->target);
     release(writer);
     return status;
 }
@@ -146,7 +303,8 @@ void file_abandon(FileWriter *writer)
     release(writer);
 }
 
-Status file_link(const char *from, const char *to)
+// Both names are ends of links here.
+static Status link_files(const char *from, const char *to)
 {
     char *temporary = join(to, ".tmp");
     if (!temporary)
@@ -158,6 +316,25 @@ Status file_link(const char *from, const char *to)
     unlink(temporary); // still there if both names were one file's already
     free(temporary);
     return status.code == STATUS_OK ? sync_parent(to) : status;
+}
+
+Status file_link(const char *from, const char *to)
+{
+    Place source, place;
+    char *old = NULL, *new = NULL;
+    Status status = find_place(from, &source, &old);
+    if (status.code == STATUS_OK)
+        status = find_place(to, &place, &new);
+    if (status.code == STATUS_OK && source.regular && place.regular)
+        status = link_files(old, new);
+    else if (status.code == STATUS_OK)
+        status = status_error(STATUS_FAILED,
+                              "cannot name '%s' '%s' as well: not both are "
+                              "regular files",
+                              from, to);
+    free(old);
+    free(new);
+    return status;
 }
 
 Status file_write(const char *path, const void *bytes, int64_t size)
@@ -247,13 +424,18 @@ int64_t file_read_at(int descriptor, int64_t offset, int64_t size, void *bytes)
 
 bool file_exists(const char *path)
 {
-    return access(path, F_OK) == 0;
+    // What cannot be looked at is not missing: opening it says why.
+    return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
+// Leaves errno as it is.
 static bool is_folder(const char *path)
 {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    int reason = errno;
+    bool folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    errno = reason;
+    return folder;
 }
 
 Status file_make_folder(const char *path)

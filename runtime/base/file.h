@@ -10,9 +10,14 @@
 // A file being written beside its final place as "<path>.tmp". Readers see the
 // old file or the complete new one, also after a crash or power cut. One
 // writer per path at a time; a leftover .tmp of a killed one is overwritten.
+// The file that a symbolic link leads to is replaced, not the link; a new file
+// keeps the rights of the old. What is no regular file (a pipe, a device), and
+// standard output under any name, is written where it is, as it comes.
 typedef struct FileWriter {
     int descriptor;
-    char *path, *temporary;
+    char *path;      // as given
+    char *target;    // behind all links; NULL or unused when written in place
+    char *temporary; // NULL = written in place
     unsigned char *buffer; // small writes collect here
     int64_t used;
     Status failure; // the first one; later calls do nothing
@@ -42,7 +47,11 @@ Status file_read(const char *path, int64_t limit, char **bytes, int64_t *size);
 // the end of the file only; -1, with errno, when reading fails.
 int64_t file_read_at(int descriptor, int64_t offset, int64_t size, void *bytes);
 
+// Also when it cannot be told, for want of permission to look.
 bool file_exists(const char *path);
+// Something is there that is written in place: no regular file or link to one,
+// or standard output or error.
+bool file_is_special(const char *path);
 // Makes a folder and those above it that are missing.
 Status file_make_folder(const char *path);
 // Makes the folder a file at `path` would lie in.

@@ -20,13 +20,16 @@ typedef struct DataOptions {
 
 // A set opened from a path, which is one of
 //   PATH/CLASS/...image       each subfolder is a class when every subfolder
-//                             holds images directly and PATH itself none;
+//                             holds images directly, or all in one folder
+//                             called images or so, and PATH itself none;
 //   PATH/...image             otherwise: no classes, found recursively;
-//   PATH/train/...            either of the above, with PATH/test/ (or val/,
-//                             validation/) as the test part, of the same
-//                             classes, and PATH/unlabeled/ (or unlabelled/,
-//                             recursive) as further training images without
-//                             a label;
+//   PATH/train/...            either of the above, with PATH/test/ (or val/)
+//                             as the test part, of the same classes, and
+//                             PATH/unlabeled/ (recursive) as further training
+//                             images without a label; docs/formats.md has the
+//                             names of parts;
+//   PATH/CLASS/... PATH/test/ the same without the folder train/;
+//   PATH/NAME/...             any of these, when nothing else is in PATH;
 //   IDX files                 *train-images*idx3-ubyte, *train-labels*idx1-
 //                             ubyte, t10k-... or test-..., plain or .gz;
 //   CIFAR binary batches      data_batch_*.bin and test_batch.bin, or
@@ -40,8 +43,10 @@ typedef struct DataOptions {
 //                             the first dot are a sample: .png, .jpg or .jpeg,
 //                             and .cls, a class number;
 //   a list of files           PATH is a text file: path, label and part (train
-//                             or test) a line, parted by commas or by spaces;
-//                             label and part may be missing.
+//                             or test) a line, parted by commas, semicolons,
+//                             tabs or spaces; label and part may be missing.
+//                             A first line that names columns, not a file,
+//                             allows any order and more of them.
 // The order of shards and lists is their own; otherwise it is by path bytes. A
 // class folder's own subfolders belong to it. Names that begin with a dot are
 // ignored. Without a test part, `test_fraction` of each class is held out,
@@ -67,6 +72,15 @@ void dataset_free(Dataset *dataset);
 int64_t dataset_count(const Dataset *dataset, DataSplit split);
 int dataset_classes(const Dataset *dataset); // 0 = unlabelled
 const char *dataset_class_name(const Dataset *dataset, int label);
+// The names as lines of class_names.h; malloc'ed, NULL for lack of memory.
+char *dataset_class_lines(const Dataset *dataset);
+// Numbers the classes as `lines` of class_names.h do, or NULL, as when it was
+// opened. The same names in another order are the same classes. STATUS_DATA,
+// with both lists, when they are others; `whose` they are begins the sentence.
+// A format that has numbers for names is taken by place (*by_place), where the
+// count agrees. An unlabelled set is left as it is. No reader may be at work.
+Status dataset_take_classes(Dataset *dataset, const char *whose,
+                            const char *lines, bool *by_place);
 // -1 = no label.
 int dataset_label(const Dataset *dataset, DataSplit split, int64_t index);
 // "folder with 6 classes, 2,021 training and 506 test images (held out), ..."
@@ -78,6 +92,8 @@ const char *dataset_sample_name(const Dataset *dataset, DataSplit split,
                                 int64_t index);
 // Files left out when opening and why.
 int dataset_skips(const Dataset *dataset, const DataSkip **skips);
+// What was decided about its folders or columns, a line each, without an end.
+int dataset_notes(const Dataset *dataset, char *const **notes);
 
 // Decodes one sample; the image is the caller's to free. Thread-safe.
 Status dataset_read(const Dataset *dataset, DataSplit split, int64_t index,
@@ -100,7 +116,8 @@ Status dataset_select(const Dataset *dataset, PhaseSource source,
 Status dataset_select_listed(const Dataset *dataset, const char *path,
                              int64_t **indices, int64_t *count);
 
-// What --labels says: a count of each class ("10"), a share ("1%"), "all", or
+// What --labels says, as a program says it: a count of each class ("10"), a
+// share ("1%", "0.1", "1.0"), "all"; or
 // a file for dataset_select_listed. Returns and fails as these do.
 Status dataset_select_asked(const Dataset *dataset, const char *labels,
                             uint64_t seed, int64_t **indices, int64_t *count);

@@ -1,6 +1,7 @@
 #include "runtime/data/dataset_inside.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,7 @@ int dataset_find_class(const Dataset *dataset, const char *name)
 
 Status dataset_number_classes(Dataset *dataset, int count)
 {
+    dataset->numbered = true;
     for (int i = 0; i < count; i++) {
         char name[16];
         snprintf(name, sizeof name, "%d", i);
@@ -141,6 +143,16 @@ Status dataset_add_skip(Dataset *dataset, const char *path, const char *reason)
     return status_ok();
 }
 
+Status dataset_add_note(Dataset *dataset, const char *format, ...)
+{
+    char text[STATUS_TEXT_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return append_text(dataset, &dataset->notes, &dataset->note_count, text);
+}
+
 void dataset_keep_block(Dataset *dataset, uint8_t *block)
 {
     dataset->blocks[dataset->block_count++] = block;
@@ -167,14 +179,18 @@ void dataset_free(Dataset *dataset)
         free(dataset->skips[i].path);
         free(dataset->skips[i].reason);
     }
+    for (int i = 0; i < dataset->note_count; i++)
+        free(dataset->notes[i]);
     for (int i = 0; i < dataset->block_count; i++)
         free(dataset->blocks[i]);
     for (int i = 0; i < dataset->container_count; i++)
         free(dataset->containers[i]);
     free(dataset->containers);
     free(dataset->classes);
+    free(dataset->notes);
     free(dataset->skips);
     free(dataset->description);
+    free(dataset->own_order);
     free(dataset->folder);
     free(dataset->root);
     free(dataset);
@@ -321,6 +337,12 @@ static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
         TRY(dataset_read_archive(dataset));
     else
         TRY(dataset_read_list(dataset));
+    if (dataset->turned > 0)
+        TRY(dataset_add_note(dataset,
+                             "%lld photo%s stored turned or mirrored: taken "
+                             "upright, as EXIF says",
+                             (long long)dataset->turned,
+                             dataset->turned == 1 ? " is" : "s are"));
     if (!dataset->test_part && options->test_fraction > 0) {
         TRY(dataset_hold_out(dataset, options->test_fraction, options->seed));
         dataset->held_out = options->test_fraction;
@@ -415,4 +437,10 @@ int dataset_skips(const Dataset *dataset, const DataSkip **skips)
 {
     *skips = dataset->skips;
     return dataset->skip_count;
+}
+
+int dataset_notes(const Dataset *dataset, char *const **notes)
+{
+    *notes = dataset->notes;
+    return dataset->note_count;
 }

@@ -1,56 +1,12 @@
-// Data sets that are folders of image files; runtime/data/data.h has the rules.
-#include <dirent.h>
-#include <errno.h>
+// Data sets that are folders of image files; docs/formats.md has the rules.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <strings.h>
 
-#include "runtime/data/dataset_inside.h"
+#include "runtime/data/dataset_walk.h"
 
-enum { PATH_ROOM = DATASET_PATH };
-
-typedef struct NameList {
-    char **items;
-    int64_t count, room;
-} NameList;
-
-static bool add_name(NameList *list, const char *name)
-{
-    if (list->count == list->room) {
-        int64_t room = list->room ? 2 * list->room : 64;
-        char **grown = realloc(list->items, (size_t)room * sizeof *grown);
-        if (!grown)
-            return false;
-        list->items = grown;
-        list->room = room;
-    }
-    char *copy = strdup(name);
-    if (!copy)
-        return false;
-    list->items[list->count++] = copy;
-    return true;
-}
-
-static void free_names(NameList *list)
-{
-    for (int64_t i = 0; i < list->count; i++)
-        free(list->items[i]);
-    free(list->items);
-    *list = (NameList){0};
-}
-
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
-static void sort_names(NameList *list)
-{
-    if (list->count > 1)
-        qsort(list->items, (size_t)list->count, sizeof *list->items,
-              compare_names);
-}
+enum { PATH_ROOM = DATASET_PATH, SHOWN = 5 };
 
 static Status no_memory(const Dataset *dataset)
 {
@@ -58,188 +14,68 @@ static Status no_memory(const Dataset *dataset)
                         dataset->root);
 }
 
-// folder/name below the root; "" is the root itself. False when too long.
-static bool join_path(char path[PATH_ROOM], const char *folder,
-                      const char *name)
+// "a, b, c and 4 more".
+static void list_names(const NameList *names, char *text, size_t size)
 {
-    return snprintf(path, PATH_ROOM, "%s%s%s", folder,
-                    folder[0] && name[0] ? "/" : "", name) < PATH_ROOM;
+    size_t used = 0;
+    text[0] = '\0';
+    for (int64_t i = 0; i < names->count && i < SHOWN && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%.100s",
+                                 i ? ", " : "", names->items[i]);
+    if (names->count > SHOWN && used < size)
+        snprintf(text + used, size - used, " and %lld more",
+                 (long long)names->count - SHOWN);
 }
 
-static void full_path(char path[PATH_ROOM], const Dataset *dataset,
-                      const char *relative)
-{
-    if (!join_path(path, dataset->root, relative))
-        path[0] = 0; // opening it fails with a reason
-}
-
-// ---- kinds of files --------------------------------------------------------
-
-typedef enum EntryKind { ENTRY_OTHER, ENTRY_FILE, ENTRY_FOLDER } EntryKind;
-
-// Follows links: sets are often assembled from them.
-static EntryKind entry_kind(const Dataset *dataset, const char *relative,
-                            struct stat *info)
-{
-    char path[PATH_ROOM];
-    full_path(path, dataset, relative);
-    if (stat(path, info) != 0)
-        return ENTRY_OTHER;
-    return S_ISDIR(info->st_mode)   ? ENTRY_FOLDER
-           : S_ISREG(info->st_mode) ? ENTRY_FILE
-                                    : ENTRY_OTHER;
-}
-
-static bool is_folder(const Dataset *dataset, const char *relative)
-{
-    struct stat info;
-    return entry_kind(dataset, relative, &info) == ENTRY_FOLDER;
-}
-
-// Names in a folder in byte order, without those that begin with a dot. A
-// folder that cannot be opened is named among the skips.
-static Status list_folder(Dataset *dataset, const char *relative,
-                          NameList *names)
-{
-    char path[PATH_ROOM];
-    full_path(path, dataset, relative);
-    DIR *folder = opendir(path);
-    if (!folder)
-        return dataset_add_skip(dataset, path, strerror(errno));
-    bool stored = true;
-    for (struct dirent *entry; stored && (entry = readdir(folder));)
-        if (entry->d_name[0] != '.')
-            stored = add_name(names, entry->d_name);
-    closedir(folder);
-    sort_names(names);
-    return stored ? status_ok() : no_memory(dataset);
-}
-
-// The first bytes decide; a file that cannot be an image is named.
-static Status probe_file(Dataset *dataset, const char *relative,
-                         NameList *images)
-{
-    char path[PATH_ROOM], buffer[128];
-    full_path(path, dataset, relative);
-    const char *reason =
-        dataset_probe(path, 0, INT64_MAX, buffer, sizeof buffer);
-    if (reason)
-        return dataset_add_skip(dataset, path, reason);
-    return add_name(images, relative) ? status_ok() : no_memory(dataset);
-}
-
-// ---- walking ---------------------------------------------------------------
-
-// The folders we are inside of, so that a link to one of them is not followed
-// for ever.
-typedef struct Ancestor {
-    dev_t device;
-    ino_t inode;
-    const struct Ancestor *above;
-} Ancestor;
-
-static bool is_ancestor(const Ancestor *ancestor, const struct stat *info)
-{
-    for (; ancestor; ancestor = ancestor->above)
-        if (ancestor->device == info->st_dev && ancestor->inode == info->st_ino)
-            return true;
-    return false;
-}
-
-typedef struct Walk {
-    Dataset *dataset;
-    NameList *images; // relative paths; NULL = stop at the first image name
-    bool found;
-} Walk;
-
-static Status walk_folder(Walk *walk, const char *relative,
-                          const Ancestor *above);
-
-static Status walk_entry(Walk *walk, const char *relative, const char *name,
-                         const Ancestor *here)
-{
-    char path[PATH_ROOM], full[PATH_ROOM];
-    struct stat info;
-    if (!join_path(path, relative, name))
-        return dataset_add_skip(walk->dataset, name, "its path is too long");
-    EntryKind kind = entry_kind(walk->dataset, path, &info);
-    if (kind == ENTRY_FOLDER)
-        return is_ancestor(here, &info) ? status_ok()
-                                        : walk_folder(walk, path, here);
-    bool image = dataset_is_image_name(name);
-    walk->found |= image;
-    if (!walk->images)
-        return status_ok();
-    full_path(full, walk->dataset, path);
-    if (image && kind == ENTRY_FILE)
-        return probe_file(walk->dataset, path, walk->images);
-    if (image)
-        return dataset_add_skip(walk->dataset, full, "not a file");
-    if (dataset_is_foreign_name(name))
-        return dataset_add_skip(walk->dataset, full,
-                                "only PNG and JPEG are read");
-    return status_ok();
-}
-
-static Status walk_folder(Walk *walk, const char *relative,
-                          const Ancestor *above)
-{
-    struct stat info = {0};
-    NameList names = {0};
-    entry_kind(walk->dataset, relative, &info);
-    Ancestor here = {info.st_dev, info.st_ino, above};
-    Status status = list_folder(walk->dataset, relative, &names);
-    for (int64_t i = 0; i < names.count && status.code == STATUS_OK; i++)
-        if (walk->images || !walk->found)
-            status = walk_entry(walk, relative, names.items[i], &here);
-    free_names(&names);
-    return status;
-}
-
-// Adds every image in and below a folder, by path bytes.
-static Status add_images(Dataset *dataset, DataSplit split,
-                         const char *relative, int label)
-{
-    NameList images = {0};
-    Walk walk = {dataset, &images, false};
-    Status status = walk_folder(&walk, relative, NULL);
-    sort_names(&images);
-    for (int64_t i = 0; i < images.count && status.code == STATUS_OK; i++)
-        status =
-            dataset_add_sample(dataset, split, images.items[i], label, NULL);
-    free_names(&images);
-    return status;
-}
-
-// ---- layout ----------------------------------------------------------------
+// ---- what a folder holds ----------------------------------------------------
 
 typedef struct FolderView {
-    bool images_directly; // a name with an image's extension
-    bool images_below;    // in subfolders that hold none directly
-    NameList classes;     // subfolders that hold images directly
-    NameList empty;       // subfolders without any image
+    NameList loose;   // images
+    NameList classes; // subfolders that hold images directly, or through a
+                      // folder of a class
+    NameList deep;    // subfolders with images further down only
+    NameList empty;   // subfolders without any image
+    bool through;     // some class's images are in a folder called images or so
 } FolderView;
 
 static void free_view(FolderView *view)
 {
-    free_names(&view->classes);
-    free_names(&view->empty);
+    names_free(&view->loose);
+    names_free(&view->classes);
+    names_free(&view->deep);
+    names_free(&view->empty);
 }
 
-static Status holds_images(Dataset *dataset, const char *relative,
-                           bool *directly, bool *below)
+static bool is_image_word(const char *name)
+{
+    static const char *const words[] = {
+        "images",   "image", "imgs", "img", "photos", "photo", "pictures",
+        "pictures", "pics",  "jpg",  "png", "jpeg",   "jpegs", "raw"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasecmp(name, words[i]) == 0)
+            return true;
+    return false;
+}
+
+// Are all images of a class in one folder of it, called images or so?
+static Status goes_through(Dataset *dataset, const char *relative, bool *does)
 {
     NameList names = {0};
-    *directly = *below = false;
-    Status status = list_folder(dataset, relative, &names);
-    for (int64_t i = 0; i < names.count && !*directly; i++)
-        *directly = dataset_is_image_name(names.items[i]);
-    free_names(&names);
-    if (status.code != STATUS_OK || *directly)
-        return status;
-    Walk walk = {dataset, NULL, false};
-    status = walk_folder(&walk, relative, NULL);
-    *below = walk.found;
+    int holders = 0;
+    bool named = false;
+    Status status = walk_list(dataset, relative, &names);
+    for (int64_t i = 0; i < names.count && status.code == STATUS_OK; i++) {
+        char path[PATH_ROOM];
+        bool directly, below;
+        if (!walk_join(path, relative, names.items[i]) ||
+            !walk_is_folder(dataset, path))
+            continue;
+        status = walk_holds(dataset, path, &directly, &below);
+        holders += directly || below;
+        named = named || (directly && is_image_word(names.items[i]));
+    }
+    *does = named && holders == 1;
+    names_free(&names);
     return status;
 }
 
@@ -247,53 +83,109 @@ static Status view_entry(Dataset *dataset, const char *relative,
                          const char *name, FolderView *view)
 {
     char path[PATH_ROOM];
-    bool directly, below;
-    if (!join_path(path, relative, name))
+    bool directly, below, through = false;
+    // One loose image of thousands is enough to know of.
+    if (!walk_join(path, relative, name) ||
+        (view->loose.count && dataset_is_image_name(name)))
         return status_ok(); // named when walked
-    if (!is_folder(dataset, path)) {
-        view->images_directly |= dataset_is_image_name(name);
-        return status_ok();
+    NameList *list = &view->empty;
+    if (!walk_is_folder(dataset, path)) {
+        if (view->loose.count || !walk_is_image(dataset, relative, name))
+            return status_ok();
+        list = &view->loose;
+    } else {
+        TRY(walk_holds(dataset, path, &directly, &below));
+        if (below)
+            TRY(goes_through(dataset, path, &through));
+        view->through |= through;
+        if (directly || through)
+            list = &view->classes;
+        else if (below)
+            list = &view->deep;
     }
-    TRY(holds_images(dataset, path, &directly, &below));
-    view->images_below |= below;
-    if (below)
-        return status_ok();
-    NameList *list = directly ? &view->classes : &view->empty;
-    return add_name(list, name) ? status_ok() : no_memory(dataset);
+    return names_add(list, name) ? status_ok() : no_memory(dataset);
 }
 
+// Without the subfolders named in `without`, paths below the root.
 static Status view_folder(Dataset *dataset, const char *relative,
-                          FolderView *view)
+                          const NameList *without, FolderView *view)
 {
     NameList names = {0};
-    Status status = list_folder(dataset, relative, &names);
-    for (int64_t i = 0; i < names.count && status.code == STATUS_OK; i++)
-        status = view_entry(dataset, relative, names.items[i], view);
-    free_names(&names);
+    *view = (FolderView){0};
+    Status status = walk_list(dataset, relative, &names);
+    for (int64_t i = 0; i < names.count && status.code == STATUS_OK; i++) {
+        char path[PATH_ROOM];
+        bool left_out = false;
+        for (int64_t k = 0; without && k < without->count; k++)
+            left_out |= walk_join(path, relative, names.items[i]) &&
+                        strcmp(path, without->items[k]) == 0;
+        if (!left_out)
+            status = view_entry(dataset, relative, names.items[i], view);
+    }
+    names_free(&names);
     return status;
 }
 
 static bool has_class_folders(const FolderView *view)
 {
-    return view->classes.count > 0 && !view->images_directly &&
-           !view->images_below;
+    return view->classes.count > 0 && !view->loose.count && !view->deep.count;
+}
+
+// A set that was unpacked into a folder of its own: goes down as long as there
+// is one folder with images, and it holds none itself. In a part, a folder
+// called images or so is no class either. *view is of where it ends.
+static Status descend(Dataset *dataset, char path[PATH_ROOM], bool part,
+                      FolderView *view)
+{
+    for (;;) {
+        char next[PATH_ROOM];
+        TRY(view_folder(dataset, path, NULL, view));
+        bool alone =
+            !view->loose.count && view->classes.count + view->deep.count == 1;
+        const char *name = !alone                ? ""
+                           : view->classes.count ? view->classes.items[0]
+                                                 : view->deep.items[0];
+        if (!alone || !walk_join(next, path, name) ||
+            !(view->deep.count || (part && is_image_word(name))) ||
+            (!part && dataset_part_of(name) == DATASET_TRAIN))
+            return status_ok();
+        free_view(view);
+        memcpy(path, next, sizeof next);
+    }
+}
+
+// ---- classes ----------------------------------------------------------------
+
+// A class has images: one whose images cannot be read is none.
+static Status add_training_class(Dataset *dataset, const char *path,
+                                 const char *name)
+{
+    int64_t before = dataset->splits[SPLIT_TRAIN].count;
+    TRY(walk_add_images(dataset, SPLIT_TRAIN, path, NULL,
+                        dataset->class_count));
+    if (dataset->splits[SPLIT_TRAIN].count > before)
+        return dataset_add_class(dataset, name);
+    return dataset_add_note(dataset,
+                            "class %.200s has no image that can be read, and "
+                            "is left out",
+                            name);
 }
 
 static Status add_class_folder(Dataset *dataset, DataSplit split,
                                const char *relative, const char *name)
 {
     char path[PATH_ROOM];
+    if (!walk_join(path, relative, name))
+        return status_error(STATUS_DATA, "%s: its path is too long", name);
     if (split == SPLIT_TRAIN)
-        TRY(dataset_add_class(dataset, name));
+        return add_training_class(dataset, path, name);
     int label = dataset_find_class(dataset, name);
     if (label < 0)
         return status_error(STATUS_DATA,
                             "%s: the test part %s has a class %s that the "
                             "training part does not have",
                             dataset->root, relative, name);
-    if (!join_path(path, relative, name))
-        return status_error(STATUS_DATA, "%s: its path is too long", name);
-    return add_images(dataset, split, path, label);
+    return walk_add_images(dataset, split, path, NULL, label);
 }
 
 static Status name_empty_folders(Dataset *dataset, const char *relative,
@@ -301,9 +193,9 @@ static Status name_empty_folders(Dataset *dataset, const char *relative,
 {
     for (int64_t i = 0; i < view->empty.count; i++) {
         char path[PATH_ROOM], full[PATH_ROOM];
-        if (!join_path(path, relative, view->empty.items[i]))
+        if (!walk_join(path, relative, view->empty.items[i]) ||
+            !walk_join(full, dataset->root, path))
             continue;
-        full_path(full, dataset, path);
         TRY(dataset_add_skip(dataset, full, "a folder without images"));
     }
     return status_ok();
@@ -318,78 +210,248 @@ static Status add_classes(Dataset *dataset, DataSplit split,
     return status_ok();
 }
 
-// One part of the set. The training part decides whether there are classes.
-static Status add_part(Dataset *dataset, DataSplit split, const char *relative)
+// Why folders are no classes, by the first that stands against it.
+static Status tell_classless(Dataset *dataset, const FolderView *view)
 {
-    FolderView view = {0};
-    Status status = view_folder(dataset, relative, &view);
-    bool labelled = split == SPLIT_TRAIN ? has_class_folders(&view)
-                                         : dataset->class_count > 0;
-    if (status.code == STATUS_OK && labelled && !has_class_folders(&view))
-        status = status_error(STATUS_DATA,
-                              "%s: the test part %s does not consist of class "
-                              "folders as the training part does",
-                              dataset->root, relative);
-    if (split == SPLIT_TRAIN && !labelled && view.classes.count > 0)
-        dataset->classless = view.images_directly
-                                 ? "there are images beside the folders"
-                                 : "some folders have images deeper down only";
-    if (status.code == STATUS_OK)
-        status = labelled ? add_classes(dataset, split, relative, &view)
-                          : add_images(dataset, split, relative, -1);
-    free_view(&view);
-    return status;
+    if (!view->classes.count && !view->deep.count)
+        return status_ok();
+    if (view->loose.count) {
+        dataset->classless = "there are images beside the folders";
+        return dataset_add_note(dataset,
+                                "no classes, for %.200s lies beside the "
+                                "folders: where it is moved elsewhere, each "
+                                "folder is a class",
+                                view->loose.items[0]);
+    }
+    dataset->classless = view->classes.count
+                             ? "some folders have images deeper down only"
+                             : "folders have images deeper down only";
+    return dataset_add_note(dataset,
+                            "no classes, for %.200s has images only in folders "
+                            "of its own, and a class is a folder that holds "
+                            "its images",
+                            view->deep.items[0]);
 }
 
-// The first of the names that is a subfolder of the root, or NULL.
-static const char *find_part(const Dataset *dataset, const char *const *names)
+// ---- parts ------------------------------------------------------------------
+
+typedef struct Parts {
+    char base[PATH_ROOM];                 // the folder that holds all
+    char paths[DATASET_PARTS][PATH_ROOM]; // "" = none
+    NameList unused;                      // folders with images that are not
+} Parts;
+
+// Which of the folders in parts->base are parts; the others stay unused.
+static Status find_parts(Dataset *dataset, Parts *parts, const FolderView *view)
 {
-    for (; *names; names++)
-        if (is_folder(dataset, *names))
-            return *names;
-    return NULL;
+    const NameList *lists[] = {&view->classes, &view->deep};
+    for (int list = 0; list < 2; list++)
+        for (int64_t i = 0; i < lists[list]->count; i++) {
+            const char *name = lists[list]->items[i];
+            char path[PATH_ROOM];
+            int part = dataset_part_of(name);
+            if (!walk_join(path, parts->base, name))
+                continue;
+            if (part >= 0 && !parts->paths[part][0])
+                memcpy(parts->paths[part], path, sizeof path);
+            else if (!names_add(&parts->unused, path))
+                return no_memory(dataset);
+        }
+    return status_ok();
 }
 
-// train/ is a part unless it looks like one class among others: it holds
-// images directly, and no test/ stands beside it but other folders do.
-static Status has_parts(Dataset *dataset, const char *test, const char *extra,
-                        bool *parts)
+// Is there a training part beside a test part, or the like? train/ is one
+// unless it looks like a class among others: it holds images directly, and no
+// test/ stands beside it but other folders or images do. Without it, all other
+// folders are the training part of a test/ that has folders of its own, or
+// beside images without labels.
+static Status has_parts(Dataset *dataset, const Parts *parts, bool loose,
+                        bool *has)
 {
     bool directly = false, below = false;
-    *parts = is_folder(dataset, "train");
-    if (!*parts || test)
+    bool test = parts->paths[DATASET_TEST][0] || parts->paths[DATASET_VALID][0];
+    const char *path = parts->paths[DATASET_TRAIN];
+    if (path[0] && test) {
+        *has = true;
         return status_ok();
-    TRY(holds_images(dataset, "train", &directly, &below));
-    if (!directly)
-        return status_ok();
-    NameList names = {0};
-    Status status = list_folder(dataset, "", &names);
-    for (int64_t i = 0; i < names.count; i++) {
-        const char *name = names.items[i];
-        if (strcmp(name, "train") == 0 || (extra && strcmp(name, extra) == 0))
-            continue;
-        if (dataset_is_image_name(name) || is_folder(dataset, name))
-            *parts = false;
     }
-    free_names(&names);
+    if (!path[0] && !test) {
+        *has = parts->paths[DATASET_EXTRA][0] && parts->unused.count > 0;
+        return status_ok();
+    }
+    if (!path[0])
+        path = parts->paths[DATASET_TEST][0] ? parts->paths[DATASET_TEST]
+                                             : parts->paths[DATASET_VALID];
+    TRY(walk_holds(dataset, path, &directly, &below));
+    bool others = parts->unused.count > 0 || loose;
+    *has = path == parts->paths[DATASET_TRAIN] ? !directly || !others
+                                               : !directly && others;
+    if (!*has && directly && others)
+        return dataset_add_note(dataset,
+                                "%.200s/ is taken for a class as the folders "
+                                "beside it; a part of the set would hold a "
+                                "folder for each class",
+                                path);
+    return status_ok();
+}
+
+// The training images in a folder but for those in folders `without`, of which
+// the view knows nothing.
+static Status add_training(Dataset *dataset, const char *relative,
+                           const NameList *without, const FolderView *view)
+{
+    if (!has_class_folders(view)) {
+        TRY(tell_classless(dataset, view));
+        return walk_add_images(dataset, SPLIT_TRAIN, relative, without, -1);
+    }
+    TRY(add_classes(dataset, SPLIT_TRAIN, relative, view));
+    return view->through
+               ? dataset_add_note(dataset,
+                                  "images of a class are in a folder of its "
+                                  "own, as in %.200s/images",
+                                  view->classes.items[0])
+               : status_ok();
+}
+
+// The part's folder, or the one in it that holds all.
+static Status open_part(Dataset *dataset, const Parts *parts, DatasetPart part,
+                        char path[PATH_ROOM], FolderView *view)
+{
+    snprintf(path, PATH_ROOM, "%s", parts->paths[part]);
+    return descend(dataset, path, true, view);
+}
+
+// The test part, if it is one: *used. Without folders of classes it could test
+// nothing that was learned with them; training never sees it.
+static Status add_test(Dataset *dataset, const Parts *parts, DatasetPart part,
+                       const char *path, const FolderView *view, bool *used)
+{
+    bool labelled = dataset->class_count > 0;
+    *used = !labelled || view->classes.count > 0;
+    if (!*used)
+        return dataset_add_note(dataset,
+                                "%.200s/ has no folders of classes as the "
+                                "training part has: its images are not used",
+                                parts->paths[part]);
+    if (!labelled)
+        return walk_add_images(dataset, SPLIT_TEST, path, NULL, -1);
+    TRY(add_classes(dataset, SPLIT_TEST, path, view));
+    if (!view->loose.count && !view->deep.count)
+        return status_ok();
+    return dataset_add_note(
+        dataset, "%.200s is in no folder of a class of %.200s/: not used",
+        view->loose.count ? view->loose.items[0] : view->deep.items[0], path);
+}
+
+// The parts in use are named in the description; what is not is told.
+static Status tell_unused(Dataset *dataset, const Parts *parts, bool loose)
+{
+    char names[600];
+    list_names(&parts->unused, names, sizeof names);
+    if (!parts->unused.count && !loose)
+        return status_ok();
+    return dataset_add_note(dataset,
+                            "not used, beside the parts of the set: "
+                            "%s%s%s",
+                            names, parts->unused.count && loose ? ", " : "",
+                            loose ? "loose images" : "");
+}
+
+static Status add_tests(Dataset *dataset, const Parts *parts)
+{
+    static const DatasetPart order[] = {DATASET_TEST, DATASET_VALID};
+    bool used = false;
+    for (int i = 0; i < 2; i++) {
+        const char *path = parts->paths[order[i]];
+        const char *slash = strrchr(path, '/');
+        if (!path[0])
+            continue;
+        if (used) {
+            TRY(dataset_add_note(dataset,
+                                 "%.200s/ is not used: %s/ is the test part",
+                                 path, dataset->test_part));
+            continue;
+        }
+        FolderView view = {0};
+        char place[PATH_ROOM];
+        Status status = open_part(dataset, parts, order[i], place, &view);
+        if (status.code == STATUS_OK)
+            status = add_test(dataset, parts, order[i], place, &view, &used);
+        free_view(&view);
+        TRY(status);
+        if (used)
+            snprintf(dataset->part_name, sizeof dataset->part_name, "%s",
+                     slash ? slash + 1 : path);
+        dataset->test_part = used ? dataset->part_name : NULL;
+    }
+    return status_ok();
+}
+
+// All folders but those of other parts.
+static Status add_rest(Dataset *dataset, const Parts *parts)
+{
+    NameList taken = {0};
+    FolderView view = {0};
+    Status status = status_ok();
+    for (int part = 0; part < DATASET_PARTS; part++)
+        if (parts->paths[part][0] && !names_add(&taken, parts->paths[part]))
+            status = no_memory(dataset);
+    if (status.code == STATUS_OK)
+        status = view_folder(dataset, parts->base, &taken, &view);
+    if (status.code == STATUS_OK)
+        status = add_training(dataset, parts->base, &taken, &view);
+    free_view(&view);
+    names_free(&taken);
     return status;
+}
+
+static Status add_parts(Dataset *dataset, const Parts *parts, bool loose)
+{
+    FolderView view = {0};
+    char path[PATH_ROOM];
+    Status status;
+    if (parts->paths[DATASET_TRAIN][0]) {
+        status = open_part(dataset, parts, DATASET_TRAIN, path, &view);
+        if (status.code == STATUS_OK)
+            status = add_training(dataset, path, NULL, &view);
+        free_view(&view);
+        if (status.code == STATUS_OK)
+            status = tell_unused(dataset, parts, loose);
+    } else {
+        status = add_rest(dataset, parts);
+    }
+    if (status.code == STATUS_OK && parts->paths[DATASET_EXTRA][0])
+        status = walk_add_images(dataset, SPLIT_TRAIN,
+                                 parts->paths[DATASET_EXTRA], NULL, -1);
+    return status.code == STATUS_OK ? add_tests(dataset, parts) : status;
+}
+
+static Status read_folder(Dataset *dataset, Parts *parts, FolderView *view)
+{
+    bool loose, has;
+    TRY(descend(dataset, parts->base, false, view));
+    if (parts->base[0])
+        TRY(dataset_add_note(
+            dataset, "the set is in %.300s/, the only folder with images",
+            parts->base));
+    loose = view->loose.count > 0;
+    TRY(find_parts(dataset, parts, view));
+    TRY(has_parts(dataset, parts, loose, &has));
+    TRY(has ? add_parts(dataset, parts, loose)
+            : add_training(dataset, parts->base, NULL, view));
+    return dataset_check_found(dataset);
 }
 
 Status dataset_read_folder(Dataset *dataset)
 {
-    static const char *const tests[] = {"test", "val", "validation", NULL};
-    static const char *const extras[] = {"unlabeled", "unlabelled", NULL};
-    const char *test = find_part(dataset, tests);
-    const char *extra = find_part(dataset, extras);
-    bool parts = false;
+    FolderView view = {0};
+    Parts *parts = calloc(1, sizeof *parts);
+    if (!parts)
+        return no_memory(dataset);
     dataset->kind = "folder";
-    TRY(has_parts(dataset, test, extra, &parts));
-    TRY(add_part(dataset, SPLIT_TRAIN, parts ? "train" : ""));
-    if (parts && extra)
-        TRY(add_images(dataset, SPLIT_TRAIN, extra, -1));
-    if (parts && test) {
-        TRY(add_part(dataset, SPLIT_TEST, test));
-        dataset->test_part = test;
-    }
-    return dataset_check_found(dataset);
+    Status status = read_folder(dataset, parts, &view);
+    free_view(&view);
+    names_free(&parts->unused);
+    free(parts);
+    return status;
 }

@@ -52,14 +52,21 @@ struct Dataset {
     int class_count;
     DataSkip *skips;
     int skip_count, skip_room;
+    char **notes;
+    int note_count;
     DataShape shape;
     uint8_t *blocks[16]; // file contents the samples' bytes point into
     int block_count;
     int min_side;
     const char *kind;      // "folder", "IDX files", ...
+    int64_t turned;        // files with an EXIF orientation but upright
+    char part_name[256];   // of a test part that has one
     const char *test_part; // where the test images come from, for people
     double held_out;       // share of each class held out as such, by
     uint64_t held_seed;    // this seed; 0 = none
+    bool numbered;         // the format has no names: they are numbers
+    char *own_order;       // the classes' names as opened, once another order
+                           // has been taken; lines of class_names.h
     const char *classless; // why there are no classes, when that may surprise
     char *description;
     atomic_llong cache_left; // bytes
@@ -87,6 +94,9 @@ Status dataset_add_container(Dataset *dataset, const char *path,
                              int *container);
 Status dataset_add_class(Dataset *dataset, const char *name);
 Status dataset_add_skip(Dataset *dataset, const char *path, const char *reason);
+// A decision about the set that its owner may want to know of: one line.
+Status dataset_add_note(Dataset *dataset, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 // Classes named "0" to "count - 1".
 Status dataset_number_classes(Dataset *dataset, int count);
 // Classes named by the lines of a file in the set's folder; those it lacks, and
@@ -105,8 +115,15 @@ bool dataset_is_image_name(const char *name);
 bool dataset_is_foreign_name(const char *name);
 // The first bytes from `offset` on, at most `size`, decide: NULL when they can
 // be an image, otherwise the reason, perhaps in `reason`, of `room` bytes.
-const char *dataset_probe(const char *path, int64_t offset, int64_t size,
-                          char *reason, int room);
+// `dataset` counts photos that are to be turned.
+const char *dataset_probe(Dataset *dataset, const char *path, int64_t offset,
+                          int64_t size, char *reason, int room);
+// The same of a file that was found, not asked for: dataset_drawn where simcc
+// drew it.
+// `dataset` may be NULL.
+const char *dataset_probe_file(Dataset *dataset, const char *path, char *reason,
+                               int room);
+extern const char *const dataset_drawn;
 // A name below the set's folder as a path. False when it is too long; `path`
 // is empty then, and opening it fails with a reason.
 bool dataset_path(const Dataset *dataset, const char *name,
@@ -123,8 +140,18 @@ Status dataset_stored(const Dataset *dataset, const Sample *sample,
 Status dataset_unpack(const Dataset *dataset, const Sample *sample,
                       const uint8_t *bytes, int64_t size, Image *image);
 
-// Takes the next line off *rest, without its end; NULL when there is none.
-char *dataset_next_line(char **rest);
+// What people call the parts of a set.
+typedef enum DatasetPart {
+    DATASET_TRAIN,
+    DATASET_TEST,
+    DATASET_VALID, // the test part, where there is no other
+    DATASET_EXTRA, // training images without labels
+    DATASET_PARTS
+} DatasetPart;
+
+// The part that a name means, in any case of letters, with words beside it that
+// say nothing (training_set) or a number (val2017); -1 = none.
+int dataset_part_of(const char *name);
 
 // Moves the held-out part of the training samples to the test split.
 Status dataset_hold_out(Dataset *dataset, double fraction, uint64_t seed);

@@ -1,267 +1,381 @@
-// A data set that is a list of image files, `path,label,part` or the same with
-// spaces; label and part may be missing. Paths are relative to the list's
-// folder.
+// A data set that is a list of image files: a table of which one column names
+// files. Paths are relative to the list's folder.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "runtime/base/file.h"
 #include "runtime/data/dataset_inside.h"
+#include "runtime/data/list_text.h"
 
-enum { MAX_LIST = 1 << 30, FIELDS = 3 };
-
-typedef struct Row {
-    const char *path, *label; // in the list's text; label NULL = none
-    DataSplit split;
-    int64_t line;
-} Row;
+enum { SAMPLE_ROWS = 40 };
 
 typedef struct List {
     Dataset *dataset;
-    char *text;
-    Row *rows;
-    int64_t count;
-    bool commas; // else spaces
+    ListText table;
+    bool header;               // the first row names the columns
+    int columns;               // of the row that has most
+    int path, label, part;     // which column; -1 = none
+    bool parts[DATASET_PARTS]; // which are marked
+    int64_t aside;             // images of a part that is not used
+    bool *good;                // of rows: it is an image
 } List;
 
-char *dataset_next_line(char **rest)
+static const char *cell(const List *list, int64_t row, int column)
 {
-    char *line = *rest;
-    if (!*line)
-        return NULL;
-    size_t length = strcspn(line, "\n");
-    *rest = line + length + (line[length] == '\n');
-    line[length] = 0;
-    if (length > 0 && line[length - 1] == '\r')
-        line[length - 1] = 0;
-    return line;
+    return list_cell(&list->table, &list->table.rows[row], column);
 }
 
-static Status bad_line(const List *list, int64_t line, const char *reason)
+static Status no_memory(const List *list)
 {
-    return status_error(STATUS_DATA, "%s:%lld: %s", list->dataset->root,
-                        (long long)line, reason);
+    return status_error(STATUS_MEMORY, "%s: no memory for it",
+                        list->dataset->root);
 }
 
-// ---- fields ----------------------------------------------------------------
-
-static char *trim(char *text)
+static Status bad_row(const List *list, int64_t row, const char *reason)
 {
-    text += strspn(text, " \t");
-    size_t length = strlen(text);
-    while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t'))
-        text[--length] = 0;
-    return text;
+    return list_bad_line(&list->table, list->table.rows[row].line, reason);
 }
 
-// Takes a quoted field off *rest, "" inside standing for a quote. NULL when
-// it is not closed before a comma or the end.
-static char *take_quoted(char **rest)
-{
-    char *from = *rest + 1, *to = from, *start = from;
-    while (*from && (*from != '"' || from[1] == '"')) {
-        from += *from == '"';
-        *to++ = *from++;
-    }
-    if (*from != '"')
-        return NULL;
-    from += 1 + strspn(from + 1, " \t");
-    if (*from && *from != ',')
-        return NULL;
-    *rest = *from ? from + 1 : NULL;
-    *to = 0;
-    return start;
-}
+// ---- columns ----------------------------------------------------------------
 
-static char *take_plain(char **rest)
-{
-    char *start = *rest, *comma = strchr(start, ',');
-    *rest = comma ? comma + 1 : NULL;
-    if (comma)
-        *comma = 0;
-    return trim(start);
-}
-
-// NULL, or what is wrong with the line.
-static const char *split_commas(char *line, char *fields[FIELDS])
-{
-    char *rest = line;
-    for (int i = 0; rest; i++) {
-        if (i == FIELDS)
-            return "more than three columns: path, label, part (quote a name "
-                   "with commas)";
-        rest += strspn(rest, " \t");
-        fields[i] = *rest == '"' ? take_quoted(&rest) : take_plain(&rest);
-        if (!fields[i])
-            return "a quote that is not closed";
-    }
-    return NULL;
-}
-
-// The path reaches to the first image extension before a space or the end, so
-// that it may have spaces itself. NULL when there is none.
-static char *path_end(char *line)
-{
-    for (char *end = line + strcspn(line, " \t");; end += strcspn(end, " \t")) {
-        char kept = *end;
-        *end = 0;
-        bool image =
-            dataset_is_image_name(line) || dataset_is_foreign_name(line);
-        *end = kept;
-        if (image)
-            return end;
-        if (!kept)
-            return NULL;
-        end += strspn(end, " \t");
-    }
-}
-
-static const char *split_spaces(char *line, char *fields[FIELDS])
-{
-    fields[0] = trim(line);
-    char *rest = path_end(fields[0]), *state = NULL;
-    if (!rest)
-        return "no image file's name (a name without .png or .jpg needs the "
-               "columns parted by commas)";
-    if (!*rest)
-        return NULL;
-    *rest++ = 0;
-    fields[1] = strtok_r(rest, " \t", &state);
-    fields[2] = strtok_r(NULL, " \t", &state);
-    if (strtok_r(NULL, " \t", &state))
-        return "more than three columns: path, label, part (a label with "
-               "spaces needs the columns parted by commas)";
-    return NULL;
-}
-
-static bool is_one_of(const char *word, const char *const *words)
+// The first of the words that names a column of the header; -1 when none does.
+static int find_word(const List *list, const char *const *words)
 {
     for (; *words; words++)
-        if (strcasecmp(word, *words) == 0)
+        for (int c = 0; c < list->columns; c++)
+            if (strcasecmp(cell(list, 0, c), *words) == 0)
+                return c;
+    return -1;
+}
+
+static const char *const path_words[] = {
+    "path",       "file",       "filename", "file_name", "filepath",
+    "file_path",  "image_path", "img_path", "image",     "img",
+    "image_name", "image_file", "image_id", NULL};
+static const char *const label_words[] = {
+    "label",    "class",         "class_name", "classname",
+    "category", "category_name", "label_name", "target",
+    "labels",   "classes",       "y",          "class_id",
+    "label_id", "category_id",   NULL};
+static const char *const part_words[] = {"part",      "split", "subset",
+                                         "partition", "set",   NULL};
+// What numbers the rows is no class.
+static const char *const index_words[] = {"id", "index", "idx",        "row",
+                                          "no", "nr",    "unnamed: 0", NULL};
+
+static bool is_image_word(const char *word)
+{
+    return dataset_is_image_name(word) || dataset_is_foreign_name(word);
+}
+
+// How well a column names image files, by rows after the first: those that
+// there are count most.
+static int path_score(const List *list, int column)
+{
+    int score = 0;
+    int64_t count = list->table.count;
+    for (int64_t i = count > 1; i < count && i <= SAMPLE_ROWS; i++) {
+        const char *word = cell(list, i, column);
+        score += 100 * list_names_file(list->dataset->folder, word) +
+                 is_image_word(word);
+    }
+    return score;
+}
+
+static void find_path(List *list)
+{
+    int best = 0;
+    list->path = -1;
+    for (int c = 0; c < list->columns && c < LIST_COLUMNS; c++) {
+        int score = path_score(list, c);
+        if (score > best) {
+            best = score;
+            list->path = c;
+        }
+    }
+    // Two columns may name files, as images and masks: the header knows which.
+    int named = list->header ? find_word(list, path_words) : -1;
+    if (named >= 0 && (list->path < 0 || path_score(list, named) >= best))
+        list->path = named;
+    if (list->path < 0)
+        list->path = 0;
+}
+
+// A first row that names no file where others do. One with the name of an
+// image is a row whose file is missing.
+static bool is_header(const List *list)
+{
+    const char *folder = list->dataset->folder;
+    bool later = false;
+    for (int c = 0; c < list->columns; c++)
+        if (is_image_word(cell(list, 0, c)) ||
+            list_names_file(folder, cell(list, 0, c)))
+            return false;
+    for (int c = 0; c < list->columns && c < LIST_COLUMNS; c++)
+        later = later || path_score(list, c) >= 100;
+    return later || find_word(list, path_words) >= 0;
+}
+
+// Do all rows say nothing there, or a part?
+static bool holds_parts(const List *list, int column)
+{
+    bool any = false;
+    for (int64_t i = list->header; i < list->table.count; i++) {
+        const char *word = cell(list, i, column);
+        if (*word && dataset_part_of(word) < 0)
+            return false;
+        any = any || *word;
+    }
+    return any;
+}
+
+static void find_part(List *list)
+{
+    list->part = list->header ? find_word(list, part_words) : -1;
+    int named = list->header ? find_word(list, label_words) : -1;
+    for (int c = list->columns - 1; c >= 0 && list->part < 0; c--)
+        if (c != list->path && c != named && holds_parts(list, c))
+            list->part = c;
+}
+
+static bool is_index(const List *list, int column)
+{
+    const char *word = cell(list, 0, column);
+    for (const char *const *known = index_words; *known; known++)
+        if (strcasecmp(word, *known) == 0)
             return true;
-    return false;
+    return !*word;
 }
 
-// Column names in the first line; `path` may not be a file then.
-static bool is_header(const char *line)
+// "first, second" of the header's columns but those known.
+static void list_others(const List *list, char *text, size_t size)
 {
-    static const char *const paths[] = {"path",  "file",     "filename",
-                                        "image", "filepath", NULL};
-    char word[16];
-    size_t length = strcspn(line, ", \t");
-    if (length >= sizeof word)
-        return false;
-    memcpy(word, line, length);
-    word[length] = 0;
-    return is_one_of(word, paths);
+    size_t used = 0;
+    text[0] = '\0';
+    for (int c = 0; c < list->columns && used < size; c++)
+        if (c != list->path && c != list->label && c != list->part)
+            used += (size_t)snprintf(
+                text + used, size - used, "%s%.40s", used ? ", " : "",
+                *cell(list, 0, c) ? cell(list, 0, c) : "(without a name)");
 }
 
-static bool parse_part(const char *word, DataSplit *split)
+// The class is in a column that the header names so, or in the only one left.
+static Status find_label_by_header(List *list)
 {
-    static const char *const train[] = {"train", "training", NULL};
-    static const char *const test[] = {"test", "val", "validation", NULL};
-    *split = is_one_of(word, test) ? SPLIT_TEST : SPLIT_TRAIN;
-    return *split == SPLIT_TEST || is_one_of(word, train);
+    char others[300], reason[512];
+    int left = 0;
+    list->label = find_word(list, label_words);
+    if (list->label == list->path || list->label == list->part)
+        list->label = -1;
+    if (list->label >= 0)
+        return status_ok();
+    for (int c = 0; c < list->columns; c++)
+        if (c != list->path && c != list->part && !is_index(list, c)) {
+            list->label = c;
+            left++;
+        }
+    if (left < 2)
+        return status_ok();
+    list->label = -1;
+    list_others(list, others, sizeof others);
+    snprintf(reason, sizeof reason,
+             "which column is the class? Name it `label`; there are %s",
+             others);
+    return bad_row(list, 0, reason);
 }
 
-static Status parse_line(List *list, char *line, int64_t number)
+// Without a header: the first and second of the other columns are class and
+// part, unless one holds parts alone.
+static void find_label_by_place(List *list)
 {
-    char *fields[FIELDS] = {NULL};
-    const char *wrong =
-        list->commas ? split_commas(line, fields) : split_spaces(line, fields);
-    if (wrong)
-        return bad_line(list, number, wrong);
-    if (!fields[0][0])
-        return bad_line(list, number, "no path");
-    Row row = {fields[0], NULL, SPLIT_TRAIN, number};
-    if (fields[1] && fields[1][0])
-        row.label = fields[1];
-    if (fields[2] && fields[2][0] && !parse_part(fields[2], &row.split)) {
+    for (int c = 0; c < list->columns; c++) {
+        if (c == list->path || c == list->part)
+            continue;
+        if (list->label < 0)
+            list->label = c;
+        else if (list->part < 0)
+            list->part = c;
+    }
+}
+
+static Status check_width(const List *list)
+{
+    int most = list->header ? list->table.rows[0].count : 3;
+    bool words = list->table.cut >= LIST_SPACES;
+    for (int64_t i = list->header; i < list->table.count; i++) {
+        if (list->table.rows[i].nameless)
+            return bad_row(list, i,
+                           "no image file's name (a name without .png or .jpg "
+                           "needs the columns parted by commas)");
+        if (list->table.rows[i].count <= most)
+            continue;
+        if (list->header)
+            return bad_row(list, i,
+                           words ? "more columns than the first line names (a "
+                                   "label with spaces needs the columns parted "
+                                   "by commas)"
+                                 : "more columns than the first line names "
+                                   "(quote a name with commas)");
+        return bad_row(list, i,
+                       words ? "more than three columns: path, label, part (a "
+                               "label with spaces needs the columns parted by "
+                               "commas)"
+                             : "more than three columns: path, label, part "
+                               "(quote a name with commas, or name the columns "
+                               "in the first line)");
+    }
+    return status_ok();
+}
+
+// A mask beside each image would be a class of its own.
+static Status check_label(const List *list)
+{
+    int score = list->label < 0 ? 0 : path_score(list, list->label);
+    if (score < 100)
+        return status_ok();
+    return bad_row(list, list->table.count > 1,
+                   "two columns name files: in the first line, call that of "
+                   "the images `path`, and that of the classes `label`");
+}
+
+// The order path, label, part goes without saying.
+static Status tell_columns(const List *list)
+{
+    char others[300];
+    const char *label = list->label < 0 ? "none" : cell(list, 0, list->label);
+    bool plain = list->path == 0 && list->label < 2 && list->part < 3 &&
+                 (!list->header || strcasecmp(cell(list, 0, 0), "path") == 0);
+    if (list->header) {
+        list_others(list, others, sizeof others);
+        if (plain && !*others)
+            return status_ok();
+        return dataset_add_note(
+            list->dataset,
+            "line %lld names the columns: images by %s, classes by %s, parts "
+            "by %s%s%s",
+            (long long)list->table.rows[0].line, cell(list, 0, list->path),
+            label, list->part < 0 ? "none" : cell(list, 0, list->part),
+            *others ? "; unused: " : "", others);
+    }
+    if (list->path == 0 && list->label <= 1 && list->part != 1)
+        return status_ok();
+    return dataset_add_note(
+        list->dataset,
+        "column %d names images, column %d classes, column %d "
+        "parts (0: none)",
+        list->path + 1, list->label + 1, list->part + 1);
+}
+
+static Status find_columns(List *list)
+{
+    list->path = list->label = list->part = -1;
+    for (int64_t i = 0; i < list->table.count; i++)
+        if (list->table.rows[i].count > list->columns)
+            list->columns = list->table.rows[i].count;
+    if (!list->table.count)
+        return status_ok();
+    list->header = is_header(list);
+    TRY(check_width(list));
+    find_path(list);
+    find_part(list);
+    if (list->header)
+        TRY(find_label_by_header(list));
+    else
+        find_label_by_place(list);
+    TRY(check_label(list));
+    return tell_columns(list);
+}
+
+// ---- rows -------------------------------------------------------------------
+
+static Status check_rows(List *list)
+{
+    for (int64_t i = list->header; i < list->table.count; i++) {
+        const char *word = cell(list, i, list->part);
+        int part = *word ? dataset_part_of(word) : DATASET_TRAIN;
+        if (!*cell(list, i, list->path))
+            return bad_row(list, i, "no path");
+        if (part >= 0) {
+            list->parts[part] = true;
+            continue;
+        }
         char reason[128];
         snprintf(reason, sizeof reason,
-                 "the third column is train or test, not '%.40s'", fields[2]);
-        return bad_line(list, number, reason);
-    }
-    list->rows[list->count++] = row;
-    return status_ok();
-}
-
-static Status parse_lines(List *list)
-{
-    static const char mark[] = "\xef\xbb\xbf"; // of UTF-8, as editors put it
-    char *rest = list->text, *line;
-    bool first = true;
-    if (strncmp(rest, mark, 3) == 0)
-        rest += 3;
-    for (int64_t number = 1; (line = dataset_next_line(&rest)); number++) {
-        if (!*trim(line))
-            continue;
-        if (first)
-            list->commas = strchr(line, ',') != NULL;
-        if (!first || !is_header(trim(line)))
-            TRY(parse_line(list, line, number));
-        first = false;
+                 "the %s column is train or test, not '%.40s'",
+                 list->part == 2 ? "third" : "part's", word);
+        return bad_row(list, i, reason);
     }
     return status_ok();
 }
 
-static Status read_text(List *list)
+static int compare_paths(const void *left, const void *right, void *context)
 {
-    int64_t size = 0, lines = 1;
-    const char *root = list->dataset->root;
-    Status status = file_read(root, MAX_LIST, &list->text, &size);
-    if (status.code == STATUS_FAILED)
-        status.code = STATUS_DATA;
-    if (status.code != STATUS_OK)
-        return status;
-    for (int64_t i = 0; i < size; i++) {
-        if (!list->text[i])
-            return bad_line(list, lines,
-                            "a zero byte: this is no list of "
-                            "image files");
-        lines += list->text[i] == '\n';
-    }
-    list->rows = malloc((size_t)lines * sizeof *list->rows);
-    if (!list->rows)
-        return status_error(STATUS_MEMORY, "%s: no memory for it", root);
-    return parse_lines(list);
-}
-
-// ---- the set ---------------------------------------------------------------
-
-static int compare_paths(const void *left, const void *right)
-{
-    const Row *a = *(Row *const *)left, *b = *(Row *const *)right;
-    int order = strcmp(a->path, b->path);
-    return order ? order : a->line < b->line ? -1 : a->line > b->line;
+    const List *list = context;
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    int order = strcmp(cell(list, a, list->path), cell(list, b, list->path));
+    return order ? order : a < b ? -1 : a > b;
 }
 
 // A file listed twice would be in two classes, or in training and test.
-static Status check_repeats(const List *list)
+static Status check_repeats(List *list)
 {
-    Row **sorted = malloc(((size_t)list->count + 1) * sizeof *sorted);
-    const Row *again = NULL, *before = NULL;
+    int64_t count = list->table.count - list->header, again = -1, before = -1;
+    int64_t *sorted = malloc(((size_t)list->table.count + 1) * sizeof *sorted);
     if (!sorted)
-        return status_error(STATUS_MEMORY, "%s: no memory for it",
-                            list->dataset->root);
-    for (int64_t i = 0; i < list->count; i++)
-        sorted[i] = &list->rows[i];
-    qsort(sorted, (size_t)list->count, sizeof *sorted, compare_paths);
-    for (int64_t i = 1; i < list->count; i++)
-        if (strcmp(sorted[i]->path, sorted[i - 1]->path) == 0 &&
-            (!again || sorted[i]->line < again->line)) {
+        return no_memory(list);
+    for (int64_t i = 0; i < count; i++)
+        sorted[i] = i + list->header;
+    if (count > 1)
+        qsort_r(sorted, (size_t)count, sizeof *sorted, compare_paths, list);
+    for (int64_t i = 1; i < count; i++)
+        if (strcmp(cell(list, sorted[i], list->path),
+                   cell(list, sorted[i - 1], list->path)) == 0 &&
+            (again < 0 || sorted[i] < again)) {
             again = sorted[i];
             before = sorted[i - 1];
         }
     free(sorted);
-    if (!again)
+    if (again < 0)
         return status_ok();
     char reason[256];
     snprintf(reason, sizeof reason, "%.160s is in line %lld already",
-             again->path, (long long)before->line);
-    return bad_line(list, again->line, reason);
+             cell(list, again, list->path),
+             (long long)list->table.rows[before].line);
+    return bad_row(list, again, reason);
 }
+
+static int part_of(const List *list, int64_t row)
+{
+    const char *word = cell(list, row, list->part);
+    return *word ? dataset_part_of(word) : DATASET_TRAIN;
+}
+
+// Which rows are images; what the others are is told.
+static Status probe_rows(List *list)
+{
+    Dataset *dataset = list->dataset;
+    list->good = calloc((size_t)list->table.count + 1, sizeof *list->good);
+    if (!list->good)
+        return no_memory(list);
+    for (int64_t i = list->header; i < list->table.count; i++) {
+        char path[DATASET_PATH], buffer[128], place[DATASET_PATH + 64];
+        const char *name = cell(list, i, list->path);
+        dataset_path(dataset, name, path);
+        const char *reason = dataset_is_foreign_name(name)
+                                 ? "only PNG and JPEG are read"
+                                 : dataset_probe(dataset, path, 0, INT64_MAX,
+                                                 buffer, sizeof buffer);
+        list->good[i] = !reason;
+        snprintf(place, sizeof place, "%s (line %lld)", path,
+                 (long long)list->table.rows[i].line);
+        if (reason)
+            TRY(dataset_add_skip(dataset, place, reason));
+    }
+    return status_ok();
+}
+
+// ---- the set ----------------------------------------------------------------
 
 static bool is_whole(const char *text)
 {
@@ -281,18 +395,27 @@ static int compare_labels(const void *left, const void *right)
     return strcmp(a, b);
 }
 
-// The labels of the training part, numbers by value, then words by bytes.
+// The label of an image that is trained on; "" = none.
+static const char *training_label(const List *list, int64_t row)
+{
+    return list->good[row] && part_of(list, row) == DATASET_TRAIN
+               ? cell(list, row, list->label)
+               : "";
+}
+
+// The labels of training images, numbers by value, then words by bytes: a
+// class has an image.
 static Status add_classes(const List *list)
 {
     Dataset *dataset = list->dataset;
-    const char **labels = malloc(((size_t)list->count + 1) * sizeof *labels);
+    int64_t rows = list->table.count;
+    const char **labels = malloc(((size_t)rows + 1) * sizeof *labels);
     size_t count = 0;
     if (!labels)
-        return status_error(STATUS_MEMORY, "%s: no memory for it",
-                            dataset->root);
-    for (int64_t i = 0; i < list->count; i++)
-        if (list->rows[i].label && list->rows[i].split == SPLIT_TRAIN)
-            labels[count++] = list->rows[i].label;
+        return no_memory(list);
+    for (int64_t i = list->header; i < rows; i++)
+        if (*training_label(list, i))
+            labels[count++] = training_label(list, i);
     qsort(labels, count, sizeof *labels, compare_labels);
     Status status = status_ok();
     for (size_t i = 0; i < count && status.code == STATUS_OK; i++) {
@@ -307,16 +430,41 @@ static Status add_classes(const List *list)
     return status;
 }
 
-static Status find_label(const List *list, const Row *row, int *label)
+static bool is_class(const Dataset *dataset, const char *label)
+{
+    return bsearch(&label, dataset->classes, (size_t)dataset->class_count,
+                   sizeof *dataset->classes, compare_labels) != NULL;
+}
+
+// Of a class whose training images cannot be read, nothing can be learned.
+static Status tell_lost_classes(const List *list)
 {
     Dataset *dataset = list->dataset;
+    for (int64_t i = list->header; i < list->table.count; i++) {
+        const char *word = cell(list, i, list->label);
+        if (!list->good[i] && *word && part_of(list, i) == DATASET_TRAIN &&
+            !is_class(dataset, word))
+            return dataset_add_note(dataset,
+                                    "class %.100s, first in line %lld, has no "
+                                    "training image that can be read, and is "
+                                    "left out",
+                                    word, (long long)list->table.rows[i].line);
+    }
+    return status_ok();
+}
+
+static Status find_label(const List *list, int64_t row, DataSplit split,
+                         int *label)
+{
+    Dataset *dataset = list->dataset;
+    const char *word = cell(list, row, list->label);
     *label = -1;
-    if (dataset->class_count == 0 || (!row->label && row->split == SPLIT_TRAIN))
+    if (dataset->class_count == 0 || (!*word && split == SPLIT_TRAIN))
         return status_ok();
-    if (!row->label)
-        return bad_line(list, row->line, "a test image without a label");
+    if (!*word)
+        return bad_row(list, row, "a test image without a label");
     char **found =
-        bsearch(&row->label, dataset->classes, (size_t)dataset->class_count,
+        bsearch(&word, dataset->classes, (size_t)dataset->class_count,
                 sizeof *dataset->classes, compare_labels);
     if (found) {
         *label = (int)(found - dataset->classes);
@@ -324,38 +472,46 @@ static Status find_label(const List *list, const Row *row, int *label)
     }
     char reason[256];
     snprintf(reason, sizeof reason,
-             "class %.100s has test images and no training image", row->label);
-    return bad_line(list, row->line, reason);
+             "class %.100s has test images and no training image", word);
+    return bad_row(list, row, reason);
 }
 
-static Status add_row(List *list, const Row *row)
+static Status add_row(List *list, int64_t row)
 {
-    char path[DATASET_PATH], buffer[128], place[DATASET_PATH + 64];
-    Dataset *dataset = list->dataset;
-    int label;
-    TRY(find_label(list, row, &label));
-    dataset_path(dataset, row->path, path);
-    const char *reason =
-        dataset_is_foreign_name(row->path)
-            ? "only PNG and JPEG are read"
-            : dataset_probe(path, 0, INT64_MAX, buffer, sizeof buffer);
-    if (!reason)
-        return dataset_add_sample(dataset, row->split, row->path, label, NULL);
-    snprintf(place, sizeof place, "%s (line %lld)", path, (long long)row->line);
-    return dataset_add_skip(dataset, place, reason);
+    int label = -1, part = part_of(list, row);
+    DataSplit split = part == DATASET_TRAIN || part == DATASET_EXTRA
+                          ? SPLIT_TRAIN
+                          : SPLIT_TEST;
+    if (part == DATASET_VALID && list->parts[DATASET_TEST]) {
+        list->aside++;
+        return status_ok();
+    }
+    if (part != DATASET_EXTRA)
+        TRY(find_label(list, row, split, &label));
+    return dataset_add_sample(list->dataset, split, cell(list, row, list->path),
+                              label, NULL);
 }
 
 static Status read_list(List *list)
 {
     Dataset *dataset = list->dataset;
-    TRY(read_text(list));
+    TRY(list_text_read(dataset->root, dataset->folder, &list->table));
+    TRY(find_columns(list));
+    TRY(check_rows(list));
     TRY(check_repeats(list));
+    TRY(probe_rows(list));
     TRY(add_classes(list));
-    for (int64_t i = 0; i < list->count; i++) {
-        TRY(add_row(list, &list->rows[i]));
-        if (list->rows[i].split == SPLIT_TEST)
-            dataset->test_part = "marked in it";
-    }
+    TRY(tell_lost_classes(list));
+    for (int64_t i = list->header; i < list->table.count; i++)
+        if (list->good[i])
+            TRY(add_row(list, i));
+    if (list->parts[DATASET_TEST] || list->parts[DATASET_VALID])
+        dataset->test_part = "marked in it";
+    if (list->aside)
+        TRY(dataset_add_note(dataset,
+                             "%lld images marked for validation are not used: "
+                             "there is a test part",
+                             (long long)list->aside));
     return dataset_check_found(dataset);
 }
 
@@ -364,7 +520,7 @@ Status dataset_read_list(Dataset *dataset)
     List list = {.dataset = dataset};
     dataset->kind = "list";
     Status status = read_list(&list);
-    free(list.text);
-    free(list.rows);
+    list_text_free(&list.table);
+    free(list.good);
     return status;
 }

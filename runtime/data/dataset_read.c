@@ -9,6 +9,7 @@
 
 #include "runtime/base/file.h"
 #include "runtime/data/dataset_inside.h"
+#include "runtime/data/image_exif.h"
 
 // No image of acceptable size is larger, short of padding.
 enum { MAX_FILE = 1 << 30 };
@@ -26,7 +27,8 @@ static bool has_extension(const char *name, const char *const *extensions)
 
 bool dataset_is_image_name(const char *name)
 {
-    static const char *const readable[] = {"png", "jpg", "jpeg", "jpe", NULL};
+    static const char *const readable[] = {"png",  "jpg", "jpeg", "jpe",
+                                           "jfif", "jif", NULL};
     return has_extension(name, readable);
 }
 
@@ -38,8 +40,10 @@ bool dataset_is_foreign_name(const char *name)
     return has_extension(name, foreign);
 }
 
-const char *dataset_probe(const char *path, int64_t offset, int64_t size,
-                          char *reason, int room)
+const char *const dataset_drawn = "a picture that simcc drew";
+
+static const char *probe(Dataset *dataset, const char *path, int64_t offset,
+                         int64_t size, bool found, char *reason, int room)
 {
     uint8_t bytes[DATASET_PROBE];
     int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -50,7 +54,23 @@ const char *dataset_probe(const char *path, int64_t offset, int64_t size,
     const char *problem =
         count < 0 ? strerror(errno) : image_probe(bytes, count, reason, room);
     close(file);
+    if (!problem && found && image_is_drawn(bytes, count))
+        return dataset_drawn;
+    if (!problem && dataset)
+        dataset->turned += exif_orientation(bytes, count) != EXIF_UPRIGHT;
     return problem;
+}
+
+const char *dataset_probe(Dataset *dataset, const char *path, int64_t offset,
+                          int64_t size, char *reason, int room)
+{
+    return probe(dataset, path, offset, size, false, reason, room);
+}
+
+const char *dataset_probe_file(Dataset *dataset, const char *path, char *reason,
+                               int room)
+{
+    return probe(dataset, path, 0, INT64_MAX, true, reason, room);
 }
 
 // ---- places ----------------------------------------------------------------

@@ -60,8 +60,9 @@ static Status finish_group(Shard *shard)
     char name[2 * TAR_NAME + 2], buffer[128];
     Status status = status_ok();
     if (group->image[0]) {
-        const char *reason = dataset_probe(shard->reader.path, group->offset,
-                                           group->size, buffer, sizeof buffer);
+        const char *reason =
+            dataset_probe(shard->dataset, shard->reader.path, group->offset,
+                          group->size, buffer, sizeof buffer);
         snprintf(name, sizeof name, "%s/%s", shard->name, group->image);
         status = reason ? skip_member(shard, group->image, reason)
                         : dataset_add_part(shard->dataset, shard->split, name,
@@ -229,28 +230,42 @@ static Status list_shards(const Dataset *dataset, const char *folder,
                                  dataset->root);
 }
 
-// A shard test-000.tar or val-000.tar belongs to the test part.
-static bool is_test_name(const char *name)
+// The part that a shard test-000.tar or val-000.tar belongs to, by what its
+// name begins with.
+static DatasetPart shard_part(const char *name)
 {
     const char *slash = strrchr(name, '/');
     const char *base = slash ? slash + 1 : name;
-    return strncasecmp(base, "test", 4) == 0 ||
-           strncasecmp(base, "val", 3) == 0;
+    if (strncasecmp(base, "test", 4) == 0)
+        return DATASET_TEST;
+    return strncasecmp(base, "val", 3) == 0 || strncasecmp(base, "dev", 3) == 0
+               ? DATASET_VALID
+               : DATASET_TRAIN;
 }
 
-static Status read_shards(Dataset *dataset, const ShardList *list, bool test,
-                          int *classes)
+// Shards of one folder, whose names may tell parts. Those for validation are
+// the test part where there is no other.
+static Status read_flat(Dataset *dataset, const ShardList *list, int *classes)
 {
-    bool parts = false;
+    int counts[DATASET_PARTS] = {0};
     for (int i = 0; i < list->count; i++)
-        parts = parts || !is_test_name(list->items[i]);
+        counts[shard_part(list->items[i])]++;
+    bool parts = counts[DATASET_TRAIN] > 0;
     for (int i = 0; i < list->count; i++) {
-        bool held = test || (parts && is_test_name(list->items[i]));
-        TRY(read_shard(dataset, held ? SPLIT_TEST : SPLIT_TRAIN, list->items[i],
-                       classes));
-        if (held)
+        DatasetPart part = parts ? shard_part(list->items[i]) : DATASET_TRAIN;
+        if (part == DATASET_VALID && counts[DATASET_TEST])
+            continue;
+        TRY(read_shard(dataset,
+                       part == DATASET_TRAIN ? SPLIT_TRAIN : SPLIT_TEST,
+                       list->items[i], classes));
+        if (part != DATASET_TRAIN)
             dataset->test_part = "shards of their own";
     }
+    if (parts && counts[DATASET_VALID] && counts[DATASET_TEST])
+        return dataset_add_note(dataset,
+                                "%d shards for validation are not used: there "
+                                "is a test part",
+                                counts[DATASET_VALID]);
     return status_ok();
 }
 
@@ -274,27 +289,63 @@ static Status finish_shards(Dataset *dataset, int classes)
     return dataset_check_found(dataset);
 }
 
-// Shards directly in the folder, or in its train/ and test/, val/ or
-// validation/.
+// The shards in the folders of parts: train/, test/, val/ and the like.
+static Status list_parts(const Dataset *dataset, ShardList lists[DATASET_PARTS])
+{
+    DIR *open = opendir(dataset->folder);
+    Status status = status_ok();
+    for (struct dirent *entry;
+         open && status.code == STATUS_OK && (entry = readdir(open));) {
+        int part = dataset_part_of(entry->d_name);
+        if (part >= 0 && !lists[part].count)
+            status = list_shards(dataset, entry->d_name, &lists[part]);
+    }
+    if (open)
+        closedir(open);
+    return status;
+}
+
+static Status read_list(Dataset *dataset, const ShardList *list,
+                        DataSplit split, int *classes)
+{
+    for (int i = 0; i < list->count; i++)
+        TRY(read_shard(dataset, split, list->items[i], classes));
+    if (list->count && split == SPLIT_TEST)
+        dataset->test_part = "shards of their own";
+    return status_ok();
+}
+
+static Status read_parts(Dataset *dataset, ShardList lists[DATASET_PARTS],
+                         int *classes)
+{
+    bool test = lists[DATASET_TEST].count > 0;
+    TRY(read_list(dataset, &lists[DATASET_TRAIN], SPLIT_TRAIN, classes));
+    TRY(read_list(dataset, &lists[test ? DATASET_TEST : DATASET_VALID],
+                  SPLIT_TEST, classes));
+    if (test && lists[DATASET_VALID].count)
+        return dataset_add_note(dataset,
+                                "%d shards for validation are not used: there "
+                                "is a test part",
+                                lists[DATASET_VALID].count);
+    return status_ok();
+}
+
+// Shards directly in the folder, or in those of its parts.
 Status dataset_read_shards(Dataset *dataset, bool *found)
 {
-    static const char *const tests[] = {"test", "val", "validation"};
-    ShardList train = {0}, test = {0};
+    ShardList flat = {0}, lists[DATASET_PARTS] = {{0}};
     int classes = 0;
-    Status status = list_shards(dataset, "", &train);
-    bool flat = train.count > 0;
-    if (status.code == STATUS_OK && !flat)
-        status = list_shards(dataset, "train", &train);
-    for (int i = 0; i < 3 && status.code == STATUS_OK && !flat; i++)
-        if (train.count > 0 && test.count == 0)
-            status = list_shards(dataset, tests[i], &test);
-    *found = train.count > 0;
-    if (status.code == STATUS_OK)
-        status = read_shards(dataset, &train, false, &classes);
-    if (status.code == STATUS_OK)
-        status = read_shards(dataset, &test, true, &classes);
-    free_shards(&train);
-    free_shards(&test);
+    Status status = list_shards(dataset, "", &flat);
+    if (status.code == STATUS_OK && !flat.count)
+        status = list_parts(dataset, lists);
+    *found = flat.count > 0 || lists[DATASET_TRAIN].count > 0;
+    if (status.code == STATUS_OK && flat.count)
+        status = read_flat(dataset, &flat, &classes);
+    else if (status.code == STATUS_OK && *found)
+        status = read_parts(dataset, lists, &classes);
+    free_shards(&flat);
+    for (int part = 0; part < DATASET_PARTS; part++)
+        free_shards(&lists[part]);
     if (status.code != STATUS_OK || !*found)
         return status;
     return finish_shards(dataset, classes);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "runtime/base/file.h"
+#include "runtime/base/pretender.h"
+#include "runtime/data/image_exif.h"
 #include "runtime/data/image_jpeg.h"
 #include "runtime/data/image_png.h"
 
@@ -19,7 +21,9 @@ Status image_new(int width, int height, Image *image)
 {
     *image = (Image){0};
     if (width <= 0 || height <= 0 || (int64_t)width * height > IMAGE_MAX_PIXELS)
-        return status_error(STATUS_DATA, "bad image size %dx%d", width, height);
+        return status_error(STATUS_DATA,
+                            "bad image size %dx%d: 1 to 64 megapixels", width,
+                            height);
     image->pixels = malloc((size_t)width * (size_t)height * 3);
     if (!image->pixels)
         return status_error(STATUS_MEMORY, "no memory for a %dx%d image", width,
@@ -46,17 +50,31 @@ static bool is_jpeg(const uint8_t *bytes, int64_t size)
            bytes[2] == 0xff;
 }
 
+static const char *no_image(const uint8_t *bytes, int64_t size)
+{
+    const char *pretender = pretender_name(bytes, size);
+    return size == 0   ? "the file is empty"
+           : pretender ? pretender
+                       : "neither a PNG nor a JPEG file";
+}
+
 Status image_decode(const uint8_t *bytes, int64_t size, const char *name,
                     int min_side, Image *image)
 {
     *image = (Image){0};
+    Status status;
     if (is_png(bytes, size))
-        return png_decode(bytes, size, name, image);
-    if (is_jpeg(bytes, size))
-        return jpeg_decode(bytes, size, name, min_side, image);
-    return status_error(STATUS_DATA, "%s: %s", name,
-                        size == 0 ? "the file is empty"
-                                  : "neither a PNG nor a JPEG file");
+        status = png_decode(bytes, size, name, image);
+    else if (is_jpeg(bytes, size))
+        status = jpeg_decode(bytes, size, name, min_side, image);
+    else
+        status =
+            status_error(STATUS_DATA, "%s: %s", name, no_image(bytes, size));
+    if (status.code == STATUS_OK)
+        status = exif_turn(image, exif_orientation(bytes, size));
+    if (status.code != STATUS_OK)
+        image_free(image);
+    return status;
 }
 
 static uint32_t read_big(const uint8_t *bytes, int count)
@@ -104,15 +122,16 @@ const char *image_probe(const uint8_t *bytes, int64_t size, char *reason,
     } else if (is_jpeg(bytes, size)) {
         find_jpeg_size(bytes, size, &width, &height);
     } else {
-        snprintf(reason, (size_t)room,
-                 size == 0 ? "the file is empty"
-                           : "neither a PNG nor a JPEG file");
+        snprintf(reason, (size_t)room, "%s", no_image(bytes, size));
         return reason;
     }
     if (width && height && (uint64_t)width * height <= IMAGE_MAX_PIXELS)
         return NULL;
-    snprintf(reason, (size_t)room, "its size of %ux%u is not accepted", width,
-             height);
+    snprintf(reason, (size_t)room,
+             width && height ? "%ux%u pixels are more than 64 megapixels, the "
+                               "most that is read"
+                             : "its size of %ux%u is none",
+             width, height);
     return reason;
 }
 
@@ -131,11 +150,27 @@ Status image_read(const char *path, int min_side, Image *image)
     return status;
 }
 
+// Such a PNG's text chunk lies between its header and its pixels.
+bool image_is_drawn(const uint8_t *bytes, int64_t size)
+{
+    static const char text[] = "tEXt" PNG_SOFTWARE "\0" PNG_DRAWN;
+    int64_t at = 8, length = (int64_t)sizeof text - 1;
+    while (is_png(bytes, size) && at + 4 + length <= size) {
+        if (memcmp(bytes + at + 4, text, (size_t)length) == 0 &&
+            read_big(bytes + at, 4) == (uint32_t)(length - 4))
+            return true;
+        if (memcmp(bytes + at + 4, "IDAT", 4) == 0)
+            return false;
+        at += 12 + (int64_t)read_big(bytes + at, 4);
+    }
+    return false;
+}
+
 Status image_write_png(const char *path, const Image *image)
 {
     uint8_t *bytes = NULL;
     int64_t size = 0;
-    TRY(png_encode(image, path, &bytes, &size));
+    TRY(png_encode(image, path, true, &bytes, &size));
     Status status = file_write(path, bytes, size);
     free(bytes);
     return status;

@@ -2,6 +2,7 @@
 #ifndef SIMCC_RUNTIME_IMAGE_H
 #define SIMCC_RUNTIME_IMAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/base/status.h"
@@ -22,8 +23,9 @@ void image_free(Image *image);
 // Reads PNG (any depth and color type: 16-bit reduced, palette expanded, grey
 // copied to three channels, alpha over black) or JPEG (grey, YCbCr, CMYK and
 // YCCK converted), told apart by content. Truncated or corrupt files fail with
-// path and reason. `min_side` > 0 lets the JPEG decoder scale down by 2, 4 or
-// 8 as long as both sides stay at least that long.
+// path and reason. EXIF's orientation is applied. `min_side` > 0 lets the JPEG
+// decoder scale down by 2, 4 or 8 as long as both sides stay at least that
+// long.
 Status image_read(const char *path, int min_side, Image *image);
 // The same from memory; `name` is for messages.
 Status image_decode(const uint8_t *bytes, int64_t size, const char *name,
@@ -33,7 +35,10 @@ Status image_decode(const uint8_t *bytes, int64_t size, const char *name,
 // in `reason`, which has `room` bytes.
 const char *image_probe(const uint8_t *bytes, int64_t size, char *reason,
                         int room);
-// Writes an RGB PNG, atomically.
+// Does a file that begins like this hold a picture of image_write_png?
+bool image_is_drawn(const uint8_t *bytes, int64_t size);
+// Writes an RGB PNG, atomically. It says that simcc drew it: lying among images
+// it is none of them.
 Status image_write_png(const char *path, const Image *image);
 
 #endif

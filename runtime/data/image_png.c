@@ -151,8 +151,11 @@ Status png_decode(const uint8_t *bytes, int64_t size, const char *name,
     return status;
 }
 
-static bool png_write_rgb(PngState *state, const Image *image)
+static bool png_write_rgb(PngState *state, const Image *image, bool drawn)
 {
+    char key[] = PNG_SOFTWARE, value[] = PNG_DRAWN;
+    png_text text = {
+        .compression = PNG_TEXT_COMPRESSION_NONE, .key = key, .text = value};
     if (setjmp(state->escape))
         return false;
     state->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, state,
@@ -165,6 +168,8 @@ static bool png_write_rgb(PngState *state, const Image *image)
                  (png_uint_32)image->height, 8, PNG_COLOR_TYPE_RGB,
                  PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                  PNG_FILTER_TYPE_DEFAULT);
+    if (drawn)
+        png_set_text(state->png, state->info, &text, 1);
     png_write_info(state->png, state->info);
     for (int y = 0; y < image->height; y++)
         png_write_row(state->png,
@@ -173,11 +178,11 @@ static bool png_write_rgb(PngState *state, const Image *image)
     return true;
 }
 
-Status png_encode(const Image *image, const char *name, uint8_t **bytes,
-                  int64_t *size)
+Status png_encode(const Image *image, const char *name, bool drawn,
+                  uint8_t **bytes, int64_t *size)
 {
     PngState state = {.reason = "out of memory"};
-    bool complete = png_write_rgb(&state, image);
+    bool complete = png_write_rgb(&state, image, drawn);
     png_destroy_write_struct(&state.png, &state.info);
     if (!complete) {
         free(state.output);

@@ -6,8 +6,13 @@
 
 Status png_decode(const uint8_t *bytes, int64_t size, const char *name,
                   Image *image);
-// The encoded file; `*bytes` is the caller's to free.
-Status png_encode(const Image *image, const char *name, uint8_t **bytes,
-                  int64_t *size);
+// The text chunk of a picture that simcc drew.
+#define PNG_SOFTWARE "Software"
+#define PNG_DRAWN    "simcc"
+
+// The encoded file, with that chunk if it was `drawn`; `*bytes` is the caller's
+// to free.
+Status png_encode(const Image *image, const char *name, bool drawn,
+                  uint8_t **bytes, int64_t *size);
 
 #endif

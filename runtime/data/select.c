@@ -9,6 +9,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/philox.h"
 #include "runtime/data/dataset_inside.h"
+#include "runtime/data/list_text.h"
 
 typedef struct Ranked {
     int label;
@@ -282,8 +283,12 @@ static Status choose_listed(ListedLabels *list)
                           sizeof *list->chosen);
     if (!list->named || !list->chosen)
         return status_error(STATUS_MEMORY, "%s: no memory for it", list->path);
+    int64_t bad;
+    const char *fault = list_text_fault(list->text, size, &bad);
+    if (fault)
+        return status_error(STATUS_DATA, "%s: %s", list->path, fault);
     char *rest = list->text, *name;
-    for (int64_t line = 1; (name = dataset_next_line(&rest)); line++)
+    for (int64_t line = 1; (name = list_next_line(&rest)); line++)
         if (*name)
             TRY(choose_line(list, name, line));
     if (list->count == 0)
@@ -321,27 +326,35 @@ Status dataset_select_listed(const Dataset *dataset, const char *path,
 
 // ---- what was asked for -----------------------------------------------------
 
+// As the language has it: a whole number counts images of each class, one with
+// a point or an exponent is a share of them, as one with a percent sign is.
+static bool read_amount(const char *text, LabelRule *rule, double *amount)
+{
+    char *end;
+    *amount = strtod(text, &end);
+    *rule = strcmp(text, "all") == 0 ? LABELS_ALL
+            : strpbrk(text, ".eE%")  ? LABELS_FRACTION
+                                     : LABELS_PER_CLASS;
+    if (*rule == LABELS_ALL)
+        return true;
+    bool percent = end != text && strcmp(end, "%") == 0;
+    if (percent)
+        *amount /= 100;
+    return percent || (end != text && !*end);
+}
+
 Status dataset_select_asked(const Dataset *dataset, const char *labels,
                             uint64_t seed, int64_t **indices, int64_t *count)
 {
-    char *end;
-    double amount = strtod(labels, &end);
-    LabelRule rule = LABELS_PER_CLASS;
-    bool is_amount = end != labels && *end == '\0';
-    if (strcmp(labels, "all") == 0) {
-        rule = LABELS_ALL;
-        is_amount = true;
-    } else if (end != labels && strcmp(end, "%") == 0) {
-        rule = LABELS_FRACTION;
-        amount /= 100;
-        is_amount = true;
-    }
-    if (!is_amount)
+    LabelRule rule;
+    double amount;
+    if (!read_amount(labels, &rule, &amount))
         return dataset_select_listed(dataset, labels, indices, count);
-    if (rule == LABELS_PER_CLASS && amount != floor(amount))
+    if ((rule == LABELS_PER_CLASS && !(amount >= 1)) ||
+        (rule == LABELS_FRACTION && !(amount > 0 && amount <= 1)))
         return status_error(STATUS_USAGE,
-                            "--labels %s: a whole number of each class, a "
-                            "share such as 1%%, or a file",
+                            "--labels %s: `all`, a share such as 1%% or 0.1, a "
+                            "whole number of each class, or a file",
                             labels);
     return dataset_select(dataset, SOURCE_LABELED, rule, amount, seed, indices,
                           count);

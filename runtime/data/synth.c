@@ -363,7 +363,7 @@ static Status write_image(const char *path, const Image *image)
 {
     uint8_t *bytes = NULL;
     int64_t size = 0;
-    TRY(png_encode(image, path, &bytes, &size));
+    TRY(png_encode(image, path, false, &bytes, &size));
     FILE *file = fopen(path, "wb");
     bool written = file && fwrite(bytes, 1, (size_t)size, file) == (size_t)size;
     int reason = errno;

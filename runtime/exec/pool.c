@@ -1,6 +1,7 @@
 #include "runtime/exec/pool.h"
 
 #include <linux/futex.h>
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -12,6 +13,8 @@
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
+
+#include "runtime/base/cgroup.h"
 
 enum {
     MAX_THREADS = 256,
@@ -130,10 +133,14 @@ static void *worker_main(void *argument)
 int pool_cores(void)
 {
     cpu_set_t set;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return CPU_COUNT(&set);
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online < 1 ? 1 : (int)online;
+        cores = CPU_COUNT(&set);
+    // More threads than a quota has processors would all be held up together.
+    double quota = ceil(cgroup_processors(""));
+    if (quota < (double)cores)
+        cores = (long)quota;
+    return cores < 1 ? 1 : (int)cores;
 }
 
 // Workers started so far wait at a barrier of `threads`; with fewer than that

@@ -7,7 +7,8 @@
 
 typedef struct Pool Pool;
 
-// Cores that this process may use: all, or those that it was bound to.
+// Cores that this process may use: all, or those that it was bound to, or as
+// many as its control group's quota has.
 int pool_cores(void);
 
 // A pool of `threads` (the caller is thread 0); 0 = one per core this process

@@ -35,6 +35,8 @@ Status checkpoint_save(const char *path, const Store *store,
         {"result", info->result},
         {"best", info->best},
         {"parameters", info->parameters ? info->parameters : ""},
+        {"classes", info->classes ? info->classes : ""},
+        {"data", info->data ? info->data : ""},
     };
     return store_save(path, store, true, sizeof metas / sizeof *metas, metas);
 }

@@ -21,6 +21,7 @@ typedef struct CheckpointInfo {
     uint64_t ways;                // hash of ProgramPhase.ways, for the same
     const char *ways_text;        // they; written, not read back
     const char *parameters;       // as in ModelInfo; written, not read back
+    const char *classes, *data;   // likewise
     bool finished;                // evaluated too; `result` is complete
     char tally[CHECKPOINT_TEXT];  // train.c's running sums
     char result[CHECKPOINT_TEXT]; // train.c's result, when finished

@@ -1,6 +1,7 @@
 #include "runtime/files/keep.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -162,7 +163,8 @@ static Status keep_newest(const Keep *keep)
     path_step(keep, keep->newest, to);
     if (file_link(from, to).code == STATUS_OK || rename(from, to) == 0)
         return status_ok();
-    return status_error(STATUS_FAILED, "cannot keep '%s' as '%s'", from, to);
+    return status_error(STATUS_FAILED, "cannot keep '%s' as '%s': %s", from, to,
+                        strerror(errno));
 }
 
 static Status save_best(const Keep *keep, const Store *store,

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/base/pretender.h"
 #include "runtime/base/checksum.h"
 #include "runtime/base/file.h"
 #include "runtime/base/json.h"
@@ -311,7 +312,14 @@ static Status read_at(const SafeFile *file, void *out, int64_t size,
 static Status read_header(SafeFile *file, int64_t file_bytes)
 {
     unsigned char length[8];
+    char start[256];
     uint64_t size = 0;
+    int64_t first =
+        file_bytes < (int64_t)sizeof start ? file_bytes : (int64_t)sizeof start;
+    TRY(read_at(file, start, first, 0));
+    const char *pretender = pretender_name(start, first);
+    if (pretender)
+        return status_error(STATUS_DATA, "'%s' is %s", file->path, pretender);
     if (file_bytes < 8)
         return bad_file(file, "shorter than 8 bytes");
     TRY(read_at(file, length, 8, 0));
@@ -343,8 +351,9 @@ static Status open_file(SafeFile *file)
     // Without O_NONBLOCK, opening a pipe would wait for its writer.
     file->descriptor = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file->descriptor < 0 || fstat(file->descriptor, &info) != 0)
-        return status_error(STATUS_FAILED, "cannot open '%s': %s", file->path,
-                            strerror(errno));
+        return status_error(
+            errno == ENOENT || errno == ENOTDIR ? STATUS_DATA : STATUS_FAILED,
+            "cannot open '%s': %s", file->path, strerror(errno));
     if (!S_ISREG(info.st_mode))
         return bad_file(file, "not a regular file");
     return read_header(file, info.st_size);

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 struct Diverge {
-    const Plan *plan;
+    const ProgramPhase *phase;
+    const Plan *plan; // of its training
     Executor *executor;
     const Store *store;
     bool *now, *usual; // by value: unbounded in this step; in good ones
@@ -65,13 +66,16 @@ const StoreTensor *store_unbounded(const Store *store)
 
 // ---- watching ---------------------------------------------------------------
 
-Diverge *diverge_new(const Plan *plan, Executor *executor, const Store *store)
+Diverge *diverge_new(const ProgramPhase *phase, Executor *executor,
+                     const Store *store)
 {
+    const Plan *plan = &phase->train;
     Diverge *diverge = calloc(1, sizeof *diverge);
     if (!diverge)
         return NULL;
     size_t count = (size_t)plan->value_count + 1;
-    *diverge = (Diverge){.plan = plan,
+    *diverge = (Diverge){.phase = phase,
+                         .plan = plan,
                          .executor = executor,
                          .store = store,
                          .now = calloc(count, sizeof(bool)),
@@ -101,14 +105,30 @@ static const void *data_of(const Diverge *diverge, const PlanValue *value)
     return (const char *)tensor->data + value->at.offset;
 }
 
-// The only row with unbounded numbers, of which `at` is the first; or -1.
-static int64_t only_row(const PlanValue *value, const void *data, int64_t at)
+// How many images the rows of a value are of: each has a row, or one in each
+// view, all first views coming first.
+static int64_t images_of(const Diverge *diverge, const PlanValue *value)
+{
+    const ProgramPhase *phase = diverge->phase;
+    const int64_t counts[] = {phase_rows(phase), phase->batch};
+    for (int i = 0; i < 2; i++)
+        if (value->rows == counts[i] * phase->views)
+            return counts[i];
+    return value->rows;
+}
+
+// The first row with unbounded numbers, of which `at` is the first, when all
+// such rows are of one image; else -1.
+static int64_t only_row(const Diverge *diverge, const PlanValue *value,
+                        const void *data, int64_t at)
 {
     if (value->rows < 2 || value->elements % value->rows)
         return -1;
     int64_t size = value->elements / value->rows, row = at / size;
+    int64_t images = images_of(diverge, value);
     for (int64_t i = (row + 1) * size; i < value->elements; i++)
-        if (is_unbounded(data, value->dtype, i))
+        if (is_unbounded(data, value->dtype, i) &&
+            (i / size - row) % images != 0)
             return -1;
     return row;
 }
@@ -123,7 +143,7 @@ static void look_at(Diverge *diverge, int index, int chunk)
         return;
     diverge->first = index;
     diverge->chunk = chunk;
-    diverge->row = only_row(value, data, at);
+    diverge->row = only_row(diverge, value, data, at);
     diverge->nan = is_nan_at(data, value->dtype, at);
 }
 

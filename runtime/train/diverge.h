@@ -20,16 +20,18 @@ const StoreTensor *store_unbounded(const Store *store);
 typedef struct Diverge Diverge;
 
 // NULL when there is no memory.
-Diverge *diverge_new(const Plan *plan, Executor *executor, const Store *store);
+Diverge *diverge_new(const ProgramPhase *phase, Executor *executor,
+                     const Store *store);
 void diverge_free(Diverge *diverge);
 // Runs a step that is fed as executor_run_fed does it.
 Status diverge_run(Diverge *diverge, ExecutorFeed *feed, void *context);
 // The step has ended well.
 void diverge_went_well(Diverge *diverge);
 
-// In the last step run; NULL when no suspect was seen. *row is the only row of
-// the value with such numbers, or -1; *nan whether the first one was NaN;
-// *chunk which chunk of the step it was, 0 in one without.
+// In the last step run; NULL when no suspect was seen. *row is the first row
+// of the value with such numbers, or -1 when they are of several images; *nan
+// whether the first one was NaN; *chunk which chunk of the step it was, 0 in
+// one without.
 const PlanValue *diverge_suspect(const Diverge *diverge, int64_t *row,
                                  bool *nan, int *chunk);
 

@@ -7,7 +7,7 @@
 #include "runtime/base/philox.h"
 #include "runtime/data/input.h"
 #include "runtime/train/reports.h"
-#include "runtime/train/trainset.h"
+#include "runtime/train/train_run.h"
 #include "runtime/train/weights.h"
 
 typedef struct Evaluation {
@@ -197,6 +197,7 @@ Status evaluate_phase(const Program *program, int phase, Dataset *data,
                             "its features",
                             chosen->name);
     TRY(trainset_check_classes(chosen, data));
+    TRY(train_check_teacher(program, chosen, weights, options));
     TRY(evaluate_weights(program, chosen, data, weights, options, result));
     result->seconds = clock_seconds() - start;
     return status_ok();

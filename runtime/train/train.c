@@ -374,25 +374,30 @@ static void fill_result(Run *run)
     result->seconds = tally->seconds + train_seconds(run);
 }
 
+void train_data_lines(const Run *run, char lines[TRAIN_DATA_LINES])
+{
+    uint64_t seed;
+    double held_out = dataset_held_out(run->data, &seed);
+    lines[0] = '\0';
+    if (held_out > 0)
+        snprintf(lines, TRAIN_DATA_LINES, "held_out = %.17g\nseed = %" PRIu64,
+                 held_out, seed);
+}
+
 // With the classes' names, so that predictions of other images have them too.
 static Status save_model(const Run *run, const char *path)
 {
+    char data[TRAIN_DATA_LINES];
     ModelInfo info = {
         .program = run->program->name,
         .phase = run->phase->name,
         .parameters = run->program->parameters,
         .step = run->step,
+        .classes = run->classes,
+        .data = data,
     };
-    char *classes = trainset_class_lines(run->phase, run->data), data[96];
-    uint64_t seed;
-    double held_out = dataset_held_out(run->data, &seed);
-    snprintf(data, sizeof data, "held_out = %.17g\nseed = %" PRIu64, held_out,
-             seed);
-    info.classes = classes;
-    info.data = held_out > 0 ? data : NULL;
-    Status status = model_save(path, &run->store, &info);
-    free(classes);
-    return status;
+    train_data_lines(run, data);
+    return model_save(path, &run->store, &info);
 }
 
 static Status finish(Run *run)
@@ -444,6 +449,26 @@ static Status open_folder(Run *run, bool *finished)
     return keep_ways(run);
 }
 
+// Rank 0 has the files that say it.
+static Status order_classes(Run *run)
+{
+    bool by_place;
+    if (run->writes)
+        TRY(train_order_classes(run, true));
+    int64_t size = run->classes ? (int64_t)strlen(run->classes) + 1 : 0;
+    ranks_broadcast(&size, sizeof size);
+    if (!size || ranks_count() == 1)
+        return status_ok();
+    if (!run->classes)
+        run->classes = malloc((size_t)size);
+    if (!run->classes)
+        return status_error(STATUS_MEMORY, "no memory to train");
+    ranks_broadcast(run->classes, size);
+    return run->writes ? status_ok()
+                       : dataset_take_classes(run->data, "rank 0", run->classes,
+                                              &by_place);
+}
+
 static Status run_phase(Run *run)
 {
     bool finished = false;
@@ -456,6 +481,7 @@ static Status run_phase(Run *run)
         fill_result(run);
         return status_ok();
     }
+    TRY(order_classes(run));
     TRY(train_fill_store(run));
     TRY(start_executor(run));
     TRY(start_watch(run));
@@ -490,6 +516,7 @@ static void close_run(Run *run)
     store_free(&run->store);
     watch_close(run->watch);
     trainset_free(&run->set);
+    free(run->classes);
 }
 
 Status train_phase(const Program *program, int phase, Dataset *data,

@@ -24,6 +24,21 @@ static Status check_checkpoint(Run *run)
     return train_resume(run, &finished);
 }
 
+// Is nothing that the phase builds on still to be made by this run? What lies
+// in its place now is of another time.
+static bool are_there(const Program *program, const ProgramPhase *phase,
+                      const bool *made)
+{
+    const char *names[] = {phase->from, phase->teacher};
+    for (int i = 0; i < 2; i++) {
+        const ProgramPhase *source =
+            names[i] ? program_phase(program, names[i]) : NULL;
+        if (source && made[source - program->phases])
+            return false;
+    }
+    return true;
+}
+
 static Status check_phase(const Program *program, int phase, const bool *made,
                           Dataset *data, const TrainOptions *options)
 {
@@ -34,10 +49,13 @@ static Status check_phase(const Program *program, int phase, const bool *made,
     if (status.code == STATUS_OK)
         status = train_select(run);
     if (status.code == STATUS_OK)
-        status = weights_check_sources(program, run->phase, made, options);
-    if (status.code == STATUS_OK)
         status = check_checkpoint(run);
+    if (status.code == STATUS_OK)
+        status = train_order_classes(run, are_there(program, run->phase, made));
+    if (status.code == STATUS_OK)
+        status = weights_check_sources(program, run->phase, made, options);
     trainset_free(&run->set);
+    free(run->classes);
     free(run);
     return status;
 }

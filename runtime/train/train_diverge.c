@@ -94,8 +94,7 @@ static void find_suspect(Run *run, char *text, size_t size)
     TrainOptions quiet = *run->options;
     const TrainOptions *options = run->options;
     int64_t last = run->step;
-    Diverge *diverge =
-        diverge_new(&run->phase->train, run->executor, &run->store);
+    Diverge *diverge = diverge_new(run->phase, run->executor, &run->store);
     if (!diverge)
         return;
     if (last > run->saved_step + 1)

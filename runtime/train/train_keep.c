@@ -59,6 +59,8 @@ static void parse_result(TrainResult *result, const char *text)
 
 Status train_save(Run *run, bool finished)
 {
+    char data[TRAIN_DATA_LINES];
+    train_data_lines(run, data);
     CheckpointInfo info = {
         .step = run->step,
         .images = run->image_count,
@@ -68,6 +70,8 @@ Status train_save(Run *run, bool finished)
         .ways = ways_hash(run),
         .ways_text = run->phase->ways,
         .parameters = run->program->parameters,
+        .classes = run->classes,
+        .data = data,
         .finished = finished,
     };
     Tally tally = run->tally;

@@ -1,4 +1,4 @@
-// One phase while it runs, for train.c, train_keep.c and train_diverge.c.
+// One phase while it runs, for the files train*.c.
 #ifndef SIMCC_RUNTIME_TRAIN_RUN_H
 #define SIMCC_RUNTIME_TRAIN_RUN_H
 
@@ -9,6 +9,8 @@
 #include "runtime/train/train.h"
 #include "runtime/train/trainset.h"
 #include "runtime/train/watch.h"
+
+enum { TRAIN_DATA_LINES = 96 };
 
 // Everything one phase needs while it runs.
 typedef struct Run {
@@ -21,7 +23,8 @@ typedef struct Run {
     Keep keep;
     char checkpoint_path[RUNDIR_PATH]; // to resume from; "" = none
 
-    Trainset set; // the training images this phase may use
+    char *classes; // the result's, as lines of class_names.h; NULL = none
+    Trainset set;  // the training images this phase may use
     int64_t image_count, total_steps, step;
     Store store;
     CodeImage *code;
@@ -55,11 +58,26 @@ double train_seconds(const Run *run);
 // Fills the store for run->step: from checkpoint_path, or with what a phase
 // starts from.
 Status train_fill_store(Run *run);
+// ModelInfo.data of the run.
+void train_data_lines(const Run *run, char lines[TRAIN_DATA_LINES]);
 // Makes the input begin at run->step.
 Status train_start_input(Run *run);
 // Fills the plan's inputs for the next step, or the next chunk: an
 // ExecutorFeed of a Run.
 Status train_feed(void *run, int pass, int chunk);
+
+// ---- train_classes.c --------------------------------------------------------
+
+// Gives the data's classes the order of the weights that the phase goes on
+// from (run->checkpoint_path), of its teacher, or of what it starts from; else
+// their own; and fills run->classes. `begun`: the weights of other phases are
+// there, or were not made by this call of the program. STATUS_DATA, with both
+// lists, when a checkpoint or a teacher knows other classes.
+Status train_order_classes(Run *run, bool begun);
+// STATUS_DATA when a student's weights have other classes than its teacher in
+// options->out.
+Status train_check_teacher(const Program *program, const ProgramPhase *phase,
+                           const char *weights, const TrainOptions *options);
 
 // ---- train_check.c ----------------------------------------------------------
 

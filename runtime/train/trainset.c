@@ -3,9 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "runtime/base/json.h"
 
 Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data)
 {
@@ -150,21 +147,4 @@ void trainset_free(Trainset *set)
     free(set->indices);
     free(set->seen);
     *set = (Trainset){0};
-}
-
-char *trainset_class_lines(const ProgramPhase *phase, const Dataset *data)
-{
-    int count = phase->classes ? dataset_classes(data) : 0;
-    size_t size = 1, used = 0;
-    for (int i = 0; i < count; i++) {
-        const char *name = dataset_class_name(data, i);
-        if (strchr(name, '\n') || !json_is_utf8(name, strlen(name)))
-            return NULL;
-        size += strlen(name) + 1;
-    }
-    char *text = count ? malloc(size) : NULL;
-    for (int i = 0; text && i < count; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s",
-                                 i ? "\n" : "", dataset_class_name(data, i));
-    return text;
 }

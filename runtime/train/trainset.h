@@ -25,8 +25,4 @@ Status trainset_select(const ProgramPhase *phase, const Dataset *data,
                        const char *labels, uint64_t seed, Trainset *set);
 void trainset_free(Trainset *set);
 
-// The names of a phase's classes, a line each: malloc'ed. NULL when the phase
-// has none, or a name is no line of UTF-8.
-char *trainset_class_lines(const ProgramPhase *phase, const Dataset *data);
-
 #endif

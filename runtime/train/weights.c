@@ -5,6 +5,7 @@
 
 #include "runtime/base/file.h"
 #include "runtime/base/rundir.h"
+#include "runtime/train/diverge.h"
 
 // The model an earlier phase left in the run directory.
 static Status phase_model(const ProgramPhase *phase, const char *source,
@@ -80,6 +81,28 @@ Status weights_check(const Program *program, const ProgramPhase *phase,
 
 // ---- loading ----------------------------------------------------------------
 
+// A NaN that training starts from would be blamed on its rate.
+static Status check_numbers(const char *path, const Store *store)
+{
+    for (int i = 0; i < store->count; i++) {
+        const StoreTensor *tensor = &store->tensors[i];
+        const PlanTensor *plan = &tensor->param.tensor;
+        int64_t at = tensor->loaded ? first_unbounded(tensor->data, plan->dtype,
+                                                      plan_elements(plan))
+                                    : -1;
+        if (at >= 0)
+            return status_error(
+                STATUS_DATA,
+                "%s holds %s in %s: it was saved after its "
+                "training had diverged, or is damaged; take an "
+                "earlier one",
+                path,
+                is_nan_at(tensor->data, plan->dtype, at) ? "NaN" : "infinity",
+                plan->name);
+    }
+    return status_ok();
+}
+
 // model_load; other shapes are told with the table.
 static Status load(const char *path, const ProgramPhase *phase, Store *store,
                    const ModelFilter *filter, const TrainOptions *options,
@@ -88,7 +111,7 @@ static Status load(const char *path, const ProgramPhase *phase, Store *store,
     Status status = model_load(path, store, filter, report);
     if (report->counts[MODEL_SHAPE])
         return refuse(path, phase, report, options);
-    return status;
+    return status.code == STATUS_OK ? check_numbers(path, store) : status;
 }
 
 static Status load_from(const Program *program, const ProgramPhase *phase,

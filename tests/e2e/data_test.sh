@@ -132,6 +132,17 @@ check "run: a bad list is refused before training" says \
     "bad:1: train/none.png is not in the data" \
     train "$work/refused" --labels "$work/bad"
 
+# One meaning on the command line and in the program.
+train "$work/share" -q --labels 0.5 > /dev/null 2>&1
+"$simcc" run models/quickstart.net scratch --data "$shapes" -q \
+    --out "$work/shared" --set filters=4 groups=2 image_size=16 classes=3 \
+    scratch.steps=6 scratch.labels=0.5 scratch.batch=8 > /dev/null 2>&1
+check "run: --labels 0.5 is labels = 0.5" cmp \
+    "$work/share/scratch/model.safetensors" \
+    "$work/shared/scratch/model.safetensors"
+check "run: --labels 1.0 is all" says "those of 36 images" \
+    train "$work/everything" --labels 1.0
+
 # A single folder is no class; it pretrains, and its settings go on.
 mkdir "$work/single"
 cp -r "$shapes/train/disc" "$work/single/photos"

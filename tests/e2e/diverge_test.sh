@@ -68,6 +68,14 @@ sed 's/batch = 4, /batch = 4, chunk = 2, /' "$work/black.net" > "$work/part.net"
 check "diverge: in a chunk" diverges part
 check "diverge: names its image, too" mentions "train-images/000005"
 
+# One image in both its views.
+sed 's/= unlabeled,/= unlabeled.views(2),/' "$work/black.net" > "$work/views.net"
+check "diverge: in two views" diverges views
+check "diverge: names the image of both" mentions "train-images/000005"
+sed 's/batch = 4, /batch = 4, chunk = 2, /' "$work/views.net" > "$work/both.net"
+check "diverge: in two views and chunks" diverges both
+check "diverge: names the image there" mentions "train-images/000005"
+
 # The rate is without bounds: the weight is infinite before the loss is.
 cat > "$work/rate.net" <<NET
 $optimizer

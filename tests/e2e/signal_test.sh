@@ -74,6 +74,43 @@ check "signal: a second one ends it by itself" \
     [ "$code" = 130 -o "$code" = 143 ]
 check "signal: without a checkpoint" [ ! -e "$newest" ]
 
+# A terminal that closes, and a limit on the processor's time.
+for signal in HUP:129 XCPU:152; do
+    rm -rf "$work/run"
+    start --save-every 1000
+    kill "-${signal%:*}" "$victim"
+    kill "-${signal%:*}" "$victim" 2> /dev/null
+    check "signal: SIG${signal%:*} exits with ${signal#*:}" \
+        ends_with "${signal#*:}"
+    check "signal: after it has saved" test -e "$newest"
+done
+rm -rf "$work/run"
+(trap '' HUP && train) > "$work/log" 2>&1 &
+victim=$!
+wait_for "\"step\":" "$work/run/metrics.jsonl"
+kill -HUP "$victim"
+sleep 0.2
+check "signal: under nohup the run goes on" kill -0 "$victim"
+kill -TERM "$victim"
+check "signal: until it is ended" ends_with 143
+
+# Nobody reads any more what it prints, on one stream or on both; the exit code
+# is that of a run that was read.
+unread() {
+    rm -rf "$work/run" "$work/code"
+    {
+        ("$@" --stop-after 40)
+        echo "$?" > "$work/code"
+    } | true
+    [ "$(cat "$work/code")" = 0 ] && [ -e "$newest" ] &&
+        grep -q "stopped after step 40" "$work/run/log"
+}
+train_unread() {
+    train "$@" 2>&1
+}
+check "signal: a run outlives the reader of its results" unread train
+check "signal: and of its words" unread train_unread
+
 mkdir "$work/blocked"
 : > "$work/blocked/pretrain"
 check "signal: a folder that cannot be made" exits 1 "$simcc" run \

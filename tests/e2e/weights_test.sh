@@ -21,7 +21,8 @@ with() {
     phase=$2
     shift 2
     # shellcheck disable=SC2046,SC2086
-    "$simcc" "$command" "$net" "$phase" "$@" --set $(merged "$settings" "$also")
+    "$simcc" "$command" "$net" ${phase:+"$phase"} "$@" \
+        --set $(merged "$settings" "$also")
 }
 also=
 
@@ -116,7 +117,7 @@ check "weights: --init-map renames" says "           fc.weight  [3,8]" \
     --init "$run/finetune/model.safetensors" --init-map "$work/map"
 check "weights: --init-map alone makes no sense" exits 2 with run \
     scratch --data "$shapes" --out "$work/map2" --init-map "$work/map"
-check "weights: --init of no weights" exits 1 with run scratch \
+check "weights: --init of no weights" exits 4 with run scratch \
     --data "$shapes" --out "$work/init2" --init "$work/none.safetensors"
 
 # Export: everything, or what torchvision has; it can come back in.
@@ -173,5 +174,136 @@ else
     check "weights: torchvision and back" "$python" \
         tests/reference/torchvision_check.py "$simcc" "$work/torchvision"
 fi
+
+
+# ---- what comes in place of a file ------------------------------------------
+
+printf '\n<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>\n' \
+    > "$work/page.safetensors"
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 34\n' \
+    > "$work/pointer.safetensors"
+: > "$work/empty.safetensors"
+check "pretender: eval: a web page" says "is a web page" with eval finetune \
+    --data "$shapes" --weights "$work/page.safetensors"
+check "pretender: predict: a web page" says "is a web page" with predict \
+    finetune --data "$shapes" -o "$work/x.csv" \
+    --weights "$work/page.safetensors"
+check "pretender: a web page has exit code 4" exits 4 with eval finetune \
+    --data "$shapes" --weights "$work/page.safetensors"
+check "pretender: --init: a pointer" says 'pointer.safetensors'"' is a Git LFS" \
+    with run scratch --data "$shapes" --out "$work/pointer" \
+    --init "$work/pointer.safetensors"
+check "pretender: what to do" says "git lfs pull" with export pretrain \
+    -o "$work/x.safetensors" --weights "$work/pointer.safetensors"
+check "pretender: an empty file" says "shorter than 8 bytes" with eval finetune \
+    --data "$shapes" --weights "$work/empty.safetensors"
+for file in "$work/none.safetensors" "$work/none/none.safetensors" \
+    "$work/empty.safetensors/none.safetensors"; do
+    check "pretender: none has exit code 4: ${file#"$work"/}" exits 4 \
+        with eval finetune --data "$shapes" --weights "$file"
+done
+check "pretender: --init none has exit code 4" exits 4 with run scratch \
+    --data "$shapes" --out "$work/none-run" --init "$work/none.safetensors"
+check "pretender: -o m.pth" says "m.pth becomes a safetensors file" \
+    with export pretrain --out "$run" -o "$work/m.pth"
+check "pretender: -o m.safetensors goes without saying" sh -c "
+    '$simcc' export $net pretrain --out '$run' -o '$work/m.safetensors' \
+        --set filters=4 groups=2 image_size=16 2>&1 | grep -q becomes && exit 1
+    exit 0"
+check "pretender: embed -o e.csv" says "becomes a NumPy array" \
+    with embed pretrain --data "$shapes" --out "$run" -o "$work/e.csv"
+cp -r "$shapes" "$work/pages"
+for file in "$work/pages/train/disc"/*.png; do
+    cp "$work/page.safetensors" "$file"
+    break
+done
+check "pretender: an image" says "a web page in place of the file" \
+    "$simcc" data info "$work/pages"
+check "pretender: a list" says "a web page in place of the file" \
+    "$simcc" data info "$work/page.safetensors"
+
+# ---- numbers that are none ---------------------------------------------------
+
+# conv1.weight of the quickstart made small, all NaN: a header and 108 numbers.
+header='{"conv1.weight":{"dtype":"F32","shape":[4,3,3,3],"data_offsets":[0,432]}}'
+{
+    # shellcheck disable=SC2059
+    printf "\\$(printf %o ${#header})\\0\\0\\0\\0\\0\\0\\0%s" "$header"
+    i=0
+    while [ "$i" -lt 108 ]; do
+        printf '\0\0\300\177'
+        i=$((i + 1))
+    done
+} > "$work/nan.safetensors"
+check "numbers: NaN is no start" exits 4 with run scratch --data "$shapes" \
+    --out "$work/nan-run" --init "$work/nan.safetensors"
+check "numbers: the file and the tensor are named" says \
+    "nan.safetensors holds NaN in conv1.weight" with run scratch \
+    --data "$shapes" --out "$work/nan-run" --init "$work/nan.safetensors"
+sed "s|from pretrain|from \"$work/nan.safetensors\"|" "$net" > "$work/nan.net"
+cp -r models/lib "$work/lib"
+check "numbers: nor from a file" says "holds NaN in conv1.weight" "$simcc" \
+    run "$work/nan.net" finetune --data "$shapes" --out "$work/nan-run" --set \
+    filters=4 groups=2 image_size=16 finetune.batch=8 finetune.labels=4
+
+# ---- where results go -------------------------------------------------------
+
+# Every command that writes a file: into a pipe, which stays one; through a
+# link, which stays one; and with the same bytes as to a plain name.
+mkdir "$work/places"
+# writes COMMAND PHASE OPTION...: with -o, or the last option, to come.
+writes() {
+    rm -f "$work/places"/*
+    with "$@" "$work/places/plain" > /dev/null || return 1
+    mkfifo "$work/places/pipe"
+    cat "$work/places/pipe" > "$work/places/piped" &
+    with "$@" "$work/places/pipe" > /dev/null || return 1
+    wait
+    ln -s "$work/places/real" "$work/places/link"
+    with "$@" "$work/places/link" > /dev/null || return 1
+    [ -p "$work/places/pipe" ] && [ -L "$work/places/link" ] &&
+        [ -s "$work/places/plain" ] && [ ! -e "$work/places/link.tmp" ] &&
+        same "$work/places/plain" "$work/places/piped" &&
+        same "$work/places/plain" "$work/places/real"
+}
+# Times differ from run to run.
+same() {
+    if grep -q traceEvents "$1"; then
+        [ -s "$2" ]
+    else
+        cmp "$1" "$2"
+    fi
+}
+check "places: compile" writes compile "" --phase pretrain -o
+check "places: compile --emit" writes compile "" --phase pretrain \
+    --emit graph -o
+check "places: export" writes export pretrain --out "$run" -o
+check "places: embed" writes embed pretrain --data "$shapes" --out "$run" -o
+check "places: predict" writes predict finetune --data "$shapes" \
+    --out "$run" -o
+check "places: neighbours" writes neighbours pretrain --data "$shapes" \
+    --out "$run" -o
+check "places: map" writes map pretrain --data "$shapes" --out "$run" -o
+check "places: augment" writes augment pretrain --data "$shapes" -o
+check "places: profile --trace" writes profile pretrain --trace
+
+dash() {
+    with predict finetune --data "$shapes" --out "$run" -o "$work/p.csv" &&
+        with predict finetune --data "$shapes" --out "$run" -o - \
+            > "$work/dash.csv" && cmp "$work/p.csv" "$work/dash.csv" &&
+        with predict finetune --data "$shapes" --out "$run" -o - |
+        cmp - "$work/p.csv" && [ ! -e ./- ]
+}
+check "places: predict -o -" dash
+check "places: neighbours prints beside its picture" exits 2 \
+    with neighbours pretrain --data "$shapes" --out "$run" -o -
+check "places: a run directory is none" says "cannot write --out" \
+    with run pretrain --data "$shapes" --out -
+check "places: two files into a pipe" says "which is no file" \
+    with embed pretrain --data "$shapes" --out "$run" --csv -o /dev/stdout
+mkfifo "$work/split.pipe"
+check "places: a folder where a pipe is" exits 1 \
+    "$simcc" data split "$shapes" --per-class 4 -o "$work/split.pipe"
+check "places: and the pipe stays" test -p "$work/split.pipe"
 
 finish

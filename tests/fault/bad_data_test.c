@@ -215,10 +215,6 @@ TEST(test_part_must_have_the_same_classes)
     make_plain(test_path("set/train/b/x.png"), 5, 1);
     make_plain(test_path("set/test/c/x.png"), 5, 1);
     check_set_refused(test_path("set"), "class c");
-    make_plain(test_path("flat/train/a/x.png"), 5, 1);
-    make_plain(test_path("flat/train/b/x.png"), 5, 1);
-    make_plain(test_path("flat/val/x.png"), 5, 1);
-    check_set_refused(test_path("flat"), "val does not consist of class");
 }
 
 static void make_idx_pair(int images, int held, int labels)

@@ -210,6 +210,6 @@ TEST(safetensors_that_shrink_after_opening)
 TEST(safetensors_missing_or_a_folder)
 {
     SafeFile *file;
-    CHECK_INT(safetensors_open("/nonexistent/x", &file).code, STATUS_FAILED);
+    CHECK_INT(safetensors_open("/nonexistent/x", &file).code, STATUS_DATA);
     CHECK_INT(safetensors_open(test_folder(), &file).code, STATUS_DATA);
 }

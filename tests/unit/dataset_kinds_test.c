@@ -295,7 +295,9 @@ TEST(labels_are_as_many_as_asked_for)
     static const struct {
         const char *labels;
         int64_t count;
-    } asked[] = {{"2", 4}, {"50%", 6}, {"all", 12}, {"0.1%", 2}};
+    } asked[] = {{"2", 4},    {"50%", 6},   {"all", 12},   {"0.1%", 2},
+                 {"1", 2},    {"1.0", 12},  {"0.5", 6},    {"1e-9", 2},
+                 {"5e-1", 6}, {"100%", 12}, {"100.0%", 12}};
     for (int i = 0; i < 6; i++) {
         make_plain(test_path("s/train/cat/%d.png", i), 4, i);
         make_plain(test_path("s/train/dog/%d.png", i), 4, i);
@@ -317,8 +319,9 @@ TEST(labels_are_as_many_as_asked_for)
           memcmp(indices, same, (size_t)count * sizeof *same) == 0);
     free(indices);
     free(same);
-    static const char *const wrong[] = {"7",  "0",   "1.5",         "200%",
-                                        "-1", "nan", "no/such/list"};
+    static const char *const wrong[] = {"7",   "0",   "1.5",          "200%",
+                                        "-1",  "nan", "no/such/list", "2.0",
+                                        "1e1", "0.0"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         CHECK(dataset_select_asked(set, wrong[i], 3, &indices, &count).code !=
               STATUS_OK);

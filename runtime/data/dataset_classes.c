@@ -1,0 +1,170 @@
+// The order of a set's classes: its own, or that of weights that know them.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/data/class_names.h"
+#include "runtime/data/dataset_inside.h"
+
+// ---- names in two orders ----------------------------------------------------
+
+typedef struct Placed {
+    const char *name;
+    int place;
+} Placed;
+
+static int compare_placed(const void *left, const void *right)
+{
+    return strcmp(((const Placed *)left)->name, ((const Placed *)right)->name);
+}
+
+// The names with their places, by bytes, for finding them. NULL for lack of
+// memory.
+static Placed *sort_placed(int count, char *const *names)
+{
+    Placed *placed = malloc(((size_t)count + 1) * sizeof *placed);
+    for (int i = 0; placed && i < count; i++)
+        placed[i] = (Placed){names[i], i};
+    if (placed)
+        qsort(placed, (size_t)count, sizeof *placed, compare_placed);
+    return placed;
+}
+
+static int find_place(const Placed *placed, int count, const char *name)
+{
+    Placed key = {name, 0};
+    const Placed *found =
+        bsearch(&key, placed, (size_t)count, sizeof key, compare_placed);
+    return found ? found->place : -1;
+}
+
+// The names of one list that the other lacks, as text.
+static void list_missing(int count, char *const *names, int other_count,
+                         char *const *other, char *text, size_t size)
+{
+    Placed *placed = sort_placed(other_count, other);
+    char **missing = malloc(((size_t)count + 1) * sizeof *missing);
+    int found = 0;
+    for (int i = 0; placed && missing && i < count; i++)
+        if (find_place(placed, other_count, names[i]) < 0)
+            missing[found++] = names[i];
+    class_names_list(found, missing, text, size);
+    free(missing);
+    free(placed);
+}
+
+static Status other_classes(const Dataset *dataset, const char *whose,
+                            const ClassNames *names)
+{
+    enum { LIST = 220, SHORT = 120 };
+    char known[LIST], have[LIST], there[SHORT], here[SHORT];
+    class_names_list(names->count, names->at, known, sizeof known);
+    class_names_list(dataset->class_count, dataset->classes, have, sizeof have);
+    list_missing(names->count, names->at, dataset->class_count,
+                 dataset->classes, there, sizeof there);
+    list_missing(dataset->class_count, dataset->classes, names->count,
+                 names->at, here, sizeof here);
+    return status_error(
+        STATUS_DATA,
+        "%.160s know%s %d classes (%s), and the data has %d (%s); not in the "
+        "data: %s; only there: %s. Data of the same classes is wanted, under "
+        "the same names",
+        whose, strncmp(whose, "the ", 4) == 0 ? "" : "s", names->count, known,
+        dataset->class_count, have, *there ? there : "none",
+        *here ? here : "none");
+}
+
+// ---- taking an order --------------------------------------------------------
+
+// from[i] becomes which of the set's classes is called names[i]. False when
+// the two are not the same names, each there once.
+static bool match(const Dataset *dataset, const ClassNames *names,
+                  const Placed *placed, int *from)
+{
+    if (names->count != dataset->class_count)
+        return false;
+    for (int i = 0; i < names->count; i++)
+        from[i] = -1;
+    for (int i = 0; i < dataset->class_count; i++) {
+        int place = find_place(placed, names->count, dataset->classes[i]);
+        if (place < 0 || from[place] >= 0)
+            return false;
+        from[place] = i;
+    }
+    return true;
+}
+
+// places[i] is where class i goes.
+static void renumber(Dataset *dataset, const int *places)
+{
+    for (int split = 0; split < 2; split++)
+        for (int64_t i = 0; i < dataset->splits[split].count; i++) {
+            Sample *sample = &dataset->splits[split].items[i];
+            if (sample->label >= 0)
+                sample->label = places[sample->label];
+        }
+}
+
+static Status move_classes(Dataset *dataset, const int *from, int *places)
+{
+    int count = dataset->class_count;
+    char **moved = malloc((size_t)count * sizeof *moved);
+    if (!dataset->own_order)
+        dataset->own_order = class_names_write(count, dataset->classes);
+    if (!moved || !dataset->own_order) {
+        free(moved);
+        return status_error(STATUS_MEMORY, "%s: no memory for its classes",
+                            dataset->root);
+    }
+    for (int i = 0; i < count; i++) {
+        moved[i] = dataset->classes[from[i]];
+        places[from[i]] = i;
+    }
+    free(dataset->classes);
+    dataset->classes = moved;
+    renumber(dataset, places);
+    return status_ok();
+}
+
+static Status take_names(Dataset *dataset, const char *whose,
+                         const ClassNames *names, bool *by_place)
+{
+    size_t room = (size_t)names->count + (size_t)dataset->class_count;
+    Placed *placed = sort_placed(names->count, names->at);
+    int *from = malloc(room * sizeof *from);
+    int *places = malloc(room * sizeof *places);
+    Status status = status_ok();
+    if (!placed || !from || !places)
+        status = status_error(STATUS_MEMORY, "%s: no memory for its classes",
+                              dataset->root);
+    else if (match(dataset, names, placed, from))
+        status = move_classes(dataset, from, places);
+    else if (dataset->numbered && names->count == dataset->class_count)
+        *by_place = true;
+    else
+        status = other_classes(dataset, whose, names);
+    free(placed);
+    free(from);
+    free(places);
+    return status;
+}
+
+Status dataset_take_classes(Dataset *dataset, const char *whose,
+                            const char *lines, bool *by_place)
+{
+    ClassNames names;
+    *by_place = false;
+    if (!lines)
+        lines = dataset->own_order;
+    if (!lines || dataset->class_count == 0)
+        return status_ok();
+    TRY(class_names_read(lines, &names));
+    Status status = take_names(dataset, whose, &names, by_place);
+    class_names_free(&names);
+    return status;
+}
+
+char *dataset_class_lines(const Dataset *dataset)
+{
+    return class_names_write(dataset->class_count, dataset->classes);
+}

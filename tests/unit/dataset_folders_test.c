@@ -1,0 +1,223 @@
+// Folders as people have them: names of parts, sets within sets, and what is
+// said of classes that are none and of files that are not used.
+#include <stdlib.h>
+
+#include "runtime/data/data.h"
+#include "tests/harness.h"
+#include "tests/images.h"
+
+// Files of one image each, parted by spaces, in a folder of the given name.
+static void make_set(const char *name, const char *files)
+{
+    char text[2048], *state = NULL;
+    snprintf(text, sizeof text, "%s", files);
+    for (char *file = strtok_r(text, " ", &state); file;
+         file = strtok_r(NULL, " ", &state))
+        make_plain(test_path("%s/%s", name, file), 4, 7);
+}
+
+static void add_split(const Dataset *set, DataSplit split, char *text,
+                      size_t size)
+{
+    for (int64_t i = 0; i < dataset_count(set, split); i++) {
+        int label = dataset_label(set, split, i);
+        size_t used = strlen(text);
+        snprintf(text + used, size - used, " %s=%s",
+                 dataset_sample_name(set, split, i),
+                 label < 0 ? "-" : dataset_class_name(set, label));
+    }
+}
+
+// The set as "name=class ... | name=class ..." of training and test, and a line
+// for each note.
+static void check_set(const char *name, const char *want)
+{
+    Dataset *set = NULL;
+    DataOptions options = {0};
+    char got[4096] = "";
+    char *const *notes;
+    CHECK_TEXT(dataset_open(test_path("%s", name), &options, &set).text, "");
+    if (!set)
+        return;
+    add_split(set, SPLIT_TRAIN, got, sizeof got);
+    if (dataset_count(set, SPLIT_TEST))
+        strcat(got, " |");
+    add_split(set, SPLIT_TEST, got, sizeof got);
+    int count = dataset_notes(set, &notes);
+    for (int i = 0; i < count; i++)
+        snprintf(got + strlen(got), sizeof got - strlen(got), "\n%s", notes[i]);
+    CHECK_TEXT(got, want);
+    dataset_free(set);
+}
+
+static void check(const char *files, const char *want)
+{
+    static int made;
+    char name[32];
+    snprintf(name, sizeof name, "s%d", made++);
+    make_set(name, files);
+    check_set(name, want);
+}
+
+// ---- parts ------------------------------------------------------------------
+
+TEST(folders_of_parts_have_many_names)
+{
+    static const char *const train[] = {"train", "Train", "TRAINING",
+                                        "training_set", "train2017"};
+    static const char *const test[] = {"test",     "Test",      "Testing",
+                                       "test_set", "val2017",   "valid",
+                                       "dev",      "Validation"};
+    for (int i = 0; i < 5; i++)
+        for (int k = 0; k < 8; k++) {
+            char files[256], want[256];
+            snprintf(files, sizeof files, "%s/a/1.png %s/b/1.png %s/b/2.png",
+                     train[i], train[i], test[k]);
+            snprintf(want, sizeof want,
+                     " %s/a/1.png=a %s/b/1.png=b | "
+                     "%s/b/2.png=b",
+                     train[i], train[i], test[k]);
+            check(files, want);
+        }
+    check("train/a/1.png train/b/1.png unlabeled/x/1.png",
+          " train/a/1.png=a train/b/1.png=b unlabeled/x/1.png=-");
+    check("a/1.png b/1.png unlabelled/1.png",
+          " a/1.png=a b/1.png=b unlabelled/1.png=-");
+}
+
+// No image of a test part is trained on, whatever it looks like.
+TEST(folders_of_tests_are_not_trained_on)
+{
+    check("train/a/1.png train/b/1.png test/1.png test/2.png",
+          " train/a/1.png=a train/b/1.png=b\ntest/ has no folders of classes "
+          "as the training part has: its images are not used");
+    check("train/a/1.png train/b/1.png test/1.png valid/a/3.png",
+          " train/a/1.png=a train/b/1.png=b | valid/a/3.png=a\ntest/ has no "
+          "folders of classes as the training part has: its images are not "
+          "used");
+    check("train/a/1.png train/b/1.png test/a/2.png valid/a/3.png",
+          " train/a/1.png=a train/b/1.png=b | test/a/2.png=a\nvalid/ is not "
+          "used: test/ is the test part");
+    check("a/1.png b/1.png Test/a/2.png",
+          " a/1.png=a b/1.png=b | Test/a/2.png=a");
+    check("a/x/1.png b/1.png Test/a/2.png",
+          " a/x/1.png=- b/1.png=- | Test/a/2.png=-\nno classes, for a has "
+          "images only in folders of its own, and a class is a folder that "
+          "holds its images");
+    check("train/1.png train/2.png test/3.png",
+          " train/1.png=- train/2.png=- | test/3.png=-");
+    check("train/a/1.png test/a/2.png test/9.png",
+          " train/a/1.png=a | test/a/2.png=a\n9.png is in no folder of a class "
+          "of test/: not used");
+}
+
+TEST(folders_beside_parts_are_told)
+{
+    check("train/a/1.png test/a/2.png more/3.png Test2/a/4.png 5.png",
+          " train/a/1.png=a | Test2/a/4.png=a\nnot used, beside the parts of "
+          "the set: more, test, loose images");
+    check("a/1.png b/1.png test/2.png",
+          " a/1.png=a b/1.png=b test/2.png=test\ntest/ is taken for a class as "
+          "the folders beside it; a part of the set would hold a folder for "
+          "each class");
+}
+
+// ---- within folders ---------------------------------------------------------
+
+TEST(folders_unpacked_into_a_folder)
+{
+    check("set/a/1.png set/b/1.png", " set/a/1.png=a set/b/1.png=b\nthe set is "
+                                     "in set/, the only folder "
+                                     "with images");
+    check("set/set/Train/a/1.png set/set/Test/a/2.png",
+          " set/set/Train/a/1.png=a | set/set/Test/a/2.png=a\nthe set is in "
+          "set/set/, the only folder with images");
+    check("train/train/a/1.png train/train/b/1.png test/test/a/2.png",
+          " train/train/a/1.png=a train/train/b/1.png=b | test/test/a/2.png=a");
+    check(
+        "test/a/1.png test/b/1.png",
+        " test/a/1.png=a test/b/1.png=b\nthe set is in test/, the only folder "
+        "with images");
+    check("photos/1.png photos/2.png", " photos/1.png=photos "
+                                       "photos/2.png=photos");
+}
+
+TEST(folders_of_classes_with_a_folder_of_images)
+{
+    const char *note = "\nimages of a class are in a folder of its own, as in "
+                       "a/images";
+    char want[256];
+    snprintf(want, sizeof want, " a/images/1.png=a b/images/1.png=b%s", note);
+    check("a/images/1.png b/images/1.png", want);
+    snprintf(want, sizeof want, " a/images/1.png=a b/1.png=b%s", note);
+    check("a/images/1.png b/1.png", want);
+    snprintf(want, sizeof want,
+             " train/a/images/1.png=a train/b/img/1.png=b | "
+             "val/a/2.png=a%s",
+             note);
+    check("train/a/images/1.png train/b/img/1.png val/a/2.png", want);
+    check("train/images/1.png test/images/2.png",
+          " train/images/1.png=- | test/images/2.png=-");
+}
+
+TEST(folders_that_are_no_classes_are_told)
+{
+    check("a/1.png b/1.png loose.png",
+          " a/1.png=- b/1.png=- loose.png=-\nno classes, for loose.png lies "
+          "beside the folders: where it is moved elsewhere, each folder is a "
+          "class");
+    check("a/x/1.png a/y/1.png b/x/1.png b/y/1.png",
+          " a/x/1.png=- a/y/1.png=- b/x/1.png=- b/y/1.png=-\nno classes, for a "
+          "has images only in folders of its own, and a class is a folder that "
+          "holds its images");
+    check("1.png 2.png", " 1.png=- 2.png=-");
+}
+
+// ---- files ------------------------------------------------------------------
+
+TEST(folders_have_images_by_content)
+{
+    make_set("s", "a/1.png b/1.png");
+    make_plain(test_path("s/a/without"), 4, 1);
+    make_jpeg(test_path("s/b/2.jfif"), JPEG_KIND_RGB, 8, (uint8_t[4]){1, 2, 3});
+    make_jpeg(test_path("s/b/3"), JPEG_KIND_RGB, 8, (uint8_t[4]){1, 2, 3});
+    write_bytes(test_path("s/b/README"), "words", 5);
+    write_bytes(test_path("s/LICENSE"), "words", 5);
+    check_set("s", " a/1.png=a a/without=a b/1.png=b b/2.jfif=b b/3=b");
+    make_plain(test_path("t/1"), 4, 1);
+    make_plain(test_path("t/2"), 4, 1);
+    check_set("t", " 1=- 2=-");
+}
+
+// What simcc drew into the folder is none of its images; what it drew as a set
+// is.
+TEST(folders_with_pictures_of_simcc)
+{
+    Image image;
+    const DataSkip *skips;
+    Dataset *set = NULL;
+    DataOptions options = {0};
+    make_set("s", "a/1.png b/1.png");
+    CHECK_TEXT(image_new(40, 30, &image).text, "");
+    memset(image.pixels, 9, 40 * 30 * 3);
+    CHECK_TEXT(image_write_png(test_path("s/views.png"), &image).text, "");
+    CHECK_TEXT(image_write_png(test_path("s/a/map.png"), &image).text, "");
+    make_plain(test_path("s/out/x.txt"), 4, 1);
+    CHECK_TEXT(image_write_png(test_path("s/out/map.png"), &image).text, "");
+    check_set("s", " a/1.png=a b/1.png=b");
+    CHECK_TEXT(dataset_open(test_path("s"), &options, &set).text, "");
+    CHECK_INT(dataset_skips(set, &skips), 2);
+    CHECK(strstr(skips[1].path, "a/map.png") &&
+          strstr(skips[1].reason, "simcc drew"));
+    dataset_free(set);
+    image_free(&image);
+}
+
+// A class that nothing can be read of is none.
+TEST(folders_of_damaged_images_are_no_class)
+{
+    make_set("s", "a/1.png b/1.png");
+    write_bytes(test_path("s/aa/1.png"), "damaged", 7);
+    check_set("s", " a/1.png=a b/1.png=b\nclass aa has no image that can be "
+                   "read, and is left out");
+}

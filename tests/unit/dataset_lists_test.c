@@ -1,0 +1,227 @@
+// Lists of image files as people write them: other column names, orders and
+// marks; what is no such list is said for what it is.
+#include <stdlib.h>
+
+#include "runtime/data/data.h"
+#include "tests/archive.h"
+#include "tests/harness.h"
+#include "tests/images.h"
+
+// Two images of each of two classes, one of a third; one without an extension.
+static void make_files(void)
+{
+    static const char *const names[] = {"s/c/1.png", "s/c/2.png",   "s/d/1.png",
+                                        "s/d/2.png", "s/b c/e.png", "s/plain"};
+    for (int i = 0; i < 6; i++)
+        make_plain(test_path("%s", names[i]), 4, i);
+}
+
+static void add_split(const Dataset *set, DataSplit split, char *text,
+                      size_t size)
+{
+    for (int64_t i = 0; i < dataset_count(set, split); i++) {
+        int label = dataset_label(set, split, i);
+        size_t used = strlen(text);
+        snprintf(text + used, size - used, " %s=%s",
+                 dataset_sample_name(set, split, i),
+                 label < 0 ? "-" : dataset_class_name(set, label));
+    }
+}
+
+// The list, opened: "3 classes: a=x b=y | c=x (note)" of training and test.
+static void check_list(const char *text, int64_t size, const char *want)
+{
+    Dataset *set = NULL;
+    DataOptions options = {0};
+    char got[2048] = "";
+    char *const *notes;
+    write_bytes(test_path("s/list"), text, size);
+    Status status = dataset_open(test_path("s/list"), &options, &set);
+    if (status.code != STATUS_OK) {
+        const char *behind = strstr(status.text, "s/list");
+        snprintf(got, sizeof got, "%d%s", status.code,
+                 behind ? behind + 6 : status.text);
+        CHECK_TEXT(got, want);
+        return;
+    }
+    snprintf(got, sizeof got, "%d:", dataset_classes(set));
+    add_split(set, SPLIT_TRAIN, got, sizeof got);
+    if (dataset_count(set, SPLIT_TEST))
+        strcat(got, " |");
+    add_split(set, SPLIT_TEST, got, sizeof got);
+    int count = dataset_notes(set, &notes);
+    for (int i = 0; i < count; i++)
+        snprintf(got + strlen(got), sizeof got - strlen(got), "\n%s", notes[i]);
+    CHECK_TEXT(got, want);
+    dataset_free(set);
+}
+
+static void check(const char *text, const char *want)
+{
+    check_list(text, (int64_t)strlen(text), want);
+}
+
+// ---- headers ----------------------------------------------------------------
+
+TEST(lists_have_headers_of_any_words)
+{
+    static const char *const words[] = {"file_name", "image_id", "id",    "img",
+                                        "name",      "photo",    "\"id\""};
+    make_files();
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        char text[256], want[256], bare[32];
+        snprintf(bare, sizeof bare, "%.*s", (int)strcspn(words[i] + 1, "\""),
+                 words[i] + 1);
+        snprintf(text, sizeof text, "%s,label\nc/1.png,x\nd/1.png,y\n",
+                 words[i]);
+        snprintf(want, sizeof want,
+                 "2: c/1.png=x d/1.png=y\nline 1 names the columns: images by "
+                 "%s, classes by label, parts by none",
+                 words[i][0] == '"' ? bare : words[i]);
+        check(text, want);
+        snprintf(text, sizeof text, "%s label\nc/1.png x\nd/1.png y\n",
+                 words[i]);
+        if (words[i][0] != '"')
+            check(text, want);
+    }
+    check("path,label\nc/1.png,x\nd/1.png,y\n", "2: c/1.png=x d/1.png=y");
+    check("image\nc/1.png\nd/1.png\n",
+          "0: c/1.png=- d/1.png=-\nline 1 names the columns: images by image, "
+          "classes by none, parts by none");
+}
+
+// A row whose file is missing is none, and no class comes of it.
+TEST(lists_without_a_header)
+{
+    make_files();
+    check("gone.png,z\nc/1.png,x\nd/1.png,y\n",
+          "2: c/1.png=x d/1.png=y\nclass z, first in line 1, has no training "
+          "image that can be read, and is left out");
+    check("c/1.png,x\ngone.png,x\nd/1.png,y\n", "2: c/1.png=x d/1.png=y");
+    check("plain,x\nc/1.png,x\nd/1.png,y\n", "2: plain=x c/1.png=x d/1.png=y");
+    check("plain x\nc/1.png y\n", "2: plain=x c/1.png=y");
+    check("c/1.png,x\nd/1.png,y,test,z\n",
+          "4:2: more than three columns: path, label, part (quote a name with "
+          "commas, or name the columns in the first line)");
+}
+
+// ---- columns ----------------------------------------------------------------
+
+TEST(lists_have_columns_in_any_order)
+{
+    make_files();
+    check("label,path\nx,c/1.png\ny,d/1.png\n",
+          "2: c/1.png=x d/1.png=y\nline 1 names the columns: images by path, "
+          "classes by label, parts by none");
+    check("x,c/1.png\ny,d/1.png\n",
+          "2: c/1.png=x d/1.png=y\ncolumn 2 names images, column 1 classes, "
+          "column 0 parts (0: none)");
+    check("x c/1.png\ny d/1.png\n",
+          "2: c/1.png=x d/1.png=y\ncolumn 2 names images, column 1 classes, "
+          "column 0 parts (0: none)");
+    check("test,c/1.png,x\ntrain,d/1.png,x\n",
+          "1: d/1.png=x | c/1.png=x\ncolumn 2 names images, column 3 classes, "
+          "column 1 parts (0: none)");
+    check("c/1.png,train\nd/1.png,test\n",
+          "0: c/1.png=- | d/1.png=-\ncolumn 1 names images, column 0 classes, "
+          "column 2 parts (0: none)");
+    check(",file,width,species,subset\n0,c/1.png,4,x,train\n1,d/1.png,4,y,"
+          "train\n",
+          "4:1: which column is the class? Name it `label`; there are (without "
+          "a name), width, species");
+    check(
+        ",file,width,class,subset\n0,c/1.png,4,x,train\n1,d/1.png,4,y,"
+        "train\n2,d/2.png,4,y,dev\n",
+        "2: c/1.png=x d/1.png=y | d/2.png=y\nline 1 names the columns: images "
+        "by file, classes by class, parts by subset; unused: (without a "
+        "name), width");
+    check("image,mask\nc/1.png,c/2.png\nd/1.png,d/2.png\n",
+          "4:2: two columns name files: in the first line, call that of the "
+          "images `path`, and that of the classes `label`");
+    check("mask,path,label\nc/2.png,c/1.png,x\nd/2.png,d/1.png,y\n",
+          "2: c/1.png=x d/1.png=y\nline 1 names the columns: images by path, "
+          "classes by label, parts by none; unused: mask");
+    check("path,label\nc/1.png,x,train\n",
+          "4:2: more columns than the first line names (quote a name with "
+          "commas)");
+}
+
+TEST(lists_are_cut_at_what_they_use)
+{
+    make_files();
+    check("path;label\nc/1.png;x\nd/1.png;y\n", "2: c/1.png=x d/1.png=y");
+    check("c/1.png;big, brown\nd/1.png;\"a;b\"\n",
+          "2: c/1.png=big, brown d/1.png=a;b");
+    check("b c/e.png\tbig cat\nc/1.png\tdog\n",
+          "2: b c/e.png=big cat c/1.png=dog");
+    check("b c/e.png\tcat\n  c/1.png   dog  train\n",
+          "2: b c/e.png=cat c/1.png=dog");
+    check("path\tlabel\nc/1.png\tx\n", "1: c/1.png=x");
+}
+
+// ---- parts ------------------------------------------------------------------
+
+TEST(lists_have_parts_by_many_names)
+{
+    static const char *const names[] = {"valid", "val",  "dev",  "Validation",
+                                        "test",  "TEST", "eval", "testing"};
+    make_files();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "path,label,split\nc/1.png,x,train\nd/1.png,y,Training\n"
+                 "c/2.png,x,%s\n",
+                 names[i]);
+        check(text, "2: c/1.png=x d/1.png=y | c/2.png=x");
+    }
+    check("path,label,split\nc/1.png,x,train\nc/2.png,x,val\nd/1.png,x,test\n"
+          "d/2.png,x,unlabeled\n",
+          "1: c/1.png=x d/2.png=- | d/1.png=x\n1 images marked for validation "
+          "are not used: there is a test part");
+    check("path,label,split\nc/1.png,x,train\nc/2.png,x,fold1\n",
+          "4:3: the third column is train or test, not 'fold1'");
+    check("split,path,label\ntrain,c/1.png,x\nfold1,c/2.png,x\n",
+          "4:3: the part's column is train or test, not 'fold1'");
+}
+
+// ---- other text -------------------------------------------------------------
+
+TEST(lists_in_other_writing_are_named)
+{
+    static const char wide[] = "\xff\xfe"
+                               "c\0/\0001\0.\0p\0n\0g\0\n";
+    static const char bare[] = "\0c\0/\0001\0.\0p\0n\0g\0\n";
+    const char *told = "4: UTF-16 text, and lists are UTF-8: `iconv -f UTF-16 "
+                       "-t UTF-8` makes it so";
+    make_files();
+    check_list(wide, sizeof wide, told);
+    check_list(bare, sizeof bare - 1, told);
+    check("c/1.png,x\rd/1.png,y\r",
+          "4: its lines end as on old Macs, with \\r alone: `tr '\\r' '\\n'` "
+          "makes them lines of today");
+    check("c/1.png,x\r\nd/1.png,y\r\n", "2: c/1.png=x d/1.png=y");
+    check("\xef\xbb\xbf\"file\",\"label\"\r\n\"c/1.png\",\"x\"\r\n",
+          "1: c/1.png=x\nline 1 names the columns: images by file, classes by "
+          "label, parts by none");
+}
+
+// The same holds for a list of labels.
+TEST(lists_of_labels_in_other_writing_are_named)
+{
+    static const char wide[] = "\xff\xfe"
+                               "a\0";
+    Dataset *set = NULL;
+    DataOptions options = {0};
+    int64_t *indices, count;
+    make_files();
+    CHECK_TEXT(dataset_open(test_path("s"), &options, &set).text, "");
+    dataset_free(set);
+    write_bytes(test_path("s/list"), "c/1.png,x\nd/1.png,y\n", 20);
+    CHECK_TEXT(dataset_open(test_path("s/list"), &options, &set).text, "");
+    write_bytes(test_path("s/labels"), wide, sizeof wide);
+    Status status =
+        dataset_select_listed(set, test_path("s/labels"), &indices, &count);
+    CHECK_INT(status.code, STATUS_DATA);
+    CHECK(strstr(status.text, "UTF-16") != NULL);
+    dataset_free(set);
+}
