@@ -1,7 +1,7 @@
 #!/bin/sh
 # House rules: the dependency ladder read from the includes, headers of other
 # libraries in their one place, sizes of files and functions, lines of 80
-# columns, unfinished marks, format.
+# columns, unfinished marks, targets that CI does not make, format.
 set -u
 bad=0
 complain() {
@@ -82,6 +82,23 @@ rm -f "${TMPDIR:-/tmp}/lint.$$"
 
 marks=$(grep -nE 'TODO|FIXME|XXX' $sources | grep -v 'mkdtemp\|mkstemp\|XXXXXX')
 [ -z "$marks" ] || { echo "$marks"; complain "unfinished marks above"; }
+
+# What nothing runs rots: CI makes every target that `make help` lists. A line
+# of the help reads `## make TARGET: ...`, one of CI `make VARIABLE=... TARGET`;
+# plain `make` is the target `all`.
+made=" $(sed -n 's/#.*//; s/^make\>//p' .ci/run | while read -r words; do
+    targets=
+    for word in $words; do
+        case $word in *=*) ;; *) targets="$targets $word" ;; esac
+    done
+    echo "${targets:-all}"
+done | tr '\n' ' ') "
+for target in $(sed -n 's/^## make:.*/all/; s/^## make \([a-z-]*\):.*/\1/p; /^all$/p' Makefile); do
+    case $made in
+    *" $target "*) ;;
+    *) complain "nothing in .ci/run makes the target $target of \`make help\`" ;;
+    esac
+done
 
 if command -v clang-format >/dev/null 2>&1; then
     for file in $(echo "$sources" | tr ' ' '\n' | grep '\.[ch]$'); do
