@@ -9,7 +9,7 @@ static Datum fail_kind(Sema *s, const Call *call, int i, const char *wanted)
 {
     return sema_fail(s, call->exprs[i]->pos, "`%s` of %s is %s, not %s",
                      call->names[i], call->name, wanted,
-                     datum_describe(s->arena, call->args[i], s->build.graph));
+                     datum_describe(s->arena, call->args[i], s->build->graph));
 }
 
 // Numbers past 2^53 are whole already, and may not fit.
@@ -120,7 +120,7 @@ Datum builtin_name(Sema *s, const Call *call)
 {
     Datum x = call->args[0];
     if (x.kind == DATUM_TENSOR) {
-        const Node *node = graph_node(s->build.graph, x.tensor);
+        const Node *node = graph_node(s->build->graph, x.tensor);
         if (node->op == OP_PARAM)
             return datum_string(node->attrs[PARAM_NAME].text);
     }
@@ -239,7 +239,7 @@ static Datum make_source(Sema *s, const Call *call, ImageSource images)
                          "%s(amount): `all`, a share such as 1%% or 0.1, "
                          "or a number of images a class, not %s",
                          call->name,
-                         datum_describe(s->arena, amount, s->build.graph));
+                         datum_describe(s->arena, amount, s->build->graph));
     DataSource *source = ARENA_NEW(s->arena, DataSource);
     source->images = images;
     source->views = 1;

@@ -62,7 +62,7 @@ Datum builtin_fill(Sema *s, const Call *call)
 static const TensorType *type_of(Sema *s, const Call *call)
 {
     if (call->args[0].kind == DATUM_TENSOR)
-        return graph_type(s->build.graph, call->args[0].tensor);
+        return graph_type(s->build->graph, call->args[0].tensor);
     call_fail(s, call, 0, "a tensor");
     return NULL;
 }
@@ -256,7 +256,7 @@ static bool arg_tensors(Sema *s, const Call *call, Value *inputs)
         if (list->at[i].kind != DATUM_TENSOR) {
             sema_fail(s, call->exprs[0]->pos,
                       "concat joins tensors; item %d is %s", i,
-                      datum_describe(s->arena, list->at[i], s->build.graph));
+                      datum_describe(s->arena, list->at[i], s->build->graph));
             return false;
         }
         Datum number = tensor_as_numbers(s, &site, list->at[i].tensor);
@@ -292,7 +292,7 @@ Datum builtin_concat(Sema *s, const Call *call)
     if (!arg_tensors(s, call, inputs))
         return datum_poison();
     int64_t axis;
-    TensorType first = *graph_type(s->build.graph, inputs[0]);
+    TensorType first = *graph_type(s->build->graph, inputs[0]);
     if (!call_axis(s, call, 1, &first, &axis))
         return datum_poison();
     Attr attrs[MAX_ATTRS] = {[AXIS_AXIS] = {.i = axis}};
@@ -316,7 +316,8 @@ Datum builtin_split(Sema *s, const Call *call)
                          "%s does not split into %s equal parts along axis "
                          "%" PRId64,
                          type_text(s->arena, &type),
-                         datum_describe(s->arena, parts, s->build.graph), axis);
+                         datum_describe(s->arena, parts, s->build->graph),
+                         axis);
     Site site = call_site(s, call);
     DatumList *list = ARENA_NEW(s->arena, DatumList);
     list->count = (int)parts.whole;
@@ -468,7 +469,7 @@ static Datum collective(Sema *s, const Call *call, Op op)
     TensorType type;
     if (!call_tensor(s, call, 0, &x, &type))
         return datum_poison();
-    Attr attrs[MAX_ATTRS] = {[RANKS_RANKS] = {.i = s->build.ranks}};
+    Attr attrs[MAX_ATTRS] = {[RANKS_RANKS] = {.i = s->build->ranks}};
     Site site = call_site(s, call);
     return tensor_add(s, &site, op, 1, &x, attrs, NULL);
 }
@@ -493,5 +494,5 @@ Datum builtin_rank(Sema *s, const Call *call)
 Datum builtin_ranks(Sema *s, const Call *call)
 {
     (void)call;
-    return datum_int(s->build.graph ? s->build.ranks : s->options->ranks);
+    return datum_int(s->build->graph ? s->build->ranks : s->options->ranks);
 }

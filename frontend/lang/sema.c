@@ -22,7 +22,7 @@ static bool is_repetition(Sema *s, SourcePos pos)
 
 static void report(Sema *s, SourcePos pos, const char *format, va_list args)
 {
-    s->failures++;
+    s->build->failed = true;
     s->muted = s->stopped || is_repetition(s, pos);
     if (s->muted)
         return;
@@ -300,6 +300,10 @@ static void elaborate(Sema *s)
     phases_elaborate(s);
     names_check(s);
     settings_check(s);
+    for (int i = 0; i < s->phases.count && !s->diags->error_count; i++)
+        if (s->phases.at[i]->state != PHASE_DONE)
+            INTERNAL_ERROR("phase `%s` failed without a word",
+                           s->phases.at[i]->item->name.text);
     if (s->diags->error_count == 0)
         unused_check(s);
     if (s->diags->error_count == 0)
@@ -309,7 +313,9 @@ static void elaborate(Sema *s)
 Experiment *lang_load(Arena *arena, const char *path,
                       const LangOptions *options, DiagList *diags)
 {
-    Sema s = {.arena = arena, .diags = diags, .options = options};
+    Build outside = {0};
+    Sema s = {
+        .arena = arena, .diags = diags, .options = options, .build = &outside};
     s.modules_by_path = map_new(arena);
     s.universe = map_new(arena);
     s.phases_by_name = map_new(arena);
@@ -329,7 +335,11 @@ bool lang_add_sources(Arena *arena, const char *path, Text *text)
 {
     LangOptions options = {0};
     DiagList diags = diag_list_new(arena);
-    Sema s = {.arena = arena, .diags = &diags, .options = &options};
+    Build outside = {0};
+    Sema s = {.arena = arena,
+              .diags = &diags,
+              .options = &options,
+              .build = &outside};
     s.modules_by_path = map_new(arena);
     s.said = map_new(arena);
     if (!module_load(&s, path, (SourcePos){0}) || diags.error_count)
@@ -347,7 +357,9 @@ bool lang_add_sources(Arena *arena, const char *path, Text *text)
 const char *lang_dump_ast(Arena *arena, const char *path, DiagList *diags)
 {
     LangOptions options = {0};
-    Sema s = {.arena = arena, .diags = diags, .options = &options};
+    Build outside = {0};
+    Sema s = {
+        .arena = arena, .diags = diags, .options = &options, .build = &outside};
     s.modules_by_path = map_new(arena);
     s.said = map_new(arena);
     Module *root = module_load(&s, path, (SourcePos){0});

@@ -154,12 +154,16 @@ typedef struct Loss {
     SourcePos pos;
 } Loss;
 
-// One graph in the making.
+// One graph in the making: a phase's statements run into it. It lies where the
+// function that makes the graph has it, and no longer than that runs. All zero,
+// it is what is evaluated outside phases: no graph, no scope.
 typedef struct Build {
     Phase *phase;
     Graph *graph;
-    int batch; // images of this graph, on all ranks
-    int ranks; // that share them: 1 but in training
+    struct Build *outer; // what was evaluated into before
+    bool failed; // an error was met while it was made, told before or not
+    int batch;   // images of this graph, on all ranks
+    int ranks;   // that share them: 1 but in training
     bool training;
     bool sketched; // forward only: the phase is not one of those wanted
     bool sharing;  // inside shared(...): declared names are reused
@@ -230,14 +234,13 @@ typedef struct Sema {
     Map phases_by_name;
     Map said;     // positions already complained about
     bool muted;   // the last error was a repetition: its notes are dropped too
-    int failures; // everything that went wrong, repetitions included
     bool stopped; // too large or too deep: unwind without a word
     Frame *frame, *free_frames;
     int call_depth, eval_depth;
     const Expr *for_effect; // the call whose value its statement drops
     int64_t steps;
-    Build build;
-    // Storage for the nodes of the graph being built; kept for the next.
+    Build *build; // what is being evaluated adds its nodes here; never NULL
+    // Storage for the nodes of a graph being built; kept for the next.
     Node *nodes;
     int node_capacity;
 } Sema;
@@ -351,8 +354,9 @@ Datum number_operation(Sema *s, const Call *call, Op op);
 
 enum { MAX_SITE = 8 }; // operands worth a note each
 
-// What an operation is applied to, for its diagnostics.
+// Where an operation is added, and what it is applied to, for its diagnostics.
 typedef struct Site {
+    const Build *build;
     SourcePos pos;
     const char *what; // "`+`", "`conv2d`"
     int count;
@@ -385,7 +389,6 @@ Datum tensor_as_numbers(Sema *s, const Site *site, Value x);
 // A number or tensor stretched to exactly these dims, or poison.
 Datum tensor_fit(Sema *s, const Site *site, Datum x, int rank,
                  const int64_t *dims);
-const char *tensor_shape_text(Sema *s, Datum x);
 // Notes that say where each operand of a site came from.
 void site_notes(Sema *s, const Site *site);
 
@@ -428,7 +431,7 @@ bool average_follow(Sema *s, const Stmt *stmt, const char *name,
 // Whether a second call averages as the first did; false after a diagnostic.
 bool average_same(Sema *s, const Stmt *stmt, const Variable *known);
 // Moves all averages on, after the optimizers.
-void averages_update(Sema *s);
+void averages_update(Sema *s, Build *build);
 
 // ---- sema_value.c -----------------------------------------------------------
 
@@ -442,20 +445,24 @@ void phases_elaborate(Sema *s);
 // The setting of that name, or NULL.
 const Option *phase_option(const Phase *phase, const char *name);
 // Starts a graph of the phase for a batch of so many images, `what` after its
-// name, in a frame of its own with options and teacher bound.
-void build_begin(Sema *s, Phase *phase, int batch, bool training,
+// name, in a frame of its own with options and teacher bound. Until build_leave
+// it is what is evaluated into.
+void build_begin(Sema *s, Build *build, Phase *phase, int batch, bool training,
                  const char *what);
-// Runs the phase's statements into a new graph; false after diagnostics. The
-// phase's frame is left for the caller to pop.
-bool build_forward(Sema *s, Phase *phase, int batch, bool training,
-                   const char *what);
+// Runs the phase's statements into it; false after diagnostics.
+bool build_forward(Sema *s, const Build *build);
 // The sum of all losses, the graph's first output; then the reports but those
 // left out (NULL = none).
-Value build_outputs(Sema *s, const bool *left_out);
+Value build_outputs(Sema *s, const Build *build, const bool *left_out);
 // A copy that shares only what never changes.
 Graph *build_copy(Sema *s, const Graph *graph, const char *name);
 // The graph that was built, in storage of its size.
-Graph *build_end(Sema *s);
+Graph *build_finish(Sema *s, const Build *build);
+// Ends what build_begin began.
+void build_leave(Sema *s);
+// Evaluates into another build from here on; returns the one so far, which is
+// to be entered again.
+Build *build_enter(Sema *s, Build *build);
 void exec_minimize(Sema *s, const Stmt *stmt);
 void exec_report(Sema *s, const Stmt *stmt);
 // The name a report goes by: its own, its function's, or its variable's; no
@@ -470,14 +477,14 @@ bool phase_name(Sema *s, const char *name, Datum *out);
 
 // Which values depend on labels that training must not see; NULL when there
 // are no such labels.
-bool *hidden_find(Sema *s);
+bool *hidden_find(Sema *s, const Build *build);
 // Reports losses and states that do; false after a diagnostic.
-bool hidden_check(Sema *s, const bool *hidden);
+bool hidden_check(Sema *s, const Build *build, const bool *hidden);
 // Takes what does out of a graph that reads none of it; values from `count` on
 // stay.
 void hidden_drop(Sema *s, Graph *graph, const bool *hidden, int count);
 // Which values depend on the step: of those there is none in an evaluation.
-bool *stepwise_find(Sema *s);
+bool *stepwise_find(Sema *s, const Build *build);
 
 // ---- sema_input.c -----------------------------------------------------------
 
@@ -496,21 +503,26 @@ void from_check(Sema *s, const Phase *phase);
 // the state "optimizer.report.NAME.WEIGHT".
 void exec_weight_report(Sema *s, const Stmt *stmt);
 // Appends gradients of `loss`, the optimizers' updates and all assignments; to
-// a sketch the assignments of states alone.
-void train_finish(Sema *s, Value loss);
+// a sketch the assignments of states alone. False after a diagnostic.
+bool train_finish(Sema *s, Build *build, Value loss);
 
-// The parts of that, for a step that is more than one graph. All but the first
-// append to s->build.graph.
+// The parts of that, for a step that is more than one graph.
 typedef VEC(Variable *) VariableList;
-VariableList train_weights(Sema *s);
-// What the optimizers of these weights are given; false after a diagnostic.
-bool train_settings(Sema *s, const VariableList *trained);
-// Gradients by the values, or NULL after a diagnostic.
-Value *train_gradients(Sema *s, Value loss, int count, const Value *wrt);
+VariableList train_weights(Sema *s, const Build *build);
+// Appends gradients of `loss` by the values to a graph, or gives NULL after a
+// diagnostic.
+Value *train_gradients(Sema *s, Graph *graph, Value loss, int count,
+                       const Value *wrt);
+// A gradient that is zero whatever happens: the loss does not depend on it.
 bool train_is_zero(const Graph *graph, Value gradient);
-void train_update(Sema *s, const VariableList *trained, const Value *grads);
-// The variable gets its new value, if there is one.
-void train_assign(Sema *s, const Variable *variable);
+// What the optimizers of these weights are given; false after a diagnostic.
+bool train_settings(Sema *s, Build *build, const VariableList *trained);
+// Runs the optimizers into the build's graph, and moves averages on; their
+// states join its variables.
+void train_update(Sema *s, Build *build, const VariableList *trained,
+                  const Value *grads);
+// The variable gets its new value in this graph, if there is one.
+void train_assign(Graph *graph, const Variable *variable);
 
 // ---- sema_chunk.c -----------------------------------------------------------
 
@@ -519,7 +531,7 @@ void train_assign(Sema *s, const Variable *variable);
 void chunk_check(Sema *s, Phase *phase);
 // Makes, of the graph of the whole batch, the parts of a step in chunks that
 // have to do with all its images. False after a diagnostic.
-bool chunk_whole(Sema *s, Phase *phase, Value loss);
+bool chunk_whole(Sema *s, Build *build, Value loss);
 // Builds the phase for a chunk of its batch and makes the other parts.
 bool chunk_parts(Sema *s, Phase *phase);
 

@@ -115,7 +115,7 @@ static Datum fail_no_return(Sema *s, const Expr *expr, const Function *function)
     const char *name = function_name(function);
     const char *key =
         arena_printf(s->arena, "end of %p", (void *)function->def);
-    s->failures++;
+    s->build->failed = true;
     if (map_get(&s->said, key))
         return datum_poison();
     map_set(&s->said, key, s);
@@ -167,15 +167,15 @@ static Datum call_function(Sema *s, const Expr *expr, const Function *function,
     }
     s->call_depth++;
     frame_push(s, FRAME_FUNCTION, function->module, name, expr->pos);
-    const char *outer = s->build.scope;
+    const char *outer = s->build->scope;
     if (scope)
-        s->build.scope = scope;
+        s->build->scope = scope;
     Datum result = datum_poison();
     if (bind_formals(s, function, expr->pos, given, given_pos))
         result = run_body(s, function->def);
     bool ended = result.kind == DATUM_NONE && !function->def->value &&
                  !s->frame->returned;
-    s->build.scope = outer;
+    s->build->scope = outer;
     frame_pop(s);
     s->call_depth--;
     if (ended && !for_effect && !s->stopped)
@@ -235,7 +235,7 @@ static Datum check_pipe_word(Sema *s, const Call *call, int i,
     }
     return sema_fail(s, call->exprs[i]->pos, "`%s` of %s is one of %s, not %s",
                      call->names[i], call->name, text_string(&all),
-                     datum_describe(s->arena, x, s->build.graph));
+                     datum_describe(s->arena, x, s->build->graph));
 }
 
 static Datum check_pipe_arg(Sema *s, const Call *call, int i, const char *words)
@@ -248,7 +248,7 @@ static Datum check_pipe_arg(Sema *s, const Call *call, int i, const char *words)
     if (!datum_is_number(x))
         return sema_fail(s, pos, "`%s` of %s is a number, not %s", name,
                          call->name,
-                         datum_describe(s->arena, x, s->build.graph));
+                         datum_describe(s->arena, x, s->build->graph));
     double value = datum_number(x);
     if (strcmp(name, "size") == 0 &&
         (x.kind != DATUM_INT || value < 1 || value > 8192))
@@ -296,8 +296,8 @@ static Datum call_operation(Sema *s, const Expr *expr, Op op)
                          op_info(op)->doc);
     if (x.kind != DATUM_TENSOR)
         return number_operation(s, &call, op);
-    Site site = {expr->pos, arena_printf(s->arena, "`%s`", call.name), 1,
-                 call.args, call.exprs};
+    Site site = {s->build, expr->pos, arena_printf(s->arena, "`%s`", call.name),
+                 1,        call.args, call.exprs};
     Datum number = tensor_as_numbers(s, &site, x.tensor);
     return number.kind == DATUM_TENSOR
                ? tensor_unary(s, &site, op, number.tensor)
@@ -320,10 +320,10 @@ static Datum eval_shared(Sema *s, const Expr *expr, const char *scope)
     const Expr *inner = form_argument(s, expr);
     if (!inner)
         return datum_poison();
-    bool outer = s->build.sharing;
-    s->build.sharing = true;
+    bool outer = s->build->sharing;
+    s->build->sharing = true;
     Datum x = scope ? eval_in_scope(s, inner, scope) : eval_expr(s, inner);
-    s->build.sharing = outer;
+    s->build->sharing = outer;
     return x;
 }
 
@@ -332,10 +332,10 @@ static Datum eval_inference(Sema *s, const Expr *expr, const char *scope)
     const Expr *inner = form_argument(s, expr);
     if (!inner)
         return datum_poison();
-    bool outer = s->build.training;
-    s->build.training = false;
+    bool outer = s->build->training;
+    s->build->training = false;
     Datum x = scope ? eval_in_scope(s, inner, scope) : eval_expr(s, inner);
-    s->build.training = outer;
+    s->build->training = outer;
     return x;
 }
 
@@ -377,7 +377,7 @@ static Datum call_member(Sema *s, const Expr *expr, const char *scope)
     if (callee.kind == DATUM_POISON)
         return callee;
     return sema_fail(s, expr->pos, "%s is not a function",
-                     datum_describe(s->arena, callee, s->build.graph));
+                     datum_describe(s->arena, callee, s->build->graph));
 }
 
 static bool is_callable(Datum x)
@@ -446,6 +446,6 @@ Datum eval_call(Sema *s, const Expr *expr, const char *scope)
         return call_pipe(s, expr, callee.pipe);
     default:
         return sema_fail(s, expr->pos, "%s is not a function",
-                         datum_describe(s->arena, callee, s->build.graph));
+                         datum_describe(s->arena, callee, s->build->graph));
     }
 }

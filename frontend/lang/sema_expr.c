@@ -154,11 +154,11 @@ static Datum fail_operands(Sema *s, const Expr *expr, Datum a, Datum b)
 {
     sema_error(s, expr->pos, "`%s` does not take %s and %s",
                operator_text(expr->op),
-               datum_describe(s->arena, a, s->build.graph),
-               datum_describe(s->arena, b, s->build.graph));
+               datum_describe(s->arena, a, s->build->graph),
+               datum_describe(s->arena, b, s->build->graph));
     const Datum values[] = {a, b};
     const Expr *const exprs[] = {expr->left, expr->right};
-    site_notes(s, &(Site){expr->pos, "", 2, values, exprs});
+    site_notes(s, &(Site){s->build, expr->pos, "", 2, values, exprs});
     sema_trace(s);
     return datum_poison();
 }
@@ -218,7 +218,7 @@ static Datum tensor_operator(Sema *s, const Expr *expr, Datum a, Datum b)
     const Datum values[] = {a, b};
     const Expr *const exprs[] = {expr->left, expr->right};
     const char *what = arena_printf(s->arena, "`%s`", operator_text(expr->op));
-    Site site = {expr->pos, what, 2, values, exprs};
+    Site site = {s->build, expr->pos, what, 2, values, exprs};
     bool divides = expr->op == OPERATOR_DIV || expr->op == OPERATOR_FLOOR_DIV ||
                    expr->op == OPERATOR_MOD;
     if (divides && datum_is_number(b) && datum_number(b) == 0)
@@ -318,7 +318,8 @@ static Datum eval_unary(Sema *s, const Expr *expr)
     bool negate = expr->op == OPERATOR_NEG;
     if (x.kind == DATUM_TENSOR) {
         const Expr *const exprs[] = {expr->left};
-        Site site = {expr->pos, negate ? "`-`" : "`not`", 1, &x, exprs};
+        Site site = {s->build, expr->pos, negate ? "`-`" : "`not`",
+                     1,        &x,        exprs};
         if (!negate)
             return tensor_unary(s, &site, OP_NOT, x.tensor);
         Datum number = tensor_as_numbers(s, &site, x.tensor);
@@ -334,7 +335,7 @@ static Datum eval_unary(Sema *s, const Expr *expr)
         return datum_bool(!x.truth);
     return sema_fail(s, expr->pos, "`%s` does not take %s",
                      operator_text(expr->op),
-                     datum_describe(s->arena, x, s->build.graph));
+                     datum_describe(s->arena, x, s->build->graph));
 }
 
 // ---- the rest ---------------------------------------------------------------
@@ -362,7 +363,7 @@ static Datum eval_range(Sema *s, const Expr *expr)
         return sema_fail(
             s, (left ? expr->left : expr->right)->pos,
             "the ends of a range are whole numbers, not %s",
-            datum_describe(s->arena, left ? first : last, s->build.graph));
+            datum_describe(s->arena, left ? first : last, s->build->graph));
     }
     int64_t count;
     if (__builtin_sub_overflow(last.whole, first.whole, &count) ||
@@ -391,11 +392,11 @@ static Datum eval_index(Sema *s, const Expr *expr)
                          "size = [..])");
     if (x.kind != DATUM_LIST)
         return sema_fail(s, expr->pos, "only lists are indexed; this is %s",
-                         datum_describe(s->arena, x, s->build.graph));
+                         datum_describe(s->arena, x, s->build->graph));
     if (index.kind != DATUM_INT)
         return sema_fail(s, expr->right->pos,
                          "an index is a whole number, not %s",
-                         datum_describe(s->arena, index, s->build.graph));
+                         datum_describe(s->arena, index, s->build->graph));
     int64_t at = index.whole;
     if (at < 0)
         at += x.list->count;
@@ -426,7 +427,7 @@ Datum eval_member(Sema *s, const Expr *expr)
         return sema_fail(s, expr->pos, "`%s` is a function: write %s(x)",
                          expr->text, expr->text);
     return sema_fail(s, expr->pos, "%s has no `.%.40s`%s",
-                     datum_describe(s->arena, x, s->build.graph), expr->text,
+                     datum_describe(s->arena, x, s->build->graph), expr->text,
                      x.kind == DATUM_LIST ? "; lists have `.first` and `.last`"
                                           : "");
 }
@@ -443,7 +444,7 @@ bool eval_condition(Sema *s, const Expr *expr, bool *ok)
                   "use where(condition, yes, no)");
     else if (x.kind != DATUM_POISON)
         sema_fail(s, expr->pos, "a condition is true or false, not %s",
-                  datum_describe(s->arena, x, s->build.graph));
+                  datum_describe(s->arena, x, s->build->graph));
     return false;
 }
 
@@ -476,7 +477,7 @@ static const char *eval_path(Sema *s, const Expr *expr, const char *outer)
             sema_fail(s, piece->expr->pos,
                       "a piece of a path is a whole number or a string, not "
                       "%s",
-                      datum_describe(s->arena, x, s->build.graph));
+                      datum_describe(s->arena, x, s->build->graph));
             return NULL;
         }
         if (x.kind == DATUM_INT)
@@ -522,9 +523,9 @@ Datum eval_in_scope(Sema *s, const Expr *expr, const char *scope)
 
 static Datum eval_as(Sema *s, const Expr *expr)
 {
-    if (!s->build.scope)
+    if (!s->build->scope)
         return sema_fail(s, expr->pos, "there are no weights to name here");
-    return eval_in_scope(s, expr, s->build.scope);
+    return eval_in_scope(s, expr, s->build->scope);
 }
 
 static Datum eval_kind(Sema *s, const Expr *expr)

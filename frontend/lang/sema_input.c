@@ -17,7 +17,7 @@ static int64_t pipeline_size(Sema *s, const Expr *expr, const DatumList *list)
         if (list->at[i].kind != DATUM_AUGMENT) {
             sema_fail(s, expr->pos,
                       "item %d of the pipeline is no augmentation but %s", i,
-                      datum_describe(s->arena, list->at[i], s->build.graph));
+                      datum_describe(s->arena, list->at[i], s->build->graph));
             return 0;
         }
         const Augment *augment = list->at[i].augment;
@@ -41,7 +41,7 @@ static const DatumList *eval_pipeline(Sema *s, const Expr *expr, int64_t *size)
         if (x.kind != DATUM_POISON)
             sema_fail(s, expr->pos,
                       "a pipeline is a list of augmentations, not %s",
-                      datum_describe(s->arena, x, s->build.graph));
+                      datum_describe(s->arena, x, s->build->graph));
         return NULL;
     }
     *size = pipeline_size(s, expr, x.list);
@@ -127,7 +127,8 @@ static void set_source(Sema *s, ExperimentPhase *out, const DataSource *source)
 static void set_classes(Sema *s, const Stmt *stmt, ExperimentPhase *out)
 {
     const Binding *binding = frame_find(s->frame, "classes");
-    const Global *global = map_get(&s->build.phase->module->visible, "classes");
+    const Global *global =
+        map_get(&s->build->phase->module->visible, "classes");
     Datum classes = binding                   ? binding->value
                     : global && global->param ? param_value(s, global->param)
                                               : datum_none();
@@ -145,25 +146,26 @@ static Datum add_input(Sema *s, const Stmt *stmt, const char *name, int rank,
 {
     Attr attrs[MAX_ATTRS] = {[INPUT_NAME] = {.text = name}};
     TensorType type = type_make(s->options->dtype, rank, dims);
-    Site site = {.pos = stmt->pos,
+    Site site = {.build = s->build,
+                 .pos = stmt->pos,
                  .what = arena_printf(s->arena, "`%s`", name)};
     return tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
 }
 
 static bool check_input(Sema *s, const Stmt *stmt, Datum source)
 {
-    if (s->build.input) {
+    if (s->build->input) {
         sema_error(s, stmt->pos, "a phase has one input");
-        sema_note(s, s->build.input->pos, "here");
+        sema_note(s, s->build->input->pos, "here");
         return false;
     }
-    s->build.input = stmt;
+    s->build->input = stmt;
     if (source.kind != DATUM_SOURCE) {
         if (source.kind != DATUM_POISON)
             sema_fail(s, stmt->value->pos,
                       "an input comes from `unlabeled`, `labeled(amount)` or "
                       "`partly_labeled(amount)`, not from %s",
-                      datum_describe(s->arena, source, s->build.graph));
+                      datum_describe(s->arena, source, s->build->graph));
         return false;
     }
     if (stmt->words->count <= 2)
@@ -175,7 +177,7 @@ static bool check_input(Sema *s, const Stmt *stmt, Datum source)
 
 void exec_input(Sema *s, const Stmt *stmt)
 {
-    ExperimentPhase *out = s->build.phase->out;
+    ExperimentPhase *out = s->build->phase->out;
     const WordList *names = stmt->words;
     for (int i = 0; i < names->count; i++)
         frame_bind(s, s->frame, names->at[i].text, datum_poison(),
@@ -184,11 +186,11 @@ void exec_input(Sema *s, const Stmt *stmt)
     bool ok = check_input(s, stmt, source);
     if (!eval_clauses(s, stmt, out) || !ok)
         return;
-    s->build.phase->input = source;
+    s->build->phase->input = source;
     set_source(s, out, source.source);
     if (out->source == IMAGES_LABELED || names->count > 1)
         set_classes(s, stmt, out);
-    int64_t rows = s->build.batch / s->build.ranks;
+    int64_t rows = s->build->batch / s->build->ranks;
     int64_t dims[] = {rows * out->views, 3, out->image_height,
                       out->image_width};
     Datum images = add_input(s, stmt, "images", 4, dims);
@@ -196,8 +198,8 @@ void exec_input(Sema *s, const Stmt *stmt)
     if (names->count < 2)
         return;
     Datum labels = add_input(s, stmt, "labels", 1, &rows);
-    if (out->source == IMAGES_UNLABELED && s->build.training &&
+    if (out->source == IMAGES_UNLABELED && s->build->training &&
         labels.kind == DATUM_TENSOR)
-        s->build.hidden_labels = labels.tensor;
+        s->build->hidden_labels = labels.tensor;
     frame_bind(s, s->frame, names->at[1].text, labels, names->at[1].pos);
 }

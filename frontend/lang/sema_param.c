@@ -314,12 +314,11 @@ Datum param_value(Sema *s, Param *param)
                          param->item->name.text);
     param->state = PARAM_BUSY;
     // Evaluated apart from whoever asked first: no scope, no graph.
-    Build build = s->build;
-    memset(&s->build, 0, sizeof s->build);
+    Build outside = {0}, *asker = build_enter(s, &outside);
     frame_push(s, FRAME_GLOBAL, param->module, NULL, param->item->name.pos);
     param->value = evaluate_param(s, param);
     frame_pop(s);
-    s->build = build;
+    build_enter(s, asker);
     param->state = PARAM_DONE;
     return param->value;
 }

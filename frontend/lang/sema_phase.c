@@ -19,30 +19,30 @@ static Datum schedule_input(Sema *s, const char *name)
     const char *kept = strcmp(name, "step") == 0          ? "step"
                        : strcmp(name, "total_steps") == 0 ? "total_steps"
                                                           : "epoch_steps";
-    intptr_t known = (intptr_t)map_get(&s->build.schedule_inputs, kept);
+    intptr_t known = (intptr_t)map_get(&s->build->schedule_inputs, kept);
     if (known)
         return datum_tensor((Value)(known - 1));
     Attr attrs[MAX_ATTRS] = {[INPUT_NAME] = {.text = kept}};
     TensorType type = type_scalar(s->options->dtype);
-    Site site = {.what = kept};
+    Site site = {.build = s->build, .what = kept};
     Datum input = tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
     if (input.kind == DATUM_TENSOR)
-        map_set(&s->build.schedule_inputs, kept,
+        map_set(&s->build->schedule_inputs, kept,
                 (void *)((intptr_t)input.tensor + 1));
     return input;
 }
 
 bool phase_name(Sema *s, const char *name, Datum *out)
 {
-    const Phase *phase = s->build.phase;
+    const Phase *phase = s->build->phase;
     if (!phase)
         return false;
     if (strcmp(name, "training") == 0) {
-        *out = datum_bool(s->build.training);
+        *out = datum_bool(s->build->training);
         return true;
     }
     if (strcmp(name, "batch") == 0) {
-        *out = phase_option(phase, "batch") ? datum_int(s->build.batch)
+        *out = phase_option(phase, "batch") ? datum_int(s->build->batch)
                                             : datum_poison();
         return true;
     }
@@ -202,22 +202,23 @@ static Value eval_quantity(Sema *s, const Expr *expr, const char *what)
 {
     Datum x = eval_expr(s, expr);
     const Expr *const exprs[] = {expr};
-    Site site = {expr->pos, what, 1, &x, exprs};
-    s->failures += x.kind == DATUM_POISON;
-    if (x.kind == DATUM_POISON)
+    Site site = {s->build, expr->pos, what, 1, &x, exprs};
+    if (x.kind == DATUM_POISON) {
+        s->build->failed = true;
         return NO_VALUE;
+    }
     if (datum_is_number(x) && strcmp(what, "a report") == 0)
         x = tensor_constant(s, &site, 0, NULL, datum_number(x));
     else if (x.kind == DATUM_TENSOR)
         x = tensor_as_numbers(s, &site, x.tensor);
     else {
         sema_fail(s, expr->pos, "%s is a tensor, not %s", what,
-                  datum_describe(s->arena, x, s->build.graph));
+                  datum_describe(s->arena, x, s->build->graph));
         return NO_VALUE;
     }
     if (x.kind != DATUM_TENSOR)
         return NO_VALUE;
-    const TensorType *type = graph_type(s->build.graph, x.tensor);
+    const TensorType *type = graph_type(s->build->graph, x.tensor);
     if (type->rank <= 1)
         return x.tensor;
     sema_error(s, expr->pos, "%s is a scalar or one number an image, not %s",
@@ -230,8 +231,8 @@ static Value eval_quantity(Sema *s, const Expr *expr, const char *what)
 void exec_minimize(Sema *s, const Stmt *stmt)
 {
     Value value = eval_quantity(s, stmt->value, "a loss");
-    if (value != NO_VALUE || !s->build.losses.count)
-        vec_push(s->arena, &s->build.losses, ((Loss){value, stmt->pos}));
+    if (value != NO_VALUE || !s->build->losses.count)
+        vec_push(s->arena, &s->build->losses, ((Loss){value, stmt->pos}));
 }
 
 Word report_name(Sema *s, const Arg *arg)
@@ -251,14 +252,14 @@ Word report_name(Sema *s, const Arg *arg)
 
 static bool check_report(Sema *s, Word name)
 {
-    for (int i = 0; i < s->build.reports.count; i++) {
-        if (strcmp(s->build.reports.at[i].name, name.text) != 0)
+    for (int i = 0; i < s->build->reports.count; i++) {
+        if (strcmp(s->build->reports.at[i].name, name.text) != 0)
             continue;
         sema_error(s, name.pos,
                    "`%s` is reported twice; give one another name: report "
                    "NAME = ...",
                    name.text);
-        sema_note(s, s->build.reports.at[i].pos, "first here");
+        sema_note(s, s->build->reports.at[i].pos, "first here");
         return false;
     }
     if (strcmp(name.text, "loss") == 0) {
@@ -267,7 +268,7 @@ static bool check_report(Sema *s, Word name)
                   "anyway");
         return false;
     }
-    if (s->build.reports.count == MAX_REPORTS || strlen(name.text) > 63) {
+    if (s->build->reports.count == MAX_REPORTS || strlen(name.text) > 63) {
         sema_fail(s, name.pos,
                   "a phase has at most %d reports, with names "
                   "of at most 63 bytes",
@@ -284,80 +285,71 @@ void exec_report(Sema *s, const Stmt *stmt)
         Word name = report_name(s, arg);
         Value value = eval_quantity(s, arg->value, "a report");
         if (name.text && check_report(s, name))
-            vec_push(s->arena, &s->build.reports,
+            vec_push(s->arena, &s->build->reports,
                      ((Report){name.text, name.pos, value}));
     }
 }
 
 // ---- graphs -----------------------------------------------------------------
 
-static Site plain_site(SourcePos pos)
+// The mean of a number of each image, and then of a number of each rank, which
+// on one is that itself. A scalar is its own mean.
+static Value mean_of_all(Sema *s, const Build *build, Value x, SourcePos pos)
 {
-    return (Site){.pos = pos, .what = "the loss"};
-}
-
-// The mean of a vector, a scalar as it is.
-static Value mean_of(Sema *s, Value x, SourcePos pos)
-{
-    Site site = plain_site(pos);
+    Site site = {.build = build, .pos = pos, .what = "the loss"};
     Datum mean = tensor_mean(s, &site, x, 0, NULL, false);
-    return mean.kind == DATUM_TENSOR ? mean.tensor : NO_VALUE;
-}
-
-// Of a number of each rank; on one, that itself.
-static Value mean_over_ranks(Sema *s, Value x, SourcePos pos)
-{
-    Site site = plain_site(pos);
-    Datum mean = tensor_rank_mean(s, &site, x);
+    if (mean.kind == DATUM_TENSOR)
+        mean = tensor_rank_mean(s, &site, mean.tensor);
     return mean.kind == DATUM_TENSOR ? mean.tensor : NO_VALUE;
 }
 
 // One number an image: the runtime averages these over all images.
-static bool is_per_image(Sema *s, Value x)
+static bool is_per_image(const Build *build, Value x)
 {
-    const TensorType *type = graph_type(s->build.graph, x);
-    int64_t rows = s->build.batch / s->build.ranks;
-    return type->rank == 1 && type->dims[0] == rows;
+    const TensorType *type = graph_type(build->graph, x);
+    return type->rank == 1 && type->dims[0] == build->batch / build->ranks;
 }
 
 // The sum of all losses; kept per image in evaluation when each is.
-static Value total_loss(Sema *s)
+static Value total_loss(Sema *s, const Build *build)
 {
-    bool per_image = !s->build.training;
-    for (int i = 0; i < s->build.losses.count; i++)
-        per_image = per_image && is_per_image(s, s->build.losses.at[i].value);
+    bool per_image = !build->training;
+    for (int i = 0; i < build->losses.count; i++)
+        per_image = per_image && is_per_image(build, build->losses.at[i].value);
     Datum total = datum_none();
-    for (int i = 0; i < s->build.losses.count; i++) {
-        Loss loss = s->build.losses.at[i];
-        Site site = plain_site(loss.pos);
-        Value part = per_image ? loss.value : mean_of(s, loss.value, loss.pos);
-        if (part == NO_VALUE)
+    for (int i = 0; i < build->losses.count; i++) {
+        Loss loss = build->losses.at[i];
+        Site site = {.build = build, .pos = loss.pos, .what = "the loss"};
+        Datum part = datum_tensor(loss.value);
+        if (!per_image)
+            part = tensor_mean(s, &site, loss.value, 0, NULL, false);
+        if (part.kind == DATUM_TENSOR && i > 0)
+            part = tensor_binary(s, &site, OP_ADD, total, part);
+        if (part.kind != DATUM_TENSOR)
             return NO_VALUE;
-        total =
-            i == 0 ? datum_tensor(part)
-                   : tensor_binary(s, &site, OP_ADD, total, datum_tensor(part));
-        if (total.kind != DATUM_TENSOR)
-            return NO_VALUE;
+        total = part;
     }
     return total.tensor;
 }
 
 // Reports that need hidden labels are left to the evaluation, those of a step
 // to the training.
-Value build_outputs(Sema *s, const bool *left_out)
+Value build_outputs(Sema *s, const Build *build, const bool *left_out)
 {
-    Value loss = total_loss(s);
-    SourcePos pos = s->build.losses.at[0].pos;
-    graph_add_output(s->build.graph, "loss", mean_over_ranks(s, loss, pos));
-    for (int i = 0; i < s->build.reports.count; i++) {
-        Report report = s->build.reports.at[i];
+    Value loss = total_loss(s, build);
+    Site site = {
+        .build = build, .pos = build->losses.at[0].pos, .what = "the loss"};
+    Datum mean = tensor_rank_mean(s, &site, loss);
+    graph_add_output(build->graph, "loss",
+                     mean.kind == DATUM_TENSOR ? mean.tensor : NO_VALUE);
+    for (int i = 0; i < build->reports.count; i++) {
+        Report report = build->reports.at[i];
         Value value = report.value;
         if (left_out && left_out[value])
             continue;
-        if (s->build.training || !is_per_image(s, value))
-            value =
-                mean_over_ranks(s, mean_of(s, value, report.pos), report.pos);
-        graph_add_output(s->build.graph, report.name, value);
+        if (build->training || !is_per_image(build, value))
+            value = mean_of_all(s, build, value, report.pos);
+        graph_add_output(build->graph, report.name, value);
     }
     return loss;
 }
@@ -380,24 +372,31 @@ Graph *build_copy(Sema *s, const Graph *graph, const char *name)
     return copy;
 }
 
-void build_begin(Sema *s, Phase *phase, int batch, bool training,
+Build *build_enter(Sema *s, Build *build)
+{
+    Build *outer = s->build;
+    s->build = build;
+    return outer;
+}
+
+void build_begin(Sema *s, Build *build, Phase *phase, int batch, bool training,
                  const char *what)
 {
     const char *name =
         arena_printf(s->arena, "%s.%s", phase->item->name.text, what);
-    memset(&s->build, 0, sizeof s->build);
-    s->build.phase = phase;
-    s->build.graph = graph_new(s->arena, name);
-    s->build.graph->nodes.at = s->nodes;
-    s->build.graph->nodes.capacity = s->node_capacity;
-    s->build.batch = batch;
-    s->build.training = training;
-    s->build.ranks = training ? s->options->ranks : 1;
-    s->build.sketched = !is_wanted(s, phase);
-    s->build.scope = "";
-    s->build.hidden_labels = NO_VALUE;
-    s->build.variables = map_new(s->arena);
-    s->build.schedule_inputs = map_new(s->arena);
+    *build = (Build){.phase = phase,
+                     .graph = graph_new(s->arena, name),
+                     .batch = batch,
+                     .ranks = training ? s->options->ranks : 1,
+                     .training = training,
+                     .sketched = !is_wanted(s, phase),
+                     .scope = "",
+                     .variables = map_new(s->arena),
+                     .schedule_inputs = map_new(s->arena),
+                     .hidden_labels = NO_VALUE};
+    build->graph->nodes.at = s->nodes;
+    build->graph->nodes.capacity = s->node_capacity;
+    build->outer = build_enter(s, build);
     frame_push(s, FRAME_PHASE, phase->module, NULL, phase->item->name.pos);
     for (int i = 0; i < phase->options.count; i++) {
         const Option *option = &phase->options.at[i];
@@ -413,9 +412,15 @@ void build_begin(Sema *s, Phase *phase, int batch, bool training,
                    phase->item->teacher_name.pos);
 }
 
-Graph *build_end(Sema *s)
+void build_leave(Sema *s)
 {
-    Graph *graph = s->build.graph;
+    frame_pop(s);
+    build_enter(s, s->build->outer);
+}
+
+Graph *build_finish(Sema *s, const Build *build)
+{
+    Graph *graph = build->graph;
     size_t count = (size_t)graph->nodes.count;
     s->nodes = graph->nodes.at;
     s->node_capacity = graph->nodes.capacity;
@@ -426,23 +431,20 @@ Graph *build_end(Sema *s)
     return graph;
 }
 
-bool build_forward(Sema *s, Phase *phase, int batch, bool training,
-                   const char *what)
+bool build_forward(Sema *s, const Build *build)
 {
-    int failures = s->failures;
-    build_begin(s, phase, batch, training, what);
-    exec_block(s, phase->item->body);
-    return s->failures == failures && !s->stopped;
+    exec_block(s, build->phase->item->body);
+    return !build->failed && !s->stopped;
 }
 
-static bool check_complete(Sema *s, const Phase *phase)
+static bool check_complete(Sema *s, const Build *build)
 {
-    Word name = phase->item->name;
-    if (!s->build.input)
+    Word name = build->phase->item->name;
+    if (!build->input)
         sema_fail(s, name.pos, "phase `%s` has no input", name.text);
-    else if (!s->build.losses.count)
+    else if (!build->losses.count)
         sema_fail(s, name.pos, "phase `%s` minimizes nothing", name.text);
-    else if (!s->build.usings.count)
+    else if (!build->usings.count)
         sema_fail(s, name.pos, "phase `%s` names no optimizer: using ...",
                   name.text);
     else
@@ -455,36 +457,47 @@ static bool is_in_chunks(const Sema *s, const Phase *phase)
     return phase->out->chunk > 0 && is_wanted(s, phase);
 }
 
-// `failures` is how many there were before the phase: after any, in its options
-// or its statements, there is no sense in going on to its gradients.
-static bool build_train(Sema *s, Phase *phase, int failures)
+// From the statements that have run to whole steps: the graph `forward`, and
+// `train` or, in chunks, the parts that have to do with all images.
+static bool finish_train(Sema *s, Build *build)
 {
-    if (!build_forward(s, phase, phase->out->batch, true, "train") ||
-        !check_complete(s, phase) || s->failures != failures)
+    Phase *phase = build->phase;
+    bool *hidden = hidden_find(s, build);
+    int forward_count = build->graph->nodes.count;
+    if (hidden && !hidden_check(s, build, hidden))
         return false;
-    bool *hidden = hidden_find(s);
-    int forward_count = s->build.graph->nodes.count;
-    if (hidden && !hidden_check(s, hidden))
-        return false;
-    Value loss = build_outputs(s, hidden);
-    if (!s->build.sketched)
+    Value loss = build_outputs(s, build, hidden);
+    if (!build->sketched)
         phase->out->forward = build_copy(
-            s, s->build.graph,
+            s, build->graph,
             arena_printf(s->arena, "%s.forward", phase->item->name.text));
     if (hidden && phase->out->forward)
         hidden_drop(s, phase->out->forward, hidden, forward_count);
     if (is_in_chunks(s, phase)) {
-        if (!chunk_whole(s, phase, loss))
+        if (!chunk_whole(s, build, loss))
             return false;
     } else {
-        train_finish(s, loss);
-        phase->out->train = build_end(s);
+        if (!train_finish(s, build, loss))
+            return false;
+        phase->out->train = build_finish(s, build);
         if (hidden)
             hidden_drop(s, phase->out->train, hidden, forward_count);
     }
-    for (int i = 0; i < s->build.order.count; i++)
-        vec_push(s->arena, &phase->variables, s->build.order.at[i]);
-    return s->failures == failures;
+    for (int i = 0; i < build->order.count; i++)
+        vec_push(s->arena, &phase->variables, build->order.at[i]);
+    return true;
+}
+
+// After an error in its options or its statements there is no sense in going on
+// to a phase's gradients.
+static bool build_train(Sema *s, Phase *phase, bool options_hold)
+{
+    Build build;
+    build_begin(s, &build, phase, phase->out->batch, true, "train");
+    bool ok = build_forward(s, &build) && check_complete(s, &build) &&
+              options_hold && finish_train(s, &build) && !build.failed;
+    build_leave(s);
+    return ok;
 }
 
 static bool reads_labels(const Graph *graph)
@@ -517,12 +530,14 @@ static bool build_eval(Sema *s, Phase *phase)
         return true;
     int rows = phase->out->chunk ? phase->out->chunk
                                  : phase->out->batch / s->options->ranks;
-    bool ok = build_forward(s, phase, rows, false, "eval");
+    Build build;
+    build_begin(s, &build, phase, rows, false, "eval");
+    bool ok = build_forward(s, &build);
     if (ok) {
-        build_outputs(s, stepwise_find(s));
-        phase->out->eval = build_end(s);
+        build_outputs(s, &build, stepwise_find(s, &build));
+        phase->out->eval = build_finish(s, &build);
     }
-    frame_pop(s);
+    build_leave(s);
     return ok;
 }
 
@@ -550,9 +565,8 @@ static void forget_classes(ExperimentPhase *out)
 
 static void elaborate_phase(Sema *s, Phase *phase)
 {
-    int failures = s->failures;
+    Build outside = {0}, *outer = build_enter(s, &outside);
     export_phase(s, phase);
-    memset(&s->build, 0, sizeof s->build);
     frame_push(s, FRAME_PHASE, phase->module, NULL, phase->item->name.pos);
     eval_options(s, phase);
     check_batch(s, phase);
@@ -560,18 +574,19 @@ static void elaborate_phase(Sema *s, Phase *phase)
     chunk_check(s, phase);
     frame_pop(s);
     phase->state = PHASE_FAILED;
-    if (s->stopped || !phase->out->batch)
-        return;
-    bool ok = build_train(s, phase, failures);
-    frame_pop(s);
-    if (ok && is_in_chunks(s, phase))
-        ok = chunk_parts(s, phase);
-    if (ok && build_eval(s, phase) &&
-        (!is_wanted(s, phase) || value_build(s, phase)))
-        from_check(s, phase);
-    forget_classes(phase->out);
-    if (s->failures == failures)
-        phase->state = PHASE_DONE;
+    if (!s->stopped && phase->out->batch) {
+        bool ok = build_train(s, phase, !outside.failed);
+        if (ok && is_in_chunks(s, phase))
+            ok = chunk_parts(s, phase);
+        ok = ok && build_eval(s, phase) &&
+             (!is_wanted(s, phase) || value_build(s, phase));
+        if (ok)
+            from_check(s, phase);
+        forget_classes(phase->out);
+        if (ok && !outside.failed)
+            phase->state = PHASE_DONE;
+    }
+    build_enter(s, outer);
 }
 
 void phases_elaborate(Sema *s)
@@ -581,5 +596,4 @@ void phases_elaborate(Sema *s)
         elaborate_phase(s, s->phases.at[i]);
         vec_push(s->arena, &s->experiment->phases, *s->phases.at[i]->out);
     }
-    memset(&s->build, 0, sizeof s->build);
 }

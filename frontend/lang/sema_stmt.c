@@ -25,7 +25,7 @@ bool eval_sizes(Sema *s, const ExprList *exprs, int64_t least, int *count,
             sema_fail(s, exprs->at[i]->pos,
                       "a size is a whole number of at least %" PRId64
                       ", not %s",
-                      least, datum_describe(s->arena, x, s->build.graph));
+                      least, datum_describe(s->arena, x, s->build->graph));
         ok = false;
     }
     *count = exprs->count;
@@ -47,14 +47,14 @@ static bool eval_init(Sema *s, const Expr *expr, Init *init)
         sema_fail(s, expr->pos,
                   "a weight or state begins as a number or an initializer "
                   "such as normal(0.01), not as %s",
-                  datum_describe(s->arena, x, s->build.graph));
+                  datum_describe(s->arena, x, s->build->graph));
     return false;
 }
 
 static bool check_site(Sema *s, const Stmt *stmt)
 {
     const char *kind = stmt->kind == STMT_WEIGHT ? "weight" : "state";
-    if (!s->build.graph) {
+    if (!s->build->graph) {
         sema_fail(s, stmt->pos, "a %s exists only inside a phase", kind);
         return false;
     }
@@ -70,15 +70,15 @@ static const char *full_name(Sema *s, const Stmt *stmt)
     if (s->frame->kind == FRAME_OPTIMIZER)
         return arena_printf(s->arena, "optimizer.%s.%s", stmt->name.text,
                             s->frame->weight->name);
-    if (!*s->build.scope)
+    if (!*s->build->scope)
         return stmt->name.text;
-    return arena_printf(s->arena, "%s.%s", s->build.scope, stmt->name.text);
+    return arena_printf(s->arena, "%s.%s", s->build->scope, stmt->name.text);
 }
 
 // Names of what is in checkpoints alone.
 static bool check_reserved(Sema *s, const Stmt *stmt, const char *name)
 {
-    if (s->build.average || s->frame->kind == FRAME_OPTIMIZER ||
+    if (s->build->average || s->frame->kind == FRAME_OPTIMIZER ||
         (strncmp(name, "ema.", 4) != 0 && strncmp(name, "optimizer.", 10) != 0))
         return true;
     sema_fail(s, stmt->pos,
@@ -93,9 +93,9 @@ static bool check_reserved(Sema *s, const Stmt *stmt, const char *name)
 static Variable *reuse(Sema *s, const Stmt *stmt, Variable *known,
                        const TensorType *type)
 {
-    Graph *graph = s->build.graph;
+    Graph *graph = s->build->graph;
     bool is_state = stmt->kind == STMT_STATE;
-    if (!s->build.sharing) {
+    if (!s->build->sharing) {
         sema_error(s, stmt->pos,
                    "`%s` is declared twice; name the calls with `as`, or "
                    "share on purpose with shared(...)",
@@ -123,9 +123,9 @@ static Variable *reuse(Sema *s, const Stmt *stmt, Variable *known,
 
 static const char *variable_role(Sema *s, const Stmt *stmt)
 {
-    if (s->build.frozen)
+    if (s->build->frozen)
         return "frozen";
-    if (s->frame->kind == FRAME_OPTIMIZER || s->build.average)
+    if (s->frame->kind == FRAME_OPTIMIZER || s->build->average)
         return "slot";
     return stmt->kind == STMT_WEIGHT ? "weight" : "state";
 }
@@ -133,7 +133,7 @@ static const char *variable_role(Sema *s, const Stmt *stmt)
 Variable *make_variable(Sema *s, const Stmt *stmt, const char *name,
                         const TensorType *type, const Init *init)
 {
-    Variable *known = map_get(&s->build.variables, name);
+    Variable *known = map_get(&s->build->variables, name);
     const Variable *followed;
     if (known)
         return reuse(s, stmt, known, type);
@@ -146,7 +146,8 @@ Variable *make_variable(Sema *s, const Stmt *stmt, const char *name,
         [PARAM_INIT] = {.text = followed ? "copy" : init->name},
         [PARAM_SCALE] = {.f = followed ? 0 : init->scale},
     };
-    Site site = {.pos = stmt->pos,
+    Site site = {.build = s->build,
+                 .pos = stmt->pos,
                  .what = arena_printf(s->arena, "`%s`", name)};
     Datum param = tensor_add(s, &site, OP_PARAM, 0, NULL, attrs, type);
     if (param.kind != DATUM_TENSOR)
@@ -158,15 +159,15 @@ Variable *make_variable(Sema *s, const Stmt *stmt, const char *name,
                            .param = param.tensor,
                            .type = *type,
                            .is_state = stmt->kind == STMT_STATE,
-                           .is_frozen = s->build.frozen,
+                           .is_frozen = s->build->frozen,
                            .in_model = strcmp(role, "slot") != 0,
                            .current = param};
     if (followed && !variable->is_state) {
         variable->follows = followed;
-        variable->decay = s->build.average->decay;
+        variable->decay = s->build->average->decay;
     }
-    map_set(&s->build.variables, name, variable);
-    vec_push(s->arena, &s->build.order, variable);
+    map_set(&s->build->variables, name, variable);
+    vec_push(s->arena, &s->build->order, variable);
     return variable;
 }
 
@@ -187,7 +188,7 @@ static void exec_declaration(Sema *s, const Stmt *stmt)
     TensorType type = type_make(s->options->dtype, rank, dims);
     // An optimizer's state is like its weight when not told otherwise.
     if (s->frame->kind == FRAME_OPTIMIZER && !stmt->dims)
-        type = *graph_type(s->build.graph, s->frame->weight->param);
+        type = *graph_type(s->build->graph, s->frame->weight->param);
     const char *name = full_name(s, stmt);
     Variable *variable = check_reserved(s, stmt, name)
                              ? make_variable(s, stmt, name, &type, &init)
@@ -202,10 +203,11 @@ static void exec_declaration(Sema *s, const Stmt *stmt)
 void variable_update(Sema *s, Binding *binding, Datum value, const Stmt *stmt)
 {
     Variable *variable = binding->variable;
-    TensorType type = *graph_type(s->build.graph, variable->param);
+    TensorType type = *graph_type(s->build->graph, variable->param);
     const Expr *const exprs[] = {stmt->value};
-    Site site = {stmt->pos, arena_printf(s->arena, "`%s`", variable->name), 1,
-                 &value, exprs};
+    Site site = {
+        s->build, stmt->pos, arena_printf(s->arena, "`%s`", variable->name),
+        1,        &value,    exprs};
     Datum fitted = tensor_fit(s, &site, value, type.rank, type.dims);
     if (fitted.kind != DATUM_TENSOR)
         return;
@@ -240,7 +242,7 @@ static void exec_update(Sema *s, const Stmt *stmt)
         fail_update(s, stmt, binding);
         return;
     }
-    if (!s->build.training || s->build.frozen)
+    if (!s->build->training || s->build->frozen)
         return; // states stand still outside training
     Datum value = eval_expr(s, stmt->value);
     if (value.kind != DATUM_POISON)
@@ -287,7 +289,7 @@ static void exec_for(Sema *s, const Stmt *stmt)
     if (list.kind != DATUM_LIST) {
         sema_fail(s, stmt->value->pos,
                   "`for` goes over a list or a range such as 0..n, not %s",
-                  datum_describe(s->arena, list, s->build.graph));
+                  datum_describe(s->arena, list, s->build->graph));
         return;
     }
     for (int i = 0; i < list.list->count; i++) {
@@ -323,10 +325,10 @@ static void note_names(Sema *s, const Expr *condition)
         text_addf(&text, "%s`%s` is ", text.length ? ", " : "", name);
         if (binding->value.kind == DATUM_TENSOR ||
             datum_is_number(binding->value))
-            datum_print(binding->value, s->build.graph, &text);
+            datum_print(binding->value, s->build->graph, &text);
         else
             text_add(&text,
-                     datum_describe(s->arena, binding->value, s->build.graph));
+                     datum_describe(s->arena, binding->value, s->build->graph));
     }
     if (text.length)
         sema_note(s, condition->pos, "here %s", text_string(&text));
@@ -349,7 +351,7 @@ static void note_sides(Sema *s, const Expr *condition)
         if (datum_is_number(side) && sides[i]->kind != EXPR_INT &&
             sides[i]->kind != EXPR_FLOAT && !is_local(s, sides[i]))
             sema_note(s, sides[i]->pos, "this is %s",
-                      datum_describe(s->arena, side, s->build.graph));
+                      datum_describe(s->arena, side, s->build->graph));
     }
 }
 
@@ -456,7 +458,7 @@ void exec_stmt(Sema *s, const Stmt *stmt)
         break;
     case STMT_FREEZE:
         if (needs_phase(s, stmt, "freeze"))
-            vec_push(s->arena, &s->build.freezes, stmt);
+            vec_push(s->arena, &s->build->freezes, stmt);
         break;
     }
 }

@@ -161,8 +161,10 @@ Datum teacher_call(Sema *s, const Expr *expr, Phase *teacher, const char *name)
 {
     enum { MAX_INPUTS = 8 };
     Datum args[MAX_INPUTS];
-    if (teacher->state != PHASE_DONE)
-        return s->failures++, datum_poison(); // its errors were reported
+    if (teacher->state != PHASE_DONE) { // its errors were reported
+        s->build->failed = true;
+        return datum_poison();
+    }
     if (expr->args->count > MAX_INPUTS)
         return sema_fail(s, expr->pos, "too many arguments");
     for (int i = 0; i < expr->args->count; i++) {
@@ -174,16 +176,17 @@ Datum teacher_call(Sema *s, const Expr *expr, Phase *teacher, const char *name)
         if (args[i].kind == DATUM_POISON)
             return args[i];
     }
-    Build outer = s->build;
-    s->build.training = false;
-    s->build.sharing = true; // called twice, it is the same network
-    s->build.frozen = true;
-    s->build.scope = "teacher";
+    const Build outer = *s->build;
+    s->build->training = false;
+    s->build->sharing = true; // called twice, it is the same network
+    s->build->frozen = true;
+    s->build->scope = "teacher";
     Datum result = run_needed(s, expr, teacher, name, args);
-    s->build.training = outer.training;
-    s->build.sharing = outer.sharing;
-    s->build.frozen = outer.frozen;
-    s->build.scope = outer.scope;
-    Site site = {.pos = expr->pos, .what = "the teacher's output"};
+    s->build->training = outer.training;
+    s->build->sharing = outer.sharing;
+    s->build->frozen = outer.frozen;
+    s->build->scope = outer.scope;
+    Site site = {
+        .build = s->build, .pos = expr->pos, .what = "the teacher's output"};
     return stop_gradients(s, &site, result);
 }

@@ -4,6 +4,7 @@
 
 #include "frontend/lang/sema.h"
 #include "ir/autodiff.h"
+#include "ir/build.h"
 
 // ---- using ------------------------------------------------------------------
 
@@ -15,8 +16,10 @@ static const Function *find_optimizer(Sema *s, Word word)
     const Global *global = sema_global(s, module, word.text, word.pos);
     if (global && global->param && !global->rival) {
         Datum held = param_value(s, global->param);
-        if (held.kind == DATUM_POISON)
-            return s->failures++, NULL; // its error was reported
+        if (held.kind == DATUM_POISON) { // its error was reported
+            s->build->failed = true;
+            return NULL;
+        }
         if (held.kind == DATUM_STRING) {
             word.text = held.text;
             global = sema_global(s, module, word.text, word.pos);
@@ -48,7 +51,7 @@ void exec_using(Sema *s, const Stmt *stmt)
     Using *using = ARENA_NEW(s->arena, Using);
     using->stmt = stmt;
     using->optimizer = find_optimizer(s, stmt->name);
-    vec_push(s->arena, &s->build.usings, using);
+    vec_push(s->arena, &s->build->usings, using);
 }
 
 static bool eval_settings(Sema *s, Using *using)
@@ -75,25 +78,13 @@ static bool eval_settings(Sema *s, Using *using)
     return ok;
 }
 
-static bool covers(const Using *using, const char *name)
-{
-    const WordList *patterns = using->stmt->words;
-    for (int i = 0; patterns && i < patterns->count; i++)
-        if (text_glob(patterns->at[i].text, name))
-            return true;
-    return !patterns;
-}
-
 // ---- which weights are trained ----------------------------------------------
 
-static bool is_frozen_by(Sema *s, const char *name)
+static bool matches(const WordList *patterns, const char *name)
 {
-    for (int i = 0; i < s->build.freezes.count; i++) {
-        const WordList *patterns = s->build.freezes.at[i]->words;
-        for (int k = 0; k < patterns->count; k++)
-            if (text_glob(patterns->at[k].text, name))
-                return true;
-    }
+    for (int i = 0; i < patterns->count; i++)
+        if (text_glob(patterns->at[i].text, name))
+            return true;
     return false;
 }
 
@@ -102,39 +93,38 @@ static bool may_be_trained(const Variable *variable)
     return !variable->is_frozen && !variable->is_state && !variable->follows;
 }
 
-static void check_pattern(Sema *s, Word pattern)
+// Reports patterns that match no weight.
+static void check_patterns(Sema *s, const Build *build,
+                           const WordList *patterns)
 {
-    for (int i = 0; i < s->build.order.count; i++) {
-        const Variable *variable = s->build.order.at[i];
-        if (may_be_trained(variable) && text_glob(pattern.text, variable->name))
-            return;
-    }
-    VEC(const char *) names = {0};
-    for (int i = 0; i < s->build.order.count; i++)
-        if (may_be_trained(s->build.order.at[i]))
-            vec_push(s->arena, &names, s->build.order.at[i]->name);
-    sema_fail(s, pattern.pos, "\"%s\" matches no weight%s", pattern.text,
-              sema_suggest(s, pattern.text, names.at, names.count));
-}
-
-static void check_patterns(Sema *s)
-{
-    for (int i = 0; i < s->build.freezes.count; i++)
-        for (int k = 0; k < s->build.freezes.at[i]->words->count; k++)
-            check_pattern(s, s->build.freezes.at[i]->words->at[k]);
-    for (int i = 0; i < s->build.usings.count; i++) {
-        const WordList *patterns = s->build.usings.at[i]->stmt->words;
-        for (int k = 0; patterns && k < patterns->count; k++)
-            check_pattern(s, patterns->at[k]);
+    for (int i = 0; patterns && i < patterns->count; i++) {
+        Word pattern = patterns->at[i];
+        bool used = false;
+        VEC(const char *) names = {0};
+        for (int k = 0; k < build->order.count; k++) {
+            const Variable *variable = build->order.at[k];
+            if (!may_be_trained(variable))
+                continue;
+            used = used || text_glob(pattern.text, variable->name);
+            vec_push(s->arena, &names, variable->name);
+        }
+        if (!used)
+            sema_fail(s, pattern.pos, "\"%s\" matches no weight%s",
+                      pattern.text,
+                      sema_suggest(s, pattern.text, names.at, names.count));
     }
 }
 
-VariableList train_weights(Sema *s)
+VariableList train_weights(Sema *s, const Build *build)
 {
     VariableList trained = {0};
-    for (int i = 0; i < s->build.order.count; i++) {
-        Variable *variable = s->build.order.at[i];
-        if (may_be_trained(variable) && !is_frozen_by(s, variable->name))
+    for (int i = 0; i < build->order.count; i++) {
+        Variable *variable = build->order.at[i];
+        bool frozen = !may_be_trained(variable);
+        for (int k = 0; k < build->freezes.count; k++)
+            frozen =
+                frozen || matches(build->freezes.at[k]->words, variable->name);
+        if (!frozen)
             vec_push(s->arena, &trained, variable);
     }
     return trained;
@@ -142,10 +132,10 @@ VariableList train_weights(Sema *s)
 
 // ---- gradients --------------------------------------------------------------
 
-Value *train_gradients(Sema *s, Value loss, int count, const Value *wrt)
+Value *train_gradients(Sema *s, Graph *graph, Value loss, int count,
+                       const Value *wrt)
 {
     Value *grads = ARENA_ARRAY(s->arena, Value, count + 1);
-    Graph *graph = s->build.graph;
     graph->origin = (NodeOrigin){.scope = "gradient"};
     Value culprit = NO_VALUE;
     if (autodiff(graph, loss, count, wrt, grads, &culprit))
@@ -157,7 +147,6 @@ Value *train_gradients(Sema *s, Value loss, int count, const Value *wrt)
     return NULL;
 }
 
-// A gradient that is zero whatever happens: the loss does not depend on it.
 bool train_is_zero(const Graph *graph, Value gradient)
 {
     const Node *node = graph_node(graph, gradient);
@@ -166,12 +155,14 @@ bool train_is_zero(const Graph *graph, Value gradient)
 
 // autodiff gives a rank's share in the gradient of the sum of all ranks'
 // losses; the loss of the step is their mean.
-static void average_over_ranks(Sema *s, const VariableList *trained,
-                               Value *grads)
+static void average_over_ranks(Sema *s, const Build *build,
+                               const VariableList *trained, Value *grads)
 {
     for (int i = 0; i < trained->count; i++) {
-        Site site = {.pos = trained->at[i]->pos, .what = trained->at[i]->name};
-        if (!train_is_zero(s->build.graph, grads[i]))
+        Site site = {.build = build,
+                     .pos = trained->at[i]->pos,
+                     .what = trained->at[i]->name};
+        if (!train_is_zero(build->graph, grads[i]))
             grads[i] = tensor_rank_mean(s, &site, grads[i]).tensor;
     }
 }
@@ -197,7 +188,7 @@ static const char *describe_settings(Sema *s, const Using *using)
         if (binding->value.kind == DATUM_TENSOR && given)
             ast_print_expr(given, &text);
         else
-            datum_print(binding->value, s->build.graph, &text);
+            datum_print(binding->value, s->build->graph, &text);
     }
     text_add(&text, ")");
     return text_string(&text);
@@ -207,9 +198,9 @@ static const char *describe_settings(Sema *s, const Using *using)
 
 static bool check_name(Sema *s, Word name)
 {
-    int count = s->build.weight_reports.count;
+    int count = s->build->weight_reports.count;
     for (int i = 0; i < count; i++)
-        if (strcmp(s->build.weight_reports.at[i], name.text) == 0)
+        if (strcmp(s->build->weight_reports.at[i], name.text) == 0)
             return true;
     if (count == MAX_WEIGHT_REPORTS || strlen(name.text) > 63) {
         sema_fail(s, name.pos,
@@ -218,7 +209,7 @@ static bool check_name(Sema *s, Word name)
                   MAX_WEIGHT_REPORTS);
         return false;
     }
-    vec_push(s->arena, &s->build.weight_reports, name.text);
+    vec_push(s->arena, &s->build->weight_reports, name.text);
     return true;
 }
 
@@ -228,18 +219,18 @@ static Value eval_weight_number(Sema *s, const Expr *expr)
     Attr attrs[MAX_ATTRS] = {[DIMS_DIMS] = {.ints = {0, NULL}}};
     Datum x = eval_expr(s, expr);
     const Expr *const exprs[] = {expr};
-    Site site = {expr->pos, "a report", 1, &x, exprs};
+    Site site = {s->build, expr->pos, "a report", 1, &x, exprs};
     if (datum_is_number(x))
         x = tensor_constant(s, &site, 0, NULL, datum_number(x));
     else if (x.kind == DATUM_TENSOR &&
-             type_elements(graph_type(s->build.graph, x.tensor)) == 1)
+             type_elements(graph_type(s->build->graph, x.tensor)) == 1)
         x = tensor_as_numbers(s, &site, x.tensor);
     else if (x.kind != DATUM_POISON)
         x = sema_fail(s, expr->pos,
                       "an optimizer reports one number a weight, not %s",
-                      datum_describe(s->arena, x, s->build.graph));
+                      datum_describe(s->arena, x, s->build->graph));
     if (x.kind == DATUM_TENSOR &&
-        graph_type(s->build.graph, x.tensor)->rank > 0)
+        graph_type(s->build->graph, x.tensor)->rank > 0)
         x = tensor_add(s, &site, OP_RESHAPE, 1, &x.tensor, attrs, NULL);
     return x.kind == DATUM_TENSOR ? x.tensor : NO_VALUE;
 }
@@ -296,104 +287,112 @@ static bool enter_optimizer(Sema *s, const Using *using, Variable *weight,
     return true;
 }
 
-static void run_optimizer(Sema *s, const Using *using, Variable *weight,
-                          Value grad)
+// The first `using` whose patterns match the name, or that has none.
+static Using *using_for(const Build *build, const char *name)
 {
-    if (enter_optimizer(s, using, weight, grad))
-        exec_block(s, using->optimizer->def->body);
-    frame_pop(s);
-}
-
-static Using *using_for(Sema *s, const char *name)
-{
-    for (int i = 0; i < s->build.usings.count; i++)
-        if (covers(s->build.usings.at[i], name))
-            return s->build.usings.at[i];
+    for (int i = 0; i < build->usings.count; i++) {
+        const WordList *patterns = build->usings.at[i]->stmt->words;
+        if (!patterns || matches(patterns, name))
+            return build->usings.at[i];
+    }
     return NULL;
 }
 
 // Resolves the settings of every optimizer that has a weight, by its first one
 // and with that in the place of a gradient, which settings do not depend on.
-static void describe_usings(Sema *s, const VariableList *trained)
+static void describe_usings(Sema *s, const Build *build,
+                            const VariableList *trained)
 {
     for (int i = 0; i < trained->count; i++) {
         Variable *weight = trained->at[i];
-        Using *using = using_for(s, weight->name);
+        Using *using = using_for(build, weight->name);
         if (!using || using->resolved)
             continue;
         if (enter_optimizer(s, using, weight, weight->param))
             using->resolved = describe_settings(s, using);
         frame_pop(s);
     }
-    for (int i = 0; i < s->build.usings.count; i++)
-        if (s->build.usings.at[i]->resolved)
-            vec_push(s->arena, &s->build.phase->usings,
-                     s->build.usings.at[i]->resolved);
+    for (int i = 0; i < build->usings.count; i++)
+        if (build->usings.at[i]->resolved)
+            vec_push(s->arena, &build->phase->usings,
+                     build->usings.at[i]->resolved);
 }
 
-void train_update(Sema *s, const VariableList *trained, const Value *grads)
+bool train_settings(Sema *s, Build *build, const VariableList *trained)
 {
-    int updated = 0;
-    for (int i = 0; i < trained->count && !s->stopped; i++) {
-        Variable *weight = trained->at[i];
-        if (train_is_zero(s->build.graph, grads[i]))
-            continue;
-        Using *using = using_for(s, weight->name);
-        if (!using) {
-            sema_error(s, weight->pos, "no `using` covers the weight `%s`",
-                       weight->name);
-            sema_note(s, s->build.usings.at[0]->stmt->pos,
-                      "add one without `on`, or freeze the weight");
-            continue;
-        }
-        s->build.scope = "optimizer";
-        run_optimizer(s, using, weight, grads[i]);
-        updated++;
-    }
-    if (!updated && !s->stopped)
-        sema_fail(s, s->build.losses.at[0].pos,
-                  "the loss depends on no trained weight");
-    averages_update(s);
-    s->build.scope = "";
-}
-
-void train_assign(Sema *s, const Variable *variable)
-{
-    Value inputs[] = {variable->param, variable->current.tensor};
-    Site site = {.pos = variable->pos, .what = variable->name};
-    s->build.graph->origin = (NodeOrigin){.scope = ""};
-    if (variable->updated)
-        tensor_add(s, &site, OP_ASSIGN, 2, inputs, NULL, NULL);
-}
-
-bool train_settings(Sema *s, const VariableList *trained)
-{
-    check_patterns(s);
+    for (int i = 0; i < build->freezes.count; i++)
+        check_patterns(s, build, build->freezes.at[i]->words);
+    for (int i = 0; i < build->usings.count; i++)
+        check_patterns(s, build, build->usings.at[i]->stmt->words);
+    Build *outer = build_enter(s, build);
     bool ok = true;
-    for (int i = 0; i < s->build.usings.count; i++) {
-        Using *using = s->build.usings.at[i];
+    for (int i = 0; i < build->usings.count; i++) {
+        Using *using = build->usings.at[i];
         ok = using->optimizer && eval_settings(s, using) && ok;
     }
     if (ok)
-        describe_usings(s, trained);
+        describe_usings(s, build, trained);
+    build_enter(s, outer);
     return ok;
 }
 
-void train_finish(Sema *s, Value loss)
+void train_update(Sema *s, Build *build, const VariableList *trained,
+                  const Value *grads)
 {
-    VariableList trained = train_weights(s);
-    if (!train_settings(s, &trained))
-        return;
-    Value *grads = NULL, *wrt = ARENA_ARRAY(s->arena, Value, trained.count + 1);
+    Build *outer = build_enter(s, build);
+    int updated = 0;
+    build->scope = "optimizer";
+    for (int i = 0; i < trained->count && !s->stopped; i++) {
+        Variable *weight = trained->at[i];
+        if (train_is_zero(build->graph, grads[i]))
+            continue;
+        Using *using = using_for(build, weight->name);
+        if (!using) {
+            sema_error(s, weight->pos, "no `using` covers the weight `%s`",
+                       weight->name);
+            sema_note(s, build->usings.at[0]->stmt->pos,
+                      "add one without `on`, or freeze the weight");
+            continue;
+        }
+        if (enter_optimizer(s, using, weight, grads[i]))
+            exec_block(s, using->optimizer->def->body);
+        frame_pop(s);
+        updated++;
+    }
+    if (!updated && !s->stopped)
+        sema_fail(s, build->losses.at[0].pos,
+                  "the loss depends on no trained weight");
+    averages_update(s, build);
+    build->scope = "";
+    build_enter(s, outer);
+}
+
+void train_assign(Graph *graph, const Variable *variable)
+{
+    SourcePos pos = variable->pos;
+    graph->origin =
+        (NodeOrigin){pos.source ? pos.source->path : NULL, pos.line, ""};
+    if (variable->updated)
+        build_assign(graph, variable->param, variable->current.tensor);
+}
+
+bool train_finish(Sema *s, Build *build, Value loss)
+{
+    VariableList trained = train_weights(s, build);
+    if (!train_settings(s, build, &trained))
+        return false;
+    Value *wrt = ARENA_ARRAY(s->arena, Value, trained.count + 1);
     for (int i = 0; i < trained.count; i++)
         wrt[i] = trained.at[i]->param;
-    if (!s->build.sketched) {
-        grads = train_gradients(s, loss, trained.count, wrt);
+    if (!build->sketched) {
+        Value *grads =
+            train_gradients(s, build->graph, loss, trained.count, wrt);
         if (!grads)
-            return;
-        average_over_ranks(s, &trained, grads);
-        train_update(s, &trained, grads);
+            return false;
+        average_over_ranks(s, build, &trained, grads);
+        train_update(s, build, &trained, grads);
     }
-    for (int i = 0; i < s->build.order.count; i++)
-        train_assign(s, s->build.order.at[i]);
+    for (int i = 0; i < build->order.count; i++)
+        train_assign(build->graph, build->order.at[i]);
+    return !build->failed;
 }

@@ -25,7 +25,7 @@ static Datum add_input(Sema *s, Word word, const char *name, int rank,
 {
     Attr attrs[MAX_ATTRS] = {[INPUT_NAME] = {.text = name}};
     TensorType type = type_make(s->options->dtype, rank, dims);
-    Site site = {.pos = word.pos, .what = name};
+    Site site = {.build = s->build, .pos = word.pos, .what = name};
     Datum input = tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
     frame_bind(s, s->frame, word.text, input, word.pos);
     return input;
@@ -44,42 +44,43 @@ static void add_inputs(Sema *s, Phase *phase, const Stmt *input)
 }
 
 // The value under its name, once it is known to be a tensor of images.
-static bool add_output(Sema *s, Phase *phase, const char *name)
+static bool add_output(Sema *s, const Build *build, const char *name)
 {
+    const Phase *phase = build->phase;
     const Binding *binding = frame_find(s->frame, name);
     SourcePos pos = binding ? binding->pos : phase->item->name.pos;
     Datum x = binding ? binding->value : datum_poison();
     if (x.kind == DATUM_POISON)
         return false;
     const TensorType *type =
-        x.kind == DATUM_TENSOR ? graph_type(s->build.graph, x.tensor) : NULL;
+        x.kind == DATUM_TENSOR ? graph_type(build->graph, x.tensor) : NULL;
     if (!type || type->rank < 1 || type->dims[0] != phase->out->value_rows) {
         sema_fail(s, pos, "`%s` is %s, not a tensor with a row for each image",
-                  name, datum_describe(s->arena, x, s->build.graph));
+                  name, datum_describe(s->arena, x, build->graph));
         return false;
     }
     // A number of its own, also where the value is an input or true and false.
-    Site site = {.pos = pos, .what = name};
+    Site site = {.build = build, .pos = pos, .what = name};
     x = tensor_as_numbers(s, &site, x.tensor);
     if (x.kind == DATUM_TENSOR)
-        graph_add_output(s->build.graph, name, x.tensor);
+        graph_add_output(build->graph, name, x.tensor);
     return x.kind == DATUM_TENSOR;
 }
 
-static bool build(Sema *s, Phase *phase, const char *name, const bool *keep)
+static bool build_value(Sema *s, Phase *phase, const char *name,
+                        const bool *keep)
 {
     const StmtList *body = phase->item->body;
     const Stmt *input = input_of(phase);
-    int failures = s->failures;
-    build_begin(s, phase, phase->out->batch, false, "value");
+    Build build;
+    build_begin(s, &build, phase, phase->out->batch, false, "value");
     add_inputs(s, phase, input);
     for (int i = 0; i < body->count; i++)
         if (keep[i])
             exec_stmt(s, body->at[i]);
-    bool ok =
-        s->failures == failures && !s->stopped && add_output(s, phase, name);
-    frame_pop(s);
-    phase->out->value = ok ? build_end(s) : NULL;
+    bool ok = !build.failed && !s->stopped && add_output(s, &build, name);
+    build_leave(s);
+    phase->out->value = ok ? build_finish(s, &build) : NULL;
     return ok;
 }
 
@@ -93,11 +94,12 @@ static void build_features(Sema *s, Phase *phase)
     if (!name || phase->out->views < 2 || !find_needed(s, body, name, keep))
         return;
     DiagList *diags = s->diags, unheard = diag_list_new(s->arena);
-    int failures = s->failures;
+    const Map said = s->said;
     s->diags = &unheard;
-    build(s, phase, name, keep);
+    s->said = map_new(s->arena); // what is told here, nobody has heard
+    build_value(s, phase, name, keep);
     s->diags = diags;
-    s->failures = failures;
+    s->said = said;
     s->stopped = false;
 }
 
@@ -115,5 +117,5 @@ bool value_build(Sema *s, Phase *phase)
     bool is_input = strcmp(name, input_of(phase)->words->at[0].text) == 0;
     if (!find_needed(s, body, name, keep) && !is_input)
         return fail_unknown(s, phase, name);
-    return build(s, phase, name, keep);
+    return build_value(s, phase, name, keep);
 }
