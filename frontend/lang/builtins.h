@@ -50,6 +50,7 @@ void pipe_print_arg(const char *name, const char *words, double value,
 struct Map;
 void builtins_add(Arena *arena, struct Map *universe);
 
-const char *function_name(const struct Function *function);
+// An elementwise operation applied to a compile-time number.
+Datum number_operation(struct Sema *sema, const Call *call, Op op);
 
 #endif

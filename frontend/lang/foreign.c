@@ -1,7 +1,7 @@
 // Names as other languages and libraries have them.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/module.h"
 
 typedef struct Habit {
     const char *name, *here;

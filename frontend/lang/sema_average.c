@@ -4,7 +4,9 @@
 // declared begin with "ema."; it is in checkpoints, and in no model.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/elaborate.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/tensor.h"
 
 static const char prefix[] = "ema.";
 
@@ -87,7 +89,7 @@ Datum average_call(Sema *s, const Expr *expr, const char *scope)
     Site site = {.build = s->build,
                  .pos = expr->pos,
                  .what = "the moving average's output"};
-    return stop_gradients(s, &site, result);
+    return tensor_stop_gradients(s, &site, result);
 }
 
 // ---- its weights ------------------------------------------------------------

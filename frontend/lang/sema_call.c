@@ -2,7 +2,9 @@
 // inference() and moving_average().
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/builtins.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/tensor.h"
 
 static int find_name(const char *name, int count, const char *const *names)
 {

@@ -11,7 +11,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/elaborate.h"
+#include "frontend/lang/setting.h"
 #include "ir/build.h"
 
 // ---- the setting ------------------------------------------------------------

@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/tensor.h"
 
 // ---- numbers ----------------------------------------------------------------
 

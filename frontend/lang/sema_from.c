@@ -1,7 +1,8 @@
 // What a phase takes from others: `from` and `with`.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/elaborate.h"
+#include "frontend/lang/setting.h"
 
 static Phase *find_phase(Sema *s, const Phase *phase, Word word,
                          const char *what)

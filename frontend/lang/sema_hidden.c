@@ -1,6 +1,6 @@
 // What must stay out of a graph: labels out of the training of unlabelled
 // images, steps out of an evaluation.
-#include "frontend/lang/sema.h"
+#include "frontend/lang/elaborate.h"
 
 // Spreads flags from values to all that is computed from them.
 static void spread(const Graph *graph, bool *flags)

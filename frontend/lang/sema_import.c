@@ -5,8 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontend/lang/module.h"
 #include "frontend/lang/parse.h"
-#include "frontend/lang/sema.h"
+#include "frontend/lang/phase.h"
+#include "frontend/lang/stages.h"
 
 static bool check_encoding(Sema *s, const Source *source)
 {

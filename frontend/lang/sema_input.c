@@ -2,7 +2,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/builtins.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/tensor.h"
 
 static bool is_size(const char *name)
 {

@@ -6,17 +6,25 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontend/lang/module.h"
 #include "frontend/lang/parse.h"
-#include "frontend/lang/sema.h"
 
 // ---- simcc's own models -----------------------------------------------------
+
+static Library *library_of(Sema *s)
+{
+    if (!s->library)
+        s->library = ARENA_NEW(s->arena, Library);
+    return s->library;
+}
 
 const char *library_folder(Sema *s)
 {
     char path[PATH_MAX];
-    if (s->library.is_sought)
-        return s->library.folder;
-    s->library.is_sought = true;
+    Library *library = library_of(s);
+    if (library->is_sought)
+        return library->folder;
+    library->is_sought = true;
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     if (length <= 0)
         return NULL;
@@ -25,7 +33,7 @@ const char *library_folder(Sema *s)
         *slash = 0;
         const char *folder = arena_printf(s->arena, "%s/models", path);
         if (access(arena_printf(s->arena, "%s/lib", folder), X_OK) == 0)
-            return s->library.folder = folder;
+            return library->folder = folder;
     }
     return NULL;
 }
@@ -41,8 +49,8 @@ static int is_net(const struct dirent *entry)
 // The first file that defines a name is the one named.
 static void add_name(Sema *s, const char *name, const char *file)
 {
-    if (!map_get(&s->library.files, name))
-        map_set(&s->library.files, name, (void *)(uintptr_t)file);
+    if (!map_get(&s->library->files, name))
+        map_set(&s->library->files, name, (void *)(uintptr_t)file);
 }
 
 static void read_names_of(Sema *s, const char *path, const char *file)
@@ -77,7 +85,7 @@ static void read_folder(Sema *s, const char *folder)
 
 const char *library_file(Sema *s, const char *name)
 {
-    Library *library = &s->library;
+    Library *library = library_of(s);
     if (!library->is_read) {
         library->is_read = true;
         library->files = map_new(s->arena);

@@ -3,7 +3,8 @@
 // names that nothing sets, and arguments a def does not have.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/stages.h"
 
 // ---- expressions ------------------------------------------------------------
 

@@ -2,8 +2,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "frontend/lang/eval.h"
 #include "frontend/lang/parse.h"
-#include "frontend/lang/sema.h"
+#include "frontend/lang/setting.h"
+#include "frontend/lang/stages.h"
 
 // ---- settings ---------------------------------------------------------------
 

@@ -1,62 +1,10 @@
-// Phases: options, losses and reports, and the graphs made of them.
+// Phases: their options, and the graphs made of each.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
-
-// ---- names of a phase -------------------------------------------------------
-
-const Option *phase_option(const Phase *phase, const char *name)
-{
-    for (int i = 0; i < phase->options.count; i++)
-        if (strcmp(phase->options.at[i].name, name) == 0)
-            return &phase->options.at[i];
-    return NULL;
-}
-
-// "step" and its like: one input node a graph, made when first read.
-static Datum schedule_input(Sema *s, const char *name)
-{
-    const char *kept = strcmp(name, "step") == 0          ? "step"
-                       : strcmp(name, "total_steps") == 0 ? "total_steps"
-                                                          : "epoch_steps";
-    intptr_t known = (intptr_t)map_get(&s->build->schedule_inputs, kept);
-    if (known)
-        return datum_tensor((Value)(known - 1));
-    Attr attrs[MAX_ATTRS] = {[INPUT_NAME] = {.text = kept}};
-    TensorType type = type_scalar(s->options->dtype);
-    Site site = {.build = s->build, .what = kept};
-    Datum input = tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
-    if (input.kind == DATUM_TENSOR)
-        map_set(&s->build->schedule_inputs, kept,
-                (void *)((intptr_t)input.tensor + 1));
-    return input;
-}
-
-bool phase_name(Sema *s, const char *name, Datum *out)
-{
-    const Phase *phase = s->build->phase;
-    if (!phase)
-        return false;
-    if (strcmp(name, "training") == 0) {
-        *out = datum_bool(s->build->training);
-        return true;
-    }
-    if (strcmp(name, "batch") == 0) {
-        *out = phase_option(phase, "batch") ? datum_int(s->build->batch)
-                                            : datum_poison();
-        return true;
-    }
-    if (strcmp(name, "classes") == 0) {
-        *out =
-            phase->out->classes ? datum_int(phase->out->classes) : datum_none();
-        return true;
-    }
-    if (strcmp(name, "step") != 0 && strcmp(name, "total_steps") != 0 &&
-        strcmp(name, "epoch_steps") != 0)
-        return false;
-    *out = schedule_input(s, name);
-    return true;
-}
+#include "frontend/lang/elaborate.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/setting.h"
+#include "frontend/lang/stages.h"
 
 // ---- options ----------------------------------------------------------------
 
@@ -132,14 +80,6 @@ static void eval_options(Sema *s, Phase *phase)
     }
 }
 
-static bool is_wanted(const Sema *s, const Phase *phase)
-{
-    for (int i = 0; i < s->options->phase_count; i++)
-        if (strcmp(s->options->phases[i], phase->item->name.text) == 0)
-            return true;
-    return s->options->phase_count == 0;
-}
-
 static void check_batch(Sema *s, Phase *phase)
 {
     int ranks = s->options->ranks;
@@ -161,7 +101,7 @@ static void check_batch(Sema *s, Phase *phase)
     }
     int images = (int)batch->value.whole;
     phase->out->batch = images;
-    if (images % ranks != 0 && is_wanted(s, phase))
+    if (images % ranks != 0 && phase->is_wanted)
         sema_fail(s, batch->pos,
                   "a batch of %d images does not divide by %d processes; one "
                   "of %d does",
@@ -195,247 +135,7 @@ static void check_length(Sema *s, Phase *phase)
         phase->out->steps = x.whole;
 }
 
-// ---- losses and reports -----------------------------------------------------
-
-// A scalar or vector tensor of numbers, or NO_VALUE after a diagnostic.
-static Value eval_quantity(Sema *s, const Expr *expr, const char *what)
-{
-    Datum x = eval_expr(s, expr);
-    const Expr *const exprs[] = {expr};
-    Site site = {s->build, expr->pos, what, 1, &x, exprs};
-    if (x.kind == DATUM_POISON) {
-        s->build->failed = true;
-        return NO_VALUE;
-    }
-    if (datum_is_number(x) && strcmp(what, "a report") == 0)
-        x = tensor_constant(s, &site, 0, NULL, datum_number(x));
-    else if (x.kind == DATUM_TENSOR)
-        x = tensor_as_numbers(s, &site, x.tensor);
-    else {
-        sema_fail(s, expr->pos, "%s is a tensor, not %s", what,
-                  datum_describe(s->arena, x, s->build->graph));
-        return NO_VALUE;
-    }
-    if (x.kind != DATUM_TENSOR)
-        return NO_VALUE;
-    const TensorType *type = graph_type(s->build->graph, x.tensor);
-    if (type->rank <= 1)
-        return x.tensor;
-    sema_error(s, expr->pos, "%s is a scalar or one number an image, not %s",
-               what, type_text(s->arena, type));
-    site_notes(s, &site);
-    sema_trace(s);
-    return NO_VALUE;
-}
-
-void exec_minimize(Sema *s, const Stmt *stmt)
-{
-    Value value = eval_quantity(s, stmt->value, "a loss");
-    if (value != NO_VALUE || !s->build->losses.count)
-        vec_push(s->arena, &s->build->losses, ((Loss){value, stmt->pos}));
-}
-
-Word report_name(Sema *s, const Arg *arg)
-{
-    const Expr *expr = arg->value;
-    if (arg->name.text)
-        return arg->name;
-    while (expr->kind == EXPR_AS)
-        expr = expr->left;
-    if (expr->kind == EXPR_CALL && expr->left->kind == EXPR_NAME)
-        return (Word){expr->left->text, expr->pos};
-    if (expr->kind == EXPR_NAME)
-        return (Word){expr->text, expr->pos};
-    sema_fail(s, expr->pos, "this report needs a name: report NAME = ...");
-    return (Word){0};
-}
-
-static bool check_report(Sema *s, Word name)
-{
-    for (int i = 0; i < s->build->reports.count; i++) {
-        if (strcmp(s->build->reports.at[i].name, name.text) != 0)
-            continue;
-        sema_error(s, name.pos,
-                   "`%s` is reported twice; give one another name: report "
-                   "NAME = ...",
-                   name.text);
-        sema_note(s, s->build->reports.at[i].pos, "first here");
-        return false;
-    }
-    if (strcmp(name.text, "loss") == 0) {
-        sema_fail(s, name.pos,
-                  "`loss` is what is minimized; it is reported "
-                  "anyway");
-        return false;
-    }
-    if (s->build->reports.count == MAX_REPORTS || strlen(name.text) > 63) {
-        sema_fail(s, name.pos,
-                  "a phase has at most %d reports, with names "
-                  "of at most 63 bytes",
-                  MAX_REPORTS);
-        return false;
-    }
-    return true;
-}
-
-void exec_report(Sema *s, const Stmt *stmt)
-{
-    for (int i = 0; i < stmt->args->count; i++) {
-        const Arg *arg = &stmt->args->at[i];
-        Word name = report_name(s, arg);
-        Value value = eval_quantity(s, arg->value, "a report");
-        if (name.text && check_report(s, name))
-            vec_push(s->arena, &s->build->reports,
-                     ((Report){name.text, name.pos, value}));
-    }
-}
-
 // ---- graphs -----------------------------------------------------------------
-
-// The mean of a number of each image, and then of a number of each rank, which
-// on one is that itself. A scalar is its own mean.
-static Value mean_of_all(Sema *s, const Build *build, Value x, SourcePos pos)
-{
-    Site site = {.build = build, .pos = pos, .what = "the loss"};
-    Datum mean = tensor_mean(s, &site, x, 0, NULL, false);
-    if (mean.kind == DATUM_TENSOR)
-        mean = tensor_rank_mean(s, &site, mean.tensor);
-    return mean.kind == DATUM_TENSOR ? mean.tensor : NO_VALUE;
-}
-
-// One number an image: the runtime averages these over all images.
-static bool is_per_image(const Build *build, Value x)
-{
-    const TensorType *type = graph_type(build->graph, x);
-    return type->rank == 1 && type->dims[0] == build->batch / build->ranks;
-}
-
-// The sum of all losses; kept per image in evaluation when each is.
-static Value total_loss(Sema *s, const Build *build)
-{
-    bool per_image = !build->training;
-    for (int i = 0; i < build->losses.count; i++)
-        per_image = per_image && is_per_image(build, build->losses.at[i].value);
-    Datum total = datum_none();
-    for (int i = 0; i < build->losses.count; i++) {
-        Loss loss = build->losses.at[i];
-        Site site = {.build = build, .pos = loss.pos, .what = "the loss"};
-        Datum part = datum_tensor(loss.value);
-        if (!per_image)
-            part = tensor_mean(s, &site, loss.value, 0, NULL, false);
-        if (part.kind == DATUM_TENSOR && i > 0)
-            part = tensor_binary(s, &site, OP_ADD, total, part);
-        if (part.kind != DATUM_TENSOR)
-            return NO_VALUE;
-        total = part;
-    }
-    return total.tensor;
-}
-
-// Reports that need hidden labels are left to the evaluation, those of a step
-// to the training.
-Value build_outputs(Sema *s, const Build *build, const bool *left_out)
-{
-    Value loss = total_loss(s, build);
-    Site site = {
-        .build = build, .pos = build->losses.at[0].pos, .what = "the loss"};
-    Datum mean = tensor_rank_mean(s, &site, loss);
-    graph_add_output(build->graph, "loss",
-                     mean.kind == DATUM_TENSOR ? mean.tensor : NO_VALUE);
-    for (int i = 0; i < build->reports.count; i++) {
-        Report report = build->reports.at[i];
-        Value value = report.value;
-        if (left_out && left_out[value])
-            continue;
-        if (build->training || !is_per_image(build, value))
-            value = mean_of_all(s, build, value, report.pos);
-        graph_add_output(build->graph, report.name, value);
-    }
-    return loss;
-}
-
-Graph *build_copy(Sema *s, const Graph *graph, const char *name)
-{
-    Arena *arena = s->arena;
-    Graph *copy = graph_new(arena, name);
-    for (int i = 0; i < graph->nodes.count; i++) {
-        Node node = graph->nodes.at[i];
-        Value *inputs = ARENA_ARRAY(arena, Value, node.input_count + 1);
-        if (node.input_count)
-            memcpy(inputs, node.inputs,
-                   sizeof(Value) * (size_t)node.input_count);
-        node.inputs = inputs;
-        vec_push(arena, &copy->nodes, node);
-    }
-    for (int i = 0; i < graph->outputs.count; i++)
-        vec_push(arena, &copy->outputs, graph->outputs.at[i]);
-    return copy;
-}
-
-Build *build_enter(Sema *s, Build *build)
-{
-    Build *outer = s->build;
-    s->build = build;
-    return outer;
-}
-
-void build_begin(Sema *s, Build *build, Phase *phase, int batch, bool training,
-                 const char *what)
-{
-    const char *name =
-        arena_printf(s->arena, "%s.%s", phase->item->name.text, what);
-    *build = (Build){.phase = phase,
-                     .graph = graph_new(s->arena, name),
-                     .batch = batch,
-                     .ranks = training ? s->options->ranks : 1,
-                     .training = training,
-                     .sketched = !is_wanted(s, phase),
-                     .scope = "",
-                     .variables = map_new(s->arena),
-                     .schedule_inputs = map_new(s->arena),
-                     .hidden_labels = NO_VALUE};
-    build->graph->nodes.at = s->nodes;
-    build->graph->nodes.capacity = s->node_capacity;
-    build->outer = build_enter(s, build);
-    frame_push(s, FRAME_PHASE, phase->module, NULL, phase->item->name.pos);
-    for (int i = 0; i < phase->options.count; i++) {
-        const Option *option = &phase->options.at[i];
-        bool images = strcmp(option->name, "batch") == 0;
-        frame_bind(s, s->frame, option->name,
-                   images ? datum_int(batch) : option->value, option->pos);
-    }
-    if (phase->item->teacher.text)
-        frame_bind(s, s->frame, phase->item->teacher_name.text,
-                   phase->teacher ? (Datum){.kind = DATUM_TEACHER,
-                                            .teacher = phase->teacher}
-                                  : datum_poison(),
-                   phase->item->teacher_name.pos);
-}
-
-void build_leave(Sema *s)
-{
-    frame_pop(s);
-    build_enter(s, s->build->outer);
-}
-
-Graph *build_finish(Sema *s, const Build *build)
-{
-    Graph *graph = build->graph;
-    size_t count = (size_t)graph->nodes.count;
-    s->nodes = graph->nodes.at;
-    s->node_capacity = graph->nodes.capacity;
-    graph->nodes.at = ARENA_ARRAY(s->arena, Node, count);
-    graph->nodes.capacity = graph->nodes.count;
-    if (count)
-        memcpy(graph->nodes.at, s->nodes, sizeof(Node) * count);
-    return graph;
-}
-
-bool build_forward(Sema *s, const Build *build)
-{
-    exec_block(s, build->phase->item->body);
-    return !build->failed && !s->stopped;
-}
 
 static bool check_complete(Sema *s, const Build *build)
 {
@@ -452,9 +152,9 @@ static bool check_complete(Sema *s, const Build *build)
     return false;
 }
 
-static bool is_in_chunks(const Sema *s, const Phase *phase)
+static bool is_in_chunks(const Phase *phase)
 {
-    return phase->out->chunk > 0 && is_wanted(s, phase);
+    return phase->out->chunk > 0 && phase->is_wanted;
 }
 
 // From the statements that have run to whole steps: the graph `forward`, and
@@ -473,7 +173,7 @@ static bool finish_train(Sema *s, Build *build)
             arena_printf(s->arena, "%s.forward", phase->item->name.text));
     if (hidden && phase->out->forward)
         hidden_drop(s, phase->out->forward, hidden, forward_count);
-    if (is_in_chunks(s, phase)) {
+    if (is_in_chunks(phase)) {
         if (!chunk_whole(s, build, loss))
             return false;
     } else {
@@ -516,17 +216,17 @@ static bool reads_labels(const Graph *graph)
 
 // Of a phase that is not wanted only where no other graph says whether it reads
 // labels.
-static bool needs_eval(const Sema *s, const Phase *phase)
+static bool needs_eval(const Phase *phase)
 {
     const ExperimentPhase *out = phase->out;
     return out->evaluate.count &&
-           (is_wanted(s, phase) ||
+           (phase->is_wanted ||
             (out->source != IMAGES_LABELED && !reads_labels(out->train)));
 }
 
 static bool build_eval(Sema *s, Phase *phase)
 {
-    if (!needs_eval(s, phase))
+    if (!needs_eval(phase))
         return true;
     int rows = phase->out->chunk ? phase->out->chunk
                                  : phase->out->batch / s->options->ranks;
@@ -552,6 +252,10 @@ static void export_phase(Sema *s, Phase *phase)
     out->views = 1;
     out->ranks = s->options->ranks;
     phase->out = out;
+    phase->is_wanted = s->options->phase_count == 0;
+    for (int i = 0; i < s->options->phase_count; i++)
+        if (strcmp(s->options->phases[i], out->name) == 0)
+            phase->is_wanted = true;
     from_resolve(s, phase);
 }
 
@@ -576,10 +280,10 @@ static void elaborate_phase(Sema *s, Phase *phase)
     phase->state = PHASE_FAILED;
     if (!s->stopped && phase->out->batch) {
         bool ok = build_train(s, phase, !outside.failed);
-        if (ok && is_in_chunks(s, phase))
+        if (ok && is_in_chunks(phase))
             ok = chunk_parts(s, phase);
         ok = ok && build_eval(s, phase) &&
-             (!is_wanted(s, phase) || value_build(s, phase));
+             (!phase->is_wanted || value_build(s, phase));
         if (ok)
             from_check(s, phase);
         forget_classes(phase->out);

@@ -3,7 +3,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/builtins.h"
+#include "frontend/lang/module.h"
+#include "frontend/lang/phase.h"
+#include "frontend/lang/stages.h"
 
 // A stretch of source to be replaced.
 typedef struct Edit {
@@ -152,7 +155,7 @@ static void print_phase(Sema *s, const Phase *phase, Text *out)
 // is no part of the program.
 static const char *title(const Sema *s, const Module *module)
 {
-    const char *folder = s->library.folder;
+    const char *folder = s->library ? s->library->folder : NULL;
     size_t length = folder ? strlen(folder) : 0;
     bool own = folder && strncmp(module->path, folder, length) == 0;
     return own ? module->path + length + 1 : module->path;

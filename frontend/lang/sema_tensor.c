@@ -2,7 +2,8 @@
 // not go together.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/frame.h"
+#include "frontend/lang/tensor.h"
 
 // The shape of a tensor; of anything else, what it is.
 static const char *shape_text(Sema *s, const Site *site, Datum x)
@@ -91,6 +92,23 @@ Datum tensor_as_numbers(Sema *s, const Site *site, Value x)
     Attr attrs[MAX_ATTRS] = {
         [CAST_DTYPE] = {.text = dtype_name(s->options->dtype)}};
     return tensor_add(s, site, OP_CAST, 1, &x, attrs, NULL);
+}
+
+Datum tensor_stop_gradients(Sema *s, const Site *site, Datum x)
+{
+    if (x.kind == DATUM_TENSOR)
+        return tensor_unary(s, site, OP_STOP_GRADIENT, x.tensor);
+    if (x.kind != DATUM_LIST)
+        return x;
+    DatumList *list = ARENA_NEW(s->arena, DatumList);
+    list->count = x.list->count;
+    list->at = ARENA_ARRAY(s->arena, Datum, list->count + 1);
+    for (int i = 0; i < list->count; i++) {
+        list->at[i] = tensor_stop_gradients(s, site, x.list->at[i]);
+        if (list->at[i].kind == DATUM_POISON)
+            return datum_poison();
+    }
+    return (Datum){.kind = DATUM_LIST, .list = list};
 }
 
 // ---- broadcasting -----------------------------------------------------------

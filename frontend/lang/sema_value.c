@@ -2,7 +2,10 @@
 // compute. Only the statements it needs are run, without training.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/elaborate.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/reads.h"
+#include "frontend/lang/tensor.h"
 
 enum { VALUE_ROWS = 64 }; // images at a time, at most
 
@@ -71,7 +74,7 @@ static bool build_value(Sema *s, Phase *phase, const char *name,
                         const bool *keep)
 {
     const StmtList *body = phase->item->body;
-    const Stmt *input = input_of(phase);
+    const Stmt *input = find_input(phase->item->body);
     Build build;
     build_begin(s, &build, phase, phase->out->batch, false, "value");
     add_inputs(s, phase, input);
@@ -91,7 +94,8 @@ static void build_features(Sema *s, Phase *phase)
     const char *name = s->options->features_name;
     const StmtList *body = phase->item->body;
     bool *keep = ARENA_ARRAY(s->arena, bool, body->count + 1);
-    if (!name || phase->out->views < 2 || !find_needed(s, body, name, keep))
+    if (!name || phase->out->views < 2 ||
+        !find_needed(s->arena, body, name, keep))
         return;
     DiagList *diags = s->diags, unheard = diag_list_new(s->arena);
     const Map said = s->said;
@@ -114,8 +118,9 @@ bool value_build(Sema *s, Phase *phase)
     if (strcmp(phase->item->name.text, s->options->value_phase) != 0)
         return true;
     bool *keep = ARENA_ARRAY(s->arena, bool, body->count + 1);
-    bool is_input = strcmp(name, input_of(phase)->words->at[0].text) == 0;
-    if (!find_needed(s, body, name, keep) && !is_input)
+    bool is_input =
+        strcmp(name, find_input(phase->item->body)->words->at[0].text) == 0;
+    if (!find_needed(s->arena, body, name, keep) && !is_input)
         return fail_unknown(s, phase, name);
     return build_value(s, phase, name, keep);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/lang/builtins.h"
+#include "frontend/lang/module.h"
 
 Datum datum_list(Arena *arena, int count, const Datum *items)
 {
