@@ -42,6 +42,24 @@ ladder_out=$(
 )
 [ -z "$ladder_out" ] || { echo "$ladder_out"; bad=1; }
 
+# below HEADER FILE...: these files of frontend/lang are called by what the
+# header declares, and call none of it (see frontend/lang/sema.h).
+below() {
+    header=frontend/lang/$1
+    shift
+    for file in "$@"; do
+        grep -q "^#include \"$header\"" frontend/lang/$file &&
+            complain "frontend/lang/$file may not include $header"
+    done
+}
+leaves="sema_error.c sema_frame.c sema_import.c sema_library.c sema_tensor.c
+    builtins_args.c builtins_number.c builtins_tensor.c reads.c value.c"
+# shellcheck disable=SC2086
+below eval.h $leaves
+# shellcheck disable=SC2086
+below elaborate.h $leaves sema_lookup.c sema_param.c sema_expr.c sema_call.c \
+    sema_stmt.c sema_variable.c sema_teacher.c sema_input.c sema_phase_stmt.c
+
 # only_in HEADER PATTERN WHERE: a library's header stays in one place.
 only_in() {
     found=$(grep -rlE "#include <$1" ir passes codegen runtime frontend |

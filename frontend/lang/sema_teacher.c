@@ -53,7 +53,12 @@ static Datum run_needed(Sema *s, const Expr *expr, Phase *teacher,
             exec_stmt(s, body->at[i]);
     const Binding *binding = frame_find(s->frame, name);
     Datum result = binding ? binding->value : datum_poison();
+    bool untold = !binding && !s->frame->damaged;
     frame_pop(s);
+    if (untold)
+        sema_fail(s, expr->left->pos,
+                  "phase `%s` sets no `%.40s` when it is run without training",
+                  teacher->item->name.text, name);
     return result;
 }
 

@@ -51,8 +51,16 @@ static bool add_output(Sema *s, const Build *build, const char *name)
 {
     const Phase *phase = build->phase;
     const Binding *binding = frame_find(s->frame, name);
-    SourcePos pos = binding ? binding->pos : phase->item->name.pos;
-    Datum x = binding ? binding->value : datum_poison();
+    if (!binding && s->frame->damaged)
+        return false;
+    if (!binding) {
+        sema_fail(s, phase->item->name.pos,
+                  "phase `%s` sets no `%.40s` when it is run without training",
+                  phase->item->name.text, name);
+        return false;
+    }
+    SourcePos pos = binding->pos;
+    Datum x = binding->value;
     if (x.kind == DATUM_POISON)
         return false;
     const TensorType *type =
