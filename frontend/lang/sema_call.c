@@ -6,27 +6,6 @@
 #include "frontend/lang/eval.h"
 #include "frontend/lang/tensor.h"
 
-static int find_name(const char *name, int count, const char *const *names)
-{
-    for (int i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0)
-            return i;
-    return -1;
-}
-
-static int fail_argument(Sema *s, const char *callee, const Arg *arg, int first,
-                         int count, const char *const *names)
-{
-    const char *ours =
-        foreign_argument(arg->name.text, count - first, names + first);
-    sema_fail(
-        s, arg->name.pos, "`%s` has no argument `%.40s`%s", callee,
-        arg->name.text,
-        ours ? arena_printf(s->arena, "; it is `%s` here", ours)
-             : sema_suggest(s, arg->name.text, names + first, count - first));
-    return -1;
-}
-
 bool match_args(Sema *s, const char *callee, SourcePos pos, int first,
                 int count, const char *const *names, const ArgList *args,
                 int *slots)
@@ -41,13 +20,18 @@ bool match_args(Sema *s, const char *callee, SourcePos pos, int first,
     }
     for (int i = 0; i < args->count; i++) {
         const Arg *arg = &args->at[i];
-        int slot = next;
-        if (arg->name.text) {
-            slot = find_name(arg->name.text, count, names);
-            if (slot < first)
-                slot = fail_argument(s, callee, arg, first, count, names);
-        } else {
-            next++;
+        const char *name = arg->name.text;
+        int slot = name ? -1 : next++;
+        for (int k = first; name && k < count && slot < 0; k++)
+            slot = strcmp(names[k], name) == 0 ? k : -1;
+        if (slot < 0) {
+            const char *ours =
+                foreign_argument(name, count - first, names + first);
+            sema_fail(
+                s, arg->name.pos, "`%s` has no argument `%.40s`%s", callee,
+                name,
+                ours ? arena_printf(s->arena, "; it is `%s` here", ours)
+                     : sema_suggest(s, name, names + first, count - first));
         }
         if (slot >= 0 && taken[slot]) {
             sema_fail(s, arg->name.text ? arg->name.pos : arg->value->pos,
@@ -308,37 +292,30 @@ static Datum call_operation(Sema *s, const Expr *expr, Op op)
 
 // ---- special forms ----------------------------------------------------------
 
-// The one argument of shared(...) or inference(...), or NULL.
-static const Expr *form_argument(Sema *s, const Expr *expr)
+// The one argument of shared(...) or inference(...), run while `*setting` of
+// the build is `value`.
+static Datum eval_with(Sema *s, const Expr *expr, const char *scope,
+                       bool *setting, bool value)
 {
-    if (expr->args->count == 1 && !expr->args->at[0].name.text)
-        return expr->args->at[0].value;
-    sema_fail(s, expr->pos, "`%s` takes one expression", expr->left->text);
-    return NULL;
+    if (expr->args->count != 1 || expr->args->at[0].name.text)
+        return sema_fail(s, expr->pos, "`%s` takes one expression",
+                         expr->left->text);
+    const Expr *inner = expr->args->at[0].value;
+    bool outer = *setting;
+    *setting = value;
+    Datum x = scope ? eval_in_scope(s, inner, scope) : eval_expr(s, inner);
+    *setting = outer;
+    return x;
 }
 
 static Datum eval_shared(Sema *s, const Expr *expr, const char *scope)
 {
-    const Expr *inner = form_argument(s, expr);
-    if (!inner)
-        return datum_poison();
-    bool outer = s->build->sharing;
-    s->build->sharing = true;
-    Datum x = scope ? eval_in_scope(s, inner, scope) : eval_expr(s, inner);
-    s->build->sharing = outer;
-    return x;
+    return eval_with(s, expr, scope, &s->build->sharing, true);
 }
 
 static Datum eval_inference(Sema *s, const Expr *expr, const char *scope)
 {
-    const Expr *inner = form_argument(s, expr);
-    if (!inner)
-        return datum_poison();
-    bool outer = s->build->training;
-    s->build->training = false;
-    Datum x = scope ? eval_in_scope(s, inner, scope) : eval_expr(s, inner);
-    s->build->training = outer;
-    return x;
+    return eval_with(s, expr, scope, &s->build->training, false);
 }
 
 static Datum call_views(Sema *s, const Expr *expr, const DataSource *source)
@@ -382,20 +359,16 @@ static Datum call_member(Sema *s, const Expr *expr, const char *scope)
                      datum_describe(s->arena, callee, s->build->graph));
 }
 
-static bool is_callable(Datum x)
-{
-    return x.kind == DATUM_FUNCTION || x.kind == DATUM_BUILTIN ||
-           x.kind == DATUM_OPERATION || x.kind == DATUM_PIPE;
-}
-
 // A number called `width` does not hide the function width(x).
 static Datum eval_callee(Sema *s, const Expr *expr)
 {
     Datum callee = eval_expr(s, expr);
-    if (expr->kind != EXPR_NAME || callee.kind == DATUM_POISON ||
-        is_callable(callee))
-        return callee;
-    const Datum *builtin = map_get(&s->universe, expr->text);
+    bool callable = callee.kind == DATUM_FUNCTION ||
+                    callee.kind == DATUM_BUILTIN ||
+                    callee.kind == DATUM_OPERATION || callee.kind == DATUM_PIPE;
+    const Datum *builtin = NULL;
+    if (expr->kind == EXPR_NAME && callee.kind != DATUM_POISON && !callable)
+        builtin = map_get(&s->universe, expr->text);
     return builtin ? *builtin : callee;
 }
 

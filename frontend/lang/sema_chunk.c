@@ -17,30 +17,18 @@
 
 // ---- the setting ------------------------------------------------------------
 
-// `chunk` need not be declared to be set.
-static void take_setting(Sema *s, Phase *phase)
-{
-    const Setting *setting = setting_find(s, phase->item->name.text, "chunk");
-    if (!setting || phase_option(phase, "chunk") || !phase->options.count)
-        return;
-    Option option = {.name = "chunk",
-                     .value =
-                         setting_value(s, setting, datum_none(), phase->module),
-                     .from_command_line = true};
-    vec_push(s->arena, &phase->options, option);
-}
-
-// The next smaller divisor of the batch, for the diagnostic.
-static int64_t smaller_divisor(int64_t batch, int64_t chunk)
-{
-    while (batch % chunk != 0)
-        chunk--;
-    return chunk;
-}
-
 void chunk_check(Sema *s, Phase *phase)
 {
-    take_setting(s, phase);
+    // `chunk` need not be declared to be set. Behind the others: `show` writes
+    // it there.
+    const Setting *setting = setting_find(s, phase->item->name.text, "chunk");
+    if (setting && !phase_option(phase, "chunk") && phase->options.count) {
+        Option given = {
+            .name = "chunk",
+            .value = setting_value(s, setting, datum_none(), phase->module),
+            .from_command_line = true};
+        vec_push(s->arena, &phase->options, given);
+    }
     const Option *option = phase_option(phase, "chunk");
     int64_t batch = phase->out->batch;
     if (!option || option->value.kind == DATUM_NONE ||
@@ -52,7 +40,7 @@ void chunk_check(Sema *s, Phase *phase)
                   datum_describe(s->arena, option->value, NULL));
         return;
     }
-    int64_t chunk = option->value.whole;
+    int64_t chunk = option->value.whole, divisor = chunk;
     if (chunk >= batch)
         return;
     if (s->options->ranks > 1) {
@@ -62,12 +50,13 @@ void chunk_check(Sema *s, Phase *phase)
                   s->options->ranks);
         return;
     }
-    if (batch % chunk != 0)
+    while (batch % divisor != 0)
+        divisor--;
+    if (divisor != chunk)
         sema_fail(s, option->pos,
                   "the batch of %" PRId64 " in phase `%s` does not divide into "
                   "chunks of %" PRId64 "; chunks of %" PRId64 " do",
-                  batch, phase->item->name.text, chunk,
-                  smaller_divisor(batch, chunk));
+                  batch, phase->item->name.text, chunk, divisor);
     else
         phase->out->chunk = (int)chunk;
 }

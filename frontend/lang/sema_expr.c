@@ -27,13 +27,6 @@ static bool power_overflows(int64_t base, int64_t exponent, int64_t *out)
     return false;
 }
 
-// Rounds toward minus infinity, as for floats.
-static int64_t floor_divide(int64_t a, int64_t b)
-{
-    int64_t quotient = a / b;
-    return quotient - ((a % b != 0) && ((a < 0) != (b < 0)));
-}
-
 static Datum int_arithmetic(Sema *s, SourcePos pos, Operator op, int64_t a,
                             int64_t b)
 {
@@ -57,7 +50,8 @@ static Datum int_arithmetic(Sema *s, SourcePos pos, Operator op, int64_t a,
             return sema_fail(s, pos, "division by zero");
         if (a == INT64_MIN && b == -1)
             return fail_overflow(s, pos);
-        result = floor_divide(a, b);
+        // Rounded toward minus infinity, as floats are; C rounds to zero.
+        result = a / b - (a % b != 0 && (a < 0) != (b < 0));
         if (op == OPERATOR_MOD)
             result = a - result * b;
     }
@@ -96,11 +90,6 @@ static Datum float_arithmetic(Sema *s, SourcePos pos, Operator op, double a,
     if (!isfinite(result))
         return sema_fail(s, pos, "the result is not a finite number");
     return datum_float(result);
-}
-
-static bool is_arithmetic(Operator op)
-{
-    return op >= OPERATOR_ADD && op <= OPERATOR_POW;
 }
 
 static Datum number_binary(Sema *s, SourcePos pos, Operator op, Datum a,
@@ -302,12 +291,13 @@ static Datum eval_binary(Sema *s, const Expr *expr)
     Datum b = eval_expr(s, expr->right);
     if (a.kind == DATUM_POISON || b.kind == DATUM_POISON)
         return datum_poison();
-    if (is_arithmetic(expr->op) &&
-        (a.kind == DATUM_NONE || b.kind == DATUM_NONE) &&
-        (a.kind == DATUM_NONE ? expr->left : expr->right)->kind == EXPR_CALL)
-        return sema_fail(s,
-                         (a.kind == DATUM_NONE ? expr->left : expr->right)->pos,
-                         "this call returns nothing");
+    // `none` is compared, never reckoned with: most likely a forgotten return.
+    const Expr *none = a.kind == DATUM_NONE   ? expr->left
+                       : b.kind == DATUM_NONE ? expr->right
+                                              : NULL;
+    if (none && none->kind == EXPR_CALL && expr->op >= OPERATOR_ADD &&
+        expr->op <= OPERATOR_POW)
+        return sema_fail(s, none->pos, "this call returns nothing");
     return binary_values(s, expr, a, b);
 }
 

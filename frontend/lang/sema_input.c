@@ -6,11 +6,6 @@
 #include "frontend/lang/eval.h"
 #include "frontend/lang/tensor.h"
 
-static bool is_size(const char *name)
-{
-    return strcmp(name, "size") == 0;
-}
-
 // The size that images leave a pipeline with, 0 after a diagnostic.
 static int64_t pipeline_size(Sema *s, const Expr *expr, const DatumList *list)
 {
@@ -24,7 +19,7 @@ static int64_t pipeline_size(Sema *s, const Expr *expr, const DatumList *list)
         }
         const Augment *augment = list->at[i].augment;
         for (int k = 0; k < augment->row->count; k++)
-            if (is_size(augment->row->names[k]))
+            if (strcmp(augment->row->names[k], "size") == 0)
                 size = (int64_t)augment->args[k];
     }
     if (size == 0)
@@ -50,28 +45,16 @@ static const DatumList *eval_pipeline(Sema *s, const Expr *expr, int64_t *size)
     return *size ? x.list : NULL;
 }
 
-static ExperimentAugment export_augment(Sema *s, const Augment *augment)
+static ExperimentAugment export_augment(Arena *arena, const Augment *augment)
 {
     int count = augment->row->count;
-    double *args = ARENA_ARRAY(s->arena, double, count);
+    double *args = ARENA_ARRAY(arena, double, count);
     memcpy(args, augment->args, sizeof(double) * (size_t)count);
     return (ExperimentAugment){.name = augment->row->name,
                                .arg_count = count,
                                .arg_names = augment->row->names,
                                .arg_words = augment->row->words,
                                .args = args};
-}
-
-static void set_pipelines(Sema *s, ExperimentPhase *out,
-                          const DatumList *augment, const DatumList *evaluate)
-{
-    out->augment.count = out->evaluate.count = 0;
-    for (int i = 0; i < augment->count; i++)
-        vec_push(s->arena, &out->augment,
-                 export_augment(s, augment->at[i].augment));
-    for (int i = 0; evaluate && i < evaluate->count; i++)
-        vec_push(s->arena, &out->evaluate,
-                 export_augment(s, evaluate->at[i].augment));
 }
 
 // Evaluates both pipelines; false after a diagnostic.
@@ -107,12 +90,19 @@ static bool eval_clauses(Sema *s, const Stmt *stmt, ExperimentPhase *out)
         sema_note(s, exprs[0]->pos, "the training pipeline");
         return false;
     }
-    set_pipelines(s, out, lists[0], lists[1]);
+    // Of the graph made last, where a phase has several: all say the same.
+    out->augment.count = out->evaluate.count = 0;
+    for (int i = 0; i < lists[0]->count; i++)
+        vec_push(s->arena, &out->augment,
+                 export_augment(s->arena, lists[0]->at[i].augment));
+    for (int i = 0; lists[1] && i < lists[1]->count; i++)
+        vec_push(s->arena, &out->evaluate,
+                 export_augment(s->arena, lists[1]->at[i].augment));
     out->image_height = out->image_width = (int)sizes[0];
     return true;
 }
 
-static void set_source(Sema *s, ExperimentPhase *out, const DataSource *source)
+static void set_source(ExperimentPhase *out, const DataSource *source)
 {
     out->views = (int)source->views;
     out->source = source->images;
@@ -123,7 +113,6 @@ static void set_source(Sema *s, ExperimentPhase *out, const DataSource *source)
                        : amount.kind == DATUM_FLOAT ? AMOUNT_FRACTION
                                                     : AMOUNT_PER_CLASS;
     out->amount = amount.kind == DATUM_ALL ? 0 : datum_number(amount);
-    (void)s;
 }
 
 static void set_classes(Sema *s, const Stmt *stmt, ExperimentPhase *out)
@@ -189,7 +178,7 @@ void exec_input(Sema *s, const Stmt *stmt)
     if (!eval_clauses(s, stmt, out) || !ok)
         return;
     s->build->phase->input = source;
-    set_source(s, out, source.source);
+    set_source(out, source.source);
     if (out->source == IMAGES_LABELED || names->count > 1)
         set_classes(s, stmt, out);
     int64_t rows = s->build->batch / s->build->ranks;

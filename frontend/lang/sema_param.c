@@ -24,18 +24,6 @@ Setting *setting_find(Sema *s, const char *phase, const char *name)
     return found;
 }
 
-// Of `4,pretrain.steps=1` as the value of `filters`.
-static void note_comma(Sema *s, const Setting *setting)
-{
-    const char *comma = strchr(setting->value, ',');
-    size_t length = comma ? strcspn(comma + 1, ",= ([\"") : 0;
-    if (length > 0 && comma[1 + length] == '=')
-        diag_note(s->diags, (SourcePos){0},
-                  "settings are separated by spaces: --set %s=%.*s %.60s",
-                  setting->name, (int)(comma - setting->value), setting->value,
-                  comma + 1);
-}
-
 // The value may be any expression; errors point into it.
 static const Expr *parse_setting(Sema *s, const Setting *setting)
 {
@@ -45,7 +33,14 @@ static const Expr *parse_setting(Sema *s, const Setting *setting)
     int errors = s->diags->error_count;
     const Expr *value = parse_value(s->arena, source, s->diags);
     if (s->diags->error_count > errors) {
-        note_comma(s, setting);
+        // `4,pretrain.steps=1` as the value of `filters`: two settings.
+        const char *comma = strchr(setting->value, ',');
+        size_t length = comma ? strcspn(comma + 1, ",= ([\"") : 0;
+        if (length > 0 && comma[1 + length] == '=')
+            diag_note(s->diags, (SourcePos){0},
+                      "settings are separated by spaces: --set %s=%.*s %.60s",
+                      setting->name, (int)(comma - setting->value),
+                      setting->value, comma + 1);
         return NULL;
     }
     if (!value)
@@ -97,12 +92,6 @@ static const Phase *setting_phase(const Sema *s, const Setting *setting,
     return NULL;
 }
 
-static bool is_param(const Sema *s, const char *name)
-{
-    const Global *global = map_get(&s->root->visible, name);
-    return global && global->param;
-}
-
 // What is wrong with PHASE.NAME=VALUE, where the phase is one.
 static const char *phase_hint(Sema *s, const Setting *setting,
                               const Phase *phase, const char *name)
@@ -121,7 +110,8 @@ static const char *phase_hint(Sema *s, const Setting *setting,
                             "`%s` takes `%s` instead; only one of them can be "
                             "set",
                             text, epochs ? "steps" : "epochs");
-    if (is_param(s, name))
+    const Global *global = map_get(&s->root->visible, name);
+    if (global && global->param)
         return arena_printf(s->arena, "`%s` is the program's: --set %s=%s",
                             name, name, setting->value);
     const char *close = foreign_argument(name, names.count, names.at);
@@ -167,31 +157,23 @@ static const char *program_hint(Sema *s, const Setting *setting)
     return arena_printf(s->arena, "the phases are %s", text_string(&all));
 }
 
-static void check_setting(Sema *s, const Setting *setting)
-{
-    const char *name;
-    const Phase *phase = setting_phase(s, setting, &name);
-    const char *hint =
-        phase ? phase_hint(s, setting, phase, name) : program_hint(s, setting);
-    sema_error(s, (SourcePos){0}, "--set %s=%s: there is no such parameter%s%s",
-               setting->name, setting->value, *hint ? "; " : "", hint);
-}
-
 void settings_check(Sema *s)
 {
-    for (int i = 0; i < s->options->setting_count; i++)
-        if (!s->options->settings[i].used)
-            check_setting(s, &s->options->settings[i]);
+    for (int i = 0; i < s->options->setting_count; i++) {
+        const Setting *setting = &s->options->settings[i];
+        if (setting->used)
+            continue;
+        const char *name;
+        const Phase *phase = setting_phase(s, setting, &name);
+        const char *hint = phase ? phase_hint(s, setting, phase, name)
+                                 : program_hint(s, setting);
+        sema_error(s, (SourcePos){0},
+                   "--set %s=%s: there is no such parameter%s%s", setting->name,
+                   setting->value, *hint ? "; " : "", hint);
+    }
 }
 
 // ---- ranges -----------------------------------------------------------------
-
-static bool in_interval(Datum value, Datum first, Datum last, bool inclusive)
-{
-    double x = datum_number(value);
-    return x >= datum_number(first) &&
-           (inclusive ? x <= datum_number(last) : x < datum_number(last));
-}
 
 // False after a diagnostic about the range itself.
 static bool is_allowed(Sema *s, const Expr *range, Datum value, bool *allowed)
@@ -205,8 +187,10 @@ static bool is_allowed(Sema *s, const Expr *range, Datum value, bool *allowed)
                 sema_fail(s, range->pos, "the ends of a range are numbers");
             return false;
         }
-        *allowed = datum_is_number(value) &&
-                   in_interval(value, first, last, range->truth);
+        double x = datum_is_number(value) ? datum_number(value) : NAN;
+        double end = datum_number(last);
+        *allowed =
+            x >= datum_number(first) && (range->truth ? x <= end : x < end);
         return true;
     }
     Datum list = eval_expr(s, range);
