@@ -267,20 +267,6 @@ static bool arg_tensors(Sema *s, const Call *call, Value *inputs)
     return true;
 }
 
-// The items as operands, where they can be told apart in the source.
-static Site concat_site(Sema *s, const Call *call)
-{
-    const DatumList *list = call->args[0].list;
-    const Expr *expr = call->exprs[0];
-    Site site = call_site(s, call);
-    if (expr->kind == EXPR_LIST && list->count <= MAX_SITE) {
-        site.count = list->count;
-        site.values = list->at;
-        site.exprs = (const Expr *const *)expr->items->at;
-    }
-    return site;
-}
-
 Datum builtin_concat(Sema *s, const Call *call)
 {
     if (call->args[0].kind != DATUM_LIST || call->args[0].list->count == 0) {
@@ -296,7 +282,13 @@ Datum builtin_concat(Sema *s, const Call *call)
     if (!call_axis(s, call, 1, &first, &axis))
         return datum_poison();
     Attr attrs[MAX_ATTRS] = {[AXIS_AXIS] = {.i = axis}};
-    Site site = concat_site(s, call);
+    Site site = call_site(s, call);
+    // The items as operands, where they can be told apart in the source.
+    if (call->exprs[0]->kind == EXPR_LIST && list->count <= MAX_SITE) {
+        site.count = list->count;
+        site.values = list->at;
+        site.exprs = (const Expr *const *)call->exprs[0]->items->at;
+    }
     return tensor_add(s, &site, OP_CONCAT, list->count, inputs, attrs, NULL);
 }
 
@@ -418,28 +410,24 @@ Datum builtin_sum_pool(Sema *s, const Call *call)
 
 // ---- products of rows with rows ---------------------------------------------
 
-// Without `skip` nothing is left out: -1 for every row.
-static bool arg_skip(Sema *s, const Call *call, const TensorType *a, Value *x)
-{
-    TensorType type;
-    if (call_has(call, 2))
-        return call_tensor(s, call, 2, x, &type);
-    Site site = call_site(s, call);
-    Datum none = tensor_constant(s, &site, a->rank ? 1 : 0, a->dims, -1);
-    *x = none.tensor;
-    return none.kind == DATUM_TENSOR;
-}
-
 static Datum reduce_rows(Sema *s, const Call *call, Op op, double guard)
 {
     Value inputs[3];
-    TensorType a, b;
+    TensorType a, b, skip;
     if (!call_tensor(s, call, 0, &inputs[0], &a) ||
-        !call_tensor(s, call, 1, &inputs[1], &b) ||
-        !arg_skip(s, call, &a, &inputs[2]))
+        !call_tensor(s, call, 1, &inputs[1], &b))
         return datum_poison();
     Attr attrs[MAX_ATTRS] = {[GUARD_GUARD] = {.f = guard}};
     Site site = call_site(s, call);
+    if (call_has(call, 2)) {
+        if (!call_tensor(s, call, 2, &inputs[2], &skip))
+            return datum_poison();
+    } else { // -1 for every row: none is left out
+        Datum none = tensor_constant(s, &site, a.rank ? 1 : 0, a.dims, -1);
+        if (none.kind != DATUM_TENSOR)
+            return none;
+        inputs[2] = none.tensor;
+    }
     return tensor_add(s, &site, op, 3, inputs, attrs, NULL);
 }
 

@@ -74,3 +74,11 @@ const Stmt *find_input(const StmtList *body)
     }
     return NULL;
 }
+
+bool words_match(const WordList *patterns, const char *name)
+{
+    for (int i = 0; i < patterns->count; i++)
+        if (text_glob(patterns->at[i].text, name))
+            return true;
+    return false;
+}

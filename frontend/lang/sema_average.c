@@ -94,30 +94,6 @@ Datum average_call(Sema *s, const Expr *expr, const char *scope)
 
 // ---- its weights ------------------------------------------------------------
 
-static bool fail_unknown(Sema *s, const Stmt *stmt, const char *name)
-{
-    sema_error(s, stmt->pos,
-               "there is no weight `%s` yet that this could be the moving "
-               "average of",
-               name);
-    sema_note(s, s->build->average->pos,
-              "before this, the phase calls the same net with the same "
-              "names, without moving_average");
-    sema_trace(s);
-    return false;
-}
-
-static bool fail_type(Sema *s, const Stmt *stmt, const Variable *followed,
-                      const TensorType *type)
-{
-    sema_error(s, stmt->pos, "the moving average of `%s` is %s here",
-               followed->name, type_text(s->arena, type));
-    sema_note(s, followed->pos, "and it is %s here",
-              type_text(s->arena, &followed->type));
-    sema_trace(s);
-    return false;
-}
-
 bool average_follow(Sema *s, const Stmt *stmt, const char *name,
                     const TensorType *type, const Variable **followed)
 {
@@ -127,10 +103,27 @@ bool average_follow(Sema *s, const Stmt *stmt, const char *name,
     const char *plain = name + strlen(prefix);
     const Variable *found = map_get(&s->build->variables, plain);
     bool is_weight = stmt->kind == STMT_WEIGHT;
-    if (!found || found->is_state == is_weight)
-        return !is_weight || fail_unknown(s, stmt, plain);
-    if (!type_equal(&found->type, type))
-        return fail_type(s, stmt, found, type);
+    if (!found || found->is_state == is_weight) {
+        if (!is_weight)
+            return true;
+        sema_error(s, stmt->pos,
+                   "there is no weight `%s` yet that this could be the moving "
+                   "average of",
+                   plain);
+        sema_note(s, s->build->average->pos,
+                  "before this, the phase calls the same net with the same "
+                  "names, without moving_average");
+        sema_trace(s);
+        return false;
+    }
+    if (!type_equal(&found->type, type)) {
+        sema_error(s, stmt->pos, "the moving average of `%s` is %s here",
+                   found->name, type_text(s->arena, type));
+        sema_note(s, found->pos, "and it is %s here",
+                  type_text(s->arena, &found->type));
+        sema_trace(s);
+        return false;
+    }
     *followed = found;
     return true;
 }

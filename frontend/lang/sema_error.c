@@ -5,24 +5,19 @@
 #include "frontend/lang/module.h"
 #include "frontend/lang/phase.h"
 
-// A function elaborated fifty times would say the same thing fifty times.
-static bool is_repetition(Sema *s, SourcePos pos)
-{
-    if (!pos.source)
-        return false;
-    char key[64];
-    snprintf(key, sizeof key, "%p:%d:%d", (const void *)pos.source, pos.line,
-             pos.column);
-    if (map_get(&s->said, key))
-        return true;
-    map_set(&s->said, arena_strdup(s->arena, key), s);
-    return false;
-}
-
 static void report(Sema *s, SourcePos pos, const char *format, va_list args)
 {
     s->build->failed = true;
-    s->muted = s->stopped || is_repetition(s, pos);
+    s->muted = s->stopped;
+    // A function elaborated fifty times would say the same thing fifty times.
+    if (!s->muted && pos.source) {
+        char key[64];
+        snprintf(key, sizeof key, "%p:%d:%d", (const void *)pos.source,
+                 pos.line, pos.column);
+        s->muted = map_get(&s->said, key) != NULL;
+        if (!s->muted)
+            map_set(&s->said, arena_strdup(s->arena, key), s);
+    }
     if (s->muted)
         return;
     const char *message = arena_vprintf(s->arena, format, args);

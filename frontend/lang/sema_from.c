@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "frontend/lang/elaborate.h"
+#include "frontend/lang/reads.h"
 #include "frontend/lang/setting.h"
 
 static Phase *find_phase(Sema *s, const Phase *phase, Word word,
@@ -31,14 +32,6 @@ static const char *join_words(Sema *s, const WordList *words)
     for (int i = 0; i < words->count; i++)
         text_addf(&text, "%s%s", i ? "," : "", words->at[i].text);
     return text_string(&text);
-}
-
-static bool matches_words(const WordList *words, const char *name)
-{
-    for (int i = 0; i < words->count; i++)
-        if (text_glob(words->at[i].text, name))
-            return true;
-    return false;
 }
 
 static void check_patterns(Sema *s, const Phase *phase, const WordList *words)
@@ -94,8 +87,8 @@ void from_check(Sema *s, const Phase *phase)
         const Variable *other = map_get(&theirs, mine->name);
         if (!other || mine->is_frozen || other->is_frozen || !mine->in_model ||
             !other->in_model ||
-            (item->only && !matches_words(item->only, mine->name)) ||
-            (item->except && matches_words(item->except, mine->name)))
+            (item->only && !words_match(item->only, mine->name)) ||
+            (item->except && words_match(item->except, mine->name)))
             continue;
         check_same_shape(s, phase, mine, other);
         any = true;

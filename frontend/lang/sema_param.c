@@ -242,13 +242,6 @@ static bool may_be_param(Datum value)
     }
 }
 
-static const char *print_datum(Sema *s, Datum value)
-{
-    Text text = text_new(s->arena);
-    datum_print(value, NULL, &text);
-    return text_string(&text);
-}
-
 static Datum evaluate_param(Sema *s, Param *param)
 {
     const ParamItem *item = param->item;
@@ -283,7 +276,7 @@ static Datum evaluate_param(Sema *s, Param *param)
     if (allowed)
         return value;
     sema_error(s, pos, "%s%s = %s is not %s", setting ? "--set " : "",
-               item->name.text, print_datum(s, value),
+               item->name.text, datum_text(s->arena, value),
                print_range(s, item->range));
     if (setting)
         sema_note(s, item->name.pos, "declared here");
@@ -315,7 +308,7 @@ static void add_param(Sema *s, const Global *global)
     Datum value = param_value(s, param);
     frame_push(s, FRAME_GLOBAL, param->module, NULL, param->item->name.pos);
     ExperimentParam out = {.name = global->name,
-                           .value = print_datum(s, value),
+                           .value = datum_text(s->arena, value),
                            .range = print_range(s, param->item->range),
                            .doc = param->item->doc,
                            .from_command_line = param->from_command_line};

@@ -214,28 +214,22 @@ static bool reads_labels(const Graph *graph)
     return false;
 }
 
-// Of a phase that is not wanted only where no other graph says whether it reads
-// labels.
-static bool needs_eval(const Phase *phase)
-{
-    const ExperimentPhase *out = phase->out;
-    return out->evaluate.count &&
-           (phase->is_wanted ||
-            (out->source != IMAGES_LABELED && !reads_labels(out->train)));
-}
-
 static bool build_eval(Sema *s, Phase *phase)
 {
-    if (!needs_eval(phase))
+    ExperimentPhase *out = phase->out;
+    // Of a phase that is not wanted only where no other graph says whether it
+    // reads labels.
+    if (!out->evaluate.count ||
+        (!phase->is_wanted &&
+         (out->source == IMAGES_LABELED || reads_labels(out->train))))
         return true;
-    int rows = phase->out->chunk ? phase->out->chunk
-                                 : phase->out->batch / s->options->ranks;
+    int rows = out->chunk ? out->chunk : out->batch / s->options->ranks;
     Build build;
     build_begin(s, &build, phase, rows, false, "eval");
     bool ok = build_forward(s, &build);
     if (ok) {
         build_outputs(s, &build, stepwise_find(s, &build));
-        phase->out->eval = build_finish(s, &build);
+        out->eval = build_finish(s, &build);
     }
     build_leave(s);
     return ok;
@@ -259,14 +253,6 @@ static void export_phase(Sema *s, Phase *phase)
     from_resolve(s, phase);
 }
 
-// How many classes there are matters to a phase that reads labels.
-static void forget_classes(ExperimentPhase *out)
-{
-    if (out->source != IMAGES_LABELED && !reads_labels(out->train) &&
-        !reads_labels(out->eval))
-        out->classes = 0;
-}
-
 static void elaborate_phase(Sema *s, Phase *phase)
 {
     Build outside = {0}, *outer = build_enter(s, &outside);
@@ -286,7 +272,11 @@ static void elaborate_phase(Sema *s, Phase *phase)
              (!phase->is_wanted || value_build(s, phase));
         if (ok)
             from_check(s, phase);
-        forget_classes(phase->out);
+        // How many classes there are matters to a phase that reads labels.
+        const ExperimentPhase *out = phase->out;
+        if (out->source != IMAGES_LABELED && !reads_labels(out->train) &&
+            !reads_labels(out->eval))
+            phase->out->classes = 0;
         if (ok && !outside.failed)
             phase->state = PHASE_DONE;
     }

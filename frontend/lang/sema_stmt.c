@@ -89,11 +89,6 @@ static void note_names(Sema *s, const Expr *condition)
         sema_note(s, condition->pos, "here %s", text_string(&text));
 }
 
-static bool is_local(const Sema *s, const Expr *expr)
-{
-    return expr->kind == EXPR_NAME && frame_find(s->frame, expr->text);
-}
-
 // Of a comparison that failed, what its sides are.
 static void note_sides(Sema *s, const Expr *condition)
 {
@@ -103,8 +98,11 @@ static void note_sides(Sema *s, const Expr *condition)
     const Expr *sides[] = {condition->left, condition->right};
     for (int i = 0; i < 2; i++) {
         Datum side = eval_expr(s, sides[i]);
+        // A local name is noted with the others, by note_names.
+        bool local =
+            sides[i]->kind == EXPR_NAME && frame_find(s->frame, sides[i]->text);
         if (datum_is_number(side) && sides[i]->kind != EXPR_INT &&
-            sides[i]->kind != EXPR_FLOAT && !is_local(s, sides[i]))
+            sides[i]->kind != EXPR_FLOAT && !local)
             sema_note(s, sides[i]->pos, "this is %s",
                       datum_describe(s->arena, side, s->build->graph));
     }
@@ -127,23 +125,18 @@ static void exec_assert(Sema *s, const Stmt *stmt)
     s->frame->returned = true;
 }
 
-// The call that shared(...) and its like hand on.
-static const Expr *innermost_call(const Sema *s, const Expr *call)
-{
-    while (call->kind == EXPR_AS ||
-           (call->kind == EXPR_CALL && is_special_form(s, call->left) &&
-            call->args->count > 0))
-        call = call->kind == EXPR_AS ? call->left : call->args->at[0].value;
-    return call;
-}
-
 // A value that nobody reads is a forgotten `return` or a forgotten name.
 static void exec_expr(Sema *s, const Stmt *stmt)
 {
-    const Expr *call = stmt->value;
+    const Expr *call = stmt->value, *inner;
     while (call->kind == EXPR_AS)
         call = call->left;
-    s->for_effect = innermost_call(s, call);
+    // The def that shared(...) and its like hand the call on to.
+    for (inner = call; inner->kind == EXPR_AS ||
+                       (inner->kind == EXPR_CALL && inner->args->count > 0 &&
+                        is_special_form(s, inner->left));)
+        inner = inner->kind == EXPR_AS ? inner->left : inner->args->at[0].value;
+    s->for_effect = inner;
     Datum x = eval_expr(s, stmt->value);
     bool effect = s->frame->kind == FRAME_PHASE ||
                   s->frame->kind == FRAME_TEACHER || x.kind == DATUM_NONE;

@@ -18,20 +18,6 @@ static Datum fail_name(Sema *s, const Expr *expr, const Phase *teacher,
                      sema_suggest(s, name, names.at, names.count));
 }
 
-// Binds the teacher's options and inputs in its frame.
-static void bind_inputs(Sema *s, const Expr *expr, const Phase *teacher,
-                        const Datum *args)
-{
-    for (int i = 0; i < teacher->options.count; i++) {
-        const Option *option = &teacher->options.at[i];
-        frame_bind(s, s->frame, option->name, option->value, option->pos);
-    }
-    const Stmt *input = find_input(teacher->item->body);
-    for (int i = 0; i < expr->args->count; i++)
-        frame_bind(s, s->frame, input->words->at[i].text, args[i],
-                   expr->args->at[i].value->pos);
-}
-
 static Datum run_needed(Sema *s, const Expr *expr, Phase *teacher,
                         const char *name, const Datum *args)
 {
@@ -47,7 +33,13 @@ static Datum run_needed(Sema *s, const Expr *expr, Phase *teacher,
     frame_push(s, FRAME_TEACHER, teacher->module,
                arena_printf(s->arena, "%s.%s", teacher->item->name.text, name),
                expr->pos);
-    bind_inputs(s, expr, teacher, args);
+    for (int i = 0; i < teacher->options.count; i++) {
+        const Option *option = &teacher->options.at[i];
+        frame_bind(s, s->frame, option->name, option->value, option->pos);
+    }
+    for (int i = 0; i < expr->args->count; i++)
+        frame_bind(s, s->frame, input->words->at[i].text, args[i],
+                   expr->args->at[i].value->pos);
     for (int i = 0; i < body->count; i++)
         if (keep[i])
             exec_stmt(s, body->at[i]);

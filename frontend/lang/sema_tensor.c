@@ -279,15 +279,6 @@ Datum tensor_select(Sema *s, const Site *site, Datum condition, Datum yes,
 
 // ---- reductions and products ------------------------------------------------
 
-static Datum keep_axes(Sema *s, const Site *site, Value reduced,
-                       TensorType type, int count, const int64_t *axes)
-{
-    for (int i = 0; i < count; i++)
-        type.dims[axes[i]] = 1;
-    Attr attrs[MAX_ATTRS] = {[DIMS_DIMS] = {.ints = {type.rank, type.dims}}};
-    return tensor_add(s, site, OP_RESHAPE, 1, &reduced, attrs, NULL);
-}
-
 Datum tensor_reduce(Sema *s, const Site *site, Op op, Value x, int count,
                     const int64_t *axes, bool keep)
 {
@@ -303,7 +294,10 @@ Datum tensor_reduce(Sema *s, const Site *site, Op op, Value x, int count,
     Datum reduced = tensor_add(s, site, op, 1, &x, attrs, NULL);
     if (reduced.kind != DATUM_TENSOR || !keep)
         return reduced;
-    return keep_axes(s, site, reduced.tensor, type, count, axes);
+    for (int i = 0; i < count; i++)
+        type.dims[axes[i]] = 1;
+    Attr kept[MAX_ATTRS] = {[DIMS_DIMS] = {.ints = {type.rank, type.dims}}};
+    return tensor_add(s, site, OP_RESHAPE, 1, &reduced.tensor, kept, NULL);
 }
 
 Datum tensor_mean(Sema *s, const Site *site, Value x, int count,

@@ -4,6 +4,7 @@
 
 #include "frontend/lang/elaborate.h"
 #include "frontend/lang/eval.h"
+#include "frontend/lang/reads.h"
 #include "frontend/lang/tensor.h"
 #include "ir/autodiff.h"
 #include "ir/build.h"
@@ -35,14 +36,6 @@ static bool eval_settings(Sema *s, Using *using)
 }
 
 // ---- which weights are trained ----------------------------------------------
-
-static bool matches(const WordList *patterns, const char *name)
-{
-    for (int i = 0; i < patterns->count; i++)
-        if (text_glob(patterns->at[i].text, name))
-            return true;
-    return false;
-}
 
 static bool may_be_trained(const Variable *variable)
 {
@@ -78,8 +71,8 @@ VariableList train_weights(Sema *s, const Build *build)
         Variable *variable = build->order.at[i];
         bool frozen = !may_be_trained(variable);
         for (int k = 0; k < build->freezes.count; k++)
-            frozen =
-                frozen || matches(build->freezes.at[k]->words, variable->name);
+            frozen = frozen ||
+                     words_match(build->freezes.at[k]->words, variable->name);
         if (!frozen)
             vec_push(s->arena, &trained, variable);
     }
@@ -107,20 +100,6 @@ bool train_is_zero(const Graph *graph, Value gradient)
 {
     const Node *node = graph_node(graph, gradient);
     return node->op == OP_CONST && node->attrs[CONST_VALUE].f == 0;
-}
-
-// autodiff gives a rank's share in the gradient of the sum of all ranks'
-// losses; the loss of the step is their mean.
-static void average_over_ranks(Sema *s, const Build *build,
-                               const VariableList *trained, Value *grads)
-{
-    for (int i = 0; i < trained->count; i++) {
-        Site site = {.build = build,
-                     .pos = trained->at[i]->pos,
-                     .what = trained->at[i]->name};
-        if (!train_is_zero(build->graph, grads[i]))
-            grads[i] = tensor_rank_mean(s, &site, grads[i]).tensor;
-    }
 }
 
 // ---- updates ----------------------------------------------------------------
@@ -180,7 +159,7 @@ static Using *using_for(const Build *build, const char *name)
 {
     for (int i = 0; i < build->usings.count; i++) {
         const WordList *patterns = build->usings.at[i]->stmt->words;
-        if (!patterns || matches(patterns, name))
+        if (!patterns || words_match(patterns, name))
             return build->usings.at[i];
     }
     return NULL;
@@ -277,7 +256,15 @@ bool train_finish(Sema *s, Build *build, Value loss)
             train_gradients(s, build->graph, loss, trained.count, wrt);
         if (!grads)
             return false;
-        average_over_ranks(s, build, &trained, grads);
+        // autodiff gives a rank's share in the gradient of the sum of all
+        // ranks' losses; the loss of the step is their mean.
+        for (int i = 0; i < trained.count; i++) {
+            Site site = {.build = build,
+                         .pos = trained.at[i]->pos,
+                         .what = trained.at[i]->name};
+            if (!train_is_zero(build->graph, grads[i]))
+                grads[i] = tensor_rank_mean(s, &site, grads[i]).tensor;
+        }
         train_update(s, build, &trained, grads);
     }
     for (int i = 0; i < build->order.count; i++)

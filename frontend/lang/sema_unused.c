@@ -44,13 +44,6 @@ static void warn_variables(Sema *s, const StmtList *body, const Map *read,
     }
 }
 
-static void check_def(Sema *s, const DefItem *def)
-{
-    Map read = map_new(s->arena), warned = map_new(s->arena);
-    read_block(s, def->body, &read);
-    warn_variables(s, def->body, &read, &warned);
-}
-
 // What the runtime reads of a phase's settings and of the parameters.
 static bool is_for_runtime(const char *name)
 {
@@ -89,7 +82,9 @@ static void read_module(Sema *s, const Program *program, Map *anywhere)
         read_args(def->formals, anywhere);
         read_names(def->value, anywhere);
         read_block(s, def->body, anywhere);
-        check_def(s, def);
+        Map read = map_new(s->arena), warned = map_new(s->arena);
+        read_block(s, def->body, &read);
+        warn_variables(s, def->body, &read, &warned);
     }
     for (int i = 0; i < program->phases.count; i++)
         check_options(s, program->phases.at[i], anywhere);

@@ -34,18 +34,6 @@ static Datum add_input(Sema *s, Word word, const char *name, int rank,
     return input;
 }
 
-// One view of each image, whatever the phase trains on.
-static void add_inputs(Sema *s, Phase *phase, const Stmt *input)
-{
-    ExperimentPhase *out = phase->out;
-    int64_t rows = out->batch < VALUE_ROWS ? out->batch : VALUE_ROWS;
-    int64_t dims[] = {rows, 3, out->image_height, out->image_width};
-    out->value_rows = (int)rows;
-    add_input(s, input->words->at[0], "images", 4, dims);
-    if (input->words->count > 1)
-        add_input(s, input->words->at[1], "labels", 1, dims);
-}
-
 // The value under its name, once it is known to be a tensor of images.
 static bool add_output(Sema *s, const Build *build, const char *name)
 {
@@ -83,15 +71,22 @@ static bool build_value(Sema *s, Phase *phase, const char *name,
 {
     const StmtList *body = phase->item->body;
     const Stmt *input = find_input(phase->item->body);
+    ExperimentPhase *out = phase->out;
     Build build;
-    build_begin(s, &build, phase, phase->out->batch, false, "value");
-    add_inputs(s, phase, input);
+    build_begin(s, &build, phase, out->batch, false, "value");
+    // One view of each image, whatever the phase trains on.
+    int64_t rows = out->batch < VALUE_ROWS ? out->batch : VALUE_ROWS;
+    int64_t dims[] = {rows, 3, out->image_height, out->image_width};
+    out->value_rows = (int)rows;
+    add_input(s, input->words->at[0], "images", 4, dims);
+    if (input->words->count > 1)
+        add_input(s, input->words->at[1], "labels", 1, dims);
     for (int i = 0; i < body->count; i++)
         if (keep[i])
             exec_stmt(s, body->at[i]);
     bool ok = !build.failed && !s->stopped && add_output(s, &build, name);
     build_leave(s);
-    phase->out->value = ok ? build_finish(s, &build) : NULL;
+    out->value = ok ? build_finish(s, &build) : NULL;
     return ok;
 }
 

@@ -67,28 +67,26 @@ static bool check_site(Sema *s, const Stmt *stmt)
     return true;
 }
 
+// The name in checkpoints and models: "layer1.0.conv1.weight". NULL after a
+// diagnostic.
 static const char *full_name(Sema *s, const Stmt *stmt)
 {
+    const char *name = stmt->name.text;
     if (s->frame->kind == FRAME_OPTIMIZER)
-        return arena_printf(s->arena, "optimizer.%s.%s", stmt->name.text,
+        return arena_printf(s->arena, "optimizer.%s.%s", name,
                             s->frame->weight->name);
-    if (!*s->build->scope)
-        return stmt->name.text;
-    return arena_printf(s->arena, "%s.%s", s->build->scope, stmt->name.text);
-}
-
-// Names of what is in checkpoints alone.
-static bool check_reserved(Sema *s, const Stmt *stmt, const char *name)
-{
-    if (s->build->average || s->frame->kind == FRAME_OPTIMIZER ||
+    if (*s->build->scope)
+        name = arena_printf(s->arena, "%s.%s", s->build->scope, name);
+    // Names of what is in checkpoints alone.
+    if (s->build->average ||
         (strncmp(name, "ema.", 4) != 0 && strncmp(name, "optimizer.", 10) != 0))
-        return true;
+        return name;
     sema_fail(s, stmt->pos,
               "`%s`: names that begin with `ema.` and `optimizer.` are those "
               "of moving averages and optimizers; put another name behind "
               "`as`",
               name);
-    return false;
+    return NULL;
 }
 
 // A name declared before: fine when shared, of the same kind and shape.
@@ -123,15 +121,6 @@ static Variable *reuse(Sema *s, const Stmt *stmt, Variable *known,
     return average_same(s, stmt, known) ? known : NULL;
 }
 
-static const char *variable_role(Sema *s, const Stmt *stmt)
-{
-    if (s->build->frozen)
-        return "frozen";
-    if (s->frame->kind == FRAME_OPTIMIZER || s->build->average)
-        return "slot";
-    return stmt->kind == STMT_WEIGHT ? "weight" : "state";
-}
-
 Variable *make_variable(Sema *s, const Stmt *stmt, const char *name,
                         const TensorType *type, const Init *init)
 {
@@ -141,7 +130,11 @@ Variable *make_variable(Sema *s, const Stmt *stmt, const char *name,
         return reuse(s, stmt, known, type);
     if (!average_follow(s, stmt, name, type, &followed))
         return NULL;
-    const char *role = variable_role(s, stmt);
+    bool is_slot = s->frame->kind == FRAME_OPTIMIZER || s->build->average;
+    const char *role = s->build->frozen            ? "frozen"
+                       : is_slot                   ? "slot"
+                       : stmt->kind == STMT_WEIGHT ? "weight"
+                                                   : "state";
     Attr attrs[MAX_ATTRS] = {
         [PARAM_NAME] = {.text = name},
         [PARAM_ROLE] = {.text = role},
@@ -162,7 +155,7 @@ Variable *make_variable(Sema *s, const Stmt *stmt, const char *name,
                            .type = *type,
                            .is_state = stmt->kind == STMT_STATE,
                            .is_frozen = s->build->frozen,
-                           .in_model = strcmp(role, "slot") != 0,
+                           .in_model = s->build->frozen || !is_slot,
                            .current = param};
     if (followed && !variable->is_state) {
         variable->follows = followed;
@@ -192,9 +185,8 @@ void exec_declaration(Sema *s, const Stmt *stmt)
     if (s->frame->kind == FRAME_OPTIMIZER && !stmt->dims)
         type = *graph_type(s->build->graph, s->frame->weight->param);
     const char *name = full_name(s, stmt);
-    Variable *variable = check_reserved(s, stmt, name)
-                             ? make_variable(s, stmt, name, &type, &init)
-                             : NULL;
+    Variable *variable =
+        name ? make_variable(s, stmt, name, &type, &init) : NULL;
     if (!variable)
         return;
     Binding *binding =

@@ -107,14 +107,6 @@ const char *datum_kind_text(DatumKind kind)
     return "something";
 }
 
-static void print_number(double number, Text *out)
-{
-    size_t start = out->length;
-    text_add_double(out, number);
-    if (!strpbrk(out->at + start, ".einf")) // 1.0 stays a float when read back
-        text_add(out, ".0");
-}
-
 int pipe_find_word(const char *words, const char *word, size_t length)
 {
     for (int place = 0;; place++) {
@@ -181,7 +173,7 @@ void datum_print(Datum x, const Graph *graph, Text *out)
         text_addf(out, "%" PRId64, x.whole);
         break;
     case DATUM_FLOAT:
-        print_number(x.number, out);
+        ast_print_number(x.number, out);
         break;
     case DATUM_BOOL:
         text_add(out, x.truth ? "true" : "false");
@@ -224,6 +216,13 @@ void datum_print(Datum x, const Graph *graph, Text *out)
     default:
         text_add(out, "none");
     }
+}
+
+const char *datum_text(Arena *arena, Datum x)
+{
+    Text text = text_new(arena);
+    datum_print(x, NULL, &text);
+    return text_string(&text);
 }
 
 const char *datum_describe(Arena *arena, Datum x, const Graph *graph)

@@ -123,6 +123,8 @@ bool datum_equal(Datum a, Datum b);
 const char *datum_kind_text(DatumKind kind);
 // The value as one would write it; tensors as their type.
 void datum_print(Datum x, const Graph *graph, Text *out);
+// The same as a text of its own, of values that are no tensors.
+const char *datum_text(Arena *arena, Datum x);
 // "f32[32,512]" for a tensor, "the whole number 3" for others.
 const char *datum_describe(Arena *arena, Datum x, const Graph *graph);
 
