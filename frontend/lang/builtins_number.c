@@ -274,8 +274,8 @@ static const struct {
         const char *name;
         double value;
         const char *words;
-    } params[MAX_PIPE_ARGS];
-} pipe_rows[] = {
+    } params[MAX_AUGMENT_ARGS];
+} augment_rows[] = {
 #define PARAM(name, value)             {#name, value, NULL},
 #define CHOICE(name, words)            {#name, 0, words},
 #define AUGMENT(id, name, doc, params) {#name, doc, {params}},
@@ -309,27 +309,9 @@ static BuiltinRow *parse_params(Arena *arena, const BuiltinRow *row)
     return parsed;
 }
 
-static void add_pipes(Arena *arena, Map *universe)
+void builtins_add(Arena *arena, Map *universe)
 {
-    for (size_t i = 0; i < sizeof pipe_rows / sizeof *pipe_rows; i++) {
-        PipeRow *row = ARENA_NEW(arena, PipeRow);
-        row->name = pipe_rows[i].name;
-        row->doc = pipe_rows[i].doc;
-        while (row->count < MAX_PIPE_ARGS &&
-               pipe_rows[i].params[row->count].name) {
-            row->names[row->count] = pipe_rows[i].params[row->count].name;
-            row->defaults[row->count] = pipe_rows[i].params[row->count].value;
-            row->words[row->count] = pipe_rows[i].params[row->count].words;
-            row->count++;
-        }
-        add_datum(arena, universe, row->name,
-                  (Datum){.kind = DATUM_PIPE, .pipe = row});
-    }
-}
-
-// relu and its like: elementwise rows of one input and no attributes.
-static void add_operations(Arena *arena, Map *universe)
-{
+    // relu and its like: elementwise rows of one input and no attributes.
     for (Op op = 0; op < OP_COUNT; op++) {
         const OpInfo *info = op_info(op);
         if (op_has(op, TRAIT_ELEMENTWISE) && info->input_count == 1 &&
@@ -337,12 +319,20 @@ static void add_operations(Arena *arena, Map *universe)
             add_datum(arena, universe, info->text,
                       (Datum){.kind = DATUM_OPERATION, .operation = op});
     }
-}
-
-void builtins_add(Arena *arena, Map *universe)
-{
-    add_operations(arena, universe);
-    add_pipes(arena, universe);
+    for (size_t i = 0; i < sizeof augment_rows / sizeof *augment_rows; i++) {
+        AugmentRow *row = ARENA_NEW(arena, AugmentRow);
+        row->name = augment_rows[i].name;
+        row->doc = augment_rows[i].doc;
+        for (int k = 0; k < MAX_AUGMENT_ARGS && augment_rows[i].params[k].name;
+             k++) {
+            row->names[k] = augment_rows[i].params[k].name;
+            row->defaults[k] = augment_rows[i].params[k].value;
+            row->words[k] = augment_rows[i].params[k].words;
+            row->count++;
+        }
+        add_datum(arena, universe, row->name,
+                  (Datum){.kind = DATUM_AUGMENT_ROW, .augment_row = row});
+    }
     for (size_t i = 0; i < sizeof builtin_rows / sizeof *builtin_rows; i++)
         add_datum(arena, universe, builtin_rows[i].name,
                   (Datum){.kind = DATUM_BUILTIN,

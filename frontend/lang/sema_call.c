@@ -204,13 +204,13 @@ static Datum call_builtin(Sema *s, const Expr *expr, const BuiltinRow *row)
 }
 
 // One of the words, as its place among them.
-static Datum check_pipe_word(Sema *s, const Call *call, int i,
-                             const char *words)
+static Datum check_augment_word(Sema *s, const Call *call, int i,
+                                const char *words)
 {
     Datum x = call->args[i];
     int place = -1;
     if (x.kind == DATUM_STRING)
-        place = pipe_find_word(words, x.text, strlen(x.text));
+        place = augment_find_word(words, x.text, strlen(x.text));
     if (place >= 0)
         return datum_float(place);
     Text all = text_new(s->arena);
@@ -224,13 +224,14 @@ static Datum check_pipe_word(Sema *s, const Call *call, int i,
                      datum_describe(s->arena, x, s->build->graph));
 }
 
-static Datum check_pipe_arg(Sema *s, const Call *call, int i, const char *words)
+static Datum check_augment_arg(Sema *s, const Call *call, int i,
+                               const char *words)
 {
     Datum x = call->args[i];
     SourcePos pos = call->exprs[i]->pos;
     const char *name = call->names[i];
     if (words)
-        return check_pipe_word(s, call, i, words);
+        return check_augment_word(s, call, i, words);
     if (!datum_is_number(x))
         return sema_fail(s, pos, "`%s` of %s is a number, not %s", name,
                          call->name,
@@ -245,7 +246,7 @@ static Datum check_pipe_arg(Sema *s, const Call *call, int i, const char *words)
     return datum_float(value);
 }
 
-static Datum call_pipe(Sema *s, const Expr *expr, const PipeRow *row)
+static Datum call_augment(Sema *s, const Expr *expr, const AugmentRow *row)
 {
     Call call = {.name = row->name, .pos = expr->pos, .count = row->count};
     memcpy(call.names, row->names, sizeof row->names);
@@ -256,7 +257,7 @@ static Datum call_pipe(Sema *s, const Expr *expr, const PipeRow *row)
     for (int i = 0; i < row->count; i++) {
         augment->args[i] = row->defaults[i];
         if (call.args[i].kind != DATUM_ABSENT) {
-            Datum x = check_pipe_arg(s, &call, i, row->words[i]);
+            Datum x = check_augment_arg(s, &call, i, row->words[i]);
             if (x.kind == DATUM_POISON)
                 return x;
             augment->args[i] = x.number;
@@ -363,9 +364,9 @@ static Datum call_member(Sema *s, const Expr *expr, const char *scope)
 static Datum eval_callee(Sema *s, const Expr *expr)
 {
     Datum callee = eval_expr(s, expr);
-    bool callable = callee.kind == DATUM_FUNCTION ||
-                    callee.kind == DATUM_BUILTIN ||
-                    callee.kind == DATUM_OPERATION || callee.kind == DATUM_PIPE;
+    bool callable =
+        callee.kind == DATUM_FUNCTION || callee.kind == DATUM_BUILTIN ||
+        callee.kind == DATUM_OPERATION || callee.kind == DATUM_AUGMENT_ROW;
     const Datum *builtin = NULL;
     if (expr->kind == EXPR_NAME && callee.kind != DATUM_POISON && !callable)
         builtin = map_get(&s->universe, expr->text);
@@ -417,8 +418,8 @@ Datum eval_call(Sema *s, const Expr *expr, const char *scope)
         return call_builtin(s, expr, callee.builtin);
     case DATUM_OPERATION:
         return call_operation(s, expr, callee.operation);
-    case DATUM_PIPE:
-        return call_pipe(s, expr, callee.pipe);
+    case DATUM_AUGMENT_ROW:
+        return call_augment(s, expr, callee.augment_row);
     default:
         return sema_fail(s, expr->pos, "%s is not a function",
                          datum_describe(s->arena, callee, s->build->graph));

@@ -90,15 +90,6 @@ static void keep_needed(Sema *s, Graph *graph)
     graph_compact(graph, keep, NULL);
 }
 
-// A value becomes an input of the graph.
-static void make_input(Graph *graph, Value value, const char *name)
-{
-    Node *node = graph_node(graph, value);
-    node->op = OP_INPUT;
-    node->input_count = 0;
-    node->attrs[INPUT_NAME].text = name;
-}
-
 // What a weight's gradient is added up in.
 static Value sum_param(Sema *s, Graph *graph, const Variable *weight)
 {
@@ -214,8 +205,13 @@ static bool make_loss(Sema *s, const Build *build, Value loss,
     const Split *split = &phase->chunks.split;
     Graph *graph = build_copy(s, build->graph, part_name(s, phase, "train"));
     int cut_count = split->cut_count;
-    for (int i = 0; i < cut_count; i++)
-        make_input(graph, split->cut[i], port_name(s, "embedding", i));
+    // Here the embeddings come from outside: what made them becomes an input.
+    for (int i = 0; i < cut_count; i++) {
+        Node *node = graph_node(graph, split->cut[i]);
+        node->op = OP_INPUT;
+        node->input_count = 0;
+        node->attrs[INPUT_NAME].text = port_name(s, "embedding", i);
+    }
     Value *grads = train_gradients(s, graph, loss, trained->count + cut_count,
                                    weights_and_cut(s, trained, split));
     if (!grads)

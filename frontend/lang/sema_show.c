@@ -111,8 +111,8 @@ static void print_pipeline(const char *what, const ExperimentAugment *ops,
         text_addf(out, "%s%s(", i ? ", " : "", ops[i].name);
         for (int k = 0; k < ops[i].arg_count; k++) {
             text_add(out, k ? ", " : "");
-            pipe_print_arg(ops[i].arg_names[k], ops[i].arg_words[k],
-                           ops[i].args[k], out);
+            augment_print_arg(ops[i].arg_names[k], ops[i].arg_words[k],
+                              ops[i].args[k], out);
         }
         text_add(out, ")");
     }

@@ -92,7 +92,7 @@ const char *datum_kind_text(DatumKind kind)
     case DATUM_BUILTIN:
     case DATUM_OPERATION:
         return "a function";
-    case DATUM_PIPE:
+    case DATUM_AUGMENT_ROW:
     case DATUM_AUGMENT:
         return "an augmentation";
     case DATUM_INIT:
@@ -107,7 +107,7 @@ const char *datum_kind_text(DatumKind kind)
     return "something";
 }
 
-int pipe_find_word(const char *words, const char *word, size_t length)
+int augment_find_word(const char *words, const char *word, size_t length)
 {
     for (int place = 0;; place++) {
         size_t here = strcspn(words, "|");
@@ -119,8 +119,8 @@ int pipe_find_word(const char *words, const char *word, size_t length)
     }
 }
 
-void pipe_print_arg(const char *name, const char *words, double value,
-                    Text *out)
+void augment_print_arg(const char *name, const char *words, double value,
+                       Text *out)
 {
     text_addf(out, "%s = ", name);
     if (!words) {
@@ -134,11 +134,11 @@ void pipe_print_arg(const char *name, const char *words, double value,
 
 static void print_augment(const Augment *augment, Text *out)
 {
-    const PipeRow *row = augment->row;
+    const AugmentRow *row = augment->row;
     text_addf(out, "%s(", row->name);
     for (int i = 0; i < row->count; i++) {
         text_add(out, i ? ", " : "");
-        pipe_print_arg(row->names[i], row->words[i], augment->args[i], out);
+        augment_print_arg(row->names[i], row->words[i], augment->args[i], out);
     }
     text_add(out, ")");
 }
@@ -196,8 +196,8 @@ void datum_print(Datum x, const Graph *graph, Text *out)
     case DATUM_OPERATION:
         text_add(out, op_info(x.operation)->text);
         break;
-    case DATUM_PIPE:
-        text_add(out, x.pipe->name);
+    case DATUM_AUGMENT_ROW:
+        text_add(out, x.augment_row->name);
         break;
     case DATUM_AUGMENT:
         print_augment(x.augment, out);
