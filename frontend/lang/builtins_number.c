@@ -70,6 +70,7 @@ Datum builtin_round(Sema *s, const Call *call)
     return round_with(s, call, round);
 }
 
+// Two whole numbers give a whole one.
 static Datum choose(Sema *s, const Call *call, Op op)
 {
     Datum a = call->args[0], b = call->args[1];
@@ -174,6 +175,7 @@ static const struct {
     {"sign", sign, true, true},   {"stop_gradient", identity, true, false},
 };
 
+// A row that the table above lacks is for tensors alone.
 Datum number_operation(Sema *s, const Call *call, Op op)
 {
     Datum x = call->args[0];
@@ -226,6 +228,8 @@ Datum builtin_uniform(Sema *s, const Call *call)
     return make_init(s, call);
 }
 
+// The kind of the number decides: labeled(1.0) is every label, labeled(1) one
+// of each class.
 static Datum make_source(Sema *s, const Call *call, ImageSource images)
 {
     Datum amount = call->args[0];

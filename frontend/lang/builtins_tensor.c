@@ -123,6 +123,7 @@ Datum builtin_width(Sema *s, const Call *call)
 
 // ---- elementwise and reductions ---------------------------------------------
 
+// A condition known at compile time chooses here and adds no node.
 Datum builtin_where(Sema *s, const Call *call)
 {
     Datum condition = call->args[0];
@@ -189,6 +190,7 @@ Datum builtin_reshape(Sema *s, const Call *call)
     return tensor_add(s, &site, OP_RESHAPE, 1, &x, attrs, NULL);
 }
 
+// Without `perm` only where there is one way to exchange the axes.
 Datum builtin_transpose(Sema *s, const Call *call)
 {
     Value x;

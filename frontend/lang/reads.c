@@ -1,5 +1,6 @@
 #include "frontend/lang/reads.h"
 
+// The keys are what counts; their value is any pointer but NULL.
 void read_names(const Expr *expr, Map *names)
 {
     if (!expr)

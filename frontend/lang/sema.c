@@ -17,6 +17,8 @@ static const char *base_name(Arena *arena, const char *path)
     return arena_strndup(arena, start, length);
 }
 
+// A library is checked by itself while it is written; to run a file, it or an
+// import of it needs a phase.
 static void check_not_empty(Sema *s)
 {
     const Program *program = s->root->program;
@@ -38,16 +40,19 @@ static void elaborate(Sema *s)
 {
     modules_link(s);
     check_not_empty(s);
+    // A name that two definitions claim would be complained of at each use.
     if (s->diags->error_count)
         return;
     params_resolve(s);
     phases_elaborate(s);
+    // Behind the elaboration, which has more to say of the same mistakes.
     names_check(s);
     settings_check(s);
     for (int i = 0; i < s->phases.count && !s->diags->error_count; i++)
         if (s->phases.at[i]->state != PHASE_DONE)
             INTERNAL_ERROR("phase `%s` failed without a word",
                            s->phases.at[i]->item->name.text);
+    // What an error kept from being read is not unused.
     if (s->diags->error_count == 0)
         unused_check(s);
     if (s->diags->error_count == 0)
@@ -90,6 +95,8 @@ bool lang_add_sources(Arena *arena, const char *path, Text *text)
         return false;
     for (int i = 0; i < s.modules.count; i++) {
         const Source *source = s.modules.at[i]->source;
+        // With its length in front, a file's text cannot pass for the next
+        // file's beginning: no two programs have the same text here.
         text_addf(text, "file %zu ", source->length);
         text_add_json(text, source->path);
         text_add(text, "\n");

@@ -6,6 +6,8 @@
 #include "frontend/lang/eval.h"
 #include "frontend/lang/tensor.h"
 
+// `batch` in the body is what this graph has: an evaluation takes a chunk or a
+// rank's share of what the options say.
 void build_begin(Sema *s, Build *build, Phase *phase, int batch, bool training,
                  const char *what)
 {
@@ -51,6 +53,9 @@ void build_leave(Sema *s)
     build_enter(s, s->build->outer);
 }
 
+// The nodes move into an array of just their number. The roomy one serves the
+// next graph, which is of like size: grown anew for each, the outgrown ones
+// would stay in the arena.
 Graph *build_finish(Sema *s, const Build *build)
 {
     Graph *graph = build->graph;
@@ -70,6 +75,8 @@ Graph *build_copy(Sema *s, const Graph *graph, const char *name)
     Graph *copy = graph_new(arena, name);
     for (int i = 0; i < graph->nodes.count; i++) {
         Node node = graph->nodes.at[i];
+        // graph_compact renumbers inputs where they are; types and attributes
+        // are never written to.
         Value *inputs = ARENA_ARRAY(arena, Value, node.input_count + 1);
         if (node.input_count)
             memcpy(inputs, node.inputs,

@@ -6,6 +6,8 @@
 #include "frontend/lang/eval.h"
 #include "frontend/lang/tensor.h"
 
+// A positional argument goes by its place among the positional ones, whatever
+// names stand between them, so f(b = 1, 2) gives `a`.
 bool match_args(Sema *s, const char *callee, SourcePos pos, int first,
                 int count, const char *const *names, const ArgList *args,
                 int *slots)
@@ -113,6 +115,9 @@ static Datum fail_no_return(Sema *s, const Expr *expr, const Function *function)
     return datum_poison();
 }
 
+// Arguments are evaluated where the call stands, defaults in the frame of the
+// def, in order: a default may read the formals before it. Weights that the
+// arguments make belong to the scope of the call, those of the body to its own.
 static Datum call_function(Sema *s, const Expr *expr, const Function *function,
                            const char *scope)
 {
@@ -269,6 +274,7 @@ static Datum call_augment(Sema *s, const Expr *expr, const AugmentRow *row)
     return (Datum){.kind = DATUM_AUGMENT, .augment = augment};
 }
 
+// Of a number it is a number at once: sqrt(2) is no tensor.
 static Datum call_operation(Sema *s, const Expr *expr, Op op)
 {
     Call call = {.name = op_info(op)->text,
@@ -375,6 +381,9 @@ static Datum eval_callee(Sema *s, const Expr *expr)
 
 typedef Datum SpecialForm(Sema *s, const Expr *expr, const char *scope);
 
+// Special forms are not in `universe` with the functions, because their
+// argument is not to be evaluated before they run. A local name hides them all
+// the same.
 static SpecialForm *find_form(const Sema *s, const Expr *callee)
 {
     static const struct {

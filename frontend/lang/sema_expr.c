@@ -58,6 +58,8 @@ static Datum int_arithmetic(Sema *s, SourcePos pos, Operator op, int64_t a,
     return over ? fail_overflow(s, pos) : datum_int(result);
 }
 
+// As for whole numbers, // and % round toward minus infinity. What is not
+// finite is an error here, where its line is known, and not a loss of NaN.
 static Datum float_arithmetic(Sema *s, SourcePos pos, Operator op, double a,
                               double b)
 {
@@ -92,6 +94,8 @@ static Datum float_arithmetic(Sema *s, SourcePos pos, Operator op, double a,
     return datum_float(result);
 }
 
+// Whole numbers are compared as such: as doubles, 2^53 and 2^53 + 1 would be
+// equal. They stay whole but for / and negative powers.
 static Datum number_binary(Sema *s, SourcePos pos, Operator op, Datum a,
                            Datum b)
 {
@@ -155,6 +159,7 @@ static Datum fail_operands(Sema *s, const Expr *expr, Datum a, Datum b)
 
 // ---- tensors ----------------------------------------------------------------
 
+// There is no OP_GT or OP_GE: a > b is made b < a by the caller.
 static Op tensor_op(Operator op)
 {
     switch (op) {
@@ -356,6 +361,7 @@ static Datum eval_range(Sema *s, const Expr *expr)
             "the ends of a range are whole numbers, not %s",
             datum_describe(s->arena, left ? first : last, s->build->graph));
     }
+    // Before the list is made: 0..10^12 is an error and not all memory.
     int64_t count;
     if (__builtin_sub_overflow(last.whole, first.whole, &count) ||
         count >= MAX_LIST)
@@ -372,6 +378,7 @@ static Datum eval_range(Sema *s, const Expr *expr)
     return (Datum){.kind = DATUM_LIST, .list = list};
 }
 
+// -1 is the last item, as in Python.
 static Datum eval_index(Sema *s, const Expr *expr)
 {
     Datum x = eval_expr(s, expr->left), index = eval_expr(s, expr->right);

@@ -2,6 +2,8 @@
 #include "frontend/lang/frame.h"
 #include "frontend/lang/phase.h"
 
+// A recycled frame keeps the storage of its names and bindings and nothing
+// else.
 Frame *frame_push(Sema *s, FrameKind kind, const Module *module,
                   const char *what, SourcePos call_pos)
 {

@@ -5,6 +5,8 @@
 #include "frontend/lang/reads.h"
 #include "frontend/lang/setting.h"
 
+// Phases are elaborated in their order, and only what is elaborated has weights
+// to take over and a net to run.
 static Phase *find_phase(Sema *s, const Phase *phase, Word word,
                          const char *what)
 {
@@ -34,6 +36,8 @@ static const char *join_words(Sema *s, const WordList *words)
     return text_string(&text);
 }
 
+// A pattern may match in either phase alone: `except "head.*"` says that one of
+// them has another head, or none.
 static void check_patterns(Sema *s, const Phase *phase, const WordList *words)
 {
     for (int i = 0; words && i < words->count; i++) {

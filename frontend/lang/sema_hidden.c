@@ -40,6 +40,7 @@ void hidden_drop(Sema *s, Graph *graph, const bool *hidden, int count)
     graph_compact(graph, keep, NULL);
 }
 
+// A state, too, would carry labels into the model.
 bool hidden_check(Sema *s, const Build *build, const bool *hidden)
 {
     for (int i = 0; i < build->losses.count; i++)

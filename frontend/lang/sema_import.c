@@ -109,6 +109,7 @@ static void load_imports(Sema *s, Module *module)
 {
     MissingList missing = {0};
     enum { MAX_IMPORT_DEPTH = 100 };
+    // Bounds the C stack: files that are open are those being imported now.
     int depth = 0;
     for (int i = 0; i < s->modules_by_path.entries.count; i++) {
         const Module *other = s->modules_by_path.entries.at[i].value;
@@ -254,6 +255,7 @@ static void show_globals(Sema *s, Module *module, const Module *from,
     }
 }
 
+// Breadth first, so that a module is met at its least distance.
 static void link_module(Sema *s, Module *module)
 {
     VEC(const Module *) queue = {0};

@@ -29,6 +29,7 @@ static int64_t pipeline_size(Sema *s, const Expr *expr, const DatumList *list)
     return size;
 }
 
+// One augmentation is a pipeline of one.
 static const DatumList *eval_pipeline(Sema *s, const Expr *expr, int64_t *size)
 {
     Datum x = eval_expr(s, expr);
@@ -115,6 +116,8 @@ static void set_source(ExperimentPhase *out, const DataSource *source)
     out->amount = amount.kind == DATUM_ALL ? 0 : datum_number(amount);
 }
 
+// From the phase's settings or the parameter, never from the data: the head's
+// shape is known before there are any.
 static void set_classes(Sema *s, const Stmt *stmt, ExperimentPhase *out)
 {
     const Binding *binding = frame_find(s->frame, "classes");
@@ -168,6 +171,7 @@ static bool check_input(Sema *s, const Stmt *stmt, Datum source)
 
 void exec_input(Sema *s, const Stmt *stmt)
 {
+    // Whatever is wrong, the names exist: no second complaint about them.
     ExperimentPhase *out = s->build->phase->out;
     const WordList *names = stmt->words;
     for (int i = 0; i < names->count; i++)

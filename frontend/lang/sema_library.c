@@ -18,6 +18,8 @@ static Library *library_of(Sema *s)
     return s->library;
 }
 
+// The executable may be in a build folder, so `models` is looked for in every
+// folder above it; `lib` inside tells it from others of that name.
 const char *library_folder(Sema *s)
 {
     char path[PATH_MAX];
@@ -83,6 +85,8 @@ static void read_folder(Sema *s, const char *folder)
         free(entries);
 }
 
+// The files are read when the first unknown name is met, and once: a program
+// without mistakes pays nothing.
 const char *library_file(Sema *s, const char *name)
 {
     Library *library = library_of(s);

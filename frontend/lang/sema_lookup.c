@@ -67,6 +67,8 @@ static void add_names(Sema *s, const Map *map, NameList *names)
         vec_push(s->arena, names, map->entries.at[i].key);
 }
 
+// What is known for sure comes first: the word of another language, then a file
+// that defines the name. A name that is merely close would mislead beside them.
 static Datum fail_unknown(Sema *s, const char *name, SourcePos pos)
 {
     NameList names = {0};
@@ -119,6 +121,8 @@ const Global *sema_global(Sema *s, const Module *module, const char *name,
     return global;
 }
 
+// From the inside out: the body's names, the files', the phase's, the
+// language's.
 Datum sema_lookup(Sema *s, const char *name, SourcePos pos)
 {
     const Binding *binding = frame_find(s->frame, name);

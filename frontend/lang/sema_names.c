@@ -35,6 +35,7 @@ static void check_call(Sema *s, const Expr *expr)
                   function_name(function));
 }
 
+// The name of a special form is no value, and nothing sets it.
 static void check_expr(Sema *s, const Expr *expr)
 {
     if (!expr)

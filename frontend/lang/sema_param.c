@@ -242,6 +242,8 @@ static bool may_be_param(Datum value)
     }
 }
 
+// What the command line gives is held to what the program says: the kind of the
+// value that it replaces, and the range.
 static Datum evaluate_param(Sema *s, Param *param)
 {
     const ParamItem *item = param->item;

@@ -8,6 +8,8 @@
 
 // ---- options ----------------------------------------------------------------
 
+// The kind stays, but an amount of labels may be a share, a count or `all`, and
+// a chunk a number or none.
 static Datum override_option(Sema *s, Phase *phase, Option *option)
 {
     const char *phase_text = phase->item->name.text;
@@ -108,6 +110,7 @@ static void check_batch(Sema *s, Phase *phase)
                   images, ranks, (images / ranks + 1) * ranks);
 }
 
+// How many steps an epoch has is known at run time, with the number of images.
 static void check_length(Sema *s, Phase *phase)
 {
     const Option *epochs = phase_option(phase, "epochs");

@@ -63,6 +63,8 @@ static Word report_name(Sema *s, const Arg *arg)
     return (Word){0};
 }
 
+// Reports are columns of the log and curves by these names, so each has its
+// own.
 static bool check_report(Sema *s, Word name)
 {
     for (int i = 0; i < s->build->reports.count; i++) {

@@ -48,6 +48,7 @@ static void exec_for(Sema *s, const Stmt *stmt)
         return;
     }
     for (int i = 0; i < list.list->count; i++) {
+        // Counted also where the body is empty.
         if (s->frame->returned || !sema_step(s, stmt->pos))
             return;
         frame_bind(s, s->frame, stmt->name.text, list.list->at[i],
@@ -108,6 +109,7 @@ static void note_sides(Sema *s, const Expr *condition)
     }
 }
 
+// The body ends with an assertion that fails: what follows relies on it.
 static void exec_assert(Sema *s, const Stmt *stmt)
 {
     bool ok;

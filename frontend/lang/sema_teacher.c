@@ -18,6 +18,8 @@ static Datum fail_name(Sema *s, const Expr *expr, const Phase *teacher,
                      sema_suggest(s, name, names.at, names.count));
 }
 
+// What the phase minimizes, reports and feeds its optimizers is not run, nor is
+// its input, which the arguments stand for.
 static Datum run_needed(Sema *s, const Expr *expr, Phase *teacher,
                         const char *name, const Datum *args)
 {

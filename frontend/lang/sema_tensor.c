@@ -240,6 +240,8 @@ static Datum fail_logic(Sema *s, const Site *site)
     return datum_poison();
 }
 
+// Truth values count as numbers but for `and` and `or`: mean(a == b) is a
+// share.
 Datum tensor_binary(Sema *s, const Site *site, Op op, Datum a, Datum b)
 {
     Datum operands[] = {a, b};

@@ -20,6 +20,7 @@ static bool eval_settings(Sema *s, Using *using)
     int count = formal_names(def, names);
     for (int i = 0; i < count; i++)
         using->settings[i] = (Datum){.kind = DATUM_ABSENT};
+    // From 2 on: the weight and its gradient are not the phase's to give.
     if (!match_args(s, def->name.text, stmt->name.pos, 2, count, names,
                     stmt->args, slots)) {
         sema_note(s, def->name.pos, "`%s` is defined here", def->name.text);
@@ -211,6 +212,7 @@ void train_update(Sema *s, Build *build, const VariableList *trained,
     build->scope = "optimizer";
     for (int i = 0; i < trained->count && !s->stopped; i++) {
         Variable *weight = trained->at[i];
+        // What the loss does not depend on stands still: no decay either.
         if (train_is_zero(build->graph, grads[i]))
             continue;
         Using *using = using_for(build, weight->name);

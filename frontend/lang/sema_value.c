@@ -110,6 +110,7 @@ static void build_features(Sema *s, Phase *phase)
     s->stopped = false;
 }
 
+// Not an error where the name is the input's: embed --value images.
 bool value_build(Sema *s, Phase *phase)
 {
     const char *name = s->options->value_name;

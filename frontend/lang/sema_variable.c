@@ -34,6 +34,7 @@ static bool eval_sizes(Sema *s, const ExprList *exprs, int64_t least,
     return ok;
 }
 
+// A number fills the tensor.
 static bool eval_init(Sema *s, const Expr *expr, Init *init)
 {
     Datum x = eval_expr(s, expr);
@@ -214,6 +215,7 @@ static void variable_update(Sema *s, Binding *binding, Datum value,
     binding->value = fitted;
 }
 
+// Nothing is said of a name that an error has made unknown.
 static void fail_update(Sema *s, const Stmt *stmt, const Binding *binding)
 {
     const char *name = stmt->name.text;

@@ -36,6 +36,7 @@ static bool lists_equal(const DatumList *a, const DatumList *b)
     return true;
 }
 
+// A tensor equals itself alone: its numbers are not known yet.
 bool datum_equal(Datum a, Datum b)
 {
     if (a.kind == DATUM_INT && b.kind == DATUM_INT)
