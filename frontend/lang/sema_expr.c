@@ -243,28 +243,6 @@ static bool is_operand(Datum x)
     return x.kind == DATUM_TENSOR || datum_is_number(x);
 }
 
-static Datum binary_values(Sema *s, const Expr *expr, Datum a, Datum b)
-{
-    Operator op = expr->op;
-    if (datum_is_number(a) && datum_is_number(b) && op != OPERATOR_EQ &&
-        op != OPERATOR_NE)
-        return number_binary(s, expr->pos, op, a, b);
-    if (op == OPERATOR_ADD && a.kind == DATUM_LIST && b.kind == DATUM_LIST)
-        return join_lists(s, expr->pos, a.list, b.list);
-    if (op == OPERATOR_ADD && a.kind == DATUM_STRING && b.kind == DATUM_STRING)
-        return join_strings(s, expr->pos, a.text, b.text);
-    bool tensor = a.kind == DATUM_TENSOR || b.kind == DATUM_TENSOR;
-    if (tensor && is_operand(a) && is_operand(b))
-        return tensor_operator(s, expr, a, b);
-    // A tensor is never `none`, whatever its numbers.
-    bool known = !tensor || a.kind == DATUM_NONE || b.kind == DATUM_NONE;
-    if (known && op == OPERATOR_EQ)
-        return datum_bool(datum_equal(a, b));
-    if (known && op == OPERATOR_NE)
-        return datum_bool(!datum_equal(a, b));
-    return fail_operands(s, expr, a, b);
-}
-
 // `and` and `or`: a truth value known at compile time decides or drops out.
 static Datum eval_logic(Sema *s, const Expr *expr)
 {
@@ -290,7 +268,8 @@ static Datum eval_logic(Sema *s, const Expr *expr)
 
 static Datum eval_binary(Sema *s, const Expr *expr)
 {
-    if (expr->op == OPERATOR_AND || expr->op == OPERATOR_OR)
+    Operator op = expr->op;
+    if (op == OPERATOR_AND || op == OPERATOR_OR)
         return eval_logic(s, expr);
     Datum a = eval_expr(s, expr->left);
     Datum b = eval_expr(s, expr->right);
@@ -300,10 +279,26 @@ static Datum eval_binary(Sema *s, const Expr *expr)
     const Expr *none = a.kind == DATUM_NONE   ? expr->left
                        : b.kind == DATUM_NONE ? expr->right
                                               : NULL;
-    if (none && none->kind == EXPR_CALL && expr->op >= OPERATOR_ADD &&
-        expr->op <= OPERATOR_POW)
+    if (none && none->kind == EXPR_CALL && op >= OPERATOR_ADD &&
+        op <= OPERATOR_POW)
         return sema_fail(s, none->pos, "this call returns nothing");
-    return binary_values(s, expr, a, b);
+    if (datum_is_number(a) && datum_is_number(b) && op != OPERATOR_EQ &&
+        op != OPERATOR_NE)
+        return number_binary(s, expr->pos, op, a, b);
+    if (op == OPERATOR_ADD && a.kind == DATUM_LIST && b.kind == DATUM_LIST)
+        return join_lists(s, expr->pos, a.list, b.list);
+    if (op == OPERATOR_ADD && a.kind == DATUM_STRING && b.kind == DATUM_STRING)
+        return join_strings(s, expr->pos, a.text, b.text);
+    bool tensor = a.kind == DATUM_TENSOR || b.kind == DATUM_TENSOR;
+    if (tensor && is_operand(a) && is_operand(b))
+        return tensor_operator(s, expr, a, b);
+    // A tensor is never `none`, whatever its numbers.
+    bool known = !tensor || a.kind == DATUM_NONE || b.kind == DATUM_NONE;
+    if (known && op == OPERATOR_EQ)
+        return datum_bool(datum_equal(a, b));
+    if (known && op == OPERATOR_NE)
+        return datum_bool(!datum_equal(a, b));
+    return fail_operands(s, expr, a, b);
 }
 
 static Datum eval_unary(Sema *s, const Expr *expr)

@@ -6,30 +6,8 @@
 #include "frontend/lang/eval.h"
 #include "frontend/lang/tensor.h"
 
-// The size that images leave a pipeline with, 0 after a diagnostic.
-static int64_t pipeline_size(Sema *s, const Expr *expr, const DatumList *list)
-{
-    int64_t size = 0;
-    for (int i = 0; i < list->count; i++) {
-        if (list->at[i].kind != DATUM_AUGMENT) {
-            sema_fail(s, expr->pos,
-                      "item %d of the pipeline is no augmentation but %s", i,
-                      datum_describe(s->arena, list->at[i], s->build->graph));
-            return 0;
-        }
-        const Augment *augment = list->at[i].augment;
-        for (int k = 0; k < augment->row->count; k++)
-            if (strcmp(augment->row->names[k], "size") == 0)
-                size = (int64_t)augment->args[k];
-    }
-    if (size == 0)
-        sema_fail(s, expr->pos,
-                  "nothing in the pipeline sets the images' size; add "
-                  "random_crop(size) or center_crop(size)");
-    return size;
-}
-
-// One augmentation is a pipeline of one.
+// A list of augmentations, of which the last that has a size sets that of the
+// images. One augmentation is a pipeline of one. NULL after a diagnostic.
 static const DatumList *eval_pipeline(Sema *s, const Expr *expr, int64_t *size)
 {
     Datum x = eval_expr(s, expr);
@@ -42,8 +20,25 @@ static const DatumList *eval_pipeline(Sema *s, const Expr *expr, int64_t *size)
                       datum_describe(s->arena, x, s->build->graph));
         return NULL;
     }
-    *size = pipeline_size(s, expr, x.list);
-    return *size ? x.list : NULL;
+    *size = 0;
+    for (int i = 0; i < x.list->count; i++) {
+        if (x.list->at[i].kind != DATUM_AUGMENT) {
+            sema_fail(s, expr->pos,
+                      "item %d of the pipeline is no augmentation but %s", i,
+                      datum_describe(s->arena, x.list->at[i], s->build->graph));
+            return NULL;
+        }
+        const Augment *augment = x.list->at[i].augment;
+        for (int k = 0; k < augment->row->count; k++)
+            if (strcmp(augment->row->names[k], "size") == 0)
+                *size = (int64_t)augment->args[k];
+    }
+    if (*size)
+        return x.list;
+    sema_fail(s, expr->pos,
+              "nothing in the pipeline sets the images' size; add "
+              "random_crop(size) or center_crop(size)");
+    return NULL;
 }
 
 static ExperimentAugment export_augment(Arena *arena, const Augment *augment)

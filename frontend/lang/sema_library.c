@@ -55,20 +55,6 @@ static void add_name(Sema *s, const char *name, const char *file)
         map_set(&s->library->files, name, (void *)(uintptr_t)file);
 }
 
-static void read_names_of(Sema *s, const char *path, const char *file)
-{
-    const char *why;
-    DiagList unheard = diag_list_new(s->arena);
-    const Source *source = source_read(s->arena, path, &why);
-    if (!source)
-        return;
-    const Program *program = parse_program(s->arena, source, &unheard);
-    for (int i = 0; i < program->defs.count; i++)
-        add_name(s, program->defs.at[i]->name.text, file);
-    for (int i = 0; i < program->params.count; i++)
-        add_name(s, program->params.at[i]->name.text, file);
-}
-
 // The files of FOLDER/lib, in the order of their names.
 static void read_folder(Sema *s, const char *folder)
 {
@@ -76,10 +62,20 @@ static void read_folder(Sema *s, const char *folder)
     const char *lib = arena_printf(s->arena, "%s/lib", folder);
     int count = scandir(lib, &entries, is_net, alphasort);
     for (int i = 0; i < count; i++) {
-        const char *name = entries[i]->d_name;
-        read_names_of(s, arena_printf(s->arena, "%s/%s", lib, name),
-                      arena_printf(s->arena, "lib/%s", name));
+        const char *name = entries[i]->d_name, *why;
+        const char *file = arena_printf(s->arena, "lib/%s", name);
+        const Source *source = source_read(
+            s->arena, arena_printf(s->arena, "%s/%s", lib, name), &why);
         free(entries[i]); // scandir's, not the arena's
+        // Nobody has asked for the file itself: it may be missing or wrong.
+        DiagList unheard = diag_list_new(s->arena);
+        if (!source)
+            continue;
+        const Program *program = parse_program(s->arena, source, &unheard);
+        for (int k = 0; k < program->defs.count; k++)
+            add_name(s, program->defs.at[k]->name.text, file);
+        for (int k = 0; k < program->params.count; k++)
+            add_name(s, program->params.at[k]->name.text, file);
     }
     if (count >= 0)
         free(entries);

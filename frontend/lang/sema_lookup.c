@@ -11,49 +11,36 @@ enum { PHASE_NAMES = 6 };
 static const char *const phase_names[PHASE_NAMES] = {
     "batch", "classes", "step", "total_steps", "epoch_steps", "training"};
 
-// "step" and its like: one input node a graph, made when first read.
-static Datum schedule_input(Sema *s, const char *name)
-{
-    const char *kept = strcmp(name, "step") == 0          ? "step"
-                       : strcmp(name, "total_steps") == 0 ? "total_steps"
-                                                          : "epoch_steps";
-    intptr_t known = (intptr_t)map_get(&s->build->schedule_inputs, kept);
-    if (known)
-        return datum_tensor((Value)(known - 1));
-    Attr attrs[MAX_ATTRS] = {[INPUT_NAME] = {.text = kept}};
-    TensorType type = type_scalar(s->options->dtype);
-    Site site = {.build = s->build, .what = kept};
-    Datum input = tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
-    if (input.kind == DATUM_TENSOR)
-        map_set(&s->build->schedule_inputs, kept,
-                (void *)((intptr_t)input.tensor + 1));
-    return input;
-}
-
 // False when `name` is none of phase_names, or no phase is being built.
 static bool phase_name(Sema *s, const char *name, Datum *out)
 {
-    const Phase *phase = s->build->phase;
-    if (!phase)
+    Build *build = s->build;
+    const Phase *phase = build->phase;
+    int which = 0;
+    while (which < PHASE_NAMES && strcmp(name, phase_names[which]) != 0)
+        which++;
+    if (!phase || which == PHASE_NAMES)
         return false;
     if (strcmp(name, "training") == 0) {
-        *out = datum_bool(s->build->training);
-        return true;
-    }
-    if (strcmp(name, "batch") == 0) {
-        *out = phase_option(phase, "batch") ? datum_int(s->build->batch)
+        *out = datum_bool(build->training);
+    } else if (strcmp(name, "batch") == 0) {
+        *out = phase_option(phase, "batch") ? datum_int(build->batch)
                                             : datum_poison();
-        return true;
-    }
-    if (strcmp(name, "classes") == 0) {
+    } else if (strcmp(name, "classes") == 0) {
         *out =
             phase->out->classes ? datum_int(phase->out->classes) : datum_none();
-        return true;
+    } else { // numbers of a step: one input node a graph, made when first read
+        const char *kept = phase_names[which]; // lives as long as the graph
+        intptr_t known = (intptr_t)map_get(&build->schedule_inputs, kept);
+        Attr attrs[MAX_ATTRS] = {[INPUT_NAME] = {.text = kept}};
+        TensorType type = type_scalar(s->options->dtype);
+        Site site = {.build = build, .what = kept};
+        *out = known ? datum_tensor((Value)(known - 1))
+                     : tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
+        if (!known && out->kind == DATUM_TENSOR)
+            map_set(&build->schedule_inputs, kept,
+                    (void *)((intptr_t)out->tensor + 1));
     }
-    if (strcmp(name, "step") != 0 && strcmp(name, "total_steps") != 0 &&
-        strcmp(name, "epoch_steps") != 0)
-        return false;
-    *out = schedule_input(s, name);
     return true;
 }
 

@@ -304,20 +304,6 @@ Datum param_value(Sema *s, Param *param)
     return param->value;
 }
 
-static void add_param(Sema *s, const Global *global)
-{
-    Param *param = global->param;
-    Datum value = param_value(s, param);
-    frame_push(s, FRAME_GLOBAL, param->module, NULL, param->item->name.pos);
-    ExperimentParam out = {.name = global->name,
-                           .value = datum_text(s->arena, value),
-                           .range = print_range(s, param->item->range),
-                           .doc = param->item->doc,
-                           .from_command_line = param->from_command_line};
-    frame_pop(s);
-    vec_push(s->arena, &s->experiment->params, out);
-}
-
 // The root's own parameters come first, in its order.
 void params_resolve(Sema *s)
 {
@@ -325,8 +311,20 @@ void params_resolve(Sema *s)
         const Map *globals = &s->modules.at[i]->globals;
         for (int k = 0; k < globals->entries.count; k++) {
             const Global *global = globals->entries.at[k].value;
-            if (global->param)
-                add_param(s, global);
+            Param *param = global->param;
+            if (!param)
+                continue;
+            Datum value = param_value(s, param);
+            frame_push(s, FRAME_GLOBAL, param->module, NULL,
+                       param->item->name.pos);
+            ExperimentParam out = {.name = global->name,
+                                   .value = datum_text(s->arena, value),
+                                   .range = print_range(s, param->item->range),
+                                   .doc = param->item->doc,
+                                   .from_command_line =
+                                       param->from_command_line};
+            frame_pop(s);
+            vec_push(s->arena, &s->experiment->params, out);
         }
     }
 }

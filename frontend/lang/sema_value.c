@@ -9,20 +9,6 @@
 
 enum { VALUE_ROWS = 64 }; // images at a time, at most
 
-static bool fail_unknown(Sema *s, const Phase *phase, const char *name)
-{
-    const StmtList *body = phase->item->body;
-    Text names = text_new(s->arena);
-    for (int i = 0; i < body->count; i++)
-        if (body->at[i]->kind == STMT_ASSIGN)
-            text_addf(&names, "%s`%s`", names.length ? ", " : "",
-                      body->at[i]->name.text);
-    sema_fail(s, phase->item->name.pos, "phase `%s` sets no `%.40s`; it has %s",
-              phase->item->name.text, name,
-              names.length ? text_string(&names) : "no named values");
-    return false;
-}
-
 static Datum add_input(Sema *s, Word word, const char *name, int rank,
                        const int64_t *dims)
 {
@@ -124,7 +110,17 @@ bool value_build(Sema *s, Phase *phase)
     bool *keep = ARENA_ARRAY(s->arena, bool, body->count + 1);
     bool is_input =
         strcmp(name, find_input(phase->item->body)->words->at[0].text) == 0;
-    if (!find_needed(s->arena, body, name, keep) && !is_input)
-        return fail_unknown(s, phase, name);
+    if (!find_needed(s->arena, body, name, keep) && !is_input) {
+        Text names = text_new(s->arena);
+        for (int i = 0; i < body->count; i++)
+            if (body->at[i]->kind == STMT_ASSIGN)
+                text_addf(&names, "%s`%s`", names.length ? ", " : "",
+                          body->at[i]->name.text);
+        sema_fail(s, phase->item->name.pos,
+                  "phase `%s` sets no `%.40s`; it has %s",
+                  phase->item->name.text, name,
+                  names.length ? text_string(&names) : "no named values");
+        return false;
+    }
     return build_value(s, phase, name, keep);
 }

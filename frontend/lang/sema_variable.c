@@ -197,24 +197,6 @@ void exec_declaration(Sema *s, const Stmt *stmt)
 
 // ---- new values -------------------------------------------------------------
 
-// The state or weight gets a new value.
-static void variable_update(Sema *s, Binding *binding, Datum value,
-                            const Stmt *stmt)
-{
-    Variable *variable = binding->variable;
-    TensorType type = *graph_type(s->build->graph, variable->param);
-    const Expr *const exprs[] = {stmt->value};
-    Site site = {
-        s->build, stmt->pos, arena_printf(s->arena, "`%s`", variable->name),
-        1,        &value,    exprs};
-    Datum fitted = tensor_fit(s, &site, value, type.rank, type.dims);
-    if (fitted.kind != DATUM_TENSOR)
-        return;
-    variable->current = fitted;
-    variable->updated = true;
-    binding->value = fitted;
-}
-
 // Nothing is said of a name that an error has made unknown.
 static void fail_update(Sema *s, const Stmt *stmt, const Binding *binding)
 {
@@ -245,6 +227,20 @@ void exec_update(Sema *s, const Stmt *stmt)
     if (!s->build->training || s->build->frozen)
         return; // states stand still outside training
     Datum value = eval_expr(s, stmt->value);
-    if (value.kind != DATUM_POISON)
-        variable_update(s, binding, value, stmt);
+    if (value.kind == DATUM_POISON)
+        return;
+    Variable *variable = binding->variable;
+    const TensorType type = variable->type;
+    const Expr *const exprs[] = {stmt->value};
+    Site site = {
+        s->build, stmt->pos, arena_printf(s->arena, "`%s`", variable->name),
+        1,        &value,    exprs};
+    Datum fitted = tensor_fit(s, &site, value, type.rank, type.dims);
+    if (fitted.kind != DATUM_TENSOR)
+        return;
+    // The param changes when the step ends. Until then what reads the name
+    // behind this line has the new value.
+    variable->current = fitted;
+    variable->updated = true;
+    binding->value = fitted;
 }
