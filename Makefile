@@ -126,12 +126,13 @@ TSAN_TESTS = pool_test exec_test train_test dataset_test bad_data_test \
 
 ## make mpi: build build/mpi/simcc, for several processes:
 ##     mpirun -n 2 --bind-to none build/mpi/simcc run ...
-mpi:
+# Behind the packages of the plain build: two installations at once fail.
+mpi: | $(BUILD)/packages
 	@$(MAKE) BUILD=$(BUILD)/mpi MPI=1 CC=mpicc
 
 ## make mpi-test: what several processes compute is what one does
-mpi-test: mpi
-	@BUILD=$(BUILD)/mpi sh tests/e2e/ranks_test.sh
+mpi-test: $(BUILD)/simcc mpi
+	@BUILD=$(BUILD) WITH_MPI=1 sh tests/e2e/ranks_test.sh
 
 ## make tsan: the tests of threads under ThreadSanitizer, in build/tsan
 tsan:
@@ -142,9 +143,7 @@ tsan:
 
 ## make kill-test: SIGKILL at KILLS=200 random moments, and resume
 kill-test: $(BUILD)/simcc
-	@mkdir -p $(BUILD)/tests
-	@BUILD=$(abspath $(BUILD)) KILLS=$(or $(KILLS),200) \
-	    sh tests/e2e/kill_test.sh
+	@BUILD=$(BUILD) KILLS=$(or $(KILLS),200) sh tests/e2e/kill_test.sh
 
 FUZZ_PACKAGES = clang libclang-rt-14-dev
 FUZZ_SOURCES  = $(filter-out tests/fuzz/replay_test.c,$(wildcard tests/fuzz/*.c))
@@ -153,7 +152,8 @@ FUZZ_FOLDER   = $(BUILD)/fuzz
 FUZZ_FLAGS    = -O1 -fsanitize=fuzzer-no-link,address,undefined \
                 -fno-sanitize-recover=all -Wno-unknown-pragmas
 
-## make fuzz: coverage-guided fuzzing of every reader; SECONDS=600 for each, ONLY="net png"
+## make fuzz: coverage-guided fuzzing of every reader; SECONDS=600 for each,
+##     ONLY="net png", KEEP=no adds nothing to tests/fuzz/corpus
 fuzz:
 	$(call install,$(FUZZ_PACKAGES))
 	@$(MAKE) fuzz-objects BUILD=$(FUZZ_FOLDER) CC=clang OPT='$(FUZZ_FLAGS)'
@@ -203,7 +203,8 @@ $(BENCH_PROGRAMS): $(BENCH)/bench.o $(LIBRARY)
 
 bench-programs: $(BENCH_PROGRAMS) $(BUILD)/simcc
 
-## make bench: speed and memory beside oneDNN, PyTorch and JAX (twenty minutes)
+## make bench: speed and memory beside oneDNN, PyTorch and JAX (twenty minutes);
+##     CASES="r18_32 r50_64" of bench/cases.def alone
 bench:
 	-$(call install,$(BENCH_PACKAGES))
 	@$(MAKE) bench-programs
@@ -222,6 +223,6 @@ clean:
 help:
 	@grep -h '^## ' Makefile | sed 's/^## //'
 
-.PHONY: all test asan mpi mpi-test fuzz fuzz-objects kill-test lint format demo bench bench-input \
-        bench-programs clean help
+.PHONY: all test asan tsan mpi mpi-test kill-test fuzz fuzz-objects lint \
+        format demo bench bench-programs bench-input clean help
 .DELETE_ON_ERROR:

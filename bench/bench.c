@@ -22,6 +22,14 @@ const BenchCase *bench_case_by_id(const char *id)
     return NULL;
 }
 
+bool bench_wants(const BenchCase *bench, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], bench->id) == 0)
+            return true;
+    return argc == 1 && bench->peers != BENCH_NONE;
+}
+
 const char *bench_folder(Arena *arena)
 {
     const char *build = getenv("BUILD");

@@ -31,6 +31,9 @@ enum {
 extern const BenchCase bench_cases[BENCH_CASES];
 // NULL when there is none.
 const BenchCase *bench_case_by_id(const char *id);
+// Is the case among the words of a command line? Without words: all that have
+// peers.
+bool bench_wants(const BenchCase *bench, int argc, char **argv);
 
 // A compiler for the case's phase of nets.net, on `threads` threads. Kernels
 // are cached in the folder of bench_folder, so that a second run measures at

@@ -2,8 +2,8 @@
 // the paper: each a process of its own, once on an empty cache (cold), then
 // with other learning rates, so that only the kernels are known (changed), and
 // then the first once more (warm).
-//   compile  ->  lines "compile CASE RSS_KB COLD_MS CHANGED_MS WARM_MS
-//                COLD_CPU_MS CHANGED_CPU_MS WARM_CPU_MS"
+//   compile [CASE...]  ->  lines "compile CASE RSS_KB COLD_MS CHANGED_MS
+//                WARM_MS COLD_CPU_MS CHANGED_CPU_MS WARM_CPU_MS"
 // with the largest peak memory and processor times of all threads. Of several
 // runs, other than cold ones, the median counts.
 #include <math.h>
@@ -129,13 +129,14 @@ static void time_largest(Arena *arena)
     time_case(arena, BENCH_LARGEST, words);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     Arena *arena = arena_new();
     fprintf(stderr, "bench: compiling\n");
-    time_largest(arena);
+    if (argc == 1)
+        time_largest(arena);
     for (int i = 0; i < BENCH_CASES; i++)
-        if (bench_cases[i].peers != BENCH_NONE)
+        if (bench_wants(&bench_cases[i], argc, argv))
             time_bench_case(arena, &bench_cases[i]);
     arena_free(arena);
     return 0;

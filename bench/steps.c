@@ -286,21 +286,13 @@ static void time_case(Arena *arena, const BenchCase *bench)
     fflush(stdout);
 }
 
-static bool is_wanted(const BenchCase *bench, int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], bench->id) == 0)
-            return true;
-    return argc == 1 && bench->peers != BENCH_NONE;
-}
-
 int main(int argc, char **argv)
 {
     Arena *arena = arena_new();
     double start = bench_seconds();
     signal(SIGPIPE, SIG_IGN);
     for (int i = 0; i < BENCH_CASES; i++) {
-        if (!is_wanted(&bench_cases[i], argc, argv))
+        if (!bench_wants(&bench_cases[i], argc, argv))
             continue;
         if (bench_seconds() - start > TOTAL_SECONDS) {
             printf("missing\t%s\tsimcc\tthe cases before took too long: "

@@ -156,5 +156,7 @@ typedef struct Program {
 // An indented text of the tree, for --emit=ast.
 void ast_print(const Program *program, Text *out);
 void ast_print_expr(const Expr *expr, Text *out);
+// With a point or an exponent: 1.0 does not read back as a whole number.
+void ast_print_number(double number, Text *out);
 
 #endif

@@ -48,11 +48,10 @@ static void print_list(const ExprList *items, Text *out)
     text_add(out, "]");
 }
 
-static void print_float(double number, Text *out)
+void ast_print_number(double number, Text *out)
 {
     size_t start = out->length;
     text_add_double(out, number);
-    // 1.0 must not read back as a whole number.
     if (!strpbrk(out->at + start, ".einf"))
         text_add(out, ".0");
 }
@@ -68,7 +67,7 @@ void ast_print_expr(const Expr *expr, Text *out)
         text_addf(out, "%" PRId64, expr->whole);
         break;
     case EXPR_FLOAT:
-        print_float(expr->number, out);
+        ast_print_number(expr->number, out);
         break;
     case EXPR_BOOL:
         text_add(out, expr->truth ? "true" : "false");
@@ -149,36 +148,6 @@ static void print_words(const WordList *words, bool quoted, Text *out)
 
 static void print_block(const StmtList *body, int depth, Text *out);
 
-static void print_declaration(const Stmt *stmt, Text *out)
-{
-    text_addf(out, "%s %s", stmt->kind == STMT_WEIGHT ? "weight" : "state",
-              stmt->name.text);
-    if (stmt->dims)
-        print_list(stmt->dims, out);
-    text_add(out, " = ");
-    ast_print_expr(stmt->value, out);
-}
-
-static void print_input(const Stmt *stmt, Text *out)
-{
-    text_add(out, "input ");
-    print_words(stmt->words, false, out);
-    text_add(out, " = ");
-    ast_print_expr(stmt->value, out);
-    for (int i = 0; i < stmt->clauses->count; i++) {
-        text_addf(out, ", %s ", stmt->clauses->at[i].name.text);
-        ast_print_expr(stmt->clauses->at[i].value, out);
-    }
-}
-
-static void print_using(const Stmt *stmt, Text *out)
-{
-    text_addf(out, "using %s(", stmt->name.text);
-    print_args(stmt->args, out);
-    text_add(out, stmt->words ? ") on " : ")");
-    print_words(stmt->words, true, out);
-}
-
 static void print_value(const char *before, const Stmt *stmt, Text *out)
 {
     text_add(out, before);
@@ -196,7 +165,11 @@ static void print_stmt(const Stmt *stmt, int depth, Text *out)
         break;
     case STMT_WEIGHT:
     case STMT_STATE:
-        print_declaration(stmt, out);
+        text_addf(out, "%s %s", stmt->kind == STMT_WEIGHT ? "weight" : "state",
+                  stmt->name.text);
+        if (stmt->dims)
+            print_list(stmt->dims, out);
+        print_value(" = ", stmt, out);
         break;
     case STMT_RETURN:
         print_value("return ", stmt, out);
@@ -219,13 +192,22 @@ static void print_stmt(const Stmt *stmt, int depth, Text *out)
         print_value("", stmt, out);
         break;
     case STMT_INPUT:
-        print_input(stmt, out);
+        text_add(out, "input ");
+        print_words(stmt->words, false, out);
+        print_value(" = ", stmt, out);
+        for (int i = 0; i < stmt->clauses->count; i++) {
+            text_addf(out, ", %s ", stmt->clauses->at[i].name.text);
+            ast_print_expr(stmt->clauses->at[i].value, out);
+        }
         break;
     case STMT_MINIMIZE:
         print_value("minimize ", stmt, out);
         break;
     case STMT_USING:
-        print_using(stmt, out);
+        text_addf(out, "using %s(", stmt->name.text);
+        print_args(stmt->args, out);
+        text_add(out, stmt->words ? ") on " : ")");
+        print_words(stmt->words, true, out);
         break;
     case STMT_REPORT:
         text_add(out, "report ");
@@ -249,32 +231,6 @@ static void print_block(const StmtList *body, int depth, Text *out)
 {
     for (int i = 0; i < body->count; i++)
         print_stmt(body->at[i], depth, out);
-}
-
-static void print_param(const ParamItem *param, Text *out)
-{
-    text_addf(out, "param %s = ", param->name.text);
-    ast_print_expr(param->value, out);
-    if (param->range) {
-        text_add(out, " in ");
-        ast_print_expr(param->range, out);
-    }
-    text_addf(out, "%s%s\n", *param->doc ? "  # " : "", param->doc);
-}
-
-static void print_def(const DefItem *def, Text *out)
-{
-    text_addf(out, "%s %s(", def->is_optimizer ? "optimizer" : "def",
-              def->name.text);
-    print_args(def->formals, out);
-    text_add(out, ")");
-    if (def->value) {
-        text_add(out, " = ");
-        ast_print_expr(def->value, out);
-    }
-    text_add(out, "\n");
-    if (def->body)
-        print_block(def->body, 1, out);
 }
 
 static void print_phase(const PhaseItem *phase, Text *out)
@@ -303,10 +259,27 @@ void ast_print(const Program *program, Text *out)
         text_add_json(out, program->imports.at[i].path.text);
         text_add(out, "\n");
     }
-    for (int i = 0; i < program->params.count; i++)
-        print_param(program->params.at[i], out);
-    for (int i = 0; i < program->defs.count; i++)
-        print_def(program->defs.at[i], out);
+    for (int i = 0; i < program->params.count; i++) {
+        const ParamItem *param = program->params.at[i];
+        text_addf(out, "param %s = ", param->name.text);
+        ast_print_expr(param->value, out);
+        text_add(out, param->range ? " in " : "");
+        if (param->range)
+            ast_print_expr(param->range, out);
+        text_addf(out, "%s%s\n", *param->doc ? "  # " : "", param->doc);
+    }
+    for (int i = 0; i < program->defs.count; i++) {
+        const DefItem *def = program->defs.at[i];
+        text_addf(out, "%s %s(", def->is_optimizer ? "optimizer" : "def",
+                  def->name.text);
+        print_args(def->formals, out);
+        text_add(out, def->value ? ") = " : ")");
+        if (def->value)
+            ast_print_expr(def->value, out);
+        text_add(out, "\n");
+        if (def->body)
+            print_block(def->body, 1, out);
+    }
     for (int i = 0; i < program->phases.count; i++)
         print_phase(program->phases.at[i], out);
 }

@@ -5,7 +5,7 @@
 
 #include "frontend/lang/value.h"
 
-enum { MAX_BUILTIN_ARGS = 4, MAX_PIPE_ARGS = 8 };
+enum { MAX_BUILTIN_ARGS = 4, MAX_AUGMENT_ARGS = 8 };
 
 struct Sema;
 
@@ -14,9 +14,9 @@ typedef struct Call {
     const char *name;
     SourcePos pos;
     int count;
-    const char *names[MAX_PIPE_ARGS];
-    Datum args[MAX_PIPE_ARGS];        // DATUM_ABSENT where not given
-    const Expr *exprs[MAX_PIPE_ARGS]; // NULL where not given
+    const char *names[MAX_AUGMENT_ARGS];
+    Datum args[MAX_AUGMENT_ARGS];        // DATUM_ABSENT where not given
+    const Expr *exprs[MAX_AUGMENT_ARGS]; // NULL where not given
 } Call;
 
 typedef Datum BuiltinFunction(struct Sema *sema, const Call *call);
@@ -31,25 +31,26 @@ typedef struct BuiltinRow {
 
 // An augmentation operation; defaults are NAN where one must be given. An
 // argument that has words, "tf|torch", is one of them; its number is its place.
-typedef struct PipeRow {
+typedef struct AugmentRow {
     const char *name, *doc;
     int count;
-    const char *names[MAX_PIPE_ARGS];
-    double defaults[MAX_PIPE_ARGS];
-    const char *words[MAX_PIPE_ARGS];
-} PipeRow;
+    const char *names[MAX_AUGMENT_ARGS];
+    double defaults[MAX_AUGMENT_ARGS];
+    const char *words[MAX_AUGMENT_ARGS];
+} AugmentRow;
 
 // The place of a word, of `length` bytes, among "tf|torch"; -1 = none of them.
-int pipe_find_word(const char *words, const char *word, size_t length);
+int augment_find_word(const char *words, const char *word, size_t length);
 // Prints an argument as it is read; words may be NULL.
-void pipe_print_arg(const char *name, const char *words, double value,
-                    Text *out);
+void augment_print_arg(const char *name, const char *words, double value,
+                       Text *out);
 
 // Names that need no import: functions, operations, constants. Maps a name to
 // a Datum. Allocated in the arena.
 struct Map;
 void builtins_add(Arena *arena, struct Map *universe);
 
-const char *function_name(const struct Function *function);
+// An elementwise operation applied to a compile-time number.
+Datum number_operation(struct Sema *sema, const Call *call, Op op);
 
 #endif

@@ -6,15 +6,16 @@
 
 Site call_site(Sema *s, const Call *call)
 {
-    return (Site){call->pos, arena_printf(s->arena, "`%s`", call->name),
-                  call->count, call->args, call->exprs};
+    return (Site){
+        s->build,    call->pos,  arena_printf(s->arena, "`%s`", call->name),
+        call->count, call->args, call->exprs};
 }
 
 bool call_fail(Sema *s, const Call *call, int i, const char *wanted)
 {
     sema_fail(s, call->exprs[i]->pos, "`%s` of %s is %s, not %s",
               call->names[i], call->name, wanted,
-              datum_describe(s->arena, call->args[i], s->build.graph));
+              datum_describe(s->arena, call->args[i], s->build->graph));
     return false;
 }
 
@@ -33,7 +34,7 @@ bool call_tensor(Sema *s, const Call *call, int i, Value *x, TensorType *type)
     if (number.kind != DATUM_TENSOR)
         return false;
     *x = number.tensor;
-    *type = *graph_type(s->build.graph, *x);
+    *type = *graph_type(s->build->graph, *x);
     return true;
 }
 
@@ -72,7 +73,7 @@ bool call_sizes(Sema *s, const Call *call, int i, int64_t least, int *count,
                       "`%s` of %s holds whole numbers of at least %" PRId64
                       ", not %s",
                       call->names[i], call->name, least,
-                      datum_describe(s->arena, item, s->build.graph));
+                      datum_describe(s->arena, item, s->build->graph));
             return false;
         }
         out[k] = item.whole;

@@ -9,7 +9,7 @@ static Datum fail_kind(Sema *s, const Call *call, int i, const char *wanted)
 {
     return sema_fail(s, call->exprs[i]->pos, "`%s` of %s is %s, not %s",
                      call->names[i], call->name, wanted,
-                     datum_describe(s->arena, call->args[i], s->build.graph));
+                     datum_describe(s->arena, call->args[i], s->build->graph));
 }
 
 // Numbers past 2^53 are whole already, and may not fit.
@@ -70,6 +70,7 @@ Datum builtin_round(Sema *s, const Call *call)
     return round_with(s, call, round);
 }
 
+// Two whole numbers give a whole one.
 static Datum choose(Sema *s, const Call *call, Op op)
 {
     Datum a = call->args[0], b = call->args[1];
@@ -120,7 +121,7 @@ Datum builtin_name(Sema *s, const Call *call)
 {
     Datum x = call->args[0];
     if (x.kind == DATUM_TENSOR) {
-        const Node *node = graph_node(s->build.graph, x.tensor);
+        const Node *node = graph_node(s->build->graph, x.tensor);
         if (node->op == OP_PARAM)
             return datum_string(node->attrs[PARAM_NAME].text);
     }
@@ -174,6 +175,7 @@ static const struct {
     {"sign", sign, true, true},   {"stop_gradient", identity, true, false},
 };
 
+// A row that the table above lacks is for tensors alone.
 Datum number_operation(Sema *s, const Call *call, Op op)
 {
     Datum x = call->args[0];
@@ -226,6 +228,8 @@ Datum builtin_uniform(Sema *s, const Call *call)
     return make_init(s, call);
 }
 
+// The kind of the number decides: labeled(1.0) is every label, labeled(1) one
+// of each class.
 static Datum make_source(Sema *s, const Call *call, ImageSource images)
 {
     Datum amount = call->args[0];
@@ -239,7 +243,7 @@ static Datum make_source(Sema *s, const Call *call, ImageSource images)
                          "%s(amount): `all`, a share such as 1%% or 0.1, "
                          "or a number of images a class, not %s",
                          call->name,
-                         datum_describe(s->arena, amount, s->build.graph));
+                         datum_describe(s->arena, amount, s->build->graph));
     DataSource *source = ARENA_NEW(s->arena, DataSource);
     source->images = images;
     source->views = 1;
@@ -274,8 +278,8 @@ static const struct {
         const char *name;
         double value;
         const char *words;
-    } params[MAX_PIPE_ARGS];
-} pipe_rows[] = {
+    } params[MAX_AUGMENT_ARGS];
+} augment_rows[] = {
 #define PARAM(name, value)             {#name, value, NULL},
 #define CHOICE(name, words)            {#name, 0, words},
 #define AUGMENT(id, name, doc, params) {#name, doc, {params}},
@@ -309,27 +313,9 @@ static BuiltinRow *parse_params(Arena *arena, const BuiltinRow *row)
     return parsed;
 }
 
-static void add_pipes(Arena *arena, Map *universe)
+void builtins_add(Arena *arena, Map *universe)
 {
-    for (size_t i = 0; i < sizeof pipe_rows / sizeof *pipe_rows; i++) {
-        PipeRow *row = ARENA_NEW(arena, PipeRow);
-        row->name = pipe_rows[i].name;
-        row->doc = pipe_rows[i].doc;
-        while (row->count < MAX_PIPE_ARGS &&
-               pipe_rows[i].params[row->count].name) {
-            row->names[row->count] = pipe_rows[i].params[row->count].name;
-            row->defaults[row->count] = pipe_rows[i].params[row->count].value;
-            row->words[row->count] = pipe_rows[i].params[row->count].words;
-            row->count++;
-        }
-        add_datum(arena, universe, row->name,
-                  (Datum){.kind = DATUM_PIPE, .pipe = row});
-    }
-}
-
-// relu and its like: elementwise rows of one input and no attributes.
-static void add_operations(Arena *arena, Map *universe)
-{
+    // relu and its like: elementwise rows of one input and no attributes.
     for (Op op = 0; op < OP_COUNT; op++) {
         const OpInfo *info = op_info(op);
         if (op_has(op, TRAIT_ELEMENTWISE) && info->input_count == 1 &&
@@ -337,12 +323,20 @@ static void add_operations(Arena *arena, Map *universe)
             add_datum(arena, universe, info->text,
                       (Datum){.kind = DATUM_OPERATION, .operation = op});
     }
-}
-
-void builtins_add(Arena *arena, Map *universe)
-{
-    add_operations(arena, universe);
-    add_pipes(arena, universe);
+    for (size_t i = 0; i < sizeof augment_rows / sizeof *augment_rows; i++) {
+        AugmentRow *row = ARENA_NEW(arena, AugmentRow);
+        row->name = augment_rows[i].name;
+        row->doc = augment_rows[i].doc;
+        for (int k = 0; k < MAX_AUGMENT_ARGS && augment_rows[i].params[k].name;
+             k++) {
+            row->names[k] = augment_rows[i].params[k].name;
+            row->defaults[k] = augment_rows[i].params[k].value;
+            row->words[k] = augment_rows[i].params[k].words;
+            row->count++;
+        }
+        add_datum(arena, universe, row->name,
+                  (Datum){.kind = DATUM_AUGMENT_ROW, .augment_row = row});
+    }
     for (size_t i = 0; i < sizeof builtin_rows / sizeof *builtin_rows; i++)
         add_datum(arena, universe, builtin_rows[i].name,
                   (Datum){.kind = DATUM_BUILTIN,

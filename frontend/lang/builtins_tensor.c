@@ -62,7 +62,7 @@ Datum builtin_fill(Sema *s, const Call *call)
 static const TensorType *type_of(Sema *s, const Call *call)
 {
     if (call->args[0].kind == DATUM_TENSOR)
-        return graph_type(s->build.graph, call->args[0].tensor);
+        return graph_type(s->build->graph, call->args[0].tensor);
     call_fail(s, call, 0, "a tensor");
     return NULL;
 }
@@ -123,6 +123,7 @@ Datum builtin_width(Sema *s, const Call *call)
 
 // ---- elementwise and reductions ---------------------------------------------
 
+// A condition known at compile time chooses here and adds no node.
 Datum builtin_where(Sema *s, const Call *call)
 {
     Datum condition = call->args[0];
@@ -189,6 +190,7 @@ Datum builtin_reshape(Sema *s, const Call *call)
     return tensor_add(s, &site, OP_RESHAPE, 1, &x, attrs, NULL);
 }
 
+// Without `perm` only where there is one way to exchange the axes.
 Datum builtin_transpose(Sema *s, const Call *call)
 {
     Value x;
@@ -256,7 +258,7 @@ static bool arg_tensors(Sema *s, const Call *call, Value *inputs)
         if (list->at[i].kind != DATUM_TENSOR) {
             sema_fail(s, call->exprs[0]->pos,
                       "concat joins tensors; item %d is %s", i,
-                      datum_describe(s->arena, list->at[i], s->build.graph));
+                      datum_describe(s->arena, list->at[i], s->build->graph));
             return false;
         }
         Datum number = tensor_as_numbers(s, &site, list->at[i].tensor);
@@ -265,20 +267,6 @@ static bool arg_tensors(Sema *s, const Call *call, Value *inputs)
         inputs[i] = number.tensor;
     }
     return true;
-}
-
-// The items as operands, where they can be told apart in the source.
-static Site concat_site(Sema *s, const Call *call)
-{
-    const DatumList *list = call->args[0].list;
-    const Expr *expr = call->exprs[0];
-    Site site = call_site(s, call);
-    if (expr->kind == EXPR_LIST && list->count <= MAX_SITE) {
-        site.count = list->count;
-        site.values = list->at;
-        site.exprs = (const Expr *const *)expr->items->at;
-    }
-    return site;
 }
 
 Datum builtin_concat(Sema *s, const Call *call)
@@ -292,11 +280,17 @@ Datum builtin_concat(Sema *s, const Call *call)
     if (!arg_tensors(s, call, inputs))
         return datum_poison();
     int64_t axis;
-    TensorType first = *graph_type(s->build.graph, inputs[0]);
+    TensorType first = *graph_type(s->build->graph, inputs[0]);
     if (!call_axis(s, call, 1, &first, &axis))
         return datum_poison();
     Attr attrs[MAX_ATTRS] = {[AXIS_AXIS] = {.i = axis}};
-    Site site = concat_site(s, call);
+    Site site = call_site(s, call);
+    // The items as operands, where they can be told apart in the source.
+    if (call->exprs[0]->kind == EXPR_LIST && list->count <= MAX_SITE) {
+        site.count = list->count;
+        site.values = list->at;
+        site.exprs = (const Expr *const *)call->exprs[0]->items->at;
+    }
     return tensor_add(s, &site, OP_CONCAT, list->count, inputs, attrs, NULL);
 }
 
@@ -316,7 +310,8 @@ Datum builtin_split(Sema *s, const Call *call)
                          "%s does not split into %s equal parts along axis "
                          "%" PRId64,
                          type_text(s->arena, &type),
-                         datum_describe(s->arena, parts, s->build.graph), axis);
+                         datum_describe(s->arena, parts, s->build->graph),
+                         axis);
     Site site = call_site(s, call);
     DatumList *list = ARENA_NEW(s->arena, DatumList);
     list->count = (int)parts.whole;
@@ -417,28 +412,24 @@ Datum builtin_sum_pool(Sema *s, const Call *call)
 
 // ---- products of rows with rows ---------------------------------------------
 
-// Without `skip` nothing is left out: -1 for every row.
-static bool arg_skip(Sema *s, const Call *call, const TensorType *a, Value *x)
-{
-    TensorType type;
-    if (call_has(call, 2))
-        return call_tensor(s, call, 2, x, &type);
-    Site site = call_site(s, call);
-    Datum none = tensor_constant(s, &site, a->rank ? 1 : 0, a->dims, -1);
-    *x = none.tensor;
-    return none.kind == DATUM_TENSOR;
-}
-
 static Datum reduce_rows(Sema *s, const Call *call, Op op, double guard)
 {
     Value inputs[3];
-    TensorType a, b;
+    TensorType a, b, skip;
     if (!call_tensor(s, call, 0, &inputs[0], &a) ||
-        !call_tensor(s, call, 1, &inputs[1], &b) ||
-        !arg_skip(s, call, &a, &inputs[2]))
+        !call_tensor(s, call, 1, &inputs[1], &b))
         return datum_poison();
     Attr attrs[MAX_ATTRS] = {[GUARD_GUARD] = {.f = guard}};
     Site site = call_site(s, call);
+    if (call_has(call, 2)) {
+        if (!call_tensor(s, call, 2, &inputs[2], &skip))
+            return datum_poison();
+    } else { // -1 for every row: none is left out
+        Datum none = tensor_constant(s, &site, a.rank ? 1 : 0, a.dims, -1);
+        if (none.kind != DATUM_TENSOR)
+            return none;
+        inputs[2] = none.tensor;
+    }
     return tensor_add(s, &site, op, 3, inputs, attrs, NULL);
 }
 
@@ -468,7 +459,7 @@ static Datum collective(Sema *s, const Call *call, Op op)
     TensorType type;
     if (!call_tensor(s, call, 0, &x, &type))
         return datum_poison();
-    Attr attrs[MAX_ATTRS] = {[RANKS_RANKS] = {.i = s->build.ranks}};
+    Attr attrs[MAX_ATTRS] = {[RANKS_RANKS] = {.i = s->build->ranks}};
     Site site = call_site(s, call);
     return tensor_add(s, &site, op, 1, &x, attrs, NULL);
 }
@@ -493,5 +484,5 @@ Datum builtin_rank(Sema *s, const Call *call)
 Datum builtin_ranks(Sema *s, const Call *call)
 {
     (void)call;
-    return datum_int(s->build.graph ? s->build.ranks : s->options->ranks);
+    return datum_int(s->build->graph ? s->build->ranks : s->options->ranks);
 }

@@ -2,7 +2,8 @@
 #ifndef SIMCC_FRONTEND_LANG_BUILTINS_TENSOR_H
 #define SIMCC_FRONTEND_LANG_BUILTINS_TENSOR_H
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/builtins.h"
+#include "frontend/lang/tensor.h"
 
 #define BUILTIN(name, params, doc)                                             \
     Datum builtin_##name(Sema *s, const Call *call);

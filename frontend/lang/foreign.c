@@ -1,15 +1,15 @@
 // Names as other languages and libraries have them.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/module.h"
 
-typedef struct Habit {
+typedef struct ForeignName {
     const char *name, *here;
-} Habit;
+} ForeignName;
 
 const char *foreign_name(const char *name)
 {
-    static const Habit names[] = {
+    static const ForeignName names[] = {
 #define FOREIGN_NAME(name, what) {#name, what},
 #define FOREIGN_ARGUMENT(name, ours)
 #include "frontend/lang/foreign.def"
@@ -25,7 +25,7 @@ const char *foreign_name(const char *name)
 const char *foreign_argument(const char *name, int count,
                              const char *const *names)
 {
-    static const Habit arguments[] = {
+    static const ForeignName arguments[] = {
 #define FOREIGN_NAME(name, what)
 #define FOREIGN_ARGUMENT(name, ours) {#name, #ours},
 #include "frontend/lang/foreign.def"

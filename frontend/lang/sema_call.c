@@ -2,29 +2,12 @@
 // inference() and moving_average().
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/builtins.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/tensor.h"
 
-static int find_name(const char *name, int count, const char *const *names)
-{
-    for (int i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0)
-            return i;
-    return -1;
-}
-
-static int fail_argument(Sema *s, const char *callee, const Arg *arg, int first,
-                         int count, const char *const *names)
-{
-    const char *ours =
-        foreign_argument(arg->name.text, count - first, names + first);
-    sema_fail(
-        s, arg->name.pos, "`%s` has no argument `%.40s`%s", callee,
-        arg->name.text,
-        ours ? arena_printf(s->arena, "; it is `%s` here", ours)
-             : sema_suggest(s, arg->name.text, names + first, count - first));
-    return -1;
-}
-
+// A positional argument goes by its place among the positional ones, whatever
+// names stand between them, so f(b = 1, 2) gives `a`.
 bool match_args(Sema *s, const char *callee, SourcePos pos, int first,
                 int count, const char *const *names, const ArgList *args,
                 int *slots)
@@ -39,13 +22,18 @@ bool match_args(Sema *s, const char *callee, SourcePos pos, int first,
     }
     for (int i = 0; i < args->count; i++) {
         const Arg *arg = &args->at[i];
-        int slot = next;
-        if (arg->name.text) {
-            slot = find_name(arg->name.text, count, names);
-            if (slot < first)
-                slot = fail_argument(s, callee, arg, first, count, names);
-        } else {
-            next++;
+        const char *name = arg->name.text;
+        int slot = name ? -1 : next++;
+        for (int k = first; name && k < count && slot < 0; k++)
+            slot = strcmp(names[k], name) == 0 ? k : -1;
+        if (slot < 0) {
+            const char *ours =
+                foreign_argument(name, count - first, names + first);
+            sema_fail(
+                s, arg->name.pos, "`%s` has no argument `%.40s`%s", callee,
+                name,
+                ours ? arena_printf(s->arena, "; it is `%s` here", ours)
+                     : sema_suggest(s, name, names + first, count - first));
         }
         if (slot >= 0 && taken[slot]) {
             sema_fail(s, arg->name.text ? arg->name.pos : arg->value->pos,
@@ -115,7 +103,7 @@ static Datum fail_no_return(Sema *s, const Expr *expr, const Function *function)
     const char *name = function_name(function);
     const char *key =
         arena_printf(s->arena, "end of %p", (void *)function->def);
-    s->failures++;
+    s->build->failed = true;
     if (map_get(&s->said, key))
         return datum_poison();
     map_set(&s->said, key, s);
@@ -127,6 +115,9 @@ static Datum fail_no_return(Sema *s, const Expr *expr, const Function *function)
     return datum_poison();
 }
 
+// Arguments are evaluated where the call stands, defaults in the frame of the
+// def, in order: a default may read the formals before it. Weights that the
+// arguments make belong to the scope of the call, those of the body to its own.
 static Datum call_function(Sema *s, const Expr *expr, const Function *function,
                            const char *scope)
 {
@@ -167,15 +158,15 @@ static Datum call_function(Sema *s, const Expr *expr, const Function *function,
     }
     s->call_depth++;
     frame_push(s, FRAME_FUNCTION, function->module, name, expr->pos);
-    const char *outer = s->build.scope;
+    const char *outer = s->build->scope;
     if (scope)
-        s->build.scope = scope;
+        s->build->scope = scope;
     Datum result = datum_poison();
     if (bind_formals(s, function, expr->pos, given, given_pos))
         result = run_body(s, function->def);
     bool ended = result.kind == DATUM_NONE && !function->def->value &&
                  !s->frame->returned;
-    s->build.scope = outer;
+    s->build->scope = outer;
     frame_pop(s);
     s->call_depth--;
     if (ended && !for_effect && !s->stopped)
@@ -218,13 +209,13 @@ static Datum call_builtin(Sema *s, const Expr *expr, const BuiltinRow *row)
 }
 
 // One of the words, as its place among them.
-static Datum check_pipe_word(Sema *s, const Call *call, int i,
-                             const char *words)
+static Datum check_augment_word(Sema *s, const Call *call, int i,
+                                const char *words)
 {
     Datum x = call->args[i];
     int place = -1;
     if (x.kind == DATUM_STRING)
-        place = pipe_find_word(words, x.text, strlen(x.text));
+        place = augment_find_word(words, x.text, strlen(x.text));
     if (place >= 0)
         return datum_float(place);
     Text all = text_new(s->arena);
@@ -235,20 +226,21 @@ static Datum check_pipe_word(Sema *s, const Call *call, int i,
     }
     return sema_fail(s, call->exprs[i]->pos, "`%s` of %s is one of %s, not %s",
                      call->names[i], call->name, text_string(&all),
-                     datum_describe(s->arena, x, s->build.graph));
+                     datum_describe(s->arena, x, s->build->graph));
 }
 
-static Datum check_pipe_arg(Sema *s, const Call *call, int i, const char *words)
+static Datum check_augment_arg(Sema *s, const Call *call, int i,
+                               const char *words)
 {
     Datum x = call->args[i];
     SourcePos pos = call->exprs[i]->pos;
     const char *name = call->names[i];
     if (words)
-        return check_pipe_word(s, call, i, words);
+        return check_augment_word(s, call, i, words);
     if (!datum_is_number(x))
         return sema_fail(s, pos, "`%s` of %s is a number, not %s", name,
                          call->name,
-                         datum_describe(s->arena, x, s->build.graph));
+                         datum_describe(s->arena, x, s->build->graph));
     double value = datum_number(x);
     if (strcmp(name, "size") == 0 &&
         (x.kind != DATUM_INT || value < 1 || value > 8192))
@@ -259,7 +251,7 @@ static Datum check_pipe_arg(Sema *s, const Call *call, int i, const char *words)
     return datum_float(value);
 }
 
-static Datum call_pipe(Sema *s, const Expr *expr, const PipeRow *row)
+static Datum call_augment(Sema *s, const Expr *expr, const AugmentRow *row)
 {
     Call call = {.name = row->name, .pos = expr->pos, .count = row->count};
     memcpy(call.names, row->names, sizeof row->names);
@@ -270,7 +262,7 @@ static Datum call_pipe(Sema *s, const Expr *expr, const PipeRow *row)
     for (int i = 0; i < row->count; i++) {
         augment->args[i] = row->defaults[i];
         if (call.args[i].kind != DATUM_ABSENT) {
-            Datum x = check_pipe_arg(s, &call, i, row->words[i]);
+            Datum x = check_augment_arg(s, &call, i, row->words[i]);
             if (x.kind == DATUM_POISON)
                 return x;
             augment->args[i] = x.number;
@@ -282,6 +274,7 @@ static Datum call_pipe(Sema *s, const Expr *expr, const PipeRow *row)
     return (Datum){.kind = DATUM_AUGMENT, .augment = augment};
 }
 
+// Of a number it is a number at once: sqrt(2) is no tensor.
 static Datum call_operation(Sema *s, const Expr *expr, Op op)
 {
     Call call = {.name = op_info(op)->text,
@@ -296,8 +289,8 @@ static Datum call_operation(Sema *s, const Expr *expr, Op op)
                          op_info(op)->doc);
     if (x.kind != DATUM_TENSOR)
         return number_operation(s, &call, op);
-    Site site = {expr->pos, arena_printf(s->arena, "`%s`", call.name), 1,
-                 call.args, call.exprs};
+    Site site = {s->build, expr->pos, arena_printf(s->arena, "`%s`", call.name),
+                 1,        call.args, call.exprs};
     Datum number = tensor_as_numbers(s, &site, x.tensor);
     return number.kind == DATUM_TENSOR
                ? tensor_unary(s, &site, op, number.tensor)
@@ -306,37 +299,30 @@ static Datum call_operation(Sema *s, const Expr *expr, Op op)
 
 // ---- special forms ----------------------------------------------------------
 
-// The one argument of shared(...) or inference(...), or NULL.
-static const Expr *form_argument(Sema *s, const Expr *expr)
+// The one argument of shared(...) or inference(...), run while `*setting` of
+// the build is `value`.
+static Datum eval_with(Sema *s, const Expr *expr, const char *scope,
+                       bool *setting, bool value)
 {
-    if (expr->args->count == 1 && !expr->args->at[0].name.text)
-        return expr->args->at[0].value;
-    sema_fail(s, expr->pos, "`%s` takes one expression", expr->left->text);
-    return NULL;
+    if (expr->args->count != 1 || expr->args->at[0].name.text)
+        return sema_fail(s, expr->pos, "`%s` takes one expression",
+                         expr->left->text);
+    const Expr *inner = expr->args->at[0].value;
+    bool outer = *setting;
+    *setting = value;
+    Datum x = scope ? eval_in_scope(s, inner, scope) : eval_expr(s, inner);
+    *setting = outer;
+    return x;
 }
 
 static Datum eval_shared(Sema *s, const Expr *expr, const char *scope)
 {
-    const Expr *inner = form_argument(s, expr);
-    if (!inner)
-        return datum_poison();
-    bool outer = s->build.sharing;
-    s->build.sharing = true;
-    Datum x = scope ? eval_in_scope(s, inner, scope) : eval_expr(s, inner);
-    s->build.sharing = outer;
-    return x;
+    return eval_with(s, expr, scope, &s->build->sharing, true);
 }
 
 static Datum eval_inference(Sema *s, const Expr *expr, const char *scope)
 {
-    const Expr *inner = form_argument(s, expr);
-    if (!inner)
-        return datum_poison();
-    bool outer = s->build.training;
-    s->build.training = false;
-    Datum x = scope ? eval_in_scope(s, inner, scope) : eval_expr(s, inner);
-    s->build.training = outer;
-    return x;
+    return eval_with(s, expr, scope, &s->build->training, false);
 }
 
 static Datum call_views(Sema *s, const Expr *expr, const DataSource *source)
@@ -377,28 +363,27 @@ static Datum call_member(Sema *s, const Expr *expr, const char *scope)
     if (callee.kind == DATUM_POISON)
         return callee;
     return sema_fail(s, expr->pos, "%s is not a function",
-                     datum_describe(s->arena, callee, s->build.graph));
-}
-
-static bool is_callable(Datum x)
-{
-    return x.kind == DATUM_FUNCTION || x.kind == DATUM_BUILTIN ||
-           x.kind == DATUM_OPERATION || x.kind == DATUM_PIPE;
+                     datum_describe(s->arena, callee, s->build->graph));
 }
 
 // A number called `width` does not hide the function width(x).
 static Datum eval_callee(Sema *s, const Expr *expr)
 {
     Datum callee = eval_expr(s, expr);
-    if (expr->kind != EXPR_NAME || callee.kind == DATUM_POISON ||
-        is_callable(callee))
-        return callee;
-    const Datum *builtin = map_get(&s->universe, expr->text);
+    bool callable =
+        callee.kind == DATUM_FUNCTION || callee.kind == DATUM_BUILTIN ||
+        callee.kind == DATUM_OPERATION || callee.kind == DATUM_AUGMENT_ROW;
+    const Datum *builtin = NULL;
+    if (expr->kind == EXPR_NAME && callee.kind != DATUM_POISON && !callable)
+        builtin = map_get(&s->universe, expr->text);
     return builtin ? *builtin : callee;
 }
 
 typedef Datum SpecialForm(Sema *s, const Expr *expr, const char *scope);
 
+// Special forms are not in `universe` with the functions, because their
+// argument is not to be evaluated before they run. A local name hides them all
+// the same.
 static SpecialForm *find_form(const Sema *s, const Expr *callee)
 {
     static const struct {
@@ -442,10 +427,10 @@ Datum eval_call(Sema *s, const Expr *expr, const char *scope)
         return call_builtin(s, expr, callee.builtin);
     case DATUM_OPERATION:
         return call_operation(s, expr, callee.operation);
-    case DATUM_PIPE:
-        return call_pipe(s, expr, callee.pipe);
+    case DATUM_AUGMENT_ROW:
+        return call_augment(s, expr, callee.augment_row);
     default:
         return sema_fail(s, expr->pos, "%s is not a function",
-                         datum_describe(s->arena, callee, s->build.graph));
+                         datum_describe(s->arena, callee, s->build->graph));
     }
 }

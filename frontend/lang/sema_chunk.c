@@ -11,35 +11,24 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/elaborate.h"
+#include "frontend/lang/setting.h"
 #include "ir/build.h"
 
 // ---- the setting ------------------------------------------------------------
 
-// `chunk` need not be declared to be set.
-static void take_setting(Sema *s, Phase *phase)
-{
-    const Setting *setting = setting_find(s, phase->item->name.text, "chunk");
-    if (!setting || phase_option(phase, "chunk") || !phase->options.count)
-        return;
-    Option option = {.name = "chunk",
-                     .value =
-                         setting_value(s, setting, datum_none(), phase->module),
-                     .from_command_line = true};
-    vec_push(s->arena, &phase->options, option);
-}
-
-// The next smaller divisor of the batch, for the diagnostic.
-static int64_t smaller_divisor(int64_t batch, int64_t chunk)
-{
-    while (batch % chunk != 0)
-        chunk--;
-    return chunk;
-}
-
 void chunk_check(Sema *s, Phase *phase)
 {
-    take_setting(s, phase);
+    // `chunk` need not be declared to be set. Behind the others: `show` writes
+    // it there.
+    const Setting *setting = setting_find(s, phase->item->name.text, "chunk");
+    if (setting && !phase_option(phase, "chunk") && phase->options.count) {
+        Option given = {
+            .name = "chunk",
+            .value = setting_value(s, setting, datum_none(), phase->module),
+            .from_command_line = true};
+        vec_push(s->arena, &phase->options, given);
+    }
     const Option *option = phase_option(phase, "chunk");
     int64_t batch = phase->out->batch;
     if (!option || option->value.kind == DATUM_NONE ||
@@ -51,7 +40,7 @@ void chunk_check(Sema *s, Phase *phase)
                   datum_describe(s->arena, option->value, NULL));
         return;
     }
-    int64_t chunk = option->value.whole;
+    int64_t chunk = option->value.whole, divisor = chunk;
     if (chunk >= batch)
         return;
     if (s->options->ranks > 1) {
@@ -61,12 +50,13 @@ void chunk_check(Sema *s, Phase *phase)
                   s->options->ranks);
         return;
     }
-    if (batch % chunk != 0)
+    while (batch % divisor != 0)
+        divisor--;
+    if (divisor != chunk)
         sema_fail(s, option->pos,
                   "the batch of %" PRId64 " in phase `%s` does not divide into "
                   "chunks of %" PRId64 "; chunks of %" PRId64 " do",
-                  batch, phase->item->name.text, chunk,
-                  smaller_divisor(batch, chunk));
+                  batch, phase->item->name.text, chunk, divisor);
     else
         phase->out->chunk = (int)chunk;
 }
@@ -100,29 +90,20 @@ static void keep_needed(Sema *s, Graph *graph)
     graph_compact(graph, keep, NULL);
 }
 
-// A value becomes an input of the graph.
-static void make_input(Graph *graph, Value value, const char *name)
-{
-    Node *node = graph_node(graph, value);
-    node->op = OP_INPUT;
-    node->input_count = 0;
-    node->attrs[INPUT_NAME].text = name;
-}
-
 // What a weight's gradient is added up in.
-static Value sum_param(Sema *s, const Variable *weight)
+static Value sum_param(Sema *s, Graph *graph, const Variable *weight)
 {
-    return build_param(s->build.graph, weight->type,
+    return build_param(graph, weight->type,
                        arena_printf(s->arena, "gradient.%s", weight->name),
                        "sum", "constant", 0);
 }
 
-static void add_to_sum(Sema *s, const Variable *weight, Value gradient)
+static void add_to_sum(Sema *s, Graph *graph, const Variable *weight,
+                       Value gradient)
 {
-    Graph *graph = s->build.graph;
     if (train_is_zero(graph, gradient))
         return;
-    Value sum = sum_param(s, weight);
+    Value sum = sum_param(s, graph, weight);
     build_assign(graph, sum, build_binary(graph, OP_ADD, sum, gradient));
 }
 
@@ -166,21 +147,21 @@ static bool cut_is_good(Sema *s, const Phase *phase, const Graph *graph,
     return false;
 }
 
-static bool find_cut(Sema *s, const Phase *phase, Split *split)
+static bool find_cut(Sema *s, const Build *build, Split *split)
 {
     int count = 0;
-    Value *params = ARENA_ARRAY(s->arena, Value, s->build.order.count + 1);
-    Value *updates = ARENA_ARRAY(s->arena, Value, s->build.order.count + 1);
-    for (int i = 0; i < s->build.order.count; i++) {
-        const Variable *variable = s->build.order.at[i];
+    Value *params = ARENA_ARRAY(s->arena, Value, build->order.count + 1);
+    Value *updates = ARENA_ARRAY(s->arena, Value, build->order.count + 1);
+    for (int i = 0; i < build->order.count; i++) {
+        const Variable *variable = build->order.at[i];
         if (!variable->updated)
             continue;
         params[count] = variable->param;
         updates[count++] = variable->current.tensor;
     }
-    split_find(s->build.graph, s->build.batch, count, params, updates, s->arena,
+    split_find(build->graph, build->batch, count, params, updates, s->arena,
                split);
-    return cut_is_good(s, phase, s->build.graph, split);
+    return cut_is_good(s, build->phase, build->graph, split);
 }
 
 // ---- of the whole batch -----------------------------------------------------
@@ -198,33 +179,40 @@ static Value *weights_and_cut(Sema *s, const VariableList *trained,
     return wrt;
 }
 
-// Assigns the states whose new values are of these classes.
-static void assign_states(Sema *s, const Split *split, int known,
+// Assigns, in a part made of the build's graph, the states whose new values are
+// of these classes there.
+static void assign_states(Graph *part, const Build *build, const Split *split,
                           unsigned classes)
 {
-    for (int i = 0; i < s->build.order.count; i++) {
-        const Variable *variable = s->build.order.at[i];
+    int known = build->graph->nodes.count;
+    for (int i = 0; i < build->order.count; i++) {
+        const Variable *variable = build->order.at[i];
         if (!variable->updated)
             continue;
         Value value = variable->current.tensor;
         SplitClass class = value < known ? split->classes[value] : SPLIT_FREE;
         if (classes >> class & 1)
-            train_assign(s, variable);
+            train_assign(part, variable);
     }
 }
 
 // Loss, reports, gradients by the embeddings, and by the weights that come
 // behind them. `given`: which weights get a gradient here.
-static bool make_loss(Sema *s, Phase *phase, const Graph *whole, Value loss,
+static bool make_loss(Sema *s, const Build *build, Value loss,
                       const VariableList *trained, bool *given)
 {
+    Phase *phase = build->phase;
     const Split *split = &phase->chunks.split;
-    Graph *graph = build_copy(s, whole, part_name(s, phase, "train"));
+    Graph *graph = build_copy(s, build->graph, part_name(s, phase, "train"));
     int cut_count = split->cut_count;
-    for (int i = 0; i < cut_count; i++)
-        make_input(graph, split->cut[i], port_name(s, "embedding", i));
-    s->build.graph = graph;
-    Value *grads = train_gradients(s, loss, trained->count + cut_count,
+    // Here the embeddings come from outside: what made them becomes an input.
+    for (int i = 0; i < cut_count; i++) {
+        Node *node = graph_node(graph, split->cut[i]);
+        node->op = OP_INPUT;
+        node->input_count = 0;
+        node->attrs[INPUT_NAME].text = port_name(s, "embedding", i);
+    }
+    Value *grads = train_gradients(s, graph, loss, trained->count + cut_count,
                                    weights_and_cut(s, trained, split));
     if (!grads)
         return false;
@@ -238,10 +226,9 @@ static bool make_loss(Sema *s, Phase *phase, const Graph *whole, Value loss,
     }
     for (int i = 0; i < trained->count; i++) {
         given[i] = !train_is_zero(graph, grads[i]);
-        add_to_sum(s, trained->at[i], grads[i]);
+        add_to_sum(s, graph, trained->at[i], grads[i]);
     }
-    assign_states(s, split, whole->nodes.count,
-                  1u << SPLIT_WHOLE | 1u << SPLIT_ROWS);
+    assign_states(graph, build, split, 1u << SPLIT_WHOLE | 1u << SPLIT_ROWS);
     keep_needed(s, graph);
     phase->out->train = graph;
     return true;
@@ -249,40 +236,40 @@ static bool make_loss(Sema *s, Phase *phase, const Graph *whole, Value loss,
 
 // The sum of cut * gradient, whose gradient by what comes before the cut is
 // that of the loss.
-static Value share_of_loss(Sema *s, const Phase *phase, const Value *cut,
-                           int cut_count)
+static Value share_of_loss(Sema *s, const Phase *phase, Graph *graph,
+                           const Split *split)
 {
-    Graph *graph = s->build.graph;
     Value sum = NO_VALUE;
-    for (int i = 0; i < cut_count; i++) {
+    for (int i = 0; i < split->cut_count; i++) {
         if (!phase->chunks.has_gradient[i])
             continue;
-        TensorType type = *graph_type(graph, cut[i]);
+        TensorType type = *graph_type(graph, split->cut[i]);
         int64_t axes[MAX_RANK];
         for (int k = 0; k < type.rank; k++)
             axes[k] = k;
         Value given = build_input(graph, type, port_name(s, "gradient", i));
-        Value part = build_reduce(graph, OP_REDUCE_SUM,
-                                  build_binary(graph, OP_MUL, cut[i], given),
-                                  type.rank, axes);
+        Value part = build_reduce(
+            graph, OP_REDUCE_SUM,
+            build_binary(graph, OP_MUL, split->cut[i], given), type.rank, axes);
         sum = sum == NO_VALUE ? part : build_binary(graph, OP_ADD, sum, part);
     }
     return sum;
 }
 
-// Which weights come before the cut and get a gradient there.
-static bool reach_weights(Sema *s, const Phase *phase, const Graph *whole,
+// Adds to `given` the weights that come before the cut and get a gradient
+// there.
+static bool reach_weights(Sema *s, const Build *build,
                           const VariableList *trained, bool *given)
 {
-    const Split *split = &phase->chunks.split;
-    s->build.graph = build_copy(s, whole, "reached");
-    Value sum = share_of_loss(s, phase, split->cut, split->cut_count);
+    const Split *split = &build->phase->chunks.split;
+    Graph *graph = build_copy(s, build->graph, "reached");
+    Value sum = share_of_loss(s, build->phase, graph, split);
     if (sum == NO_VALUE)
         return true;
-    Value *grads = train_gradients(s, sum, trained->count,
+    Value *grads = train_gradients(s, graph, sum, trained->count,
                                    weights_and_cut(s, trained, split));
     for (int i = 0; grads && i < trained->count; i++)
-        given[i] = given[i] || !train_is_zero(s->build.graph, grads[i]);
+        given[i] = given[i] || !train_is_zero(graph, grads[i]);
     return grads != NULL;
 }
 
@@ -298,118 +285,120 @@ static bool reads_images(const Graph *graph)
     return false;
 }
 
-static bool make_update(Sema *s, Phase *phase, const Graph *whole,
-                        const VariableList *trained, const bool *given)
+// The optimizers run as in any step, into a copy of the graph: a build of its
+// own, whose variables are the phase's.
+static bool make_update(Sema *s, Build *build, const VariableList *trained,
+                        const bool *given)
 {
-    Graph *graph = build_copy(s, whole, part_name(s, phase, "update"));
+    Phase *phase = build->phase;
+    Build update = *build;
+    Graph *graph = build_copy(s, build->graph, part_name(s, phase, "update"));
     graph->outputs.count = 0;
-    s->build.graph = graph;
-    if (!train_settings(s, trained))
+    update.graph = graph;
+    if (!train_settings(s, &update, trained))
         return false;
     Value *sums = ARENA_ARRAY(s->arena, Value, trained->count + 1);
     for (int i = 0; i < trained->count; i++)
-        sums[i] = given[i] ? sum_param(s, trained->at[i])
+        sums[i] = given[i] ? sum_param(s, graph, trained->at[i])
                            : build_const(graph, trained->at[i]->type, 0);
-    train_update(s, trained, sums);
-    assign_states(s, &phase->chunks.split, whole->nodes.count,
-                  1u << SPLIT_FREE);
+    train_update(s, &update, trained, sums);
+    // What the optimizers have declared is the phase's, too.
+    Graph *whole = build->graph;
+    *build = update;
+    build->graph = whole;
+    assign_states(graph, build, &phase->chunks.split, 1u << SPLIT_FREE);
     for (int i = 0; i < trained->count; i++)
         if (given[i])
             build_assign(graph, sums[i],
                          build_const(graph, trained->at[i]->type, 0));
     keep_needed(s, graph);
     phase->out->update = graph;
-    if (!reads_images(graph))
-        return true;
-    refuse(s, phase, s->build.usings.at[0]->stmt->pos,
-           "its optimizer is given what is made of the images");
-    return false;
+    if (reads_images(graph))
+        refuse(s, phase, build->usings.at[0]->stmt->pos,
+               "its optimizer is given what is made of the images");
+    return !build->failed;
 }
 
-bool chunk_whole(Sema *s, Phase *phase, Value loss)
+bool chunk_whole(Sema *s, Build *build, Value loss)
 {
-    int failures = s->failures;
-    Graph *whole = s->build.graph;
-    VariableList trained = train_weights(s);
+    Phase *phase = build->phase;
+    VariableList trained = train_weights(s, build);
     bool *given = ARENA_ARRAY(s->arena, bool, trained.count + 1);
-    bool ok = find_cut(s, phase, &phase->chunks.split) &&
-              make_loss(s, phase, whole, loss, &trained, given) &&
-              reach_weights(s, phase, whole, &trained, given) &&
-              make_update(s, phase, whole, &trained, given) &&
-              s->failures == failures;
-    s->build.graph = whole;
-    phase->chunks.whole = build_end(s);
+    bool ok = find_cut(s, build, &phase->chunks.split) &&
+              make_loss(s, build, loss, &trained, given) &&
+              reach_weights(s, build, &trained, given) &&
+              make_update(s, build, &trained, given);
+    phase->chunks.whole = build_finish(s, build);
     return ok;
 }
 
 // ---- of a chunk -------------------------------------------------------------
 
-static bool same_cut(Sema *s, const Phase *phase, const Split *split)
+static bool same_cut(Sema *s, const Build *build, const Split *split)
 {
+    const Phase *phase = build->phase;
     const Chunks *chunks = &phase->chunks;
     bool same = split->cut_count == chunks->split.cut_count;
     for (int i = 0; same && i < split->cut_count; i++)
         same = split_same(chunks->whole, &chunks->split, chunks->split.cut[i],
-                          s->build.graph, split->cut[i], s->arena);
+                          build->graph, split->cut[i], s->arena);
     if (!same)
         refuse(s, phase, phase->item->name.pos,
                "the embeddings depend on how many images there are at once");
     return same;
 }
 
-static void make_embed(Sema *s, Phase *phase, const Graph *part,
-                       const Split *split)
+static void make_embed(Sema *s, const Build *build, const Split *split)
 {
-    Graph *graph = build_copy(s, part, part_name(s, phase, "embed"));
+    Phase *phase = build->phase;
+    Graph *graph = build_copy(s, build->graph, part_name(s, phase, "embed"));
     graph->outputs.count = 0;
     for (int i = 0; i < split->cut_count; i++)
         graph_add_output(graph, port_name(s, "embedding", i), split->cut[i]);
-    s->build.graph = graph;
-    assign_states(s, split, part->nodes.count, 1u << SPLIT_STATISTIC);
+    assign_states(graph, build, split, 1u << SPLIT_STATISTIC);
     keep_needed(s, graph);
     phase->out->embed = graph;
 }
 
-static bool make_backward(Sema *s, Phase *phase, const Graph *part,
-                          const Split *split)
+static bool make_backward(Sema *s, const Build *build, const Split *split)
 {
-    Graph *graph = build_copy(s, part, part_name(s, phase, "backward"));
-    VariableList trained = train_weights(s);
+    Phase *phase = build->phase;
+    Graph *graph = build_copy(s, build->graph, part_name(s, phase, "backward"));
+    VariableList trained = train_weights(s, build);
     graph->outputs.count = 0;
-    s->build.graph = graph;
-    Value sum = share_of_loss(s, phase, split->cut, split->cut_count);
+    Value sum = share_of_loss(s, phase, graph, split);
     if (sum == NO_VALUE)
         return true; // all weights come behind the embeddings
-    Value *grads = train_gradients(s, sum, trained.count,
+    Value *grads = train_gradients(s, graph, sum, trained.count,
                                    weights_and_cut(s, &trained, split));
-    for (int i = 0; grads && i < trained.count; i++)
-        add_to_sum(s, trained.at[i], grads[i]);
+    if (!grads)
+        return false;
+    for (int i = 0; i < trained.count; i++)
+        add_to_sum(s, graph, trained.at[i], grads[i]);
     keep_needed(s, graph);
     if (reads_images(graph))
         phase->out->backward = graph;
-    return grads != NULL;
+    return true;
 }
 
 bool chunk_parts(Sema *s, Phase *phase)
 {
     Split split;
-    int failures = s->failures, chunk = phase->out->chunk;
-    bool ok = build_forward(s, phase, chunk, true, "chunk");
+    Build build;
+    build_begin(s, &build, phase, phase->out->chunk, true, "chunk");
+    bool ok = build_forward(s, &build);
     if (ok) {
-        build_outputs(s, hidden_find(s));
-        Graph *part = s->build.graph;
-        ok = find_cut(s, phase, &split) && same_cut(s, phase, &split);
+        build_outputs(s, &build, hidden_find(s, &build));
+        ok = find_cut(s, &build, &split) && same_cut(s, &build, &split);
         if (ok)
-            make_embed(s, phase, part, &split);
-        ok = ok && make_backward(s, phase, part, &split) &&
-             s->failures == failures;
-        s->build.graph = part;
-        build_end(s);
+            make_embed(s, &build, &split);
+        ok = ok && make_backward(s, &build, &split) && !build.failed;
+        build_finish(s, &build);
     } else {
         sema_note(s, phase->item->name.pos,
-                  "in a chunk of %d of the batch's %d images", chunk,
-                  phase->out->batch);
+                  "in a chunk of %d of the batch's %d images",
+                  phase->out->chunk, phase->out->batch);
     }
-    frame_pop(s);
+    build_leave(s);
     return ok;
 }

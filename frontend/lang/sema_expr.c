@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/tensor.h"
 
 // ---- numbers ----------------------------------------------------------------
 
@@ -24,13 +25,6 @@ static bool power_overflows(int64_t base, int64_t exponent, int64_t *out)
     }
     *out = result;
     return false;
-}
-
-// Rounds toward minus infinity, as for floats.
-static int64_t floor_divide(int64_t a, int64_t b)
-{
-    int64_t quotient = a / b;
-    return quotient - ((a % b != 0) && ((a < 0) != (b < 0)));
 }
 
 static Datum int_arithmetic(Sema *s, SourcePos pos, Operator op, int64_t a,
@@ -56,13 +50,16 @@ static Datum int_arithmetic(Sema *s, SourcePos pos, Operator op, int64_t a,
             return sema_fail(s, pos, "division by zero");
         if (a == INT64_MIN && b == -1)
             return fail_overflow(s, pos);
-        result = floor_divide(a, b);
+        // Rounded toward minus infinity, as floats are; C rounds to zero.
+        result = a / b - (a % b != 0 && (a < 0) != (b < 0));
         if (op == OPERATOR_MOD)
             result = a - result * b;
     }
     return over ? fail_overflow(s, pos) : datum_int(result);
 }
 
+// As for whole numbers, // and % round toward minus infinity. What is not
+// finite is an error here, where its line is known, and not a loss of NaN.
 static Datum float_arithmetic(Sema *s, SourcePos pos, Operator op, double a,
                               double b)
 {
@@ -97,11 +94,8 @@ static Datum float_arithmetic(Sema *s, SourcePos pos, Operator op, double a,
     return datum_float(result);
 }
 
-static bool is_arithmetic(Operator op)
-{
-    return op >= OPERATOR_ADD && op <= OPERATOR_POW;
-}
-
+// Whole numbers are compared as such: as doubles, 2^53 and 2^53 + 1 would be
+// equal. They stay whole but for / and negative powers.
 static Datum number_binary(Sema *s, SourcePos pos, Operator op, Datum a,
                            Datum b)
 {
@@ -154,17 +148,18 @@ static Datum fail_operands(Sema *s, const Expr *expr, Datum a, Datum b)
 {
     sema_error(s, expr->pos, "`%s` does not take %s and %s",
                operator_text(expr->op),
-               datum_describe(s->arena, a, s->build.graph),
-               datum_describe(s->arena, b, s->build.graph));
+               datum_describe(s->arena, a, s->build->graph),
+               datum_describe(s->arena, b, s->build->graph));
     const Datum values[] = {a, b};
     const Expr *const exprs[] = {expr->left, expr->right};
-    site_notes(s, &(Site){expr->pos, "", 2, values, exprs});
+    site_notes(s, &(Site){s->build, expr->pos, "", 2, values, exprs});
     sema_trace(s);
     return datum_poison();
 }
 
 // ---- tensors ----------------------------------------------------------------
 
+// There is no OP_GT or OP_GE: a > b is made b < a by the caller.
 static Op tensor_op(Operator op)
 {
     switch (op) {
@@ -218,7 +213,7 @@ static Datum tensor_operator(Sema *s, const Expr *expr, Datum a, Datum b)
     const Datum values[] = {a, b};
     const Expr *const exprs[] = {expr->left, expr->right};
     const char *what = arena_printf(s->arena, "`%s`", operator_text(expr->op));
-    Site site = {expr->pos, what, 2, values, exprs};
+    Site site = {s->build, expr->pos, what, 2, values, exprs};
     bool divides = expr->op == OPERATOR_DIV || expr->op == OPERATOR_FLOOR_DIV ||
                    expr->op == OPERATOR_MOD;
     if (divides && datum_is_number(b) && datum_number(b) == 0)
@@ -248,28 +243,6 @@ static bool is_operand(Datum x)
     return x.kind == DATUM_TENSOR || datum_is_number(x);
 }
 
-static Datum binary_values(Sema *s, const Expr *expr, Datum a, Datum b)
-{
-    Operator op = expr->op;
-    if (datum_is_number(a) && datum_is_number(b) && op != OPERATOR_EQ &&
-        op != OPERATOR_NE)
-        return number_binary(s, expr->pos, op, a, b);
-    if (op == OPERATOR_ADD && a.kind == DATUM_LIST && b.kind == DATUM_LIST)
-        return join_lists(s, expr->pos, a.list, b.list);
-    if (op == OPERATOR_ADD && a.kind == DATUM_STRING && b.kind == DATUM_STRING)
-        return join_strings(s, expr->pos, a.text, b.text);
-    bool tensor = a.kind == DATUM_TENSOR || b.kind == DATUM_TENSOR;
-    if (tensor && is_operand(a) && is_operand(b))
-        return tensor_operator(s, expr, a, b);
-    // A tensor is never `none`, whatever its numbers.
-    bool known = !tensor || a.kind == DATUM_NONE || b.kind == DATUM_NONE;
-    if (known && op == OPERATOR_EQ)
-        return datum_bool(datum_equal(a, b));
-    if (known && op == OPERATOR_NE)
-        return datum_bool(!datum_equal(a, b));
-    return fail_operands(s, expr, a, b);
-}
-
 // `and` and `or`: a truth value known at compile time decides or drops out.
 static Datum eval_logic(Sema *s, const Expr *expr)
 {
@@ -295,19 +268,37 @@ static Datum eval_logic(Sema *s, const Expr *expr)
 
 static Datum eval_binary(Sema *s, const Expr *expr)
 {
-    if (expr->op == OPERATOR_AND || expr->op == OPERATOR_OR)
+    Operator op = expr->op;
+    if (op == OPERATOR_AND || op == OPERATOR_OR)
         return eval_logic(s, expr);
     Datum a = eval_expr(s, expr->left);
     Datum b = eval_expr(s, expr->right);
     if (a.kind == DATUM_POISON || b.kind == DATUM_POISON)
         return datum_poison();
-    if (is_arithmetic(expr->op) &&
-        (a.kind == DATUM_NONE || b.kind == DATUM_NONE) &&
-        (a.kind == DATUM_NONE ? expr->left : expr->right)->kind == EXPR_CALL)
-        return sema_fail(s,
-                         (a.kind == DATUM_NONE ? expr->left : expr->right)->pos,
-                         "this call returns nothing");
-    return binary_values(s, expr, a, b);
+    // `none` is compared, never reckoned with: most likely a forgotten return.
+    const Expr *none = a.kind == DATUM_NONE   ? expr->left
+                       : b.kind == DATUM_NONE ? expr->right
+                                              : NULL;
+    if (none && none->kind == EXPR_CALL && op >= OPERATOR_ADD &&
+        op <= OPERATOR_POW)
+        return sema_fail(s, none->pos, "this call returns nothing");
+    if (datum_is_number(a) && datum_is_number(b) && op != OPERATOR_EQ &&
+        op != OPERATOR_NE)
+        return number_binary(s, expr->pos, op, a, b);
+    if (op == OPERATOR_ADD && a.kind == DATUM_LIST && b.kind == DATUM_LIST)
+        return join_lists(s, expr->pos, a.list, b.list);
+    if (op == OPERATOR_ADD && a.kind == DATUM_STRING && b.kind == DATUM_STRING)
+        return join_strings(s, expr->pos, a.text, b.text);
+    bool tensor = a.kind == DATUM_TENSOR || b.kind == DATUM_TENSOR;
+    if (tensor && is_operand(a) && is_operand(b))
+        return tensor_operator(s, expr, a, b);
+    // A tensor is never `none`, whatever its numbers.
+    bool known = !tensor || a.kind == DATUM_NONE || b.kind == DATUM_NONE;
+    if (known && op == OPERATOR_EQ)
+        return datum_bool(datum_equal(a, b));
+    if (known && op == OPERATOR_NE)
+        return datum_bool(!datum_equal(a, b));
+    return fail_operands(s, expr, a, b);
 }
 
 static Datum eval_unary(Sema *s, const Expr *expr)
@@ -318,7 +309,8 @@ static Datum eval_unary(Sema *s, const Expr *expr)
     bool negate = expr->op == OPERATOR_NEG;
     if (x.kind == DATUM_TENSOR) {
         const Expr *const exprs[] = {expr->left};
-        Site site = {expr->pos, negate ? "`-`" : "`not`", 1, &x, exprs};
+        Site site = {s->build, expr->pos, negate ? "`-`" : "`not`",
+                     1,        &x,        exprs};
         if (!negate)
             return tensor_unary(s, &site, OP_NOT, x.tensor);
         Datum number = tensor_as_numbers(s, &site, x.tensor);
@@ -334,7 +326,7 @@ static Datum eval_unary(Sema *s, const Expr *expr)
         return datum_bool(!x.truth);
     return sema_fail(s, expr->pos, "`%s` does not take %s",
                      operator_text(expr->op),
-                     datum_describe(s->arena, x, s->build.graph));
+                     datum_describe(s->arena, x, s->build->graph));
 }
 
 // ---- the rest ---------------------------------------------------------------
@@ -362,8 +354,9 @@ static Datum eval_range(Sema *s, const Expr *expr)
         return sema_fail(
             s, (left ? expr->left : expr->right)->pos,
             "the ends of a range are whole numbers, not %s",
-            datum_describe(s->arena, left ? first : last, s->build.graph));
+            datum_describe(s->arena, left ? first : last, s->build->graph));
     }
+    // Before the list is made: 0..10^12 is an error and not all memory.
     int64_t count;
     if (__builtin_sub_overflow(last.whole, first.whole, &count) ||
         count >= MAX_LIST)
@@ -380,6 +373,7 @@ static Datum eval_range(Sema *s, const Expr *expr)
     return (Datum){.kind = DATUM_LIST, .list = list};
 }
 
+// -1 is the last item, as in Python.
 static Datum eval_index(Sema *s, const Expr *expr)
 {
     Datum x = eval_expr(s, expr->left), index = eval_expr(s, expr->right);
@@ -391,11 +385,11 @@ static Datum eval_index(Sema *s, const Expr *expr)
                          "size = [..])");
     if (x.kind != DATUM_LIST)
         return sema_fail(s, expr->pos, "only lists are indexed; this is %s",
-                         datum_describe(s->arena, x, s->build.graph));
+                         datum_describe(s->arena, x, s->build->graph));
     if (index.kind != DATUM_INT)
         return sema_fail(s, expr->right->pos,
                          "an index is a whole number, not %s",
-                         datum_describe(s->arena, index, s->build.graph));
+                         datum_describe(s->arena, index, s->build->graph));
     int64_t at = index.whole;
     if (at < 0)
         at += x.list->count;
@@ -426,7 +420,7 @@ Datum eval_member(Sema *s, const Expr *expr)
         return sema_fail(s, expr->pos, "`%s` is a function: write %s(x)",
                          expr->text, expr->text);
     return sema_fail(s, expr->pos, "%s has no `.%.40s`%s",
-                     datum_describe(s->arena, x, s->build.graph), expr->text,
+                     datum_describe(s->arena, x, s->build->graph), expr->text,
                      x.kind == DATUM_LIST ? "; lists have `.first` and `.last`"
                                           : "");
 }
@@ -443,7 +437,7 @@ bool eval_condition(Sema *s, const Expr *expr, bool *ok)
                   "use where(condition, yes, no)");
     else if (x.kind != DATUM_POISON)
         sema_fail(s, expr->pos, "a condition is true or false, not %s",
-                  datum_describe(s->arena, x, s->build.graph));
+                  datum_describe(s->arena, x, s->build->graph));
     return false;
 }
 
@@ -476,7 +470,7 @@ static const char *eval_path(Sema *s, const Expr *expr, const char *outer)
             sema_fail(s, piece->expr->pos,
                       "a piece of a path is a whole number or a string, not "
                       "%s",
-                      datum_describe(s->arena, x, s->build.graph));
+                      datum_describe(s->arena, x, s->build->graph));
             return NULL;
         }
         if (x.kind == DATUM_INT)
@@ -522,9 +516,9 @@ Datum eval_in_scope(Sema *s, const Expr *expr, const char *scope)
 
 static Datum eval_as(Sema *s, const Expr *expr)
 {
-    if (!s->build.scope)
+    if (!s->build->scope)
         return sema_fail(s, expr->pos, "there are no weights to name here");
-    return eval_in_scope(s, expr, s->build.scope);
+    return eval_in_scope(s, expr, s->build->scope);
 }
 
 static Datum eval_kind(Sema *s, const Expr *expr)

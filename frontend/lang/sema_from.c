@@ -1,8 +1,12 @@
 // What a phase takes from others: `from` and `with`.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/elaborate.h"
+#include "frontend/lang/reads.h"
+#include "frontend/lang/setting.h"
 
+// Phases are elaborated in their order, and only what is elaborated has weights
+// to take over and a net to run.
 static Phase *find_phase(Sema *s, const Phase *phase, Word word,
                          const char *what)
 {
@@ -32,14 +36,8 @@ static const char *join_words(Sema *s, const WordList *words)
     return text_string(&text);
 }
 
-static bool matches_words(const WordList *words, const char *name)
-{
-    for (int i = 0; i < words->count; i++)
-        if (text_glob(words->at[i].text, name))
-            return true;
-    return false;
-}
-
+// A pattern may match in either phase alone: `except "head.*"` says that one of
+// them has another head, or none.
 static void check_patterns(Sema *s, const Phase *phase, const WordList *words)
 {
     for (int i = 0; words && i < words->count; i++) {
@@ -93,8 +91,8 @@ void from_check(Sema *s, const Phase *phase)
         const Variable *other = map_get(&theirs, mine->name);
         if (!other || mine->is_frozen || other->is_frozen || !mine->in_model ||
             !other->in_model ||
-            (item->only && !matches_words(item->only, mine->name)) ||
-            (item->except && matches_words(item->except, mine->name)))
+            (item->only && !words_match(item->only, mine->name)) ||
+            (item->except && words_match(item->except, mine->name)))
             continue;
         check_same_shape(s, phase, mine, other);
         any = true;

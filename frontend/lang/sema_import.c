@@ -5,8 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontend/lang/module.h"
 #include "frontend/lang/parse.h"
-#include "frontend/lang/sema.h"
+#include "frontend/lang/phase.h"
+#include "frontend/lang/stages.h"
 
 static bool check_encoding(Sema *s, const Source *source)
 {
@@ -26,24 +28,6 @@ static bool check_encoding(Sema *s, const Source *source)
         i += (size_t)length;
     }
     return true;
-}
-
-// A byte order mark is not part of the program.
-static void blank_byte_order_mark(Source *source)
-{
-    if (source->length >= 3 && memcmp(source->text, "\xef\xbb\xbf", 3) == 0)
-        memset(source->text, ' ', 3);
-}
-
-// The path of an import, seen from where the importing file is seen.
-static const char *join_path(Arena *arena, const char *importer,
-                             const char *path)
-{
-    const char *slash = strrchr(importer, '/');
-    if (path[0] == '/' || !slash)
-        return path;
-    return arena_printf(arena, "%.*s/%s", (int)(slash - importer), importer,
-                        path);
 }
 
 // One name for one file, however it is reached.
@@ -84,7 +68,12 @@ static const char *find_import(Sema *s, const Module *module, Word word,
                                MissingList *missing)
 {
     Missing place = {.pos = word.pos};
-    place.beside = join_path(s->arena, module->path, word.text);
+    const char *slash = strrchr(module->path, '/');
+    place.beside = word.text;
+    if (word.text[0] != '/' && slash)
+        place.beside =
+            arena_printf(s->arena, "%.*s/%s", (int)(slash - module->path),
+                         module->path, word.text);
     if (word.text[0] == '/' || exists(place.beside))
         return place.beside;
     if (library_folder(s)) {
@@ -120,6 +109,7 @@ static void load_imports(Sema *s, Module *module)
 {
     MissingList missing = {0};
     enum { MAX_IMPORT_DEPTH = 100 };
+    // Bounds the C stack: files that are open are those being imported now.
     int depth = 0;
     for (int i = 0; i < s->modules_by_path.entries.count; i++) {
         const Module *other = s->modules_by_path.entries.at[i].value;
@@ -160,7 +150,9 @@ Module *module_load(Sema *s, const char *path, SourcePos import_pos)
     module->globals = map_new(s->arena);
     module->visible = map_new(s->arena);
     map_set(&s->modules_by_path, key, module);
-    blank_byte_order_mark(source);
+    // A byte order mark is not part of the program.
+    if (source->length >= 3 && memcmp(source->text, "\xef\xbb\xbf", 3) == 0)
+        memset(source->text, ' ', 3);
     if (!check_encoding(s, source))
         return NULL;
     module->program = parse_program(s->arena, source, s->diags);
@@ -263,6 +255,7 @@ static void show_globals(Sema *s, Module *module, const Module *from,
     }
 }
 
+// Breadth first, so that a module is met at its least distance.
 static void link_module(Sema *s, Module *module)
 {
     VEC(const Module *) queue = {0};

@@ -2,36 +2,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/builtins.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/tensor.h"
 
-static bool is_size(const char *name)
-{
-    return strcmp(name, "size") == 0;
-}
-
-// The size that images leave a pipeline with, 0 after a diagnostic.
-static int64_t pipeline_size(Sema *s, const Expr *expr, const DatumList *list)
-{
-    int64_t size = 0;
-    for (int i = 0; i < list->count; i++) {
-        if (list->at[i].kind != DATUM_AUGMENT) {
-            sema_fail(s, expr->pos,
-                      "item %d of the pipeline is no augmentation but %s", i,
-                      datum_describe(s->arena, list->at[i], s->build.graph));
-            return 0;
-        }
-        const Augment *augment = list->at[i].augment;
-        for (int k = 0; k < augment->row->count; k++)
-            if (is_size(augment->row->names[k]))
-                size = (int64_t)augment->args[k];
-    }
-    if (size == 0)
-        sema_fail(s, expr->pos,
-                  "nothing in the pipeline sets the images' size; add "
-                  "random_crop(size) or center_crop(size)");
-    return size;
-}
-
+// A list of augmentations, of which the last that has a size sets that of the
+// images. One augmentation is a pipeline of one. NULL after a diagnostic.
 static const DatumList *eval_pipeline(Sema *s, const Expr *expr, int64_t *size)
 {
     Datum x = eval_expr(s, expr);
@@ -41,35 +17,40 @@ static const DatumList *eval_pipeline(Sema *s, const Expr *expr, int64_t *size)
         if (x.kind != DATUM_POISON)
             sema_fail(s, expr->pos,
                       "a pipeline is a list of augmentations, not %s",
-                      datum_describe(s->arena, x, s->build.graph));
+                      datum_describe(s->arena, x, s->build->graph));
         return NULL;
     }
-    *size = pipeline_size(s, expr, x.list);
-    return *size ? x.list : NULL;
+    *size = 0;
+    for (int i = 0; i < x.list->count; i++) {
+        if (x.list->at[i].kind != DATUM_AUGMENT) {
+            sema_fail(s, expr->pos,
+                      "item %d of the pipeline is no augmentation but %s", i,
+                      datum_describe(s->arena, x.list->at[i], s->build->graph));
+            return NULL;
+        }
+        const Augment *augment = x.list->at[i].augment;
+        for (int k = 0; k < augment->row->count; k++)
+            if (strcmp(augment->row->names[k], "size") == 0)
+                *size = (int64_t)augment->args[k];
+    }
+    if (*size)
+        return x.list;
+    sema_fail(s, expr->pos,
+              "nothing in the pipeline sets the images' size; add "
+              "random_crop(size) or center_crop(size)");
+    return NULL;
 }
 
-static ExperimentAugment export_augment(Sema *s, const Augment *augment)
+static ExperimentAugment export_augment(Arena *arena, const Augment *augment)
 {
     int count = augment->row->count;
-    double *args = ARENA_ARRAY(s->arena, double, count);
+    double *args = ARENA_ARRAY(arena, double, count);
     memcpy(args, augment->args, sizeof(double) * (size_t)count);
     return (ExperimentAugment){.name = augment->row->name,
                                .arg_count = count,
                                .arg_names = augment->row->names,
                                .arg_words = augment->row->words,
                                .args = args};
-}
-
-static void set_pipelines(Sema *s, ExperimentPhase *out,
-                          const DatumList *augment, const DatumList *evaluate)
-{
-    out->augment.count = out->evaluate.count = 0;
-    for (int i = 0; i < augment->count; i++)
-        vec_push(s->arena, &out->augment,
-                 export_augment(s, augment->at[i].augment));
-    for (int i = 0; evaluate && i < evaluate->count; i++)
-        vec_push(s->arena, &out->evaluate,
-                 export_augment(s, evaluate->at[i].augment));
 }
 
 // Evaluates both pipelines; false after a diagnostic.
@@ -105,12 +86,19 @@ static bool eval_clauses(Sema *s, const Stmt *stmt, ExperimentPhase *out)
         sema_note(s, exprs[0]->pos, "the training pipeline");
         return false;
     }
-    set_pipelines(s, out, lists[0], lists[1]);
+    // Of the graph made last, where a phase has several: all say the same.
+    out->augment.count = out->evaluate.count = 0;
+    for (int i = 0; i < lists[0]->count; i++)
+        vec_push(s->arena, &out->augment,
+                 export_augment(s->arena, lists[0]->at[i].augment));
+    for (int i = 0; lists[1] && i < lists[1]->count; i++)
+        vec_push(s->arena, &out->evaluate,
+                 export_augment(s->arena, lists[1]->at[i].augment));
     out->image_height = out->image_width = (int)sizes[0];
     return true;
 }
 
-static void set_source(Sema *s, ExperimentPhase *out, const DataSource *source)
+static void set_source(ExperimentPhase *out, const DataSource *source)
 {
     out->views = (int)source->views;
     out->source = source->images;
@@ -121,13 +109,15 @@ static void set_source(Sema *s, ExperimentPhase *out, const DataSource *source)
                        : amount.kind == DATUM_FLOAT ? AMOUNT_FRACTION
                                                     : AMOUNT_PER_CLASS;
     out->amount = amount.kind == DATUM_ALL ? 0 : datum_number(amount);
-    (void)s;
 }
 
+// From the phase's settings or the parameter, never from the data: the head's
+// shape is known before there are any.
 static void set_classes(Sema *s, const Stmt *stmt, ExperimentPhase *out)
 {
     const Binding *binding = frame_find(s->frame, "classes");
-    const Global *global = map_get(&s->build.phase->module->visible, "classes");
+    const Global *global =
+        map_get(&s->build->phase->module->visible, "classes");
     Datum classes = binding                   ? binding->value
                     : global && global->param ? param_value(s, global->param)
                                               : datum_none();
@@ -145,25 +135,26 @@ static Datum add_input(Sema *s, const Stmt *stmt, const char *name, int rank,
 {
     Attr attrs[MAX_ATTRS] = {[INPUT_NAME] = {.text = name}};
     TensorType type = type_make(s->options->dtype, rank, dims);
-    Site site = {.pos = stmt->pos,
+    Site site = {.build = s->build,
+                 .pos = stmt->pos,
                  .what = arena_printf(s->arena, "`%s`", name)};
     return tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
 }
 
 static bool check_input(Sema *s, const Stmt *stmt, Datum source)
 {
-    if (s->build.input) {
+    if (s->build->input) {
         sema_error(s, stmt->pos, "a phase has one input");
-        sema_note(s, s->build.input->pos, "here");
+        sema_note(s, s->build->input->pos, "here");
         return false;
     }
-    s->build.input = stmt;
+    s->build->input = stmt;
     if (source.kind != DATUM_SOURCE) {
         if (source.kind != DATUM_POISON)
             sema_fail(s, stmt->value->pos,
                       "an input comes from `unlabeled`, `labeled(amount)` or "
                       "`partly_labeled(amount)`, not from %s",
-                      datum_describe(s->arena, source, s->build.graph));
+                      datum_describe(s->arena, source, s->build->graph));
         return false;
     }
     if (stmt->words->count <= 2)
@@ -175,7 +166,8 @@ static bool check_input(Sema *s, const Stmt *stmt, Datum source)
 
 void exec_input(Sema *s, const Stmt *stmt)
 {
-    ExperimentPhase *out = s->build.phase->out;
+    // Whatever is wrong, the names exist: no second complaint about them.
+    ExperimentPhase *out = s->build->phase->out;
     const WordList *names = stmt->words;
     for (int i = 0; i < names->count; i++)
         frame_bind(s, s->frame, names->at[i].text, datum_poison(),
@@ -184,11 +176,11 @@ void exec_input(Sema *s, const Stmt *stmt)
     bool ok = check_input(s, stmt, source);
     if (!eval_clauses(s, stmt, out) || !ok)
         return;
-    s->build.phase->input = source;
-    set_source(s, out, source.source);
+    s->build->phase->input = source;
+    set_source(out, source.source);
     if (out->source == IMAGES_LABELED || names->count > 1)
         set_classes(s, stmt, out);
-    int64_t rows = s->build.batch / s->build.ranks;
+    int64_t rows = s->build->batch / s->build->ranks;
     int64_t dims[] = {rows * out->views, 3, out->image_height,
                       out->image_width};
     Datum images = add_input(s, stmt, "images", 4, dims);
@@ -196,8 +188,8 @@ void exec_input(Sema *s, const Stmt *stmt)
     if (names->count < 2)
         return;
     Datum labels = add_input(s, stmt, "labels", 1, &rows);
-    if (out->source == IMAGES_UNLABELED && s->build.training &&
+    if (out->source == IMAGES_UNLABELED && s->build->training &&
         labels.kind == DATUM_TENSOR)
-        s->build.hidden_labels = labels.tensor;
+        s->build->hidden_labels = labels.tensor;
     frame_bind(s, s->frame, names->at[1].text, labels, names->at[1].pos);
 }

@@ -6,17 +6,27 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontend/lang/module.h"
 #include "frontend/lang/parse.h"
-#include "frontend/lang/sema.h"
 
 // ---- simcc's own models -----------------------------------------------------
 
+static Library *library_of(Sema *s)
+{
+    if (!s->library)
+        s->library = ARENA_NEW(s->arena, Library);
+    return s->library;
+}
+
+// The executable may be in a build folder, so `models` is looked for in every
+// folder above it; `lib` inside tells it from others of that name.
 const char *library_folder(Sema *s)
 {
     char path[PATH_MAX];
-    if (s->library.is_sought)
-        return s->library.folder;
-    s->library.is_sought = true;
+    Library *library = library_of(s);
+    if (library->is_sought)
+        return library->folder;
+    library->is_sought = true;
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     if (length <= 0)
         return NULL;
@@ -25,7 +35,7 @@ const char *library_folder(Sema *s)
         *slash = 0;
         const char *folder = arena_printf(s->arena, "%s/models", path);
         if (access(arena_printf(s->arena, "%s/lib", folder), X_OK) == 0)
-            return s->library.folder = folder;
+            return library->folder = folder;
     }
     return NULL;
 }
@@ -41,22 +51,8 @@ static int is_net(const struct dirent *entry)
 // The first file that defines a name is the one named.
 static void add_name(Sema *s, const char *name, const char *file)
 {
-    if (!map_get(&s->library.files, name))
-        map_set(&s->library.files, name, (void *)(uintptr_t)file);
-}
-
-static void read_names_of(Sema *s, const char *path, const char *file)
-{
-    const char *why;
-    DiagList unheard = diag_list_new(s->arena);
-    const Source *source = source_read(s->arena, path, &why);
-    if (!source)
-        return;
-    const Program *program = parse_program(s->arena, source, &unheard);
-    for (int i = 0; i < program->defs.count; i++)
-        add_name(s, program->defs.at[i]->name.text, file);
-    for (int i = 0; i < program->params.count; i++)
-        add_name(s, program->params.at[i]->name.text, file);
+    if (!map_get(&s->library->files, name))
+        map_set(&s->library->files, name, (void *)(uintptr_t)file);
 }
 
 // The files of FOLDER/lib, in the order of their names.
@@ -66,18 +62,30 @@ static void read_folder(Sema *s, const char *folder)
     const char *lib = arena_printf(s->arena, "%s/lib", folder);
     int count = scandir(lib, &entries, is_net, alphasort);
     for (int i = 0; i < count; i++) {
-        const char *name = entries[i]->d_name;
-        read_names_of(s, arena_printf(s->arena, "%s/%s", lib, name),
-                      arena_printf(s->arena, "lib/%s", name));
+        const char *name = entries[i]->d_name, *why;
+        const char *file = arena_printf(s->arena, "lib/%s", name);
+        const Source *source = source_read(
+            s->arena, arena_printf(s->arena, "%s/%s", lib, name), &why);
         free(entries[i]); // scandir's, not the arena's
+        // Nobody has asked for the file itself: it may be missing or wrong.
+        DiagList unheard = diag_list_new(s->arena);
+        if (!source)
+            continue;
+        const Program *program = parse_program(s->arena, source, &unheard);
+        for (int k = 0; k < program->defs.count; k++)
+            add_name(s, program->defs.at[k]->name.text, file);
+        for (int k = 0; k < program->params.count; k++)
+            add_name(s, program->params.at[k]->name.text, file);
     }
     if (count >= 0)
         free(entries);
 }
 
+// The files are read when the first unknown name is met, and once: a program
+// without mistakes pays nothing.
 const char *library_file(Sema *s, const char *name)
 {
-    Library *library = &s->library;
+    Library *library = library_of(s);
     if (!library->is_read) {
         library->is_read = true;
         library->files = map_new(s->arena);

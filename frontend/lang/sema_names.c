@@ -3,7 +3,8 @@
 // names that nothing sets, and arguments a def does not have.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/stages.h"
 
 // ---- expressions ------------------------------------------------------------
 
@@ -15,21 +16,17 @@ static void check_args(Sema *s, const ArgList *args)
         check_expr(s, args->at[i].value);
 }
 
-// A def's name, where no variable hides it and one import alone defines it.
-static const Function *called_def(const Sema *s, const Expr *callee)
-{
-    if (callee->kind != EXPR_NAME || frame_find(s->frame, callee->text))
-        return NULL;
-    const Global *global = map_get(&s->frame->module->visible, callee->text);
-    return global && !global->rival ? global->function : NULL;
-}
-
+// The arguments of a def that no variable hides and one import alone defines.
 static void check_call(Sema *s, const Expr *expr)
 {
     const char *names[MAX_FORMALS];
     int slots[MAX_FORMALS];
-    const Function *function = called_def(s, expr->left);
-    if (!function || function->def->is_optimizer)
+    const char *name = expr->left->text;
+    if (expr->left->kind != EXPR_NAME || frame_find(s->frame, name))
+        return;
+    const Global *global = map_get(&s->frame->module->visible, name);
+    const Function *function = global ? global->function : NULL;
+    if (!function || global->rival || function->def->is_optimizer)
         return;
     int count = formal_names(function->def, names);
     if (!match_args(s, function_name(function), expr->pos, 0, count, names,
@@ -38,6 +35,7 @@ static void check_call(Sema *s, const Expr *expr)
                   function_name(function));
 }
 
+// The name of a special form is no value, and nothing sets it.
 static void check_expr(Sema *s, const Expr *expr)
 {
     if (!expr)
@@ -95,37 +93,31 @@ static void check_block(Sema *s, const StmtList *body)
     }
 }
 
-static void check_def(Sema *s, const Module *module, const DefItem *def)
-{
-    frame_push(s, FRAME_FUNCTION, module, NULL, def->name.pos);
-    for (int i = 0; i < def->formals->count; i++)
-        bind(s, def->formals->at[i].name);
-    bind_block(s, def->body);
-    check_args(s, def->formals);
-    check_expr(s, def->value);
-    check_block(s, def->body);
-    frame_pop(s);
-}
-
-static void check_phase(Sema *s, const Phase *phase)
-{
-    const PhaseItem *item = phase->item;
-    frame_push(s, FRAME_PHASE, phase->module, NULL, item->name.pos);
-    for (int i = 0; item->options && i < item->options->count; i++)
-        bind(s, item->options->at[i].name);
-    bind(s, item->teacher_name);
-    bind_block(s, item->body);
-    check_block(s, item->body);
-    frame_pop(s);
-}
-
 void names_check(Sema *s)
 {
     for (int i = 0; i < s->modules.count; i++) {
-        const Program *program = s->modules.at[i]->program;
-        for (int k = 0; k < program->defs.count; k++)
-            check_def(s, s->modules.at[i], program->defs.at[k]);
+        const Module *module = s->modules.at[i];
+        for (int k = 0; k < module->program->defs.count; k++) {
+            const DefItem *def = module->program->defs.at[k];
+            frame_push(s, FRAME_FUNCTION, module, NULL, def->name.pos);
+            for (int f = 0; f < def->formals->count; f++)
+                bind(s, def->formals->at[f].name);
+            bind_block(s, def->body);
+            check_args(s, def->formals);
+            check_expr(s, def->value);
+            check_block(s, def->body);
+            frame_pop(s);
+        }
     }
-    for (int i = 0; i < s->phases.count; i++)
-        check_phase(s, s->phases.at[i]);
+    for (int i = 0; i < s->phases.count; i++) {
+        const Phase *phase = s->phases.at[i];
+        const PhaseItem *item = phase->item;
+        frame_push(s, FRAME_PHASE, phase->module, NULL, item->name.pos);
+        for (int k = 0; item->options && k < item->options->count; k++)
+            bind(s, item->options->at[k].name);
+        bind(s, item->teacher_name);
+        bind_block(s, item->body);
+        check_block(s, item->body);
+        frame_pop(s);
+    }
 }

@@ -2,8 +2,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "frontend/lang/eval.h"
 #include "frontend/lang/parse.h"
-#include "frontend/lang/sema.h"
+#include "frontend/lang/setting.h"
+#include "frontend/lang/stages.h"
 
 // ---- settings ---------------------------------------------------------------
 
@@ -22,18 +24,6 @@ Setting *setting_find(Sema *s, const char *phase, const char *name)
     return found;
 }
 
-// Of `4,pretrain.steps=1` as the value of `filters`.
-static void note_comma(Sema *s, const Setting *setting)
-{
-    const char *comma = strchr(setting->value, ',');
-    size_t length = comma ? strcspn(comma + 1, ",= ([\"") : 0;
-    if (length > 0 && comma[1 + length] == '=')
-        diag_note(s->diags, (SourcePos){0},
-                  "settings are separated by spaces: --set %s=%.*s %.60s",
-                  setting->name, (int)(comma - setting->value), setting->value,
-                  comma + 1);
-}
-
 // The value may be any expression; errors point into it.
 static const Expr *parse_setting(Sema *s, const Setting *setting)
 {
@@ -43,7 +33,14 @@ static const Expr *parse_setting(Sema *s, const Setting *setting)
     int errors = s->diags->error_count;
     const Expr *value = parse_value(s->arena, source, s->diags);
     if (s->diags->error_count > errors) {
-        note_comma(s, setting);
+        // `4,pretrain.steps=1` as the value of `filters`: two settings.
+        const char *comma = strchr(setting->value, ',');
+        size_t length = comma ? strcspn(comma + 1, ",= ([\"") : 0;
+        if (length > 0 && comma[1 + length] == '=')
+            diag_note(s->diags, (SourcePos){0},
+                      "settings are separated by spaces: --set %s=%.*s %.60s",
+                      setting->name, (int)(comma - setting->value),
+                      setting->value, comma + 1);
         return NULL;
     }
     if (!value)
@@ -95,12 +92,6 @@ static const Phase *setting_phase(const Sema *s, const Setting *setting,
     return NULL;
 }
 
-static bool is_param(const Sema *s, const char *name)
-{
-    const Global *global = map_get(&s->root->visible, name);
-    return global && global->param;
-}
-
 // What is wrong with PHASE.NAME=VALUE, where the phase is one.
 static const char *phase_hint(Sema *s, const Setting *setting,
                               const Phase *phase, const char *name)
@@ -119,7 +110,8 @@ static const char *phase_hint(Sema *s, const Setting *setting,
                             "`%s` takes `%s` instead; only one of them can be "
                             "set",
                             text, epochs ? "steps" : "epochs");
-    if (is_param(s, name))
+    const Global *global = map_get(&s->root->visible, name);
+    if (global && global->param)
         return arena_printf(s->arena, "`%s` is the program's: --set %s=%s",
                             name, name, setting->value);
     const char *close = foreign_argument(name, names.count, names.at);
@@ -165,31 +157,23 @@ static const char *program_hint(Sema *s, const Setting *setting)
     return arena_printf(s->arena, "the phases are %s", text_string(&all));
 }
 
-static void check_setting(Sema *s, const Setting *setting)
-{
-    const char *name;
-    const Phase *phase = setting_phase(s, setting, &name);
-    const char *hint =
-        phase ? phase_hint(s, setting, phase, name) : program_hint(s, setting);
-    sema_error(s, (SourcePos){0}, "--set %s=%s: there is no such parameter%s%s",
-               setting->name, setting->value, *hint ? "; " : "", hint);
-}
-
 void settings_check(Sema *s)
 {
-    for (int i = 0; i < s->options->setting_count; i++)
-        if (!s->options->settings[i].used)
-            check_setting(s, &s->options->settings[i]);
+    for (int i = 0; i < s->options->setting_count; i++) {
+        const Setting *setting = &s->options->settings[i];
+        if (setting->used)
+            continue;
+        const char *name;
+        const Phase *phase = setting_phase(s, setting, &name);
+        const char *hint = phase ? phase_hint(s, setting, phase, name)
+                                 : program_hint(s, setting);
+        sema_error(s, (SourcePos){0},
+                   "--set %s=%s: there is no such parameter%s%s", setting->name,
+                   setting->value, *hint ? "; " : "", hint);
+    }
 }
 
 // ---- ranges -----------------------------------------------------------------
-
-static bool in_interval(Datum value, Datum first, Datum last, bool inclusive)
-{
-    double x = datum_number(value);
-    return x >= datum_number(first) &&
-           (inclusive ? x <= datum_number(last) : x < datum_number(last));
-}
 
 // False after a diagnostic about the range itself.
 static bool is_allowed(Sema *s, const Expr *range, Datum value, bool *allowed)
@@ -203,8 +187,10 @@ static bool is_allowed(Sema *s, const Expr *range, Datum value, bool *allowed)
                 sema_fail(s, range->pos, "the ends of a range are numbers");
             return false;
         }
-        *allowed = datum_is_number(value) &&
-                   in_interval(value, first, last, range->truth);
+        double x = datum_is_number(value) ? datum_number(value) : NAN;
+        double end = datum_number(last);
+        *allowed =
+            x >= datum_number(first) && (range->truth ? x <= end : x < end);
         return true;
     }
     Datum list = eval_expr(s, range);
@@ -256,13 +242,8 @@ static bool may_be_param(Datum value)
     }
 }
 
-static const char *print_datum(Sema *s, Datum value)
-{
-    Text text = text_new(s->arena);
-    datum_print(value, NULL, &text);
-    return text_string(&text);
-}
-
+// What the command line gives is held to what the program says: the kind of the
+// value that it replaces, and the range.
 static Datum evaluate_param(Sema *s, Param *param)
 {
     const ParamItem *item = param->item;
@@ -297,7 +278,7 @@ static Datum evaluate_param(Sema *s, Param *param)
     if (allowed)
         return value;
     sema_error(s, pos, "%s%s = %s is not %s", setting ? "--set " : "",
-               item->name.text, print_datum(s, value),
+               item->name.text, datum_text(s->arena, value),
                print_range(s, item->range));
     if (setting)
         sema_note(s, item->name.pos, "declared here");
@@ -314,28 +295,13 @@ Datum param_value(Sema *s, Param *param)
                          param->item->name.text);
     param->state = PARAM_BUSY;
     // Evaluated apart from whoever asked first: no scope, no graph.
-    Build build = s->build;
-    memset(&s->build, 0, sizeof s->build);
+    Build outside = {0}, *asker = build_enter(s, &outside);
     frame_push(s, FRAME_GLOBAL, param->module, NULL, param->item->name.pos);
     param->value = evaluate_param(s, param);
     frame_pop(s);
-    s->build = build;
+    build_enter(s, asker);
     param->state = PARAM_DONE;
     return param->value;
-}
-
-static void add_param(Sema *s, const Global *global)
-{
-    Param *param = global->param;
-    Datum value = param_value(s, param);
-    frame_push(s, FRAME_GLOBAL, param->module, NULL, param->item->name.pos);
-    ExperimentParam out = {.name = global->name,
-                           .value = print_datum(s, value),
-                           .range = print_range(s, param->item->range),
-                           .doc = param->item->doc,
-                           .from_command_line = param->from_command_line};
-    frame_pop(s);
-    vec_push(s->arena, &s->experiment->params, out);
 }
 
 // The root's own parameters come first, in its order.
@@ -345,8 +311,20 @@ void params_resolve(Sema *s)
         const Map *globals = &s->modules.at[i]->globals;
         for (int k = 0; k < globals->entries.count; k++) {
             const Global *global = globals->entries.at[k].value;
-            if (global->param)
-                add_param(s, global);
+            Param *param = global->param;
+            if (!param)
+                continue;
+            Datum value = param_value(s, param);
+            frame_push(s, FRAME_GLOBAL, param->module, NULL,
+                       param->item->name.pos);
+            ExperimentParam out = {.name = global->name,
+                                   .value = datum_text(s->arena, value),
+                                   .range = print_range(s, param->item->range),
+                                   .doc = param->item->doc,
+                                   .from_command_line =
+                                       param->from_command_line};
+            frame_pop(s);
+            vec_push(s->arena, &s->experiment->params, out);
         }
     }
 }

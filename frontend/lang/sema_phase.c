@@ -1,65 +1,15 @@
-// Phases: options, losses and reports, and the graphs made of them.
+// Phases: their options, and the graphs made of each.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
-
-// ---- names of a phase -------------------------------------------------------
-
-const Option *phase_option(const Phase *phase, const char *name)
-{
-    for (int i = 0; i < phase->options.count; i++)
-        if (strcmp(phase->options.at[i].name, name) == 0)
-            return &phase->options.at[i];
-    return NULL;
-}
-
-// "step" and its like: one input node a graph, made when first read.
-static Datum schedule_input(Sema *s, const char *name)
-{
-    const char *kept = strcmp(name, "step") == 0          ? "step"
-                       : strcmp(name, "total_steps") == 0 ? "total_steps"
-                                                          : "epoch_steps";
-    intptr_t known = (intptr_t)map_get(&s->build.schedule_inputs, kept);
-    if (known)
-        return datum_tensor((Value)(known - 1));
-    Attr attrs[MAX_ATTRS] = {[INPUT_NAME] = {.text = kept}};
-    TensorType type = type_scalar(s->options->dtype);
-    Site site = {.what = kept};
-    Datum input = tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
-    if (input.kind == DATUM_TENSOR)
-        map_set(&s->build.schedule_inputs, kept,
-                (void *)((intptr_t)input.tensor + 1));
-    return input;
-}
-
-bool phase_name(Sema *s, const char *name, Datum *out)
-{
-    const Phase *phase = s->build.phase;
-    if (!phase)
-        return false;
-    if (strcmp(name, "training") == 0) {
-        *out = datum_bool(s->build.training);
-        return true;
-    }
-    if (strcmp(name, "batch") == 0) {
-        *out = phase_option(phase, "batch") ? datum_int(s->build.batch)
-                                            : datum_poison();
-        return true;
-    }
-    if (strcmp(name, "classes") == 0) {
-        *out =
-            phase->out->classes ? datum_int(phase->out->classes) : datum_none();
-        return true;
-    }
-    if (strcmp(name, "step") != 0 && strcmp(name, "total_steps") != 0 &&
-        strcmp(name, "epoch_steps") != 0)
-        return false;
-    *out = schedule_input(s, name);
-    return true;
-}
+#include "frontend/lang/elaborate.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/setting.h"
+#include "frontend/lang/stages.h"
 
 // ---- options ----------------------------------------------------------------
 
+// The kind stays, but an amount of labels may be a share, a count or `all`, and
+// a chunk a number or none.
 static Datum override_option(Sema *s, Phase *phase, Option *option)
 {
     const char *phase_text = phase->item->name.text;
@@ -132,14 +82,6 @@ static void eval_options(Sema *s, Phase *phase)
     }
 }
 
-static bool is_wanted(const Sema *s, const Phase *phase)
-{
-    for (int i = 0; i < s->options->phase_count; i++)
-        if (strcmp(s->options->phases[i], phase->item->name.text) == 0)
-            return true;
-    return s->options->phase_count == 0;
-}
-
 static void check_batch(Sema *s, Phase *phase)
 {
     int ranks = s->options->ranks;
@@ -161,13 +103,14 @@ static void check_batch(Sema *s, Phase *phase)
     }
     int images = (int)batch->value.whole;
     phase->out->batch = images;
-    if (images % ranks != 0 && is_wanted(s, phase))
+    if (images % ranks != 0 && phase->is_wanted)
         sema_fail(s, batch->pos,
                   "a batch of %d images does not divide by %d processes; one "
                   "of %d does",
                   images, ranks, (images / ranks + 1) * ranks);
 }
 
+// How many steps an epoch has is known at run time, with the number of images.
 static void check_length(Sema *s, Phase *phase)
 {
     const Option *epochs = phase_option(phase, "epochs");
@@ -195,254 +138,16 @@ static void check_length(Sema *s, Phase *phase)
         phase->out->steps = x.whole;
 }
 
-// ---- losses and reports -----------------------------------------------------
-
-// A scalar or vector tensor of numbers, or NO_VALUE after a diagnostic.
-static Value eval_quantity(Sema *s, const Expr *expr, const char *what)
-{
-    Datum x = eval_expr(s, expr);
-    const Expr *const exprs[] = {expr};
-    Site site = {expr->pos, what, 1, &x, exprs};
-    s->failures += x.kind == DATUM_POISON;
-    if (x.kind == DATUM_POISON)
-        return NO_VALUE;
-    if (datum_is_number(x) && strcmp(what, "a report") == 0)
-        x = tensor_constant(s, &site, 0, NULL, datum_number(x));
-    else if (x.kind == DATUM_TENSOR)
-        x = tensor_as_numbers(s, &site, x.tensor);
-    else {
-        sema_fail(s, expr->pos, "%s is a tensor, not %s", what,
-                  datum_describe(s->arena, x, s->build.graph));
-        return NO_VALUE;
-    }
-    if (x.kind != DATUM_TENSOR)
-        return NO_VALUE;
-    const TensorType *type = graph_type(s->build.graph, x.tensor);
-    if (type->rank <= 1)
-        return x.tensor;
-    sema_error(s, expr->pos, "%s is a scalar or one number an image, not %s",
-               what, type_text(s->arena, type));
-    site_notes(s, &site);
-    sema_trace(s);
-    return NO_VALUE;
-}
-
-void exec_minimize(Sema *s, const Stmt *stmt)
-{
-    Value value = eval_quantity(s, stmt->value, "a loss");
-    if (value != NO_VALUE || !s->build.losses.count)
-        vec_push(s->arena, &s->build.losses, ((Loss){value, stmt->pos}));
-}
-
-Word report_name(Sema *s, const Arg *arg)
-{
-    const Expr *expr = arg->value;
-    if (arg->name.text)
-        return arg->name;
-    while (expr->kind == EXPR_AS)
-        expr = expr->left;
-    if (expr->kind == EXPR_CALL && expr->left->kind == EXPR_NAME)
-        return (Word){expr->left->text, expr->pos};
-    if (expr->kind == EXPR_NAME)
-        return (Word){expr->text, expr->pos};
-    sema_fail(s, expr->pos, "this report needs a name: report NAME = ...");
-    return (Word){0};
-}
-
-static bool check_report(Sema *s, Word name)
-{
-    for (int i = 0; i < s->build.reports.count; i++) {
-        if (strcmp(s->build.reports.at[i].name, name.text) != 0)
-            continue;
-        sema_error(s, name.pos,
-                   "`%s` is reported twice; give one another name: report "
-                   "NAME = ...",
-                   name.text);
-        sema_note(s, s->build.reports.at[i].pos, "first here");
-        return false;
-    }
-    if (strcmp(name.text, "loss") == 0) {
-        sema_fail(s, name.pos,
-                  "`loss` is what is minimized; it is reported "
-                  "anyway");
-        return false;
-    }
-    if (s->build.reports.count == MAX_REPORTS || strlen(name.text) > 63) {
-        sema_fail(s, name.pos,
-                  "a phase has at most %d reports, with names "
-                  "of at most 63 bytes",
-                  MAX_REPORTS);
-        return false;
-    }
-    return true;
-}
-
-void exec_report(Sema *s, const Stmt *stmt)
-{
-    for (int i = 0; i < stmt->args->count; i++) {
-        const Arg *arg = &stmt->args->at[i];
-        Word name = report_name(s, arg);
-        Value value = eval_quantity(s, arg->value, "a report");
-        if (name.text && check_report(s, name))
-            vec_push(s->arena, &s->build.reports,
-                     ((Report){name.text, name.pos, value}));
-    }
-}
-
 // ---- graphs -----------------------------------------------------------------
 
-static Site plain_site(SourcePos pos)
+static bool check_complete(Sema *s, const Build *build)
 {
-    return (Site){.pos = pos, .what = "the loss"};
-}
-
-// The mean of a vector, a scalar as it is.
-static Value mean_of(Sema *s, Value x, SourcePos pos)
-{
-    Site site = plain_site(pos);
-    Datum mean = tensor_mean(s, &site, x, 0, NULL, false);
-    return mean.kind == DATUM_TENSOR ? mean.tensor : NO_VALUE;
-}
-
-// Of a number of each rank; on one, that itself.
-static Value mean_over_ranks(Sema *s, Value x, SourcePos pos)
-{
-    Site site = plain_site(pos);
-    Datum mean = tensor_rank_mean(s, &site, x);
-    return mean.kind == DATUM_TENSOR ? mean.tensor : NO_VALUE;
-}
-
-// One number an image: the runtime averages these over all images.
-static bool is_per_image(Sema *s, Value x)
-{
-    const TensorType *type = graph_type(s->build.graph, x);
-    int64_t rows = s->build.batch / s->build.ranks;
-    return type->rank == 1 && type->dims[0] == rows;
-}
-
-// The sum of all losses; kept per image in evaluation when each is.
-static Value total_loss(Sema *s)
-{
-    bool per_image = !s->build.training;
-    for (int i = 0; i < s->build.losses.count; i++)
-        per_image = per_image && is_per_image(s, s->build.losses.at[i].value);
-    Datum total = datum_none();
-    for (int i = 0; i < s->build.losses.count; i++) {
-        Loss loss = s->build.losses.at[i];
-        Site site = plain_site(loss.pos);
-        Value part = per_image ? loss.value : mean_of(s, loss.value, loss.pos);
-        if (part == NO_VALUE)
-            return NO_VALUE;
-        total =
-            i == 0 ? datum_tensor(part)
-                   : tensor_binary(s, &site, OP_ADD, total, datum_tensor(part));
-        if (total.kind != DATUM_TENSOR)
-            return NO_VALUE;
-    }
-    return total.tensor;
-}
-
-// Reports that need hidden labels are left to the evaluation, those of a step
-// to the training.
-Value build_outputs(Sema *s, const bool *left_out)
-{
-    Value loss = total_loss(s);
-    SourcePos pos = s->build.losses.at[0].pos;
-    graph_add_output(s->build.graph, "loss", mean_over_ranks(s, loss, pos));
-    for (int i = 0; i < s->build.reports.count; i++) {
-        Report report = s->build.reports.at[i];
-        Value value = report.value;
-        if (left_out && left_out[value])
-            continue;
-        if (s->build.training || !is_per_image(s, value))
-            value =
-                mean_over_ranks(s, mean_of(s, value, report.pos), report.pos);
-        graph_add_output(s->build.graph, report.name, value);
-    }
-    return loss;
-}
-
-Graph *build_copy(Sema *s, const Graph *graph, const char *name)
-{
-    Arena *arena = s->arena;
-    Graph *copy = graph_new(arena, name);
-    for (int i = 0; i < graph->nodes.count; i++) {
-        Node node = graph->nodes.at[i];
-        Value *inputs = ARENA_ARRAY(arena, Value, node.input_count + 1);
-        if (node.input_count)
-            memcpy(inputs, node.inputs,
-                   sizeof(Value) * (size_t)node.input_count);
-        node.inputs = inputs;
-        vec_push(arena, &copy->nodes, node);
-    }
-    for (int i = 0; i < graph->outputs.count; i++)
-        vec_push(arena, &copy->outputs, graph->outputs.at[i]);
-    return copy;
-}
-
-void build_begin(Sema *s, Phase *phase, int batch, bool training,
-                 const char *what)
-{
-    const char *name =
-        arena_printf(s->arena, "%s.%s", phase->item->name.text, what);
-    memset(&s->build, 0, sizeof s->build);
-    s->build.phase = phase;
-    s->build.graph = graph_new(s->arena, name);
-    s->build.graph->nodes.at = s->nodes;
-    s->build.graph->nodes.capacity = s->node_capacity;
-    s->build.batch = batch;
-    s->build.training = training;
-    s->build.ranks = training ? s->options->ranks : 1;
-    s->build.sketched = !is_wanted(s, phase);
-    s->build.scope = "";
-    s->build.hidden_labels = NO_VALUE;
-    s->build.variables = map_new(s->arena);
-    s->build.schedule_inputs = map_new(s->arena);
-    frame_push(s, FRAME_PHASE, phase->module, NULL, phase->item->name.pos);
-    for (int i = 0; i < phase->options.count; i++) {
-        const Option *option = &phase->options.at[i];
-        bool images = strcmp(option->name, "batch") == 0;
-        frame_bind(s, s->frame, option->name,
-                   images ? datum_int(batch) : option->value, option->pos);
-    }
-    if (phase->item->teacher.text)
-        frame_bind(s, s->frame, phase->item->teacher_name.text,
-                   phase->teacher ? (Datum){.kind = DATUM_TEACHER,
-                                            .teacher = phase->teacher}
-                                  : datum_poison(),
-                   phase->item->teacher_name.pos);
-}
-
-Graph *build_end(Sema *s)
-{
-    Graph *graph = s->build.graph;
-    size_t count = (size_t)graph->nodes.count;
-    s->nodes = graph->nodes.at;
-    s->node_capacity = graph->nodes.capacity;
-    graph->nodes.at = ARENA_ARRAY(s->arena, Node, count);
-    graph->nodes.capacity = graph->nodes.count;
-    if (count)
-        memcpy(graph->nodes.at, s->nodes, sizeof(Node) * count);
-    return graph;
-}
-
-bool build_forward(Sema *s, Phase *phase, int batch, bool training,
-                   const char *what)
-{
-    int failures = s->failures;
-    build_begin(s, phase, batch, training, what);
-    exec_block(s, phase->item->body);
-    return s->failures == failures && !s->stopped;
-}
-
-static bool check_complete(Sema *s, const Phase *phase)
-{
-    Word name = phase->item->name;
-    if (!s->build.input)
+    Word name = build->phase->item->name;
+    if (!build->input)
         sema_fail(s, name.pos, "phase `%s` has no input", name.text);
-    else if (!s->build.losses.count)
+    else if (!build->losses.count)
         sema_fail(s, name.pos, "phase `%s` minimizes nothing", name.text);
-    else if (!s->build.usings.count)
+    else if (!build->usings.count)
         sema_fail(s, name.pos, "phase `%s` names no optimizer: using ...",
                   name.text);
     else
@@ -450,41 +155,52 @@ static bool check_complete(Sema *s, const Phase *phase)
     return false;
 }
 
-static bool is_in_chunks(const Sema *s, const Phase *phase)
+static bool is_in_chunks(const Phase *phase)
 {
-    return phase->out->chunk > 0 && is_wanted(s, phase);
+    return phase->out->chunk > 0 && phase->is_wanted;
 }
 
-// `failures` is how many there were before the phase: after any, in its options
-// or its statements, there is no sense in going on to its gradients.
-static bool build_train(Sema *s, Phase *phase, int failures)
+// From the statements that have run to whole steps: the graph `forward`, and
+// `train` or, in chunks, the parts that have to do with all images.
+static bool finish_train(Sema *s, Build *build)
 {
-    if (!build_forward(s, phase, phase->out->batch, true, "train") ||
-        !check_complete(s, phase) || s->failures != failures)
+    Phase *phase = build->phase;
+    bool *hidden = hidden_find(s, build);
+    int forward_count = build->graph->nodes.count;
+    if (hidden && !hidden_check(s, build, hidden))
         return false;
-    bool *hidden = hidden_find(s);
-    int forward_count = s->build.graph->nodes.count;
-    if (hidden && !hidden_check(s, hidden))
-        return false;
-    Value loss = build_outputs(s, hidden);
-    if (!s->build.sketched)
+    Value loss = build_outputs(s, build, hidden);
+    if (!build->sketched)
         phase->out->forward = build_copy(
-            s, s->build.graph,
+            s, build->graph,
             arena_printf(s->arena, "%s.forward", phase->item->name.text));
     if (hidden && phase->out->forward)
         hidden_drop(s, phase->out->forward, hidden, forward_count);
-    if (is_in_chunks(s, phase)) {
-        if (!chunk_whole(s, phase, loss))
+    if (is_in_chunks(phase)) {
+        if (!chunk_whole(s, build, loss))
             return false;
     } else {
-        train_finish(s, loss);
-        phase->out->train = build_end(s);
+        if (!train_finish(s, build, loss))
+            return false;
+        phase->out->train = build_finish(s, build);
         if (hidden)
             hidden_drop(s, phase->out->train, hidden, forward_count);
     }
-    for (int i = 0; i < s->build.order.count; i++)
-        vec_push(s->arena, &phase->variables, s->build.order.at[i]);
-    return s->failures == failures;
+    for (int i = 0; i < build->order.count; i++)
+        vec_push(s->arena, &phase->variables, build->order.at[i]);
+    return true;
+}
+
+// After an error in its options or its statements there is no sense in going on
+// to a phase's gradients.
+static bool build_train(Sema *s, Phase *phase, bool options_hold)
+{
+    Build build;
+    build_begin(s, &build, phase, phase->out->batch, true, "train");
+    bool ok = build_forward(s, &build) && check_complete(s, &build) &&
+              options_hold && finish_train(s, &build) && !build.failed;
+    build_leave(s);
+    return ok;
 }
 
 static bool reads_labels(const Graph *graph)
@@ -501,28 +217,24 @@ static bool reads_labels(const Graph *graph)
     return false;
 }
 
-// Of a phase that is not wanted only where no other graph says whether it reads
-// labels.
-static bool needs_eval(const Sema *s, const Phase *phase)
-{
-    const ExperimentPhase *out = phase->out;
-    return out->evaluate.count &&
-           (is_wanted(s, phase) ||
-            (out->source != IMAGES_LABELED && !reads_labels(out->train)));
-}
-
 static bool build_eval(Sema *s, Phase *phase)
 {
-    if (!needs_eval(s, phase))
+    ExperimentPhase *out = phase->out;
+    // Of a phase that is not wanted only where no other graph says whether it
+    // reads labels.
+    if (!out->evaluate.count ||
+        (!phase->is_wanted &&
+         (out->source == IMAGES_LABELED || reads_labels(out->train))))
         return true;
-    int rows = phase->out->chunk ? phase->out->chunk
-                                 : phase->out->batch / s->options->ranks;
-    bool ok = build_forward(s, phase, rows, false, "eval");
+    int rows = out->chunk ? out->chunk : out->batch / s->options->ranks;
+    Build build;
+    build_begin(s, &build, phase, rows, false, "eval");
+    bool ok = build_forward(s, &build);
     if (ok) {
-        build_outputs(s, stepwise_find(s));
-        phase->out->eval = build_end(s);
+        build_outputs(s, &build, stepwise_find(s, &build));
+        out->eval = build_finish(s, &build);
     }
-    frame_pop(s);
+    build_leave(s);
     return ok;
 }
 
@@ -537,22 +249,17 @@ static void export_phase(Sema *s, Phase *phase)
     out->views = 1;
     out->ranks = s->options->ranks;
     phase->out = out;
+    phase->is_wanted = s->options->phase_count == 0;
+    for (int i = 0; i < s->options->phase_count; i++)
+        if (strcmp(s->options->phases[i], out->name) == 0)
+            phase->is_wanted = true;
     from_resolve(s, phase);
-}
-
-// How many classes there are matters to a phase that reads labels.
-static void forget_classes(ExperimentPhase *out)
-{
-    if (out->source != IMAGES_LABELED && !reads_labels(out->train) &&
-        !reads_labels(out->eval))
-        out->classes = 0;
 }
 
 static void elaborate_phase(Sema *s, Phase *phase)
 {
-    int failures = s->failures;
+    Build outside = {0}, *outer = build_enter(s, &outside);
     export_phase(s, phase);
-    memset(&s->build, 0, sizeof s->build);
     frame_push(s, FRAME_PHASE, phase->module, NULL, phase->item->name.pos);
     eval_options(s, phase);
     check_batch(s, phase);
@@ -560,18 +267,23 @@ static void elaborate_phase(Sema *s, Phase *phase)
     chunk_check(s, phase);
     frame_pop(s);
     phase->state = PHASE_FAILED;
-    if (s->stopped || !phase->out->batch)
-        return;
-    bool ok = build_train(s, phase, failures);
-    frame_pop(s);
-    if (ok && is_in_chunks(s, phase))
-        ok = chunk_parts(s, phase);
-    if (ok && build_eval(s, phase) &&
-        (!is_wanted(s, phase) || value_build(s, phase)))
-        from_check(s, phase);
-    forget_classes(phase->out);
-    if (s->failures == failures)
-        phase->state = PHASE_DONE;
+    if (!s->stopped && phase->out->batch) {
+        bool ok = build_train(s, phase, !outside.failed);
+        if (ok && is_in_chunks(phase))
+            ok = chunk_parts(s, phase);
+        ok = ok && build_eval(s, phase) &&
+             (!phase->is_wanted || value_build(s, phase));
+        if (ok)
+            from_check(s, phase);
+        // How many classes there are matters to a phase that reads labels.
+        const ExperimentPhase *out = phase->out;
+        if (out->source != IMAGES_LABELED && !reads_labels(out->train) &&
+            !reads_labels(out->eval))
+            phase->out->classes = 0;
+        if (ok && !outside.failed)
+            phase->state = PHASE_DONE;
+    }
+    build_enter(s, outer);
 }
 
 void phases_elaborate(Sema *s)
@@ -581,5 +293,4 @@ void phases_elaborate(Sema *s)
         elaborate_phase(s, s->phases.at[i]);
         vec_push(s->arena, &s->experiment->phases, *s->phases.at[i]->out);
     }
-    memset(&s->build, 0, sizeof s->build);
 }

@@ -3,7 +3,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/builtins.h"
+#include "frontend/lang/module.h"
+#include "frontend/lang/phase.h"
+#include "frontend/lang/stages.h"
 
 // A stretch of source to be replaced.
 typedef struct Edit {
@@ -11,13 +14,6 @@ typedef struct Edit {
     const char *text;
 } Edit;
 typedef VEC(Edit) EditList;
-
-static const char *print_value(Sema *s, Datum value)
-{
-    Text text = text_new(s->arena);
-    datum_print(value, NULL, &text);
-    return text_string(&text);
-}
 
 static void add_edit(Sema *s, EditList *edits, Span span, const char *text)
 {
@@ -35,21 +31,16 @@ static void add_edit(Sema *s, EditList *edits, Span span, const char *text)
     }
 }
 
-static Span word_span(SourcePos pos)
-{
-    return (Span){pos.line, pos.column, pos.line, pos.end_column};
-}
-
 // A setting that only the command line gives stands behind the last one.
 static void add_option(Sema *s, EditList *edits, const Phase *phase, int i)
 {
     const Option *option = &phase->options.at[i], *next = option + 1;
     if (!option->expr || option->value.kind == DATUM_TENSOR)
         return;
-    const char *text = print_value(s, option->value);
+    const char *text = datum_text(s->arena, option->value);
     if (i + 1 < phase->options.count && !next->expr)
         text = arena_printf(s->arena, "%s, %s = %s", text, next->name,
-                            print_value(s, next->value));
+                            datum_text(s->arena, next->value));
     add_edit(s, edits, option->expr->span, text);
 }
 
@@ -63,14 +54,16 @@ static EditList collect_edits(Sema *s, const Module *module)
         const Global *global = module->globals.entries.at[i].value;
         if (global->param)
             add_edit(s, &edits, global->param->item->value->span,
-                     print_value(s, global->param->value));
+                     datum_text(s->arena, global->param->value));
     }
     for (int i = 0; i < s->phases.count; i++) {
         const Phase *phase = s->phases.at[i];
         for (int k = 0; phase->module == module && k < phase->renamed.count;
-             k++)
-            add_edit(s, &edits, word_span(phase->renamed.at[k].pos),
-                     phase->renamed.at[k].text);
+             k++) {
+            SourcePos pos = phase->renamed.at[k].pos;
+            Span span = {pos.line, pos.column, pos.line, pos.end_column};
+            add_edit(s, &edits, span, phase->renamed.at[k].text);
+        }
         for (int k = 0; phase->module == module && k < phase->options.count;
              k++)
             add_option(s, &edits, phase, k);
@@ -118,8 +111,8 @@ static void print_pipeline(const char *what, const ExperimentAugment *ops,
         text_addf(out, "%s%s(", i ? ", " : "", ops[i].name);
         for (int k = 0; k < ops[i].arg_count; k++) {
             text_add(out, k ? ", " : "");
-            pipe_print_arg(ops[i].arg_names[k], ops[i].arg_words[k],
-                           ops[i].args[k], out);
+            augment_print_arg(ops[i].arg_names[k], ops[i].arg_words[k],
+                              ops[i].args[k], out);
         }
         text_add(out, ")");
     }
@@ -132,7 +125,7 @@ static void print_phase(Sema *s, const Phase *phase, Text *out)
     const ExperimentPhase *p = phase->out;
     text_addf(out, "# phase %s\n", p->name);
     text_add(out, "#   input ");
-    text_add(out, print_value(s, phase->input));
+    text_add(out, datum_text(s->arena, phase->input));
     text_addf(out, ", images of %d x %d pixels, batch %d", p->image_height,
               p->image_width, p->batch);
     if (p->chunk)
@@ -148,24 +141,21 @@ static void print_phase(Sema *s, const Phase *phase, Text *out)
         text_addf(out, "#   using %s\n", phase->usings.at[i]);
 }
 
-// A file of simcc's own models goes by its path among them: where simcc stands
-// is no part of the program.
-static const char *title(const Sema *s, const Module *module)
-{
-    const char *folder = s->library.folder;
-    size_t length = folder ? strlen(folder) : 0;
-    bool own = folder && strncmp(module->path, folder, length) == 0;
-    return own ? module->path + length + 1 : module->path;
-}
-
 const char *show_program(Sema *s)
 {
     Text out = text_new(s->arena);
+    const char *folder = s->library ? s->library->folder : NULL;
+    size_t length = folder ? strlen(folder) : 0;
     for (int i = s->modules.count - 1; i >= 0; i--) {
         const Module *module = s->modules.at[i];
         bool root = module == s->root;
+        // A file of simcc's own models goes by its path among them: where simcc
+        // stands is no part of the program.
+        const char *title = module->path;
+        if (folder && strncmp(title, folder, length) == 0)
+            title += length + 1;
         if (!root)
-            text_addf(&out, "\n# ---- %s ----\n", title(s, module));
+            text_addf(&out, "\n# ---- %s ----\n", title);
         print_module(s, module, &out);
         if (!root)
             continue;

@@ -2,13 +2,16 @@
 // not go together.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/frame.h"
+#include "frontend/lang/tensor.h"
 
-const char *tensor_shape_text(Sema *s, Datum x)
+// The shape of a tensor; of anything else, what it is.
+static const char *shape_text(Sema *s, const Site *site, Datum x)
 {
-    if (x.kind != DATUM_TENSOR)
-        return datum_describe(s->arena, x, s->build.graph);
-    return type_text(s->arena, graph_type(s->build.graph, x.tensor));
+    const Graph *graph = site->build->graph;
+    return x.kind == DATUM_TENSOR
+               ? type_text(s->arena, graph_type(graph, x.tensor))
+               : datum_describe(s->arena, x, graph);
 }
 
 void site_notes(Sema *s, const Site *site)
@@ -24,7 +27,7 @@ void site_notes(Sema *s, const Site *site)
                          strcmp(site->exprs[k]->text, expr->text) == 0);
         if (said)
             continue;
-        const char *shape = tensor_shape_text(s, site->values[i]);
+        const char *shape = shape_text(s, site, site->values[i]);
         const Binding *binding =
             expr->kind == EXPR_NAME ? frame_find(s->frame, expr->text) : NULL;
         if (binding)
@@ -35,17 +38,10 @@ void site_notes(Sema *s, const Site *site)
     }
 }
 
-static void set_origin(Sema *s, SourcePos pos)
-{
-    s->build.graph->origin =
-        (NodeOrigin){pos.source ? pos.source->path : NULL, pos.line,
-                     s->build.scope ? s->build.scope : ""};
-}
-
 Datum tensor_add(Sema *s, const Site *site, Op op, int count,
                  const Value *inputs, const Attr *attrs, const TensorType *type)
 {
-    Graph *graph = s->build.graph;
+    Graph *graph = site->build->graph;
     if (s->stopped)
         return datum_poison();
     if (!graph)
@@ -59,7 +55,9 @@ Datum tensor_add(Sema *s, const Site *site, Op op, int count,
     if (type && !type_is_sane(type))
         return sema_fail(s, site->pos, "%s is too large: %s", site->what,
                          type_text(s->arena, type));
-    set_origin(s, site->pos);
+    graph->origin = (NodeOrigin){
+        site->pos.source ? site->pos.source->path : NULL, site->pos.line,
+        site->build->scope ? site->build->scope : ""};
     Value value = graph_add(graph, op, count, inputs, attrs, type);
     if (value != NO_VALUE)
         return datum_tensor(value);
@@ -89,11 +87,28 @@ Datum tensor_constant(Sema *s, const Site *site, int rank, const int64_t *dims,
 
 Datum tensor_as_numbers(Sema *s, const Site *site, Value x)
 {
-    if (graph_type(s->build.graph, x)->dtype != DT_BOOL)
+    if (graph_type(site->build->graph, x)->dtype != DT_BOOL)
         return datum_tensor(x);
     Attr attrs[MAX_ATTRS] = {
         [CAST_DTYPE] = {.text = dtype_name(s->options->dtype)}};
     return tensor_add(s, site, OP_CAST, 1, &x, attrs, NULL);
+}
+
+Datum tensor_stop_gradients(Sema *s, const Site *site, Datum x)
+{
+    if (x.kind == DATUM_TENSOR)
+        return tensor_unary(s, site, OP_STOP_GRADIENT, x.tensor);
+    if (x.kind != DATUM_LIST)
+        return x;
+    DatumList *list = ARENA_NEW(s->arena, DatumList);
+    list->count = x.list->count;
+    list->at = ARENA_ARRAY(s->arena, Datum, list->count + 1);
+    for (int i = 0; i < list->count; i++) {
+        list->at[i] = tensor_stop_gradients(s, site, x.list->at[i]);
+        if (list->at[i].kind == DATUM_POISON)
+            return datum_poison();
+    }
+    return (Datum){.kind = DATUM_LIST, .list = list};
 }
 
 // ---- broadcasting -----------------------------------------------------------
@@ -114,7 +129,7 @@ static Datum fail_shapes(Sema *s, const Site *site)
         if (site->values[i].kind != DATUM_TENSOR)
             continue;
         text_addf(&text, "%s%s", said ? " and " : "",
-                  tensor_shape_text(s, site->values[i]));
+                  shape_text(s, site, site->values[i]));
         said++;
     }
     sema_error(s, site->pos, "%s: shapes do not go together: %s", site->what,
@@ -125,10 +140,9 @@ static Datum fail_shapes(Sema *s, const Site *site)
 }
 
 // The common shape of all tensors among the operands.
-static bool common_shape(Sema *s, int count, const Datum *operands, int *rank,
-                         int64_t *dims)
+static bool common_shape(const Graph *graph, int count, const Datum *operands,
+                         int *rank, int64_t *dims)
 {
-    const Graph *graph = s->build.graph;
     *rank = 0;
     for (int i = 0; i < count; i++)
         if (operands[i].kind == DATUM_TENSOR) {
@@ -158,7 +172,7 @@ static Datum stretch(Sema *s, const Site *site, Datum x, int rank,
 {
     if (x.kind != DATUM_TENSOR)
         return tensor_constant(s, site, rank, dims, datum_number(x));
-    const TensorType *type = graph_type(s->build.graph, x.tensor);
+    const TensorType *type = graph_type(site->build->graph, x.tensor);
     TensorType wanted = type_make(type->dtype, rank, dims);
     if (type_same_dims(type, &wanted))
         return x;
@@ -177,7 +191,7 @@ Datum tensor_fit(Sema *s, const Site *site, Datum x, int rank,
         x = tensor_as_numbers(s, site, x.tensor);
         if (x.kind != DATUM_TENSOR)
             return x;
-        const TensorType *type = graph_type(s->build.graph, x.tensor);
+        const TensorType *type = graph_type(site->build->graph, x.tensor);
         TensorType wanted = type_make(type->dtype, rank, dims);
         if (type->rank > 0 && !type_same_dims(type, &wanted)) {
             sema_error(s, site->pos, "%s has the shape %s, its new value %s",
@@ -189,7 +203,7 @@ Datum tensor_fit(Sema *s, const Site *site, Datum x, int rank,
         }
     } else if (!datum_is_number(x)) {
         return sema_fail(s, site->pos, "%s is a tensor; %s is not", site->what,
-                         datum_describe(s->arena, x, s->build.graph));
+                         datum_describe(s->arena, x, site->build->graph));
     }
     return stretch(s, site, x, rank, dims);
 }
@@ -199,7 +213,7 @@ static bool broadcast(Sema *s, const Site *site, int count, Datum *operands)
 {
     int rank;
     int64_t dims[MAX_RANK];
-    if (!common_shape(s, count, operands, &rank, dims)) {
+    if (!common_shape(site->build->graph, count, operands, &rank, dims)) {
         fail_shapes(s, site);
         return false;
     }
@@ -211,10 +225,10 @@ static bool broadcast(Sema *s, const Site *site, int count, Datum *operands)
     return true;
 }
 
-static bool is_bool(Sema *s, Datum x)
+static bool is_bool(const Site *site, Datum x)
 {
     return x.kind == DATUM_TENSOR &&
-           graph_type(s->build.graph, x.tensor)->dtype == DT_BOOL;
+           graph_type(site->build->graph, x.tensor)->dtype == DT_BOOL;
 }
 
 static Datum fail_logic(Sema *s, const Site *site)
@@ -226,11 +240,13 @@ static Datum fail_logic(Sema *s, const Site *site)
     return datum_poison();
 }
 
+// Truth values count as numbers but for `and` and `or`: mean(a == b) is a
+// share.
 Datum tensor_binary(Sema *s, const Site *site, Op op, Datum a, Datum b)
 {
     Datum operands[] = {a, b};
     bool logic = op == OP_AND || op == OP_OR;
-    if (logic && (!is_bool(s, a) || !is_bool(s, b)))
+    if (logic && (!is_bool(site, a) || !is_bool(site, b)))
         return fail_logic(s, site);
     for (int i = 0; i < 2 && !logic; i++) {
         if (operands[i].kind == DATUM_TENSOR)
@@ -247,7 +263,7 @@ Datum tensor_binary(Sema *s, const Site *site, Op op, Datum a, Datum b)
 Datum tensor_select(Sema *s, const Site *site, Datum condition, Datum yes,
                     Datum no)
 {
-    if (!is_bool(s, condition))
+    if (!is_bool(site, condition))
         return fail_logic(s, site);
     Datum operands[] = {condition, yes, no};
     for (int i = 1; i < 3; i++) {
@@ -265,19 +281,10 @@ Datum tensor_select(Sema *s, const Site *site, Datum condition, Datum yes,
 
 // ---- reductions and products ------------------------------------------------
 
-static Datum keep_axes(Sema *s, const Site *site, Value reduced,
-                       TensorType type, int count, const int64_t *axes)
-{
-    for (int i = 0; i < count; i++)
-        type.dims[axes[i]] = 1;
-    Attr attrs[MAX_ATTRS] = {[DIMS_DIMS] = {.ints = {type.rank, type.dims}}};
-    return tensor_add(s, site, OP_RESHAPE, 1, &reduced, attrs, NULL);
-}
-
 Datum tensor_reduce(Sema *s, const Site *site, Op op, Value x, int count,
                     const int64_t *axes, bool keep)
 {
-    TensorType type = *graph_type(s->build.graph, x);
+    TensorType type = *graph_type(site->build->graph, x);
     static const int64_t every[MAX_RANK] = {0, 1, 2, 3, 4, 5};
     if (count == 0) {
         count = type.rank;
@@ -289,24 +296,27 @@ Datum tensor_reduce(Sema *s, const Site *site, Op op, Value x, int count,
     Datum reduced = tensor_add(s, site, op, 1, &x, attrs, NULL);
     if (reduced.kind != DATUM_TENSOR || !keep)
         return reduced;
-    return keep_axes(s, site, reduced.tensor, type, count, axes);
+    for (int i = 0; i < count; i++)
+        type.dims[axes[i]] = 1;
+    Attr kept[MAX_ATTRS] = {[DIMS_DIMS] = {.ints = {type.rank, type.dims}}};
+    return tensor_add(s, site, OP_RESHAPE, 1, &reduced.tensor, kept, NULL);
 }
 
 Datum tensor_mean(Sema *s, const Site *site, Value x, int count,
                   const int64_t *axes, bool keep)
 {
-    double elements = (double)type_elements(graph_type(s->build.graph, x));
+    double elements = (double)type_elements(graph_type(site->build->graph, x));
     Datum total = tensor_reduce(s, site, OP_REDUCE_SUM, x, count, axes, keep);
     if (total.kind != DATUM_TENSOR)
         return total;
     double left =
-        (double)type_elements(graph_type(s->build.graph, total.tensor));
+        (double)type_elements(graph_type(site->build->graph, total.tensor));
     return tensor_binary(s, site, OP_MUL, total, datum_float(left / elements));
 }
 
 Datum tensor_rank_mean(Sema *s, const Site *site, Value x)
 {
-    int ranks = s->build.ranks;
+    int ranks = site->build->ranks;
     Attr attrs[MAX_ATTRS] = {[RANKS_RANKS] = {.i = ranks}};
     if (ranks == 1 || x == NO_VALUE)
         return datum_tensor(x);
@@ -323,13 +333,14 @@ Datum tensor_matmul(Sema *s, const Site *site, Datum a, Datum b)
         if (operands[i].kind != DATUM_TENSOR)
             return sema_fail(
                 s, site->pos, "`@` multiplies matrices; for %s it is `*`",
-                datum_describe(s->arena, operands[i], s->build.graph));
+                datum_describe(s->arena, operands[i], site->build->graph));
         operands[i] = tensor_as_numbers(s, site, operands[i].tensor);
         if (operands[i].kind != DATUM_TENSOR)
             return operands[i];
     }
-    const TensorType *left = graph_type(s->build.graph, operands[0].tensor);
-    const TensorType *right = graph_type(s->build.graph, operands[1].tensor);
+    const TensorType *left = graph_type(site->build->graph, operands[0].tensor);
+    const TensorType *right =
+        graph_type(site->build->graph, operands[1].tensor);
     if (left->rank != 2 || right->rank != 2 ||
         left->dims[1] != right->dims[0]) {
         sema_error(s, site->pos, "`@` takes [m,k] and [k,n], not %s and %s",

@@ -2,54 +2,14 @@
 // and the assignments that end it.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/elaborate.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/reads.h"
+#include "frontend/lang/tensor.h"
 #include "ir/autodiff.h"
+#include "ir/build.h"
 
-// ---- using ------------------------------------------------------------------
-
-// The optimizer of that name, or the one that the parameter of that name holds
-// the name of.
-static const Function *find_optimizer(Sema *s, Word word)
-{
-    const Module *module = s->frame->module;
-    const Global *global = sema_global(s, module, word.text, word.pos);
-    if (global && global->param && !global->rival) {
-        Datum held = param_value(s, global->param);
-        if (held.kind == DATUM_POISON)
-            return s->failures++, NULL; // its error was reported
-        if (held.kind == DATUM_STRING) {
-            word.text = held.text;
-            global = sema_global(s, module, word.text, word.pos);
-        }
-    }
-    if (global && global->rival)
-        return NULL;
-    if (global && global->function && global->function->def->is_optimizer)
-        return global->function;
-    VEC(const char *) names = {0};
-    for (int i = 0; i < module->visible.entries.count; i++) {
-        const Global *other = module->visible.entries.at[i].value;
-        if (other->function && other->function->def->is_optimizer)
-            vec_push(s->arena, &names, other->name);
-    }
-    const char *file = library_file(s, word.text);
-    sema_error(s, word.pos, "there is no optimizer `%.60s`%s", word.text,
-               file ? "" : sema_suggest(s, word.text, names.at, names.count));
-    if (file)
-        sema_note(s, word.pos, "defined in %s: import \"%s\"", file, file);
-    sema_trace(s);
-    return NULL;
-}
-
-// The arguments wait until the forward pass is complete: they are evaluated
-// once, and shared by all weights.
-void exec_using(Sema *s, const Stmt *stmt)
-{
-    Using *using = ARENA_NEW(s->arena, Using);
-    using->stmt = stmt;
-    using->optimizer = find_optimizer(s, stmt->name);
-    vec_push(s->arena, &s->build.usings, using);
-}
+// ---- settings of optimizers -------------------------------------------------
 
 static bool eval_settings(Sema *s, Using *using)
 {
@@ -60,6 +20,7 @@ static bool eval_settings(Sema *s, Using *using)
     int count = formal_names(def, names);
     for (int i = 0; i < count; i++)
         using->settings[i] = (Datum){.kind = DATUM_ABSENT};
+    // From 2 on: the weight and its gradient are not the phase's to give.
     if (!match_args(s, def->name.text, stmt->name.pos, 2, count, names,
                     stmt->args, slots)) {
         sema_note(s, def->name.pos, "`%s` is defined here", def->name.text);
@@ -75,66 +36,45 @@ static bool eval_settings(Sema *s, Using *using)
     return ok;
 }
 
-static bool covers(const Using *using, const char *name)
-{
-    const WordList *patterns = using->stmt->words;
-    for (int i = 0; patterns && i < patterns->count; i++)
-        if (text_glob(patterns->at[i].text, name))
-            return true;
-    return !patterns;
-}
-
 // ---- which weights are trained ----------------------------------------------
-
-static bool is_frozen_by(Sema *s, const char *name)
-{
-    for (int i = 0; i < s->build.freezes.count; i++) {
-        const WordList *patterns = s->build.freezes.at[i]->words;
-        for (int k = 0; k < patterns->count; k++)
-            if (text_glob(patterns->at[k].text, name))
-                return true;
-    }
-    return false;
-}
 
 static bool may_be_trained(const Variable *variable)
 {
     return !variable->is_frozen && !variable->is_state && !variable->follows;
 }
 
-static void check_pattern(Sema *s, Word pattern)
+// Reports patterns that match no weight.
+static void check_patterns(Sema *s, const Build *build,
+                           const WordList *patterns)
 {
-    for (int i = 0; i < s->build.order.count; i++) {
-        const Variable *variable = s->build.order.at[i];
-        if (may_be_trained(variable) && text_glob(pattern.text, variable->name))
-            return;
-    }
-    VEC(const char *) names = {0};
-    for (int i = 0; i < s->build.order.count; i++)
-        if (may_be_trained(s->build.order.at[i]))
-            vec_push(s->arena, &names, s->build.order.at[i]->name);
-    sema_fail(s, pattern.pos, "\"%s\" matches no weight%s", pattern.text,
-              sema_suggest(s, pattern.text, names.at, names.count));
-}
-
-static void check_patterns(Sema *s)
-{
-    for (int i = 0; i < s->build.freezes.count; i++)
-        for (int k = 0; k < s->build.freezes.at[i]->words->count; k++)
-            check_pattern(s, s->build.freezes.at[i]->words->at[k]);
-    for (int i = 0; i < s->build.usings.count; i++) {
-        const WordList *patterns = s->build.usings.at[i]->stmt->words;
-        for (int k = 0; patterns && k < patterns->count; k++)
-            check_pattern(s, patterns->at[k]);
+    for (int i = 0; patterns && i < patterns->count; i++) {
+        Word pattern = patterns->at[i];
+        bool used = false;
+        VEC(const char *) names = {0};
+        for (int k = 0; k < build->order.count; k++) {
+            const Variable *variable = build->order.at[k];
+            if (!may_be_trained(variable))
+                continue;
+            used = used || text_glob(pattern.text, variable->name);
+            vec_push(s->arena, &names, variable->name);
+        }
+        if (!used)
+            sema_fail(s, pattern.pos, "\"%s\" matches no weight%s",
+                      pattern.text,
+                      sema_suggest(s, pattern.text, names.at, names.count));
     }
 }
 
-VariableList train_weights(Sema *s)
+VariableList train_weights(Sema *s, const Build *build)
 {
     VariableList trained = {0};
-    for (int i = 0; i < s->build.order.count; i++) {
-        Variable *variable = s->build.order.at[i];
-        if (may_be_trained(variable) && !is_frozen_by(s, variable->name))
+    for (int i = 0; i < build->order.count; i++) {
+        Variable *variable = build->order.at[i];
+        bool frozen = !may_be_trained(variable);
+        for (int k = 0; k < build->freezes.count; k++)
+            frozen = frozen ||
+                     words_match(build->freezes.at[k]->words, variable->name);
+        if (!frozen)
             vec_push(s->arena, &trained, variable);
     }
     return trained;
@@ -142,10 +82,10 @@ VariableList train_weights(Sema *s)
 
 // ---- gradients --------------------------------------------------------------
 
-Value *train_gradients(Sema *s, Value loss, int count, const Value *wrt)
+Value *train_gradients(Sema *s, Graph *graph, Value loss, int count,
+                       const Value *wrt)
 {
     Value *grads = ARENA_ARRAY(s->arena, Value, count + 1);
-    Graph *graph = s->build.graph;
     graph->origin = (NodeOrigin){.scope = "gradient"};
     Value culprit = NO_VALUE;
     if (autodiff(graph, loss, count, wrt, grads, &culprit))
@@ -157,23 +97,10 @@ Value *train_gradients(Sema *s, Value loss, int count, const Value *wrt)
     return NULL;
 }
 
-// A gradient that is zero whatever happens: the loss does not depend on it.
 bool train_is_zero(const Graph *graph, Value gradient)
 {
     const Node *node = graph_node(graph, gradient);
     return node->op == OP_CONST && node->attrs[CONST_VALUE].f == 0;
-}
-
-// autodiff gives a rank's share in the gradient of the sum of all ranks'
-// losses; the loss of the step is their mean.
-static void average_over_ranks(Sema *s, const VariableList *trained,
-                               Value *grads)
-{
-    for (int i = 0; i < trained->count; i++) {
-        Site site = {.pos = trained->at[i]->pos, .what = trained->at[i]->name};
-        if (!train_is_zero(s->build.graph, grads[i]))
-            grads[i] = tensor_rank_mean(s, &site, grads[i]).tensor;
-    }
 }
 
 // ---- updates ----------------------------------------------------------------
@@ -197,78 +124,10 @@ static const char *describe_settings(Sema *s, const Using *using)
         if (binding->value.kind == DATUM_TENSOR && given)
             ast_print_expr(given, &text);
         else
-            datum_print(binding->value, s->build.graph, &text);
+            datum_print(binding->value, s->build->graph, &text);
     }
     text_add(&text, ")");
     return text_string(&text);
-}
-
-// ---- reports of optimizers --------------------------------------------------
-
-static bool check_name(Sema *s, Word name)
-{
-    int count = s->build.weight_reports.count;
-    for (int i = 0; i < count; i++)
-        if (strcmp(s->build.weight_reports.at[i], name.text) == 0)
-            return true;
-    if (count == MAX_WEIGHT_REPORTS || strlen(name.text) > 63) {
-        sema_fail(s, name.pos,
-                  "optimizers have at most %d reports, with names of at most "
-                  "63 bytes",
-                  MAX_WEIGHT_REPORTS);
-        return false;
-    }
-    vec_push(s->arena, &s->build.weight_reports, name.text);
-    return true;
-}
-
-// As a scalar; NO_VALUE after a diagnostic.
-static Value eval_weight_number(Sema *s, const Expr *expr)
-{
-    Attr attrs[MAX_ATTRS] = {[DIMS_DIMS] = {.ints = {0, NULL}}};
-    Datum x = eval_expr(s, expr);
-    const Expr *const exprs[] = {expr};
-    Site site = {expr->pos, "a report", 1, &x, exprs};
-    if (datum_is_number(x))
-        x = tensor_constant(s, &site, 0, NULL, datum_number(x));
-    else if (x.kind == DATUM_TENSOR &&
-             type_elements(graph_type(s->build.graph, x.tensor)) == 1)
-        x = tensor_as_numbers(s, &site, x.tensor);
-    else if (x.kind != DATUM_POISON)
-        x = sema_fail(s, expr->pos,
-                      "an optimizer reports one number a weight, not %s",
-                      datum_describe(s->arena, x, s->build.graph));
-    if (x.kind == DATUM_TENSOR &&
-        graph_type(s->build.graph, x.tensor)->rank > 0)
-        x = tensor_add(s, &site, OP_RESHAPE, 1, &x.tensor, attrs, NULL);
-    return x.kind == DATUM_TENSOR ? x.tensor : NO_VALUE;
-}
-
-// A state and not an output: outputs of all weights at the end would keep
-// every gradient alive until then.
-static void report_weight(Sema *s, const Stmt *stmt, const Arg *arg)
-{
-    Word name = report_name(s, arg);
-    if (!name.text || !check_name(s, name))
-        return;
-    Value value = eval_weight_number(s, arg->value);
-    Stmt state = {.kind = STMT_STATE, .pos = stmt->pos, .name = name};
-    Init zero = {"constant", 0};
-    TensorType type = type_make(s->options->dtype, 0, NULL);
-    const char *full = arena_printf(s->arena, "optimizer.report.%s.%s",
-                                    name.text, s->frame->weight->name);
-    Variable *variable =
-        value != NO_VALUE ? make_variable(s, &state, full, &type, &zero) : NULL;
-    if (!variable)
-        return;
-    variable->current = datum_tensor(value);
-    variable->updated = true;
-}
-
-void exec_weight_report(Sema *s, const Stmt *stmt)
-{
-    for (int i = 0; i < stmt->args->count; i++)
-        report_weight(s, stmt, &stmt->args->at[i]);
 }
 
 // ---- running them -----------------------------------------------------------
@@ -296,104 +155,121 @@ static bool enter_optimizer(Sema *s, const Using *using, Variable *weight,
     return true;
 }
 
-static void run_optimizer(Sema *s, const Using *using, Variable *weight,
-                          Value grad)
+// The first `using` whose patterns match the name, or that has none.
+static Using *using_for(const Build *build, const char *name)
 {
-    if (enter_optimizer(s, using, weight, grad))
-        exec_block(s, using->optimizer->def->body);
-    frame_pop(s);
-}
-
-static Using *using_for(Sema *s, const char *name)
-{
-    for (int i = 0; i < s->build.usings.count; i++)
-        if (covers(s->build.usings.at[i], name))
-            return s->build.usings.at[i];
+    for (int i = 0; i < build->usings.count; i++) {
+        const WordList *patterns = build->usings.at[i]->stmt->words;
+        if (!patterns || words_match(patterns, name))
+            return build->usings.at[i];
+    }
     return NULL;
 }
 
 // Resolves the settings of every optimizer that has a weight, by its first one
 // and with that in the place of a gradient, which settings do not depend on.
-static void describe_usings(Sema *s, const VariableList *trained)
+static void describe_usings(Sema *s, const Build *build,
+                            const VariableList *trained)
 {
     for (int i = 0; i < trained->count; i++) {
         Variable *weight = trained->at[i];
-        Using *using = using_for(s, weight->name);
+        Using *using = using_for(build, weight->name);
         if (!using || using->resolved)
             continue;
         if (enter_optimizer(s, using, weight, weight->param))
             using->resolved = describe_settings(s, using);
         frame_pop(s);
     }
-    for (int i = 0; i < s->build.usings.count; i++)
-        if (s->build.usings.at[i]->resolved)
-            vec_push(s->arena, &s->build.phase->usings,
-                     s->build.usings.at[i]->resolved);
+    for (int i = 0; i < build->usings.count; i++)
+        if (build->usings.at[i]->resolved)
+            vec_push(s->arena, &build->phase->usings,
+                     build->usings.at[i]->resolved);
 }
 
-void train_update(Sema *s, const VariableList *trained, const Value *grads)
+bool train_settings(Sema *s, Build *build, const VariableList *trained)
 {
-    int updated = 0;
-    for (int i = 0; i < trained->count && !s->stopped; i++) {
-        Variable *weight = trained->at[i];
-        if (train_is_zero(s->build.graph, grads[i]))
-            continue;
-        Using *using = using_for(s, weight->name);
-        if (!using) {
-            sema_error(s, weight->pos, "no `using` covers the weight `%s`",
-                       weight->name);
-            sema_note(s, s->build.usings.at[0]->stmt->pos,
-                      "add one without `on`, or freeze the weight");
-            continue;
-        }
-        s->build.scope = "optimizer";
-        run_optimizer(s, using, weight, grads[i]);
-        updated++;
-    }
-    if (!updated && !s->stopped)
-        sema_fail(s, s->build.losses.at[0].pos,
-                  "the loss depends on no trained weight");
-    averages_update(s);
-    s->build.scope = "";
-}
-
-void train_assign(Sema *s, const Variable *variable)
-{
-    Value inputs[] = {variable->param, variable->current.tensor};
-    Site site = {.pos = variable->pos, .what = variable->name};
-    s->build.graph->origin = (NodeOrigin){.scope = ""};
-    if (variable->updated)
-        tensor_add(s, &site, OP_ASSIGN, 2, inputs, NULL, NULL);
-}
-
-bool train_settings(Sema *s, const VariableList *trained)
-{
-    check_patterns(s);
+    for (int i = 0; i < build->freezes.count; i++)
+        check_patterns(s, build, build->freezes.at[i]->words);
+    for (int i = 0; i < build->usings.count; i++)
+        check_patterns(s, build, build->usings.at[i]->stmt->words);
+    Build *outer = build_enter(s, build);
     bool ok = true;
-    for (int i = 0; i < s->build.usings.count; i++) {
-        Using *using = s->build.usings.at[i];
+    for (int i = 0; i < build->usings.count; i++) {
+        Using *using = build->usings.at[i];
         ok = using->optimizer && eval_settings(s, using) && ok;
     }
     if (ok)
-        describe_usings(s, trained);
+        describe_usings(s, build, trained);
+    build_enter(s, outer);
     return ok;
 }
 
-void train_finish(Sema *s, Value loss)
+void train_update(Sema *s, Build *build, const VariableList *trained,
+                  const Value *grads)
 {
-    VariableList trained = train_weights(s);
-    if (!train_settings(s, &trained))
-        return;
-    Value *grads = NULL, *wrt = ARENA_ARRAY(s->arena, Value, trained.count + 1);
+    Build *outer = build_enter(s, build);
+    int updated = 0;
+    build->scope = "optimizer";
+    for (int i = 0; i < trained->count && !s->stopped; i++) {
+        Variable *weight = trained->at[i];
+        // What the loss does not depend on stands still: no decay either.
+        if (train_is_zero(build->graph, grads[i]))
+            continue;
+        Using *using = using_for(build, weight->name);
+        if (!using) {
+            sema_error(s, weight->pos, "no `using` covers the weight `%s`",
+                       weight->name);
+            sema_note(s, build->usings.at[0]->stmt->pos,
+                      "add one without `on`, or freeze the weight");
+            continue;
+        }
+        if (enter_optimizer(s, using, weight, grads[i]))
+            exec_block(s, using->optimizer->def->body);
+        frame_pop(s);
+        updated++;
+    }
+    if (!updated && !s->stopped)
+        sema_fail(s, build->losses.at[0].pos,
+                  "the loss depends on no trained weight");
+    averages_update(s, build);
+    build->scope = "";
+    build_enter(s, outer);
+}
+
+void train_assign(Graph *graph, const Variable *variable)
+{
+    SourcePos pos = variable->pos;
+    graph->origin =
+        (NodeOrigin){pos.source ? pos.source->path : NULL, pos.line, ""};
+    if (variable->updated)
+        build_assign(graph, variable->param, variable->current.tensor);
+}
+
+bool train_finish(Sema *s, Build *build, Value loss)
+{
+    VariableList trained = train_weights(s, build);
+    if (!train_settings(s, build, &trained))
+        return false;
+    Value *wrt = ARENA_ARRAY(s->arena, Value, trained.count + 1);
     for (int i = 0; i < trained.count; i++)
         wrt[i] = trained.at[i]->param;
-    if (!s->build.sketched) {
-        grads = train_gradients(s, loss, trained.count, wrt);
+    if (!build->sketched) {
+        Value *grads =
+            train_gradients(s, build->graph, loss, trained.count, wrt);
         if (!grads)
-            return;
-        average_over_ranks(s, &trained, grads);
-        train_update(s, &trained, grads);
+            return false;
+        // autodiff gives a rank's share in the gradient of the sum of all
+        // ranks' losses; the loss of the step is their mean.
+        for (int i = 0; i < trained.count; i++) {
+            Site site = {.build = build,
+                         .pos = trained.at[i]->pos,
+                         .what = trained.at[i]->name};
+            if (!train_is_zero(build->graph, grads[i]))
+                grads[i] = tensor_rank_mean(s, &site, grads[i]).tensor;
+        }
+        train_update(s, build, &trained, grads);
     }
-    for (int i = 0; i < s->build.order.count; i++)
-        train_assign(s, s->build.order.at[i]);
+    for (int i = 0; i < build->order.count; i++)
+        train_assign(build->graph, build->order.at[i]);
+    return !build->failed;
 }

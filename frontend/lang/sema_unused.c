@@ -3,22 +3,24 @@
 // values for others to ask for: teacher.logits, embed --value h.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/module.h"
+#include "frontend/lang/reads.h"
+#include "frontend/lang/stages.h"
 
 // Whatever a body reads, branches not taken included.
 static void read_block(Sema *s, const StmtList *body, Map *names)
 {
     for (int i = 0; body && i < body->count; i++) {
         const Stmt *stmt = body->at[i];
-        read_names(s, stmt->value, names);
+        read_names(stmt->value, names);
         if (stmt->kind == STMT_USING) // maybe a parameter that names it
             map_set(names, stmt->name.text, s);
         for (int k = 0; stmt->dims && k < stmt->dims->count; k++)
-            read_names(s, stmt->dims->at[k], names);
+            read_names(stmt->dims->at[k], names);
         if (stmt->args)
-            read_args(s, stmt->args, names);
+            read_args(stmt->args, names);
         if (stmt->clauses)
-            read_args(s, stmt->clauses, names);
+            read_args(stmt->clauses, names);
         read_block(s, stmt->body, names);
         read_block(s, stmt->other, names);
     }
@@ -42,13 +44,6 @@ static void warn_variables(Sema *s, const StmtList *body, const Map *read,
     }
 }
 
-static void check_def(Sema *s, const DefItem *def)
-{
-    Map read = map_new(s->arena), warned = map_new(s->arena);
-    read_block(s, def->body, &read);
-    warn_variables(s, def->body, &read, &warned);
-}
-
 // What the runtime reads of a phase's settings and of the parameters.
 static bool is_for_runtime(const char *name)
 {
@@ -64,7 +59,7 @@ static void check_options(Sema *s, const PhaseItem *item, Map *anywhere)
 {
     Map read = map_new(s->arena);
     read_block(s, item->body, &read);
-    read_args(s, item->options, &read);
+    read_args(item->options, &read);
     for (int i = 0; i < item->options->count; i++) {
         Word name = item->options->at[i].name;
         if (!map_get(&read, name.text) && !is_for_runtime(name.text))
@@ -79,15 +74,17 @@ static void check_options(Sema *s, const PhaseItem *item, Map *anywhere)
 static void read_module(Sema *s, const Program *program, Map *anywhere)
 {
     for (int i = 0; i < program->params.count; i++) {
-        read_names(s, program->params.at[i]->value, anywhere);
-        read_names(s, program->params.at[i]->range, anywhere);
+        read_names(program->params.at[i]->value, anywhere);
+        read_names(program->params.at[i]->range, anywhere);
     }
     for (int i = 0; i < program->defs.count; i++) {
         const DefItem *def = program->defs.at[i];
-        read_args(s, def->formals, anywhere);
-        read_names(s, def->value, anywhere);
+        read_args(def->formals, anywhere);
+        read_names(def->value, anywhere);
         read_block(s, def->body, anywhere);
-        check_def(s, def);
+        Map read = map_new(s->arena), warned = map_new(s->arena);
+        read_block(s, def->body, &read);
+        warn_variables(s, def->body, &read, &warned);
     }
     for (int i = 0; i < program->phases.count; i++)
         check_options(s, program->phases.at[i], anywhere);

@@ -2,84 +2,77 @@
 // compute. Only the statements it needs are run, without training.
 #include <string.h>
 
-#include "frontend/lang/sema.h"
+#include "frontend/lang/elaborate.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/reads.h"
+#include "frontend/lang/tensor.h"
 
 enum { VALUE_ROWS = 64 }; // images at a time, at most
-
-static bool fail_unknown(Sema *s, const Phase *phase, const char *name)
-{
-    const StmtList *body = phase->item->body;
-    Text names = text_new(s->arena);
-    for (int i = 0; i < body->count; i++)
-        if (body->at[i]->kind == STMT_ASSIGN)
-            text_addf(&names, "%s`%s`", names.length ? ", " : "",
-                      body->at[i]->name.text);
-    sema_fail(s, phase->item->name.pos, "phase `%s` sets no `%.40s`; it has %s",
-              phase->item->name.text, name,
-              names.length ? text_string(&names) : "no named values");
-    return false;
-}
 
 static Datum add_input(Sema *s, Word word, const char *name, int rank,
                        const int64_t *dims)
 {
     Attr attrs[MAX_ATTRS] = {[INPUT_NAME] = {.text = name}};
     TensorType type = type_make(s->options->dtype, rank, dims);
-    Site site = {.pos = word.pos, .what = name};
+    Site site = {.build = s->build, .pos = word.pos, .what = name};
     Datum input = tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
     frame_bind(s, s->frame, word.text, input, word.pos);
     return input;
 }
 
-// One view of each image, whatever the phase trains on.
-static void add_inputs(Sema *s, Phase *phase, const Stmt *input)
+// The value under its name, once it is known to be a tensor of images.
+static bool add_output(Sema *s, const Build *build, const char *name)
 {
+    const Phase *phase = build->phase;
+    const Binding *binding = frame_find(s->frame, name);
+    if (!binding && s->frame->damaged)
+        return false;
+    if (!binding) {
+        sema_fail(s, phase->item->name.pos,
+                  "phase `%s` sets no `%.40s` when it is run without training",
+                  phase->item->name.text, name);
+        return false;
+    }
+    SourcePos pos = binding->pos;
+    Datum x = binding->value;
+    if (x.kind == DATUM_POISON)
+        return false;
+    const TensorType *type =
+        x.kind == DATUM_TENSOR ? graph_type(build->graph, x.tensor) : NULL;
+    if (!type || type->rank < 1 || type->dims[0] != phase->out->value_rows) {
+        sema_fail(s, pos, "`%s` is %s, not a tensor with a row for each image",
+                  name, datum_describe(s->arena, x, build->graph));
+        return false;
+    }
+    // A number of its own, also where the value is an input or true and false.
+    Site site = {.build = build, .pos = pos, .what = name};
+    x = tensor_as_numbers(s, &site, x.tensor);
+    if (x.kind == DATUM_TENSOR)
+        graph_add_output(build->graph, name, x.tensor);
+    return x.kind == DATUM_TENSOR;
+}
+
+static bool build_value(Sema *s, Phase *phase, const char *name,
+                        const bool *keep)
+{
+    const StmtList *body = phase->item->body;
+    const Stmt *input = find_input(phase->item->body);
     ExperimentPhase *out = phase->out;
+    Build build;
+    build_begin(s, &build, phase, out->batch, false, "value");
+    // One view of each image, whatever the phase trains on.
     int64_t rows = out->batch < VALUE_ROWS ? out->batch : VALUE_ROWS;
     int64_t dims[] = {rows, 3, out->image_height, out->image_width};
     out->value_rows = (int)rows;
     add_input(s, input->words->at[0], "images", 4, dims);
     if (input->words->count > 1)
         add_input(s, input->words->at[1], "labels", 1, dims);
-}
-
-// The value under its name, once it is known to be a tensor of images.
-static bool add_output(Sema *s, Phase *phase, const char *name)
-{
-    const Binding *binding = frame_find(s->frame, name);
-    SourcePos pos = binding ? binding->pos : phase->item->name.pos;
-    Datum x = binding ? binding->value : datum_poison();
-    if (x.kind == DATUM_POISON)
-        return false;
-    const TensorType *type =
-        x.kind == DATUM_TENSOR ? graph_type(s->build.graph, x.tensor) : NULL;
-    if (!type || type->rank < 1 || type->dims[0] != phase->out->value_rows) {
-        sema_fail(s, pos, "`%s` is %s, not a tensor with a row for each image",
-                  name, datum_describe(s->arena, x, s->build.graph));
-        return false;
-    }
-    // A number of its own, also where the value is an input or true and false.
-    Site site = {.pos = pos, .what = name};
-    x = tensor_as_numbers(s, &site, x.tensor);
-    if (x.kind == DATUM_TENSOR)
-        graph_add_output(s->build.graph, name, x.tensor);
-    return x.kind == DATUM_TENSOR;
-}
-
-static bool build(Sema *s, Phase *phase, const char *name, const bool *keep)
-{
-    const StmtList *body = phase->item->body;
-    const Stmt *input = input_of(phase);
-    int failures = s->failures;
-    build_begin(s, phase, phase->out->batch, false, "value");
-    add_inputs(s, phase, input);
     for (int i = 0; i < body->count; i++)
         if (keep[i])
             exec_stmt(s, body->at[i]);
-    bool ok =
-        s->failures == failures && !s->stopped && add_output(s, phase, name);
-    frame_pop(s);
-    phase->out->value = ok ? build_end(s) : NULL;
+    bool ok = !build.failed && !s->stopped && add_output(s, &build, name);
+    build_leave(s);
+    out->value = ok ? build_finish(s, &build) : NULL;
     return ok;
 }
 
@@ -90,17 +83,20 @@ static void build_features(Sema *s, Phase *phase)
     const char *name = s->options->features_name;
     const StmtList *body = phase->item->body;
     bool *keep = ARENA_ARRAY(s->arena, bool, body->count + 1);
-    if (!name || phase->out->views < 2 || !find_needed(s, body, name, keep))
+    if (!name || phase->out->views < 2 ||
+        !find_needed(s->arena, body, name, keep))
         return;
     DiagList *diags = s->diags, unheard = diag_list_new(s->arena);
-    int failures = s->failures;
+    const Map said = s->said;
     s->diags = &unheard;
-    build(s, phase, name, keep);
+    s->said = map_new(s->arena); // what is told here, nobody has heard
+    build_value(s, phase, name, keep);
     s->diags = diags;
-    s->failures = failures;
+    s->said = said;
     s->stopped = false;
 }
 
+// Not an error where the name is the input's: embed --value images.
 bool value_build(Sema *s, Phase *phase)
 {
     const char *name = s->options->value_name;
@@ -112,8 +108,19 @@ bool value_build(Sema *s, Phase *phase)
     if (strcmp(phase->item->name.text, s->options->value_phase) != 0)
         return true;
     bool *keep = ARENA_ARRAY(s->arena, bool, body->count + 1);
-    bool is_input = strcmp(name, input_of(phase)->words->at[0].text) == 0;
-    if (!find_needed(s, body, name, keep) && !is_input)
-        return fail_unknown(s, phase, name);
-    return build(s, phase, name, keep);
+    bool is_input =
+        strcmp(name, find_input(phase->item->body)->words->at[0].text) == 0;
+    if (!find_needed(s->arena, body, name, keep) && !is_input) {
+        Text names = text_new(s->arena);
+        for (int i = 0; i < body->count; i++)
+            if (body->at[i]->kind == STMT_ASSIGN)
+                text_addf(&names, "%s`%s`", names.length ? ", " : "",
+                          body->at[i]->name.text);
+        sema_fail(s, phase->item->name.pos,
+                  "phase `%s` sets no `%.40s`; it has %s",
+                  phase->item->name.text, name,
+                  names.length ? text_string(&names) : "no named values");
+        return false;
+    }
+    return build_value(s, phase, name, keep);
 }

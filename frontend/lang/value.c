@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/lang/builtins.h"
+#include "frontend/lang/module.h"
 
 Datum datum_list(Arena *arena, int count, const Datum *items)
 {
@@ -35,6 +36,7 @@ static bool lists_equal(const DatumList *a, const DatumList *b)
     return true;
 }
 
+// A tensor equals itself alone: its numbers are not known yet.
 bool datum_equal(Datum a, Datum b)
 {
     if (a.kind == DATUM_INT && b.kind == DATUM_INT)
@@ -91,7 +93,7 @@ const char *datum_kind_text(DatumKind kind)
     case DATUM_BUILTIN:
     case DATUM_OPERATION:
         return "a function";
-    case DATUM_PIPE:
+    case DATUM_AUGMENT_ROW:
     case DATUM_AUGMENT:
         return "an augmentation";
     case DATUM_INIT:
@@ -106,15 +108,7 @@ const char *datum_kind_text(DatumKind kind)
     return "something";
 }
 
-static void print_number(double number, Text *out)
-{
-    size_t start = out->length;
-    text_add_double(out, number);
-    if (!strpbrk(out->at + start, ".einf")) // 1.0 stays a float when read back
-        text_add(out, ".0");
-}
-
-int pipe_find_word(const char *words, const char *word, size_t length)
+int augment_find_word(const char *words, const char *word, size_t length)
 {
     for (int place = 0;; place++) {
         size_t here = strcspn(words, "|");
@@ -126,8 +120,8 @@ int pipe_find_word(const char *words, const char *word, size_t length)
     }
 }
 
-void pipe_print_arg(const char *name, const char *words, double value,
-                    Text *out)
+void augment_print_arg(const char *name, const char *words, double value,
+                       Text *out)
 {
     text_addf(out, "%s = ", name);
     if (!words) {
@@ -141,11 +135,11 @@ void pipe_print_arg(const char *name, const char *words, double value,
 
 static void print_augment(const Augment *augment, Text *out)
 {
-    const PipeRow *row = augment->row;
+    const AugmentRow *row = augment->row;
     text_addf(out, "%s(", row->name);
     for (int i = 0; i < row->count; i++) {
         text_add(out, i ? ", " : "");
-        pipe_print_arg(row->names[i], row->words[i], augment->args[i], out);
+        augment_print_arg(row->names[i], row->words[i], augment->args[i], out);
     }
     text_add(out, ")");
 }
@@ -180,7 +174,7 @@ void datum_print(Datum x, const Graph *graph, Text *out)
         text_addf(out, "%" PRId64, x.whole);
         break;
     case DATUM_FLOAT:
-        print_number(x.number, out);
+        ast_print_number(x.number, out);
         break;
     case DATUM_BOOL:
         text_add(out, x.truth ? "true" : "false");
@@ -203,8 +197,8 @@ void datum_print(Datum x, const Graph *graph, Text *out)
     case DATUM_OPERATION:
         text_add(out, op_info(x.operation)->text);
         break;
-    case DATUM_PIPE:
-        text_add(out, x.pipe->name);
+    case DATUM_AUGMENT_ROW:
+        text_add(out, x.augment_row->name);
         break;
     case DATUM_AUGMENT:
         print_augment(x.augment, out);
@@ -223,6 +217,13 @@ void datum_print(Datum x, const Graph *graph, Text *out)
     default:
         text_add(out, "none");
     }
+}
+
+const char *datum_text(Arena *arena, Datum x)
+{
+    Text text = text_new(arena);
+    datum_print(x, NULL, &text);
+    return text_string(&text);
 }
 
 const char *datum_describe(Arena *arena, Datum x, const Graph *graph)

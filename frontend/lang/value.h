@@ -16,26 +16,26 @@ typedef enum DatumKind {
     DATUM_STRING,
     DATUM_LIST,
     DATUM_TENSOR,
-    DATUM_FUNCTION,  // a def or optimizer with the file that it stands in
-    DATUM_BUILTIN,   // a row of builtins.def
-    DATUM_OPERATION, // an elementwise row of ops.def, callable by its name
-    DATUM_PIPE,      // a row of augment.def, callable by its name
-    DATUM_AUGMENT,   // such a call with its arguments
-    DATUM_INIT,      // how a weight begins
-    DATUM_SOURCE,    // where images come from
-    DATUM_ALL,       // every label
-    DATUM_TEACHER,   // another phase's network
+    DATUM_FUNCTION,    // a def or optimizer with the file that it stands in
+    DATUM_BUILTIN,     // a row of builtins.def
+    DATUM_OPERATION,   // an elementwise row of ops.def, callable by its name
+    DATUM_AUGMENT_ROW, // a row of augment.def, callable by its name
+    DATUM_AUGMENT,     // such a call with its arguments
+    DATUM_INIT,        // how a weight begins
+    DATUM_SOURCE,      // where images come from
+    DATUM_ALL,         // every label
+    DATUM_TEACHER,     // another phase's network
 } DatumKind;
 
 typedef struct Datum Datum;
 typedef struct DatumList DatumList;
 struct Function;
 struct BuiltinRow;
-struct PipeRow;
+struct AugmentRow;
 struct Phase;
 
 typedef struct Augment {
-    const struct PipeRow *row;
+    const struct AugmentRow *row;
     double args[8];
 } Augment;
 
@@ -62,7 +62,7 @@ struct Datum {
         const struct Function *function;
         const struct BuiltinRow *builtin;
         Op operation;
-        const struct PipeRow *pipe;
+        const struct AugmentRow *augment_row;
         const Augment *augment;
         const Init *init;
         const DataSource *source;
@@ -123,6 +123,8 @@ bool datum_equal(Datum a, Datum b);
 const char *datum_kind_text(DatumKind kind);
 // The value as one would write it; tensors as their type.
 void datum_print(Datum x, const Graph *graph, Text *out);
+// The same as a text of its own, of values that are no tensors.
+const char *datum_text(Arena *arena, Datum x);
 // "f32[32,512]" for a tensor, "the whole number 3" for others.
 const char *datum_describe(Arena *arena, Datum x, const Graph *graph);
 

@@ -2,7 +2,8 @@
 # check NAME COMMAND... prints ok or not ok; the command's output is shown when
 # it fails. $work is a folder of this script's own, removed at the end.
 set -u
-BUILD=${BUILD:-$PWD/build}
+BUILD=$(cd "${BUILD:-build}" && pwd) || exit 1
+mkdir -p "$BUILD/tests"
 simcc=$BUILD/simcc
 work=$(mktemp -d /tmp/simcc-e2e-XXXXXX)
 trap 'rm -rf "$work"' EXIT

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Several processes of an MPI launcher train what one does: the same numbers up
 # to rounding, one folder, one voice. Without `make mpi` and a launcher, only
-# that this is said.
+# that this is said; WITH_MPI=1, as `make mpi-test` has it, does not do without.
 . tests/e2e/lib.sh
 
 "$simcc" data synth "$work/shapes" --classes 4 --per-class 24 --size 16 -q
@@ -16,6 +16,9 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_MCA_hwloc_base_binding_policy=none
 export OMPI_MCA_btl_vader_single_copy_mechanism=none
+[ -z "${WITH_MPI:-}" ] ||
+    check "ranks: there are a build with MPI and a launcher" \
+        mpirun -n 2 test -x "$BUILD/mpi/simcc"
 if ! [ -x "$BUILD/mpi/simcc" ] || ! mpirun -n 2 true 2> /dev/null; then
     skip ranks "make mpi, and an mpirun that starts two processes"
     finish

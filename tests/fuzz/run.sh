@@ -1,8 +1,9 @@
 #!/bin/sh
 # Fuzzes the targets of targets.def one after another: SECONDS of processor
 # time each (default 600), those in ONLY (default all). What reaches new code
-# joins tests/fuzz/corpus; what breaks a target is kept in tests/fuzz/corpus
-# too, as crash-..., and ends the run. Called by `make fuzz`.
+# joins tests/fuzz/corpus unless KEEP=no; what breaks a target is kept in
+# tests/fuzz/corpus in any case, as crash-..., and ends the run. Called by `make
+# fuzz`.
 set -eu
 [ -d /dev/shm ] && export TMPDIR=/dev/shm
 FUZZ_FILES=$(mktemp -d)
@@ -63,7 +64,8 @@ for target in ${ONLY:-$targets}; do
         exit 1
     }
     # Few inputs that reach together what the found ones reach.
-    "$program" -merge=1 -use_counters=0 "$corpus" "$found" >> "$FUZZ/$target.log" 2>&1
+    [ "${KEEP:-yes}" = no ] ||
+        "$program" -merge=1 -use_counters=0 "$corpus" "$found" >> "$FUZZ/$target.log" 2>&1
     awk -v target="$target" '
         /^stat::number_of_executed_units/ { runs += $2 }
         match($0, /cov: [0-9]+/) { reached = substr($0, RSTART + 5, RLENGTH - 5) }

@@ -10,7 +10,8 @@ void fuzz_net(const uint8_t *bytes, int64_t size)
 {
     Arena *arena = arena_new();
     DiagList diags = diag_list_new(arena);
-    LangOptions options = {.dtype = DT_F32, .ranks = 1, .check_only = true};
+    LangOptions options = {
+        .dtype = DT_F32, .ranks = 1, .features_name = "h", .check_only = true};
     lang_load(arena, fuzz_file("program.net", bytes, size), &options, &diags);
     arena_free(arena);
 }

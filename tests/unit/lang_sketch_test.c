@@ -1,4 +1,4 @@
-// Phases whose graphs nobody asked for.
+// Phases whose graphs nobody asked for, and graphs that may be missing.
 #include "frontend/lang/experiment.h"
 #include "ir/text_form.h"
 #include "tests/harness.h"
@@ -119,4 +119,71 @@ TEST(phases_that_are_not_wanted_are_sketched)
             check_phase(&all->phases.at[i], &one->phases.at[i], i == w);
     }
     arena_free(arena);
+}
+
+// The program has this error and no other.
+static void check_error(const char *text, const LangOptions *options,
+                        const char *message)
+{
+    arena = arena_new();
+    char path[512];
+    snprintf(path, sizeof path, "%s/wrong.net", test_folder());
+    FILE *file = fopen(path, "w");
+    fputs(text, file);
+    fclose(file);
+    DiagList diags = diag_list_new(arena);
+    CHECK(lang_load(arena, path, options, &diags) == NULL);
+    CHECK_INT(diags.error_count, 1);
+    CHECK_TEXT(diags.items.at[0].message, message);
+    arena_free(arena);
+}
+
+// The features of `one` cannot be had for a batch of 3: no mistake of the
+// program, and not told. In `two` the same line is one.
+TEST(what_was_not_told_of_features_is_told_of_a_phase)
+{
+    static const char text[] =
+        "optimizer sgd(w, g) {\n"
+        "    w <- w - 0.1 * g\n"
+        "}\n"
+        "def even(x) {\n"
+        "    assert batch_size(x) % 2 == 0, \"rows come in pairs\"\n"
+        "    weight w = 1\n"
+        "    return x * w\n"
+        "}\n"
+        "phase one(batch = 3, steps = 1) {\n"
+        "    input images = unlabeled.views(2), augment [center_crop(4)]\n"
+        "    h = even(images)\n"
+        "    minimize mean(h * h)\n"
+        "    using sgd()\n"
+        "}\n"
+        "phase two(batch = 3, steps = 1) {\n"
+        "    input images = unlabeled, augment [center_crop(4)]\n"
+        "    h = even(images)\n"
+        "    minimize mean(h * h)\n"
+        "    using sgd()\n"
+        "}\n";
+    LangOptions options = {.dtype = DT_F64, .ranks = 1, .features_name = "h"};
+    check_error(text, &options, "rows come in pairs");
+}
+
+TEST(a_value_of_a_branch_not_taken_is_an_error)
+{
+    static const char text[] =
+        "optimizer sgd(w, g) {\n"
+        "    w <- w - 0.1 * g\n"
+        "}\n"
+        "phase one(batch = 3, steps = 1) {\n"
+        "    input images = unlabeled, augment [center_crop(4)]\n"
+        "    weight w = 1\n"
+        "    if training {\n"
+        "        z = images * w\n"
+        "    }\n"
+        "    minimize mean(images * w)\n"
+        "    using sgd()\n"
+        "}\n";
+    LangOptions options = {
+        .dtype = DT_F64, .ranks = 1, .value_phase = "one", .value_name = "z"};
+    check_error(text, &options,
+                "phase `one` sets no `z` when it is run without training");
 }
