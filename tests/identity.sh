@@ -77,7 +77,7 @@ objects() {
         size=$(od -A n -t d8 -j 16 -N 8 "$file")
         tail -c "$((size))" "$file" > "$work/object"
         symbol=$(grep -ao 'k_[0-9a-f]\{16\}' "$work/object" | head -n 1)
-        hash=$(objdump -s -r "$work/object" | sed 's/k_[0-9a-f]\{16\}/k/g' |
+        hash=$(objdump -s -r "$work/object" | sed '/file format/d; s/k_[0-9a-f]\{16\}/k/g' |
             md5sum | cut -c1-32)
         echo "$symbol $hash"
     done

@@ -1,3 +1,6 @@
+// The whole compiler: compile_program lists its phases. What stands beside it:
+// finished programs from the cache (reuse.c), convolutions by measurement
+// (tune.c), parameters fitted to data and weights (compiler_setup.c).
 #include "frontend/cli/compiler.h"
 
 #include <stdlib.h>
@@ -8,9 +11,6 @@
 #include "ir/text_form.h"
 #include "passes/pass.h"
 #include "runtime/base/clock.h"
-#include "runtime/exec/pool.h"
-#include "runtime/exec/ranks.h"
-#include "runtime/files/model.h"
 
 // ---- time -------------------------------------------------------------------
 
@@ -40,115 +40,23 @@ static void time_pass(void *context, const Pass *pass, Graph *graph)
     add_time(clock->compiler, pass->name, &clock->start);
 }
 
-// ---- opening ----------------------------------------------------------------
-
-static const char *cache_folder(Arena *arena)
-{
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (cache && *cache)
-        return arena_printf(arena, "%s/simcc", cache);
-    if (home && *home)
-        return arena_printf(arena, "%s/.cache/simcc", home);
-    return NULL;
-}
-
-Status compiler_open(Compiler *compiler, const Cli *cli)
-{
-    int64_t threads, ranks;
-    *compiler = (Compiler){.arena = cli->arena, .path = cli->words[0]};
-    compiler->diags = diag_list_new(cli->arena);
-    compiler->dump = text_new(cli->arena);
-    TRY(cli_dtype(cli, &compiler->lang.dtype));
-    TRY(cli_whole(cli, OPT_threads, 0, 1, 1024, &threads));
-    TRY(cli_whole(cli, OPT_ranks, ranks_count(), 1, RANKS_MAX, &ranks));
-    compiler->lang.ranks = (int)ranks;
-    compiler->lang.setting_count = cli->settings.count;
-    compiler->lang.settings = cli->settings.at;
-    compiler->codegen.cpu =
-        cli_has(cli, OPT_target) ? cli->values[OPT_target] : "native";
-    const char *problem =
-        codegen_cpu_problem(cli->arena, compiler->codegen.cpu);
-    if (problem)
-        return status_error(STATUS_USAGE, "--target: %s", problem);
-    compiler->codegen.sums = cli_has(cli, OPT_plain_sums) ? PLAN_SUMS_PLAIN
-                             : cli_has(cli, OPT_strict)   ? PLAN_SUMS_STRICT
-                                                          : PLAN_SUMS_FAST;
-    compiler->tune = cli_has(cli, OPT_tune);
-    compiler->codegen.threads = (int)threads;
-    if (!cli_has(cli, OPT_no_cache))
-        compiler->codegen.cache_dir = cache_folder(cli->arena);
-    compiler->passes = cli->values[OPT_passes];
-    compiler->verify = cli_has(cli, OPT_verify);
-    if (cli_has(cli, OPT_phase)) {
-        compiler->phase_count = 1;
-        compiler->phases = &cli->values[OPT_phase];
-    }
-    return status_ok();
-}
-
-// ---- phases of the program --------------------------------------------------
-
-bool compiler_wants(const Compiler *compiler, const char *phase)
-{
-    for (int i = 0; i < compiler->phase_count; i++)
-        if (strcmp(compiler->phases[i], phase) == 0)
-            return true;
-    return compiler->phase_count == 0;
-}
-
-static const char *list_names(Arena *arena, int count, const char *const *names)
-{
-    Text text = text_new(arena);
-    for (int i = 0; i < count; i++)
-        text_addf(&text, "%s%s", i ? ", " : "", names[i]);
-    return text_string(&text);
-}
-
-Status compiler_check_phases(Arena *arena, int wanted_count,
-                             const char *const *wanted, int count,
-                             const char *const *names)
-{
-    for (int i = 0; i < wanted_count; i++) {
-        bool found = false;
-        for (int n = 0; n < count; n++)
-            found = found || strcmp(wanted[i], names[n]) == 0;
-        if (found)
-            continue;
-        const char *close = text_closest(wanted[i], names, count);
-        const char *hint = close
-                               ? arena_printf(arena, "did you mean %s?", close)
-                               : arena_printf(arena, "there are: %s",
-                                              list_names(arena, count, names));
-        return status_error(STATUS_USAGE, "there is no phase '%s': %s",
-                            wanted[i], hint);
-    }
-    return status_ok();
-}
-
-Status compiler_check_names(const Compiler *compiler)
-{
-    const Experiment *experiment = compiler->experiment;
-    int count = experiment->phases.count;
-    const char **names = ARENA_ARRAY(compiler->arena, const char *, count + 1);
-    for (int i = 0; i < count; i++)
-        names[i] = experiment->phases.at[i].name;
-    return compiler_check_phases(compiler->arena, compiler->phase_count,
-                                 compiler->phases, count, names);
-}
-
-int compiler_threads(const Compiler *compiler)
-{
-    int threads = compiler->codegen.threads;
-    return threads > 0 ? threads : pool_cores();
-}
-
-// ---- the steps --------------------------------------------------------------
+// ---- text -> graphs ---------------------------------------------------------
 
 static Status source_errors(const Compiler *compiler)
 {
     int count = compiler->diags.error_count;
     return status_error(STATUS_SOURCE, "%d error%s in %s", count,
                         count == 1 ? "" : "s", compiler->path);
+}
+
+static Status dump_ast(Compiler *compiler)
+{
+    const char *tree =
+        lang_dump_ast(compiler->arena, compiler->path, &compiler->diags);
+    if (!tree)
+        return source_errors(compiler);
+    text_add(&compiler->dump, tree);
+    return status_ok();
 }
 
 bool compiler_load(Compiler *compiler)
@@ -163,60 +71,22 @@ bool compiler_load(Compiler *compiler)
     return compiler->experiment != NULL;
 }
 
-// Loads the program again with further settings, which are told.
-static Status load_with(Compiler *compiler, Cli *cli, int count,
-                        const Setting *settings, const char *whence)
+static Status load(Compiler *compiler)
 {
-    Text told = text_new(cli->arena);
-    for (int i = 0; i < count; i++) {
-        text_addf(&told, "%s%s = %s", i ? ", " : "", settings[i].name,
-                  settings[i].value);
-        vec_push(cli->arena, &cli->settings, settings[i]);
-    }
-    if (count == 0)
-        return status_ok();
-    cli_note(cli, "%s, as in the %s", text_string(&told), whence);
-    compiler->lang.settings = cli->settings.at;
-    compiler->lang.setting_count = cli->settings.count;
-    if (!compiler_load(compiler))
-        return status_error(STATUS_SOURCE, "no program");
-    return status_ok();
+    if (!compiler->experiment && !compiler_load(compiler))
+        return source_errors(compiler);
+    return compiler_check_names(compiler);
 }
 
-Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes,
-                            const char *whence)
-{
-    const Experiment *experiment = compiler->experiment;
-    for (int i = 0; classes > 0 && i < experiment->params.count; i++) {
-        const ExperimentParam *param = &experiment->params.at[i];
-        if (strcmp(param->name, "classes") != 0 || param->from_command_line ||
-            strtol(param->value, NULL, 10) == classes)
-            continue;
-        Setting setting = {"classes", arena_printf(cli->arena, "%d", classes),
-                           false};
-        return load_with(compiler, cli, 1, &setting, whence);
-    }
-    return status_ok();
-}
+// ---- graph -> graph ---------------------------------------------------------
 
-Status compiler_fit_weights(Compiler *compiler, Cli *cli, const char *path)
+void compiler_train_graphs(const ExperimentPhase *phase,
+                           Graph *graphs[PLAN_PARTS])
 {
-    char *lines, value[256];
-    const Experiment *experiment = compiler->experiment;
-    int count = 0;
-    TRY(model_parameters(path, &lines));
-    Setting *settings =
-        ARENA_ARRAY(cli->arena, Setting, experiment->params.count + 1);
-    for (int i = 0; i < experiment->params.count; i++) {
-        const ExperimentParam *param = &experiment->params.at[i];
-        model_parameter(lines, param->name, value, sizeof value);
-        if (*value && !param->from_command_line &&
-            strcmp(value, param->value) != 0)
-            settings[count++] =
-                (Setting){param->name, arena_strdup(cli->arena, value), false};
-    }
-    free(lines);
-    return load_with(compiler, cli, count, settings, "weights");
+    graphs[PLAN_EMBED] = phase->embed;
+    graphs[PLAN_LOSS] = phase->train;
+    graphs[PLAN_BACKWARD] = phase->backward;
+    graphs[PLAN_UPDATE] = phase->update;
 }
 
 static Status run_passes(Compiler *compiler, Graph *graph)
@@ -238,49 +108,41 @@ static Status run_passes(Compiler *compiler, Graph *graph)
     for (int i = 0; i < count; i++)
         names[i] = table[i].name;
     return status_error(STATUS_USAGE, "there is no pass '%s'; there are: %s",
-                        unknown, list_names(compiler->arena, count, names));
+                        unknown,
+                        compiler_list_names(compiler->arena, count, names));
 }
 
-static void dump_graph(Compiler *compiler, const Graph *graph)
+// Every graph that is to be compiled, in the order of phases: to `visit`.
+typedef Status VisitGraph(Compiler *compiler, Graph *graph);
+
+static Status each_graph(Compiler *compiler, VisitGraph *visit)
+{
+    const Experiment *experiment = compiler->experiment;
+    bool value_alone = compiler->lang.value_name != NULL;
+    for (int i = 0; i < experiment->phases.count; i++) {
+        const ExperimentPhase *phase = &experiment->phases.at[i];
+        Graph *graphs[PLAN_PARTS + 2];
+        compiler_train_graphs(phase, graphs);
+        graphs[PLAN_PARTS] = phase->eval;
+        graphs[PLAN_PARTS + 1] = phase->value;
+        for (int g = 0; g < PLAN_PARTS + 2; g++)
+            if (compiler_wants(compiler, phase->name) && graphs[g] &&
+                (!value_alone || graphs[g] == phase->value))
+                TRY(visit(compiler, graphs[g]));
+    }
+    return status_ok();
+}
+
+static Status dump_graph(Compiler *compiler, Graph *graph)
 {
     if (compiler->emit == EMIT_DOT)
         graph_print_dot(graph, &compiler->dump);
     else
         graph_print(graph, &compiler->dump);
-}
-
-void compiler_train_graphs(const ExperimentPhase *phase,
-                           Graph *graphs[PLAN_PARTS])
-{
-    graphs[PLAN_EMBED] = phase->embed;
-    graphs[PLAN_LOSS] = phase->train;
-    graphs[PLAN_BACKWARD] = phase->backward;
-    graphs[PLAN_UPDATE] = phase->update;
-}
-
-// Graph to graph, for every graph of the wanted phases.
-static Status optimize(Compiler *compiler)
-{
-    const Experiment *experiment = compiler->experiment;
-    for (int i = 0; i < experiment->phases.count; i++) {
-        const ExperimentPhase *phase = &experiment->phases.at[i];
-        if (!compiler_wants(compiler, phase->name))
-            continue;
-        bool value = compiler->lang.value_name != NULL;
-        Graph *graphs[PLAN_PARTS + 2];
-        compiler_train_graphs(phase, graphs);
-        graphs[PLAN_PARTS] = phase->eval;
-        graphs[PLAN_PARTS + 1] = phase->value;
-        for (int g = 0; g < PLAN_PARTS + 2; g++) {
-            if (!graphs[g] || (value && graphs[g] != phase->value))
-                continue;
-            TRY(run_passes(compiler, graphs[g]));
-            if (compiler->emit == EMIT_GRAPH || compiler->emit == EMIT_DOT)
-                dump_graph(compiler, graphs[g]);
-        }
-    }
     return status_ok();
 }
+
+// ---- graph -> plan ----------------------------------------------------------
 
 void compiler_lower_train(Codegen *codegen, const ExperimentPhase *phase,
                           Plan *plan)
@@ -294,24 +156,13 @@ void compiler_lower_train(Codegen *codegen, const ExperimentPhase *phase,
         codegen_lower(codegen, phase->train, plan);
 }
 
-static Status check_plan(Compiler *compiler, const Plan *plan)
+static Status check_plan(const Compiler *compiler, const Plan *plan)
 {
-    const char *wrong = NULL;
-    if (compiler->verify)
-        wrong = codegen_verify_plan(plan, compiler->arena);
-    if (wrong)
-        return status_error(STATUS_INTERNAL, "plan of %s: %s", plan->name,
-                            wrong);
-    if (compiler->emit == EMIT_PLAN)
-        codegen_print_plan(plan, &compiler->dump);
-    return status_ok();
-}
-
-static Status lower_graph(Compiler *compiler, Codegen *codegen,
-                          const Graph *graph, Plan *plan)
-{
-    codegen_lower(codegen, graph, plan);
-    return check_plan(compiler, plan);
+    const char *wrong =
+        compiler->verify ? codegen_verify_plan(plan, compiler->arena) : NULL;
+    if (!wrong)
+        return status_ok();
+    return status_error(STATUS_INTERNAL, "plan of %s: %s", plan->name, wrong);
 }
 
 void compiler_list_params(const Compiler *compiler, Program *program)
@@ -351,19 +202,22 @@ static Status lower_phase(Compiler *compiler, Codegen *codegen, int index,
 {
     const ExperimentPhase *phase = &compiler->experiment->phases.at[index];
     TRY(choose_ways(compiler, codegen, index, to));
-    if (compiler->lang.value_name)
-        return lower_graph(compiler, codegen, phase->value, &to->eval);
+    if (compiler->lang.value_name) {
+        codegen_lower(codegen, phase->value, &to->eval);
+        return check_plan(compiler, &to->eval);
+    }
     compiler_lower_train(codegen, phase, &to->train);
-    TRY(check_plan(compiler, &to->train));
     if (phase->eval)
-        TRY(lower_graph(compiler, codegen, phase->eval, &to->eval));
+        codegen_lower(codegen, phase->eval, &to->eval);
     if (phase->value)
-        TRY(lower_graph(compiler, codegen, phase->value, &to->features));
-    return status_ok();
+        codegen_lower(codegen, phase->value, &to->features);
+    TRY(check_plan(compiler, &to->train));
+    TRY(check_plan(compiler, &to->eval));
+    return check_plan(compiler, &to->features);
 }
 
-// Graph to plan, for every graph of the wanted phases. Plans that are not made
-// still get a name and params: weights are compared with them.
+// Plans that are not made still get a name and params: weights are compared
+// with them.
 static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
 {
     const Experiment *experiment = compiler->experiment;
@@ -373,79 +227,73 @@ static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
         ProgramPhase *to = &program->phases[i];
         if (compiler_wants(compiler, phase->name))
             TRY(lower_phase(compiler, codegen, i, to));
-        if (!to->train.name)
-            to->train.name = strdup("");
-        if (!to->eval.name)
-            to->eval.name = strdup("");
-        if (!to->features.name)
-            to->features.name = strdup("");
-        if (!to->train.name || !to->eval.name || !to->features.name)
-            arena_out_of_memory(1);
+        Plan *plans[] = {&to->train, &to->eval, &to->features};
+        for (int p = 0; p < 3; p++)
+            if (!plans[p]->name && !(plans[p]->name = strdup("")))
+                arena_out_of_memory(1);
     }
     compiler_list_params(compiler, program);
     add_time(compiler, "lower", &start);
     return status_ok();
 }
 
-// Kernels to machine code.
-static void generate(Compiler *compiler, Codegen *codegen, Program *program)
+static void dump_plans(Compiler *compiler, const Program *program)
+{
+    for (int i = 0; i < program->phase_count; i++) {
+        const ProgramPhase *phase = &program->phases[i];
+        const Plan *plans[] = {&phase->train, &phase->eval, &phase->features};
+        for (int p = 0; p < 3; p++)
+            if (*plans[p]->name)
+                codegen_print_plan(plans[p], &compiler->dump);
+    }
+}
+
+// ---- kernels -> machine code ------------------------------------------------
+
+static void make_code(Compiler *compiler, Codegen *codegen, Program *program)
 {
     double start = clock_seconds();
-    if (compiler->emit == EMIT_LLVM)
-        codegen_print_llvm(codegen, &compiler->dump);
-    if (compiler->emit == EMIT_ASM)
-        codegen_print_asm(codegen, &compiler->dump);
-    if (compiler->emit != EMIT_NOTHING)
-        return;
     codegen_compile(codegen, &program->objects, &program->object_count);
     add_time(compiler, "machine code", &start);
     compiler->stats = codegen_stats(codegen);
 }
 
-static Status dump_ast(Compiler *compiler)
+static void dump_code(Compiler *compiler, Codegen *codegen)
 {
-    const char *tree =
-        lang_dump_ast(compiler->arena, compiler->path, &compiler->diags);
-    if (!tree)
-        return source_errors(compiler);
-    text_add(&compiler->dump, tree);
-    return status_ok();
+    if (compiler->emit == EMIT_LLVM)
+        codegen_print_llvm(codegen, &compiler->dump);
+    else if (compiler->emit == EMIT_ASM)
+        codegen_print_asm(codegen, &compiler->dump);
 }
 
 // ---- the whole compiler -----------------------------------------------------
 
-// Graphs to a program, by one codegen.
-static Status make_program(Compiler *compiler, Codegen *codegen,
-                           Program **result)
+// A program from its source, a phase of the compiler a line; or, as `emit`
+// says, what one of them made as text. *program is an empty program that is
+// filled, NULL until the source is known. Writing it to a file is the command's
+// (program_write).
+static Status compile_program(Compiler *compiler, Codegen *codegen,
+                              Program **program)
 {
-    // Graph to graph: simplify, fuse, schedule.
-    TRY(optimize(compiler));
-    if (compiler->emit == EMIT_GRAPH || compiler->emit == EMIT_DOT)
-        return status_ok();
-    // Graph to plan: kernels, buffers, order. Plan to machine code.
-    Program *program = program_from_experiment(
+    EmitKind emit = compiler->emit;
+    if (emit == EMIT_AST)
+        return dump_ast(compiler); // parse: lexer.l, grammar.y
+    TRY(load(compiler));           // parse, elaborate, differentiate: sema.c
+    TRY(each_graph(compiler, run_passes)); // passes: passes.def
+    if (emit == EMIT_GRAPH || emit == EMIT_DOT)
+        return each_graph(compiler, dump_graph);
+    *program = program_from_experiment(
         compiler->experiment, compiler->lang.dtype, codegen_target(codegen));
-    program->cpu = (int32_t)codegen_needs(codegen);
-    program->sums = compiler->codegen.sums;
-    Status status = lower(compiler, codegen, program);
-    if (status.code == STATUS_OK)
-        generate(compiler, codegen, program);
-    if (status.code == STATUS_OK && compiler->emit == EMIT_NOTHING)
-        *result = program;
+    (*program)->cpu = (int32_t)codegen_needs(codegen);
+    (*program)->sums = compiler->codegen.sums;
+    TRY(lower(compiler, codegen, *program)); // kernels, order, memory: plan/
+    if (emit == EMIT_PLAN)
+        dump_plans(compiler, *program);
+    else if (emit != EMIT_NOTHING)
+        dump_code(compiler, codegen);
     else
-        program_free(program);
-    return status;
-}
-
-// Text to a program, or to an earlier form.
-static Status load_and_make(Compiler *compiler, Codegen *codegen,
-                            Program **result)
-{
-    // Text to graphs: parse, elaborate, differentiate.
-    if (!compiler->experiment && !compiler_load(compiler))
-        return source_errors(compiler);
-    TRY(compiler_check_names(compiler));
-    return make_program(compiler, codegen, result);
+        make_code(compiler, codegen, *program); // emit: cpu/
+    return status_ok();
 }
 
 static void count_reused(Compiler *compiler, const Program *program,
@@ -461,18 +309,21 @@ Status compiler_run(Compiler *compiler, Program **result)
     double start = clock_seconds();
     const char *key = NULL;
     *result = NULL;
-    if (compiler->emit == EMIT_AST)
-        return dump_ast(compiler);
     Codegen *codegen = codegen_new(&compiler->codegen);
     // What was loaded may be older than the sources are.
     if (!compiler->experiment)
         key = reuse_key(compiler, codegen);
     Status status = status_ok();
     *result = reuse_find(compiler, key);
-    if (*result)
+    if (*result) {
         count_reused(compiler, *result, &start);
-    else
-        status = load_and_make(compiler, codegen, result);
+    } else {
+        status = compile_program(compiler, codegen, result);
+        if (status.code != STATUS_OK || compiler->emit != EMIT_NOTHING) {
+            program_free(*result);
+            *result = NULL;
+        }
+    }
     if (*result && compiler->experiment)
         reuse_keep(compiler, codegen, key, *result);
     codegen_free(codegen);
@@ -502,26 +353,13 @@ Status compiler_run_graphs(Compiler *compiler)
             dump_graph(compiler, graph);
             continue;
         }
-        status = lower_graph(compiler, codegen, graph, &plan);
+        codegen_lower(codegen, graph, &plan);
+        status = check_plan(compiler, &plan);
+        if (compiler->emit == EMIT_PLAN)
+            codegen_print_plan(&plan, &compiler->dump);
         plan_free(&plan);
     }
-    if (compiler->emit == EMIT_LLVM)
-        codegen_print_llvm(codegen, &compiler->dump);
-    if (compiler->emit == EMIT_ASM)
-        codegen_print_asm(codegen, &compiler->dump);
+    dump_code(compiler, codegen);
     codegen_free(codegen);
     return status;
-}
-
-// ---- reporting --------------------------------------------------------------
-
-int compiler_report(const Compiler *compiler, const Cli *cli,
-                    const Status *status)
-{
-    diag_print(&compiler->diags, stderr, cli->color);
-    if (status->code == STATUS_OK)
-        return STATUS_OK;
-    if (status->code == STATUS_SOURCE && compiler->diags.error_count)
-        return STATUS_SOURCE;
-    return cli_fail(cli, status);
 }

@@ -98,6 +98,9 @@ bool compiler_wants(const Compiler *compiler, const char *phase);
 Status compiler_check_names(const Compiler *compiler);
 // Threads the program will run on: as asked for, or the cores there are.
 int compiler_threads(const Compiler *compiler);
+// "pretrain, finetune"
+const char *compiler_list_names(Arena *arena, int count,
+                                const char *const *names);
 // STATUS_USAGE with a did-you-mean when a name in `wanted` is none of a
 // program's phases.
 Status compiler_check_phases(Arena *arena, int wanted_count,
