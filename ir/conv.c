@@ -6,6 +6,18 @@
 #include "ir/build.h"
 #include "ir/image.h"
 
+// Which tensor of the forward convolution each op of the class makes.
+typedef enum ConvTensor { CONV_Y, CONV_X, CONV_W } ConvTensor;
+enum {
+    MADE_BY_CONV2D = CONV_Y,
+    MADE_BY_CONV2D_GRAD_X = CONV_X,
+    MADE_BY_CONV2D_GRAD_W = CONV_W
+};
+static const ConvTensor made_by[OP_COUNT] = {
+#define PICK_CONV(id) [OP_##id] = (ConvTensor)MADE_BY_##id,
+#include "ir/ops_of.def"
+};
+
 bool conv_is(const Node *node)
 {
     return op_info(node->op)->lower == LOWER_CONV;
@@ -13,7 +25,8 @@ bool conv_is(const Node *node)
 
 int conv_weights_input(Op op)
 {
-    return op == OP_CONV2D ? 1 : op == OP_CONV2D_GRAD_X ? 0 : -1;
+    static const int inputs[] = {[CONV_Y] = 1, [CONV_X] = 0, [CONV_W] = -1};
+    return inputs[made_by[op]];
 }
 
 ConvGeometry conv_geometry(const Graph *graph, const Node *node)
@@ -22,11 +35,17 @@ ConvGeometry conv_geometry(const Graph *graph, const Node *node)
     TensorType in1 = *graph_type(graph, node->inputs[1]);
     ConvGeometry conv = {.op = node->op, .dilation = {1, 1}, .groups = 1};
     // The inputs are the other two of x, w and y, in this order.
-    conv.x = node->op == OP_CONV2D_GRAD_X ? node->type : in0;
-    conv.w = node->op == OP_CONV2D          ? in1
-             : node->op == OP_CONV2D_GRAD_X ? in0
-                                            : node->type;
-    conv.y = node->op == OP_CONV2D ? node->type : in1;
+    switch (made_by[node->op]) {
+    case CONV_Y:
+        conv.x = in0, conv.w = in1, conv.y = node->type;
+        break;
+    case CONV_X:
+        conv.x = node->type, conv.w = in0, conv.y = in1;
+        break;
+    case CONV_W:
+        conv.x = in0, conv.w = node->type, conv.y = in1;
+        break;
+    }
     memcpy(conv.stride, node->attrs[CONV_STRIDE].ints.at, sizeof conv.stride);
     memcpy(conv.pad, node->attrs[CONV_PAD].ints.at, sizeof conv.pad);
     return conv;

@@ -96,79 +96,53 @@ void eval_assign(const EvalContext *context, Value self, double *out)
 
 // ---- elementwise -----------------------------------------------------------
 
-static double map_one(const Node *node, double x)
-{
-    switch (node->op) {
-    case OP_NEG:
-        return -x;
-    case OP_ABS:
-        return fabs(x);
-    case OP_EXP:
-        return exp(x);
-    case OP_LOG:
-        return log(x);
-    case OP_SQRT:
-        return sqrt(x);
-    case OP_RSQRT:
-        return 1 / sqrt(x);
-    case OP_SIN:
-        return sin(x);
-    case OP_COS:
-        return cos(x);
-    case OP_TANH:
-        return tanh(x);
-    case OP_SIGMOID:
-        return 1 / (1 + exp(-x));
-    case OP_RELU:
-        return x > 0 ? x : 0;
-    case OP_FLOOR:
-        return floor(x);
-    case OP_SIGN:
-        return (x > 0) - (x < 0);
-    case OP_NOT:
-        return x == 0;
-    case OP_CAST: // numbers keep their precision here; bool is x != 0
-        return node->type.dtype == DT_BOOL ? x != 0 : x;
-    case OP_STOP_GRADIENT:
-        return x;
-    default:
-        INTERNAL_ERROR("eval: no rule for %s", op_info(node->op)->text);
+// One element of the result from one of each input, by op: as mathematics has
+// it, in double precision.
+#define RULE(id, value)                                                        \
+    static double value_##id(const Node *node, double x, double y, double z)   \
+    {                                                                          \
+        (void)node, (void)x, (void)y, (void)z;                                 \
+        return value;                                                          \
     }
-}
+RULE(NEG, -x)
+RULE(ABS, fabs(x))
+RULE(EXP, exp(x))
+RULE(LOG, log(x))
+RULE(SQRT, sqrt(x))
+RULE(RSQRT, 1 / sqrt(x))
+RULE(SIN, sin(x))
+RULE(COS, cos(x))
+RULE(TANH, tanh(x))
+RULE(SIGMOID, 1 / (1 + exp(-x)))
+RULE(RELU, x > 0 ? x : 0)
+RULE(FLOOR, floor(x))
+RULE(SIGN, (x > 0) - (x < 0))
+RULE(NOT, x == 0)
+// Numbers keep their precision here; bool is x != 0.
+RULE(CAST, node->type.dtype == DT_BOOL ? x != 0 : x)
+RULE(STOP_GRADIENT, x)
+RULE(ADD, x + y)
+RULE(SUB, x - y)
+RULE(MUL, x *y)
+RULE(DIV, x / y)
+RULE(MAX, x < y ? y : x)
+RULE(MIN, y < x ? y : x)
+RULE(POW, pow(x, y))
+RULE(EQ, x == y)
+RULE(NE, x != y)
+RULE(LT, x < y)
+RULE(LE, x <= y)
+RULE(AND, x != 0 && y != 0)
+RULE(OR, x != 0 || y != 0)
+RULE(SELECT, x != 0 ? y : z)
+RULE(ASSIGN, y)
+#undef RULE
 
-static double map_two(const Node *node, double x, double y)
-{
-    switch (node->op) {
-    case OP_ADD:
-        return x + y;
-    case OP_SUB:
-        return x - y;
-    case OP_MUL:
-        return x * y;
-    case OP_DIV:
-        return x / y;
-    case OP_MAX:
-        return x < y ? y : x;
-    case OP_MIN:
-        return y < x ? y : x;
-    case OP_POW:
-        return pow(x, y);
-    case OP_EQ:
-        return x == y;
-    case OP_NE:
-        return x != y;
-    case OP_LT:
-        return x < y;
-    case OP_LE:
-        return x <= y;
-    case OP_AND:
-        return x != 0 && y != 0;
-    case OP_OR:
-        return x != 0 || y != 0;
-    default:
-        INTERNAL_ERROR("eval: no rule for %s", op_info(node->op)->text);
-    }
-}
+static double (*const value_rules[OP_COUNT])(const Node *node, double x,
+                                             double y, double z) = {
+#define PICK_MAP(id) [OP_##id] = value_##id,
+#include "ir/ops_of.def"
+};
 
 void eval_map(const EvalContext *context, Value self, double *out)
 {
@@ -176,12 +150,7 @@ void eval_map(const EvalContext *context, Value self, double *out)
     const double *in[3] = {0};
     for (int i = 0; i < node->input_count; i++)
         in[i] = eval_input(context, self, i);
-    for (int64_t i = 0; i < element_count(context, self); i++) {
-        if (node->op == OP_SELECT)
-            out[i] = in[0][i] != 0 ? in[1][i] : in[2][i];
-        else if (node->input_count == 1)
-            out[i] = map_one(node, in[0][i]);
-        else
-            out[i] = map_two(node, in[0][i], in[1][i]);
-    }
+    for (int64_t i = 0; i < element_count(context, self); i++)
+        out[i] = value_rules[node->op](node, in[0][i], in[1] ? in[1][i] : 0,
+                                       in[2] ? in[2][i] : 0);
 }

@@ -1,9 +1,10 @@
-// Images in blocks of 16 channels and weights in tiles of 16 x 16 channels
-// (ir/image.h), the forms that direct convolutions are fast in. Conversions are
+// Images in blocks of b channels and weights in tiles of b x b channels
+// (ir/image.h), the forms that direct convolutions are fast in; b is the
+// target's. Conversions are
 // ordinary nodes:
-//   to blocks    reshape [n, c/16, 16, h, w], transpose [0, 1, 3, 4, 2]
+//   to blocks    reshape [n, c/b, b, h, w], transpose [0, 1, 3, 4, 2]
 //   from blocks  transpose [0, 1, 4, 2, 3], reshape [n, c, h, w]
-//   to tiles     reshape [o/16, 16, c/16, 16, kh, kw],
+//   to tiles     reshape [o/b, b, c/b, b, kh, kw],
 //                transpose [0, 2, 4, 5, 3, 1]
 //   from tiles   transpose [0, 5, 1, 4, 2, 3], reshape [o, c, kh, kw]
 // and a reshape alone where a plane of blocks is one pixel. So is that of the

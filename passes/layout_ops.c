@@ -146,7 +146,7 @@ static int channel_axis(const TensorType *type, IntList axes)
     return type->rank;
 }
 
-// The channels [.., c, ..] of a broadcast's input as [.., c / 16, .., 16].
+// The channels [.., c, ..] of a broadcast's input as [.., c / b, .., b].
 static Value split_channels(Layout *layout, Value old, int at)
 {
     TensorType type = layout_node(layout, old)->type;

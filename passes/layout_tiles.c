@@ -1,5 +1,5 @@
 // Weights in tiles: the ops that look different from those on blocked images.
-// Of a tiled tensor [o/16, c/16, kh, kw, 16, 16], axes 0 and 5 are those of o,
+// Of a tiled tensor [o/b, c/b, kh, kw, b, b], axes 0 and 5 are those of o,
 // 1 and 4 those of c.
 #include "ir/base/diag.h"
 #include "ir/build.h"

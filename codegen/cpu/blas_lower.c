@@ -40,7 +40,7 @@ static ProductBlocks product_blocks(int64_t m, int64_t n, int64_t k)
     return blocks;
 }
 
-int64_t cpu_lower_product(Lowering *lower, Value value)
+static int64_t product_MATMUL(Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
     const TensorType *a = graph_type(lower->graph, node->inputs[0]);
@@ -66,6 +66,15 @@ int64_t cpu_lower_product(Lowering *lower, Value value)
     step_call_imms(lower, &step, &imms, sizeof imms);
     cpu_push_call(lower, &step, node, value_new_buffer(lower, value));
     return blocks.col_blocks == 1 ? blocks.rows : 0;
+}
+
+int64_t cpu_lower_product(Lowering *lower, Value value)
+{
+    static int64_t (*const rules[OP_COUNT])(Lowering * lower, Value value) = {
+#define PICK_MATMUL(id) [OP_##id] = product_##id,
+#include "ir/ops_of.def"
+    };
+    return rules[graph_node(lower->graph, value)->op](lower, value);
 }
 
 // ---- convolutions -----------------------------------------------------------
