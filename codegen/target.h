@@ -7,13 +7,13 @@
 #include <llvm-c/TargetMachine.h>
 
 #include "ir/base/arena.h"
-#include "runtime/exec/plan.h"
+#include "runtime/exec/cpu.h"
 
 typedef struct Target {
     const char *triple, *cpu, *features; // as LLVM wants them
     int vector_bytes;                    // of the widest registers
     bool fma;                            // has a fused multiply-add
-    PlanCpu needs;                       // what code for it asks for
+    CpuSet needs;                        // what its code may use
     const char *text; // "znver4, 64-byte vectors, LLVM 19.1.7"
     const char *key;  // everything that decides the code, for the cache
 } Target;
@@ -23,7 +23,7 @@ typedef struct Target {
 const char *target_problem(Arena *arena, const char *cpu);
 
 // "native" asks the machine this runs on. What the CPU can do is found by
-// compiling a probe, so any name without a target_problem will do.
+// probes of LLVM, so any name without a target_problem will do.
 Target target_new(Arena *arena, const char *cpu);
 
 // A machine of one compile thread. Owned by the caller.

@@ -30,7 +30,8 @@ ladder_out=$(
     ladder ir ir/
     ladder passes passes/ ir/
     ladder frontend/lang frontend/lang/ ir/ runtime/data/augment.def
-    ladder codegen codegen/ ir/ runtime/exec/abi.def runtime/exec/plan.h
+    ladder codegen codegen/ ir/ runtime/exec/abi.def runtime/exec/plan.h \
+        runtime/exec/cpu.def runtime/exec/cpu.h
     ladder runtime/base runtime/base/
     ladder runtime/exec runtime/exec/ runtime/base/
     ladder runtime/data runtime/data/ runtime/exec/ runtime/base/

@@ -420,7 +420,7 @@ static Status make_program(Compiler *compiler, Codegen *codegen,
     // Graph to plan: kernels, buffers, order. Plan to machine code.
     Program *program = program_from_experiment(
         compiler->experiment, compiler->lang.dtype, codegen_target(codegen));
-    program->cpu = (int32_t)codegen_needs(codegen);
+    program->needs = codegen_needs(codegen);
     program->sums = compiler->codegen.sums;
     Status status = lower(compiler, codegen, program);
     if (status.code == STATUS_OK)
