@@ -15,7 +15,7 @@ typedef struct Target {
     const void *self;
     const char *text; // "znver4, 64-byte vectors, LLVM 19.1.7"
     const char *key;  // everything that decides the code, for the cache
-    PlanCpu needs;    // what code for it asks of the processor
+    CpuSet needs;     // what code for it asks of the processor
 } Target;
 
 typedef struct Backend {

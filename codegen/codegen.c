@@ -74,7 +74,7 @@ const char *codegen_key(const Codegen *codegen)
                         codegen->target.key);
 }
 
-PlanCpu codegen_needs(const Codegen *codegen)
+CpuSet codegen_needs(const Codegen *codegen)
 {
     return codegen->target.needs;
 }

@@ -4,6 +4,7 @@
 
 #include "ir/base/text.h"
 #include "ir/graph.h"
+#include "runtime/exec/cpu.h"
 #include "runtime/exec/plan.h"
 
 typedef struct CodegenOptions {
@@ -63,8 +64,8 @@ CodegenStats codegen_stats(const Codegen *codegen);
 const char *codegen_key(const Codegen *codegen);
 // "znver4 +avx512f..., LLVM 19.1.7"
 const char *codegen_target(const Codegen *codegen);
-// What its machine code needs.
-PlanCpu codegen_needs(const Codegen *codegen);
+// What the processor must have that runs its machine code.
+CpuSet codegen_needs(const Codegen *codegen);
 
 // Dumps for --emit=plan|llvm|asm.
 void codegen_print_plan(const Plan *plan, Text *out);

@@ -33,7 +33,7 @@ static Compiled compile(Arena *arena, const Graph *graph, const char *cpu,
         must(status_error(STATUS_FAILED, "%s", wrong));
     codegen_compile(compiled.codegen, &compiled.program->objects,
                     &compiled.program->object_count);
-    compiled.program->cpu = (int32_t)codegen_needs(compiled.codegen);
+    compiled.program->needs = codegen_needs(compiled.codegen);
     compiled.program->target = strdup(codegen_target(compiled.codegen));
     must(code_load(compiled.program, &compiled.image));
     return compiled;

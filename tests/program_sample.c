@@ -99,7 +99,7 @@ Program *sample_program(void)
     *program = (Program){.name = strdup("sample.net"),
                          .source = strdup("model {\n  \"caf\xc3\xa9\"\n}\n"),
                          .target = strdup("x86-64-v3"),
-                         .cpu = PLAN_CPU_AVX2,
+                         .needs = CPU_BIT(AVX2) | CPU_BIT(CF),
                          .sums = PLAN_SUMS_STRICT,
                          .dtype = PLAN_F32,
                          .phase_count = 2,

@@ -60,7 +60,7 @@ const char *target_optimize(LLVMTargetMachineRef machine, LLVMModuleRef module,
 
 // ---- names ------------------------------------------------------------------
 
-static const char *const cpu_names[] = {
+static const char *const target_names[] = {
     "native",
 #define CPU(name) name,
 #include "codegen/cpu/cpus.def"
@@ -69,11 +69,11 @@ static const char *const cpu_names[] = {
 
 const char *target_problem(Arena *arena, const char *cpu)
 {
-    int count = sizeof cpu_names / sizeof *cpu_names;
+    int count = sizeof target_names / sizeof *target_names;
     for (int i = 0; i < count; i++)
-        if (strcmp(cpu, cpu_names[i]) == 0)
+        if (strcmp(cpu, target_names[i]) == 0)
             return NULL;
-    const char *close = text_closest(cpu, cpu_names, count);
+    const char *close = text_closest(cpu, target_names, count);
     if (close)
         return arena_printf(
             arena, "no processor is called '%s': did you mean %s?", cpu, close);
@@ -84,24 +84,90 @@ const char *target_problem(Arena *arena, const char *cpu)
                         cpu);
 }
 
-// ---- the probe --------------------------------------------------------------
+// ---- probes -----------------------------------------------------------------
+
+static const char *const feature_names[] = {
+#define FEATURE(id, name, level, leaf, subleaf, word, bit, state) name,
+#include "runtime/exec/cpu.def"
+#undef FEATURE
+};
+
+// void name(ptr), open for its body.
+static LLVMValueRef add_function(LLVMModuleRef module, LLVMBuilderRef builder,
+                                 const char *name)
+{
+    LLVMContextRef context = LLVMGetModuleContext(module);
+    LLVMTypeRef pointer = LLVMPointerTypeInContext(context, 0);
+    LLVMTypeRef type =
+        LLVMFunctionType(LLVMVoidTypeInContext(context), &pointer, 1, 0);
+    LLVMValueRef f = LLVMAddFunction(module, name, type);
+    LLVMPositionBuilderAtEnd(builder,
+                             LLVMAppendBasicBlockInContext(context, f, ""));
+    return f;
+}
+
+// Which of the features LLVM takes the target to have. Its C interface has no
+// such question, but its inliner asks it: code that may use a feature goes into
+// a function only where that has it, too. So a function for the target calls a
+// small one for the target and one feature more, for each feature, and what is
+// still called after inlining is what the target lacks.
+static CpuSet probe_features(const CpuTarget *target,
+                             LLVMTargetMachineRef machine, Arena *arena)
+{
+    LLVMContextRef context = LLVMContextCreate();
+    LLVMModuleRef module = LLVMModuleCreateWithNameInContext("probe", context);
+    LLVMBuilderRef builder = LLVMCreateBuilderInContext(context);
+    LLVMValueRef small[CPU_FEATURES];
+    LLVMSetTarget(module, target->triple);
+    for (int i = 0; i < CPU_FEATURES; i++) {
+        small[i] = add_function(module, builder, feature_names[i]);
+        LLVMAddTargetDependentFunctionAttr(small[i], "target-cpu", target->cpu);
+        LLVMAddTargetDependentFunctionAttr(
+            small[i], "target-features",
+            arena_printf(arena, "%s%s+%s", target->features,
+                         *target->features ? "," : "", feature_names[i]));
+        LLVMBuildRetVoid(builder);
+    }
+    LLVMValueRef caller = add_function(module, builder, "caller");
+    LLVMAddTargetDependentFunctionAttr(caller, "target-cpu", target->cpu);
+    if (*target->features)
+        LLVMAddTargetDependentFunctionAttr(caller, "target-features",
+                                           target->features);
+    LLVMValueRef argument = LLVMGetParam(caller, 0);
+    for (int i = 0; i < CPU_FEATURES; i++)
+        LLVMBuildCall2(builder, LLVMGlobalGetValueType(small[i]), small[i],
+                       &argument, 1, "");
+    LLVMBuildRetVoid(builder);
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef error =
+        LLVMRunPasses(module, "cgscc(inline)", machine, options);
+    if (error)
+        INTERNAL_ERROR("LLVM: %s", LLVMGetErrorMessage(error));
+    LLVMDisposePassBuilderOptions(options);
+    CpuSet set = CPU_ALL;
+    for (LLVMValueRef at =
+             LLVMGetFirstInstruction(LLVMGetEntryBasicBlock(caller));
+         at; at = LLVMGetNextInstruction(at))
+        for (int i = 0; i < CPU_FEATURES; i++)
+            if (LLVMIsACallInst(at) && LLVMGetCalledValue(at) == small[i])
+                set &= ~((CpuSet)1 << i);
+    LLVMDisposeBuilder(builder);
+    LLVMDisposeModule(module);
+    LLVMContextDispose(context);
+    return set;
+}
 
 // Assembly of: void f(<16 x float> *p) { *p = fma(*p, *p, *p); }. The width
 // preference is what LLVM takes as leave to use its widest registers.
-static char *probe_assembly(const CpuTarget *target, Arena *arena)
+static char *probe_assembly(LLVMTargetMachineRef machine, Arena *arena)
 {
     LLVMContextRef context = LLVMContextCreate();
     LLVMModuleRef module = LLVMModuleCreateWithNameInContext("probe", context);
     LLVMBuilderRef builder = LLVMCreateBuilderInContext(context);
     LLVMTypeRef vector = LLVMVectorType(LLVMFloatTypeInContext(context), 16);
-    LLVMTypeRef pointer = LLVMPointerTypeInContext(context, 0);
-    LLVMTypeRef type =
-        LLVMFunctionType(LLVMVoidTypeInContext(context), &pointer, 1, 0);
-    LLVMValueRef f = LLVMAddFunction(module, "f", type);
+    LLVMValueRef f = add_function(module, builder, "f");
     LLVMAddTargetDependentFunctionAttr(f, "prefer-vector-width", "512");
     LLVMAddTargetDependentFunctionAttr(f, "min-legal-vector-width", "512");
-    LLVMPositionBuilderAtEnd(builder,
-                             LLVMAppendBasicBlockInContext(context, f, ""));
     LLVMValueRef p = LLVMGetParam(f, 0);
     LLVMValueRef x = LLVMBuildLoad2(builder, vector, p, "");
     LLVMValueRef fma = LLVMGetIntrinsicDeclaration(
@@ -111,7 +177,6 @@ static char *probe_assembly(const CpuTarget *target, Arena *arena)
         LLVMBuildCall2(builder, LLVMGlobalGetValueType(fma), fma, args, 3, "");
     LLVMBuildStore(builder, y, p);
     LLVMBuildRetVoid(builder);
-    LLVMTargetMachineRef machine = target_machine(target);
     LLVMMemoryBufferRef buffer = NULL;
     char *message = NULL;
     if (LLVMTargetMachineEmitToMemoryBuffer(machine, module, LLVMAssemblyFile,
@@ -120,7 +185,6 @@ static char *probe_assembly(const CpuTarget *target, Arena *arena)
     char *text = arena_strndup(arena, LLVMGetBufferStart(buffer),
                                LLVMGetBufferSize(buffer));
     LLVMDisposeMemoryBuffer(buffer);
-    LLVMDisposeTargetMachine(machine);
     LLVMDisposeBuilder(builder);
     LLVMDisposeModule(module);
     LLVMContextDispose(context);
@@ -141,16 +205,14 @@ CpuTarget target_new(Arena *arena, const char *cpu)
         LLVMDisposeMessage(name);
         LLVMDisposeMessage(features);
     }
-    const char *probe = probe_assembly(&target, arena);
+    LLVMTargetMachineRef machine = target_machine(&target);
+    const char *probe = probe_assembly(machine, arena);
+    target.needs = probe_features(&target, machine, arena);
+    LLVMDisposeTargetMachine(machine);
     target.fma = strstr(probe, "vfmadd") != NULL;
     target.vector_bytes = strstr(probe, "%zmm")   ? 64
                           : strstr(probe, "%ymm") ? 32
                                                   : 16;
-    // AVX gives every instruction on vectors a new name.
-    target.needs = target.vector_bytes == 64 ? PLAN_CPU_AVX512
-                   : target.fma              ? PLAN_CPU_AVX2
-                   : strstr(probe, "vmov")   ? PLAN_CPU_AVX
-                                             : PLAN_CPU_ANY;
     unsigned major, minor, patch;
     LLVMGetVersion(&major, &minor, &patch);
     target.text =

@@ -8,13 +8,14 @@
 
 #include "codegen/backend.h"
 #include "ir/base/arena.h"
+#include "runtime/exec/cpu.h"
 
 // The processor that code is made for; Target.self of this back end.
 typedef struct CpuTarget {
     const char *triple, *cpu, *features; // as LLVM wants them
     int vector_bytes;                    // of the widest registers
     bool fma;                            // has a fused multiply-add
-    PlanCpu needs;                       // what code for it asks for
+    CpuSet needs;                        // what its code may use
     const char *text; // "znver4, 64-byte vectors, LLVM 19.1.7"
     const char *key;  // everything that decides the code, for the cache
 } CpuTarget;
@@ -24,7 +25,7 @@ typedef struct CpuTarget {
 const char *target_problem(Arena *arena, const char *cpu);
 
 // "native" asks the machine this runs on. What the CPU can do is found by
-// compiling a probe, so any name without a target_problem will do.
+// probes of LLVM, so any name without a target_problem will do.
 CpuTarget target_new(Arena *arena, const char *cpu);
 
 static inline const CpuTarget *cpu_target(const Target *target)

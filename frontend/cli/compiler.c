@@ -284,7 +284,7 @@ static Status compile_program(Compiler *compiler, Codegen *codegen,
         return each_graph(compiler, dump_graph);
     *program = program_from_experiment(
         compiler->experiment, compiler->lang.dtype, codegen_target(codegen));
-    (*program)->cpu = (int32_t)codegen_needs(codegen);
+    (*program)->needs = codegen_needs(codegen);
     (*program)->sums = compiler->codegen.sums;
     TRY(lower(compiler, codegen, *program)); // kernels, order, memory: plan/
     if (emit == EMIT_PLAN)

@@ -150,8 +150,7 @@ static Status open_artifact(Job *job)
             cli->words[0]);
     TRY(program_read(cli->words[0], &job->program));
     TRY(check_artifact(job));
-    TRY(cpu_check((PlanCpu)job->program->cpu, cpu_here(),
-                  job->program->target));
+    TRY(cpu_check(job->program->needs, cpu_here(), job->program->target));
     tell_cpu(job);
     return open_data(job, input_min_side(job->program));
 }

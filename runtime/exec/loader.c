@@ -421,7 +421,7 @@ static Status load(Loader *loader, const Program *program)
 Status code_load(const Program *program, CodeImage **out)
 {
     *out = NULL;
-    TRY(cpu_check((PlanCpu)program->cpu, cpu_here(), program->target));
+    TRY(cpu_check(program->needs, cpu_here(), program->target));
     size_t count = (size_t)program->object_count;
     Loader loader = {.count = program->object_count};
     loader.image = calloc(1, sizeof *loader.image);

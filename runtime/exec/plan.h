@@ -20,14 +20,6 @@ typedef enum PlanSums {
     PLAN_SUMS_PLAIN   // plain sums
 } PlanSums;
 
-// What generated code asks of the processor; each has what is before it.
-typedef enum PlanCpu {
-    PLAN_CPU_ANY, // every x86-64
-    PLAN_CPU_AVX,
-    PLAN_CPU_AVX2,   // and fused multiply-add: x86-64-v3
-    PLAN_CPU_AVX512, // x86-64-v4
-} PlanCpu;
-
 // Runtime functions by number.
 typedef enum PlanCall {
 #define CALL(id, function, imms, args, doc) PLAN_CALL_##id,

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "runtime/base/status.h"
+#include "runtime/exec/cpu.h"
 #include "runtime/exec/plan.h"
 
 // One augmentation operation with its resolved parameters, in the order of
@@ -69,7 +70,7 @@ typedef struct Program {
     char *source;     // the program with every parameter resolved
     char *parameters; // "name = value" lines
     char *target;     // CPU name and features the objects were made for
-    int32_t cpu;      // PlanCpu: what the objects need
+    CpuSet needs;     // of the processor that is to run the objects
     int32_t sums;     // PlanSums
     int32_t dtype;    // PlanDType of weights and activations
     int32_t phase_count, object_count;
@@ -107,7 +108,7 @@ bool plan_sums_by_word(const char *word, int32_t *sums);
 // "[64,3,7,7]", cut off at `size` bytes.
 void plan_shape_text(int rank, const int64_t *dims, char *text, size_t size);
 
-enum { PROGRAM_VERSION = 9 }; // of artifact files
+enum { PROGRAM_VERSION = 10 }; // of artifact files
 
 // Artifact files: "SIMCCART", version, then checksummed sections; see
 // docs/formats.md. Written atomically. Reading trusts no size in the file.

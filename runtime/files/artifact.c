@@ -303,7 +303,7 @@ static void code_program(Codec *codec, Program *program)
     code_name(codec, &program->source);
     code_text(codec, &program->parameters);
     code_name(codec, &program->target);
-    code_i32(codec, &program->cpu);
+    code_number(codec, &program->needs, 8);
     code_i32(codec, &program->sums);
     code_i32(codec, &program->dtype);
 }
@@ -516,9 +516,10 @@ static Status read_program(Codec *file, const char *path, Program *program)
     TRY(open_section(file, path, "PROG", &content));
     code_program(&content, program);
     TRY(close_section(&content, path));
-    if (plan_dtype_bytes(program->dtype) == 0 || program->cpu < 0 ||
-        program->cpu > PLAN_CPU_AVX512 || program->sums < PLAN_SUMS_FAST ||
-        program->sums > PLAN_SUMS_PLAIN)
+    if (program->needs & ~CPU_ALL)
+        return bad_artifact(path, "unknown needs of the processor");
+    if (plan_dtype_bytes(program->dtype) == 0 ||
+        program->sums < PLAN_SUMS_FAST || program->sums > PLAN_SUMS_PLAIN)
         return bad_artifact(path, "unknown type of numbers");
     TRY(read_phases(file, path, program));
     TRY(open_section(file, path, "CODE", &content));

@@ -69,7 +69,7 @@ static void compile(Trained *run)
     CHECK(!codegen_verify_plan(&run->plan, run->arena));
     codegen_compile(run->codegen, &run->program.objects,
                     &run->program.object_count);
-    run->program.cpu = (int32_t)codegen_needs(run->codegen);
+    run->program.needs = codegen_needs(run->codegen);
     run->program.target = (char *)codegen_target(run->codegen);
     run->views = phase->views;
     run->rows = phase->chunk ? phase->chunk : phase->batch;
