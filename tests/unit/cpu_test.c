@@ -238,7 +238,7 @@ TEST(llvm_knows_every_processor_that_is_listed)
     Arena *arena = arena_new();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         CHECK(codegen_cpu_problem(arena, names[i]) == NULL);
-        Target target = target_new(arena, names[i]);
+        CpuTarget target = target_new(arena, names[i]);
         CHECK(target.vector_bytes >= 16);
         CHECK(target.vector_bytes < 64 || (target.needs & CPU_BIT(AVX512F)));
         // AMD had fused multiply-adds of four operands first.
