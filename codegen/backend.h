@@ -45,7 +45,7 @@ typedef struct Backend {
     // malloc'ed object; faults are simcc's own and end it.
     void *(*worker_new)(const Target *target);
     void (*worker_free)(void *worker);
-    void (*compile)(void *worker, const Kernel *kernel, PlanObject *object);
+    void (*compile)(void *worker, const Kernel *kernel, CodeObject *object);
     // For --emit: LLVM's form of it, and assembly.
     void (*print_ir)(void *worker, const Kernel *kernel, Text *out);
     void (*print_asm)(void *worker, const Kernel *kernel, Text *out);

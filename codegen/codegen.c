@@ -144,7 +144,7 @@ const Kernel *codegen_intern(Codegen *codegen, Kernel kernel)
 static bool compile_slot(Codegen *codegen, void *worker, KernelSlot *slot,
                          Arena *scratch)
 {
-    PlanObject *object = &slot->object;
+    CodeObject *object = &slot->object;
     const char *key = arena_printf(scratch, "codegen %s\n%s%s", CODEGEN_VERSION,
                                    codegen->target.key, slot->kernel->text);
     const char *directory = codegen->options.cache_dir;
@@ -227,7 +227,7 @@ static void *copy_bytes(const void *bytes, size_t size)
     return memcpy(copy, bytes, size);
 }
 
-void codegen_compile(Codegen *codegen, PlanObject **objects, int *count)
+void codegen_compile(Codegen *codegen, CodeObject **objects, int *count)
 {
     compile_all(codegen);
     *count = codegen->kernels.count;
@@ -237,7 +237,7 @@ void codegen_compile(Codegen *codegen, PlanObject **objects, int *count)
     for (int i = 0; i < *count; i++) {
         const KernelSlot *slot = &codegen->kernels.at[i];
         const char *symbol = slot->kernel->symbol;
-        (*objects)[i] = (PlanObject){
+        (*objects)[i] = (CodeObject){
             copy_bytes(symbol, strlen(symbol) + 1), slot->object.size,
             copy_bytes(slot->object.bytes, (size_t)slot->object.size)};
     }

@@ -4,6 +4,7 @@
 
 #include "ir/base/text.h"
 #include "ir/graph.h"
+#include "runtime/exec/code.h"
 #include "runtime/exec/cpu.h"
 #include "runtime/exec/plan.h"
 
@@ -53,7 +54,7 @@ const char *codegen_conv_ways(const Codegen *codegen, const Graph *graph,
 // Compiles all remembered kernels (or takes them from the cache). *objects is
 // malloc'ed, one per distinct kernel. A kernel that LLVM refuses is simcc's own
 // fault and ends the process (diag.h), as does a lack of memory.
-void codegen_compile(Codegen *codegen, PlanObject **objects, int *count);
+void codegen_compile(Codegen *codegen, CodeObject **objects, int *count);
 
 typedef struct CodegenStats {
     int kernels, cache_hits, compiled;

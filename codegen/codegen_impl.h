@@ -23,7 +23,7 @@ typedef struct PlanFacts {
 
 typedef struct KernelSlot {
     const Kernel *kernel;
-    PlanObject object; // bytes NULL until compiled
+    CodeObject object; // bytes NULL until compiled
 } KernelSlot;
 
 struct Codegen {

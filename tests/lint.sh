@@ -28,7 +28,8 @@ ladder() {
 # What codegen's own files share, and what it may see of others.
 core="codegen/codegen.h codegen/codegen_impl.h codegen/backend.h codegen/cache.h
     codegen/integers.h codegen/plan/kernel.h"
-lent="ir/ runtime/exec/abi.def runtime/exec/plan.h runtime/exec/cpu.h
+lent="ir/ runtime/exec/abi.def runtime/exec/plan.h runtime/exec/code.h
+    runtime/exec/cpu.h
     runtime/exec/cpu.def"
 # shellcheck disable=SC2086
 ladder_out=$(

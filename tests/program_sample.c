@@ -95,7 +95,7 @@ static void fill_chunks(ProgramPhase *phase)
 Program *sample_program(void)
 {
     Program *program = calloc(1, sizeof *program);
-    PlanObject objects[] = {{strdup("kernel_0"), 5, copy("\x7f\0\1\2\3", 5)}};
+    CodeObject objects[] = {{strdup("kernel_0"), 5, copy("\x7f\0\1\2\3", 5)}};
     *program = (Program){.name = strdup("sample.net"),
                          .source = strdup("model {\n  \"caf\xc3\xa9\"\n}\n"),
                          .target = strdup("x86-64-v3"),

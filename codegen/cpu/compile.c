@@ -60,7 +60,7 @@ static LLVMMemoryBufferRef build_file(Worker *worker, const Kernel *kernel,
     return buffer;
 }
 
-void cpu_compile(void *worker, const Kernel *kernel, PlanObject *object)
+void cpu_compile(void *worker, const Kernel *kernel, CodeObject *object)
 {
     LLVMMemoryBufferRef buffer = build_file(worker, kernel, LLVMObjectFile);
     size_t size = LLVMGetBufferSize(buffer);

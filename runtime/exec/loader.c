@@ -57,7 +57,7 @@ enum {
 };
 
 typedef struct Object {
-    const PlanObject *plan;
+    const CodeObject *plan;
     Elf64_Shdr *sections;
     int64_t *places; // of each section in the image; -1 = not loaded
     int section_count;

@@ -1,8 +1,8 @@
 // The plan: what the compiler hands to the runtime. Kernels in a fixed order,
 // every buffer's offset decided, nothing left to choose or allocate in a step.
-// Target-neutral; written by codegen/, executed by runtime/exec/exec.c, stored
-// in artifacts by runtime/files/artifact.c. Plain data, no pointers into the
-// compiler.
+// Target-neutral (what a CPU adds to it stands in code.h and cpu.h); written by
+// codegen/, executed by runtime/exec/exec.c, stored in artifacts by
+// runtime/files/artifact.c. Plain data, no pointers into the compiler.
 #ifndef SIMCC_RUNTIME_PLAN_H
 #define SIMCC_RUNTIME_PLAN_H
 
@@ -190,12 +190,5 @@ typedef struct Plan {
 } Plan;
 
 void plan_free(Plan *plan); // what it points to, not the struct itself
-
-// One relocatable object (ELF) with leaf kernels.
-typedef struct PlanObject {
-    char *symbol; // the kernel it defines
-    int64_t size;
-    unsigned char *bytes;
-} PlanObject;
 
 #endif

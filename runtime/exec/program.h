@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "runtime/base/status.h"
+#include "runtime/exec/code.h"
 #include "runtime/exec/cpu.h"
 #include "runtime/exec/plan.h"
 
@@ -75,7 +76,7 @@ typedef struct Program {
     int32_t dtype;    // PlanDType of weights and activations
     int32_t phase_count, object_count;
     ProgramPhase *phases;
-    PlanObject *objects;
+    CodeObject *objects;
 } Program;
 
 void program_free(Program *program);

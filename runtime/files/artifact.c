@@ -308,7 +308,7 @@ static void code_program(Codec *codec, Program *program)
     code_i32(codec, &program->dtype);
 }
 
-static void code_object(Codec *codec, PlanObject *object)
+static void code_object(Codec *codec, CodeObject *object)
 {
     code_name(codec, &object->symbol);
     code_i64(codec, &object->size);

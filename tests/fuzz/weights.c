@@ -74,7 +74,7 @@ void fuzz_object(const uint8_t *bytes, int64_t size)
     char symbol[] = "kernel";
     uint8_t *code = malloc((size_t)size + 1);
     memcpy(code, bytes, (size_t)size);
-    PlanObject object = {.symbol = symbol, .bytes = code, .size = size};
+    CodeObject object = {.symbol = symbol, .bytes = code, .size = size};
     Program program = {.object_count = 1, .objects = &object};
     CodeImage *image = NULL;
     if (code_load(&program, &image).code == STATUS_OK) {

@@ -49,11 +49,11 @@ static const char *const sources[][2] = {
 
 enum { KERNELS = sizeof sources / sizeof sources[0] };
 
-static PlanObject compile(const char *symbol, const char *text,
+static CodeObject compile(const char *symbol, const char *text,
                           const char *flags)
 {
     char source[200], object[200], command[600];
-    PlanObject result = {.symbol = strdup(symbol)};
+    CodeObject result = {.symbol = strdup(symbol)};
     snprintf(source, sizeof source, "%s/k.c", test_folder());
     snprintf(object, sizeof object, "%s/k.o", test_folder());
     snprintf(command, sizeof command,
@@ -155,7 +155,7 @@ TEST(loader_survives_damaged_objects)
 {
     Program *program = calloc(1, sizeof *program);
     program->objects = calloc(1, sizeof *program->objects);
-    PlanObject *object = &program->objects[0];
+    CodeObject *object = &program->objects[0];
     *object = compile(sources[1][0], sources[1][1], "-O2 -fPIC");
     program->object_count = 1;
     int64_t size = object->size;

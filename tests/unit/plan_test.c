@@ -18,7 +18,7 @@ static struct {
     Arena *arenas[MAX_MADE];
     Codegen *codegens[MAX_MADE];
     Plan plans[MAX_MADE];
-    PlanObject *objects[MAX_MADE];
+    CodeObject *objects[MAX_MADE];
     int object_counts[MAX_MADE];
     int arena_count, codegen_count, plan_count, objects_count;
 } owned;
@@ -55,9 +55,9 @@ static Codegen *new_codegen(const char *cache_dir)
     return owned.codegens[owned.codegen_count++] = codegen_new(&options);
 }
 
-static PlanObject *compile(Codegen *codegen, int *count)
+static CodeObject *compile(Codegen *codegen, int *count)
 {
-    PlanObject *objects;
+    CodeObject *objects;
     codegen_compile(codegen, &objects, count);
     owned.object_counts[owned.objects_count] = *count;
     return owned.objects[owned.objects_count++] = objects;
@@ -301,7 +301,7 @@ TEST(objects_call_the_math_library_alone)
     Codegen *codegen = new_codegen(NULL);
     int count;
     lower(codegen, power());
-    PlanObject *objects = compile(codegen, &count);
+    CodeObject *objects = compile(codegen, &count);
     CHECK_INT(count, 1);
     const char *const none[] = {NULL}, *const powf[] = {"powf", NULL};
     CHECK_TEXT(object_check(objects[0].bytes, objects[0].size, none),
@@ -330,7 +330,7 @@ static CodegenStats compile_with(const char *cache_dir)
     Codegen *codegen = new_codegen(cache_dir);
     int count;
     lower(codegen, chain(2, 100));
-    PlanObject *objects = compile(codegen, &count);
+    CodeObject *objects = compile(codegen, &count);
     CHECK_INT(count, 2);
     for (int i = 0; i < count; i++)
         CHECK(!object_check(objects[i].bytes, objects[i].size,
