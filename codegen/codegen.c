@@ -13,7 +13,7 @@
 
 // Part of the cache key: to be raised when the same descriptor is given other
 // code.
-#define CODEGEN_VERSION "6"
+#define CODEGEN_VERSION "7"
 
 enum { FIRST_TABLE_SIZE = 1024, MAX_COMPILE_THREADS = 64 };
 

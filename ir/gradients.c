@@ -1,6 +1,8 @@
 // The table of gradient rules, and the rules of elementwise operations.
 #include "ir/gradients.h"
 
+#include <math.h>
+
 #include "ir/base/diag.h"
 
 GradRule *grad_rule(Op op)
@@ -145,6 +147,18 @@ void grad_tanh(GradContext *context, Value node, Value dy)
     Value slope = build_binary(context->graph, OP_SUB, one, square);
     grad_accumulate(context, grad_input(context, node, 0),
                     multiply(context, dy, slope));
+}
+
+// y = erf x: g(x) = 2 / sqrt(pi) e^(-x^2) dy
+void grad_erf(GradContext *context, Value node, Value dy)
+{
+    Graph *graph = context->graph;
+    Value x = grad_input(context, node, 0);
+    Value square = build_unary(graph, OP_NEG, multiply(context, x, x));
+    Value bell = build_unary(graph, OP_EXP, square);
+    Value factor = build_const_like(graph, x, M_2_SQRTPI);
+    grad_accumulate(context, x,
+                    multiply(context, dy, multiply(context, factor, bell)));
 }
 
 // y = 1 / (1 + e^-x): g(x) = y (1 - y) dy

@@ -99,8 +99,9 @@ LLVMValueRef emit_intrinsic(const Emit *emit, const char *name, int count,
                           (unsigned)count, "");
 }
 
-const char *const emit_math_symbols[] = {"exp", "log",  "sin",  "cos",  "tanh",
-                                         "pow", "sinf", "cosf", "powf", NULL};
+const char *const emit_math_symbols[] = {"exp",  "log",  "sin", "cos",
+                                         "tanh", "pow",  "erf", "sinf",
+                                         "cosf", "powf", NULL};
 
 static LLVMValueRef math_function(const Emit *emit, const char *name,
                                   LLVMTypeRef scalar, int count)

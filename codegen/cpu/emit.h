@@ -111,6 +111,7 @@ LLVMValueRef emit_map(const Emit *emit, Op op, const MapOperands *operands);
 LLVMValueRef emit_exp_f32(const Emit *emit, LLVMValueRef x, int lanes);
 LLVMValueRef emit_log_f32(const Emit *emit, LLVMValueRef x, int lanes);
 LLVMValueRef emit_tanh_f32(const Emit *emit, LLVMValueRef x, int lanes);
+LLVMValueRef emit_erf_f32(const Emit *emit, LLVMValueRef x, int lanes);
 // The larger, NaN if either is.
 LLVMValueRef emit_maximum(const Emit *emit, LLVMValueRef x, LLVMValueRef y);
 

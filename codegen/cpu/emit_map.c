@@ -82,6 +82,13 @@ RULE(TANH)
     return emit_tanh_f32(e, m->in[0], m->lanes);
 }
 
+RULE(ERF)
+{
+    if (m->dtype == DT_F64)
+        return emit_math_call(e, "erf", m->dtype, m->lanes, 1, m->in);
+    return emit_erf_f32(e, m->in[0], m->lanes);
+}
+
 // 1 / (1 + e^-x): e^-x may overflow, and 1 / infinity is the right 0.
 RULE(SIGMOID)
 {

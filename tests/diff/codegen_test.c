@@ -214,8 +214,9 @@ static Value param(Graph *g, const char *name, DType dtype, int rank,
 
 TEST(compiled_elementwise_ops_agree)
 {
-    static const Op unary[] = {OP_NEG,  OP_ABS,     OP_EXP,  OP_SIN,   OP_COS,
-                               OP_TANH, OP_SIGMOID, OP_RELU, OP_FLOOR, OP_SIGN};
+    static const Op unary[] = {OP_NEG,  OP_ABS,   OP_EXP, OP_SIN,
+                               OP_COS,  OP_TANH,  OP_ERF, OP_SIGMOID,
+                               OP_RELU, OP_FLOOR, OP_SIGN};
     static const Op positive[] = {OP_LOG, OP_SQRT, OP_RSQRT};
     static const Op binary[] = {OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MAX, OP_MIN};
     for (int dtype = DT_F32; dtype <= DT_F64; dtype++) {
@@ -532,9 +533,9 @@ static void check_accuracy(const char *cpu)
     enum { COUNT = 40000 };
     Graph *g = new_graph("accuracy");
     Value x = input(g, "x", DT_F32, 1, L(COUNT));
-    static const Op ops[] = {OP_EXP, OP_LOG, OP_TANH, OP_SIGMOID};
-    static const char *const names[] = {"exp", "log", "tanh", "sigmoid"};
-    for (int i = 0; i < 4; i++)
+    static const Op ops[] = {OP_EXP, OP_LOG, OP_TANH, OP_SIGMOID, OP_ERF};
+    static const char *const names[] = {"exp", "log", "tanh", "sigmoid", "erf"};
+    for (int i = 0; i < 5; i++)
         graph_add_output(g, names[i], build_unary(g, ops[i], x));
     double *data = ARENA_ARRAY(g->arena, double, COUNT);
     static const double special[] = {
@@ -553,14 +554,15 @@ static void check_accuracy(const char *cpu)
     EvalBinding binding = {x, data};
     Pool *threads = pool_new(1);
     Executor *executor = run_once(&run, threads, 1, &binding);
-    for (int f = 0; f < 4; f++) {
+    for (int f = 0; f < 5; f++) {
         const float *got = executor_output(executor, names[f]);
         for (int i = 0; i < COUNT; i++) {
             double d = data[i];
             double want = f == 0   ? exp(d)
                           : f == 1 ? log(d)
                           : f == 2 ? tanh(d)
-                                   : 1 / (1 + exp(-d));
+                          : f == 3 ? 1 / (1 + exp(-d))
+                                   : erf(d);
             check_ulps(names[f], (float)d, got[i], want, f < 2 ? 2 : 4);
         }
     }

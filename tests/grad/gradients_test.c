@@ -48,6 +48,7 @@ UNARY(RSQRT, 0.5, 3)
 UNARY(SIN, -3, 3)
 UNARY(COS, -3, 3)
 UNARY(TANH, -2, 2)
+UNARY(ERF, -2, 2)
 UNARY(SIGMOID, -3, 3)
 UNARY(RELU, -1, 1)
 UNARY(FLOOR, 0, 12)
@@ -547,6 +548,7 @@ static const Sample samples[] = {
     S(SIN),
     S(COS),
     S(TANH),
+    S(ERF),
     S(SIGMOID),
     S(RELU),
     S(CAST),

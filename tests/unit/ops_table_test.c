@@ -74,6 +74,7 @@ static const char sample[] =
     "  %59 = all_gather %2 {ranks=4} : f32[8,3]\n"
     "  %60 = reduce_scatter %59 {ranks=4} : f32[2,3]\n"
     "  %61 = assign %0, %53 : f32[4,3,3,3] #2\n"
+    "  %62 = erf %2 : f32[2,3]\n"
     "  output \"sum\" = %42\n"
     "  output \"w\" = %61\n"
     "}\n";
