@@ -42,8 +42,8 @@ struct Codegen {
 
 // What PARAM nodes and printed plans call roles and initializers: by PlanRole
 // and PlanInit.
-extern const char *const plan_role_words[5];
-extern const char *const plan_init_words[5];
+extern const char *const plan_role_words[PLAN_ROLES];
+extern const char *const plan_init_words[PLAN_INITS];
 
 // The kernel with this descriptor: `kernel` itself (copied) if it is new.
 const Kernel *codegen_intern(Codegen *codegen, Kernel *kernel);
