@@ -41,8 +41,8 @@ struct Codegen {
 
 // What PARAM nodes and printed plans call roles and initializers: by PlanRole
 // and PlanInit.
-extern const char *const plan_role_words[5];
-extern const char *const plan_init_words[5];
+extern const char *const plan_role_words[PLAN_ROLES];
+extern const char *const plan_init_words[PLAN_INITS];
 
 // The kernel with this text: a copy of `kernel` if it is new, whose symbol is
 // set here. What it points to but the text must live in codegen->arena.

@@ -3,32 +3,48 @@
 #include <stddef.h>
 #include <string.h>
 
-#define LIST(name, ...) static const AttrSpec attrs_##name[] = {__VA_ARGS__{0}}
+// By the slots of op.h; {0} follows the last.
+#define LIST(name, ...)                                                        \
+    static const AttrSpec attrs_##name[] = {__VA_ARGS__{0}};                   \
+    _Static_assert(sizeof attrs_##name / sizeof(AttrSpec) <= MAX_ATTRS + 1,    \
+                   "more attributes than a node has room for")
 LIST(none, );
-LIST(param, {"name", ATTR_TEXT}, {"role", ATTR_TEXT}, {"init", ATTR_TEXT},
-     {"scale", ATTR_FLOAT}, );
-LIST(input, {"name", ATTR_TEXT}, );
-LIST(constant, {"value", ATTR_FLOAT}, );
-LIST(axis, {"axis", ATTR_INT}, );
-LIST(dtype, {"dtype", ATTR_TEXT}, );
-LIST(broadcast, {"dims", ATTR_INTS}, {"axes", ATTR_INTS},
-     {"form", ATTR_FORM, true}, );
-LIST(dims, {"dims", ATTR_INTS}, {"form", ATTR_FORM, true}, );
-LIST(perm, {"perm", ATTR_INTS}, {"form", ATTR_FORM, true}, );
-LIST(slice, {"start", ATTR_INTS}, {"size", ATTR_INTS}, );
-LIST(pad, {"low", ATTR_INTS}, {"high", ATTR_INTS}, {"value", ATTR_FLOAT}, );
-LIST(axes, {"axes", ATTR_INTS}, );
-LIST(matmul, {"trans_a", ATTR_INT}, {"trans_b", ATTR_INT}, );
-LIST(guard, {"guard", ATTR_FLOAT}, );
-LIST(trans, {"trans", ATTR_INT}, );
-LIST(conv, {"stride", ATTR_INTS}, {"pad", ATTR_INTS},
-     {"block", ATTR_INT, true}, );
-LIST(conv_grad, {"stride", ATTR_INTS}, {"pad", ATTR_INTS}, {"dims", ATTR_INTS},
-     {"form", ATTR_FORM, true}, );
-LIST(pool, {"kernel", ATTR_INTS}, {"stride", ATTR_INTS}, {"pad", ATTR_INTS}, );
-LIST(pool_grad, {"kernel", ATTR_INTS}, {"stride", ATTR_INTS},
-     {"pad", ATTR_INTS}, {"dims", ATTR_INTS}, {"form", ATTR_FORM, true}, );
-LIST(ranks, {"ranks", ATTR_INT}, );
+LIST(param, [PARAM_NAME] = {"name", ATTR_TEXT},
+     [PARAM_ROLE] = {"role", ATTR_TEXT}, [PARAM_INIT] = {"init", ATTR_TEXT},
+     [PARAM_SCALE] = {"scale", ATTR_FLOAT}, );
+LIST(input, [INPUT_NAME] = {"name", ATTR_TEXT}, );
+LIST(constant, [CONST_VALUE] = {"value", ATTR_FLOAT}, );
+LIST(axis, [AXIS_AXIS] = {"axis", ATTR_INT}, );
+LIST(dtype, [CAST_DTYPE] = {"dtype", ATTR_TEXT}, );
+LIST(broadcast, [BROADCAST_DIMS] = {"dims", ATTR_INTS},
+     [BROADCAST_AXES] = {"axes", ATTR_INTS},
+     [BROADCAST_FORM] = {"form", ATTR_FORM, true}, );
+LIST(dims, [DIMS_DIMS] = {"dims", ATTR_INTS},
+     [DIMS_FORM] = {"form", ATTR_FORM, true}, );
+LIST(perm, [PERM_PERM] = {"perm", ATTR_INTS},
+     [PERM_FORM] = {"form", ATTR_FORM, true}, );
+LIST(slice, [SLICE_START] = {"start", ATTR_INTS},
+     [SLICE_SIZE] = {"size", ATTR_INTS}, );
+LIST(pad, [PAD_LOW] = {"low", ATTR_INTS}, [PAD_HIGH] = {"high", ATTR_INTS},
+     [PAD_VALUE] = {"value", ATTR_FLOAT}, );
+LIST(axes, [AXES_AXES] = {"axes", ATTR_INTS}, );
+LIST(matmul, [MATMUL_TRANS_A] = {"trans_a", ATTR_INT},
+     [MATMUL_TRANS_B] = {"trans_b", ATTR_INT}, );
+LIST(guard, [GUARD_GUARD] = {"guard", ATTR_FLOAT}, );
+LIST(trans, [TRANS_TRANS] = {"trans", ATTR_INT}, );
+LIST(conv, [CONV_STRIDE] = {"stride", ATTR_INTS},
+     [CONV_PAD] = {"pad", ATTR_INTS},
+     [CONV_BLOCK] = {"block", ATTR_INT, true}, );
+LIST(conv_grad, [CONV_STRIDE] = {"stride", ATTR_INTS},
+     [CONV_PAD] = {"pad", ATTR_INTS}, [CONV_DIMS] = {"dims", ATTR_INTS},
+     [CONV_FORM] = {"form", ATTR_FORM, true}, );
+LIST(pool, [POOL_KERNEL] = {"kernel", ATTR_INTS},
+     [POOL_STRIDE] = {"stride", ATTR_INTS}, [POOL_PAD] = {"pad", ATTR_INTS}, );
+LIST(pool_grad, [POOL_KERNEL] = {"kernel", ATTR_INTS},
+     [POOL_STRIDE] = {"stride", ATTR_INTS}, [POOL_PAD] = {"pad", ATTR_INTS},
+     [POOL_DIMS] = {"dims", ATTR_INTS},
+     [POOL_FORM] = {"form", ATTR_FORM, true}, );
+LIST(ranks, [RANKS_RANKS] = {"ranks", ATTR_INT}, );
 #undef LIST
 
 static const OpInfo op_table[OP_COUNT] = {

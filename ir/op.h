@@ -55,7 +55,7 @@ typedef struct AttrSpec {
     bool optional; // an int or form that the text form leaves out where it is 0
 } AttrSpec;
 
-// Attribute slots by list, in the order of op.c's attrs_<list>.
+// Attribute slots by list: where op.c's attrs_<list> has them.
 enum {
     PARAM_NAME = 0,     // text
     PARAM_ROLE = 1,     // text: "weight", "state", "slot", "frozen" or

@@ -9,7 +9,11 @@
 // ---- convolutions -----------------------------------------------------------
 
 // Of Winograd's tiles, by PlanSums.
-static const int tile_results[] = {WINOGRAD_LARGE, WINOGRAD_SMALL, 0};
+static const int tile_results[] = {[PLAN_SUMS_FAST] = WINOGRAD_LARGE,
+                                   [PLAN_SUMS_STRICT] = WINOGRAD_SMALL,
+                                   [PLAN_SUMS_PLAIN] = 0};
+_Static_assert(sizeof tile_results / sizeof *tile_results == PLAN_SUMS,
+               "tiles for each");
 
 static ConvShape conv_shape(const Codegen *codegen, const Graph *graph,
                             const Node *node)

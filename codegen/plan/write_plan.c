@@ -7,6 +7,15 @@
 #include "ir/base/diag.h"
 #include "ir/image.h"
 
+// What goes from the graph into the plan as it is.
+_Static_assert((int)DT_F32 == (int)PLAN_F32 && (int)DT_F64 == (int)PLAN_F64 &&
+                   (int)DT_BF16 == (int)PLAN_BF16 &&
+                   (int)DT_BOOL == (int)PLAN_BOOL &&
+                   (int)DT_COUNT == (int)PLAN_DTYPES,
+               "PlanDType is DType");
+_Static_assert((int)MAX_RANK == (int)PLAN_MAX_RANK,
+               "a plan's tensors are the graph's");
+
 void *plan_alloc(size_t count, size_t size)
 {
     void *memory = calloc(count ? count : 1, size);
@@ -45,12 +54,14 @@ static PlanParam plan_param(const Node *node)
 {
     bool tiled = node->type.form == FORM_TILED;
     TensorType type = tiled ? weights_plain_type(&node->type) : node->type;
-    return (PlanParam){
-        .tensor = plan_tensor(node->attrs[PARAM_NAME].text, &type),
-        .role = word_index(node->attrs[PARAM_ROLE].text, 5, plan_role_words),
-        .init = word_index(node->attrs[PARAM_INIT].text, 5, plan_init_words),
-        .scale = node->attrs[PARAM_SCALE].f,
-        .tile = tiled ? (int32_t)weights_tile(&node->type) : 0};
+    return (PlanParam){.tensor =
+                           plan_tensor(node->attrs[PARAM_NAME].text, &type),
+                       .role = word_index(node->attrs[PARAM_ROLE].text,
+                                          PLAN_ROLES, plan_role_words),
+                       .init = word_index(node->attrs[PARAM_INIT].text,
+                                          PLAN_INITS, plan_init_words),
+                       .scale = node->attrs[PARAM_SCALE].f,
+                       .tile = tiled ? (int32_t)weights_tile(&node->type) : 0};
 }
 
 static bool has_param(const Plan *plan, const char *name)

@@ -19,12 +19,15 @@ int plan_dtype_bytes(int dtype)
 {
     static const int bytes[] = {
         [PLAN_F32] = 4, [PLAN_F64] = 8, [PLAN_BF16] = 2, [PLAN_BOOL] = 1};
-    return dtype >= 0 && dtype <= PLAN_BOOL ? bytes[dtype] : 0;
+    _Static_assert(sizeof bytes / sizeof *bytes == PLAN_DTYPES, "each type");
+    return dtype >= 0 && dtype < PLAN_DTYPES ? bytes[dtype] : 0;
 }
 
 static const char *const sums_words[] = {[PLAN_SUMS_FAST] = "fast",
                                          [PLAN_SUMS_STRICT] = "strict",
                                          [PLAN_SUMS_PLAIN] = "plain"};
+_Static_assert(sizeof sums_words / sizeof *sums_words == PLAN_SUMS,
+               "a word each");
 
 const char *plan_sums_word(int32_t sums)
 {

@@ -12,6 +12,7 @@ enum { PLAN_MAX_RANK = 6, PLAN_ALIGN = 64 };
 
 // Values equal to ir's DType.
 typedef enum PlanDType { PLAN_F32, PLAN_F64, PLAN_BF16, PLAN_BOOL } PlanDType;
+enum { PLAN_DTYPES = PLAN_BOOL + 1 };
 
 // How convolutions add up, which decides low bits.
 typedef enum PlanSums {
@@ -19,6 +20,7 @@ typedef enum PlanSums {
     PLAN_SUMS_STRICT, // with no larger error than plain sums have
     PLAN_SUMS_PLAIN   // plain sums
 } PlanSums;
+enum { PLAN_SUMS = PLAN_SUMS_PLAIN + 1 };
 
 // Runtime functions by number.
 typedef enum PlanCall {
@@ -64,6 +66,7 @@ typedef enum PlanInit {
     PLAN_INIT_UNIFORM,          // [-scale, scale)
     PLAN_INIT_COPY              // of another param: plan_copied
 } PlanInit;
+enum { PLAN_INITS = PLAN_INIT_COPY + 1 };
 
 typedef enum PlanRole {
     PLAN_WEIGHT, // trained or frozen here; saved
@@ -72,6 +75,7 @@ typedef enum PlanRole {
     PLAN_FROZEN, // a teacher's tensor; loaded, never saved
     PLAN_SUM     // of gradients over a step's chunks; 0 between steps
 } PlanRole;
+enum { PLAN_ROLES = PLAN_SUM + 1 };
 
 // A tensor that lives between steps. Plans of one phase share params by name.
 // Its elements are in row-major order or, weights [o, c, kh, kw] of

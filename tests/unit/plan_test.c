@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "codegen/codegen.h"
 #include "codegen/backend.h"
+#include "codegen/codegen_impl.h"
 #include "codegen/cpu/object.h"
 #include "ir/build.h"
 #include "runtime/exec/program.h"
@@ -363,4 +363,30 @@ TEST(the_cache_serves_what_is_sound)
 TEST(a_cache_that_cannot_be_written_is_no_error)
 {
     CHECK_INT(compile_with("/dev/null/cache").compiled, 2);
+}
+
+// What static asserts cannot see: sizes and words that both sides know.
+TEST(plan_and_graph_agree_on_types_and_words)
+{
+    for (int t = 0; t < DT_COUNT; t++)
+        CHECK_INT(dtype_size((DType)t), plan_dtype_bytes(t));
+    const int64_t dims[] = {2};
+    TensorType type = type_make(DT_F32, 1, dims);
+    Graph *g = make_graph("words");
+    for (int role = 0; role < PLAN_ROLES; role++)
+        for (int init = 0; init < PLAN_INITS; init++) {
+            char name[32];
+            snprintf(name, sizeof name, "p.p%d%d", role, init);
+            CHECK(plan_role_words[role] && plan_init_words[init]);
+            build_param(g, type, name, plan_role_words[role],
+                        plan_init_words[init], 0.5);
+        }
+    Plan plan = {0};
+    codegen_list_params(g, &plan);
+    CHECK_INT(plan.param_count, PLAN_ROLES * PLAN_INITS);
+    for (int i = 0; i < plan.param_count; i++) {
+        CHECK_INT(plan.params[i].role, i / PLAN_INITS);
+        CHECK_INT(plan.params[i].init, i % PLAN_INITS);
+    }
+    plan_free(&plan);
 }
