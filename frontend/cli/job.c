@@ -6,6 +6,7 @@
 
 #include "frontend/cli/compiler.h"
 #include "frontend/cli/fit.h"
+#include "frontend/cli/foresee.h"
 #include "frontend/cli/program.h"
 #include "frontend/cli/progress.h"
 #include "frontend/cli/trained.h"
@@ -232,6 +233,8 @@ static Status compile_for_data(Job *job, Compiler *compiler)
     TRY(fit_memory(job->cli, &memory));
     if (memory > 0)
         TRY(fit_batches(compiler, job->cli, memory));
+    if (job->cli->command->run == command_run)
+        foresee(job, compiler);
     tell_cpu(job);
     TRY(keep_ways(job, compiler));
     TRY(compiler_run(compiler, &job->program));
