@@ -21,15 +21,20 @@ enum { MOST_WAYS = 1 << 20 }; // bytes of a phase's ways
 
 // ---- data -------------------------------------------------------------------
 
+void job_tell_notes(const Cli *cli, const char *path, const Dataset *data)
+{
+    char *const *notes;
+    int count = dataset_notes(data, &notes);
+    for (int i = 0; i < count; i++)
+        cli_note(cli, "%s: %s", path, notes[i]);
+}
+
 static void tell_decisions(const Job *job)
 {
     enum { SHOWN = 5 };
     const DataSkip *skips;
     int count = dataset_skips(job->data, &skips);
-    char *const *notes;
-    int note_count = dataset_notes(job->data, &notes);
-    for (int i = 0; i < note_count; i++)
-        cli_note(job->cli, "%s: %s", job->cli->values[OPT_data], notes[i]);
+    job_tell_notes(job->cli, job->cli->values[OPT_data], job->data);
     for (int i = 0; i < count && i < SHOWN; i++)
         cli_warn(job->cli, arena_printf(job->cli->arena, "left out %s: %s",
                                         skips[i].path, skips[i].reason));
