@@ -176,7 +176,7 @@ static void compare_source(Comparison *to)
     int count = 0;
     head(to, "source (every parameter resolved)");
     if (to->a.source.count > MOST_LINES || to->b.source.count > MOST_LINES) {
-        say(to, "too long to compare");
+        say(to, "not compared: one has more than 4000 lines");
         return;
     }
     Arena *arena = arena_new();

@@ -1,5 +1,5 @@
 // simcc data check: what in a set would spoil training or its numbers.
-#include "frontend/cli/cli.h"
+#include "frontend/cli/job.h"
 #include "runtime/data/dataset_check.h"
 
 // Lines of one kind before the rest is only counted.
@@ -156,6 +156,7 @@ int command_data_check(Cli *cli)
     Dataset *data;
     DataCheck check;
     CLI_TRY(cli, dataset_open(cli->words[0], &options, &data));
+    job_tell_notes(cli, cli->words[0], data);
     Status status = dataset_check(data, &check);
     if (status.code != STATUS_OK) {
         dataset_free(data);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontend/cli/cli.h"
+#include "frontend/cli/job.h"
 #include "runtime/base/file.h"
 #include "runtime/data/data.h"
 
@@ -73,6 +73,7 @@ int command_data_split(Cli *cli)
         return cli_fail(cli, &status);
     }
     cli_note(cli, "%s", dataset_description(data));
+    job_tell_notes(cli, cli->words[0], data);
     cli_note(cli,
              "next: simcc run FILE PHASE --data %s --labels "
              "%s/split-0.txt --out run",

@@ -6,6 +6,7 @@
 
 #include "frontend/cli/compiler.h"
 #include "frontend/cli/fit.h"
+#include "frontend/cli/foresee.h"
 #include "frontend/cli/program.h"
 #include "frontend/cli/progress.h"
 #include "frontend/cli/trained.h"
@@ -20,15 +21,20 @@ enum { MOST_WAYS = 1 << 20 }; // bytes of a phase's ways
 
 // ---- data -------------------------------------------------------------------
 
+void job_tell_notes(const Cli *cli, const char *path, const Dataset *data)
+{
+    char *const *notes;
+    int count = dataset_notes(data, &notes);
+    for (int i = 0; i < count; i++)
+        cli_note(cli, "%s: %s", path, notes[i]);
+}
+
 static void tell_decisions(const Job *job)
 {
     enum { SHOWN = 5 };
     const DataSkip *skips;
     int count = dataset_skips(job->data, &skips);
-    char *const *notes;
-    int note_count = dataset_notes(job->data, &notes);
-    for (int i = 0; i < note_count; i++)
-        cli_note(job->cli, "%s: %s", job->cli->values[OPT_data], notes[i]);
+    job_tell_notes(job->cli, job->cli->values[OPT_data], job->data);
     for (int i = 0; i < count && i < SHOWN; i++)
         cli_warn(job->cli, arena_printf(job->cli->arena, "left out %s: %s",
                                         skips[i].path, skips[i].reason));
@@ -231,6 +237,8 @@ static Status compile_for_data(Job *job, Compiler *compiler)
     TRY(fit_memory(job->cli, &memory));
     if (memory > 0)
         TRY(fit_batches(compiler, job->cli, memory));
+    if (job->cli->command->run == command_run)
+        foresee(job, compiler);
     tell_cpu(job);
     TRY(keep_ways(job, compiler));
     TRY(compiler_run(compiler, &job->program));

@@ -31,6 +31,9 @@ void job_close(Job *job);
 // The phase's place in the program; it is there once the job is open.
 int job_phase(const Job *job, const char *name);
 
+// Says what was decided about the set at `path`.
+void job_tell_notes(const Cli *cli, const char *path, const Dataset *data);
+
 // The file of --weights, or the phase's model in --out.
 Status job_weights(const Job *job, char path[RUNDIR_PATH]);
 

@@ -40,13 +40,8 @@ Status trained_classes(const Job *job)
     bool by_place = false;
     TRY(job_weights(job, path));
     TRY(model_classes(path, &lines));
-    if (!lines && dataset_classes(job->data))
-        cli_note(cli,
-                 "%s does not name its classes: they are taken to be the "
-                 "data's, in this order",
-                 path);
     if (!lines)
-        return status_ok();
+        return status_ok(); // said where it is known to matter
     Status status =
         dataset_take_classes(job->data, "the weights", lines, &by_place);
     free(lines);

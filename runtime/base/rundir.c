@@ -11,8 +11,8 @@ Status rundir_path(const char *out, const char *phase, const char *file,
                      ? snprintf(path, RUNDIR_PATH, "%s/%s/%s", out, phase, file)
                      : snprintf(path, RUNDIR_PATH, "%s/%s", out, file);
     if (length < 0 || length >= RUNDIR_PATH)
-        return status_error(STATUS_FAILED, "the path %.60s... is too long",
-                            out);
+        return status_error(STATUS_FAILED,
+                            "the path %.60s... has more than 4095 bytes", out);
     return status_ok();
 }
 

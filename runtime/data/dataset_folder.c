@@ -176,7 +176,8 @@ static Status add_class_folder(Dataset *dataset, DataSplit split,
 {
     char path[PATH_ROOM];
     if (!walk_join(path, relative, name))
-        return status_error(STATUS_DATA, "%s: its path is too long", name);
+        return status_error(STATUS_DATA,
+                            "%s: its path has more than 4095 bytes", name);
     if (split == SPLIT_TRAIN)
         return add_training_class(dataset, path, name);
     int label = dataset_find_class(dataset, name);

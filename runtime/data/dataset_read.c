@@ -149,8 +149,8 @@ Status dataset_stored(const Dataset *dataset, const Sample *sample,
     if (sample->container >= 0)
         return stored_part(dataset, sample, bytes, size);
     if (!dataset_path(dataset, sample->name, path))
-        return status_error(STATUS_DATA, "%s: the path is too long",
-                            sample->name);
+        return status_error(
+            STATUS_DATA, "%s: the path has more than 4095 bytes", sample->name);
     Status status = file_read(path, MAX_FILE, &text, size);
     if (status.code == STATUS_FAILED)
         status.code = STATUS_DATA;

@@ -176,7 +176,8 @@ static Status walk_entry(Walk *walk, const char *relative, const char *name,
     char path[PATH_ROOM], full[PATH_ROOM];
     struct stat info;
     if (!walk_join(path, relative, name))
-        return dataset_add_skip(walk->dataset, name, "its path is too long");
+        return dataset_add_skip(walk->dataset, name,
+                                "its path has more than 4095 bytes");
     EntryKind kind = entry_kind(walk->dataset, path, &info);
     for (int64_t i = 0; walk->without && i < walk->without->count; i++)
         if (strcmp(path, walk->without->items[i]) == 0)

@@ -385,7 +385,8 @@ static Status write_class(const char *folder, const SynthOptions *options,
     int count = split == SPLIT_TRAIN ? options->train : options->test;
     if (snprintf(path, sizeof path - 16, "%s/%s/%s", folder, part,
                  synth_class_name(label)) >= (int)sizeof path - 16)
-        return status_error(STATUS_USAGE, "%s: the path is too long", folder);
+        return status_error(STATUS_USAGE,
+                            "%s: the path has more than 4079 bytes", folder);
     TRY(file_make_folder(path));
     size_t length = strlen(path);
     for (int i = 0; i < count; i++) {

@@ -130,7 +130,7 @@ static void *worker_main(void *argument)
     }
 }
 
-int pool_cores(void)
+static int count_cores(void)
 {
     cpu_set_t set;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -141,6 +141,14 @@ int pool_cores(void)
     if (quota < (double)cores)
         cores = (long)quota;
     return cores < 1 ? 1 : (int)cores;
+}
+
+int pool_cores(void)
+{
+    static atomic_int known; // files are looked at once
+    if (!atomic_load(&known))
+        atomic_store(&known, count_cores());
+    return atomic_load(&known);
 }
 
 // Workers started so far wait at a barrier of `threads`; with fewer than that

@@ -304,8 +304,10 @@ Status plot_sheet(const char *path, const Image *images, int rows, int columns,
     int64_t height = SHEET_GAP + (int64_t)rows * (layout.height +
                                                   layout.caption + SHEET_GAP);
     if (width * height > IMAGE_MAX_PIXELS)
-        return status_error(STATUS_FAILED, "%s: the sheet would be too large",
-                            path);
+        return status_error(STATUS_FAILED,
+                            "%s: the sheet would have %lld x %lld pixels, more "
+                            "than 64 megapixels",
+                            path, (long long)width, (long long)height);
     TRY(new_canvas((int)width, (int)height, &canvas));
     for (int i = 0; i < rows * columns; i++)
         draw_cell(&canvas, &layout, i, &images[i],

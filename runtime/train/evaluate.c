@@ -182,6 +182,23 @@ static Status evaluate_weights(const Program *program,
     return status;
 }
 
+// Weights of elsewhere have classes by their places alone.
+static Status tell_unnamed(const ProgramPhase *phase, const Dataset *data,
+                           const char *weights, const TrainOptions *options)
+{
+    char *lines;
+    if (!phase->classes || !dataset_classes(data))
+        return status_ok();
+    TRY(model_classes(weights, &lines));
+    if (!lines)
+        train_say(options,
+                  "%s does not name its classes: they are taken to be the "
+                  "data's, in this order",
+                  weights);
+    free(lines);
+    return status_ok();
+}
+
 Status evaluate_phase(const Program *program, int phase, Dataset *data,
                       const char *weights, const TrainOptions *options,
                       TrainResult *result)
@@ -198,6 +215,7 @@ Status evaluate_phase(const Program *program, int phase, Dataset *data,
                             chosen->name);
     TRY(trainset_check_classes(chosen, data));
     TRY(train_check_teacher(program, chosen, weights, options));
+    TRY(tell_unnamed(chosen, data, weights, options));
     TRY(evaluate_weights(program, chosen, data, weights, options, result));
     result->seconds = clock_seconds() - start;
     return status_ok();

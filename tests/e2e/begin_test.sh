@@ -86,4 +86,49 @@ check "begin: one image is no data" says "is one image" "$simcc" data info \
 : > "$work/photos.tar.gz"
 check "begin: nor is a packed archive" says "unpack it first" "$simcc" data \
     info "$work/photos.tar.gz"
+
+# ---- what the program will do -----------------------------------------------
+
+"$simcc" data synth "$work/few" --classes 3 --per-class 16 --size 16 -q
+cat > "$work/foresee.net" <<END
+import "$PWD/models/lib/layers.net"
+import "$PWD/models/lib/resnet.net"
+import "$PWD/models/lib/losses.net"
+import "$PWD/models/lib/heads.net"
+import "$PWD/models/lib/optimizers.net"
+import "$PWD/models/lib/augment.net"
+param classes = 3 in 2..=100
+param frozen  = "yes" in ["yes", "no", "still"]
+def net(x) = small_resnet(x, [4, 8])
+phase p(batch = 16, steps = 20, warmup = 5%, ramp = 0.1) {
+    input images, y = labeled(all), augment [center_crop(16)]
+    h = if frozen == "still" then inference(net(images)) else net(images)
+    u = if frozen == "no" then h else stop_gradient(h)
+    logits = classifier(u, classes)
+    minimize cross_entropy(logits, y) + 1e-9 * (step / total_steps) * mean(logits^2)
+    using    sgd(rate = warmup_cosine(ramp, warmup * total_steps, step, total_steps))
+}
+END
+foresees() {
+    "$simcc" run "$work/foresee.net" --data "$work/few" --out "$work/foreseen" \
+        --force --set "$@"
+}
+warns_not() {
+    foresees "$@" > "$work/said" 2>&1 || return 1
+    ! grep "warning: phase" "$work/said"
+}
+check "foresee: nothing" warns_not frozen=no
+check "foresee: a warm-up of 300%" says "its warm-up is not over when it ends" \
+    foresees frozen=no p.warmup=300%
+check "foresee: a warm-up of all" says "all its 20 steps, to 0.095" \
+    foresees frozen=no p.warmup=100%
+check "foresee: a warm-up of nearly all" warns_not frozen=no p.warmup=90%
+check "foresee: no rate" warns_not frozen=no p.ramp=0.0
+check "foresee: norms of what is frozen" says "bn1 is not trained, and yet" \
+    foresees frozen=yes
+check "foresee: norms of what is still" warns_not frozen=still
+check "foresee: a batch of one" says "with batch = 1 there is one" \
+    foresees frozen=no p.batch=1
+check "foresee: a batch of two" warns_not frozen=no p.batch=2
+
 finish

@@ -99,6 +99,16 @@ check "classes: predict names those of the weights" head_of finetune "$list" \
     "$run"
 check "classes: whatever the data has" head_of finetune "$work/renamed" "$run"
 
+# Weights of elsewhere do not say; that they are taken by place is said.
+unnamed() {
+    "$simcc" export "$net" finetune --out "$run" -o "$work/named.safetensors" \
+        -q --set filters=4 groups=2 image_size=16 &&
+        LC_ALL=C sed 's/"classes"/"klasses"/' "$work/named.safetensors" \
+            > "$work/unnamed.safetensors" &&
+        with eval finetune --data "$data" --weights "$work/unnamed.safetensors"
+}
+check "classes: weights without names" says "does not name its classes" unnamed
+
 # ---- distill ----------------------------------------------------------------
 
 check "classes: distills in another order" with run distill --data "$list" \

@@ -52,6 +52,11 @@ check "sets: three parts" counts "$work/three" "$both"
 check "sets: and one is not used" says "valid/ is not used" "$simcc" data info \
     "$work/three"
 
+check "sets: data check says it, too" says "valid/ is not used" \
+    "$simcc" data check "$work/three"
+check "sets: and data split" says "valid/ is not used" "$simcc" data split \
+    "$work/three" --per-class 2 --seeds 1 -o "$work/splits"
+
 put train "$work/flat/train"
 mkdir "$work/flat/test"
 cp "$work/drawn/test/disc"/*.png "$work/flat/test"

@@ -182,7 +182,7 @@ TEST(model_reports_missing_and_misshapen)
     CHECK_INT(report.counts[MODEL_MISSING], 1);
     CHECK_TEXT(report.lines[MODEL_MISSING][0], "head.0.weight  [2,2]");
     CHECK_INT(model_load("/nowhere/x", &store, &filter, &report).code,
-              STATUS_FAILED);
+              STATUS_DATA);
     store_free(&saved);
     store_free(&store);
 }

@@ -173,6 +173,24 @@ TEST(content_decides_not_the_name)
     image_free(&image);
 }
 
+// The limit is said, with its number.
+TEST(large_images_are_refused_by_number)
+{
+    uint8_t png[33] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n',
+                       0,    0,   0,   13,  'I',  'H',  'D',  'R'};
+    const uint8_t sizes[] = {0, 0, 0x40, 0, 0, 0, 0x10, 1};
+    char reason[128] = "";
+    memcpy(png + 16, sizes, 8);
+    const char *told = image_probe(png, sizeof png, reason, sizeof reason);
+    CHECK_TEXT(told ? told : "", "16384x4097 pixels are more than 64 "
+                                 "megapixels, the most that is read");
+    png[23] = 0;
+    CHECK(!image_probe(png, sizeof png, reason, sizeof reason));
+    memset(png + 16, 0, 4);
+    told = image_probe(png, sizeof png, reason, sizeof reason);
+    CHECK_TEXT(told ? told : "", "its size of 0x4096 is none");
+}
+
 TEST(sizes_are_checked)
 {
     Image image;
