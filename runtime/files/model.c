@@ -9,6 +9,7 @@
 #include "runtime/exec/tiles.h"
 #include "runtime/files/convert.h"
 #include "runtime/files/naming.h"
+#include "runtime/files/recognize.h"
 #include "runtime/files/store_file.h"
 
 // ---- names ------------------------------------------------------------------
@@ -286,7 +287,15 @@ note(ModelReport *report, ModelDifference kind, const char *format, ...)
     va_end(args);
 }
 
-static void match_want(Match *match, Want *want)
+// A classifier of other classes than those it was trained for?
+static bool is_classifier(const char *name, const PlanTensor *want, int rank,
+                          const int64_t *dims)
+{
+    return name_matches("fc.*,*.fc.*", name) && rank == want->rank &&
+           rank > 0 && (rank == 1 || dims[1] == want->dims[1]);
+}
+
+static void match_want(Match *match, Want *want, const ModelFilter *filter)
 {
     char wanted[96], found[128];
     const PlanTensor *tensor = want->tensor;
@@ -302,6 +311,13 @@ static void match_want(Match *match, Want *want)
     axes_dims(want->from->axes, have->rank, have->dims, dims);
     if (store_same_shape(tensor, have->rank, dims)) {
         match->report->matched++;
+        return;
+    }
+    if (filter->new_classes && match->naming.title &&
+        is_classifier(want->name, tensor, have->rank, dims)) {
+        note(match->report, MODEL_MISSING, "%s  %s, for %lld classes there",
+             want->name, wanted, (long long)dims[0]);
+        want->from = NULL;
         return;
     }
     plan_shape_text(have->rank, dims, found, sizeof found);
@@ -387,7 +403,7 @@ static void match_parameters(const char *theirs, const char *ours,
 static void match_all(Match *match, const ModelFilter *filter)
 {
     for (int i = 0; i < match->want_count; i++)
-        match_want(match, &match->wants[i]);
+        match_want(match, &match->wants[i], filter);
     match_rest(match, filter);
     const char *theirs = tensors_meta(match->file, "parameters");
     if (theirs && filter->parameters)
@@ -608,19 +624,38 @@ Status model_compare(const char *path, const Plan *plan, const char *parameters,
 
 static Status copy_lines(const char *path, const char *key, char **lines)
 {
-    SafeFile *file;
+    TensorFile *file;
     *lines = NULL;
-    TRY(safetensors_open(path, &file));
-    const char *text = safetensors_meta(file, key);
+    TRY(tensors_open(path, &file));
+    const char *text = tensors_meta(file, key);
     if (text && *text)
         *lines = strdup(text);
-    safetensors_close(file);
+    tensors_close(file);
     return status_ok();
+}
+
+Status model_recognized(const char *path, char **lines)
+{
+    TensorFile *file;
+    Recognized net;
+    char text[MODEL_LINE * 2] = "";
+    *lines = NULL;
+    TRY(tensors_open(path, &file));
+    Status status = status_ok();
+    if (!tensors_meta(file, "program"))
+        status = recognize(file, &net);
+    if (status.code == STATUS_OK && !tensors_meta(file, "program"))
+        recognized_lines(&net, text, sizeof text);
+    tensors_close(file);
+    if (*text)
+        *lines = strdup(text);
+    return status;
 }
 
 Status model_parameters(const char *path, char **lines)
 {
-    return copy_lines(path, "parameters", lines);
+    TRY(copy_lines(path, "parameters", lines));
+    return *lines ? status_ok() : model_recognized(path, lines);
 }
 
 void model_parameter(const char *lines, const char *name, char *value,

@@ -60,6 +60,8 @@ typedef struct ModelFilter {
     const Renames *renames; // of the file's names; NULL = found by themselves
     const Plan *known;      // its tensors are not extra; NULL = none
     const char *parameters; // the program's, to compare; NULL = none
+    bool new_classes; // another program's classifier of other classes is
+                      // missing, not of another shape
 } ModelFilter;
 
 // Loads the store's tensors from a file of tensors.h by name, converting F16,
@@ -74,9 +76,12 @@ Status model_compare(const char *path, const Plan *plan, const char *parameters,
                      ModelReport *report);
 
 // The parameters a model was made with, lines "name = value": malloc'ed; NULL
-// when it does not say. STATUS_DATA or STATUS_FAILED when the file cannot be
+// when it does not say. Of another program's file they are those of the ResNet
+// it holds, if it is one. STATUS_DATA or STATUS_FAILED when the file cannot be
 // read.
 Status model_parameters(const char *path, char **lines);
+// The same of other programs' files alone: NULL for our own.
+Status model_recognized(const char *path, char **lines);
 // The value of one of them, cut off at `size` bytes; "" when it is not there.
 void model_parameter(const char *lines, const char *name, char *value,
                      size_t size);

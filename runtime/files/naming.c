@@ -456,3 +456,74 @@ void naming_free(Naming *naming)
     free(naming->places);
     *naming = (Naming){0};
 }
+
+// ---- covers -----------------------------------------------------------------
+
+Status naming_cover_new(NamingCover *cover, const TensorFile *file, int count,
+                        const NamingWant *wants)
+{
+    *cover = (NamingCover){.file = file};
+    return naming_net_new(&cover->net, count, wants);
+}
+
+static Trial cover_trial(const NamingCover *cover)
+{
+    return (Trial){.file = cover->file,
+                   .net = &cover->net,
+                   .row = cover->row,
+                   .root = cover->root,
+                   .head_norms = cover->head_norms};
+}
+
+static bool covers(const NamingCover *cover)
+{
+    Trial trial = cover_trial(cover);
+    for (int i = 0; i < cover->net.count; i++)
+        if (find_place(&trial, cover->net.wants[i].name).tensor < 0)
+            return false;
+    return true;
+}
+
+bool naming_cover_next(NamingCover *cover)
+{
+    int count;
+    const NamingRow *rows = naming_rows(&count);
+    bool pooled = cover->net.deep || cover->net.sk;
+    while (cover->at < count) {
+        Roots roots;
+        cover->row = &rows[cover->at++];
+        cover->torch = cover->row->style || cover->row->head;
+        Trial trial = cover_trial(cover);
+        find_roots(&trial, &roots);
+        for (int i = 0; i < 2 * roots.count; i++) {
+            // The net itself before its copies.
+            if (is_copy(roots.at[i / 2]) && roots.count > 1)
+                continue;
+            strcpy(cover->root, roots.at[i / 2]);
+            cover->net.pooled = pooled != (i & 1);
+            cover->head_norms = has_norms(cover->file, cover->row, cover->root);
+            if (covers(cover))
+                return true;
+        }
+    }
+    return false;
+}
+
+void naming_cover_free(NamingCover *cover)
+{
+    naming_net_free(&cover->net);
+}
+
+NamingPlace naming_cover_find(const NamingCover *cover, const char *ours)
+{
+    Trial trial = cover_trial(cover);
+    NamingPlace place = find_place(&trial, ours);
+    // A head of one layer has another name in TF1's.
+    if (place.tensor < 0 && strncmp(ours, "head.0.", 7) == 0) {
+        NamingNet net = cover->net;
+        net.head_layers = 1;
+        trial.net = &net;
+        place = find_place(&trial, ours);
+    }
+    return place;
+}

@@ -29,4 +29,22 @@ const NamingRow *naming_rows(int *count);
 // "bn1" and "weight" of "bn1.weight"; false when there is no dot or no room.
 bool naming_split(const char *name, char layer[64], const char **leaf);
 
+// Every way of naming under which all of some wants are there, one after
+// another.
+typedef struct NamingCover {
+    const TensorFile *file;
+    NamingNet net;
+    const NamingRow *row; // the one found
+    char root[NAMING_ROOT];
+    bool torch, head_norms;
+    int at; // of the rows
+} NamingCover;
+
+Status naming_cover_new(NamingCover *cover, const TensorFile *file, int count,
+                        const NamingWant *wants);
+bool naming_cover_next(NamingCover *cover);
+void naming_cover_free(NamingCover *cover);
+// Where a tensor of ours is, wanted or not.
+NamingPlace naming_cover_find(const NamingCover *cover, const char *ours);
+
 #endif

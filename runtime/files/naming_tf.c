@@ -15,8 +15,11 @@ static const char *leaf_of(const NamingNet *net, const char *layer,
                                            {"bias", "beta"},
                                            {"running_mean", "moving_mean"},
                                            {"running_var", "moving_variance"}};
+    const char *end = strrchr(layer, '.');
+    bool norm = naming_net_has(net, layer, "running_mean") ||
+                (end && strcmp(end, ".bn") == 0);
     *axes = AXES_OURS;
-    for (int i = 0; naming_net_has(net, layer, "running_mean") && i < 4; i++)
+    for (int i = 0; norm && i < 4; i++)
         if (strcmp(leaf, norms[i][0]) == 0)
             return norms[i][1];
     if (strcmp(leaf, "bias") == 0)

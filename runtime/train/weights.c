@@ -137,7 +137,8 @@ static Status load_init(const Program *program, const ProgramPhase *phase,
     Renames renames = {0};
     ModelFilter filter = {.role = PLAN_WEIGHT,
                           .renames = options->init_map ? &renames : NULL,
-                          .parameters = program->parameters};
+                          .parameters = program->parameters,
+                          .new_classes = true};
     ModelReport report;
     if (options->init_map)
         TRY(renames_read(options->init_map, &renames));
