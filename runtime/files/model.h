@@ -60,8 +60,8 @@ typedef struct ModelFilter {
     const Renames *renames; // of the file's names; NULL = found by themselves
     const Plan *known;      // its tensors are not extra; NULL = none
     const char *parameters; // the program's, to compare; NULL = none
-    bool new_classes; // another program's classifier of other classes is
-                      // missing, not of another shape
+    bool new_classes;       // another program's classifier of other classes is
+                            // missing, not of another shape
 } ModelFilter;
 
 // Loads the store's tensors from a file of tensors.h by name, converting F16,
