@@ -492,7 +492,7 @@ bool naming_cover_next(NamingCover *cover)
     while (cover->at < count) {
         Roots roots;
         cover->row = &rows[cover->at++];
-        cover->torch = cover->row->style || cover->row->head;
+        cover->torch = cover->row->style != NULL;
         Trial trial = cover_trial(cover);
         find_roots(&trial, &roots);
         for (int i = 0; i < 2 * roots.count; i++) {
@@ -507,6 +507,11 @@ bool naming_cover_next(NamingCover *cover)
         }
     }
     return false;
+}
+
+bool naming_cover_head(const NamingCover *cover)
+{
+    return has_head(cover->file, cover->row, cover->root);
 }
 
 void naming_cover_free(NamingCover *cover)

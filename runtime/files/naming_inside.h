@@ -44,6 +44,8 @@ Status naming_cover_new(NamingCover *cover, const TensorFile *file, int count,
                         const NamingWant *wants);
 bool naming_cover_next(NamingCover *cover);
 void naming_cover_free(NamingCover *cover);
+// Does the file have a head where this way of naming has one?
+bool naming_cover_head(const NamingCover *cover);
 // Where a tensor of ours is, wanted or not.
 NamingPlace naming_cover_find(const NamingCover *cover, const char *ours);
 

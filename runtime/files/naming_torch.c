@@ -165,6 +165,10 @@ static bool tf2_name(const NamingRow *row, const NamingNet *net,
     "solo-learn pads its 3x3 stem for small images by 2, here by 1: features " \
     "differ there. " SCALED
 
+#define CONVERTED                                                              \
+    "SimCLRv2-Pytorch's weights were TensorFlow's: pooling is padded as "      \
+    "there, unlike in that code (pool_padding=torch pads as it does)"
+
 // The first of equals is taken: names that say less come first.
 static const NamingRow rows[] = {
     {"torchvision's", SCALED, "", &torchvision, NULL, "fc", torch_name},
@@ -172,9 +176,10 @@ static const NamingRow rows[] = {
      tf1_name},
     {"the reference code's (TF2)", NULL, "resnet_model/", NULL, NULL, NULL,
      tf2_name},
-    {"SimCLRv2-Pytorch's", NULL, "resnet.net.", NULL, "head.layers.",
+    {"SimCLRv2-Pytorch's", CONVERTED, "resnet.net.", NULL, "head.layers.",
      "resnet.fc", v2_name},
-    {"SimCLRv2-Pytorch's", NULL, "net.", NULL, "head.layers.", "fc", v2_name},
+    {"SimCLRv2-Pytorch's", CONVERTED, "net.", NULL, "head.layers.", "fc",
+     v2_name},
     {"lightly's", SCALED, "backbone.", &torchvision, "projection_head.layers.",
      "fc", torch_name},
     {"lightly's", SCALED, "backbone.", &children, "projection_head.layers.",

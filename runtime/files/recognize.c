@@ -208,17 +208,23 @@ static Status try_candidate(const TensorFile *file, const Candidate *net,
 {
     NamingCover cover;
     Recognized found;
+    int most = -1;
     list_names(list, net);
     if (list->count <= best->tensors)
         return status_ok();
     for (int i = 0; i < list->count; i++)
         wants[i] = (NamingWant){list->at[i], 0, NULL};
     TRY(naming_cover_new(&cover, file, list->count, wants));
+    // Several ways name the encoder alike: the head and the classifier tell
+    // them apart.
     while (naming_cover_next(&cover))
         if (measure(&cover, net, &found)) {
+            int beside = naming_cover_head(&cover) + (found.classes > 0);
+            if (beside <= most)
+                continue;
+            most = beside;
             found.tensors = list->count;
             *best = found;
-            break;
         }
     naming_cover_free(&cover);
     return status_ok();

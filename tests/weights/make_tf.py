@@ -122,7 +122,7 @@ def load_images(size):
 def make():
     images = load_images(SMALL["image_size"])
     net = os.path.join(HERE, "small.net")
-    small = dict(image=40, out=6, classes=5)
+    small = dict(image=40, out=6, classes=5, head=2)
     basic = Shape([1] * 4, False, 2, se=0.25, **small)
     plain = Shape([1] * 4, True, 2, **small)
     deep = Shape([1] * 4, True, 2, sk=0.0625, **small)
@@ -143,14 +143,14 @@ def make():
     cases.append((folder, outs, ["sk_ratio=0.0625"]))
 
     folder = empty("tf2")
-    model, outs = build_v2(plain, images, 3)
+    model, outs = build_v2(basic, images, 3)
     save_checkpoint(model, folder)
-    cases.append((folder, outs, []))
+    cases.append((folder, outs, ["depth=18", "se_ratio=0.25"]))
     folder = empty("tf2_saved")
-    model, outs = build_v2(basic, images, 4)
+    model, outs = build_v2(plain, images, 4)
     save_model(model, images, f"{WORK}/saved")
     shutil.copytree(f"{WORK}/saved/variables", f"{folder}/variables")
-    cases.append((folder, outs, ["depth=18", "se_ratio=0.25"]))
+    cases.append((folder, outs, []))
 
     for path, outs, settings in cases:
         name = os.path.relpath(path, HERE).split("/")[0]
@@ -158,7 +158,8 @@ def make():
                                       ["h", "z", "logits"], outs):
             write_expected(os.path.join(HERE, f"{name}.{value}.csv"), want)
             got, _ = SIMCC.embed(net, phase, SMALL["image_size"], value,
-                                 ["filters=2", *settings], path)
+                                 ["filters=2", "head_layers=2",
+                                  *settings], path)
             compare(f"{name} {value}", got, want, 2e-6)
 
 
