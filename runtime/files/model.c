@@ -165,7 +165,7 @@ static void say_names(Match *match)
     if (*naming->copy && used < (int)sizeof report->names)
         snprintf(report->names + used, sizeof report->names - (size_t)used,
                  "; the copy below %s is left alone", naming->copy);
-    report->note = naming->note;
+    memcpy(report->notes, naming->notes, sizeof report->notes);
 }
 
 // Names of another program's file, by the way of naming that fits best.

@@ -43,7 +43,7 @@ typedef struct ModelReport {
     int slots;    // an optimizer's tensors and a trainer's notes
     int copies;   // tensors of another copy of the net: a moving average
     char names[MODEL_LINE]; // whose names the file has, found without a map
-    const char *note;       // what besides names is other there, or NULL
+    const char *notes[2];   // what besides names is other there, or NULL
     int counts[MODEL_DIFFERENCES];
     char lines[MODEL_DIFFERENCES][MODEL_SHOWN][MODEL_LINE];
     // Extra tensors of modules that the program has too ("layer" of

@@ -407,13 +407,17 @@ Status naming_find(const TensorFile *file, int count, const NamingWant *wants,
         try_row(file, &net, &rows[i], &best);
     if (best.score)
         find_copy(&best, &net);
+    const NamingWant *stem = find_want(&net, "conv1.weight");
+    bool small = stem && stem->rank == 4 && stem->dims[2] == 3;
     Status status = take_places(&best, &net, count, wants, naming);
     naming_net_free(&net);
     TRY(status);
     if (best.score) {
         naming->row = best.trial.row;
         naming->title = best.trial.row->title;
-        naming->note = best.trial.row->note;
+        naming->notes[0] = best.trial.row->note;
+        if (small)
+            naming->notes[1] = best.trial.row->small;
         naming->matched = best.matched;
         strcpy(naming->root, best.root);
         strcpy(naming->copy, best.copy);

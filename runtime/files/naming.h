@@ -24,7 +24,7 @@ enum { NAMING_ROOT = 200 };
 
 typedef struct Naming {
     const char *title; // whose names: "lightly's"; NULL = ours, or nothing fits
-    const char *note;  // what besides names is other there; NULL = nothing
+    const char *notes[2];   // what besides names is other there, or NULL
     char root[NAMING_ROOT]; // what stands before all names: "state_dict."
     char copy[NAMING_ROOT]; // the same before another copy of the net, or ""
     int matched;            // wants found, with their shapes

@@ -22,6 +22,7 @@ typedef struct NamingRow {
     bool (*theirs)(const struct NamingRow *row, const NamingNet *net,
                    bool head_norms, const char *ours, char out[NAMING_NAME],
                    RenameAxes *axes);
+    const char *small; // a note on its stem of 3x3 windows
 } NamingRow;
 
 const NamingRow *naming_rows(int *count);

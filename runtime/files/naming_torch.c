@@ -162,8 +162,8 @@ static bool tf2_name(const NamingRow *row, const NamingNet *net,
     "PyTorch's usual pipelines take mean and deviation out of images; here "   \
     "they are in [0, 1]"
 #define SOLO                                                                   \
-    "solo-learn pads its 3x3 stem for small images by 2, here by 1: features " \
-    "differ there. " SCALED
+    "solo-learn pads its 3x3 stem for small images by 2, here it is by 1: "    \
+    "features differ"
 
 #define CONVERTED                                                              \
     "SimCLRv2-Pytorch's weights were TensorFlow's: pooling is padded as "      \
@@ -186,8 +186,8 @@ static const NamingRow rows[] = {
      "fc", torch_name},
     {"lightly's", SCALED, "backbone.", &few_children, "projection_head.layers.",
      "fc", torch_name},
-    {"solo-learn's", SOLO, "backbone.", &torchvision, "projector.",
-     "classifier", torch_name},
+    {"solo-learn's", SCALED, "backbone.", &torchvision, "projector.",
+     "classifier", torch_name, SOLO},
     {"sthalles's", NULL, "backbone.", &torchvision, "backbone.fc.", NULL,
      torch_name},
     {"bolts's", SCALED, "encoder.", &torchvision, "projection.model.", "fc",

@@ -181,7 +181,7 @@ static bool measure(const NamingCover *cover, const Candidate *net,
         dims[0] > 1 << 16)
         return false;
     *found = (Recognized){.title = cover->row->title,
-                          .note = cover->row->note,
+                          .notes = {cover->row->note},
                           .torch = cover->torch,
                           .depth = net->size->depth,
                           .bottleneck = net->size->bottleneck,
@@ -189,6 +189,8 @@ static bool measure(const NamingCover *cover, const Candidate *net,
                           .window = (int)dims[2],
                           .deep = net->deep,
                           .projects = net->projects || net->size->bottleneck};
+    if (found->window == 3 && !net->deep)
+        found->notes[1] = cover->row->small;
     strcpy(found->root, cover->root);
     memcpy(found->blocks, net->size->blocks, sizeof found->blocks);
     if (!shapes_fit(cover, net, found->filters))

@@ -9,7 +9,8 @@
 enum { RECOGNIZED_GROUPS = 4 };
 
 typedef struct Recognized {
-    const char *title, *note; // as in Naming; title NULL: nothing is recognized
+    const char *title;    // as in Naming; NULL: nothing is recognized
+    const char *notes[2]; // as there
     char root[NAMING_ROOT];
     bool torch; // pads its stem's pooling as PyTorch does
     int depth;  // 18 ... 200; 0 = of other blocks

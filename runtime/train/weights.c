@@ -51,8 +51,9 @@ static void tell_names(const TrainOptions *options, const char *path,
 {
     if (*report->names)
         train_say(options, "%s: %s", path, report->names);
-    if (report->note)
-        train_say(options, "%s: %s", path, report->note);
+    for (int i = 0; i < 2; i++)
+        if (report->notes[i])
+            train_say(options, "%s: %s", path, report->notes[i]);
 }
 
 static void tell_loaded(const TrainOptions *options, const char *path,
