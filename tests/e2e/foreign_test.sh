@@ -46,14 +46,14 @@ value() {
 
 # all FILE PATH PHASE_OF_Z TOLERANCE SETTING...: every value there is.
 all() {
-    name=$1
+    given=$1
     at=$2
     head=$3
     most=$4
     shift 4
     for pair in h:features logits:classify z:"$head"; do
-        [ -e "$files/$name.${pair%:*}.csv" ] || continue
-        check "foreign: $name, ${pair%:*}" value "$name" "$at" "${pair%:*}" \
+        [ -e "$files/$given.${pair%:*}.csv" ] || continue
+        check "foreign: $given, ${pair%:*}" value "$given" "$at" "${pair%:*}" \
             "${pair#*:}" "$most" "$@"
     done
 }
