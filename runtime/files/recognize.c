@@ -29,6 +29,7 @@ typedef struct Candidate {
 
 typedef struct NameList {
     int count;
+    int convs; // of them
     char (*at)[NAME_ROOM];
 } NameList;
 
@@ -47,6 +48,7 @@ static void add_pair(NameList *list, const char *block, const char *conv,
     static const char *const leaves[] = {"weight", "bias", "running_mean",
                                          "running_var"};
     add_name(list, block, conv, "weight");
+    list->convs++;
     for (int i = 0; i < 4; i++)
         add_name(list, block, norm, leaves[i]);
 }
@@ -65,6 +67,7 @@ static void add_block(NameList *list, const Candidate *net, int group,
         add_pair(list, block, "sk.conv", "sk.bn");
         add_pair(list, block, "sk.mix.0", "sk.mix.1");
         add_name(list, block, "sk.mix.3", "weight");
+        list->convs++;
     } else {
         add_pair(list, block, "conv2", "bn2");
     }
@@ -74,12 +77,13 @@ static void add_block(NameList *list, const Candidate *net, int group,
         const char *layer = i ? "se.expand" : "se.reduce";
         add_name(list, block, layer, "weight");
         add_name(list, block, layer, "bias");
+        list->convs++;
     }
 }
 
 static void list_names(NameList *list, const Candidate *net)
 {
-    list->count = 0;
+    list->count = list->convs = 0;
     if (net->deep) {
         add_pair(list, "", "conv1.0", "conv1.1");
         add_pair(list, "", "conv1.3", "conv1.4");
@@ -205,14 +209,16 @@ static bool measure(const NamingCover *cover, const Candidate *net,
     return true;
 }
 
-static Status try_candidate(const TensorFile *file, const Candidate *net,
-                            NameList *list, NamingWant *wants, Recognized *best)
+// `convs`: how many convolutions the file has.
+static Status try_candidate(const TensorFile *file, int convs,
+                            const Candidate *net, NameList *list,
+                            NamingWant *wants, Recognized *best)
 {
     NamingCover cover;
     Recognized found;
     int most = -1;
     list_names(list, net);
-    if (list->count <= best->tensors)
+    if (list->count <= best->tensors || list->convs > convs)
         return status_ok();
     for (int i = 0; i < list->count; i++)
         wants[i] = (NamingWant){list->at[i], 0, NULL};
@@ -235,6 +241,9 @@ static Status try_candidate(const TensorFile *file, const Candidate *net,
 Status recognize(const TensorFile *file, Recognized *net)
 {
     NameList list = {0};
+    int convs = 0;
+    for (int i = 0; i < tensors_count(file); i++)
+        convs += tensors_at(file, i)->rank == 4;
     *net = (Recognized){.title = NULL};
     list.at = malloc(MOST_NAMES * sizeof *list.at);
     NamingWant *wants = malloc(MOST_NAMES * sizeof *wants);
@@ -246,7 +255,7 @@ Status recognize(const TensorFile *file, Recognized *net)
         // Bottlenecks project anyway.
         if (!candidate.projects && candidate.size->bottleneck)
             continue;
-        status = try_candidate(file, &candidate, &list, wants, net);
+        status = try_candidate(file, convs, &candidate, &list, wants, net);
     }
     free(list.at);
     free(wants);
