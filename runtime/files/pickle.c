@@ -170,7 +170,7 @@ static int64_t pop_mark(Machine *machine, PickleValue ***items)
     }
     int64_t mark = machine->marks[--machine->mark_count];
     int64_t count = machine->depth - mark;
-    *items = machine->stack + mark;
+    *items = machine->stack ? machine->stack + mark : NULL;
     machine->depth = mark;
     return count;
 }

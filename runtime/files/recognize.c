@@ -29,7 +29,6 @@ typedef struct Candidate {
 
 typedef struct NameList {
     int count;
-    int convs; // of them
     char (*at)[NAME_ROOM];
 } NameList;
 
@@ -48,7 +47,6 @@ static void add_pair(NameList *list, const char *block, const char *conv,
     static const char *const leaves[] = {"weight", "bias", "running_mean",
                                          "running_var"};
     add_name(list, block, conv, "weight");
-    list->convs++;
     for (int i = 0; i < 4; i++)
         add_name(list, block, norm, leaves[i]);
 }
@@ -67,7 +65,6 @@ static void add_block(NameList *list, const Candidate *net, int group,
         add_pair(list, block, "sk.conv", "sk.bn");
         add_pair(list, block, "sk.mix.0", "sk.mix.1");
         add_name(list, block, "sk.mix.3", "weight");
-        list->convs++;
     } else {
         add_pair(list, block, "conv2", "bn2");
     }
@@ -77,13 +74,12 @@ static void add_block(NameList *list, const Candidate *net, int group,
         const char *layer = i ? "se.expand" : "se.reduce";
         add_name(list, block, layer, "weight");
         add_name(list, block, layer, "bias");
-        list->convs++;
     }
 }
 
 static void list_names(NameList *list, const Candidate *net)
 {
-    list->count = list->convs = 0;
+    list->count = 0;
     if (net->deep) {
         add_pair(list, "", "conv1.0", "conv1.1");
         add_pair(list, "", "conv1.3", "conv1.4");
@@ -209,6 +205,15 @@ static bool measure(const NamingCover *cover, const Candidate *net,
     return true;
 }
 
+// At least: shortcuts are not counted.
+static int count_convs(const Candidate *net)
+{
+    int blocks = 0;
+    for (int i = 0; i < GROUPS; i++)
+        blocks += net->size->blocks[i];
+    return (net->size->bottleneck ? 3 : 2) * blocks;
+}
+
 // `convs`: how many convolutions the file has.
 static Status try_candidate(const TensorFile *file, int convs,
                             const Candidate *net, NameList *list,
@@ -217,8 +222,10 @@ static Status try_candidate(const TensorFile *file, int convs,
     NamingCover cover;
     Recognized found;
     int most = -1;
+    if (count_convs(net) > convs)
+        return status_ok();
     list_names(list, net);
-    if (list->count <= best->tensors || list->convs > convs)
+    if (list->count <= best->tensors)
         return status_ok();
     for (int i = 0; i < list->count; i++)
         wants[i] = (NamingWant){list->at[i], 0, NULL};

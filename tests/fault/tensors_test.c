@@ -1,63 +1,15 @@
 // Other programs' files of weights, damaged and hostile: refused with a
 // sentence, by the file's name, in little memory; nothing in them is executed.
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
-#include "runtime/base/crc32c.h"
 #include "runtime/base/file.h"
-#include "runtime/files/recognize.h"
-#include "tests/faults.h"
+#include "tests/foreign.h"
 #include "tests/harness.h"
 
-static char path[600];
-
-static const char *in_folder(const char *name)
-{
-    snprintf(path, sizeof path, "%s/%s", test_folder(), name);
-    return path;
-}
-
-static void write_bytes(const char *name, const void *bytes, size_t size)
-{
-    FILE *file = fopen(in_folder(name), "wb");
-    fwrite(bytes, 1, size, file);
-    fclose(file);
-}
-
-// Opens the file, reads all it claims to hold, and verifies it.
-static Status read_all(const char *file_path)
-{
-    TensorFile *file;
-    Recognized net;
-    TRY(tensors_open(file_path, &file));
-    Status status = status_ok();
-    for (int i = 0; i < tensors_count(file) && status.code == STATUS_OK; i++) {
-        void *data = malloc((size_t)tensors_at(file, i)->bytes + 1);
-        status = data ? tensors_read(file, i, data)
-                      : status_error(STATUS_MEMORY, "no memory");
-        free(data);
-    }
-    if (status.code == STATUS_OK)
-        status = tensors_verify(file);
-    if (status.code == STATUS_OK)
-        status = recognize(file, &net);
-    tensors_close(file);
-    return status;
-}
-
-// Refused, with the file's name and what is wrong.
-static void refuses(const char *file_path, const char *reason)
-{
-    Status status = read_all(file_path);
-    CHECK_INT(status.code, STATUS_DATA);
-    if (!strstr(status.text, reason))
-        CHECK_TEXT(status.text, reason);
-    CHECK(strstr(status.text, test_folder()) != NULL);
-}
+static const char *path; // of the file written last
 
 // ---- archives ---------------------------------------------------------------
 
@@ -160,8 +112,8 @@ static const char *end_archive(void)
     put_number(&archive, list.size, 4);
     put_number(&archive, start, 4);
     put_number(&archive, 0, 2);
-    write_bytes("x.pth", archive.at, archive.size);
-    return path;
+    write_foreign("x.pth", archive.at, archive.size);
+    return path = in_folder("x.pth");
 }
 
 // ---- pickles ----------------------------------------------------------------
@@ -272,8 +224,9 @@ TEST(tensors_as_they_should_be)
                                         "tf2/ckpt-3.index",
                                         "tf2/ckpt-3.data-00000-of-00001"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        snprintf(path, sizeof path, "tests/weights/%s", files[i]);
-        CHECK_TEXT(read_all(path).text, "");
+        char at[200];
+        snprintf(at, sizeof at, "tests/weights/%s", files[i]);
+        CHECK_TEXT(read_all(at).text, "");
     }
 }
 
@@ -493,7 +446,7 @@ TEST(tensors_archives_that_lie)
     end_archive();
     uint8_t *data = memmem(archive.at, archive.size, "a/data/0", 8);
     data[8] ^= 1;
-    write_bytes("x.pth", archive.at, archive.size);
+    write_foreign("x.pth", archive.at, archive.size);
     refuses(path, "a/data/0 has another checksum");
 }
 
@@ -543,199 +496,22 @@ TEST(tensors_other_files)
                 {"\x80\x04}.", 4, "a pickle, but not torch.save's"},
                 {"", 0, "not a safetensors file"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        write_bytes("x", rows[i].bytes, rows[i].size);
-        refuses(path, rows[i].advice);
+        write_foreign("x", rows[i].bytes, rows[i].size);
+        refuses(in_folder("x"), rows[i].advice);
     }
     CHECK_INT(read_all("/nonexistent/x.pth").code, STATUS_FAILED);
     refuses(test_folder(), "without a TensorFlow checkpoint");
     CHECK_INT(mkfifo(in_folder("pipe"), 0600), 0);
-    refuses(path, "not a regular file");
+    refuses(in_folder("pipe"), "not a regular file");
 }
 
 // ---- cut off and changed anywhere -------------------------------------------
 
-static void copy_file(const char *from, const char *to, char **bytes,
-                      int64_t *size)
-{
-    CHECK_TEXT(file_read(from, 1 << 24, bytes, size).text, "");
-    write_bytes(to, *bytes, (size_t)*size);
-}
-
-// Every beginning of the file is refused, and with any byte changed it is
-// refused or read. The file is changed in place: to make it anew is slow.
-static void damage(const char *from, const char *to, const char *open_as,
-                   int64_t step)
-{
-    char *bytes, opened[600];
-    int64_t size;
-    copy_file(from, to, &bytes, &size);
-    int file = open(in_folder(to), O_RDWR);
-    snprintf(opened, sizeof opened, "%s/%s", test_folder(), open_as);
-    CHECK_TEXT(read_all(opened).text, "");
-    for (int64_t at = 0; at < size; at += step)
-        for (int k = 0; k < 256; k += 51) {
-            char changed = (char)k;
-            CHECK_INT(pwrite(file, &changed, 1, at), 1);
-            StatusCode code = read_all(opened).code;
-            CHECK(code == STATUS_DATA || code == STATUS_OK);
-            CHECK_INT(pwrite(file, &bytes[at], 1, at), 1);
-        }
-    for (int64_t length = size - 1; length >= 0; length -= step) {
-        CHECK_INT(ftruncate(file, length), 0);
-        CHECK_INT(read_all(opened).code, STATUS_DATA);
-    }
-    close(file);
-    write_bytes(to, bytes, (size_t)size);
-    free(bytes);
-}
-
 TEST(tensors_damaged_anywhere)
 {
-    damage("tests/fuzz/corpus/tensors/zip", "x", "x", 2);
-    damage("tests/fuzz/corpus/tensors/legacy", "y", "y", 1);
-    damage("tests/fuzz/corpus/tensors/npz_deflated", "z", "z", 1);
-}
-
-TEST(tensors_checkpoints_damaged_anywhere)
-{
-    char *bytes;
-    int64_t size;
-    copy_file("tests/weights/tf1/model.ckpt-7.data-00000-of-00001",
-              "m.data-00000-of-00001", &bytes, &size);
-    damage("tests/weights/tf1/model.ckpt-7.index", "m.index", "m", 211);
-    // Every byte of the index is summed; so are those of the tensors.
-    bytes[size / 2] ^= 4;
-    write_bytes("m.data-00000-of-00001", bytes, (size_t)size);
-    snprintf(path, sizeof path, "%s/m", test_folder());
-    refuses(path, "is damaged: its checksum is another");
-    write_bytes("m.data-00000-of-00001", bytes, (size_t)size - 1);
-    snprintf(path, sizeof path, "%s/m", test_folder());
-    refuses(path, "is cut off, or claims more than it has");
-    unlink(in_folder("m.data-00000-of-00001"));
-    snprintf(path, sizeof path, "%s/m", test_folder());
-    refuses(path, "copy all of its files");
-    free(bytes);
-}
-
-// ---- checkpoints that lie ---------------------------------------------------
-
-static Bytes block, table;
-
-static void begin_block(void)
-{
-    block.size = table.size = 0;
-}
-
-static void entry(const char *key, const void *value, size_t size)
-{
-    put_number(&block, 0, 1);
-    put_number(&block, strlen(key), 1);
-    put_number(&block, size, 1);
-    put_text(&block, key);
-    put(&block, value, size);
-}
-
-static void put_block(const Bytes *of)
-{
-    size_t start = table.size;
-    put(&table, of->at, of->size);
-    put_number(&table, 0, 1);
-    put_number(&table, crc32c_masked(table.at + start, of->size + 1), 4);
-}
-
-// A varint of two bytes.
-static void put_place(Bytes *to, size_t place)
-{
-    put_number(to, (place & 127) | 128, 1);
-    put_number(to, place >> 7, 1);
-}
-
-// Writes the table with `times` handles of its one block.
-static const char *end_table(int times)
-{
-    Bytes places = {.size = 0};
-    put_number(&block, 0, 4);
-    put_block(&block);
-    for (int i = 0; i < times; i++) {
-        put(&places, "\x00\x01\x04~", 4);
-        put_place(&places, 0);
-        put_place(&places, block.size);
-    }
-    put_number(&places, 0, 4);
-    size_t start = table.size;
-    put_block(&places);
-    size_t footer = table.size;
-    put_number(&table, 0, 2);
-    put_place(&table, start);
-    put_place(&table, places.size);
-    put_number(&table, 0, (int)(footer + 40 - table.size));
-    put_number(&table, 0xdb4775248b80fb57u, 8);
-    write_bytes("m.index", table.at, table.size);
-    write_bytes("m.data-00000-of-00001", "0123456789abcdef", 16);
-    snprintf(path, sizeof path, "%s/m", test_folder());
-    return path;
-}
-
-#define ENTRY(key, value) entry(key, value, sizeof(value) - 1)
-
-TEST(tensors_checkpoints_that_lie)
-{
-    begin_block();
-    ENTRY("", "\x08\x01");
-    ENTRY("a", "\x08\x01\x12\x04\x12\x02\x08\x02\x20\x00\x28\x08");
-    refuses(end_table(1), "its checksum is another");
-    begin_block();
-    ENTRY("a", "\x08\x01");
-    refuses(end_table(1), "it has no header");
-    begin_block();
-    ENTRY("", "\x08\xff\xff\xff\xff\x0f");
-    refuses(end_table(1), "its header is malformed");
-    begin_block();
-    ENTRY("", "\x08\x01");
-    ENTRY("a", "\x08\x01\x12\x04\x12\x02\x08\x02\x28\x09");
-    refuses(end_table(1), "has another size than its shape");
-    begin_block();
-    ENTRY("", "\x08\x01");
-    ENTRY("a", "\x08\x01\x12\x0c\x12\x0a\x08"
-               "\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x28\x04");
-    refuses(end_table(1), "has another size than its shape");
-    begin_block();
-    ENTRY("", "\x08\x01");
-    ENTRY("a", "\x08\x01\x20\x0d\x28\x04");
-    refuses(end_table(1), "is cut off, or claims more than it has");
-    begin_block();
-    ENTRY("", "\x08\x01");
-    ENTRY("a", "\x08\x01\x20\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x28\x04");
-    refuses(end_table(1), "reaches beyond its shard");
-    begin_block();
-    ENTRY("", "\x08\x01");
-    ENTRY("a", "\x08\x01\x18\x07\x28\x04");
-    refuses(end_table(1), "is in a shard that there is not");
-    begin_block();
-    ENTRY("", "\x08\x01");
-    ENTRY("a", "\x08\x01\x28\x04\x3a\x00");
-    refuses(end_table(1), "is stored in slices");
-    begin_block();
-    ENTRY("", "\x08\x01");
-    ENTRY("a", "\x08\x01\x20\x00\x28\x08\x12\x04\x12\x02\x08\x02");
-    ENTRY("b", "\x08\x01\x20\x04\x28\x04");
-    refuses(end_table(1), "two tensors share their bytes");
-    begin_block();
-    ENTRY("", "\x08\x01");
-    ENTRY("b", "\x08\x01\x28\x04");
-    ENTRY("a", "\x08\x01\x20\x04\x28\x04");
-    refuses(end_table(1), "its names are not in order");
-    // The same block again and again.
-    begin_block();
-    ENTRY("", "\x08\x01");
-    refuses(end_table(3), "a block's place is malformed");
-    begin_block();
-    put(&block, "\x7f\x01\x01", 3);
-    refuses(end_table(1), "an entry of a block is malformed");
-    begin_block();
-    ENTRY("", "\x08\x01");
-    ENTRY("_CHECKPOINTABLE_OBJECT_GRAPH", "\x08\x07\x28\xff\xff\xff\xff\x0f");
-    refuses(end_table(1), "its object graph does not fit into it");
+    damage("tests/fuzz/corpus/tensors/zip", "x", "x", 5);
+    damage("tests/fuzz/corpus/tensors/legacy", "y", "y", 3);
+    damage("tests/fuzz/corpus/tensors/npz_deflated", "z", "z", 2);
 }
 
 // ---- memory -----------------------------------------------------------------
@@ -769,22 +545,6 @@ TEST(tensors_in_little_memory)
     CHECK_TEXT(read_all("tests/weights/tf2_saved").text, "");
 }
 
-// Each allocation and each call for a file fails once: that is said, nothing
-// leaks, nothing crashes.
-static void inject(FaultKind kind, const char *from)
-{
-    bool fired = true;
-    for (int n = 1; fired; n++) {
-        fault_arm(kind, n);
-        Status status = read_all(from);
-        fired = fault_disarm();
-        if (fired && kind == FAULT_MEMORY)
-            CHECK(status.code == STATUS_MEMORY || status.code == STATUS_OK);
-        if (!fired)
-            CHECK_TEXT(status.text, "");
-    }
-}
-
 TEST(tensors_when_calls_fail)
 {
     static const char *const files[] = {
@@ -794,20 +554,6 @@ TEST(tensors_when_calls_fail)
         inject(FAULT_MEMORY, files[i]);
         inject(FAULT_FILE, files[i]);
     }
-}
-
-TEST(tensors_of_checkpoints_when_calls_fail)
-{
-    begin_block();
-    uint8_t value[] = "\x08\x01\x20\x00\x28\x04\x35....";
-    uint32_t sum = crc32c_masked("0123", 4);
-    memcpy(value + 7, &sum, 4);
-    ENTRY("", "\x08\x01");
-    ENTRY("a", value);
-    char kept[600];
-    strcpy(kept, end_table(1));
-    inject(FAULT_MEMORY, kept);
-    inject(FAULT_FILE, kept);
 }
 
 TEST(tensors_read_in_pieces)
