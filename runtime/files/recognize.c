@@ -117,7 +117,7 @@ static bool is_conv(const NamingCover *cover, const char *ours, int window,
            (!in || dims[1] == in);
 }
 
-// What numbered names cannot tell: whether each convolution has the window and
+// What names alone cannot tell: whether each convolution has the window and
 // the channels that its place asks for.
 static bool shapes_fit(const NamingCover *cover, const Candidate *net,
                        int64_t filters)
@@ -142,6 +142,12 @@ static bool shapes_fit(const NamingCover *cover, const Candidate *net,
                 return false;
             in = out;
         }
+        // One block more makes it another net.
+        int64_t dims[SAFE_MAX_RANK];
+        snprintf(name, sizeof name, "layer%d.%d.conv1.weight", group,
+                 net->size->blocks[group - 1]);
+        if (find_tensor(cover, name, dims))
+            return false;
     }
     return true;
 }
