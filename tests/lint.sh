@@ -83,7 +83,7 @@ only_in mpi.h runtime/exec/ranks_mpi.c
 only_in cblas.h runtime/exec/calls.c
 only_in png.h runtime/data/image_png.c
 only_in jpeglib.h runtime/data/image_jpeg.c
-only_in zlib.h runtime/data/dataset_idx.c
+only_in zlib.h "runtime/(data/dataset_idx.c|files/unzip.c)"
 
 # How many channels lie side by side is the target's to say: no number of them
 # outside codegen/cpu, in code. (MOST_FREE_DEPTH is a depth.)

@@ -65,6 +65,9 @@ Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes,
 // Gives params that nobody set the values that the weights in a file were
 // trained with, where these differ, and loads the program again.
 Status compiler_fit_weights(Compiler *compiler, Cli *cli, const char *path);
+// The same for weights that another program wrote, to start from: all but
+// `classes`, which are those of the data. Ours change nothing.
+Status compiler_fit_init(Compiler *compiler, Cli *cli, const char *path);
 
 // The whole compiler. *program is the caller's (program_free), and NULL when
 // `emit` asked for an earlier form. STATUS_SOURCE when the source has errors,

@@ -150,24 +150,44 @@ Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes,
     return status_ok();
 }
 
-Status compiler_fit_weights(Compiler *compiler, Cli *cli, const char *path)
+// Parameters of the program that weights have at other values, but for those
+// that the command line sets, and `except`, which may be NULL.
+static Status fit_lines(Compiler *compiler, Cli *cli, const char *lines,
+                        const char *except)
 {
-    char *lines, value[256];
+    char value[256];
     const Experiment *experiment = compiler->experiment;
     int count = 0;
-    TRY(model_parameters(path, &lines));
     Setting *settings =
         ARENA_ARRAY(cli->arena, Setting, experiment->params.count + 1);
     for (int i = 0; i < experiment->params.count; i++) {
         const ExperimentParam *param = &experiment->params.at[i];
         model_parameter(lines, param->name, value, sizeof value);
         if (*value && !param->from_command_line &&
-            strcmp(value, param->value) != 0)
+            strcmp(value, param->value) != 0 &&
+            (!except || strcmp(param->name, except) != 0))
             settings[count++] =
                 (Setting){param->name, arena_strdup(cli->arena, value), false};
     }
-    free(lines);
     return load_with(compiler, cli, count, settings, "weights");
+}
+
+Status compiler_fit_weights(Compiler *compiler, Cli *cli, const char *path)
+{
+    char *lines;
+    TRY(model_parameters(path, &lines));
+    Status status = fit_lines(compiler, cli, lines, NULL);
+    free(lines);
+    return status;
+}
+
+Status compiler_fit_init(Compiler *compiler, Cli *cli, const char *path)
+{
+    char *lines;
+    TRY(model_recognized(path, &lines));
+    Status status = fit_lines(compiler, cli, lines, "classes");
+    free(lines);
+    return status;
 }
 
 // ---- reporting --------------------------------------------------------------

@@ -170,10 +170,14 @@ static int experiment_min_side(const Experiment *experiment)
     return side;
 }
 
-// Weights want the program that they were trained with.
+// Weights want the program that they were trained with; those of other
+// programs a net of their size.
 static Status fit_weights(Job *job, Compiler *compiler)
 {
     char weights[RUNDIR_PATH];
+    const TrainOptions *options = &job->options;
+    if (options->init && !options->init_map)
+        return compiler_fit_init(compiler, job->cli, options->init);
     if (!tries_weights(job))
         return status_ok();
     TRY(job_weights(job, weights));

@@ -8,6 +8,8 @@
 
 #include "runtime/exec/tiles.h"
 #include "runtime/files/convert.h"
+#include "runtime/files/naming.h"
+#include "runtime/files/recognize.h"
 #include "runtime/files/store_file.h"
 
 // ---- names ------------------------------------------------------------------
@@ -90,8 +92,10 @@ Status model_save(const char *path, const Store *store, const ModelInfo *info)
 
 typedef struct Entry {
     const SafeTensor *tensor;
+    int index;       // in the file
     char *name;      // after renaming
     RenameAxes axes; // in the file
+    NamingRest rest; // what it is when nothing wants it
     bool used;
 } Entry;
 
@@ -104,7 +108,8 @@ typedef struct Want {
 
 typedef struct Match {
     const char *path;
-    SafeFile *file;
+    TensorFile *file;
+    Naming naming;
     Entry *entries; // by name
     int entry_count;
     Want *wants;
@@ -117,24 +122,124 @@ static int compare_entries(const void *a, const void *b)
     return strcmp(((const Entry *)a)->name, ((const Entry *)b)->name);
 }
 
-static Status open_match(Match *match, const Renames *renames)
+// Names by a map, or else the file's own.
+static bool rename_entries(Match *match, const Renames *renames)
 {
     static const Renames none = {0};
-    TRY(safetensors_open(match->path, &match->file));
-    TRY(safetensors_verify(match->file));
-    int count = safetensors_count(match->file);
-    match->entries = calloc((size_t)count + 1, sizeof *match->entries);
-    for (int i = 0; match->entries && i < count; i++) {
-        Entry *entry = &match->entries[match->entry_count];
-        entry->tensor = safetensors_at(match->file, i);
+    int count = tensors_count(match->file);
+    for (int i = 0; i < count; i++) {
+        Entry *entry = &match->entries[i];
+        entry->tensor = tensors_at(match->file, i);
+        entry->index = i;
+        entry->rest = NAMING_OTHER;
         entry->name = renames_apply(renames ? renames : &none,
                                     entry->tensor->name, &entry->axes);
-        match->entry_count += entry->name != NULL;
+        match->entry_count++;
+        if (!entry->name)
+            return false;
     }
-    if (match->entry_count < count || !match->entries)
+    return true;
+}
+
+// Another name for an entry; false without memory.
+static bool name_entry(Entry *entry, const char *name)
+{
+    char *copy = strdup(name);
+    if (!copy)
+        return false;
+    free(entry->name);
+    entry->name = copy;
+    return true;
+}
+
+static void say_names(Match *match)
+{
+    const Naming *naming = &match->naming;
+    ModelReport *report = match->report;
+    int used = snprintf(report->names, sizeof report->names, "names are %s",
+                        naming->title);
+    if (*naming->root)
+        used +=
+            snprintf(report->names + used, sizeof report->names - (size_t)used,
+                     ", below %s", naming->root);
+    if (*naming->copy && used < (int)sizeof report->names)
+        snprintf(report->names + used, sizeof report->names - (size_t)used,
+                 "; the copy below %s is left alone", naming->copy);
+    memcpy(report->notes, naming->notes, sizeof report->notes);
+}
+
+// Names of another program's file, by the way of naming that fits best.
+static Status find_names(Match *match)
+{
+    Naming *naming = &match->naming;
+    NamingWant *wants = calloc((size_t)match->want_count + 1, sizeof *wants);
+    if (!wants)
+        return status_error(STATUS_MEMORY, "no memory to read %s", match->path);
+    for (int i = 0; i < match->want_count; i++)
+        wants[i] =
+            (NamingWant){match->wants[i].name, match->wants[i].tensor->rank,
+                         match->wants[i].tensor->dims};
+    Status status = naming_find(match->file, match->want_count, wants, naming);
+    free(wants);
+    TRY(status);
+    bool good = true;
+    for (int i = 0; i < match->entry_count && good; i++) {
+        Entry *entry = &match->entries[i];
+        const char *rest;
+        entry->rest = naming_rest(naming, entry->name, &rest);
+        if (entry->rest == NAMING_ENCODER)
+            good = name_entry(entry, rest);
+    }
+    for (int i = 0; i < match->want_count && good; i++) {
+        NamingPlace place = naming->places[i];
+        if (place.tensor < 0)
+            continue;
+        good = name_entry(&match->entries[place.tensor], match->wants[i].name);
+        match->entries[place.tensor].axes = place.axes;
+        match->entries[place.tensor].used = true;
+    }
+    if (!good)
+        return status_error(STATUS_MEMORY, "no memory to read %s", match->path);
+    if (naming->title)
+        say_names(match);
+    return status_ok();
+}
+
+// Is `name` of an entry that a want took by its way of naming, while another
+// one has it as its own? Then the other one steps back.
+static bool settle_names(Match *match)
+{
+    bool good = true;
+    for (int i = 1; i < match->entry_count && good; i++) {
+        Entry *a = &match->entries[i - 1], *b = &match->entries[i];
+        if (strcmp(a->name, b->name) != 0 || a->used == b->used)
+            continue;
+        Entry *back = a->used ? b : a;
+        char name[MODEL_LINE];
+        snprintf(name, sizeof name, "(%.200s)", back->tensor->name);
+        good = name_entry(back, name);
+    }
+    return good;
+}
+
+// Opens the file and gives its tensors our names: by the map, else, unless it
+// is our own, by a way of naming that is known.
+static Status open_match(Match *match, const Renames *renames)
+{
+    int count = tensors_count(match->file);
+    match->entries = calloc((size_t)count + 1, sizeof *match->entries);
+    if (!match->entries || !rename_entries(match, renames))
+        return status_error(STATUS_MEMORY, "no memory to read %s", match->path);
+    if (!renames && !tensors_meta(match->file, "program"))
+        TRY(find_names(match));
+    qsort(match->entries, (size_t)count, sizeof *match->entries,
+          compare_entries);
+    if (!settle_names(match))
         return status_error(STATUS_MEMORY, "no memory to read %s", match->path);
     qsort(match->entries, (size_t)count, sizeof *match->entries,
           compare_entries);
+    for (int i = 0; i < count; i++)
+        match->entries[i].used = false;
     for (int i = 1; i < count; i++)
         if (strcmp(match->entries[i - 1].name, match->entries[i].name) == 0)
             return status_error(STATUS_DATA,
@@ -143,13 +248,20 @@ static Status open_match(Match *match, const Renames *renames)
     return status_ok();
 }
 
+static Status open_file(Match *match)
+{
+    TRY(tensors_open(match->path, &match->file));
+    return tensors_verify(match->file);
+}
+
 static void close_match(Match *match)
 {
     for (int i = 0; i < match->entry_count; i++)
         free(match->entries[i].name);
     free(match->entries);
     free(match->wants);
-    safetensors_close(match->file);
+    naming_free(&match->naming);
+    tensors_close(match->file);
 }
 
 static Entry *find_entry(const Match *match, const char *name)
@@ -175,7 +287,15 @@ note(ModelReport *report, ModelDifference kind, const char *format, ...)
     va_end(args);
 }
 
-static void match_want(Match *match, Want *want)
+// A classifier of other classes than those it was trained for?
+static bool is_classifier(const char *name, const PlanTensor *want, int rank,
+                          const int64_t *dims)
+{
+    return name_matches("fc.*,*.fc.*", name) && rank == want->rank &&
+           rank > 0 && (rank == 1 || dims[1] == want->dims[1]);
+}
+
+static void match_want(Match *match, Want *want, const ModelFilter *filter)
 {
     char wanted[96], found[128];
     const PlanTensor *tensor = want->tensor;
@@ -191,6 +311,13 @@ static void match_want(Match *match, Want *want)
     axes_dims(want->from->axes, have->rank, have->dims, dims);
     if (store_same_shape(tensor, have->rank, dims)) {
         match->report->matched++;
+        return;
+    }
+    if (filter->new_classes && match->naming.title &&
+        is_classifier(want->name, tensor, have->rank, dims)) {
+        note(match->report, MODEL_MISSING, "%s  %s, for %lld classes there",
+             want->name, wanted, (long long)dims[0]);
+        want->from = NULL;
         return;
     }
     plan_shape_text(have->rank, dims, found, sizeof found);
@@ -223,10 +350,15 @@ static void match_rest(Match *match, const ModelFilter *filter)
             (filter->only && !name_matches(filter->only, entry->name)) ||
             (filter->except && name_matches(filter->except, entry->name)))
             continue;
+        if (entry->rest == NAMING_SLOT || entry->rest == NAMING_COPY) {
+            report->slots += entry->rest == NAMING_SLOT;
+            report->copies += entry->rest == NAMING_COPY;
+            continue;
+        }
         plan_shape_text(entry->tensor->rank, entry->tensor->dims, shape,
                         sizeof shape);
         note(report, MODEL_EXTRA, "%s  %s", entry->name, shape);
-        bool strange = false;
+        bool strange = entry->rest == NAMING_ENCODER;
         for (int w = 0; w < match->want_count && !strange; w++)
             strange = same_module(match->wants[w].name, entry->name);
         report->strange += strange;
@@ -271,9 +403,9 @@ static void match_parameters(const char *theirs, const char *ours,
 static void match_all(Match *match, const ModelFilter *filter)
 {
     for (int i = 0; i < match->want_count; i++)
-        match_want(match, &match->wants[i]);
+        match_want(match, &match->wants[i], filter);
     match_rest(match, filter);
-    const char *theirs = safetensors_meta(match->file, "parameters");
+    const char *theirs = tensors_meta(match->file, "parameters");
     if (theirs && filter->parameters)
         match_parameters(theirs, filter->parameters, match->report);
 }
@@ -315,6 +447,14 @@ void model_report_table(const ModelReport *report, char text[MODEL_TEXT])
     if (report->counters)
         used += snprintf(text + used, MODEL_TEXT - (size_t)used,
                          "\n%6d num_batches_tracked ignored", report->counters);
+    if (report->slots)
+        used += snprintf(text + used, MODEL_TEXT - (size_t)used,
+                         "\n%6d of an optimizer or a trainer ignored",
+                         report->slots);
+    if (report->copies)
+        used += snprintf(text + used, MODEL_TEXT - (size_t)used,
+                         "\n%6d of another copy of the net ignored",
+                         report->copies);
     for (int k = 0; k < MODEL_DIFFERENCES; k++) {
         int count = report->counts[k];
         if (k == MODEL_PARAMETER && !count)
@@ -384,12 +524,13 @@ static Status want_plan(Match *match, const Plan *plan)
     return status_ok();
 }
 
-static Status read_tensor(const Match *match, const SafeTensor *have,
+static Status read_tensor(const Match *match, const Entry *from,
                           StoreTensor *tensor)
 {
+    const SafeTensor *have = from->tensor;
     int32_t want = tensor->param.tensor.dtype;
     if ((int32_t)have->dtype == want)
-        return safetensors_read(match->file, have, tensor->data);
+        return tensors_read(match->file, from->index, tensor->data);
     if (!convert_can(have->dtype, want))
         return status_error(STATUS_DATA,
                             "%s: %s has element type %s, which this program "
@@ -399,7 +540,7 @@ static Status read_tensor(const Match *match, const SafeTensor *have,
     void *raw = malloc((size_t)have->bytes + 1);
     if (!raw)
         return status_error(STATUS_MEMORY, "no memory to read %s", match->path);
-    Status status = safetensors_read(match->file, have, raw);
+    Status status = tensors_read(match->file, from->index, raw);
     if (status.code == STATUS_OK)
         convert_elements(have->dtype, raw, want, tensor->data,
                          have->bytes / safe_dtype_bytes(have->dtype));
@@ -435,7 +576,7 @@ static Status read_wants(Match *match)
         Want *want = &match->wants[i];
         if (!want->from)
             continue;
-        TRY(read_tensor(match, want->from->tensor, want->to));
+        TRY(read_tensor(match, want->from, want->to));
         TRY(reorder(match, want->from, want->tensor, want->to->data));
         TRY(tiles_settle(&want->to->param, want->to->data));
         want->to->loaded = true;
@@ -445,8 +586,9 @@ static Status read_wants(Match *match)
 
 static Status load(Match *match, Store *store, const ModelFilter *filter)
 {
-    TRY(open_match(match, filter->renames));
+    TRY(open_file(match));
     TRY(want_store(match, store, filter));
+    TRY(open_match(match, filter->renames));
     match_all(match, filter);
     return read_wants(match);
 }
@@ -467,9 +609,11 @@ Status model_compare(const char *path, const Plan *plan, const char *parameters,
     Match match = {.path = path, .report = report};
     ModelFilter filter = {.parameters = parameters};
     *report = (ModelReport){0};
-    Status status = open_match(&match, NULL);
+    Status status = open_file(&match);
     if (status.code == STATUS_OK)
         status = want_plan(&match, plan);
+    if (status.code == STATUS_OK)
+        status = open_match(&match, NULL);
     if (status.code == STATUS_OK)
         match_all(&match, &filter);
     close_match(&match);
@@ -480,19 +624,38 @@ Status model_compare(const char *path, const Plan *plan, const char *parameters,
 
 static Status copy_lines(const char *path, const char *key, char **lines)
 {
-    SafeFile *file;
+    TensorFile *file;
     *lines = NULL;
-    TRY(safetensors_open(path, &file));
-    const char *text = safetensors_meta(file, key);
+    TRY(tensors_open(path, &file));
+    const char *text = tensors_meta(file, key);
     if (text && *text)
         *lines = strdup(text);
-    safetensors_close(file);
+    tensors_close(file);
     return status_ok();
+}
+
+Status model_recognized(const char *path, char **lines)
+{
+    TensorFile *file;
+    Recognized net;
+    char text[MODEL_LINE * 2] = "";
+    *lines = NULL;
+    TRY(tensors_open(path, &file));
+    Status status = status_ok();
+    if (!tensors_meta(file, "program"))
+        status = recognize(file, &net);
+    if (status.code == STATUS_OK && !tensors_meta(file, "program"))
+        recognized_lines(&net, text, sizeof text);
+    tensors_close(file);
+    if (*text)
+        *lines = strdup(text);
+    return status;
 }
 
 Status model_parameters(const char *path, char **lines)
 {
-    return copy_lines(path, "parameters", lines);
+    TRY(copy_lines(path, "parameters", lines));
+    return *lines ? status_ok() : model_recognized(path, lines);
 }
 
 void model_parameter(const char *lines, const char *name, char *value,

@@ -40,6 +40,10 @@ typedef enum ModelDifference {
 typedef struct ModelReport {
     int matched;
     int counters; // torchvision's num_batches_tracked, which nothing here needs
+    int slots;    // an optimizer's tensors and a trainer's notes
+    int copies;   // tensors of another copy of the net: a moving average
+    char names[MODEL_LINE]; // whose names the file has, found without a map
+    const char *notes[2];   // what besides names is other there, or NULL
     int counts[MODEL_DIFFERENCES];
     char lines[MODEL_DIFFERENCES][MODEL_SHOWN][MODEL_LINE];
     // Extra tensors of modules that the program has too ("layer" of
@@ -53,12 +57,14 @@ typedef struct ModelFilter {
     const char *except; // comma-separated globs: not these; NULL = none
     const char *prefix; // of the store's names, absent in the file ("teacher.")
     int32_t role;       // load PLAN_FROZEN tensors, or all others but slots
-    const Renames *renames; // of the file's names; NULL = none
+    const Renames *renames; // of the file's names; NULL = found by themselves
     const Plan *known;      // its tensors are not extra; NULL = none
     const char *parameters; // the program's, to compare; NULL = none
+    bool new_classes;       // another program's classifier of other classes is
+                            // missing, not of another shape
 } ModelFilter;
 
-// Loads the store's tensors from a safetensors file by name, converting F16,
+// Loads the store's tensors from a file of tensors.h by name, converting F16,
 // BF16, F32 and F64 to the store's type. Nothing is loaded when a shape
 // differs: STATUS_DATA, with one sentence; the report is complete then too.
 // The caller judges what is missing or extra.
@@ -70,9 +76,12 @@ Status model_compare(const char *path, const Plan *plan, const char *parameters,
                      ModelReport *report);
 
 // The parameters a model was made with, lines "name = value": malloc'ed; NULL
-// when it does not say. STATUS_DATA or STATUS_FAILED when the file cannot be
+// when it does not say. Of another program's file they are those of the ResNet
+// it holds, if it is one. STATUS_DATA or STATUS_FAILED when the file cannot be
 // read.
 Status model_parameters(const char *path, char **lines);
+// The same of other programs' files alone: NULL for our own.
+Status model_recognized(const char *path, char **lines);
 // The value of one of them, cut off at `size` bytes; "" when it is not there.
 void model_parameter(const char *lines, const char *name, char *value,
                      size_t size);

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/base/crc32c.h"
 #include "runtime/base/file.h"
 
 enum {
@@ -28,26 +29,6 @@ enum {
     FRAME = 12, // length and its checksum
     RECORD_LIMIT = 1 << 20
 };
-
-// ---- checksums --------------------------------------------------------------
-
-uint32_t crc32c(const void *bytes, size_t size)
-{
-    const uint8_t *at = bytes;
-    uint32_t crc = 0xffffffff;
-    for (size_t i = 0; i < size; i++) {
-        crc ^= at[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
-    }
-    return ~crc;
-}
-
-uint32_t crc32c_masked(const void *bytes, size_t size)
-{
-    uint32_t crc = crc32c(bytes, size);
-    return (crc >> 15 | crc << 17) + 0xa282ead8;
-}
 
 // ---- messages ---------------------------------------------------------------
 

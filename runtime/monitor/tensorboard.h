@@ -10,10 +10,6 @@
 
 #include "runtime/base/status.h"
 
-// CRC-32C (Castagnoli), and as records mask it.
-uint32_t crc32c(const void *bytes, size_t size);
-uint32_t crc32c_masked(const void *bytes, size_t size);
-
 typedef struct Events {
     FILE *file;
 } Events;

@@ -46,11 +46,23 @@ static Status refuse(const char *path, const ProgramPhase *phase,
                         path, phase->name, text);
 }
 
+// Whose names the file has, and what besides them is other there.
+static void tell_names(const TrainOptions *options, const char *path,
+                       const ModelReport *report)
+{
+    if (*report->names)
+        train_say(options, "%s: %s", path, report->names);
+    for (int i = 0; i < 2; i++)
+        if (report->notes[i])
+            train_say(options, "%s: %s", path, report->notes[i]);
+}
+
 static void tell_loaded(const TrainOptions *options, const char *path,
                         const ModelReport *report)
 {
     int missing = report->counts[MODEL_MISSING];
     char names[600] = "";
+    tell_names(options, path, report);
     train_say(options, "loaded %d tensors from %s", report->matched, path);
     if (!missing)
         return;
@@ -148,8 +160,9 @@ static Status load_init(const Program *program, const ProgramPhase *phase,
 {
     Renames renames = {0};
     ModelFilter filter = {.role = PLAN_WEIGHT,
-                          .renames = &renames,
-                          .parameters = program->parameters};
+                          .renames = options->init_map ? &renames : NULL,
+                          .parameters = program->parameters,
+                          .new_classes = true};
     ModelReport report;
     if (options->init_map)
         TRY(renames_read(options->init_map, &renames));
@@ -162,6 +175,7 @@ static Status load_init(const Program *program, const ProgramPhase *phase,
     train_say(options, "%s: starts from %s%s%s", phase->name, options->init,
               phase->from ? " instead of " : "",
               phase->from ? phase->from : "");
+    tell_names(options, options->init, &report);
     show_table(&report, options, options->message);
     return status_ok();
 }
@@ -230,5 +244,6 @@ Status weights_load_all(const Program *program, const ProgramPhase *phase,
     TRY(load(path, phase, store, &filter, options, &report));
     if (report.counts[MODEL_MISSING] || report.strange)
         return refuse(path, phase, &report, options);
+    tell_names(options, path, &report);
     return status_ok();
 }

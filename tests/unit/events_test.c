@@ -1,4 +1,5 @@
 // TensorBoard's event files, notes, and metrics read back as series and drawn.
+#include "runtime/base/crc32c.h"
 #include "runtime/base/file.h"
 #include "runtime/monitor/curves.h"
 #include "runtime/monitor/metrics.h"

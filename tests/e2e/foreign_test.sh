@@ -1,0 +1,140 @@
+#!/bin/sh
+# Weights of other programs, read as they are: what simcc computes with them is
+# what those programs compute. tests/weights holds the files, their values, and
+# the scripts that made both; nothing here needs Python.
+. tests/e2e/lib.sh
+
+net=tests/weights/small.net
+data=$work/shapes
+files=tests/weights
+check "foreign: data" "$simcc" data synth "$data" --classes 5 --per-class 2 \
+    --size 40
+
+# agrees FILE VALUE TOLERANCE: $work/value.csv, without its name and class, and
+# the values beside the file differ by no more, as a share of the largest.
+agrees() {
+    tail -n +2 "$work/value.csv" | cut -d, -f3- > "$work/got"
+    awk -F, -v most="$3" '
+        NR == FNR { for (i = 1; i <= NF; i++) want[FNR, i] = $i; rows = FNR; next }
+        {
+            for (i = 1; i <= NF; i++) {
+                d = $i - want[FNR, i]; d = d < 0 ? -d : d
+                v = want[FNR, i] < 0 ? -want[FNR, i] : want[FNR, i]
+                worst = d > worst ? d : worst
+                large = v > large ? v : large
+                n++
+            }
+        }
+        END {
+            print "largest difference " worst " of " large ", " n " numbers"
+            exit !(n && rows == FNR && large > 0 && worst <= most * (large > 1 ? large : 1))
+        }' "$files/$1.$2.csv" "$work/got"
+}
+
+# value FILE PATH VALUE PHASE TOLERANCE SETTING...
+value() {
+    file=$1
+    path=$2
+    value=$3
+    phase=$4
+    tolerance=$5
+    shift 5
+    "$simcc" embed "$net" "$phase" --data "$data" --weights "$path" --value \
+        "$value" --split test --csv -o "$work/value.npy" --set filters=2 \
+        head_layers=2 "$@" && agrees "$file" "$value" "$tolerance"
+}
+
+# all FILE PATH PHASE_OF_Z TOLERANCE SETTING...: every value there is.
+all() {
+    given=$1
+    at=$2
+    head=$3
+    most=$4
+    shift 4
+    for pair in h:features logits:classify z:"$head"; do
+        [ -e "$files/$given.${pair%:*}.csv" ] || continue
+        check "foreign: $given, ${pair%:*}" value "$given" "$at" "${pair%:*}" \
+            "${pair#*:}" "$most" "$@"
+    done
+}
+
+basic="depth=18 pool_padding=torch first_projection=false"
+# shellcheck disable=SC2086
+for name in torchvision.pth before16.pth bigendian.pth views.pth arrays.npz \
+    lightly.ckpt sololearn.ckpt sthalles.pth.tar bolts.ckpt; do
+    all "$name" "$files/$name" plain 1e-5 $basic
+done
+all simclrv2.pth "$files/simclrv2.pth" project 1e-5
+all simclrv2_sk.pth "$files/simclrv2_sk.pth" project 1e-5 sk_ratio=0.0625
+all tf1 "$files/tf1/model.ckpt-7" project 2e-6 depth=18 se_ratio=0.25
+all tf1_sk_shards "$files/tf1_sk_shards" project 2e-6 sk_ratio=0.0625
+all tf2 "$files/tf2" project 2e-6 depth=18 se_ratio=0.25
+all tf2_saved "$files/tf2_saved" project 2e-6
+
+# run starts from them; the classifier may be of other classes.
+start() {
+    "$simcc" run "$net" classify --data "$data" --out "$work/run" --force \
+        --init "$@" 2>&1
+}
+check "foreign: run --init" says "    62 tensors match" start \
+    "$files/sololearn.ckpt" --set filters=2 $basic
+check "foreign: and says whose names" grep -q \
+    "names are solo-learn's, below state_dict.$" "$work/said"
+check "foreign: and what a trainer left" grep -q \
+    "  2 of an optimizer or a trainer ignored" "$work/said"
+"$simcc" data synth "$work/three" --classes 3 --per-class 2 --size 40 2> /dev/null
+data=$work/three
+check "foreign: other classes" says "fc.weight  [3,16], for 5 classes there" \
+    start "$files/sololearn.ckpt" --set filters=2 classes=3 $basic
+data=$work/shapes
+check "foreign: a copy is told" says \
+    "names are the reference code's (TF1); the copy below ema_model/ is left alone" \
+    start "$files/tf1" --set filters=2 depth=18 se_ratio=0.25
+check "foreign: and momenta" grep -q " of another copy of the net ignored" \
+    "$work/said"
+check "foreign: another net is refused" exits 4 start "$files/tf1" --set \
+    filters=2 depth=18 se_ratio=0.5
+# What is written from them is ours.
+check "foreign: comes out as ours" says "simcc, small classify at step" \
+    "$simcc" weights "$work/run/classify/model.safetensors"
+
+# simcc weights.
+lists() {
+    check "weights: $1" says "$3" "$simcc" weights "$files/$2"
+}
+lists "a zip" torchvision.pth "no projection in its first block, 5 classes; names are torchvision's"
+lists "the form before" before16.pth "names are torchvision's, below state_dict.module."
+lists "a trainer" lightly.ckpt "PyTorch Lightning 2.6.6, epoch 9"
+lists "an archive" arrays.npz "a NumPy archive (.npz)"
+lists "shards" tf1_sk_shards "TensorFlow's v1 saver, 3 shards"
+lists "a saved model" tf2_saved "resnet_model/block_groups/0/layers/0/conv_relu_dropblock_layers/0/conv2d/kernel"
+check "weights: as JSON" says '"names":"bolts'"'"'s","below":"state_dict."' \
+    "$simcc" weights "$files/bolts.ckpt" --json
+check "weights: no file" exits 1 "$simcc" weights "$work/none.pth"
+head -c 3000 "$files/torchvision.pth" > "$work/cut.pth"
+check "weights: a file cut off" exits 4 "$simcc" weights "$work/cut.pth"
+check "weights: a folder without any" exits 4 "$simcc" weights "$work"
+cp -r "$files/tf1_sk_shards" "$work/shards"
+rm "$work/shards/model.ckpt-1.data-00001-of-00003"
+check "weights: a shard is missing" says "copy all of its files" \
+    "$simcc" weights "$work/shards"
+
+python=${TEST_PYTHON:-python3}
+if ! "$python" -c 'import torch, torchvision, timm, lightly' 2>/dev/null; then
+    skip "foreign: full sizes in PyTorch" \
+        "($python lacks torch, torchvision, timm or lightly; TEST_PYTHON names another)"
+else
+    mkdir "$work/torch"
+    check "foreign: full sizes in PyTorch" "$python" tests/weights/make_torch.py \
+        check "$simcc" "$work/torch"
+fi
+if ! "$python" -c 'import tensorflow, tf_keras' 2>/dev/null; then
+    skip "foreign: full sizes in TensorFlow" \
+        "($python lacks tensorflow or tf_keras; TEST_PYTHON names another)"
+else
+    mkdir "$work/tf"
+    check "foreign: full sizes in TensorFlow" "$python" tests/weights/make_tf.py \
+        check "$simcc" "$work/tf"
+fi
+
+finish
