@@ -50,8 +50,6 @@ void taps_reshape_pointwise(ConvTaps *taps);
 bool taps_inside(const TapAxis *axis, int64_t first, int64_t count);
 // Whether the tap of the pixel is.
 bool tap_inside(const TapAxis *axis, int64_t pixel, int64_t tap);
-// Parts of at most `share` blocks.
-int64_t taps_shares(int64_t blocks, int64_t share);
 
 // Tiles are chosen by rules of the shape and of the target's vectors, never of
 // the machine's load, but for what the way says. The register tile for rows of

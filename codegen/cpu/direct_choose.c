@@ -5,22 +5,29 @@
 #include "codegen/integers.h"
 
 enum {
-    // Multiplications and additions per task: a few tenths of a millisecond.
+    // Multiplications and additions per task: 34 million, a few tenths of a
+    // millisecond of a core that does 100 GFLOP/s. Starting a task costs about
+    // a microsecond.
     FLOPS_PER_TASK = 1 << 25,
     MAX_TILE_PIXELS = 16,
     MAX_TILE_BLOCKS = 4,
     // A flat map is cut into rows of at most so many pixels.
     MAX_FLAT_ROW = 256,
-    // Tiles across images: for maps at most so wide; the weights of a task, in
-    // the second-level cache, and all images, not far beyond it; of the
-    // first-level cache, a way's bytes and the number of ways; tasks that keep
-    // threads busy.
+    // Tiles across images: for maps at most so wide, for wider ones fill tiles
+    // along their rows.
     MAX_IMAGE_COLS = 8,
+    // The weights of a task, which all its images meet, stay in a second-level
+    // cache of 1 MiB with room for what streams by; all images that a pixel of
+    // the tile reads lie not far beyond such a cache.
     GROUP_BYTES = 640 << 10,
     IMAGES_BYTES = 1 << 20,
+    // Of a first-level cache of 8 ways and 32 KiB, a way's bytes and the ways:
+    // addresses a page apart fall into one set.
     PAGE_BYTES = 4096,
     CACHE_WAYS = 8,
-    ENOUGH_TASKS = 8,
+    // Fewer tasks share the images out, and each share transposes the weights
+    // again: half of what is enough elsewhere.
+    ENOUGH_IMAGE_TASKS = 8,
 };
 
 // ---- axes -------------------------------------------------------------------
@@ -200,7 +207,7 @@ bool images_choose_tile(const ConvTaps *taps, const ConvTaps *flat,
 {
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
     ImagesTile across = {.transposes = by_data};
-    int64_t taps_bytes = rows->taps * cols->taps * CPU_BLOCK * CPU_BLOCK *
+    int64_t taps_bytes = rows->taps * cols->taps * CPU_TILE *
                          (int64_t)sizeof(float) * taps->in_blocks;
     if (way->method == WAY_ROWS || way->method == WAY_PIXELS ||
         rows->count < 1 || cols->count < 1 || cols->count > MAX_IMAGE_COLS ||
@@ -211,7 +218,7 @@ bool images_choose_tile(const ConvTaps *taps, const ConvTaps *flat,
                        GROUP_BYTES / taps_bytes};
     choose_tile(images, taps->out_blocks, &most, way, &across.pixels,
                 &across.blocks);
-    while (shares * taps->out_blocks / across.blocks < ENOUGH_TASKS &&
+    while (shares * taps->out_blocks / across.blocks < ENOUGH_IMAGE_TASKS &&
            images / shares >= 2 * across.pixels && images % (2 * shares) == 0)
         shares *= 2;
     across.images = images / shares;
@@ -234,7 +241,7 @@ int64_t images_scratch(const ImagesKernel *kernel)
     if (!kernel->tile.transposes)
         return 0;
     return kernel->tile.blocks * taps->in_blocks * taps->rows.taps *
-           taps->cols.taps * CPU_BLOCK * CPU_BLOCK;
+           taps->cols.taps * CPU_TILE;
 }
 
 int taps_weight_channels(int vector_bytes)
@@ -278,11 +285,6 @@ int64_t images_group_tasks(const ImagesKernel *kernel)
     return kernel->taps.out_blocks / kernel->tile.blocks;
 }
 
-int64_t taps_shares(int64_t blocks, int64_t share)
-{
-    return ceil_div(blocks, share);
-}
-
 int64_t transpose_shares(const TransposeKernel *kernel)
 {
     return ceil_div(kernel->in_blocks, TRANSPOSE_BLOCKS);
@@ -290,8 +292,7 @@ int64_t transpose_shares(const TransposeKernel *kernel)
 
 int64_t transpose_elements(const TransposeKernel *kernel)
 {
-    return kernel->out_blocks * kernel->in_blocks * kernel->window * CPU_BLOCK *
-           CPU_BLOCK;
+    return kernel->out_blocks * kernel->in_blocks * kernel->window * CPU_TILE;
 }
 
 // ---- descriptions in words --------------------------------------------------

@@ -12,7 +12,6 @@ enum {
     MOST_TILES = 160,
     MOST_SHARE = 8, // blocks
     MIN_SHARE = 2,
-    WANTED_TASKS = 16,
     CHUNK_PIXELS = 512, // at least, per chunk of images
 };
 
@@ -24,8 +23,8 @@ static int64_t even_share(int64_t count, int64_t most)
 
 static int64_t chunks_wanted(const ConvTaps *taps, int64_t share)
 {
-    return ceil_div(WANTED_TASKS, taps_shares(taps->in_blocks, share) *
-                                      taps_shares(taps->out_blocks, share));
+    return ceil_div(ENOUGH_TASKS, ceil_div(taps->in_blocks, share) *
+                                      ceil_div(taps->out_blocks, share));
 }
 
 // How many pixels of the result have so many bytes, with those of x of which

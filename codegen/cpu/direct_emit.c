@@ -26,13 +26,7 @@ typedef struct Tile {
 // Elements between one block of written channels and the next.
 static int64_t weight_block(const ConvTaps *taps)
 {
-    return taps->rows.kernel * taps->in_blocks * taps->cols.kernel * CPU_BLOCK *
-           CPU_BLOCK;
-}
-
-static int64_t map_elements(int64_t rows, int64_t cols)
-{
-    return rows * cols * CPU_BLOCK;
+    return taps->rows.kernel * taps->in_blocks * taps->cols.kernel * CPU_TILE;
 }
 
 static void add_tap(const Tile *tile, const bool *valid, LLVMValueRef x,
@@ -44,7 +38,7 @@ static void add_tap(const Tile *tile, const bool *valid, LLVMValueRef x,
                      .sums = tile->sums,
                      .pixel_step = taps->cols.in_step * CPU_BLOCK,
                      .block_step = weight_block(taps),
-                     .x_ahead = map_elements(taps->rows.in, taps->cols.in)};
+                     .x_ahead = block_map(taps->rows.in, taps->cols.in)};
     taps_multiply(tile->emit, &sums, valid, x, w);
 }
 
@@ -54,9 +48,8 @@ static void add_inner_taps(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
     const Emit *e = tile->emit;
     const TapAxis *cols = &tile->taps->cols;
     EmitLoop taps = taps_loop(e, 0, cols->taps, 1);
-    add_tap(
-        tile, NULL, taps_step(e, x, taps.index, cols->tap_step * CPU_BLOCK),
-        taps_step(e, w, taps.index, cols->weight_step * CPU_BLOCK * CPU_BLOCK));
+    add_tap(tile, NULL, taps_step(e, x, taps.index, cols->tap_step * CPU_BLOCK),
+            taps_step(e, w, taps.index, cols->weight_step * CPU_TILE));
     emit_loop_end(e, &taps);
 }
 
@@ -73,8 +66,7 @@ static void add_rim_taps(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
         if (any)
             add_tap(tile, valid,
                     taps_at(tile->emit, x, t * cols->tap_step * CPU_BLOCK),
-                    taps_at(tile->emit, w,
-                            t * cols->weight_step * CPU_BLOCK * CPU_BLOCK));
+                    taps_at(tile->emit, w, t * cols->weight_step * CPU_TILE));
     }
 }
 
@@ -87,7 +79,7 @@ static void add_row(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
     LLVMValueRef xt =
         taps_at(e, taps_step(e, x, tile->column, cols->in_step * CPU_BLOCK),
                 cols->in_first * CPU_BLOCK);
-    LLVMValueRef wt = taps_at(e, w, cols->weight_first * CPU_BLOCK * CPU_BLOCK);
+    LLVMValueRef wt = taps_at(e, w, cols->weight_first * CPU_TILE);
     xt = taps_opaque(e, xt);
     wt = taps_opaque(e, wt);
     if (taps_inside(cols, tile->first, tile->pixels))
@@ -128,7 +120,7 @@ static int64_t result_at(const RowTask *task, int index)
     const ConvTaps *taps = task->taps;
     int pixel = index / task->tile->blocks, block = index % task->tile->blocks;
     return pixel * taps->cols.out_step * CPU_BLOCK +
-           block * map_elements(taps->rows.out, taps->cols.out);
+           block * block_map(taps->rows.out, taps->cols.out);
 }
 
 static void make_tile(const RowTask *task, int64_t first, int pixels,
@@ -151,19 +143,18 @@ static void make_tile(const RowTask *task, int64_t first, int pixels,
     if (taps->rows.taps > 0 && taps->cols.taps > 0) {
         EmitLoop blocks = taps_loop(e, 0, taps->in_blocks, 1);
         LLVMValueRef x = taps_step(e, task->x, blocks.index,
-                                   map_elements(taps->rows.in, taps->cols.in));
-        LLVMValueRef w = taps_step(e, task->w, blocks.index,
-                                   taps->rows.kernel * taps->cols.kernel *
-                                       CPU_BLOCK * CPU_BLOCK);
+                                   block_map(taps->rows.in, taps->cols.in));
+        LLVMValueRef w =
+            taps_step(e, task->w, blocks.index,
+                      taps->rows.kernel * taps->cols.kernel * CPU_TILE);
         EmitLoop loop = emit_loop_begin(e, task->low_tap, task->high_tap, 1);
         LLVMValueRef from = LLVMBuildMul(e->builder, loop.index,
                                          emit_i64(e, taps->rows.tap_step), "");
         from = LLVMBuildAdd(e->builder, from, task->input_row, "");
         LLVMValueRef weight = taps_affine(e, loop.index, taps->rows.weight_step,
                                           taps->rows.weight_first);
-        add_row(
-            &tile, taps_step(e, x, from, taps->cols.in * CPU_BLOCK),
-            taps_step(e, w, weight, taps->cols.kernel * CPU_BLOCK * CPU_BLOCK));
+        add_row(&tile, taps_step(e, x, from, taps->cols.in * CPU_BLOCK),
+                taps_step(e, w, weight, taps->cols.kernel * CPU_TILE));
         emit_loop_end(e, &loop);
         emit_loop_end(e, &blocks);
     }
@@ -197,14 +188,6 @@ static void make_row(const RowTask *task)
     }
 }
 
-static void find_row_taps(RowTask *task)
-{
-    const Emit *e = task->emit;
-    const TapAxis *rows = &task->taps->rows;
-    task->input_row = taps_affine(e, task->row, rows->in_step, rows->in_first);
-    taps_find_inside(e, rows, task->input_row, &task->low_tap, &task->high_tap);
-}
-
 // Which image, blocks and rows the task number stands for, first to last
 // factor: image, group, rows; or group, image, rows.
 static LLVMValueRef decode_task(RowTask *task)
@@ -221,8 +204,8 @@ static LLVMValueRef decode_task(RowTask *task)
     LLVMValueRef low = LLVMBuildURem(b, rest, minor, "");
     LLVMValueRef group = task->tile->weights_outside ? high : low;
     LLVMValueRef image = task->tile->weights_outside ? low : high;
-    int64_t in_map = map_elements(taps->rows.in, taps->cols.in);
-    int64_t out_map = map_elements(taps->rows.out, taps->cols.out);
+    int64_t in_map = block_map(taps->rows.in, taps->cols.in);
+    int64_t out_map = block_map(taps->rows.out, taps->cols.out);
     task->x = taps_step(e, e->args[0], image, taps->in_blocks * in_map);
     task->w = taps_step(e, e->args[1], group,
                         task->tile->blocks * weight_block(taps));
@@ -243,7 +226,10 @@ void emit_direct(Emit *e)
                                      emit_i64(e, taps->rows.count));
     EmitLoop rows = emit_loop_begin(e, low, high, 1);
     task.row = rows.index;
-    find_row_taps(&task);
+    task.input_row =
+        taps_affine(e, task.row, taps->rows.in_step, taps->rows.in_first);
+    taps_find_inside(e, &taps->rows, task.input_row, &task.low_tap,
+                     &task.high_tap);
     make_row(&task);
     emit_loop_end(e, &rows);
 }

@@ -5,8 +5,6 @@
 // task transposes its weights for itself, into scratch.
 #include "codegen/cpu/emit_block.h"
 
-enum { TILE = CPU_BLOCK * CPU_BLOCK };
-
 // A task: `images` images and a group of written blocks.
 typedef struct ImageTask {
     const Emit *emit;
@@ -22,18 +20,13 @@ typedef struct TapRange {
     LLVMValueRef base, low, high; // what tap 0 reads; taps [low, high)
 } TapRange;
 
-static int64_t map_elements(int64_t rows, int64_t cols)
-{
-    return rows * cols * CPU_BLOCK;
-}
-
 // The task's weights, transposed, as [blocks][in_blocks][taps][taps][16][16].
 static void transpose_group(ImageTask *task, LLVMValueRef group)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
-    int64_t stored = rows->kernel * cols->kernel * TILE;
+    int64_t stored = rows->kernel * cols->kernel * CPU_TILE;
     LLVMValueRef scratch = LLVMGetParam(e->function, 3);
     LLVMValueRef from =
         taps_step(e, e->args[1], group, task->tile->blocks * stored);
@@ -44,15 +37,15 @@ static void transpose_group(ImageTask *task, LLVMValueRef group)
     source = taps_step(e, source, block.index, stored);
     source = taps_at(e, source,
                      (rows->weight_first * cols->kernel + cols->weight_first) *
-                         TILE);
+                         CPU_TILE);
     LLVMValueRef target = taps_step(e, scratch, block.index, task->w_block);
     target = taps_step(e, target, read.index, task->w_pair);
     EmitLoop row = taps_loop(e, 0, rows->taps, 1);
     EmitLoop col = taps_loop(e, 0, cols->taps, 1);
     LLVMValueRef line = taps_step(e, source, row.index,
-                                  rows->weight_step * cols->kernel * TILE);
+                                  rows->weight_step * cols->kernel * CPU_TILE);
     LLVMValueRef to = taps_step(e, target, row.index, task->w_row);
-    line = taps_step(e, line, col.index, cols->weight_step * TILE);
+    line = taps_step(e, line, col.index, cols->weight_step * CPU_TILE);
     for (int i = 0; i < CPU_BLOCK; i++)
         taps_prefetch(
             e, taps_at(e, line, taps->out_blocks * stored + i * CPU_BLOCK),
@@ -72,21 +65,22 @@ static void find_weights(ImageTask *task, LLVMValueRef group)
     const ConvTaps *taps = task->taps;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
     if (task->tile->transposes) {
-        task->w_col = TILE;
-        task->w_row = cols->taps * TILE;
+        task->w_col = CPU_TILE;
+        task->w_row = cols->taps * CPU_TILE;
         task->w_pair = rows->taps * task->w_row;
         task->w_block = taps->in_blocks * task->w_pair;
         transpose_group(task, group);
         return;
     }
-    task->w_col = cols->weight_step * TILE;
-    task->w_row = rows->weight_step * cols->kernel * TILE;
-    task->w_pair = rows->kernel * cols->kernel * TILE;
+    task->w_col = cols->weight_step * CPU_TILE;
+    task->w_row = rows->weight_step * cols->kernel * CPU_TILE;
+    task->w_pair = rows->kernel * cols->kernel * CPU_TILE;
     task->w_block = taps->in_blocks * task->w_pair;
     LLVMValueRef w =
         taps_step(e, e->args[1], group, task->tile->blocks * task->w_block);
-    task->w = taps_at(
-        e, w, (rows->weight_first * cols->kernel + cols->weight_first) * TILE);
+    task->w = taps_at(e, w,
+                      (rows->weight_first * cols->kernel + cols->weight_first) *
+                          CPU_TILE);
 }
 
 static TapRange find_taps(const Emit *e, const TapAxis *axis,
@@ -126,8 +120,8 @@ static void make_tile(const ImageTask *task, int count, const TapRange *row,
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
-    int64_t in_map = map_elements(taps->rows.in, taps->cols.in);
-    int64_t out_map = map_elements(taps->rows.out, taps->cols.out);
+    int64_t in_map = block_map(taps->rows.in, taps->cols.in);
+    int64_t out_map = block_map(taps->rows.out, taps->cols.out);
     TapsTile tile = {.pixels = count,
                      .blocks = task->tile->blocks,
                      .sums = task->sums,
@@ -151,10 +145,9 @@ static void make_pixel(const ImageTask *task, const TapRange *row,
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
-    int64_t x_step =
-        taps->in_blocks * map_elements(taps->rows.in, taps->cols.in);
+    int64_t x_step = taps->in_blocks * block_map(taps->rows.in, taps->cols.in);
     int64_t y_step =
-        taps->out_blocks * map_elements(taps->rows.out, taps->cols.out);
+        taps->out_blocks * block_map(taps->rows.out, taps->cols.out);
     int pixels = task->tile->pixels, rest = (int)(task->tile->images % pixels);
     int64_t whole = task->tile->images - rest;
     EmitLoop image = taps_loop(e, 0, whole, pixels);
@@ -176,8 +169,8 @@ void emit_images(Emit *e)
     const ImagesTile *tile = &kernel->tile;
     LLVMBuilderRef b = e->builder;
     ImageTask task = {.emit = e, .taps = taps, .tile = tile};
-    int64_t in_map = map_elements(rows->in, cols->in);
-    int64_t out_map = map_elements(rows->out, cols->out);
+    int64_t in_map = block_map(rows->in, cols->in);
+    int64_t out_map = block_map(rows->out, cols->out);
     LLVMValueRef groups = emit_i64(e, taps->out_blocks / tile->blocks);
     LLVMValueRef group = LLVMBuildURem(b, e->task, groups, "");
     LLVMValueRef share = LLVMBuildUDiv(b, e->task, groups, "");

@@ -7,7 +7,7 @@ void emit_transpose(Emit *e)
 {
     const TransposeKernel *kernel = &cpu_kernel(e)->transpose;
     LLVMBuilderRef b = e->builder;
-    int64_t tile = CPU_BLOCK * CPU_BLOCK;
+    int64_t tile = CPU_TILE;
     int64_t window = kernel->window;
     int64_t pair = window * tile;
     LLVMValueRef shares = emit_i64(e, transpose_shares(kernel));

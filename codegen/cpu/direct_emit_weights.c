@@ -10,6 +10,7 @@
 // the sum runs over the part; dw keeps the tile between parts. The order of the
 // sum is that of the loops. Tasks may share the images out in chunks of imm[1];
 // each makes a partial result.
+#include "codegen/integers.h"
 #include "codegen/cpu/emit_gradient.h"
 
 enum { UNROLLED_PIXELS = 8 };
@@ -25,15 +26,20 @@ typedef struct WeightTask {
     LLVMValueRef is_first;      // nothing is in dw yet
 } WeightTask;
 
-static int64_t map_elements(const TapAxis *rows, const TapAxis *cols, bool in)
+static int64_t read_map(const ConvTaps *taps)
 {
-    return (in ? rows->in * cols->in : rows->out * cols->out) * CPU_BLOCK;
+    return block_map(taps->rows.in, taps->cols.in);
+}
+
+static int64_t written_map(const ConvTaps *taps)
+{
+    return block_map(taps->rows.out, taps->cols.out);
 }
 
 // Elements of dw for a pair of blocks.
 static int64_t weight_pair(const ConvTaps *taps)
 {
-    return taps->rows.taps * taps->cols.taps * CPU_BLOCK * CPU_BLOCK;
+    return taps->rows.taps * taps->cols.taps * CPU_TILE;
 }
 
 // ---- the sum ----------------------------------------------------------------
@@ -61,15 +67,13 @@ static void add_pixels(const WeightTask *task, int64_t count, LLVMValueRef x,
 {
     const Emit *e = task->emit;
     TapsTile tile = {task->tile->channels, 1, task->sums, 1, 0};
-    const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
+    const TapAxis *cols = &task->taps->cols;
     for (int64_t i = 0; i < count; i++) {
         LLVMValueRef xi = taps_at(e, x, i * cols->in_step * CPU_BLOCK);
         LLVMValueRef yi = taps_at(e, dy, i * CPU_BLOCK);
         if (tile.pixels == CPU_BLOCK) {
-            taps_prefetch(e, taps_at(e, xi, map_elements(rows, cols, true)),
-                          false);
-            taps_prefetch(e, taps_at(e, yi, map_elements(rows, cols, false)),
-                          false);
+            taps_prefetch(e, taps_at(e, xi, read_map(task->taps)), false);
+            taps_prefetch(e, taps_at(e, yi, written_map(task->taps)), false);
         }
         taps_multiply_one(e, &tile, NULL, xi, yi);
     }
@@ -105,10 +109,10 @@ static void add_part(const WeightTask *task, LLVMValueRef x, GradientRange rows,
     const TapAxis *r = &taps->rows, *c = &taps->cols;
     EmitLoop images =
         emit_loop_begin(e, task->images.low, task->images.high, 1);
-    LLVMValueRef xn = taps_step(e, x, images.index,
-                                taps->in_blocks * map_elements(r, c, true));
+    LLVMValueRef xn =
+        taps_step(e, x, images.index, taps->in_blocks * read_map(taps));
     LLVMValueRef yn = taps_step(e, task->dy, images.index,
-                                taps->out_blocks * map_elements(r, c, false));
+                                taps->out_blocks * written_map(taps));
     EmitLoop row = emit_loop_begin(e, rows.low, rows.high, 1);
     LLVMValueRef xr =
         taps_step(e, xn, row.index, r->in_step * c->in * CPU_BLOCK);
@@ -143,11 +147,10 @@ static void make_pair(const WeightTask *task)
     LLVMValueRef base = taps_add(e, row.index, r->in_first);
     GradientRange rows = gradient_pixels(e, r, base, task->rows);
     LLVMValueRef x = taps_step(e, task->x, base, c->in * CPU_BLOCK);
-    LLVMValueRef dw =
-        taps_step(e, task->dw, row.index, c->taps * CPU_BLOCK * CPU_BLOCK);
+    LLVMValueRef dw = taps_step(e, task->dw, row.index, c->taps * CPU_TILE);
     for (int64_t s = 0; s < c->taps; s++) {
         LLVMValueRef xs = taps_at(e, x, (c->in_first + s) * CPU_BLOCK);
-        LLVMValueRef dws = taps_at(e, dw, s * CPU_BLOCK * CPU_BLOCK);
+        LLVMValueRef dws = taps_at(e, dw, s * CPU_TILE);
         EmitLoop channels = taps_loop(e, 0, CPU_BLOCK, task->tile->channels);
         make_tile(task, taps_opaque(e, taps_step(e, xs, channels.index, 1)),
                   taps_opaque(e, taps_step(e, dws, channels.index, CPU_BLOCK)),
@@ -166,15 +169,13 @@ static void make_part(WeightTask *task, LLVMValueRef dw)
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
     EmitLoop out = emit_loop_begin(e, task->out.low, task->out.high, 1);
-    task->dy = taps_opaque(
-        e, taps_step(e, e->args[1], out.index,
-                     map_elements(&taps->rows, &taps->cols, false)));
+    task->dy =
+        taps_opaque(e, taps_step(e, e->args[1], out.index, written_map(taps)));
     LLVMValueRef dwo =
         taps_step(e, dw, out.index, taps->in_blocks * weight_pair(taps));
     EmitLoop in = emit_loop_begin(e, task->in.low, task->in.high, 1);
     task->x =
-        taps_opaque(e, taps_step(e, e->args[0], in.index,
-                                 map_elements(&taps->rows, &taps->cols, true)));
+        taps_opaque(e, taps_step(e, e->args[0], in.index, read_map(taps)));
     task->dw = taps_opaque(e, taps_step(e, dwo, in.index, weight_pair(taps)));
     make_pair(task);
     emit_loop_end(e, &in);
@@ -198,9 +199,8 @@ static LLVMValueRef decode_task(WeightTask *task)
     const ConvTaps *taps = task->taps;
     const WeightsTile *tile = task->tile;
     LLVMBuilderRef b = e->builder;
-    LLVMValueRef ins = emit_i64(e, taps_shares(taps->in_blocks, tile->reads));
-    LLVMValueRef outs =
-        emit_i64(e, taps_shares(taps->out_blocks, tile->writes));
+    LLVMValueRef ins = emit_i64(e, ceil_div(taps->in_blocks, tile->reads));
+    LLVMValueRef outs = emit_i64(e, ceil_div(taps->out_blocks, tile->writes));
     LLVMValueRef rest = LLVMBuildUDiv(b, e->task, ins, "");
     task->in = share_blocks(e, LLVMBuildURem(b, e->task, ins, ""),
                             taps->in_blocks, tile->reads);

@@ -3,11 +3,6 @@
 #include "codegen/cpu/conv.h"
 #include "codegen/integers.h"
 
-enum {
-    // Gradients by weights: fewer tasks than this share the images out.
-    ENOUGH_TASKS = 16,
-};
-
 static bool is_blocked(const ConvShape *s)
 {
     return s->block == CPU_BLOCK && s->tile == CPU_BLOCK && s->dtype == DT_F32;
@@ -188,6 +183,7 @@ void conv_push_weights(Lowering *lower, const ConvShape *s, Value value,
     const Node *node = graph_node(lower->graph, value);
     const char *label = value_label(lower, value);
     int64_t elements = s->o * s->c * s->kh * s->kw;
+    // Gradients by weights: fewer tasks than enough share the images out.
     // Large tasks are few.
     ConvWay fewer = {.scale = -s->way.scale};
     int64_t enough = way_scale(&fewer, ENOUGH_TASKS);
@@ -259,8 +255,8 @@ int64_t conv_direct_weights(Lowering *lower, const ConvShape *s, Value value)
                         .weights = weights_kernel(lower, &dense)};
     const ConvTaps *taps = &kernel.weights.taps;
     const WeightsTile *tile = &kernel.weights.tile;
-    gradient.tasks = taps_shares(taps->in_blocks, tile->reads) *
-                     taps_shares(taps->out_blocks, tile->writes);
+    gradient.tasks = ceil_div(taps->in_blocks, tile->reads) *
+                     ceil_div(taps->out_blocks, tile->writes);
     gradient.out = value_new_buffer(lower, value);
     conv_push_weights(lower, &dense, value, &kernel, &gradient);
     return 0;

@@ -8,7 +8,6 @@ enum {
     // Where that makes so few tasks, each may as well transpose the weights.
     MAX_TRANSPOSED = 3,
     TRANSPOSED_PIXELS = 512, // then
-    ENOUGH_TASKS = 16,       // fewer share the written blocks out
 };
 
 static bool is_pointwise(const TapAxis *axis)
@@ -78,7 +77,7 @@ int64_t pointwise_tasks(const PointwiseKernel *kernel, int64_t images)
 {
     const PointwiseTile *tile = &kernel->tile;
     return images / tile->images * pointwise_row_blocks(&kernel->taps, tile) *
-           taps_shares(kernel->taps.out_blocks, tile->writes);
+           ceil_div(kernel->taps.out_blocks, tile->writes);
 }
 
 PointwiseScratch pointwise_scratch(const PointwiseKernel *kernel)
@@ -94,7 +93,7 @@ PointwiseScratch pointwise_scratch(const PointwiseKernel *kernel)
         s.weights += tile->blocks * line;
     s.total = s.weights;
     if (tile->transposes)
-        s.total += tile->blocks * taps->in_blocks * CPU_BLOCK * CPU_BLOCK;
+        s.total += tile->blocks * taps->in_blocks * CPU_TILE;
     return s;
 }
 

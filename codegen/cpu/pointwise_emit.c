@@ -10,9 +10,8 @@
 // the zeros of pixels that were never read. By data a task may transpose its
 // weights for itself. The order of the sum is that of the channels, for any
 // tile, task and thread.
+#include "codegen/integers.h"
 #include "codegen/cpu/emit_gradient.h"
-
-enum { TILE = CPU_BLOCK * CPU_BLOCK };
 
 typedef struct PointTask {
     const Emit *emit;
@@ -28,11 +27,6 @@ typedef struct PointTask {
     LLVMValueRef w;    // of the current group
     int64_t x_image, x_map, y_map, w_block; // elements to the next
 } PointTask;
-
-static int64_t map_elements(int64_t rows, int64_t cols)
-{
-    return rows * cols * CPU_BLOCK;
-}
 
 static LLVMValueRef scratch_at(const PointTask *task, int64_t elements)
 {
@@ -64,7 +58,7 @@ static void make_tile(const PointTask *task, int pixels, LLVMValueRef x,
     EmitLoop block = taps_loop(e, 0, taps->in_blocks, 1);
     taps_multiply(e, &tile, NULL,
                   taps_opaque(e, taps_step(e, x, block.index, task->x_map)),
-                  taps_opaque(e, taps_step(e, task->w, block.index, TILE)));
+                  taps_opaque(e, taps_step(e, task->w, block.index, CPU_TILE)));
     emit_loop_end(e, &block);
     for (int i = 0; i < pixels * tile.blocks; i++)
         taps_store(e, taps_get(e, tile.sums[i]),
@@ -193,8 +187,8 @@ static void spread_results(const PointTask *task, LLVMValueRef y)
     EmitLoop block = taps_loop(e, 0, task->tile->blocks, 1);
     LLVMValueRef results =
         taps_step(e, from, block.index, task->line * CPU_BLOCK);
-    LLVMValueRef to = taps_step(e, y, block.index,
-                                map_elements(taps->rows.out, taps->cols.out));
+    LLVMValueRef to =
+        taps_step(e, y, block.index, block_map(taps->rows.out, taps->cols.out));
     EmitLoop row = taps_loop(e, 0, task->tile->rows, 1);
     LLVMValueRef at = LLVMBuildAdd(e->builder, task->first_row, row.index, "");
     spread_row(task, at,
@@ -213,14 +207,14 @@ static void transpose_group(PointTask *task, LLVMValueRef group)
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
     int blocks = task->tile->blocks;
-    int64_t stored = taps->out_blocks * TILE;
-    LLVMValueRef from = taps_step(e, e->args[1], group, blocks * TILE);
+    int64_t stored = taps->out_blocks * CPU_TILE;
+    LLVMValueRef from = taps_step(e, e->args[1], group, blocks * CPU_TILE);
     task->w = scratch_at(task, task->scratch.weights);
     EmitLoop read = taps_loop(e, 0, taps->in_blocks, 1);
     EmitLoop block = taps_loop(e, 0, blocks, 1);
     LLVMValueRef source = taps_step(e, from, read.index, stored);
-    source = taps_step(e, source, block.index, TILE);
-    LLVMValueRef target = taps_step(e, task->w, read.index, TILE);
+    source = taps_step(e, source, block.index, CPU_TILE);
+    LLVMValueRef target = taps_step(e, task->w, read.index, CPU_TILE);
     for (int i = 0; i < CPU_BLOCK; i++)
         taps_prefetch(e, taps_at(e, source, stored + i * CPU_BLOCK), false);
     taps_transpose(e, taps_opaque(e, source),
@@ -236,7 +230,7 @@ static void make_group(PointTask *task, LLVMValueRef group)
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
     int64_t blocks = task->tile->blocks;
-    int64_t out_map = map_elements(taps->rows.out, taps->cols.out);
+    int64_t out_map = block_map(taps->rows.out, taps->cols.out);
     LLVMValueRef y = taps_step(e, task->y, group, blocks * out_map);
     if (task->tile->transposes)
         transpose_group(task, group);
@@ -289,16 +283,16 @@ void emit_pointwise(Emit *e)
                       .tile = tile,
                       .line = tile->rows * taps->cols.count,
                       .scratch = pointwise_scratch(kernel),
-                      .x_map = map_elements(taps->rows.in, taps->cols.in),
-                      .y_map = map_elements(taps->rows.out, taps->cols.out),
-                      .w_block = taps->in_blocks * TILE};
+                      .x_map = block_map(taps->rows.in, taps->cols.in),
+                      .y_map = block_map(taps->rows.out, taps->cols.out),
+                      .w_block = taps->in_blocks * CPU_TILE};
     task.x_image = taps->in_blocks * task.x_map;
     if (spreads(taps))
         task.y_map = task.line * CPU_BLOCK;
     task.sums = taps_variables(e, tile->pixels * tile->blocks);
     int64_t groups = taps->out_blocks / tile->blocks;
     int64_t share = tile->writes / tile->blocks;
-    LLVMValueRef index = decode_task(&task, taps_shares(groups, share));
+    LLVMValueRef index = decode_task(&task, ceil_div(groups, share));
     LLVMValueRef low = taps_affine(e, index, share, 0);
     LLVMValueRef high =
         emit_min_i64(e, taps_add(e, low, share), emit_i64(e, groups));

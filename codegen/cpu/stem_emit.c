@@ -30,11 +30,6 @@ static int64_t weight_block(const ConvTaps *taps)
     return taps->rows.taps * taps->in_blocks * weight_row(taps);
 }
 
-static int64_t out_map(const ConvTaps *taps)
-{
-    return taps->rows.out * taps->cols.out * CPU_BLOCK;
-}
-
 // ---- one tile ---------------------------------------------------------------
 
 // A row of taps of one channel, each with the pixels that have it inside.
@@ -94,7 +89,9 @@ static void make_tile(const Stem *stem, int64_t first, int pixels,
     for (int p = 0; p < pixels; p++)
         for (int b = 0; b < blocks; b++)
             taps_store(e, taps_get(e, stem->sums[p * blocks + b]),
-                       taps_at(e, y, p * CPU_BLOCK + b * out_map(taps)));
+                       taps_at(e, y,
+                               p * CPU_BLOCK + b * block_map(taps->rows.out,
+                                                             taps->cols.out)));
 }
 
 // ---- rows and tasks ---------------------------------------------------------
@@ -123,21 +120,6 @@ static void make_row(const Stem *stem)
     }
 }
 
-// Taps t of the row with 0 <= input_row + t < in.
-static void find_row_taps(Stem *stem)
-{
-    const Emit *e = stem->emit;
-    const TapAxis *rows = &stem->taps->rows;
-    LLVMValueRef base =
-        taps_affine(e, stem->row, rows->in_step, rows->in_first);
-    LLVMValueRef low = LLVMBuildNeg(e->builder, base, "");
-    LLVMValueRef high =
-        LLVMBuildSub(e->builder, emit_i64(e, rows->in), base, "");
-    stem->input_row = base;
-    stem->low_tap = taps_max(e, low, emit_i64(e, 0));
-    stem->high_tap = emit_min_i64(e, high, emit_i64(e, rows->taps));
-}
-
 // The task's number is, from first to last factor: image, rows, group of
 // blocks.
 void emit_stem(Emit *e)
@@ -161,11 +143,18 @@ void emit_stem(Emit *e)
                        taps->in_blocks * taps->rows.in * taps->cols.in);
     stem.w = taps_step(e, e->args[1], group,
                        kernel->tile.blocks * weight_block(taps));
-    stem.y = taps_step(e, e->args[2], image, taps->out_blocks * out_map(taps));
-    stem.y = taps_step(e, stem.y, group, kernel->tile.blocks * out_map(taps));
+    stem.y =
+        taps_step(e, e->args[2], image,
+                  taps->out_blocks * block_map(taps->rows.out, taps->cols.out));
+    stem.y = taps_step(e, stem.y, group,
+                       kernel->tile.blocks *
+                           block_map(taps->rows.out, taps->cols.out));
     EmitLoop rows = emit_loop_begin(e, low, high, 1);
     stem.row = rows.index;
-    find_row_taps(&stem);
+    stem.input_row =
+        taps_affine(e, stem.row, taps->rows.in_step, taps->rows.in_first);
+    taps_find_inside(e, &taps->rows, stem.input_row, &stem.low_tap,
+                     &stem.high_tap);
     make_row(&stem);
     emit_loop_end(e, &rows);
 }

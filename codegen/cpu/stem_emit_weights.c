@@ -25,15 +25,10 @@ static int64_t pairs(const ConvTaps *taps)
     return taps->in_blocks * taps->cols.taps;
 }
 
-// Elements of dw, and of dy.
+// Elements of dw.
 static int64_t weight_block(const ConvTaps *taps)
 {
     return taps->rows.taps * pairs(taps) * CPU_BLOCK;
-}
-
-static int64_t out_map(const ConvTaps *taps)
-{
-    return taps->rows.out * taps->cols.out * CPU_BLOCK;
 }
 
 // ---- a tile -----------------------------------------------------------------
@@ -49,7 +44,8 @@ static void add_pixel(const StemGradient *g, int64_t first, int count,
     int blocks = g->tile->blocks;
     LLVMValueRef y[TAPS_MAX_TILE];
     for (int b = 0; b < blocks; b++)
-        y[b] = taps_load(e, taps_at(e, dy, b * out_map(taps)));
+        y[b] = taps_load(
+            e, taps_at(e, dy, b * block_map(taps->rows.out, taps->cols.out)));
     for (int i = 0; i < count; i++) {
         int64_t c = (first + i) / cols->taps, tap = (first + i) % cols->taps;
         if (!tap_inside(cols, column, tap))
@@ -153,11 +149,15 @@ void emit_stem_weights(Emit *e)
     g.dw =
         taps_step(e, e->args[2], chunk, taps->out_blocks * weight_block(taps));
     g.dw = taps_step(e, g.dw, group, blocks * weight_block(taps));
-    LLVMValueRef dy = taps_step(e, e->args[1], group, blocks * out_map(taps));
+    LLVMValueRef dy =
+        taps_step(e, e->args[1], group,
+                  blocks * block_map(taps->rows.out, taps->cols.out));
     EmitLoop image = emit_loop_begin(e, images.low, images.high, 1);
     g.x = taps_step(e, e->args[0], image.index,
                     taps->in_blocks * taps->rows.in * taps->cols.in);
-    g.dy = taps_step(e, dy, image.index, taps->out_blocks * out_map(taps));
+    g.dy =
+        taps_step(e, dy, image.index,
+                  taps->out_blocks * block_map(taps->rows.out, taps->cols.out));
     LLVMValueRef first_image =
         LLVMBuildICmp(b, LLVMIntEQ, image.index, images.low, "");
     GradientRange whole = {emit_i64(e, 0), emit_i64(e, taps->rows.count)};

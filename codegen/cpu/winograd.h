@@ -59,8 +59,6 @@ int winograd_area(int out);
 int64_t winograd_rows(const WinogradKernel *winograd);
 int64_t winograd_cols(const WinogradKernel *winograd);
 int64_t winograd_tiles(const WinogradKernel *winograd);
-// Parts of at most `share` blocks.
-int64_t winograd_shares(int64_t blocks, int64_t share);
 // For so many images.
 int64_t winograd_tasks(const WinogradKernel *winograd, int64_t images);
 int64_t winograd_weight_elements(const WinogradKernel *winograd);

@@ -5,7 +5,6 @@
 
 enum {
     WANTED_POINTS = 1152, // products of few tiles would wait for weights
-    ENOUGH_TASKS = 16,    // fewer share the written channels out
     MIN_TASK_BLOCKS = 8,  // for each such task transforms the input again
     MIN_SUM_BLOCKS = 4,
     MAX_SUM_BLOCKS = 8,
@@ -58,11 +57,6 @@ int64_t winograd_tiles(const WinogradKernel *k)
     return winograd_rows(k) * winograd_cols(k);
 }
 
-int64_t winograd_shares(int64_t blocks, int64_t share)
-{
-    return ceil_div(blocks, share);
-}
-
 static int64_t tile_blocks(const WinogradKernel *k, int64_t images)
 {
     return ceil_div(images * winograd_tiles(k), k->tiles);
@@ -70,19 +64,17 @@ static int64_t tile_blocks(const WinogradKernel *k, int64_t images)
 
 int64_t winograd_tasks(const WinogradKernel *k, int64_t images)
 {
-    return tile_blocks(k, images) *
-           winograd_shares(k->out_blocks, k->task_blocks);
+    return tile_blocks(k, images) * ceil_div(k->out_blocks, k->task_blocks);
 }
 
 int64_t winograd_weight_elements(const WinogradKernel *k)
 {
-    return k->out_blocks * k->in_blocks * winograd_area(k->out) * CPU_BLOCK *
-           CPU_BLOCK;
+    return k->out_blocks * k->in_blocks * winograd_area(k->out) * CPU_TILE;
 }
 
 int64_t winograd_tap_elements(void)
 {
-    return 3 * 3 * CPU_BLOCK * CPU_BLOCK;
+    return 3 * 3 * CPU_TILE;
 }
 
 // What follows the transformed tiles and `sums` of so many elements.
@@ -112,7 +104,7 @@ WinogradScratch winograd_gradient_scratch(const WinogradKernel *k)
 {
     return scratch_of(k, k->task_reads, k->task_blocks,
                       winograd_area(k->out) * k->task_blocks * k->task_reads *
-                          CPU_BLOCK * CPU_BLOCK);
+                          CPU_TILE);
 }
 
 // Windows' places inside the map along one axis, over all results.
@@ -197,8 +189,8 @@ bool winograd_choose_ready_tiles(WinogradKernel *k, int vector_bytes,
     k->task_blocks = k->out_blocks;
     while (k->task_reads * k->task_blocks > 1 &&
            (k->task_reads * k->task_blocks > READY_PAIRS ||
-            winograd_shares(k->in_blocks, k->task_reads) *
-                    winograd_shares(k->out_blocks, k->task_blocks) <
+            ceil_div(k->in_blocks, k->task_reads) *
+                    ceil_div(k->out_blocks, k->task_blocks) <
                 ENOUGH_TASKS)) {
         int64_t *larger =
             k->task_reads > k->task_blocks ? &k->task_reads : &k->task_blocks;
@@ -247,8 +239,8 @@ bool winograd_gradient_pays(const WinogradKernel *k, int64_t images)
         return tiles >= MIN_TILES &&
                is_cheaper(k, images, k->in_blocks + k->out_blocks,
                           WEIGHTS_COST);
-    int64_t in = winograd_shares(k->in_blocks, MAX_GRADIENT_BLOCKS);
-    int64_t out = winograd_shares(k->out_blocks, MAX_GRADIENT_BLOCKS);
+    int64_t in = ceil_div(k->in_blocks, MAX_GRADIENT_BLOCKS);
+    int64_t out = ceil_div(k->out_blocks, MAX_GRADIENT_BLOCKS);
     return images * winograd_tiles(k) >= MIN_GRADIENT_TILES &&
            is_cheaper(k, images, out * k->in_blocks + in * k->out_blocks, 0);
 }

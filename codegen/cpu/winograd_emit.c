@@ -1,6 +1,7 @@
 // The kernels of winograd.h: one that transforms weights, and one that
 // transforms tiles of x, multiplies and transforms back, on blocks of tiles
 // small enough that what lies between stays in the cache.
+#include "codegen/integers.h"
 #include "codegen/cpu/winograd_emit.h"
 
 // ---- weights ----------------------------------------------------------------
@@ -16,7 +17,7 @@ static void transform_weights(const Emit *e, LLVMValueRef g, LLVMValueRef u)
         LLVMValueRef taps[3];
         for (int r = 0; r < 3; r++) {
             int row = k->flip ? 2 - r : r, col = k->flip ? 2 - s : s;
-            int64_t at = (row * 3 + col) * WINOGRAD_PAIR;
+            int64_t at = (row * 3 + col) * CPU_TILE;
             taps[r] = taps_load(e, taps_at(e, g, at));
         }
         axis(e, taps, column);
@@ -27,9 +28,8 @@ static void transform_weights(const Emit *e, LLVMValueRef g, LLVMValueRef u)
         LLVMValueRef row[WINOGRAD_MOST];
         axis(e, half[i], row);
         for (int j = 0; j < side; j++)
-            taps_store(
-                e, row[j],
-                taps_at(e, u, (i * side + j) * k->in_blocks * WINOGRAD_PAIR));
+            taps_store(e, row[j],
+                       taps_at(e, u, (i * side + j) * k->in_blocks * CPU_TILE));
     }
 }
 
@@ -40,16 +40,16 @@ static LLVMValueRef pair_weights(const Emit *e, LLVMValueRef out,
     const WinogradWeightsKernel *k = &cpu_kernel(e)->winograd_weights;
     if (!k->flip)
         return taps_step(
-            e, taps_step(e, e->args[0], out, 9 * k->in_blocks * WINOGRAD_PAIR),
-            in, 9 * WINOGRAD_PAIR);
+            e, taps_step(e, e->args[0], out, 9 * k->in_blocks * CPU_TILE), in,
+            9 * CPU_TILE);
     // Stored the other way round.
     LLVMValueRef scratch = LLVMGetParam(e->function, 3);
     LLVMValueRef stored =
-        taps_step(e, e->args[0], in, 9 * k->out_blocks * WINOGRAD_PAIR);
-    stored = taps_step(e, stored, out, 9 * WINOGRAD_PAIR);
+        taps_step(e, e->args[0], in, 9 * k->out_blocks * CPU_TILE);
+    stored = taps_step(e, stored, out, 9 * CPU_TILE);
     EmitLoop place = taps_loop(e, 0, 9, 1);
-    taps_transpose(e, taps_step(e, stored, place.index, WINOGRAD_PAIR),
-                   taps_step(e, scratch, place.index, WINOGRAD_PAIR));
+    taps_transpose(e, taps_step(e, stored, place.index, CPU_TILE),
+                   taps_step(e, scratch, place.index, CPU_TILE));
     emit_loop_end(e, &place);
     return scratch;
 }
@@ -62,10 +62,9 @@ void emit_winograd_weights(Emit *e)
     LLVMValueRef out = LLVMBuildUDiv(e->builder, e->task, reads, "");
     LLVMValueRef in = LLVMBuildURem(e->builder, e->task, reads, "");
     LLVMValueRef g = pair_weights(e, out, in);
-    LLVMValueRef u =
-        taps_step(e, e->args[1], out,
-                  winograd_area(k->out) * k->in_blocks * WINOGRAD_PAIR);
-    u = taps_step(e, u, in, WINOGRAD_PAIR);
+    LLVMValueRef u = taps_step(e, e->args[1], out,
+                               winograd_area(k->out) * k->in_blocks * CPU_TILE);
+    u = taps_step(e, u, in, CPU_TILE);
     EmitLoop channels = taps_loop(e, 0, CPU_BLOCK, 1);
     transform_weights(e, taps_step(e, g, channels.index, CPU_BLOCK),
                       taps_step(e, u, channels.index, CPU_BLOCK));
@@ -214,16 +213,16 @@ static void add_blocks(const WinogradWork *work, LLVMValueRef first,
                      .sums = work->sums,
                      .pixel_step = CPU_BLOCK,
                      .block_step =
-                         winograd_area(k->out) * k->in_blocks * WINOGRAD_PAIR,
+                         winograd_area(k->out) * k->in_blocks * CPU_TILE,
                      .x_ahead = k->tiles * CPU_BLOCK,
-                     .w_ahead = WINOGRAD_PAIR};
+                     .w_ahead = CPU_TILE};
     for (int i = 0; i < k->pixels * k->blocks; i++)
         taps_set_zero(e, work->sums[i]);
     EmitLoop block = emit_loop_begin(e, first, past, 1);
     taps_multiply(
         e, &tile, NULL,
         taps_opaque(e, taps_step(e, v, block.index, k->tiles * CPU_BLOCK)),
-        taps_opaque(e, taps_step(e, u, block.index, WINOGRAD_PAIR)));
+        taps_opaque(e, taps_step(e, u, block.index, CPU_TILE)));
     emit_loop_end(e, &block);
 }
 
@@ -235,7 +234,7 @@ static void multiply_tiles(const WinogradWork *work, LLVMValueRef v,
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
     LLVMValueRef nothing = emit_const(e, DT_F32, CPU_BLOCK, 0);
-    int64_t parts = winograd_shares(k->in_blocks, k->sum_blocks);
+    int64_t parts = ceil_div(k->in_blocks, k->sum_blocks);
     EmitLoop part = taps_loop(e, 0, parts, 1);
     LLVMValueRef first = taps_affine(e, part.index, k->sum_blocks, 0);
     LLVMValueRef past = emit_min_i64(e, taps_add(e, first, k->sum_blocks),
@@ -264,12 +263,11 @@ static void multiply(const WinogradWork *work, LLVMValueRef block)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
-    LLVMValueRef weights =
-        taps_step(e, e->args[1], block,
-                  winograd_area(k->out) * k->in_blocks * WINOGRAD_PAIR);
+    LLVMValueRef weights = taps_step(
+        e, e->args[1], block, winograd_area(k->out) * k->in_blocks * CPU_TILE);
     EmitLoop point = taps_loop(e, 0, winograd_area(k->out), 1);
     LLVMValueRef u =
-        taps_step(e, weights, point.index, k->in_blocks * WINOGRAD_PAIR);
+        taps_step(e, weights, point.index, k->in_blocks * CPU_TILE);
     LLVMValueRef v = taps_step(e, taps_at(e, work->scratch, work->at.input),
                                point.index, work->at.input_point);
     LLVMValueRef m = taps_step(e, taps_at(e, work->scratch, work->at.product),
@@ -361,8 +359,7 @@ void emit_winograd(Emit *e)
     const WinogradKernel *k = &cpu_kernel(e)->winograd;
     LLVMBuilderRef b = e->builder;
     WinogradWork work = winograd_begin(e, k, winograd_scratch(k));
-    LLVMValueRef shares =
-        emit_i64(e, winograd_shares(k->out_blocks, k->task_blocks));
+    LLVMValueRef shares = emit_i64(e, ceil_div(k->out_blocks, k->task_blocks));
     LLVMValueRef share = LLVMBuildURem(b, e->task, shares, "");
     LLVMValueRef part = LLVMBuildUDiv(b, e->task, shares, "");
     LLVMValueRef total = taps_affine(e, taps_imm(e, 0), winograd_tiles(k), 0);

@@ -4,8 +4,6 @@
 
 #include "codegen/cpu/emit_block.h"
 
-enum { WINOGRAD_PAIR = CPU_BLOCK * CPU_BLOCK }; // weights of two blocks
-
 // A transform along one axis: `in` to `out`.
 typedef void WinogradAxis(const Emit *e, LLVMValueRef *const in,
                           LLVMValueRef *out);

@@ -6,6 +6,7 @@
 // A task takes some written and some read blocks and a chunk of the images. It
 // transforms blocks of tiles of x and dy, adds their products up over all
 // tiles, and transforms the sums back once.
+#include "codegen/integers.h"
 #include "codegen/cpu/emit_gradient.h"
 #include "codegen/cpu/winograd_emit.h"
 
@@ -35,10 +36,8 @@ static Gradient begin_task(const Emit *e, const WinogradKernel *k)
 {
     LLVMBuilderRef b = e->builder;
     Gradient g = {.work = winograd_begin(e, k, winograd_gradient_scratch(k))};
-    LLVMValueRef ins =
-        emit_i64(e, winograd_shares(k->in_blocks, k->task_reads));
-    LLVMValueRef outs =
-        emit_i64(e, winograd_shares(k->out_blocks, k->task_blocks));
+    LLVMValueRef ins = emit_i64(e, ceil_div(k->in_blocks, k->task_reads));
+    LLVMValueRef outs = emit_i64(e, ceil_div(k->out_blocks, k->task_blocks));
     LLVMValueRef rest = LLVMBuildUDiv(b, e->task, ins, "");
     find_share(e, LLVMBuildURem(b, e->task, ins, ""), k->in_blocks,
                k->task_reads, &g.in, &g.in_count);
@@ -61,10 +60,9 @@ static LLVMValueRef sums_at(const Gradient *g, LLVMValueRef point,
     const Emit *e = g->work.emit;
     const WinogradKernel *k = g->work.k;
     LLVMValueRef at = taps_at(e, g->work.scratch, g->work.at.sums);
-    at =
-        taps_step(e, at, point, k->task_blocks * k->task_reads * WINOGRAD_PAIR);
-    at = taps_step(e, at, out, k->task_reads * WINOGRAD_PAIR);
-    return taps_step(e, at, in, WINOGRAD_PAIR);
+    at = taps_step(e, at, point, k->task_blocks * k->task_reads * CPU_TILE);
+    at = taps_step(e, at, out, k->task_reads * CPU_TILE);
+    return taps_step(e, at, in, CPU_TILE);
 }
 
 // The tiles of blocks of x from `first` on, and of dy.
@@ -185,7 +183,7 @@ static void transform_sums(const Gradient *g, LLVMValueRef sums,
 {
     const Emit *e = g->work.emit;
     const WinogradKernel *k = g->work.k;
-    int64_t point = k->task_blocks * k->task_reads * WINOGRAD_PAIR;
+    int64_t point = k->task_blocks * k->task_reads * CPU_TILE;
     WinogradAxis *axis = g->work.axes->weights_gradient;
     int side = g->work.side;
     LLVMValueRef m[WINOGRAD_MOST], taps[3];
@@ -200,9 +198,9 @@ static void transform_sums(const Gradient *g, LLVMValueRef sums,
     winograd_load_line(&g->work, i.index, side, m);
     axis(e, m, taps);
     for (int s = 0; s < 3; s++)
-        taps_store(e, taps[s],
-                   taps_at(e, taps_step(e, dw, i.index, 3 * WINOGRAD_PAIR),
-                           s * WINOGRAD_PAIR));
+        taps_store(
+            e, taps[s],
+            taps_at(e, taps_step(e, dw, i.index, 3 * CPU_TILE), s * CPU_TILE));
     emit_loop_end(e, &i);
 }
 
@@ -211,7 +209,7 @@ static void store_gradient(const Gradient *g)
 {
     const Emit *e = g->work.emit;
     const WinogradKernel *k = g->work.k;
-    int64_t pair = 9 * WINOGRAD_PAIR;
+    int64_t pair = 9 * CPU_TILE;
     LLVMValueRef zero = emit_i64(e, 0);
     LLVMValueRef dw =
         taps_step(e, e->args[2], g->chunk, k->out_blocks * k->in_blocks * pair);
@@ -261,7 +259,7 @@ void emit_winograd_tiles(Emit *e)
     LLVMBuilderRef b = e->builder;
     WinogradWork work = winograd_begin(e, k, winograd_gradient_scratch(k));
     int64_t tiles = k->tiles;
-    LLVMValueRef shares = emit_i64(e, winograd_shares(tiles, k->part));
+    LLVMValueRef shares = emit_i64(e, ceil_div(tiles, k->part));
     LLVMValueRef block = LLVMBuildUDiv(b, e->task, shares, "");
     work.first =
         taps_affine(e, LLVMBuildURem(b, e->task, shares, ""), k->part, 0);

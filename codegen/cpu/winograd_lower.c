@@ -1,5 +1,6 @@
 // Convolutions of 3x3 windows at stride 1 by Winograd's algorithm. Forward and
 // by data, weights are transformed in each step.
+#include "codegen/integers.h"
 #include "codegen/cpu/conv.h"
 
 // By data, x[j] gets dy[i] * w[t] where i = j + pad - t: the same sum with the
@@ -120,9 +121,9 @@ static Place transform_tiles(Lowering *lower, const WinogradKernel *winograd,
     Place out = {PLACE_SLAB,
                  buffer_new(lower, winograd_tile_elements(winograd, blocks) *
                                        dtype_size(DT_F32))};
-    LowerStep step = cpu_step(
-        lower, &kernel, 2,
-        blocks * winograd_shares(winograd->tiles, winograd->part), label);
+    LowerStep step =
+        cpu_step(lower, &kernel, 2,
+                 blocks * ceil_div(winograd->tiles, winograd->part), label);
     step.role = STEP_TILES;
     step_arg(lower, &step, source, 0, false, false);
     step_arg(lower, &step, out, 0, true, false);
@@ -143,9 +144,8 @@ static void push_products(Lowering *lower, const ConvShape *s, Value value,
     for (int i = 0; i < 2; i++)
         sources[i] = transform_tiles(
             lower, winograd, value_place(lower, node->inputs[i]), i == 1, rest);
-    int64_t tasks =
-        winograd_shares(winograd->out_blocks, winograd->task_blocks) *
-        winograd_shares(winograd->in_blocks, winograd->task_reads);
+    int64_t tasks = ceil_div(winograd->out_blocks, winograd->task_blocks) *
+                    ceil_div(winograd->in_blocks, winograd->task_reads);
     LowerStep step = cpu_step(lower, kernel, 3, tasks, label);
     for (int i = 0; i < 2; i++)
         step_arg(lower, &step, sources[i], 0, false, false);
@@ -169,9 +169,8 @@ int64_t conv_winograd_weights(Lowering *lower, const ConvShape *s, Value value)
     CpuKernel kernel = {.kind = CPU_WINOGRAD_GRADIENT_KERNEL,
                         .winograd_gradient = chosen};
     want_scratch(lower, winograd_gradient_scratch(winograd).total);
-    int64_t tasks =
-        winograd_shares(winograd->out_blocks, winograd->task_blocks) *
-        winograd_shares(winograd->in_blocks, winograd->task_reads);
+    int64_t tasks = ceil_div(winograd->out_blocks, winograd->task_blocks) *
+                    ceil_div(winograd->in_blocks, winograd->task_reads);
     ConvGradient gradient = {
         value_place(lower, graph_node(lower->graph, value)->inputs[0]),
         value_new_buffer(lower, value), tasks};

@@ -194,6 +194,10 @@ const char *value_label(const Lowering *lower, Value value);
 // Memory of the plan: zeroed, freed by plan_free.
 void *plan_alloc(size_t count, size_t size);
 char *plan_string(const char *text);
+// The plan's kernels, each once, sorted by name; `all` names them with
+// repetition, in any order, and is sorted. Then the index of one of them.
+void plan_write_symbols(Plan *plan, int count, const char **all);
+int32_t plan_find_symbol(const Plan *plan, const char *symbol);
 // The finished plan, with what the verifier will hold it against.
 void write_plan(const Lowering *lower, const Place *outputs, Plan *plan);
 

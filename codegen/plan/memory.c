@@ -7,6 +7,7 @@
 // each into the smallest gap between the buffers alive at the same time.
 #include <stdlib.h>
 
+#include "codegen/integers.h"
 #include "codegen/plan/lower.h"
 #include "ir/base/diag.h"
 
@@ -15,11 +16,6 @@ typedef struct Placed {
     int64_t offset, end;
     int first, last;
 } Placed;
-
-static int64_t align_up(int64_t bytes)
-{
-    return (bytes + PLAN_ALIGN - 1) / PLAN_ALIGN * PLAN_ALIGN;
-}
 
 // ---- lifetimes --------------------------------------------------------------
 
@@ -171,7 +167,7 @@ int64_t memory_plan(Lowering *lower)
     for (int i = 0; i < total; i++) {
         const SlabBuffer *buffer = &lower->buffers.at[i];
         if (buffer->host < 0 && buffer->first <= buffer->last)
-            order[count++] = (BySize){align_up(buffer->bytes), i,
+            order[count++] = (BySize){align_up(buffer->bytes, PLAN_ALIGN), i,
                                       lower->ports_first && buffer->pinned};
     }
     if (count)

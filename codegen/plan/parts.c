@@ -3,6 +3,7 @@
 // every part has the same room for what it needs while it runs.
 #include <stdlib.h>
 
+#include "codegen/integers.h"
 #include "codegen/plan/lower.h"
 #include "ir/base/diag.h"
 
@@ -14,11 +15,6 @@ typedef struct Joined {
     int64_t bytes;                 // of these
     Plan *plan;
 } Joined;
-
-static int64_t align_up(int64_t bytes)
-{
-    return (bytes + PLAN_ALIGN - 1) / PLAN_ALIGN * PLAN_ALIGN;
-}
 
 // ---- ports ------------------------------------------------------------------
 
@@ -37,7 +33,7 @@ static void add_ports(Joined *joined, int part, int count,
                       const PlanPort *ports)
 {
     for (int i = 0; i < count; i++) {
-        int64_t bytes = align_up(ports[i].tensor.bytes);
+        int64_t bytes = align_up(ports[i].tensor.bytes, PLAN_ALIGN);
         int64_t end = ports[i].offset + bytes;
         if (end > joined->ports_end[part])
             joined->ports_end[part] = end;
@@ -60,7 +56,7 @@ static int64_t offset_of(const Joined *joined, int part, int64_t offset)
                                    ? &plan->inputs[i]
                                    : &plan->outputs[i - plan->input_count];
         if (offset >= port->offset &&
-            offset < port->offset + align_up(port->tensor.bytes))
+            offset < port->offset + align_up(port->tensor.bytes, PLAN_ALIGN))
             return find_port(joined, &port->tensor)->offset + offset -
                    port->offset;
     }
@@ -158,11 +154,6 @@ static void write_chunks(const Joined *joined, int count, int images)
 
 // ---- steps ------------------------------------------------------------------
 
-static int compare_symbols(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void write_symbols(const Joined *joined)
 {
     Plan *plan = joined->plan;
@@ -170,22 +161,11 @@ static void write_symbols(const Joined *joined)
     int count = 0;
     for (int p = 0; p < PLAN_PARTS; p++)
         most += (size_t)joined->parts[p].symbol_count;
-    char **all = ARENA_ARRAY(joined->arena, char *, most + 1);
+    const char **all = ARENA_ARRAY(joined->arena, const char *, most + 1);
     for (int p = 0; p < PLAN_PARTS; p++)
         for (int i = 0; i < joined->parts[p].symbol_count; i++)
             all[count++] = joined->parts[p].symbols[i];
-    qsort(all, (size_t)count, sizeof *all, compare_symbols);
-    plan->symbols = plan_alloc(most, sizeof *plan->symbols);
-    for (int i = 0; i < count; i++)
-        if (i == 0 || strcmp(all[i], all[i - 1]) != 0)
-            plan->symbols[plan->symbol_count++] = plan_string(all[i]);
-}
-
-static int32_t find_symbol(const Plan *plan, char *symbol)
-{
-    char **found = bsearch(&symbol, plan->symbols, (size_t)plan->symbol_count,
-                           sizeof *plan->symbols, compare_symbols);
-    return (int32_t)(found - plan->symbols);
+    plan_write_symbols(plan, count, all);
 }
 
 static PlanRef join_ref(const Joined *joined, int part, PlanRef ref)
@@ -217,7 +197,7 @@ static void join_steps(Joined *joined, int part)
     for (int i = 0; i < from->step_count; i++) {
         PlanStep step = from->steps[i];
         if (step.symbol >= 0)
-            step.symbol = find_symbol(plan, from->symbols[step.symbol]);
+            step.symbol = plan_find_symbol(plan, from->symbols[step.symbol]);
         step.first_arg += plan->ref_count;
         step.first_imm += plan->imm_count;
         step.flops *= times;

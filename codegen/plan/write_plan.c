@@ -127,29 +127,32 @@ static int compare_symbols(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-// The plan's kernels, each once, sorted by name.
-static void write_symbols(const Lowering *lower, Plan *plan)
+void plan_write_symbols(Plan *plan, int count, const char **all)
 {
-    int count = 0;
-    plan->symbols =
-        plan_alloc((size_t)lower->steps.count, sizeof *plan->symbols);
-    const char **all =
-        ARENA_ARRAY(lower->arena, const char *, lower->steps.count);
-    for (int s = 0; s < lower->steps.count; s++)
-        if (lower->steps.at[s].kernel)
-            all[count++] = lower->steps.at[s].kernel->symbol;
     if (count)
         qsort(all, (size_t)count, sizeof *all, compare_symbols);
+    plan->symbols = plan_alloc((size_t)count, sizeof *plan->symbols);
     for (int i = 0; i < count; i++)
         if (i == 0 || strcmp(all[i], all[i - 1]) != 0)
             plan->symbols[plan->symbol_count++] = plan_string(all[i]);
 }
 
-static int32_t find_symbol(const Plan *plan, const char *symbol)
+int32_t plan_find_symbol(const Plan *plan, const char *symbol)
 {
     char **found = bsearch(&symbol, plan->symbols, (size_t)plan->symbol_count,
                            sizeof *plan->symbols, compare_symbols);
     return (int32_t)(found - plan->symbols);
+}
+
+static void write_symbols(const Lowering *lower, Plan *plan)
+{
+    int count = 0;
+    const char **all =
+        ARENA_ARRAY(lower->arena, const char *, lower->steps.count);
+    for (int s = 0; s < lower->steps.count; s++)
+        if (lower->steps.at[s].kernel)
+            all[count++] = lower->steps.at[s].kernel->symbol;
+    plan_write_symbols(plan, count, all);
 }
 
 static PlanRef plan_ref(const Lowering *lower, const StepArg *arg)
@@ -183,8 +186,9 @@ static void write_steps(const Lowering *lower, Plan *plan)
     for (int s = 0; s < plan->step_count; s++) {
         const LowerStep *step = &lower->steps.at[s];
         plan->steps[s] = (PlanStep){
-            .symbol =
-                step->kernel ? find_symbol(plan, step->kernel->symbol) : -1,
+            .symbol = step->kernel
+                          ? plan_find_symbol(plan, step->kernel->symbol)
+                          : -1,
             .call = step->kernel ? 0 : (int32_t)step->call,
             .flags = step->chained ? PLAN_STEP_CHAINED : 0,
             .task_count = (int32_t)step->task_count,
