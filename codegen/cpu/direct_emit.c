@@ -29,8 +29,8 @@ static int64_t weight_block(const ConvTaps *taps)
     return taps->rows.kernel * taps->in_blocks * taps->cols.kernel * CPU_TILE;
 }
 
-static void add_tap(const Tile *tile, const bool *valid, LLVMValueRef x,
-                    LLVMValueRef w)
+static void direct_add_tap(const Tile *tile, const bool *valid, LLVMValueRef x,
+                           LLVMValueRef w)
 {
     const ConvTaps *taps = tile->taps;
     TapsTile sums = {.pixels = tile->pixels,
@@ -48,8 +48,9 @@ static void add_inner_taps(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
     const Emit *e = tile->emit;
     const TapAxis *cols = &tile->taps->cols;
     EmitLoop taps = taps_loop(e, 0, cols->taps, 1);
-    add_tap(tile, NULL, taps_step(e, x, taps.index, cols->tap_step * CPU_BLOCK),
-            taps_step(e, w, taps.index, cols->weight_step * CPU_TILE));
+    direct_add_tap(tile, NULL,
+                   taps_step(e, x, taps.index, cols->tap_step * CPU_BLOCK),
+                   taps_step(e, w, taps.index, cols->weight_step * CPU_TILE));
     emit_loop_end(e, &taps);
 }
 
@@ -64,15 +65,16 @@ static void add_rim_taps(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
             any |= valid[p];
         }
         if (any)
-            add_tap(tile, valid,
-                    taps_at(tile->emit, x, t * cols->tap_step * CPU_BLOCK),
-                    taps_at(tile->emit, w, t * cols->weight_step * CPU_TILE));
+            direct_add_tap(
+                tile, valid,
+                taps_at(tile->emit, x, t * cols->tap_step * CPU_BLOCK),
+                taps_at(tile->emit, w, t * cols->weight_step * CPU_TILE));
     }
 }
 
 // One row of taps. x points at the input row's first pixel, w at the weights of
 // that row, both of one block.
-static void add_row(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
+static void direct_add_row(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
 {
     const Emit *e = tile->emit;
     const TapAxis *cols = &tile->taps->cols;
@@ -123,8 +125,8 @@ static int64_t result_at(const RowTask *task, int index)
            block * block_map(taps->rows.out, taps->cols.out);
 }
 
-static void make_tile(const RowTask *task, int64_t first, int pixels,
-                      LLVMValueRef column)
+static void direct_make_tile(const RowTask *task, int64_t first, int pixels,
+                             LLVMValueRef column)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -153,8 +155,8 @@ static void make_tile(const RowTask *task, int64_t first, int pixels,
         from = LLVMBuildAdd(e->builder, from, task->input_row, "");
         LLVMValueRef weight = taps_affine(e, loop.index, taps->rows.weight_step,
                                           taps->rows.weight_first);
-        add_row(&tile, taps_step(e, x, from, taps->cols.in * CPU_BLOCK),
-                taps_step(e, w, weight, taps->cols.kernel * CPU_TILE));
+        direct_add_row(&tile, taps_step(e, x, from, taps->cols.in * CPU_BLOCK),
+                       taps_step(e, w, weight, taps->cols.kernel * CPU_TILE));
         emit_loop_end(e, &loop);
         emit_loop_end(e, &blocks);
     }
@@ -164,7 +166,7 @@ static void make_tile(const RowTask *task, int64_t first, int pixels,
 }
 
 // The tiles of one row: those with every tap inside share code in a loop.
-static void make_row(const RowTask *task)
+static void direct_make_row(const RowTask *task)
 {
     const Emit *e = task->emit;
     const TapAxis *cols = &task->taps->cols;
@@ -176,21 +178,21 @@ static void make_row(const RowTask *task)
             end += pixels;
         if (end > first) {
             EmitLoop tiles = taps_loop(e, first, end, pixels);
-            make_tile(task, first, pixels, tiles.index);
+            direct_make_tile(task, first, pixels, tiles.index);
             emit_loop_end(e, &tiles);
             first = end;
             continue;
         }
         int64_t left = cols->count - first;
         int some = left < pixels ? (int)left : pixels;
-        make_tile(task, first, some, emit_i64(e, first));
+        direct_make_tile(task, first, some, emit_i64(e, first));
         first += some;
     }
 }
 
 // Which image, blocks and rows the task number stands for, first to last
 // factor: image, group, rows; or group, image, rows.
-static LLVMValueRef decode_task(RowTask *task)
+static LLVMValueRef direct_decode_task(RowTask *task)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -220,7 +222,7 @@ void emit_direct(Emit *e)
     const ConvTaps *taps = &kernel->taps;
     RowTask task = {.emit = e, .taps = taps, .tile = &kernel->tile};
     task.sums = taps_variables(e, kernel->tile.pixels * kernel->tile.blocks);
-    LLVMValueRef block = decode_task(&task);
+    LLVMValueRef block = direct_decode_task(&task);
     LLVMValueRef low = taps_affine(e, block, kernel->tile.rows, 0);
     LLVMValueRef high = emit_min_i64(e, taps_add(e, low, kernel->tile.rows),
                                      emit_i64(e, taps->rows.count));
@@ -230,6 +232,6 @@ void emit_direct(Emit *e)
         taps_affine(e, task.row, taps->rows.in_step, taps->rows.in_first);
     taps_find_inside(e, &taps->rows, task.input_row, &task.low_tap,
                      &task.high_tap);
-    make_row(&task);
+    direct_make_row(&task);
     emit_loop_end(e, &rows);
 }

@@ -21,7 +21,7 @@ typedef struct TapRange {
 } TapRange;
 
 // The task's weights, transposed, as [blocks][in_blocks][taps][taps][16][16].
-static void transpose_group(ImageTask *task, LLVMValueRef group)
+static void images_transpose_group(ImageTask *task, LLVMValueRef group)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -69,7 +69,7 @@ static void find_weights(ImageTask *task, LLVMValueRef group)
         task->w_row = cols->taps * CPU_TILE;
         task->w_pair = rows->taps * task->w_row;
         task->w_block = taps->in_blocks * task->w_pair;
-        transpose_group(task, group);
+        images_transpose_group(task, group);
         return;
     }
     task->w_col = cols->weight_step * CPU_TILE;
@@ -93,9 +93,9 @@ static TapRange find_taps(const Emit *e, const TapAxis *axis,
 }
 
 // sum over one block of read channels and the taps inside
-static void add_taps(const ImageTask *task, const TapsTile *tile,
-                     const TapRange *row, const TapRange *col, LLVMValueRef x,
-                     LLVMValueRef w)
+static void images_add_taps(const ImageTask *task, const TapsTile *tile,
+                            const TapRange *row, const TapRange *col,
+                            LLVMValueRef x, LLVMValueRef w)
 {
     const Emit *e = task->emit;
     const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
@@ -115,8 +115,9 @@ static void add_taps(const ImageTask *task, const TapsTile *tile,
 }
 
 // `count` images from x and y on, at one pixel.
-static void make_tile(const ImageTask *task, int count, const TapRange *row,
-                      const TapRange *col, LLVMValueRef x, LLVMValueRef y)
+static void images_make_tile(const ImageTask *task, int count,
+                             const TapRange *row, const TapRange *col,
+                             LLVMValueRef x, LLVMValueRef y)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -131,8 +132,8 @@ static void make_tile(const ImageTask *task, int count, const TapRange *row,
     for (int i = 0; i < count * tile.blocks; i++)
         taps_set_zero(e, task->sums[i]);
     EmitLoop block = taps_loop(e, 0, taps->in_blocks, 1);
-    add_taps(task, &tile, row, col, taps_step(e, x, block.index, in_map),
-             taps_step(e, task->w, block.index, task->w_pair));
+    images_add_taps(task, &tile, row, col, taps_step(e, x, block.index, in_map),
+                    taps_step(e, task->w, block.index, task->w_pair));
     emit_loop_end(e, &block);
     for (int p = 0; p < count; p++)
         for (int b = 0; b < tile.blocks; b++)
@@ -140,8 +141,8 @@ static void make_tile(const ImageTask *task, int count, const TapRange *row,
                        taps_at(e, y, (p * taps->out_blocks + b) * out_map));
 }
 
-static void make_pixel(const ImageTask *task, const TapRange *row,
-                       const TapRange *col, LLVMValueRef y)
+static void images_make_pixel(const ImageTask *task, const TapRange *row,
+                              const TapRange *col, LLVMValueRef y)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -151,13 +152,14 @@ static void make_pixel(const ImageTask *task, const TapRange *row,
     int pixels = task->tile->pixels, rest = (int)(task->tile->images % pixels);
     int64_t whole = task->tile->images - rest;
     EmitLoop image = taps_loop(e, 0, whole, pixels);
-    make_tile(task, pixels, row, col,
-              taps_step(e, task->x, image.index, x_step),
-              taps_step(e, y, image.index, y_step));
+    images_make_tile(task, pixels, row, col,
+                     taps_step(e, task->x, image.index, x_step),
+                     taps_step(e, y, image.index, y_step));
     emit_loop_end(e, &image);
     if (rest)
-        make_tile(task, rest, row, col, taps_at(e, task->x, whole * x_step),
-                  taps_at(e, y, whole * y_step));
+        images_make_tile(task, rest, row, col,
+                         taps_at(e, task->x, whole * x_step),
+                         taps_at(e, y, whole * y_step));
 }
 
 // Tasks count groups first, then shares of the images.
@@ -191,7 +193,7 @@ void emit_images(Emit *e)
     y = taps_step(e, y,
                   taps_affine(e, col.index, cols->out_step, cols->out_first),
                   CPU_BLOCK);
-    make_pixel(&task, &row_taps, &col_taps, y);
+    images_make_pixel(&task, &row_taps, &col_taps, y);
     emit_loop_end(e, &col);
     emit_loop_end(e, &row);
 }

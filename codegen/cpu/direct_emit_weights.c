@@ -62,8 +62,8 @@ static Columns valid_columns(const TapAxis *cols, int64_t tap)
 
 // `count` pixels from where x and dy point. The next blocks' are asked for, but
 // where a tile is narrow and would ask for each again and again.
-static void add_pixels(const WeightTask *task, int64_t count, LLVMValueRef x,
-                       LLVMValueRef dy)
+static void weights_add_pixels(const WeightTask *task, int64_t count,
+                               LLVMValueRef x, LLVMValueRef dy)
 {
     const Emit *e = task->emit;
     TapsTile tile = {task->tile->channels, 1, task->sums, 1, 0};
@@ -81,8 +81,8 @@ static void add_pixels(const WeightTask *task, int64_t count, LLVMValueRef x,
 
 // The columns of a row, several to a round: the end of a loop of few rounds is
 // foreseen by the processor.
-static void add_row(const WeightTask *task, Columns cols, LLVMValueRef x,
-                    LLVMValueRef dy)
+static void weights_add_row(const WeightTask *task, Columns cols,
+                            LLVMValueRef x, LLVMValueRef dy)
 {
     const Emit *e = task->emit;
     int64_t step = task->taps->cols.in_step * CPU_BLOCK;
@@ -90,19 +90,20 @@ static void add_row(const WeightTask *task, Columns cols, LLVMValueRef x,
     int64_t rest = count % UNROLLED_PIXELS, low = cols.low;
     if (count >= UNROLLED_PIXELS) {
         EmitLoop col = taps_loop(e, low, cols.high - rest, UNROLLED_PIXELS);
-        add_pixels(task, UNROLLED_PIXELS, taps_step(e, x, col.index, step),
-                   taps_step(e, dy, col.index, CPU_BLOCK));
+        weights_add_pixels(task, UNROLLED_PIXELS,
+                           taps_step(e, x, col.index, step),
+                           taps_step(e, dy, col.index, CPU_BLOCK));
         emit_loop_end(e, &col);
         low = cols.high - rest;
     }
-    add_pixels(task, rest, taps_at(e, x, low * step),
-               taps_at(e, dy, low * CPU_BLOCK));
+    weights_add_pixels(task, rest, taps_at(e, x, low * step),
+                       taps_at(e, dy, low * CPU_BLOCK));
 }
 
 // The images, rows and columns of the current part. x points at image 0, at the
 // tile's first channel of tap (r, s) of pixel (0, 0).
-static void add_part(const WeightTask *task, LLVMValueRef x, GradientRange rows,
-                     Columns cols)
+static void weights_add_part(const WeightTask *task, LLVMValueRef x,
+                             GradientRange rows, Columns cols)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -117,28 +118,28 @@ static void add_part(const WeightTask *task, LLVMValueRef x, GradientRange rows,
     LLVMValueRef xr =
         taps_step(e, xn, row.index, r->in_step * c->in * CPU_BLOCK);
     LLVMValueRef yr = taps_step(e, yn, row.index, c->out * CPU_BLOCK);
-    add_row(task, cols, taps_opaque(e, xr), taps_opaque(e, yr));
+    weights_add_row(task, cols, taps_opaque(e, xr), taps_opaque(e, yr));
     emit_loop_end(e, &row);
     emit_loop_end(e, &images);
 }
 
 // Some channels of one tap: the tile's life in registers.
-static void make_tile(const WeightTask *task, LLVMValueRef x, LLVMValueRef dw,
-                      GradientRange rows, Columns cols)
+static void weights_make_tile(const WeightTask *task, LLVMValueRef x,
+                              LLVMValueRef dw, GradientRange rows, Columns cols)
 {
     const Emit *e = task->emit;
     int count = task->tile->channels;
     for (int c = 0; c < count; c++)
         gradient_resume(e, task->is_first, taps_at(e, dw, c * CPU_BLOCK),
                         task->sums[c]);
-    add_part(task, x, rows, cols);
+    weights_add_part(task, x, rows, cols);
     for (int c = 0; c < count; c++)
         taps_store(e, taps_get(e, task->sums[c]),
                    taps_at(e, dw, c * CPU_BLOCK));
 }
 
 // All taps and channels of a pair of blocks.
-static void make_pair(const WeightTask *task)
+static void weights_make_pair(const WeightTask *task)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -152,9 +153,10 @@ static void make_pair(const WeightTask *task)
         LLVMValueRef xs = taps_at(e, x, (c->in_first + s) * CPU_BLOCK);
         LLVMValueRef dws = taps_at(e, dw, s * CPU_TILE);
         EmitLoop channels = taps_loop(e, 0, CPU_BLOCK, task->tile->channels);
-        make_tile(task, taps_opaque(e, taps_step(e, xs, channels.index, 1)),
-                  taps_opaque(e, taps_step(e, dws, channels.index, CPU_BLOCK)),
-                  rows, valid_columns(c, s));
+        weights_make_tile(
+            task, taps_opaque(e, taps_step(e, xs, channels.index, 1)),
+            taps_opaque(e, taps_step(e, dws, channels.index, CPU_BLOCK)), rows,
+            valid_columns(c, s));
         emit_loop_end(e, &channels);
     }
     emit_loop_end(e, &row);
@@ -164,7 +166,7 @@ static void make_pair(const WeightTask *task)
 
 // Every pair of the task's blocks, for one part. dw points at the chunk's
 // result.
-static void make_part(WeightTask *task, LLVMValueRef dw)
+static void weights_make_part(WeightTask *task, LLVMValueRef dw)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -177,7 +179,7 @@ static void make_part(WeightTask *task, LLVMValueRef dw)
     task->x =
         taps_opaque(e, taps_step(e, e->args[0], in.index, read_map(taps)));
     task->dw = taps_opaque(e, taps_step(e, dwo, in.index, weight_pair(taps)));
-    make_pair(task);
+    weights_make_pair(task);
     emit_loop_end(e, &in);
     emit_loop_end(e, &out);
 }
@@ -193,7 +195,7 @@ static GradientRange share_blocks(const Emit *e, LLVMValueRef index,
 
 // The task's number is, from first to last factor: chunk of images, written and
 // read share. Returns the chunk.
-static LLVMValueRef decode_task(WeightTask *task)
+static LLVMValueRef weights_decode_task(WeightTask *task)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -215,7 +217,7 @@ void emit_weights(Emit *e)
     const ConvTaps *taps = &kernel->taps;
     WeightTask task = {.emit = e, .taps = taps, .tile = &kernel->tile};
     task.sums = taps_variables(e, kernel->tile.channels);
-    LLVMValueRef chunk = decode_task(&task);
+    LLVMValueRef chunk = weights_decode_task(&task);
     LLVMValueRef dw =
         taps_step(e, e->args[2], chunk,
                   taps->out_blocks * taps->in_blocks * weight_pair(taps));
@@ -229,7 +231,7 @@ void emit_weights(Emit *e)
     LLVMValueRef first_row =
         LLVMBuildICmp(e->builder, LLVMIntEQ, rows.index, all_rows.low, "");
     task.is_first = LLVMBuildAnd(e->builder, first_image, first_row, "");
-    make_part(&task, dw);
+    weights_make_part(&task, dw);
     emit_loop_end(e, &rows);
     emit_loop_end(e, &images);
 }

@@ -36,8 +36,8 @@ static LLVMValueRef scratch_at(const PointTask *task, int64_t elements)
 // ---- tiles ------------------------------------------------------------------
 
 // The tile's pixels lie from x on, its results from y on.
-static void make_tile(const PointTask *task, int pixels, LLVMValueRef x,
-                      LLVMValueRef y)
+static void pointwise_make_tile(const PointTask *task, int pixels,
+                                LLVMValueRef x, LLVMValueRef y)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -67,20 +67,22 @@ static void make_tile(const PointTask *task, int pixels, LLVMValueRef x,
                                i % tile.blocks * task->y_map));
 }
 
-static void make_line(const PointTask *task, LLVMValueRef x, LLVMValueRef y)
+static void pointwise_make_line(const PointTask *task, LLVMValueRef x,
+                                LLVMValueRef y)
 {
     const Emit *e = task->emit;
     int pixels = task->tile->pixels;
     int rest = (int)(task->line % pixels);
     int64_t whole = task->line - rest;
     EmitLoop pixel = taps_loop(e, 0, whole, pixels);
-    make_tile(task, pixels,
-              taps_opaque(e, taps_step(e, x, pixel.index, CPU_BLOCK)),
-              taps_opaque(e, taps_step(e, y, pixel.index, CPU_BLOCK)));
+    pointwise_make_tile(
+        task, pixels, taps_opaque(e, taps_step(e, x, pixel.index, CPU_BLOCK)),
+        taps_opaque(e, taps_step(e, y, pixel.index, CPU_BLOCK)));
     emit_loop_end(e, &pixel);
     if (rest)
-        make_tile(task, rest, taps_opaque(e, taps_at(e, x, whole * CPU_BLOCK)),
-                  taps_opaque(e, taps_at(e, y, whole * CPU_BLOCK)));
+        pointwise_make_tile(task, rest,
+                            taps_opaque(e, taps_at(e, x, whole * CPU_BLOCK)),
+                            taps_opaque(e, taps_at(e, y, whole * CPU_BLOCK)));
 }
 
 // ---- strides ----------------------------------------------------------------
@@ -202,7 +204,7 @@ static void spread_results(const PointTask *task, LLVMValueRef y)
 
 // The group's weights, stored as [in_blocks][out_blocks], transposed as
 // [blocks][in_blocks]. Tiles are asked for one ahead.
-static void transpose_group(PointTask *task, LLVMValueRef group)
+static void pointwise_transpose_group(PointTask *task, LLVMValueRef group)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -225,7 +227,7 @@ static void transpose_group(PointTask *task, LLVMValueRef group)
 
 // ---- tasks ------------------------------------------------------------------
 
-static void make_group(PointTask *task, LLVMValueRef group)
+static void pointwise_make_group(PointTask *task, LLVMValueRef group)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -233,24 +235,24 @@ static void make_group(PointTask *task, LLVMValueRef group)
     int64_t out_map = block_map(taps->rows.out, taps->cols.out);
     LLVMValueRef y = taps_step(e, task->y, group, blocks * out_map);
     if (task->tile->transposes)
-        transpose_group(task, group);
+        pointwise_transpose_group(task, group);
     else
         task->w = taps_step(e, e->args[1], group, blocks * task->w_block);
     EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
     LLVMValueRef x = taps_step(e, task->x, image.index, task->x_image);
     LLVMValueRef yi = taps_step(e, y, image.index, taps->out_blocks * out_map);
     if (spreads(taps)) {
-        make_line(task, x, scratch_at(task, task->scratch.results));
+        pointwise_make_line(task, x, scratch_at(task, task->scratch.results));
         spread_results(task, yi);
     } else {
-        make_line(task, x, yi);
+        pointwise_make_line(task, x, yi);
     }
     emit_loop_end(e, &image);
 }
 
 // The task's number is, from first to last factor: images, rows, share of the
 // written blocks. Returns the share.
-static LLVMValueRef decode_task(PointTask *task, int64_t shares)
+static LLVMValueRef pointwise_decode_task(PointTask *task, int64_t shares)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -292,13 +294,13 @@ void emit_pointwise(Emit *e)
     task.sums = taps_variables(e, tile->pixels * tile->blocks);
     int64_t groups = taps->out_blocks / tile->blocks;
     int64_t share = tile->writes / tile->blocks;
-    LLVMValueRef index = decode_task(&task, ceil_div(groups, share));
+    LLVMValueRef index = pointwise_decode_task(&task, ceil_div(groups, share));
     LLVMValueRef low = taps_affine(e, index, share, 0);
     LLVMValueRef high =
         emit_min_i64(e, taps_add(e, low, share), emit_i64(e, groups));
     if (packs(taps))
         pack_pixels(&task);
     EmitLoop group = emit_loop_begin(e, low, high, 1);
-    make_group(&task, group.index);
+    pointwise_make_group(&task, group.index);
     emit_loop_end(e, &group);
 }

@@ -33,8 +33,8 @@ static int64_t weight_block(const ConvTaps *taps)
 // ---- one tile ---------------------------------------------------------------
 
 // A row of taps of one channel, each with the pixels that have it inside.
-static void add_taps(const Stem *stem, int64_t first, int pixels,
-                     LLVMValueRef x, LLVMValueRef w)
+static void stem_add_taps(const Stem *stem, int64_t first, int pixels,
+                          LLVMValueRef x, LLVMValueRef w)
 {
     const Emit *e = stem->emit;
     const TapAxis *cols = &stem->taps->cols;
@@ -52,8 +52,8 @@ static void add_taps(const Stem *stem, int64_t first, int pixels,
     }
 }
 
-static void add_rows(const Stem *stem, int64_t first, int pixels,
-                     LLVMValueRef column)
+static void stem_add_rows(const Stem *stem, int64_t first, int pixels,
+                          LLVMValueRef column)
 {
     const Emit *e = stem->emit;
     const ConvTaps *taps = stem->taps;
@@ -68,21 +68,21 @@ static void add_rows(const Stem *stem, int64_t first, int pixels,
     EmitLoop channel = taps_loop(e, 0, taps->in_blocks, 1);
     LLVMValueRef xc = taps_step(e, x, channel.index, rows->in * cols->in);
     LLVMValueRef wc = taps_step(e, w, channel.index, weight_row(taps));
-    add_taps(stem, first, pixels, taps_opaque(e, xc), taps_opaque(e, wc));
+    stem_add_taps(stem, first, pixels, taps_opaque(e, xc), taps_opaque(e, wc));
     emit_loop_end(e, &channel);
     emit_loop_end(e, &row);
 }
 
 // The taps of `column` are as valid as those of column `first`.
-static void make_tile(const Stem *stem, int64_t first, int pixels,
-                      LLVMValueRef column)
+static void stem_make_tile(const Stem *stem, int64_t first, int pixels,
+                           LLVMValueRef column)
 {
     const Emit *e = stem->emit;
     const ConvTaps *taps = stem->taps;
     int blocks = stem->tile->blocks;
     for (int i = 0; i < pixels * blocks; i++)
         taps_set_zero(e, stem->sums[i]);
-    add_rows(stem, first, pixels, column);
+    stem_add_rows(stem, first, pixels, column);
     LLVMValueRef y =
         taps_step(e, stem->y, stem->row, taps->cols.out * CPU_BLOCK);
     y = taps_opaque(e, taps_step(e, y, column, CPU_BLOCK));
@@ -97,7 +97,7 @@ static void make_tile(const Stem *stem, int64_t first, int pixels,
 // ---- rows and tasks ---------------------------------------------------------
 
 // The tiles of one row: those with every tap inside share code in a loop.
-static void make_row(const Stem *stem)
+static void stem_make_row(const Stem *stem)
 {
     const Emit *e = stem->emit;
     const TapAxis *cols = &stem->taps->cols;
@@ -109,12 +109,12 @@ static void make_row(const Stem *stem)
             end += pixels;
         int some = left < pixels ? (int)left : pixels;
         if (end == first) {
-            make_tile(stem, first, some, emit_i64(e, first));
+            stem_make_tile(stem, first, some, emit_i64(e, first));
             first += some;
             continue;
         }
         EmitLoop tiles = taps_loop(e, first, end, pixels);
-        make_tile(stem, first, pixels, tiles.index);
+        stem_make_tile(stem, first, pixels, tiles.index);
         emit_loop_end(e, &tiles);
         first = end;
     }
@@ -155,6 +155,6 @@ void emit_stem(Emit *e)
         taps_affine(e, stem.row, taps->rows.in_step, taps->rows.in_first);
     taps_find_inside(e, &taps->rows, stem.input_row, &stem.low_tap,
                      &stem.high_tap);
-    make_row(&stem);
+    stem_make_row(&stem);
     emit_loop_end(e, &rows);
 }

@@ -35,8 +35,9 @@ static int64_t weight_block(const ConvTaps *taps)
 
 // sums[i][block] += x[pair first + i] * dy[block] for one pixel, whose taps are
 // as valid as those of `column`. x is where its tap 0 of channel 0 is.
-static void add_pixel(const StemGradient *g, int64_t first, int count,
-                      int64_t column, LLVMValueRef x, LLVMValueRef dy)
+static void stem_weights_add_pixel(const StemGradient *g, int64_t first,
+                                   int count, int64_t column, LLVMValueRef x,
+                                   LLVMValueRef dy)
 {
     const Emit *e = g->emit;
     const ConvTaps *taps = g->taps;
@@ -59,8 +60,8 @@ static void add_pixel(const StemGradient *g, int64_t first, int count,
 
 // One row of pixels: a loop over those with all taps inside, the others each by
 // itself.
-static void add_row(const StemGradient *g, int64_t first, int count,
-                    LLVMValueRef x, LLVMValueRef dy)
+static void stem_weights_add_row(const StemGradient *g, int64_t first,
+                                 int count, LLVMValueRef x, LLVMValueRef dy)
 {
     const Emit *e = g->emit;
     const TapAxis *cols = &g->taps->cols;
@@ -70,16 +71,16 @@ static void add_row(const StemGradient *g, int64_t first, int count,
         while (end < cols->count && taps_inside(cols, end, 1))
             end++;
         if (end <= column + 1) {
-            add_pixel(g, first, count, column,
-                      taps_at(e, x, column * cols->in_step),
-                      taps_at(e, dy, column * CPU_BLOCK));
+            stem_weights_add_pixel(g, first, count, column,
+                                   taps_at(e, x, column * cols->in_step),
+                                   taps_at(e, dy, column * CPU_BLOCK));
             column++;
             continue;
         }
         EmitLoop inner = taps_loop(e, column, end, 1);
-        add_pixel(g, first, count, column,
-                  taps_step(e, x, inner.index, cols->in_step),
-                  taps_step(e, dy, inner.index, CPU_BLOCK));
+        stem_weights_add_pixel(g, first, count, column,
+                               taps_step(e, x, inner.index, cols->in_step),
+                               taps_step(e, dy, inner.index, CPU_BLOCK));
         emit_loop_end(e, &inner);
         column = end;
     }
@@ -87,8 +88,9 @@ static void add_row(const StemGradient *g, int64_t first, int count,
 
 // Pairs [first, first + count) of a row of taps, which reads from row `base` of
 // x on, and the rows of pixels that have it inside.
-static void make_tile(const StemGradient *g, int64_t first, int count,
-                      LLVMValueRef base, GradientRange rows, LLVMValueRef dw)
+static void stem_weights_make_tile(const StemGradient *g, int64_t first,
+                                   int count, LLVMValueRef base,
+                                   GradientRange rows, LLVMValueRef dw)
 {
     const Emit *e = g->emit;
     const ConvTaps *taps = g->taps;
@@ -107,7 +109,8 @@ static void make_tile(const StemGradient *g, int64_t first, int count,
     LLVMValueRef x =
         taps_at(e, taps_step(e, g->x, from, cols->in), cols->in_first);
     LLVMValueRef dy = taps_step(e, g->dy, row.index, cols->out * CPU_BLOCK);
-    add_row(g, first, count, taps_opaque(e, x), taps_opaque(e, dy));
+    stem_weights_add_row(g, first, count, taps_opaque(e, x),
+                         taps_opaque(e, dy));
     emit_loop_end(e, &row);
     for (int i = 0; i < count * blocks; i++)
         taps_store(e, taps_get(e, g->sums[i]), at[i]);
@@ -116,7 +119,7 @@ static void make_tile(const StemGradient *g, int64_t first, int count,
 // ---- parts and tasks --------------------------------------------------------
 
 // All of dw, for some rows of an image.
-static void make_part(const StemGradient *g, GradientRange part)
+static void stem_weights_make_part(const StemGradient *g, GradientRange part)
 {
     const Emit *e = g->emit;
     const ConvTaps *taps = g->taps;
@@ -127,8 +130,9 @@ static void make_part(const StemGradient *g, GradientRange part)
         taps_opaque(e, taps_step(e, g->dw, tap.index, pairs(taps) * CPU_BLOCK));
     for (int64_t i = 0; i < pairs(taps); i += g->tile->pairs) {
         int64_t left = pairs(taps) - i;
-        make_tile(g, i, left < g->tile->pairs ? (int)left : g->tile->pairs,
-                  base, rows, dw);
+        stem_weights_make_tile(
+            g, i, left < g->tile->pairs ? (int)left : g->tile->pairs, base,
+            rows, dw);
     }
     emit_loop_end(e, &tap);
 }
@@ -165,7 +169,7 @@ void emit_stem_weights(Emit *e)
     LLVMValueRef first_part =
         LLVMBuildICmp(b, LLVMIntEQ, part.low, whole.low, "");
     g.is_first = LLVMBuildAnd(b, first_image, first_part, "");
-    make_part(&g, part);
+    stem_weights_make_part(&g, part);
     emit_loop_end(e, &parts);
     emit_loop_end(e, &image);
 }
