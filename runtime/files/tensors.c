@@ -36,6 +36,15 @@ static bool grow(void **array, int count, int *capacity, size_t size)
     return true;
 }
 
+// A file that is not there is the user's data at fault, as any other wrong file
+// of weights is.
+static Status cannot_open(const char *path, int error)
+{
+    return status_error(error == ENOENT || error == ENOTDIR ? STATUS_DATA
+                                                            : STATUS_FAILED,
+                        "cannot open '%s': %s", path, strerror(error));
+}
+
 Status tensors_add_file(TensorFile *file, const char *path, int *index)
 {
     struct stat info;
@@ -51,13 +60,11 @@ Status tensors_add_file(TensorFile *file, const char *path, int *index)
     // Without O_NONBLOCK, opening a pipe would wait for its writer.
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0)
-        return status_error(STATUS_FAILED, "cannot open '%s': %s", path,
-                            strerror(errno));
+        return cannot_open(path, errno);
     *index = file->file_count++;
     file->descriptors[*index] = descriptor;
     if (fstat(descriptor, &info) != 0)
-        return status_error(STATUS_FAILED, "cannot open '%s': %s", path,
-                            strerror(errno));
+        return cannot_open(path, errno);
     if (!S_ISREG(info.st_mode))
         return status_error(STATUS_DATA, "'%s' is not a regular file", path);
     file->file_bytes[*index] = info.st_size;
@@ -296,8 +303,7 @@ static Status find_checkpoint(const char *folder, char prefix[PATH_ROOM])
     }
     DIR *entries = opendir(folder);
     if (!entries)
-        return status_error(STATUS_FAILED, "cannot open '%s': %s", folder,
-                            strerror(errno));
+        return cannot_open(folder, errno);
     for (struct dirent *entry; (entry = readdir(entries));)
         if (ends_with(entry->d_name, ".index") && count++ == 0)
             snprintf(prefix, PATH_ROOM, "%s/%.*s", folder,
@@ -327,11 +333,11 @@ static Status open_any(TensorFile *file)
             TRY(find_checkpoint(given, prefix));
         return bundle_open(file, prefix);
     }
+    int error = errno;
     snprintf(path, sizeof path, "%s.index", given);
     if (file_exists(path))
         return bundle_open(file, given);
-    return status_error(STATUS_FAILED, "cannot open '%s': %s", given,
-                        strerror(errno));
+    return cannot_open(given, error);
 }
 
 static int compare_entries(const void *a, const void *b, void *context)

@@ -17,8 +17,9 @@ static Value make_positive(Generator *gen, Value x)
 
 Value make_unary(Generator *gen)
 {
-    static const Op ops[] = {OP_NEG,  OP_ABS,     OP_SIN,  OP_COS,
-                             OP_TANH, OP_SIGMOID, OP_RELU, OP_STOP_GRADIENT};
+    static const Op ops[] = {OP_NEG,  OP_ABS,           OP_SIN,
+                             OP_COS,  OP_TANH,          OP_SIGMOID,
+                             OP_RELU, OP_STOP_GRADIENT, OP_ERF};
     Value x = gen_pick(gen, -1);
     Op op = ops[gen_choose(gen, sizeof ops / sizeof ops[0])];
     double bound = gen_bound(gen, x);
