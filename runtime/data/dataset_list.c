@@ -432,7 +432,8 @@ static Status add_classes(const List *list)
 
 static bool is_class(const Dataset *dataset, const char *label)
 {
-    return bsearch(&label, dataset->classes, (size_t)dataset->class_count,
+    return dataset->class_count > 0 &&
+           bsearch(&label, dataset->classes, (size_t)dataset->class_count,
                    sizeof *dataset->classes, compare_labels) != NULL;
 }
 

@@ -134,7 +134,9 @@ static void fail_each(FaultKind kind)
         if (!other_images)
             check_same_bits();
     }
-    CHECK(n > 50 && n < MOST && failures > n / 4);
+    // Looking at what is in a folder, at limits of the machine, and naming a
+    // checkpoint twice may fail without harm.
+    CHECK(n > 50 && n < MOST && failures > n / 6);
 }
 
 TEST(injection_each_allocation_fails)
