@@ -109,6 +109,7 @@ typedef struct Want {
 typedef struct Match {
     const char *path;
     TensorFile *file;
+    bool own_names; // none but the file's own are looked for
     Naming naming;
     Entry *entries; // by name
     int entry_count;
@@ -230,7 +231,7 @@ static Status open_match(Match *match, const Renames *renames)
     match->entries = calloc((size_t)count + 1, sizeof *match->entries);
     if (!match->entries || !rename_entries(match, renames))
         return status_error(STATUS_MEMORY, "no memory to read %s", match->path);
-    if (!renames && !tensors_meta(match->file, "program"))
+    if (!renames && !match->own_names && !tensors_meta(match->file, "program"))
         TRY(find_names(match));
     qsort(match->entries, (size_t)count, sizeof *match->entries,
           compare_entries);
@@ -606,7 +607,7 @@ Status model_load(const char *path, Store *store, const ModelFilter *filter,
 Status model_compare(const char *path, const Plan *plan, const char *parameters,
                      ModelReport *report)
 {
-    Match match = {.path = path, .report = report};
+    Match match = {.path = path, .report = report, .own_names = true};
     ModelFilter filter = {.parameters = parameters};
     *report = (ModelReport){0};
     Status status = open_file(&match);

@@ -71,7 +71,8 @@ typedef struct ModelFilter {
 Status model_load(const char *path, Store *store, const ModelFilter *filter,
                   ModelReport *report);
 
-// Compares a file with the weights and running state of a plan.
+// Compares a file with the weights and running state of a plan, by their names
+// here.
 Status model_compare(const char *path, const Plan *plan, const char *parameters,
                      ModelReport *report);
 

@@ -6,6 +6,7 @@
 
 #include "runtime/files/model.h"
 #include "runtime/files/safetensors.h"
+#include "runtime/files/tensors.h"
 #include "runtime/train/weights.h"
 
 typedef struct Export {
@@ -206,6 +207,15 @@ Status export_model(const Program *program, int phase, const char *weights,
 {
     const ProgramPhase *chosen = &program->phases[phase];
     SafeFile *file;
+    TensorFile *any;
+    TRY(tensors_open(weights, &any));
+    bool foreign = tensors_foreign(any);
+    tensors_close(any);
+    if (foreign)
+        return status_error(STATUS_DATA,
+                            "%s is another program's; what is exported is "
+                            "ours: `simcc run FILE %s --init %s` makes it so",
+                            weights, chosen->name, weights);
     TRY(weights_check(program, chosen, weights, options));
     TRY(safetensors_open(weights, &file));
     Export out = {

@@ -98,6 +98,10 @@ check "foreign: another net is refused" exits 4 start "$files/tf1" --set \
 check "foreign: comes out as ours" says "simcc, small classify at step" \
     "$simcc" weights "$work/run/classify/model.safetensors"
 
+check "foreign: export wants ours" says "makes it so" "$simcc" export "$net" \
+    classify --weights "$files/torchvision.pth" -o "$work/x.safetensors" \
+    --set filters=2 $basic
+
 # simcc weights.
 lists() {
     check "weights: $1" says "$3" "$simcc" weights "$files/$2"

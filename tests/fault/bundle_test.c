@@ -28,7 +28,7 @@ static void put_text(Bytes *to, const char *text)
 static void put_number(Bytes *to, uint64_t number, int bytes)
 {
     for (int i = 0; i < bytes; i++)
-        put(to, (uint8_t[]){(uint8_t)(number >> 8 * i)}, 1);
+        put(to, (uint8_t[]){i < 8 ? (uint8_t)(number >> 8 * i) : 0}, 1);
 }
 
 TEST(tensors_checkpoints_damaged_anywhere)
