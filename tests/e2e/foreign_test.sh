@@ -114,7 +114,7 @@ lists "shards" tf1_sk_shards "TensorFlow's v1 saver, 3 shards"
 lists "a saved model" tf2_saved "resnet_model/block_groups/0/layers/0/conv_relu_dropblock_layers/0/conv2d/kernel"
 check "weights: as JSON" says '"names":"bolts'"'"'s","below":"state_dict."' \
     "$simcc" weights "$files/bolts.ckpt" --json
-check "weights: no file" exits 1 "$simcc" weights "$work/none.pth"
+check "weights: no file" exits 4 "$simcc" weights "$work/none.pth"
 head -c 3000 "$files/torchvision.pth" > "$work/cut.pth"
 check "weights: a file cut off" exits 4 "$simcc" weights "$work/cut.pth"
 check "weights: a folder without any" exits 4 "$simcc" weights "$work"

@@ -499,7 +499,7 @@ TEST(tensors_other_files)
         write_foreign("x", rows[i].bytes, rows[i].size);
         refuses(in_folder("x"), rows[i].advice);
     }
-    CHECK_INT(read_all("/nonexistent/x.pth").code, STATUS_FAILED);
+    CHECK_INT(read_all("/nonexistent/x.pth").code, STATUS_DATA);
     refuses(test_folder(), "without a TensorFlow checkpoint");
     CHECK_INT(mkfifo(in_folder("pipe"), 0600), 0);
     refuses(in_folder("pipe"), "not a regular file");
