@@ -48,7 +48,26 @@ ConvGeometry conv_geometry(const Graph *graph, const Node *node)
     }
     memcpy(conv.stride, node->attrs[CONV_STRIDE].ints.at, sizeof conv.stride);
     memcpy(conv.pad, node->attrs[CONV_PAD].ints.at, sizeof conv.pad);
+    IntList dilation = node->attrs[CONV_DILATION].ints;
+    for (int i = 0; i < dilation.count; i++)
+        conv.dilation[i] = dilation.at[i];
+    if (node->attrs[CONV_GROUPS].i)
+        conv.groups = node->attrs[CONV_GROUPS].i;
     return conv;
+}
+
+bool conv_is_grouped_or_dilated(const ConvGeometry *conv)
+{
+    return conv->groups > 1 || conv->dilation[0] > 1 || conv->dilation[1] > 1;
+}
+
+void conv_set_attrs(const ConvGeometry *conv, Attr *attrs)
+{
+    bool dilated = conv->dilation[0] > 1 || conv->dilation[1] > 1;
+    attrs[CONV_STRIDE].ints = (IntList){2, conv->stride};
+    attrs[CONV_PAD].ints = (IntList){4, conv->pad};
+    attrs[CONV_DILATION].ints = (IntList){dilated ? 2 : 0, conv->dilation};
+    attrs[CONV_GROUPS].i = conv->groups > 1 ? conv->groups : 0;
 }
 
 bool conv_equal(const ConvGeometry *a, const ConvGeometry *b)
@@ -70,10 +89,10 @@ int64_t conv_macs(const ConvGeometry *conv)
 Graph *conv_graph(Arena *arena, const ConvGeometry *conv, const char *name)
 {
     Graph *graph = graph_new(arena, name);
-    Attr attrs[MAX_ATTRS] = {[CONV_STRIDE].ints = {2, conv->stride},
-                             [CONV_PAD].ints = {4, conv->pad}};
+    Attr attrs[MAX_ATTRS] = {{0}};
     Value inputs[2];
     int count = 0;
+    conv_set_attrs(conv, attrs);
     if (conv->op != OP_CONV2D_GRAD_X)
         inputs[count++] = build_input(graph, conv->x, "x");
     if (conv->op != OP_CONV2D_GRAD_W)

@@ -11,11 +11,13 @@
 // have in the graph (ir/image.h); strides, dilations and pads are in pixels.
 //
 //   y[n, o, i, j] = sum over c, a, b of
-//       x[n, c, i stride[0] + a dilation[0] - pad[0],
-//               j stride[1] + b dilation[1] - pad[1]] w[o, c, a, b]
+//       x[n, first + c, i stride[0] + a dilation[0] - pad[0],
+//                       j stride[1] + b dilation[1] - pad[1]] w[o, c, a, b]
 //
-// where c runs over the channels of o's group. Dilation and groups are 1: no
-// node says otherwise yet.
+// where c runs over the channels of o's group, and `first` is the first of
+// them: with G groups w is [o, C / G, kh, kw], and output o of O belongs to
+// group o / (O / G), which reads the channels from (C / G) times its number on.
+// A depthwise convolution has as many groups as channels.
 typedef struct ConvGeometry {
     Op op;
     TensorType x, w, y;
@@ -32,6 +34,11 @@ int conv_weights_input(Op op);
 // The node must be one; what it returns is a copy, valid when nodes move.
 ConvGeometry conv_geometry(const Graph *graph, const Node *node);
 bool conv_equal(const ConvGeometry *a, const ConvGeometry *b);
+// Whether it has groups or gaps between the taps of its window.
+bool conv_is_grouped_or_dilated(const ConvGeometry *conv);
+// Writes stride, pad, dilation and groups as a node's attributes; the lists
+// point into `conv`.
+void conv_set_attrs(const ConvGeometry *conv, Attr *attrs);
 // Multiply-adds of it, the same in all three directions: each element of y is a
 // sum over the window and the channels of its group. Padding counts.
 int64_t conv_macs(const ConvGeometry *conv);

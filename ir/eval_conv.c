@@ -36,6 +36,7 @@ void eval_matmul(const EvalContext *context, Value self, double *out)
 typedef struct Windows {
     int64_t h, w, oh, ow, kh, kw;
     int64_t stride_v, stride_h, top, left;
+    int64_t gap_v, gap_h; // of the kernel's places: 1, or the dilation
     int64_t step, out_step;
 } Windows;
 
@@ -53,6 +54,8 @@ static Windows windows_of(const TensorType *data, const TensorType *windows,
                      .stride_h = stride[1],
                      .top = pad[0],
                      .left = pad[1],
+                     .gap_v = 1,
+                     .gap_h = 1,
                      .step = image_block(data),
                      .out_step = image_block(windows)};
 }
@@ -81,7 +84,8 @@ typedef struct ConvForm {
 static void conv_row(Op op, const Windows *at, double *restrict x,
                      double *restrict w, double *restrict y, int64_t b)
 {
-    int64_t stride = at->stride_h, shift = b - at->left, step = at->step;
+    int64_t stride = at->stride_h, step = at->step;
+    int64_t shift = b * at->gap_h - at->left;
     int64_t out = at->out_step;
     int64_t first = shift < 0 ? (-shift + stride - 1) / stride : 0;
     int64_t room = at->w - 1 - shift; // of j * stride
@@ -110,7 +114,7 @@ static void conv_planes(const ConvForm *form, const Windows *at, double *x,
     for (int64_t a = 0; a < at->kh; a++)
         for (int64_t b = 0; b < at->kw; b++)
             for (int64_t i = 0; i < at->oh; i++) {
-                int64_t row = i * at->stride_v + a - at->top;
+                int64_t row = i * at->stride_v + a * at->gap_v - at->top;
                 if (row >= 0 && row < at->h)
                     conv_row(form->conv.op, at, x + row * at->w * at->step,
                              w + (a * at->kw + b) * tile * tile,
@@ -136,12 +140,18 @@ void eval_conv(const EvalContext *context, Value self, double *out)
     TensorType w = weights_plain_type(&conv->w);
     Windows at = windows_of(&conv->x, &conv->y, w.dims[2], w.dims[3],
                             conv->stride, conv->pad);
+    at.gap_v = conv->dilation[0];
+    at.gap_h = conv->dilation[1];
+    int64_t group = w.dims[0] / conv->groups; // outputs
     for (int64_t n = 0; n < conv->x.dims[0]; n++)
         for (int64_t o = 0; o < w.dims[0]; o++)
-            for (int64_t c = 0; c < w.dims[1]; c++)
-                conv_planes(&form, &at, form.x + image_offset(&conv->x, n, c),
+            for (int64_t c = 0; c < w.dims[1]; c++) {
+                int64_t channel = o / group * w.dims[1] + c;
+                conv_planes(&form, &at,
+                            form.x + image_offset(&conv->x, n, channel),
                             form.w + weights_offset(&conv->w, o, c),
                             form.y + image_offset(&conv->y, n, o));
+            }
 }
 
 // ---- pools -----------------------------------------------------------------

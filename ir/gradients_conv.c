@@ -24,7 +24,8 @@ void grad_matmul(GradContext *context, Value node, Value dc)
 // ---- convolutions ----------------------------------------------------------
 
 // One trilinear form stands behind the three ops: for data x, weights w and
-// output-shaped v, with stride s and padding p,
+// output-shaped v, with stride s and padding p (and dilation and groups, which
+// only say which x meets which w: ir/conv.h),
 //   <x, w, v> = sum over n,o,i,j,c,a,b of
 //               v[n,o,i,j] w[o,c,a,b] x[n,c, i s + a - p, j s + b - p].
 // conv2d(x, w), conv2d_grad_x(w, v) and conv2d_grad_w(x, v) are its
@@ -38,8 +39,10 @@ static Value conv_family(GradContext *context, Op op, Value node, Value first,
 {
     const Attr *of = graph_node(context->graph, node)->attrs;
     TensorType type = *graph_type(context->graph, like);
-    Attr attrs[MAX_ATTRS] = {
-        [CONV_STRIDE] = of[CONV_STRIDE], [CONV_PAD] = of[CONV_PAD]};
+    Attr attrs[MAX_ATTRS] = {[CONV_STRIDE] = of[CONV_STRIDE],
+                             [CONV_PAD] = of[CONV_PAD],
+                             [CONV_DILATION] = of[CONV_DILATION],
+                             [CONV_GROUPS] = of[CONV_GROUPS]};
     if (op == OP_CONV2D) {
         bool planes = graph_type(context->graph, first)->form == FORM_PLANES;
         attrs[CONV_BLOCK].i = planes ? image_block(&type) : 0;

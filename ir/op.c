@@ -34,9 +34,14 @@ LIST(guard, [GUARD_GUARD] = {"guard", ATTR_FLOAT}, );
 LIST(trans, [TRANS_TRANS] = {"trans", ATTR_INT}, );
 LIST(conv, [CONV_STRIDE] = {"stride", ATTR_INTS},
      [CONV_PAD] = {"pad", ATTR_INTS},
+     [CONV_DILATION] = {"dilation", ATTR_INTS, true},
+     [CONV_GROUPS] = {"groups", ATTR_INT, true},
      [CONV_BLOCK] = {"block", ATTR_INT, true}, );
 LIST(conv_grad, [CONV_STRIDE] = {"stride", ATTR_INTS},
-     [CONV_PAD] = {"pad", ATTR_INTS}, [CONV_DIMS] = {"dims", ATTR_INTS},
+     [CONV_PAD] = {"pad", ATTR_INTS},
+     [CONV_DILATION] = {"dilation", ATTR_INTS, true},
+     [CONV_GROUPS] = {"groups", ATTR_INT, true},
+     [CONV_DIMS] = {"dims", ATTR_INTS},
      [CONV_FORM] = {"form", ATTR_FORM, true}, );
 LIST(pool, [POOL_KERNEL] = {"kernel", ATTR_INTS},
      [POOL_STRIDE] = {"stride", ATTR_INTS}, [POOL_PAD] = {"pad", ATTR_INTS}, );

@@ -47,12 +47,12 @@ typedef enum AttrKind {
     ATTR_TEXT,
     ATTR_FORM // an int: a Form, written as its word
 } AttrKind;
-enum { MAX_ATTRS = 5 };
+enum { MAX_ATTRS = 6 };
 
 typedef struct AttrSpec {
     const char *name; // NULL ends the list
     AttrKind kind;
-    bool optional; // an int or form that the text form leaves out where it is 0
+    bool optional; // left out of the text form where it is 0, or has no numbers
 } AttrSpec;
 
 // Attribute slots by list: where op.c's attrs_<list> has them.
@@ -87,9 +87,11 @@ enum {
     TRANS_TRANS = 0,    // int 0/1
     CONV_STRIDE = 0,    // ints [vertical, horizontal]
     CONV_PAD = 1,       // ints [top, left, bottom, right]
-    CONV_BLOCK = 2,     // int, for conv of planes: the result's block
-    CONV_DIMS = 2,      // ints, for conv_grad: of x or w
-    CONV_FORM = 3,      // form, for conv_grad: of x or w
+    CONV_DILATION = 2,  // ints [vertical, horizontal]; none: 1 and 1
+    CONV_GROUPS = 3,    // int; 0: 1
+    CONV_BLOCK = 4,     // int, for conv of planes: the result's block
+    CONV_DIMS = 4,      // ints, for conv_grad: of x or w
+    CONV_FORM = 5,      // form, for conv_grad: of x or w
     POOL_KERNEL = 0,    // ints [vertical, horizontal]
     POOL_STRIDE = 1,    // ints
     POOL_PAD = 2,       // ints [top, left, bottom, right]

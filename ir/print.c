@@ -36,7 +36,10 @@ static void print_attrs(const Node *node, Text *out)
     if (!spec[0].name)
         return;
     for (int i = 0; spec[i].name; i++) {
-        if (spec[i].optional && node->attrs[i].i == 0)
+        const Attr *attr = &node->attrs[i];
+        bool none =
+            spec[i].kind == ATTR_INTS ? attr->ints.count == 0 : attr->i == 0;
+        if (spec[i].optional && none)
             continue;
         text_addf(out, "%s%s=", i ? ", " : " {", spec[i].name);
         print_attr(node->attrs[i], spec[i].kind, out);

@@ -39,6 +39,7 @@ const char *shape_matmul(const Graph *graph, Node *node)
 
 // ---- windows ----------------------------------------------------------------
 
+// `kernel` is what a window covers: of a dilated one, gaps and all.
 typedef struct Windows {
     IntList stride, pad;
     int64_t kernel[2];
@@ -89,6 +90,16 @@ static const char *conv_type(const Graph *graph, const Node *node,
         want_stride_and_pad(graph, node, windows.stride, windows.pad);
     if (error)
         return error;
+    IntList dilation = node->attrs[CONV_DILATION].ints;
+    int64_t groups =
+        node->attrs[CONV_GROUPS].i ? node->attrs[CONV_GROUPS].i : 1;
+    if (dilation.count != 0 &&
+        (dilation.count != 2 || !shape_in_range(dilation, 1, MAX_ELEMENTS)))
+        return shape_error(graph, node,
+                           "dilation is two positive numbers: down and across");
+    if (groups < 1)
+        return shape_error(graph, node, "groups must be 1 or more, not %lld",
+                           (long long)groups);
     if (!image_has_form(x) || !weights_have_form(w) || x->dtype != w->dtype ||
         !dtype_is_float(x->dtype))
         return shape_error(graph, node,
@@ -98,7 +109,27 @@ static const char *conv_type(const Graph *graph, const Node *node,
                            type_text(graph->arena, w));
     TensorType plain = weights_plain_type(w);
     int64_t outputs = plain.dims[0], inputs = plain.dims[1];
-    if (image_channels(x) != inputs)
+    if (x->form != FORM_PLAIN && (groups > 1 || dilation.count))
+        return shape_error(graph, node,
+                           "images in blocks have no groups or dilation");
+    if (groups > 1 && image_channels(x) % groups != 0)
+        return shape_error(graph, node,
+                           "the %lld channels of x %s do not make %lld groups",
+                           (long long)image_channels(x),
+                           type_text(graph->arena, x), (long long)groups);
+    if (groups > 1 && outputs % groups != 0)
+        return shape_error(
+            graph, node, "the %lld outputs of w %s do not make %lld groups",
+            (long long)outputs, type_text(graph->arena, w), (long long)groups);
+    if (groups > 1 && image_channels(x) != inputs * groups)
+        return shape_error(
+            graph, node,
+            "x %s has %lld channels, %lld to each of %lld groups, but w %s "
+            "takes %lld",
+            type_text(graph->arena, x), (long long)image_channels(x),
+            (long long)(image_channels(x) / groups), (long long)groups,
+            type_text(graph->arena, w), (long long)inputs);
+    if (groups == 1 && image_channels(x) != inputs)
         return shape_error(
             graph, node, "x %s has %lld channels, but w %s takes %lld",
             type_text(graph->arena, x), (long long)image_channels(x),
@@ -114,9 +145,23 @@ static const char *conv_type(const Graph *graph, const Node *node,
         return shape_error(
             graph, node, "the %lld outputs of w %s do not fill blocks of %lld",
             (long long)outputs, type_text(graph->arena, w), (long long)block);
-    windows.kernel[0] = w->dims[2];
-    windows.kernel[1] = w->dims[3];
-    if (!window_type(x, outputs, block, &windows, out))
+    for (int i = 0; i < 2; i++) {
+        int64_t gap = dilation.count ? dilation.at[i] : 1;
+        // Beyond any image, rather than beyond int64_t.
+        windows.kernel[i] = gap > MAX_ELEMENTS / w->dims[2 + i]
+                                ? MAX_ELEMENTS * 4
+                                : (w->dims[2 + i] - 1) * gap + 1;
+    }
+    bool fits = window_type(x, outputs, block, &windows, out);
+    if (!fits && dilation.count)
+        return shape_error(
+            graph, node,
+            "kernel of w %s, spread by dilation %lld and %lld to %lldx%lld, "
+            "does not fit padded %s",
+            type_text(graph->arena, w), (long long)dilation.at[0],
+            (long long)dilation.at[1], (long long)windows.kernel[0],
+            (long long)windows.kernel[1], type_text(graph->arena, x));
+    if (!fits)
         return shape_error(graph, node, "kernel of w %s does not fit padded %s",
                            type_text(graph->arena, w),
                            type_text(graph->arena, x));

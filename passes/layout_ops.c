@@ -50,6 +50,7 @@ static Value blocked_input(Layout *layout, const Node *node)
 static bool fills_blocks(const Layout *layout, const ConvGeometry *conv)
 {
     return is_image(conv->op == OP_CONV2D ? &conv->y : &conv->x) &&
+           !conv_is_grouped_or_dilated(conv) &&
            conv->w.dims[0] % layout->block == 0;
 }
 

@@ -85,12 +85,14 @@ static bool is_pointwise_conv(const ConvShape *s)
            s->top == 0 && s->left == 0 && s->oh == s->h && s->ow == s->w;
 }
 
-// The column matrix of one image: c*kh*kw rows of oh*ow.
+// The column matrix of one image, or of one group of it: c*kh*kw rows of
+// oh*ow.
 static int64_t column_bytes(const ConvShape *s)
 {
     if (is_pointwise_conv(s))
         return 0;
-    return s->c * s->kh * s->kw * s->oh * s->ow * dtype_size(s->dtype);
+    return s->c / s->groups * s->kh * s->kw * s->oh * s->ow *
+           dtype_size(s->dtype);
 }
 
 static CallConv conv_imms(const ConvShape *s)
@@ -107,7 +109,10 @@ static CallConv conv_imms(const ConvShape *s)
                       .sh = s->sh,
                       .sw = s->sw,
                       .pt = s->top,
-                      .pl = s->left};
+                      .pl = s->left,
+                      .dh = s->dh,
+                      .dw = s->dw,
+                      .groups = s->groups};
 }
 
 // im2col and BLAS, an image per task: forward and by data.
@@ -134,8 +139,10 @@ int64_t conv_blas_weights(Lowering *lower, const ConvShape *s, Value value)
     int64_t elements = type_elements(&node->type);
     int64_t chunks = min_i64(MAX_IMAGE_CHUNKS, MAX_PARTIAL_ELEMENTS / elements);
     chunks = max_i64(1, min_i64(chunks, s->n));
-    int64_t blocks = min_i64(ceil_div(WANTED_GW_TASKS, chunks),
-                             max_i64(1, s->o / MIN_BLOCK_CHANNELS));
+    // Of outputs, or of whole groups of them.
+    int64_t blocks = min_i64(
+        ceil_div(WANTED_GW_TASKS, chunks),
+        s->groups > 1 ? s->groups : max_i64(1, s->o / MIN_BLOCK_CHANNELS));
     LowerStep step = step_call(
         cpu_call_of(node, PLAN_CALL_CONV_GW_F32, PLAN_CALL_CONV_GW_F64),
         blocks * chunks, label);

@@ -11,11 +11,12 @@
 typedef struct ConvShape {
     Op op;
     DType dtype;
-    int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, top, left;
-    int64_t block, out_block; // of x and of y
-    int64_t tile;             // of w
-    int winograd;             // results along a tile; 0: plain sums alone
-    ConvWay way;              // how it was asked to be computed
+    int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, top, left; // c: of x
+    int64_t dh, dw, groups;                                   // dilation
+    int64_t block, out_block;                                 // of x and of y
+    int64_t tile;                                             // of w
+    int winograd; // results along a tile; 0: plain sums alone
+    ConvWay way;  // how it was asked to be computed
 } ConvShape;
 
 // direct_lower.c: generated kernels on blocked f32 tensors and weights in

@@ -3,6 +3,7 @@
 
 #include "codegen/codegen.h"
 #include "frontend/cli/compiler.h"
+#include "ir/conv.h"
 #include "passes/pass.h"
 
 // One line of the table: everything in one block of the net.
@@ -66,9 +67,8 @@ static bool is_average(const char *scope)
 static int64_t node_macs(const Graph *graph, const Node *node)
 {
     if (node->op == OP_CONV2D) {
-        const TensorType *weight = graph_type(graph, node->inputs[1]);
-        return type_elements(&node->type) * weight->dims[1] * weight->dims[2] *
-               weight->dims[3];
+        ConvGeometry conv = conv_geometry(graph, node);
+        return conv_macs(&conv);
     }
     if (node->op == OP_MATMUL) {
         const TensorType *a = graph_type(graph, node->inputs[0]);

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "ir/conv.h"
+
 // ---- tensors from nothing ---------------------------------------------------
 
 static bool arg_new_type(Sema *s, const Call *call, TensorType *type)
@@ -370,15 +372,23 @@ Datum builtin_conv2d(Sema *s, const Call *call)
 {
     Value inputs[2];
     TensorType x, weight;
-    int64_t stride[2], pad[4];
+    ConvGeometry conv = {.groups = 1};
     if (!call_tensor(s, call, 0, &inputs[0], &x) ||
         !call_tensor(s, call, 1, &inputs[1], &weight) ||
         !check_images(s, call, &x) ||
-        !arg_window(s, call, 2, 1, 1, 2, stride) ||
-        !arg_window(s, call, 3, 0, 0, 4, pad))
+        !arg_window(s, call, 2, 1, 1, 2, conv.stride) ||
+        !arg_window(s, call, 3, 0, 0, 4, conv.pad) ||
+        !arg_window(s, call, 4, 1, 1, 2, conv.dilation))
         return datum_poison();
-    Attr attrs[MAX_ATTRS] = {
-        [CONV_STRIDE] = {.ints = {2, stride}}, [CONV_PAD] = {.ints = {4, pad}}};
+    if (call_has(call, 5) &&
+        (call->args[5].kind != DATUM_INT || call->args[5].whole < 1)) {
+        call_fail(s, call, 5, "a whole number of at least 1");
+        return datum_poison();
+    }
+    if (call_has(call, 5))
+        conv.groups = call->args[5].whole;
+    Attr attrs[MAX_ATTRS] = {{0}};
+    conv_set_attrs(&conv, attrs);
     Site site = call_site(s, call);
     return tensor_add(s, &site, OP_CONV2D, 2, inputs, attrs, NULL);
 }

@@ -36,6 +36,22 @@ static int64_t conv_taps(const CallConv *s)
     return s->c * s->kh * s->kw;
 }
 
+// One group of channels as a convolution by itself.
+static CallConv conv_group(const CallConv *s)
+{
+    CallConv group = *s;
+    int64_t groups = s->groups > 0 ? s->groups : 1;
+    group.c /= groups;
+    group.o /= groups;
+    group.groups = 1;
+    return group;
+}
+
+static int64_t conv_weights(const CallConv *s)
+{
+    return s->o * conv_taps(s);
+}
+
 static int64_t conv_area(const CallConv *s)
 {
     return s->oh * s->ow;

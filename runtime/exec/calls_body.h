@@ -8,6 +8,7 @@
 #define conv_image    NAME(conv_image)
 #define conv_gx_image NAME(conv_gx_image)
 #define conv_gw_image NAME(conv_gw_image)
+#define conv_gw_rows  NAME(conv_gw_rows)
 
 // c[rows, cols] = op(a)[rows] op(b)[cols]
 void NAME(call_matmul)(void *const *args, const int64_t *imm, int64_t task,
@@ -55,8 +56,8 @@ static void im2col(const CallConv *s, const T *image, int64_t first,
     T *to = columns;
     for (int64_t c = 0; c < s->c; c++, image += s->h * s->w)
         for (int64_t tap = 0; tap < s->kh * s->kw; tap++) {
-            int64_t start = tap % s->kw - s->pl;
-            int64_t y = first * s->sh + tap / s->kw - s->pt;
+            int64_t start = tap % s->kw * s->dw - s->pl;
+            int64_t y = first * s->sh + tap / s->kw * s->dh - s->pt;
             for (int64_t r = 0; r < rows; r++, y += s->sh, to += s->ow)
                 if (y < 0 || y >= s->h)
                     memset(to, 0, (size_t)s->ow * sizeof *to);
@@ -72,8 +73,8 @@ static void col2im(const CallConv *s, const T *columns, int64_t first,
     const T *from = columns;
     for (int64_t c = 0; c < s->c; c++, image += s->h * s->w)
         for (int64_t tap = 0; tap < s->kh * s->kw; tap++) {
-            int64_t start = tap % s->kw - s->pl;
-            int64_t y = first * s->sh + tap / s->kw - s->pt;
+            int64_t start = tap % s->kw * s->dw - s->pl;
+            int64_t y = first * s->sh + tap / s->kw * s->dh - s->pt;
             TapRange range = tap_range(s->w, s->ow, s->sw, start);
             for (int64_t r = 0; r < rows; r++, y += s->sh, from += s->ow) {
                 if (y < 0 || y >= s->h)
@@ -112,8 +113,11 @@ void NAME(call_conv)(void *const *args, const int64_t *imm, int64_t task,
     memcpy(&conv, imm, sizeof conv);
     const T *x = (const T *)args[0] + task * conv_in_size(&conv);
     T *y = (T *)args[2] + task * conv_out_size(&conv);
-    if (task < conv.n)
-        conv_image(&conv, x, args[1], y, scratch);
+    CallConv group = conv_group(&conv);
+    for (int64_t g = 0; task < conv.n && g < conv.groups; g++)
+        conv_image(&group, x + g * conv_in_size(&group),
+                   (const T *)args[1] + g * conv_weights(&group),
+                   y + g * conv_out_size(&group), scratch);
 }
 
 // dx = im2col^T(W^T dy): every tap's share of the gradient, added where the
@@ -142,8 +146,11 @@ void NAME(call_conv_gx)(void *const *args, const int64_t *imm, int64_t task,
     memcpy(&conv, imm, sizeof conv);
     const T *dy = (const T *)args[1] + task * conv_out_size(&conv);
     T *dx = (T *)args[2] + task * conv_in_size(&conv);
-    if (task < conv.n)
-        conv_gx_image(&conv, args[0], dy, dx, scratch);
+    CallConv group = conv_group(&conv);
+    for (int64_t g = 0; task < conv.n && g < conv.groups; g++)
+        conv_gx_image(&group, (const T *)args[0] + g * conv_weights(&group),
+                      dy + g * conv_out_size(&group),
+                      dx + g * conv_in_size(&group), scratch);
 }
 
 // dw[rows of o] += dy columns(x)^T for one image; `beta` 0 starts the sum.
@@ -165,28 +172,46 @@ static void conv_gw_image(const CallConv *s, const T *x, const T *dy,
     }
 }
 
+// dw[rows of o] of one group, over images [begin, end). x and dy point at image
+// 0: the group's first channel, and the first of the rows.
+static void conv_gw_rows(const CallConv *conv, const CallConv *group,
+                         const T *x, const T *dy, int64_t begin, int64_t end,
+                         int64_t o_rows, T *dw, T *columns)
+{
+    if (begin == end || conv_area(group) == 0)
+        memset(dw, 0, (size_t)(o_rows * conv_taps(group)) * sizeof *dw);
+    for (int64_t i = begin; i < end; i++)
+        conv_gw_image(group, x + i * conv_in_size(conv),
+                      dy + i * conv_out_size(conv), o_rows, dw, columns,
+                      i > begin);
+}
+
+// A task is a chunk of the images and a block: of the outputs of the one group,
+// or of the groups.
 void NAME(call_conv_gw)(void *const *args, const int64_t *imm, int64_t task,
                         void *scratch)
 {
     CallConvGw in;
     memcpy(&in, imm, sizeof in);
-    CallConv conv = in.conv;
-    int64_t o_blocks = in.o_blocks, chunks = in.image_chunks;
-    int64_t chunk = task / o_blocks, block = task % o_blocks;
-    int64_t o_first = block * conv.o / o_blocks;
-    int64_t o_rows = (block + 1) * conv.o / o_blocks - o_first;
-    int64_t begin = chunk * conv.n / chunks;
-    int64_t end = (chunk + 1) * conv.n / chunks;
-    const T *dy = (const T *)args[1] + o_first * conv_area(&conv);
-    T *dw = (T *)args[2] + (chunk * conv.o + o_first) * conv_taps(&conv);
-    if (o_rows <= 0)
+    CallConv conv = in.conv, group = conv_group(&conv);
+    int64_t chunk = task / in.o_blocks, block = task % in.o_blocks;
+    int64_t begin = chunk * conv.n / in.image_chunks;
+    int64_t end = (chunk + 1) * conv.n / in.image_chunks;
+    int64_t units = conv.groups > 1 ? conv.groups : conv.o;
+    int64_t first = block * units / in.o_blocks;
+    int64_t count = (block + 1) * units / in.o_blocks - first;
+    const T *x = args[0], *dy = args[1];
+    T *dw = (T *)args[2] + chunk * conv.o * conv_taps(&group);
+    if (conv.groups == 1) {
+        if (count > 0)
+            conv_gw_rows(&conv, &group, x, dy + first * conv_area(&conv), begin,
+                         end, count, dw + first * conv_taps(&group), scratch);
         return;
-    if (begin == end || conv_area(&conv) == 0)
-        memset(dw, 0, (size_t)(o_rows * conv_taps(&conv)) * sizeof *dw);
-    for (int64_t i = begin; i < end; i++)
-        conv_gw_image(&conv, (const T *)args[0] + i * conv_in_size(&conv),
-                      dy + i * conv_out_size(&conv), o_rows, dw, scratch,
-                      i > begin);
+    }
+    for (int64_t g = first; g < first + count; g++)
+        conv_gw_rows(&conv, &group, x + g * conv_in_size(&group),
+                     dy + g * conv_out_size(&group), begin, end, group.o,
+                     dw + g * conv_weights(&group), scratch);
 }
 
 #undef copy_taps
@@ -195,3 +220,4 @@ void NAME(call_conv_gw)(void *const *args, const int64_t *imm, int64_t task,
 #undef conv_image
 #undef conv_gx_image
 #undef conv_gw_image
+#undef conv_gw_rows

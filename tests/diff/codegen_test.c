@@ -6,6 +6,7 @@
 #include "ir/autodiff.h"
 #include "ir/base/diag.h"
 #include "ir/build.h"
+#include "ir/conv.h"
 #include "ir/image.h"
 #include "ir/eval.h"
 #include "ir/text_form.h"
@@ -341,46 +342,63 @@ TEST(compiled_reductions_agree)
         }
 }
 
-static Value conv(Graph *g, Op op, Value a, Value b, const int64_t *stride,
-                  const int64_t *pad, const int64_t *dims)
+static Value conv(Graph *g, Op op, Value a, Value b,
+                  const ConvGeometry *geometry, const int64_t *dims)
 {
-    Attr attrs[MAX_ATTRS] = {{.ints = {2, stride}}, {.ints = {4, pad}}};
+    Attr attrs[MAX_ATTRS] = {{0}};
+    conv_set_attrs(geometry, attrs);
     if (dims)
-        attrs[2].ints = (IntList){4, dims};
+        attrs[CONV_DIMS].ints = (IntList){4, dims};
     Value v = graph_add(g, op, 2, (Value[]){a, b}, attrs, NULL);
     if (v == NO_VALUE)
         test_fail(__FILE__, __LINE__, "%s", g->error);
     return v;
 }
 
-// Convolutions both ways, with an epilogue that can run in place.
+// A convolution and its gradients of one sort: x of 12 channels, w of 24.
+typedef struct ConvSort {
+    int64_t kernel, stride, pad, dilation, groups;
+} ConvSort;
+
+// Both ways, with an epilogue that can run in place.
+static void check_conv(DType dtype, const ConvSort *sort)
+{
+    int64_t k = sort->kernel, p = sort->pad, s = sort->stride;
+    int64_t xd[] = {5, 12, 11, 10}, wd[] = {24, 12 / sort->groups, k, k};
+    ConvGeometry geometry = {.stride = {s, s},
+                             .pad = {p, p, p, p},
+                             .dilation = {sort->dilation, sort->dilation},
+                             .groups = sort->groups};
+    Graph *g = new_graph("conv");
+    Value x = input(g, "x", dtype, 4, xd);
+    Value w = param(g, "w", dtype, 4, wd);
+    Value y = conv(g, OP_CONV2D, x, w, &geometry, NULL);
+    Value bias = input(g, "bias", dtype, 1, L(24));
+    const TensorType *type = graph_type(g, y);
+    Value wide = build_broadcast(g, bias, 4, type->dims, L(1));
+    Value z = build_unary(g, OP_RELU, build_binary(g, OP_ADD, y, wide));
+    graph_add_output(g, "z", z);
+    Value gx = conv(g, OP_CONV2D_GRAD_X, w, z, &geometry, xd);
+    graph_add_output(g, "gx", build_unary(g, OP_NEG, gx));
+    Value gw = conv(g, OP_CONV2D_GRAD_W, x, z, &geometry, wd);
+    Value rate = build_const_like(g, gw, 0.125);
+    build_assign(g, w,
+                 build_binary(g, OP_SUB, w, build_binary(g, OP_MUL, rate, gw)));
+    check_graph(arena_printf(g->arena, "conv %dx%d/%d, dilation %d, groups %d",
+                             (int)k, (int)k, (int)s, (int)sort->dilation,
+                             (int)sort->groups),
+                g);
+}
+
 TEST(compiled_convolutions_agree)
 {
-    static const int64_t kernels[][3] = {
-        {3, 1, 1}, {1, 1, 0}, {3, 2, 1}, {7, 2, 3}, {1, 2, 0}};
+    static const ConvSort sorts[] = {
+        {3, 1, 1, 1, 1},  {1, 1, 0, 1, 1}, {3, 2, 1, 1, 1},  {7, 2, 3, 1, 1},
+        {1, 2, 0, 1, 1},  {3, 1, 1, 1, 3}, {3, 2, 1, 1, 12}, {1, 1, 0, 1, 4},
+        {5, 1, 2, 1, 12}, {3, 1, 2, 2, 1}, {3, 2, 3, 3, 2},  {3, 1, 2, 2, 12}};
     for (int dtype = DT_F32; dtype <= DT_F64; dtype++)
-        for (int i = 0; i < 5; i++) {
-            int64_t k = kernels[i][0], s = kernels[i][1], p = kernels[i][2];
-            int64_t xd[] = {5, 3, 11, 10}, wd[] = {8, 3, k, k};
-            int64_t stride[] = {s, s}, pad[] = {p, p, p, p};
-            Graph *g = new_graph("conv");
-            Value x = input(g, "x", dtype, 4, xd);
-            Value w = param(g, "w", dtype, 4, wd);
-            Value y = conv(g, OP_CONV2D, x, w, stride, pad, NULL);
-            Value bias = input(g, "bias", dtype, 1, L(8));
-            const TensorType *type = graph_type(g, y);
-            Value wide = build_broadcast(g, bias, 4, type->dims, L(1));
-            Value z = build_unary(g, OP_RELU, build_binary(g, OP_ADD, y, wide));
-            graph_add_output(g, "z", z);
-            Value gx = conv(g, OP_CONV2D_GRAD_X, w, z, stride, pad, xd);
-            graph_add_output(g, "gx", build_unary(g, OP_NEG, gx));
-            Value gw = conv(g, OP_CONV2D_GRAD_W, x, z, stride, pad, wd);
-            Value rate = build_const_like(g, gw, 0.125);
-            build_assign(
-                g, w,
-                build_binary(g, OP_SUB, w, build_binary(g, OP_MUL, rate, gw)));
-            check_graph(arena_printf(g->arena, "conv %d", i), g);
-        }
+        for (size_t i = 0; i < sizeof sorts / sizeof *sorts; i++)
+            check_conv((DType)dtype, &sorts[i]);
 }
 
 static Value pool(Graph *g, Op op, int inputs, Value a, Value b,
@@ -478,19 +496,20 @@ TEST(compiled_training_step_agrees)
 TEST(compiled_net_in_blocks_agrees)
 {
     Graph *g = new_graph("blocks");
-    const int64_t one[] = {1, 1}, two[] = {2, 2}, pad[] = {1, 1, 1, 1};
+    const ConvGeometry one = {.stride = {1, 1}, .pad = {1, 1, 1, 1}};
+    const ConvGeometry two = {.stride = {2, 2}, .pad = {1, 1, 1, 1}};
     const int64_t window[] = {3, 3, 2, 2, 0, 0, 1, 1};
     Value x = input(g, "x", DT_F32, 4, L(3, 3, 13, 12));
     Value w[] = {param(g, "w0", DT_F32, 4, L(16, 3, 3, 3)),
                  param(g, "w1", DT_F32, 4, L(32, 16, 3, 3)),
                  param(g, "w2", DT_F32, 4, L(32, 32, 3, 3)),
                  param(g, "gain", DT_F32, 1, L(32))};
-    Value y = conv(g, OP_CONV2D, x, w[0], one, pad, NULL);
+    Value y = conv(g, OP_CONV2D, x, w[0], &one, NULL);
     y = pool(g, OP_MAX_POOL, 1, build_unary(g, OP_RELU, y), 0, window, NULL);
-    y = conv(g, OP_CONV2D, y, w[1], two, pad, NULL);
+    y = conv(g, OP_CONV2D, y, w[1], &two, NULL);
     y = build_unary(g, OP_TANH,
                     build_binary(g, OP_MUL, y, build_const_like(g, y, 0.01)));
-    Value z = conv(g, OP_CONV2D, y, w[2], one, pad, NULL);
+    Value z = conv(g, OP_CONV2D, y, w[2], &one, NULL);
     TensorType type = *graph_type(g, z);
     Value gain = build_broadcast(g, w[3], 4, type.dims, L(1));
     z = build_binary(g, OP_ADD, y, build_binary(g, OP_MUL, z, gain));

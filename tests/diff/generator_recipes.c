@@ -394,13 +394,21 @@ Value make_conv(Generator *gen)
 {
     Value x = make_image(gen);
     const TensorType *type = gen_type(gen, x);
-    TensorType kernel = {gen->dtype, 4, {0, type->dims[1]}};
-    kernel.dims[0] = 1 + gen_choose(gen, 4);
+    // Channels in groups, now and then, and gaps between the taps.
+    int64_t channels = type->dims[1], groups = 1;
+    if (gen_one_in(gen, 3))
+        groups = gen_one_in(gen, 2) || channels % 2 ? channels : 2;
+    int64_t dilation[] = {1 + gen_one_in(gen, 4), 1 + gen_one_in(gen, 4)};
+    TensorType kernel = {gen->dtype, 4, {0, channels / groups}};
+    kernel.dims[0] = groups * (1 + gen_choose(gen, groups > 1 ? 2 : 4));
     kernel.dims[2] = 1 + gen_choose(gen, 3);
     kernel.dims[3] = 1 + gen_choose(gen, 3);
     Attr attrs[MAX_ATTRS] = {{0}};
     random_window(gen, kernel.dims[2], kernel.dims[3], &attrs[CONV_STRIDE],
                   &attrs[CONV_PAD]);
+    attrs[CONV_GROUPS].i = groups > 1 ? groups : 0;
+    if (dilation[0] > 1 || dilation[1] > 1)
+        attrs[CONV_DILATION].ints = int_list(gen->graph->arena, 2, dilation);
     Value w = gen_leaf(gen, &kernel);
     double terms =
         (double)type_elements(&kernel) * LEAF_BOUND * gen_bound(gen, x);

@@ -342,6 +342,7 @@ static Value sample_lse_of_all(Problem *p)
 typedef struct ConvCase {
     const char *name;
     int64_t x[4], w[4], stride[2], pad[4];
+    int64_t dilation[2], groups; // 0: 1
 } ConvCase;
 
 static const ConvCase conv_cases[] = {
@@ -354,6 +355,24 @@ static const ConvCase conv_cases[] = {
     {"1x1/2", {1, 3, 5, 4}, {2, 3, 1, 1}, {2, 2}, {0, 0, 0, 0}},
     {"7x7/2", {1, 1, 9, 8}, {2, 1, 7, 7}, {2, 2}, {3, 3, 3, 3}},
     {"stride over the kernel", {1, 1, 7, 7}, {1, 1, 2, 2}, {3, 3}, {0}},
+    {"groups", {2, 4, 4, 5}, {6, 2, 3, 3}, {1, 1}, {1, 1, 1, 1}, {0}, 2},
+    {"groups/2", {1, 6, 5, 4}, {3, 2, 2, 3}, {2, 1}, {1, 0, 0, 1}, {0}, 3},
+    {"depthwise", {2, 3, 5, 5}, {3, 1, 3, 3}, {1, 1}, {1, 1, 1, 1}, {0}, 3},
+    {"depthwise/2", {1, 3, 6, 5}, {6, 1, 3, 3}, {2, 2}, {1, 1, 1, 1}, {0}, 3},
+    {"dilation", {1, 2, 6, 7}, {2, 2, 3, 3}, {1, 1}, {2, 2, 2, 2}, {2, 2}},
+    {"uneven dilation/2",
+     {1, 2, 7, 6},
+     {2, 2, 3, 2},
+     {2, 2},
+     {1, 0, 2, 1},
+     {2, 3}},
+    {"groups, dilation",
+     {1, 4, 6, 6},
+     {4, 2, 3, 3},
+     {1, 2},
+     {2, 3, 2, 3},
+     {2, 3},
+     2},
 };
 enum { CONV_CASES = sizeof conv_cases / sizeof conv_cases[0] };
 
@@ -362,8 +381,10 @@ static void conv_output_dims(const ConvCase *at, int64_t *dims)
     dims[0] = at->x[0];
     dims[1] = at->w[0];
     for (int i = 0; i < 2; i++)
-        dims[2 + i] = shape_windows(at->x[2 + i], at->w[2 + i], at->stride[i],
-                                    at->pad[i], at->pad[2 + i]);
+        dims[2 + i] = shape_windows(
+            at->x[2 + i],
+            (at->w[2 + i] - 1) * (at->dilation[i] ? at->dilation[i] : 1) + 1,
+            at->stride[i], at->pad[i], at->pad[2 + i]);
 }
 
 // One of the three convolutions in a case: the two that it reads are params.
@@ -371,7 +392,11 @@ static Value conv_node(Problem *p, Op op, const ConvCase *at)
 {
     int64_t y[4];
     conv_output_dims(at, y);
-    Attr attrs[MAX_ATTRS] = {ints(2, at->stride), ints(4, at->pad)};
+    Attr attrs[MAX_ATTRS] = {[CONV_STRIDE] = ints(2, at->stride),
+                             [CONV_PAD] = ints(4, at->pad),
+                             [CONV_DILATION] =
+                                 ints(at->dilation[0] ? 2 : 0, at->dilation),
+                             [CONV_GROUPS].i = at->groups};
     if (op != OP_CONV2D)
         attrs[CONV_DIMS] = ints(4, op == OP_CONV2D_GRAD_X ? at->x : at->w);
     const int64_t *first = op == OP_CONV2D_GRAD_X ? at->w : at->x;

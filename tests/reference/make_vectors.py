@@ -190,6 +190,33 @@ net_case("resnet50_sk", 40,
          lambda: resnet(True, [3, 4, 6, 3], nets.DeepStem, 0.0625))
 
 
+@case("groups", batch=3, size=9, update=subtract)
+def groups():
+    """Grouped, depthwise and dilated convolutions, PyTorch's own."""
+    class Layer(nn.Module):
+        def __init__(self, i, o, k, s=1, p=0, d=1, g=1):
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(o, i // g, k, k))
+            self.rest = dict(stride=s, padding=p, dilation=d, groups=g)
+
+        def forward(self, x):
+            return F.conv2d(x, self.weight, **self.rest)
+
+    model = nn.Module()
+    model.pre = nets.conv(3, 8, 3)
+    model.grouped = Layer(8, 12, 3, p=1, g=4)
+    model.depthwise = Layer(12, 12, 3, s=2, p=1, g=12)
+    model.doubled = Layer(12, 24, 5, p=2, g=12)
+    model.dilated = Layer(24, 6, 3, p=2, d=2)
+    model.both = Layer(6, 6, 3, p=(2, 3), d=(2, 3), g=2)
+
+    def forward(images, labels):
+        y = torch.relu(model.grouped(model.pre(images)))
+        y = torch.tanh(model.doubled(model.depthwise(y)))
+        return {"loss": probe(model.both(model.dilated(y)))}
+    return model, forward
+
+
 @case("norm_torch", batch=4, size=5, steps=3, update=subtract)
 def norm_torch():
     """PyTorch's own norm, whose moving variance is the unbiased one."""
