@@ -8,13 +8,17 @@
 #include "frontend/cli/csv.h"
 #include "frontend/cli/pictures.h"
 #include "runtime/monitor/plot.h"
+#include "runtime/monitor/plot_font.h"
 
 enum {
     SHEET_ROWS = 4,
     SHEET_COLUMNS = 6,
-    MATRIX_SIDE = 480, // pixels, about
-    CELL_SIDE = 48,    // at most
-    CELL_WITH_LINE = 6 // of so many pixels one is a line
+    MATRIX_SIDE = 480,  // pixels, about
+    CELL_WITH_LINE = 6, // of so many pixels one is a line
+    CAPTIONED = 12,     // so many classes have names on their cells
+    LETTERS = 24,       // of a cell's caption, at most
+    CELL_SIDE = 96,     // of such a cell, pixels at least
+    LINE_POINTS = 201
 };
 
 static const char *name_of(const ClassReport *report, int class)
@@ -74,9 +78,9 @@ static void put_calibration(const ClassReport *report, FileWriter *file)
     for (int b = 0; b < CALIBRATION_BINS; b++) {
         const CalibrationBin *bin = &report->tally.bins[b];
         double images = bin->images ? (double)bin->images : NAN;
-        char from[40];
-        snprintf(from, sizeof from, "%.6f", (double)b / CALIBRATION_BINS);
-        csv_text(file, from);
+        char above[40];
+        snprintf(above, sizeof above, "%.6g", (double)b / CALIBRATION_BINS);
+        csv_text(file, above);
         csv_number(file, (double)(b + 1) / CALIBRATION_BINS, 6);
         put_number(file, (double)bin->images);
         put_number(file, bin->confidence / images);
@@ -127,25 +131,55 @@ static Status write_tables(const ClassReport *report, const char *folder)
 
 // ---- pictures ---------------------------------------------------------------
 
-// The darker, the larger the share of the true class's images.
-static void paint_cell(const ClassReport *report, int c, int p, int cell,
-                       Image *image)
+// The darker, the larger the share of the true class's images: from nearly
+// white to a dark blue. The rectangle's last line may be left grey.
+static void paint_cell(const ClassReport *report, int c, int p, int left,
+                       int top, int width, int height, bool line, Image *image)
 {
     int64_t images = report->numbers[c].images;
     int64_t count = report->tally.confusion[(int64_t)c * report->classes + p];
     double share = images ? (double)count / (double)images : 0;
-    int line = cell >= CELL_WITH_LINE;
-    for (int y = 0; y < cell; y++)
-        for (int x = 0; x < cell; x++) {
-            bool inside = x < cell - line && y < cell - line;
-            uint8_t *pixel =
-                image->pixels +
-                3 * ((int64_t)(c * cell + y) * image->width + p * cell + x);
-            // From nearly white to a dark blue.
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++) {
+            bool inside = x < width - line && y < height - line;
+            uint8_t *pixel = image->pixels +
+                             3 * ((int64_t)(top + y) * image->width + left + x);
             pixel[0] = inside ? (uint8_t)lrint(245 - 235 * share) : 205;
             pixel[1] = inside ? (uint8_t)lrint(245 - 195 * share) : 205;
             pixel[2] = inside ? (uint8_t)lrint(248 - 118 * share) : 205;
         }
+}
+
+// Few classes: "true > predicted: images" below each cell.
+static Status draw_captioned(const ClassReport *report, const char *path)
+{
+    Image images[CAPTIONED * CAPTIONED] = {0};
+    const char *captions[CAPTIONED * CAPTIONED];
+    int classes = report->classes, count = classes * classes;
+    size_t letters = CELL_SIDE / FONT_ADVANCE;
+    Status status = status_ok();
+    for (int i = 0; i < count; i++) {
+        captions[i] = arena_printf(report->job->cli->arena, "%s > %s: %lld",
+                                   name_of(report, i / classes),
+                                   name_of(report, i % classes),
+                                   (long long)report->tally.confusion[i]);
+        if (strlen(captions[i]) > letters)
+            letters = strlen(captions[i]);
+    }
+    if (letters > LETTERS)
+        letters = LETTERS;
+    int width = (int)letters * FONT_ADVANCE;
+    for (int i = 0; i < count && status.code == STATUS_OK; i++) {
+        status = image_new(width, CELL_SIDE, &images[i]);
+        if (status.code == STATUS_OK)
+            paint_cell(report, i / classes, i % classes, 0, 0, width, CELL_SIDE,
+                       false, &images[i]);
+    }
+    if (status.code == STATUS_OK)
+        status = plot_sheet(path, images, classes, classes, captions);
+    for (int i = 0; i < count; i++)
+        image_free(&images[i]);
+    return status;
 }
 
 static Status draw_confusion(const ClassReport *report, const char *path)
@@ -153,29 +187,37 @@ static Status draw_confusion(const ClassReport *report, const char *path)
     static const char *const caption[] = {
         "down: true class; across: predicted"};
     Image image;
-    int cell = MATRIX_SIDE / report->classes;
-    cell = cell < 1 ? 1 : cell > CELL_SIDE ? CELL_SIDE : cell;
-    if ((int64_t)report->classes * report->classes > IMAGE_MAX_PIXELS / 4) {
+    int classes = report->classes;
+    int cell = classes < MATRIX_SIDE ? MATRIX_SIDE / classes : 1;
+    if (classes <= CAPTIONED)
+        return draw_captioned(report, path);
+    if ((int64_t)classes * classes > IMAGE_MAX_PIXELS / 4) {
         cli_note(report->job->cli,
                  "%d classes are too many for a picture of their confusions: "
                  "confusion.csv has them",
-                 report->classes);
+                 classes);
+        unlink(path); // an earlier evaluation's
         return status_ok();
     }
-    TRY(image_new(report->classes * cell, report->classes * cell, &image));
-    for (int c = 0; c < report->classes; c++)
-        for (int p = 0; p < report->classes; p++)
-            paint_cell(report, c, p, cell, &image);
+    TRY(image_new(classes * cell, classes * cell, &image));
+    for (int c = 0; c < classes; c++)
+        for (int p = 0; p < classes; p++)
+            paint_cell(report, c, p, p * cell, c * cell, cell, cell,
+                       cell >= CELL_WITH_LINE, &image);
     Status status = plot_sheet(path, &image, 1, 1, caption);
     image_free(&image);
     return status;
 }
 
+// A point for each bin with images, beside the line of those whose confidence
+// is their accuracy.
 static Status draw_calibration(const ClassReport *report, const char *path)
 {
-    static const double ends[] = {0, 1};
     double confidence[CALIBRATION_BINS], accuracy[CALIBRATION_BINS];
+    double line[LINE_POINTS];
     int count = 0;
+    for (int i = 0; i < LINE_POINTS; i++)
+        line[i] = (double)i / (LINE_POINTS - 1);
     for (int b = 0; b < CALIBRATION_BINS; b++) {
         const CalibrationBin *bin = &report->tally.bins[b];
         if (bin->images == 0)
@@ -183,12 +225,12 @@ static Status draw_calibration(const ClassReport *report, const char *path)
         confidence[count] = bin->confidence / (double)bin->images;
         accuracy[count++] = (double)bin->right / (double)bin->images;
     }
-    PlotSeries series[] = {{"images in bins", count, confidence, accuracy},
-                           {"confidence deserved", 2, ends, ends}};
+    PlotSeries series[] = {{"measured", count, confidence, accuracy},
+                           {"deserved", LINE_POINTS, line, line}};
     const char *title =
         arena_printf(report->job->cli->arena, "calibration error %.4f",
                      report->metrics.calibration_error);
-    return plot_curves(path, title, series, 2, "confidence", "accuracy");
+    return plot_points(path, title, series, 2, "confidence", "accuracy");
 }
 
 // Without mistakes there is no sheet, and none of an earlier evaluation stays.

@@ -388,13 +388,13 @@ void class_report_text(const ClassReport *report, Text *text)
               m->top1, m->low, m->high, m->balanced_accuracy,
               m->calibration_error, CALIBRATION_BINS);
     if (report->mistake_count)
-        text_addf(text, "  the most confident of %lld mistakes:\n",
+        text_addf(text, "  the most confident of %lld mistakes, taken for:\n",
                   (long long)report->mistake_count);
     for (int i = 0; i < LISTED_MISTAKES && i < report->mistake_count; i++) {
         const Mistake *mistake = &report->mistakes[i];
         text_addf(text, "    %.4f ", mistake->confidence);
         add_name(text, name_of(report, mistake->predicted), width);
-        text_add(text, " is ");
+        text_add(text, " but is ");
         add_name(text, name_of(report, mistake->truth), width);
         const char *image =
             dataset_sample_name(report->job->data, SPLIT_TEST, mistake->index);
