@@ -18,7 +18,7 @@ enum {
     CAPTIONED = 12,     // so many classes have names on their cells
     LETTERS = 24,       // of a cell's caption, at most
     CELL_SIDE = 96,     // of such a cell, pixels at least
-    LINE_POINTS = 201
+    LINE_POINTS = 41
 };
 
 static const char *name_of(const ClassReport *report, int class)
@@ -225,8 +225,8 @@ static Status draw_calibration(const ClassReport *report, const char *path)
         confidence[count] = bin->confidence / (double)bin->images;
         accuracy[count++] = (double)bin->right / (double)bin->images;
     }
-    PlotSeries series[] = {{"measured", count, confidence, accuracy},
-                           {"deserved", LINE_POINTS, line, line}};
+    PlotSeries series[] = {{"deserved", LINE_POINTS, line, line},
+                           {"measured", count, confidence, accuracy}};
     const char *title =
         arena_printf(report->job->cli->arena, "calibration error %.4f",
                      report->metrics.calibration_error);

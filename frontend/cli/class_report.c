@@ -379,6 +379,10 @@ void class_report_text(const ClassReport *report, Text *text)
 {
     int width = name_width(report);
     const ClassMetrics *m = &report->metrics;
+    if (report->tally.images == 0) {
+        text_add(text, "  no test image is left to count\n");
+        return;
+    }
     table_of_classes(report, width, text);
     table_of_confusions(report, width, text);
     text_addf(text,

@@ -6,7 +6,7 @@
 net=models/quickstart.net
 settings="filters=4 groups=2 image_size=16 pretrain.batch=16 pretrain.epochs=1
     finetune.batch=8 finetune.steps=30 finetune.labels=4
-    scratch.batch=8 scratch.steps=4 scratch.labels=4"
+    scratch.batch=8 scratch.steps=4 scratch.labels=1"
 shapes=$work/shapes
 run=$work/run
 # with COMMAND PHASE OPTION...: on the quickstart, made small.
@@ -156,6 +156,50 @@ check "eval: scores of another name are asked for" says \
 check "eval: and nothing is written" exits 1 renamed -o "$work/none"
 check "eval: by their name they are found" says "balanced accuracy" renamed \
     --value scores
+# Scores that overflow are no numbers.
+sed 's/logits = classifier(.*/& * 1e30 * 1e30/' "$net" > "$work/inf.net"
+infinite() {
+    command=$1
+    shift
+    # shellcheck disable=SC2086
+    "$simcc" "$command" "$work/inf.net" finetune --data "$shapes" \
+        --out "$run" "$@" --set $settings
+}
+check "eval: scores that are no numbers are said to be left out" says \
+    "20 test images have scores that are no numbers" infinite eval
+check "eval: and then nothing is left" says "no test image is left to count" \
+    infinite eval -o "$work/inf"
+check "eval: in JSON they are null" says '"balanced_accuracy":null' \
+    infinite eval --json
+check "predict: of such images no class" says "no class is predicted" \
+    infinite predict --split test -o "$work/inf.csv"
+check "predict: and no probability" test \
+    "$(grep -c '^test/[a-z]*/[0-9]*.png,,[a-z]*,,,$' "$work/inf.csv")" = 20
+check "predict: nor of the most probable" sh -c "
+    '$simcc' predict '$work/inf.net' finetune --data '$shapes' --out '$run' \
+    --split test --top 2 -o - -q --set $(echo $settings) 2> '$work/log' |
+    grep -qx 'test/disc/00000.png,,disc,,,'"
+# Many classes: the table is cut, which is said, and the files are not.
+for class in $(seq 101 201); do
+    for part in train test; do
+        mkdir -p "$work/many/$part/$class"
+        cp "$shapes/$part/disc/00001.png" "$work/many/$part/$class/"
+    done
+done
+many() {
+    command=$1
+    shift
+    # shellcheck disable=SC2086
+    "$simcc" "$command" "$net" scratch --data "$work/many" --out "$work/m-run" \
+        "$@" --set $settings
+}
+check "eval: trains on many classes" many run -q
+check "eval: of many classes some" says "and 1 more classes: -o FOLDER" many \
+    eval -o "$work/m-ev"
+check "eval: in the files all" test "$(wc -l < "$work/m-ev/classes.csv")" = 102
+check "eval: and no matrix on the terminal" sh -c \
+    "! grep -q 'true .* predicted' '$work/said'"
+check "eval: of many classes a picture, too" test -s "$work/m-ev/confusion.png"
 # Artifacts, too.
 # shellcheck disable=SC2086
 "$simcc" compile "$net" -q -o "$work/q.simcc" --set classes=3 $settings
