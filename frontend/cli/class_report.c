@@ -53,7 +53,9 @@ Status class_report_begin(const Job *job, const ProgramPhase *phase,
     *begun = false;
     if (phase->eval.step_count == 0)
         return status_ok(); // evaluate_phase says what is missing
-    if (!port && cli_has(cli, OPT_value))
+    // An artifact has the scores that it was compiled with.
+    const char *found = port ? strchr(port->tensor.name, '.') + 1 : "";
+    if (cli_has(cli, OPT_value) && strcmp(found, cli->values[OPT_value]) != 0)
         return status_error(STATUS_USAGE,
                             "phase %s sets no `%s` with a row of scores for "
                             "each image when it is evaluated",
@@ -74,8 +76,7 @@ Status class_report_begin(const Job *job, const ProgramPhase *phase,
         cli_note(cli,
                  "%s has %lld scores for each image, and the data %d classes: "
                  "nothing is said of each class",
-                 strchr(report->scores->name, '.') + 1,
-                 (long long)report->scores->dims[1], report->classes);
+                 found, (long long)report->scores->dims[1], report->classes);
         return status_ok();
     }
     *begun = true;

@@ -113,6 +113,8 @@ check "eval: the same object in metrics.json" sh -c "
 check "eval: its confusions" grep -qF \
     "\"confusion\":[[$(sed 's/^[a-z]*,//' "$work/confusion" | tr '\n' ';' |
         sed 's/;$//; s/;/],[/g')]]" "$work/json"
+check "eval: scores are no report" grep -Eq \
+    '"test":[{]"loss":[0-9.]*,"top1":[0-9.]*[}]' "$work/json"
 check "eval: its parts" sh -c "for part in classes recall precision f1 \
     average_precision balanced_accuracy ece interval bins mistakes left_out; do
     grep -q \"\\\"\$part\\\":\" '$work/json' || exit 1; done"
@@ -209,6 +211,8 @@ artifact() {
         sed 's/"seconds":[^,]*//' "$work/json" | cmp - "$work/of-artifact"
 }
 check "eval: an artifact's are the same" artifact
+check "eval: an artifact has no others" exits 2 "$simcc" eval "$work/q.simcc" \
+    finetune --data "$shapes" --out "$run" --value h
 
 # ---- predict ----------------------------------------------------------------
 
