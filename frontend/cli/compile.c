@@ -100,8 +100,10 @@ int command_compile(Cli *cli)
     CLI_TRY(cli, compiler_open(&compiler, cli));
     CLI_TRY(cli, read_emit(cli, &compiler.emit));
     CLI_TRY(cli, read_from(cli, &graph));
-    if (compiler.emit == EMIT_NOTHING)
+    if (compiler.emit == EMIT_NOTHING) {
         compiler.lang.features_name = PROBED_VALUE;
+        compiler.lang.scores_name = SCORED_VALUE;
+    }
     Status status = graph ? compile_graphs(&compiler, cli)
                           : compile_program(&compiler, cli);
     if (cli_has(cli, OPT_time))

@@ -10,6 +10,8 @@
 
 // The value of a phase whose features are probed while it trains.
 #define PROBED_VALUE "h"
+// The value whose rows are scores of classes, by its usual name.
+#define SCORED_VALUE "logits"
 
 typedef enum EmitKind {
     EMIT_NOTHING,

@@ -1,27 +1,62 @@
-// simcc eval: how many of the test images a phase's weights classify right, by
-// its own logits or, with --knn, by its features' nearest neighbours.
+// simcc eval: how many of the test images a phase's weights classify right, of
+// each class and of all, by its own logits or, with --knn, by its features'
+// nearest neighbours.
 #include <math.h>
 #include <stdlib.h>
 
+#include "frontend/cli/class_report.h"
 #include "frontend/cli/features.h"
+#include "runtime/base/file.h"
 #include "runtime/train/evaluate.h"
 #include "runtime/train/knn.h"
 
-static int eval_phase(Job *job)
+static Status evaluate(Job *job, const ProgramPhase *phase, ClassReport *report)
 {
     char path[RUNDIR_PATH];
-    Cli *cli = job->cli;
+    const Cli *cli = job->cli;
+    bool begun;
     TrainResult result;
-    CLI_TRY(cli, job_weights(job, path));
-    CLI_TRY(cli, evaluate_phase(job->program, job_phase(job, cli->words[1]),
-                                job->data, path, &job->options, &result));
-    if (result.test_count == 0) {
-        Status status =
-            status_error(STATUS_DATA, "there was nothing to evaluate");
-        return cli_fail(cli, &status);
+    TRY(job_weights(job, path));
+    TRY(class_report_begin(job, phase, report, &begun));
+    InferSink sink = class_report_sink(report);
+    // A folder that cannot be made is known before minutes of evaluation.
+    if (begun && cli_has(cli, OPT_output))
+        TRY(file_make_folder(cli->values[OPT_output]));
+    TRY(evaluate_phase(job->program, job_phase(job, cli->words[1]), job->data,
+                       path, &job->options, begun ? &sink : NULL, &result));
+    if (result.test_count == 0)
+        return status_error(STATUS_DATA, "there was nothing to evaluate");
+    if (!begun) {
+        job_print_result(job, &result, NULL);
+        if (!cli_has(cli, OPT_output))
+            return status_ok();
+        return status_error(STATUS_FAILED,
+                            "nothing is written to %s: there are no scores of "
+                            "the data's classes",
+                            cli->values[OPT_output]);
     }
-    job_print_result(job, &result);
-    return STATUS_OK;
+    Text json = text_new(cli->arena), text = text_new(cli->arena);
+    TRY(class_report_finish(report));
+    class_report_json(report, &json);
+    class_report_text(report, &text);
+    job_print_result(job, &result, text_string(&json));
+    if (!cli_has(cli, OPT_json))
+        fputs(text_string(&text), stdout);
+    fflush(stdout);
+    return cli_has(cli, OPT_output)
+               ? class_report_write(report, cli->values[OPT_output],
+                                    text_string(&json))
+               : status_ok();
+}
+
+static int eval_phase(Job *job)
+{
+    ClassReport report = {0};
+    const ProgramPhase *phase =
+        &job->program->phases[job_phase(job, job->cli->words[1])];
+    Status status = evaluate(job, phase, &report);
+    class_report_free(&report);
+    return status.code == STATUS_OK ? STATUS_OK : cli_fail(job->cli, &status);
 }
 
 // ---- nearest neighbours -----------------------------------------------------
@@ -143,12 +178,15 @@ static int eval_knn(Job *job, Cli *cli)
 // What says nothing without --knn.
 static Status check_options(const Cli *cli)
 {
-    static const OptionId of_knn[] = {OPT_labels, OPT_neighbours, OPT_tau,
-                                      OPT_value};
-    for (int i = 0; i < 4 && !cli_has(cli, OPT_knn); i++)
+    static const OptionId of_knn[] = {OPT_labels, OPT_neighbours, OPT_tau};
+    for (int i = 0; i < 3 && !cli_has(cli, OPT_knn); i++)
         if (cli_has(cli, of_knn[i]))
             return status_error(STATUS_USAGE, "--%s goes with --knn",
                                 option_table[of_knn[i]].name);
+    if (cli_has(cli, OPT_output) && cli_has(cli, OPT_knn))
+        return status_error(STATUS_USAGE,
+                            "-o writes numbers of each class, which --knn has "
+                            "not: leave one of them out");
     if (!cli_has(cli, OPT_weights) && !cli_has(cli, OPT_out))
         return status_error(STATUS_USAGE,
                             "say which weights: --weights FILE, or the run "

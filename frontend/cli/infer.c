@@ -4,12 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/cli/csv.h"
 #include "frontend/cli/job.h"
 #include "runtime/base/file.h"
 #include "runtime/data/class_names.h"
 #include "runtime/files/model.h"
 #include "runtime/files/npy.h"
+#include "runtime/train/class_metrics.h"
 #include "runtime/train/infer.h"
+
+typedef struct ScoredClass {
+    double score;
+    int class;
+} ScoredClass;
 
 typedef struct Table {
     const Job *job;
@@ -19,35 +26,11 @@ typedef struct Table {
     bool has_npy, has_csv;
     const char **classes; // names of the columns of a prediction
     double *row;          // [width]
-    int64_t count, unreadable;
+    int top; // write so many classes of each image, the most probable first; 0
+             // = all, a column each
+    ScoredClass *ranked; // [width]
+    int64_t count, unreadable, not_finite;
 } Table;
-
-// ---- CSV --------------------------------------------------------------------
-
-static void put_text(Table *table, const char *text)
-{
-    file_put(&table->csv, text, (int64_t)strlen(text));
-}
-
-// Quoted where a comma, quote or line end would break the table.
-static void put_field(Table *table, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        put_text(table, text);
-        return;
-    }
-    put_text(table, "\"");
-    for (; *text; text++)
-        put_text(table, *text == '"' ? "\"\"" : (char[]){*text, '\0'});
-    put_text(table, "\"");
-}
-
-static void put_number(Table *table, double number, int digits)
-{
-    char text[40];
-    snprintf(text, sizeof text, ",%.*g", digits, number);
-    put_text(table, text);
-}
 
 // ---- rows -------------------------------------------------------------------
 
@@ -84,46 +67,68 @@ static Status embed_row(void *context, DataSplit split, int64_t index,
     put_npy_row(table);
     if (!table->has_csv)
         return status_ok();
-    put_field(table, dataset_sample_name(data, split, index));
-    put_text(table, ",");
-    put_field(table,
+    csv_field(&table->csv, dataset_sample_name(data, split, index));
+    csv_text(&table->csv, ",");
+    csv_field(&table->csv,
               dataset_class_name(data, dataset_label(data, split, index)));
     for (int64_t i = 0; i < table->width; i++)
-        put_number(table, table->row[i],
+        csv_number(&table->csv, table->row[i],
                    table->value->dtype == PLAN_F64 ? 17 : 9);
-    put_text(table, "\n");
+    csv_text(&table->csv, "\n");
     return status_ok();
 }
 
-// Logits to probabilities; returns the most probable class.
-static int64_t softmax(double *row, int64_t count)
+static int by_score(const void *a, const void *b)
 {
-    int64_t best = 0;
-    double sum = 0;
-    for (int64_t i = 1; i < count; i++)
-        best = row[i] > row[best] ? i : best;
-    double top = row[best];
-    for (int64_t i = 0; i < count; i++)
-        sum += row[i] = exp(row[i] - top);
-    for (int64_t i = 0; i < count; i++)
-        row[i] /= sum;
-    return best;
+    const ScoredClass *x = a, *y = b;
+    if (x->score != y->score)
+        return x->score < y->score ? 1 : -1;
+    return x->class - y->class;
 }
 
+// The most probable classes first, of equals the earlier.
+static void rank_classes(Table *table)
+{
+    for (int c = 0; c < table->width; c++)
+        table->ranked[c] = (ScoredClass){table->row[c], c};
+    qsort(table->ranked, (size_t)table->width, sizeof *table->ranked, by_score);
+}
+
+// Scores that are no numbers leave the class and the probabilities empty.
 static Status predict_row(void *context, DataSplit split, int64_t index,
                           const void *values)
 {
     Table *table = context;
+    const Dataset *data = table->job->data;
     take_row(table, values);
     if (!values)
         return status_ok();
-    int64_t best = softmax(table->row, table->width);
-    put_field(table, dataset_sample_name(table->job->data, split, index));
-    put_text(table, ",");
-    put_field(table, table->classes[best]);
-    for (int64_t i = 0; i < table->width; i++)
-        put_number(table, table->row[i], 6);
-    put_text(table, "\n");
+    int best = class_softmax(table->row, (int)table->width);
+    table->not_finite += best < 0;
+    csv_field(&table->csv, dataset_sample_name(data, split, index));
+    csv_text(&table->csv, ",");
+    csv_field(&table->csv, best < 0 ? "" : table->classes[best]);
+    if (dataset_classes(data)) {
+        csv_text(&table->csv, ",");
+        csv_field(&table->csv,
+                  dataset_class_name(data, dataset_label(data, split, index)));
+    }
+    if (best >= 0 && table->top)
+        rank_classes(table);
+    int64_t columns = table->top ? table->top : table->width;
+    for (int64_t i = 0; i < columns; i++) {
+        if (table->top && i) {
+            csv_text(&table->csv, ",");
+            csv_field(&table->csv,
+                      best < 0 ? "" : table->classes[table->ranked[i].class]);
+        }
+        if (best < 0)
+            csv_text(&table->csv, ",");
+        else
+            csv_number(&table->csv,
+                       table->top ? table->ranked[i].score : table->row[i], 6);
+    }
+    csv_text(&table->csv, "\n");
     return status_ok();
 }
 
@@ -151,11 +156,11 @@ static Status begin_embed(Table *table, int64_t images)
                    arena_printf(cli->arena, "%.*s.csv",
                                 (int)(named ? length - 4 : length), path)));
     table->has_csv = true;
-    put_text(table, "name,class");
+    csv_text(&table->csv, "name,class");
     for (int64_t i = 0; i < table->width; i++)
-        put_text(table, arena_printf(cli->arena, ",%s%lld", value->name,
-                                     (long long)i));
-    put_text(table, "\n");
+        csv_text(&table->csv, arena_printf(cli->arena, ",%s%lld", value->name,
+                                           (long long)i));
+    csv_text(&table->csv, "\n");
     return status_ok();
 }
 
@@ -189,21 +194,42 @@ static Status name_classes(Table *table)
     return status_ok();
 }
 
+static Status read_top(Table *table)
+{
+    int64_t top;
+    const Cli *cli = table->job->cli;
+    TRY(cli_whole(cli, OPT_top, 0, 1, 1000000, &top));
+    if (top > table->width)
+        return status_error(STATUS_USAGE, "--top %lld: there are %lld classes",
+                            (long long)top, (long long)table->width);
+    table->top = (int)top;
+    table->ranked = ARENA_ARRAY(cli->arena, ScoredClass, table->width);
+    return status_ok();
+}
+
 static Status begin_predict(Table *table)
 {
     if (table->value->rank != 2)
         return status_error(STATUS_USAGE,
                             "%s is not a row of logits for each image",
                             table->value->name);
+    TRY(read_top(table));
     TRY(name_classes(table));
     TRY(file_begin(&table->csv, table->job->cli->values[OPT_output]));
     table->has_csv = true;
-    put_text(table, "name,predicted");
-    for (int64_t i = 0; i < table->width; i++) {
-        put_text(table, ",");
-        put_field(table, table->classes[i]);
+    csv_text(&table->csv, "name,predicted");
+    if (dataset_classes(table->job->data))
+        csv_text(&table->csv, ",true");
+    for (int64_t i = 0; i < table->width && !table->top; i++) {
+        csv_text(&table->csv, ",");
+        csv_field(&table->csv, table->classes[i]);
     }
-    put_text(table, "\n");
+    for (int i = 0; i < table->top; i++)
+        csv_text(&table->csv, i == 0 ? ",probability"
+                                     : arena_printf(table->job->cli->arena,
+                                                    ",class %d,probability %d",
+                                                    i + 1, i + 1));
+    csv_text(&table->csv, "\n");
     return status_ok();
 }
 
@@ -254,9 +280,15 @@ static int infer(Job *job, bool predict)
                                    (long long)table.unreadable,
                                    predict ? "they are left out"
                                            : "their rows are NaN"));
+    if (table.not_finite)
+        cli_warn(cli, arena_printf(cli->arena,
+                                   "%lld images have scores that are no "
+                                   "numbers: no class is predicted",
+                                   (long long)table.not_finite));
     cli_note(cli, "%s of %lld images, %lld numbers each, in %s",
              predict ? "probabilities" : table.value->name,
-             (long long)table.count, (long long)table.width,
+             (long long)table.count,
+             (long long)(table.top ? table.top : table.width),
              cli->values[OPT_output]);
     return STATUS_OK;
 }

@@ -267,6 +267,10 @@ static int open_source(Job *job)
     compiler.lang.value_name = job->value;
     if (job->cli->command->run == command_run)
         compiler.lang.features_name = PROBED_VALUE;
+    if (job->cli->command->run == command_eval && !job->value)
+        compiler.lang.scores_name = cli_has(job->cli, OPT_value)
+                                        ? job->cli->values[OPT_value]
+                                        : SCORED_VALUE;
     Status status = compile_for_data(job, &compiler);
     return compiler_report(&compiler, job->cli, &status);
 }

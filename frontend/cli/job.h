@@ -37,8 +37,11 @@ void job_tell_notes(const Cli *cli, const char *path, const Dataset *data);
 // The file of --weights, or the phase's model in --out.
 Status job_weights(const Job *job, char path[RUNDIR_PATH]);
 
-// Writes a result to standard output: one line, or JSON with --json.
-void job_print_result(Job *job, const TrainResult *result);
+// Writes a result to standard output: one line, or JSON with --json, with
+// further members ("\"name\":...", parted by commas; NULL = none).
+void job_print_result(Job *job, const TrainResult *result, const char *members);
+// A number, or null where it is none.
+void job_add_json_number(Text *text, double value);
 
 // Takes the line of progress off the screen.
 void job_clear_line(Job *job);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "frontend/cli/features.h"
+#include "frontend/cli/pictures.h"
 #include "runtime/data/augment.h"
 #include "runtime/monitor/plot.h"
 #include "runtime/train/pca.h"
@@ -13,8 +14,7 @@ enum {
     MOST_IMAGES = 20000,
     QUERIES = 8,
     NEIGHBOURS = 8,
-    COLUMNS = 1 + NEIGHBOURS,
-    SIDE_MOST = 128 // of a picture on the sheet
+    COLUMNS = 1 + NEIGHBOURS
 };
 
 // ---- neighbours -------------------------------------------------------------
@@ -56,15 +56,13 @@ static int find_nearest(const Features *features, int64_t query,
     return found;
 }
 
-// A square from the middle, at most SIDE_MOST wide.
-static Status draw_image(const Features *features, int64_t row, int side,
-                         float *buffer, Image *picture)
+Status picture_square(const Dataset *data, DataSplit split, int64_t index,
+                      int side, float *buffer, Image *picture)
 {
     Image image;
     AugmentStep whole = {AUGMENT_CENTER_CROP, {side, 1}};
     AugmentKey key = {0};
-    TRY(dataset_read(features->job->data, features->splits[row],
-                     features->indices[row], &image));
+    TRY(dataset_read(data, split, index, &image));
     AugmentScratch scratch = {0};
     Status status =
         augment_image(&whole, 1, &image, &key, &scratch, side, side, buffer);
@@ -72,6 +70,13 @@ static Status draw_image(const Features *features, int64_t row, int side,
     image_free(&image);
     TRY(status);
     return plot_image_of_planes(buffer, side, side, picture);
+}
+
+static Status draw_image(const Features *features, int64_t row, int side,
+                         float *buffer, Image *picture)
+{
+    return picture_square(features->job->data, features->splits[row],
+                          features->indices[row], side, buffer, picture);
 }
 
 typedef struct Sheet {
@@ -118,7 +123,7 @@ static Status draw_neighbours(const Features *features)
     Sheet *sheet = ARENA_NEW(cli->arena, Sheet);
     int64_t queries = features->count < QUERIES ? features->count : QUERIES;
     sheet->side =
-        phase->image_width < SIDE_MOST ? phase->image_width : SIDE_MOST;
+        phase->image_width < PICTURE_SIDE ? phase->image_width : PICTURE_SIDE;
     sheet->buffer =
         ARENA_ARRAY(cli->arena, float, 3 * sheet->side * sheet->side);
     Status status = status_ok();

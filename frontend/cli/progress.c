@@ -117,7 +117,7 @@ void progress_explain(void *context, const char *text)
 
 // ---- results ----------------------------------------------------------------
 
-static void add_json_number(Text *text, double value)
+void job_add_json_number(Text *text, double value)
 {
     if (isfinite(value))
         text_add_double(text, value);
@@ -125,15 +125,15 @@ static void add_json_number(Text *text, double value)
         text_add(text, "null");
 }
 
-static void add_json(Text *text, const TrainResult *result)
+static void add_json(Text *text, const TrainResult *result, const char *members)
 {
     text_add(text, "{\"phase\":");
     text_add_json(text, result->phase);
     text_addf(text,
               ",\"steps\":%lld,\"first_loss\":", (long long)result->steps);
-    add_json_number(text, result->steps ? result->first_loss : NAN);
+    job_add_json_number(text, result->steps ? result->first_loss : NAN);
     text_add(text, ",\"last_loss\":");
-    add_json_number(text, result->steps ? result->last_loss : NAN);
+    job_add_json_number(text, result->steps ? result->last_loss : NAN);
     text_addf(text, ",\"seconds\":%.3f,\"stopped\":%s,\"test_images\":%lld",
               result->seconds, result->stopped ? "true" : "false",
               (long long)result->test_count);
@@ -142,9 +142,12 @@ static void add_json(Text *text, const TrainResult *result)
         text_add(text, i ? "," : "");
         text_add_json(text, result->report_names[i]);
         text_add(text, ":");
-        add_json_number(text, result->report_values[i]);
+        job_add_json_number(text, result->report_values[i]);
     }
-    text_add(text, "}}");
+    text_add(text, "}");
+    if (members)
+        text_addf(text, ",%s", members);
+    text_add(text, "}");
 }
 
 static void add_line(Text *text, const TrainResult *result)
@@ -168,12 +171,12 @@ static void add_line(Text *text, const TrainResult *result)
     text_add(text, ")");
 }
 
-void job_print_result(Job *job, const TrainResult *result)
+void job_print_result(Job *job, const TrainResult *result, const char *members)
 {
     Text text = text_new(job->cli->arena);
     job_clear_line(job);
     if (cli_has(job->cli, OPT_json))
-        add_json(&text, result);
+        add_json(&text, result, members);
     else
         add_line(&text, result);
     cli_log(job->cli, text_string(&text));

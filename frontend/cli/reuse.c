@@ -40,6 +40,7 @@ static void add_options(Text *key, const Compiler *compiler)
     text_addf(key, "dtype %s, ranks %d, sums %s\n", dtype_name(lang->dtype),
               lang->ranks, plan_sums_word((int32_t)compiler->codegen.sums));
     add_word(key, "features", lang->features_name);
+    add_word(key, "scores", lang->scores_name);
     for (int i = 0; i < compiler->phase_count; i++)
         add_word(key, "phase", compiler->phases[i]);
     for (int i = 0; i < lang->setting_count; i++) {

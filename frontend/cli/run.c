@@ -246,7 +246,7 @@ static Status note_phase(Job *job, const TrainResult *result)
     if (ranks_index() > 0)
         return status_ok();
     TRY(record_card(job->options.out));
-    job_print_result(job, result);
+    job_print_result(job, result, NULL);
     return status_ok();
 }
 

@@ -85,6 +85,9 @@ typedef struct Experiment {
     const char *resolved; // `simcc show`: source text with all values resolved
 } Experiment;
 
+// No report's name begins with it: those are identifiers.
+#define SCORES_PREFIX "scores."
+
 typedef struct LangOptions {
     DType dtype; // element type of all tensors: DT_F32 or DT_F64
     int ranks;   // processes; 1
@@ -99,6 +102,9 @@ typedef struct LangOptions {
     // Without a value: also make a graph of this named value for every phase
     // of several views that has it; NULL = none.
     const char *features_name;
+    // Evaluations also put out this named value, as SCORES_PREFIX and its name,
+    // where it is a row of numbers for each image; NULL = none.
+    const char *scores_name;
     bool check_only; // graphs are still built, gradients included
 } LangOptions;
 

@@ -217,6 +217,24 @@ static bool reads_labels(const Graph *graph)
     return false;
 }
 
+// What a class report is made of. A phase that has no such value is evaluated
+// by its reports alone.
+static void add_scores(Sema *s, const Build *build, const bool *left_out)
+{
+    const char *name = s->options->scores_name;
+    const Binding *binding = name ? frame_find(s->frame, name) : NULL;
+    if (!binding || binding->value.kind != DATUM_TENSOR)
+        return;
+    Value scores = binding->value.tensor;
+    const TensorType *type = graph_type(build->graph, scores);
+    if (type->rank == 2 && type->dims[0] == build->batch &&
+        type->dtype == s->options->dtype && build->phase->out->views == 1 &&
+        !(left_out && left_out[scores]))
+        graph_add_output(build->graph,
+                         arena_printf(s->arena, SCORES_PREFIX "%s", name),
+                         scores);
+}
+
 static bool build_eval(Sema *s, Phase *phase)
 {
     ExperimentPhase *out = phase->out;
@@ -231,7 +249,9 @@ static bool build_eval(Sema *s, Phase *phase)
     build_begin(s, &build, phase, rows, false, "eval");
     bool ok = build_forward(s, &build);
     if (ok) {
-        build_outputs(s, &build, stepwise_find(s, &build));
+        const bool *stepwise = stepwise_find(s, &build);
+        build_outputs(s, &build, stepwise);
+        add_scores(s, &build, stepwise);
         out->eval = build_finish(s, &build);
     }
     build_leave(s);

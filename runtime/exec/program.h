@@ -61,7 +61,8 @@ typedef struct ProgramPhase {
                    // "epoch_steps" (scalars); outputs: "loss", reports. In
                    // chunks, "images" are a chunk's, "labels" all
     Plan eval;     // step_count 0 when the phase has no evaluation.
-                   // outputs: as train's; [batch] ones are per example
+                   // outputs: as train's; [batch] ones are per example;
+                   // maybe "scores.NAME" [batch, classes], no report
     Plan features; // of the online probe: its one output is the value `h` of
                    // plain images; step_count 0 when there is none
 } ProgramPhase;

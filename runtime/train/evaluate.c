@@ -20,6 +20,7 @@ typedef struct Evaluation {
     int64_t images;
     double sums[REPORT_MAX];
     int64_t counts[REPORT_MAX]; // what each sum is divided by
+    const InferSink *scores;    // NULL = nobody wants them
 } Evaluation;
 
 static Status open_evaluation(Evaluation *evaluation, const ProgramPhase *phase,
@@ -77,8 +78,23 @@ static void add_batch(Evaluation *evaluation)
     }
 }
 
-static Status run_batches(Evaluation *evaluation, int64_t count)
+static Status hand_on_scores(const Evaluation *evaluation,
+                             const PlanTensor *scores, int64_t first,
+                             int64_t count)
 {
+    const InferSink *sink = evaluation->scores;
+    const char *rows = executor_output(evaluation->executor, scores->name);
+    int64_t row_bytes = scores->bytes / scores->dims[0];
+    for (int64_t i = 0; i < evaluation->batch && first + i < count; i++)
+        TRY(sink->row(sink->context, SPLIT_TEST, first + i,
+                      evaluation->valid[i] ? rows + i * row_bytes : NULL));
+    return status_ok();
+}
+
+static Status run_batches(Evaluation *evaluation, const Plan *plan,
+                          int64_t count)
+{
+    const PlanPort *scores = evaluation->scores ? plan_scores(plan) : NULL;
     void *images = executor_input(evaluation->executor, "images");
     void *labels = executor_input(evaluation->executor, "labels");
     for (int64_t done = 0; done < count; done += evaluation->batch) {
@@ -86,6 +102,8 @@ static Status run_batches(Evaluation *evaluation, int64_t count)
                        evaluation->valid));
         executor_run(evaluation->executor);
         add_batch(evaluation);
+        if (scores)
+            TRY(hand_on_scores(evaluation, &scores->tensor, done, count));
     }
     return status_ok();
 }
@@ -132,17 +150,19 @@ static bool can_evaluate(const ProgramPhase *phase, const Dataset *data,
 
 Status evaluate_plan(const ProgramPhase *phase, const Dataset *data,
                      const CodeImage *code, Store *store, Pool *pool,
-                     const TrainOptions *options, TrainResult *result)
+                     const TrainOptions *options, const InferSink *scores,
+                     TrainResult *result)
 {
     result->test_count = 0;
     result->report_count = 0;
     if (!can_evaluate(phase, data, options))
         return status_ok();
-    Evaluation evaluation = {0};
+    Evaluation evaluation = {.scores = scores};
     Status status =
         open_evaluation(&evaluation, phase, data, code, store, pool, options);
     if (status.code == STATUS_OK)
-        status = run_batches(&evaluation, dataset_count(data, SPLIT_TEST));
+        status = run_batches(&evaluation, &phase->eval,
+                             dataset_count(data, SPLIT_TEST));
     if (status.code == STATUS_OK)
         collect(&evaluation, options, result);
     input_free(evaluation.input);
@@ -156,7 +176,7 @@ Status evaluate_plan(const ProgramPhase *phase, const Dataset *data,
 static Status evaluate_weights(const Program *program,
                                const ProgramPhase *phase, const Dataset *data,
                                const char *weights, const TrainOptions *options,
-                               TrainResult *result)
+                               const InferSink *scores, TrainResult *result)
 {
     Store store = {0};
     Pool *pool = NULL;
@@ -174,8 +194,8 @@ static Status evaluate_weights(const Program *program,
                  : status_error(STATUS_MEMORY, "no memory to start threads");
     }
     if (status.code == STATUS_OK)
-        status =
-            evaluate_plan(phase, data, code, &store, pool, options, result);
+        status = evaluate_plan(phase, data, code, &store, pool, options, scores,
+                               result);
     code_free(code);
     pool_free(pool);
     store_free(&store);
@@ -201,7 +221,7 @@ static Status tell_unnamed(const ProgramPhase *phase, const Dataset *data,
 
 Status evaluate_phase(const Program *program, int phase, Dataset *data,
                       const char *weights, const TrainOptions *options,
-                      TrainResult *result)
+                      const InferSink *scores, TrainResult *result)
 {
     const ProgramPhase *chosen = &program->phases[phase];
     double start = clock_seconds();
@@ -216,7 +236,8 @@ Status evaluate_phase(const Program *program, int phase, Dataset *data,
     TRY(trainset_check_classes(chosen, data));
     TRY(train_check_teacher(program, chosen, weights, options));
     TRY(tell_unnamed(chosen, data, weights, options));
-    TRY(evaluate_weights(program, chosen, data, weights, options, result));
+    TRY(evaluate_weights(program, chosen, data, weights, options, scores,
+                         result));
     result->seconds = clock_seconds() - start;
     return status_ok();
 }

@@ -14,18 +14,36 @@ static void bind(Reports *reports, int at, const PlanPort *port,
     reports->data[at] = executor_output(executor, port->tensor.name);
 }
 
+static bool is_scores(const PlanPort *port)
+{
+    static const char prefix[] = "scores.";
+    return strncmp(port->tensor.name, prefix, sizeof prefix - 1) == 0;
+}
+
+const PlanPort *plan_scores(const Plan *plan)
+{
+    for (int i = 0; i < plan->output_count; i++)
+        if (is_scores(&plan->outputs[i]) && plan->outputs[i].tensor.rank == 2)
+            return &plan->outputs[i];
+    return NULL;
+}
+
 Status reports_bind(Reports *reports, const Plan *plan, Executor *executor)
 {
+    int count = 0;
     *reports = (Reports){0};
-    if (plan->output_count > REPORT_MAX)
+    for (int i = 0; i < plan->output_count; i++)
+        count += !is_scores(&plan->outputs[i]);
+    if (count > REPORT_MAX)
         return status_error(STATUS_FAILED,
                             "%s reports %d values; %d is the most", plan->name,
-                            plan->output_count, REPORT_MAX);
+                            count, REPORT_MAX);
     for (int i = 0; i < plan->output_count; i++)
         if (strcmp(plan->outputs[i].tensor.name, "loss") == 0)
             bind(reports, reports->count++, &plan->outputs[i], executor);
     for (int i = 0; i < plan->output_count; i++)
-        if (strcmp(plan->outputs[i].tensor.name, "loss") != 0)
+        if (strcmp(plan->outputs[i].tensor.name, "loss") != 0 &&
+            !is_scores(&plan->outputs[i]))
             bind(reports, reports->count++, &plan->outputs[i], executor);
     return status_ok();
 }

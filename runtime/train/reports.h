@@ -10,7 +10,7 @@
 
 enum { REPORT_MAX = 16 };
 
-// The outputs of a bound plan; the loss first, then in the plan's order.
+// The reports of a bound plan; the loss first, then in the plan's order.
 typedef struct Reports {
     int count;
     const char *names[REPORT_MAX]; // owned by the plan
@@ -18,7 +18,11 @@ typedef struct Reports {
     const void *data[REPORT_MAX];
 } Reports;
 
-// STATUS_FAILED when there are more than REPORT_MAX outputs.
+// An output that is no report but scores of classes, [images, classes]; its
+// name begins with "scores.". NULL when there is none.
+const PlanPort *plan_scores(const Plan *plan);
+
+// STATUS_FAILED when there are more than REPORT_MAX reports.
 Status reports_bind(Reports *reports, const Plan *plan, Executor *executor);
 // Is the output a vector with one number per example of the batch?
 bool reports_per_example(const Reports *reports, int index, int batch);

@@ -412,7 +412,7 @@ static Status finish(Run *run)
     if (!run->writes)
         return status_ok();
     TRY(evaluate_plan(run->phase, run->data, run->code, &run->store, run->pool,
-                      run->options, run->result));
+                      run->options, NULL, run->result));
     if (run->result->test_count)
         TRY(watch_evaluation(run->watch, run->result));
     TRY(rundir_path(run->options->out, run->phase->name, "model.safetensors",

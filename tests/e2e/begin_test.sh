@@ -67,7 +67,7 @@ names() {
 }
 check "begin: tried on what was held out" says "50% of each class, by seed 3" try
 check "begin: with the run's own result" test \
-    "$(try 2> "$work/log" | sed 's/.*loss/loss/; s/ *(.*//')" = \
+    "$(try 2> "$work/log" | sed -n '1{s/.*loss/loss/; s/ *(.*//p;}')" = \
     "$(grep -o '"test_images.*' "$work/run/metrics.jsonl" |
         sed 's/.*"loss":\([0-9.]*\),"top1":\([0-9.]*\).*/\1 \2/' |
         awk '{ printf "loss %.4g, top1 %.4g\n", $1, $2 }')"

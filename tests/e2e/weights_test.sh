@@ -152,15 +152,18 @@ check "embed: of unlabelled images" with embed pretrain \
 check "predict: writes" with predict finetune --data "$shapes" --out "$run" \
     --split test -o "$work/p.csv"
 check "predict: names the classes" \
-    sh -c "head -n 1 '$work/p.csv' | grep -qx 'name,predicted,disc,ring,square'"
+    sh -c "head -n 1 '$work/p.csv' | grep -qx 'name,predicted,true,disc,ring,square'"
 check "predict: probabilities add up" awk -F, 'NR > 1 {
-    sum = $3 + $4 + $5; if (sum < 0.9999 || sum > 1.0001) exit 1; n++
+    sum = $4 + $5 + $6; if (sum < 0.9999 || sum > 1.0001) exit 1; n++
     } END { exit n != 9 }' "$work/p.csv"
 check "predict: the classes of unlabelled images" with predict finetune \
     --data "$shapes/test/ring" --out "$run" -o "$work/u.csv"
 check "predict: by name too" grep -q "predicted,disc,ring,square" "$work/u.csv"
+check "predict: the true class" awk -F, 'NR > 1 {
+    split($1, part, "/"); if (part[2] != $3) exit 1; n++
+    } END { exit n != 9 }' "$work/p.csv"
 # Predictions are those that eval counts.
-share=$(awk -F, 'NR > 1 { split($1, part, "/"); hit += part[2] == $2; n++ }
+share=$(awk -F, 'NR > 1 { hit += $2 == $3; n++ }
     END { printf "%.4g", hit / n }' "$work/p.csv")
 check "predict: as eval counts" says "top1 $share" with eval finetune \
     --data "$shapes" --out "$run"

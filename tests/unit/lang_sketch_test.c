@@ -187,3 +187,64 @@ TEST(a_value_of_a_branch_not_taken_is_an_error)
     check_error(text, &options,
                 "phase `one` sets no `z` when it is run without training");
 }
+
+// A row of numbers for each image is scores; a number for each, pairs of views
+// and what depends on the step are not.
+TEST(evaluations_put_out_scores_where_there_are_any)
+{
+    static const char text[] =
+        "optimizer sgd(w, g) {\n"
+        "    w <- w - 0.1 * g\n"
+        "}\n"
+        "def rows(x) {\n"
+        "    weight w = 1\n"
+        "    return sum(x * w, over = \"hw\")\n"
+        "}\n"
+        "phase rows_of(batch = 4, steps = 1) {\n"
+        "    input images = unlabeled, augment [center_crop(4)], "
+        "evaluate [center_crop(4)]\n"
+        "    logits = rows(images)\n"
+        "    minimize mean(logits * logits)\n"
+        "    using sgd()\n"
+        "}\n"
+        "phase numbers(batch = 4, steps = 1) {\n"
+        "    input images = unlabeled, augment [center_crop(4)], "
+        "evaluate [center_crop(4)]\n"
+        "    logits = sum(rows(images), over = \"c\")\n"
+        "    minimize mean(logits * logits)\n"
+        "    using sgd()\n"
+        "}\n"
+        "phase pairs(batch = 4, steps = 1) {\n"
+        "    input images = unlabeled.views(2), augment [center_crop(4)], "
+        "evaluate [center_crop(4)]\n"
+        "    logits = rows(images)\n"
+        "    minimize mean(logits * logits)\n"
+        "    using sgd()\n"
+        "}\n"
+        "phase stepwise(batch = 4, steps = 1) {\n"
+        "    input images = unlabeled, augment [center_crop(4)], "
+        "evaluate [center_crop(4)]\n"
+        "    plain = rows(images)\n"
+        "    logits = plain * step\n"
+        "    minimize mean(plain * plain)\n"
+        "    using sgd()\n"
+        "}\n";
+    LangOptions options = {
+        .dtype = DT_F64, .ranks = 1, .scores_name = "logits"};
+    arena = arena_new();
+    char path[512];
+    snprintf(path, sizeof path, "%s/scores.net", test_folder());
+    FILE *file = fopen(path, "w");
+    fputs(text, file);
+    fclose(file);
+    DiagList diags = diag_list_new(arena);
+    Experiment *experiment = lang_load(arena, path, &options, &diags);
+    CHECK(experiment != NULL);
+    for (int i = 0; experiment && i < experiment->phases.count; i++) {
+        const Graph *eval = experiment->phases.at[i].eval;
+        CHECK_INT(eval->outputs.count, i == 0 ? 2 : 1);
+        CHECK_TEXT(eval->outputs.at[eval->outputs.count - 1].name,
+                   i == 0 ? SCORES_PREFIX "logits" : "loss");
+    }
+    arena_free(arena);
+}

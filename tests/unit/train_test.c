@@ -195,7 +195,7 @@ TEST(evaluate_counts_every_image_once)
         Dataset *data = power_data();
         Status status = evaluate_phase(program, 0, data,
                                        power_path("run/p/model.safetensors"),
-                                       &options, &result);
+                                       &options, NULL, &result);
         CHECK_TEXT(status.text, "");
         CHECK_INT(result.test_count, 6);
         CHECK_INT(result.report_count, 2);

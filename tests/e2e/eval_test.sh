@@ -1,0 +1,250 @@
+#!/bin/sh
+# What eval says of each class, on the terminal, as JSON and in files, and
+# whether they agree with each other and with predict.
+. tests/e2e/lib.sh
+
+net=models/quickstart.net
+settings="filters=4 groups=2 image_size=16 pretrain.batch=16 pretrain.epochs=1
+    finetune.batch=8 finetune.steps=30 finetune.labels=4
+    scratch.batch=8 scratch.steps=4 scratch.labels=1"
+shapes=$work/shapes
+run=$work/run
+# with COMMAND PHASE OPTION...: on the quickstart, made small.
+with() {
+    command=$1
+    phase=$2
+    shift 2
+    # shellcheck disable=SC2086
+    "$simcc" "$command" "$net" "$phase" "$@" --set $settings
+}
+evaluate() {
+    with eval finetune --data "$shapes" --out "$run" "$@"
+}
+
+"$simcc" data synth "$shapes" --classes 3 --per-class 40 --size 16 -q
+# Classes of different size.
+rm "$shapes"/test/ring/0000[0-3].png
+check "eval: begins" with run pretrain --data "$shapes" --out "$run" -q
+check "eval: trains" with run finetune --data "$shapes" --out "$run" -q
+check "eval: writes" evaluate -o "$work/ev"
+cp "$work/check.log" "$work/said"
+with predict finetune --data "$shapes" --out "$run" --split test -q \
+    -o "$work/p.csv"
+
+# ---- files ------------------------------------------------------------------
+
+# Counted again from predict's table: classes, confusions, mistakes.
+recount() {
+    awk -F, -v want="$1" '
+    NR == 1 { for (i = 4; i <= NF; i++) name[i - 4] = $i; classes = NF - 3 }
+    NR > 1 {
+        images[$3]++; predicted[$2]++; right[$3] += $2 == $3
+        cell[$3 "," $2]++; mistakes += $2 != $3; hits += $2 == $3; n++
+    }
+    END {
+        if (want == "mistakes") print mistakes
+        if (want == "top1") printf "%.4f\n", hits / n
+        for (i = 0; i < classes; i++) {
+            c = name[i]
+            if (want == "classes")
+                printf "%s,%d,%d,%d\n", c, images[c], predicted[c], right[c]
+            if (want == "confusion") {
+                printf "%s", c
+                for (k = 0; k < classes; k++)
+                    printf ",%d", cell[c "," name[k]]
+                printf "\n"
+            }
+            if (want == "recall") printf "%.4f\n", right[c] / images[c]
+        }
+    }' "$work/p.csv"
+}
+agrees() {
+    recount "$1" > "$work/want" && [ -s "$work/want" ] &&
+        diff "$work/want" "$2"
+}
+tail -n +2 "$work/ev/classes.csv" | cut -d , -f 1-4 > "$work/classes"
+check "eval: classes.csv counts as predict does" agrees classes "$work/classes"
+check "eval: classes.csv names its columns" grep -qx \
+    "class,images,predicted,right,recall,precision,f1,average_precision" \
+    "$work/ev/classes.csv"
+tail -n +2 "$work/ev/confusion.csv" > "$work/confusion"
+check "eval: confusion.csv, too" agrees confusion "$work/confusion"
+check "eval: confusion.csv names its columns" grep -qx "true,disc,ring,square" \
+    "$work/ev/confusion.csv"
+check "eval: every mistake is listed" test "$(recount mistakes)" = \
+    "$(($(wc -l < "$work/ev/mistakes.csv") - 1))"
+check "eval: there are some" test "$(recount mistakes)" -gt 1
+check "eval: the most confident first" sh -c "tail -n +2 '$work/ev/mistakes.csv' |
+    cut -d , -f 4 > '$work/confident' &&
+    LC_ALL=C sort -c -g -r '$work/confident'"
+check "eval: mistakes are predict's" awk -F, '
+    NR == FNR { if (FNR > 1) { guess[$1] = $2; truth[$1] = $3 } next }
+    FNR > 1 { if (truth[$1] != $2 || guess[$1] != $3 || $2 == $3) exit 1 }' \
+    "$work/p.csv" "$work/ev/mistakes.csv"
+check "eval: bins hold all images" awk -F, '
+    NR > 1 { n += $3; gap = $4 * $3 - $5 * $3; error += gap < 0 ? -gap : gap }
+    NR > 1 && $3 && ($4 <= $1 - 1e-6 || $4 > $2 + 1e-6) { exit 1 }
+    END { printf "%.4f", error / n; exit NR != 16 || n != 20 }' \
+    "$work/ev/calibration.csv"
+ece=$(cat "$work/check.log")
+for picture in confusion calibration mistakes; do
+    check "eval: $picture.png" sh -c \
+        "head -c 8 '$work/ev/$picture.png' | od -c | grep -q 'P   N   G'"
+done
+
+# ---- words ------------------------------------------------------------------
+
+check "eval: the table's recall" sh -c "grep -E '^  (disc|ring|square) +[0-9]+ ' \
+    '$work/said' | awk 'NF >= 6 && \$3 ~ /[.]/ { print \$3 }' > '$work/got'"
+check "eval: is predict's" agrees recall "$work/got"
+check "eval: the calibration error is the bins'" grep -q \
+    "calibration error $ece (ECE, 15 equal bins" "$work/said"
+check "eval: top1 with Wilson's interval" grep -Eq \
+    "top1 $(recount top1), 95% interval 0[.][0-9]{4} to [01][.][0-9]{4} .Wilson." \
+    "$work/said"
+check "eval: confident mistakes by name" grep -q \
+    "$(sed -n '2s/,.*//p' "$work/ev/mistakes.csv")" "$work/said"
+
+# ---- JSON -------------------------------------------------------------------
+
+evaluate --json -q > "$work/json"
+check "eval: the same object in metrics.json" sh -c "
+    sed 's/.*\"test\":{[^}]*},/{/' '$work/json' | cmp - '$work/ev/metrics.json'"
+check "eval: its confusions" grep -qF \
+    "\"confusion\":[[$(sed 's/^[a-z]*,//' "$work/confusion" | tr '\n' ';' |
+        sed 's/;$//; s/;/],[/g')]]" "$work/json"
+check "eval: scores are no report" grep -Eq \
+    '"test":[{]"loss":[0-9.]*,"top1":[0-9.]*[}]' "$work/json"
+check "eval: its parts" sh -c "for part in classes recall precision f1 \
+    average_precision balanced_accuracy ece interval bins mistakes left_out; do
+    grep -q \"\\\"\$part\\\":\" '$work/json' || exit 1; done"
+
+# ---- what is missing --------------------------------------------------------
+
+# A class without test images has no recall; one never predicted no precision.
+cp -r "$shapes" "$work/gap"
+rm "$work"/gap/test/ring/*.png
+check "eval: a class without images" with eval finetune --data "$work/gap" \
+    --out "$run" -o "$work/gap-ev"
+cp "$work/check.log" "$work/said"
+check "eval: has no recall in the table" grep -Eq "^  ring +0 +- " "$work/said"
+check "eval: nor in the file" grep -Eq "^ring,0,[0-9]+,0,,[0-9.]*,[0-9.]*,$" \
+    "$work/gap-ev/classes.csv"
+check "eval: and the mean is of the two others" awk -F, '
+    NR > 1 && $2 { sum += $5; n++ }
+    END { exit n != 2 || !(printed == sprintf("%.4f", sum / 2)) }' \
+    printed="$(sed -n 's/.*balanced accuracy //p' "$work/said")" \
+    "$work/gap-ev/classes.csv"
+head -c 200 "$shapes/test/disc/00001.png" > "$work/gap/test/disc/00001.png"
+check "eval: an unreadable image is said to be left out" says \
+    "1 test images cannot be read: they are left out of the numbers" \
+    with eval finetune --data "$work/gap" --out "$run"
+check "eval: a value that is no row of scores" exits 2 evaluate --value h
+check "eval: and says so" says "with a row of scores" evaluate --value h
+check "eval: -o is not for --knn" exits 2 with eval pretrain --knn \
+    --data "$shapes" --out "$run" -o "$work/knn"
+: > "$work/file"
+check "eval: -o onto a file" exits 1 evaluate -o "$work/file"
+check "eval: -o -" exits 2 evaluate -o -
+# A program whose scores have another name.
+sed 's/logits/scores/g' "$net" > "$work/renamed.net"
+renamed() {
+    # shellcheck disable=SC2086
+    "$simcc" eval "$work/renamed.net" finetune --data "$shapes" --out "$run" \
+        "$@" --set $settings
+}
+check "eval: scores of another name are asked for" says \
+    "phase finetune sets no \`logits\`: nothing is said of each class" renamed
+check "eval: and nothing is written" exits 1 renamed -o "$work/none"
+check "eval: by their name they are found" says "balanced accuracy" renamed \
+    --value scores
+# Scores that overflow are no numbers.
+sed 's/logits = classifier(.*/& * 1e30 * 1e30/' "$net" > "$work/inf.net"
+infinite() {
+    command=$1
+    shift
+    # shellcheck disable=SC2086
+    "$simcc" "$command" "$work/inf.net" finetune --data "$shapes" \
+        --out "$run" "$@" --set $settings
+}
+check "eval: scores that are no numbers are said to be left out" says \
+    "20 test images have scores that are no numbers" infinite eval
+check "eval: and then nothing is left" says "no test image is left to count" \
+    infinite eval -o "$work/inf"
+check "eval: in JSON they are null" says '"balanced_accuracy":null' \
+    infinite eval --json
+check "predict: of such images no class" says "no class is predicted" \
+    infinite predict --split test -o "$work/inf.csv"
+check "predict: and no probability" test \
+    "$(grep -c '^test/[a-z]*/[0-9]*.png,,[a-z]*,,,$' "$work/inf.csv")" = 20
+check "predict: nor of the most probable" sh -c "
+    '$simcc' predict '$work/inf.net' finetune --data '$shapes' --out '$run' \
+    --split test --top 2 -o - -q --set $(echo $settings) 2> '$work/log' |
+    grep -qx 'test/disc/00000.png,,disc,,,'"
+# Many classes: the table is cut, which is said, and the files are not.
+for class in $(seq 101 201); do
+    for part in train test; do
+        mkdir -p "$work/many/$part/$class"
+        cp "$shapes/$part/disc/00001.png" "$work/many/$part/$class/"
+    done
+done
+many() {
+    command=$1
+    shift
+    # shellcheck disable=SC2086
+    "$simcc" "$command" "$net" scratch --data "$work/many" --out "$work/m-run" \
+        "$@" --set $settings
+}
+check "eval: trains on many classes" many run -q
+check "eval: of many classes some" says "and 1 more classes: -o FOLDER" many \
+    eval -o "$work/m-ev"
+check "eval: in the files all" test "$(wc -l < "$work/m-ev/classes.csv")" = 102
+check "eval: and no matrix on the terminal" sh -c \
+    "! grep -q 'true .* predicted' '$work/said'"
+check "eval: of many classes a picture, too" test -s "$work/m-ev/confusion.png"
+# Artifacts, too.
+# shellcheck disable=SC2086
+"$simcc" compile "$net" -q -o "$work/q.simcc" --set classes=3 $settings
+artifact() {
+    "$simcc" eval "$work/q.simcc" finetune --data "$shapes" --out "$run" \
+        --json -q | sed 's/"seconds":[^,]*//' > "$work/of-artifact" &&
+        sed 's/"seconds":[^,]*//' "$work/json" | cmp - "$work/of-artifact"
+}
+check "eval: an artifact's are the same" artifact
+check "eval: an artifact has no others" exits 2 "$simcc" eval "$work/q.simcc" \
+    finetune --data "$shapes" --out "$run" --value h
+
+# ---- predict ----------------------------------------------------------------
+
+# The two largest of the whole table, in order, with their classes.
+with predict finetune --data "$shapes" --out "$run" --split test -q --top 2 \
+    -o "$work/top.csv"
+check "predict: --top names its columns" grep -qx \
+    "name,predicted,true,probability,class 2,probability 2" "$work/top.csv"
+check "predict: --top 2 is the table's" awk -F, '
+    NR == FNR { line[FNR] = $0; next }
+    FNR == 1 { split(line[1], name, ","); next }
+    {
+        split(line[FNR], all, ","); first = second = 0
+        for (i = 4; i <= 6; i++)
+            if (!first || all[i] + 0 > all[first] + 0) first = i
+        for (i = 4; i <= 6; i++)
+            if (i != first && (!second || all[i] + 0 > all[second] + 0))
+                second = i
+        if ($1 != all[1] || $2 != name[first] || $3 != all[3] ||
+            $4 != all[first] || $5 != name[second] || $6 != all[second])
+            exit 1
+        n++
+    }
+    END { exit n != 20 }' "$work/p.csv" "$work/top.csv"
+check "predict: more than there are" exits 2 with predict finetune \
+    --data "$shapes" --out "$run" --top 4 -o "$work/none.csv"
+check "predict: says how many there are" says "there are 3 classes" with \
+    predict finetune --data "$shapes" --out "$run" --top 4 -o "$work/none.csv"
+check "predict: and writes nothing" test ! -e "$work/none.csv"
+check "predict: unlabelled images have no column of true classes" sh -c "
+    '$simcc' predict $net finetune --data '$shapes/test/ring' --out '$run' -q \
+    --top 1 -o - --set $(echo $settings) | head -n 1 |
+    grep -qx 'name,predicted,probability'"
+
+finish
