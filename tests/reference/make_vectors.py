@@ -217,6 +217,34 @@ def groups():
     return model, forward
 
 
+@case("activations", batch=4, size=6, update=subtract)
+def activations():
+    """Activations and the norms without a moving average, PyTorch's own; but
+    F.hardsigmoid's gradient has 1 / 6 in single precision, off by 5e-9."""
+    def each(x):
+        return torch.cat([
+            F.gelu(x), F.gelu(x, approximate="tanh"), F.silu(x),
+            F.softplus(x, threshold=40), F.mish(x), F.leaky_relu(x),
+            F.leaky_relu(x, 0.2), F.elu(x), F.elu(x, 0.7), F.relu6(x),
+            F.relu6(x + 3) / 6, F.hardswish(x)], dim=1)
+
+    model = nn.Module()
+    model.first = nets.conv(3, 6, 3)
+    model.norm = nn.LayerNorm(6)
+    model.second = nets.conv(72, 8, 1)
+    model.grouped = nn.GroupNorm(4, 8)
+    model.fc = nn.Linear(96, 5)
+    model.last = nn.LayerNorm(5, eps=1e-6)
+
+    def forward(images, labels):
+        x = model.first(images).permute(0, 2, 3, 1)
+        x = each(4 * model.norm(x).permute(0, 3, 1, 2))
+        x = model.grouped(model.second(x))
+        x = each(3 * x.mean((2, 3)))
+        return {"loss": probe(model.last(model.fc(x)))}
+    return model, forward
+
+
 @case("norm_torch", batch=4, size=5, steps=3, update=subtract)
 def norm_torch():
     """PyTorch's own norm, whose moving variance is the unbiased one."""
