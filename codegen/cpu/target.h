@@ -28,6 +28,10 @@ const char *target_problem(Arena *arena, const char *cpu);
 // probes of LLVM, so any name without a target_problem will do.
 CpuTarget target_new(Arena *arena, const char *cpu);
 
+// Those of the `asked` features that LLVM takes the target to have, found by
+// trying each: what target_new does where target->features says nothing.
+CpuSet target_probe(const CpuTarget *target, CpuSet asked, Arena *arena);
+
 static inline const CpuTarget *cpu_target(const Target *target)
 {
     return target->self;

@@ -113,35 +113,39 @@ static int64_t walked_bytes(const LoopKernel *kernel, const int64_t *strides,
     return bytes;
 }
 
-// A loop kernel may read a part of what an argument points to.
-static int64_t loop_bytes(const LoopKernel *kernel, int arg, int64_t most)
+// By argument of the step, what a loop kernel walks over: it may be a part of
+// what the argument points to. One pass over the kernel, for optimizers' steps
+// have hundreds of arguments.
+static void add_loop_bytes(const LoopKernel *kernel, int64_t *bytes)
 {
-    int64_t bytes = 0;
     for (int i = 0; i < kernel->exprs.count; i++) {
         const LoopExpr *expr = &kernel->exprs.at[i];
-        if (expr->kind == EXPR_LOAD && expr->arg == arg)
-            bytes += walked_bytes(kernel, expr->strides, expr->dtype);
+        if (expr->kind == EXPR_LOAD)
+            bytes[expr->arg] +=
+                walked_bytes(kernel, expr->strides, expr->dtype);
     }
     for (int i = 0; i < kernel->stores.count; i++) {
         const LoopStore *store = &kernel->stores.at[i];
-        if (store->arg == arg)
-            bytes += walked_bytes(kernel, store->strides, store->dtype);
+        bytes[store->arg] += walked_bytes(kernel, store->strides, store->dtype);
     }
-    return min_i64(bytes, most);
 }
 
 static int64_t count_bytes(const Lowering *lower, const LowerStep *step,
                            const int64_t *params)
 {
-    int64_t bytes = 0;
+    const LoopKernel *loop = step->kernel ? step->kernel->loop : NULL;
+    int64_t *walked = NULL, bytes = 0;
+    if (loop) {
+        walked = ARENA_ARRAY(lower->arena, int64_t, step->args.count + 1);
+        add_loop_bytes(loop, walked);
+    }
     for (int i = 0; i < step->args.count; i++) {
         const StepArg *arg = &step->args.at[i];
         int64_t most = (arg->place.kind == PLACE_PARAM
                             ? params[arg->place.index]
                             : lower->buffers.at[arg->place.index].bytes) -
                        arg->offset;
-        const LoopKernel *loop = step->kernel ? step->kernel->loop : NULL;
-        bytes += loop ? loop_bytes(loop, i, most) : most;
+        bytes += loop ? min_i64(walked[i], most) : most;
     }
     return bytes;
 }

@@ -224,6 +224,13 @@ TEST(processors_need_what_llvm_takes_them_to_have)
     // The name of a processor may stand for more than a virtual one of it has.
     CpuTarget here = target_new(arena, "native");
     CHECK((here.needs & ~cpu_here()) == 0);
+    // What the list of its features says is what trying each one says.
+    CHECK(here.needs == target_probe(&here, CPU_ALL, arena));
+    // On a name's features, the list has the last word.
+    here = target_new(arena, "x86-64-v3");
+    here.features = "-fma,+gfni";
+    CHECK(target_probe(&here, CPU_ALL, arena) ==
+          ((cpu_level(3) & ~CPU_BIT(FMA)) | CPU_BIT(GFNI)));
     arena_free(arena);
 }
 
