@@ -117,21 +117,38 @@ void loop_split_rows(LoopKernel *loop, int64_t chunk)
 
 // ---- canonical text ---------------------------------------------------------
 
+// A million pieces for a large net: what printf makes of a number takes too
+// long here.
+
 static void text_ints(Text *text, int count, const int64_t *values)
 {
     text_add(text, "[");
-    for (int i = 0; i < count; i++)
-        text_addf(text, i ? ",%lld" : "%lld", (long long)values[i]);
+    for (int i = 0; i < count; i++) {
+        if (i)
+            text_add(text, ",");
+        text_add_int(text, values[i]);
+    }
     text_add(text, "]");
+}
+
+// " e3" and the like.
+static void text_number(Text *text, const char *before, int number)
+{
+    text_add(text, before);
+    text_add_int(text, number);
 }
 
 static void text_expr(Text *text, const LoopKernel *loop, int i)
 {
     const LoopExpr *e = &loop->exprs.at[i];
-    text_addf(text, "  e%d: %s = ", i, dtype_name(e->dtype));
+    text_number(text, "  e", i);
+    text_add(text, ": ");
+    text_add(text, dtype_name(e->dtype));
+    text_add(text, " = ");
     switch (e->kind) {
     case EXPR_LOAD:
-        text_addf(text, "load a%d ", e->arg);
+        text_number(text, "load a", e->arg);
+        text_add(text, " ");
         text_ints(text, loop->rank, e->strides);
         break;
     case EXPR_CONST:
@@ -144,7 +161,7 @@ static void text_expr(Text *text, const LoopKernel *loop, int i)
     case EXPR_OP:
         text_add(text, op_info(e->op)->text);
         for (int j = 0; j < op_info(e->op)->input_count; j++)
-            text_addf(text, " e%d", e->in[j]);
+            text_number(text, " e", e->in[j]);
         break;
     }
     text_add(text, "\n");
@@ -153,8 +170,13 @@ static void text_expr(Text *text, const LoopKernel *loop, int i)
 static void text_store(Text *text, const LoopKernel *loop, const LoopStore *s)
 {
     static const char *const names[] = {"store", "sum", "max"};
-    text_addf(text, "  a%d: %s = %s e%d ", s->arg, dtype_name(s->dtype),
-              names[s->kind], s->expr);
+    text_number(text, "  a", s->arg);
+    text_add(text, ": ");
+    text_add(text, dtype_name(s->dtype));
+    text_add(text, " = ");
+    text_add(text, names[s->kind]);
+    text_number(text, " e", s->expr);
+    text_add(text, " ");
     text_ints(text, loop->rank, s->strides);
     text_add(text, "\n");
 }

@@ -62,6 +62,20 @@ void text_addf(Text *text, const char *format, ...)
     }
 }
 
+void text_add_int(Text *text, int64_t value)
+{
+    char digits[20]; // of 2^63, and a sign
+    char *at = digits + sizeof digits;
+    // Unsigned, for the least number has no positive counterpart.
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do
+        *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0)
+        *--at = '-';
+    text_add_n(text, at, (size_t)(digits + sizeof digits - at));
+}
+
 const char *text_string(const Text *text)
 {
     return text->at ? text->at : "";

@@ -18,6 +18,8 @@ void text_add(Text *text, const char *piece);
 void text_add_n(Text *text, const char *piece, size_t length);
 void text_addf(Text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+// In decimal; several times faster than text_addf, for texts of many numbers.
+void text_add_int(Text *text, int64_t value);
 // The finished string, "" if nothing was added.
 const char *text_string(const Text *text);
 

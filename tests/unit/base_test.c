@@ -36,6 +36,20 @@ TEST(arena_gives_zeroed_aligned_distinct_memory)
     arena_free(NULL);
 }
 
+TEST(text_of_whole_numbers_is_that_of_printf)
+{
+    static const int64_t numbers[] = {
+        0, 7, -1, 10, -10, 1234567890, -987654321, INT64_MAX, INT64_MIN};
+    Arena *arena = arena_new();
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        Text text = text_new(arena);
+        text_add_int(&text, numbers[i]);
+        CHECK_TEXT(text_string(&text),
+                   arena_printf(arena, "%lld", (long long)numbers[i]));
+    }
+    arena_free(arena);
+}
+
 TEST(arena_copies_strings)
 {
     Arena *arena = arena_new();
