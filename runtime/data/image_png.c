@@ -106,6 +106,10 @@ static bool png_read_rgba(PngState *state)
     if (!state->info)
         return false;
     png_set_read_fn(state->png, state, png_take);
+    // libpng takes as much memory as eXIf says to be long, before it reads it;
+    // the orientation is read by image_exif.c.
+    png_set_keep_unknown_chunks(state->png, PNG_HANDLE_CHUNK_NEVER,
+                                (png_const_bytep) "eXIf", 1);
     png_read_info(state->png, state->info);
     png_uint_32 width = png_get_image_width(state->png, state->info);
     png_uint_32 height = png_get_image_height(state->png, state->info);

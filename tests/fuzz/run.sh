@@ -1,6 +1,7 @@
 #!/bin/sh
 # Fuzzes the targets of targets.def one after another: SECONDS of processor
-# time each (default 600), those in ONLY (default all). What reaches new code
+# time each (default 600; 0: what is in the corpus, once, the same every time),
+# those in ONLY (default all). What reaches new code
 # joins tests/fuzz/corpus unless KEEP=no; what breaks a target is kept in
 # tests/fuzz/corpus in any case, as crash-..., and ends the run. Called by `make
 # fuzz`.
@@ -36,13 +37,15 @@ fuzz() {
     [ -s "$dict" ] || echo '"word"' > "$dict"
     count_spent
     end=$((spent + SECONDS_EACH))
-    while [ "$spent" -lt "$end" ]; do
-        "$1" -max_total_time=$((SECONDS_EACH < 60 ? SECONDS_EACH : 60)) \
-            -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512 \
+    amount=-max_total_time=$((SECONDS_EACH < 60 ? SECONDS_EACH : 60))
+    [ "$SECONDS_EACH" -gt 0 ] || amount=-runs=0
+    while :; do
+        "$1" "$amount" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512 \
             -print_final_stats=1 -artifact_prefix="$corpus/crash-" \
             -dict="$dict" "$found" "$corpus" >> "$FUZZ/$2.log" 2>&1 ||
             return 1
         count_spent
+        [ "$spent" -lt "$end" ] || break
     done
 }
 
