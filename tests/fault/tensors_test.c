@@ -6,36 +6,13 @@
 #include <zlib.h>
 
 #include "runtime/base/file.h"
+#include "tests/bytes.h"
 #include "tests/foreign.h"
 #include "tests/harness.h"
 
 static const char *path; // of the file written last
 
 // ---- archives ---------------------------------------------------------------
-
-typedef struct Bytes {
-    uint8_t at[1 << 16];
-    size_t size;
-} Bytes;
-
-static void put(Bytes *to, const void *bytes, size_t size)
-{
-    CHECK(to->size + size <= sizeof to->at);
-    if (size)
-        memcpy(to->at + to->size, bytes, size);
-    to->size += size;
-}
-
-static void put_text(Bytes *to, const char *text)
-{
-    put(to, text, strlen(text));
-}
-
-static void put_number(Bytes *to, uint64_t number, int bytes)
-{
-    for (int i = 0; i < bytes; i++)
-        put(to, (uint8_t[]){i < 8 ? (uint8_t)(number >> 8 * i) : 0}, 1);
-}
 
 typedef struct Member {
     const char *name;
