@@ -89,7 +89,7 @@ Value layout_convert_to(Layout *layout, Value v, const TensorType *plain,
                               : to_blocks(layout, v, plain);
 }
 
-static Value convert_from(Layout *layout, Value v, const TensorType *plain,
+Value layout_convert_from(Layout *layout, Value v, const TensorType *plain,
                           Form form)
 {
     const int64_t blocks[] = {0, 1, 4, 2, 3}, tiles[] = {0, 5, 1, 4, 2, 3};
@@ -140,8 +140,8 @@ static Value plain_version(Layout *layout, Value old)
     const Node *node = layout_node(layout, old);
     for (int form = FORM_PLAIN + 1; form < FORM_COUNT; form++)
         if (!layout->free_depth[old] && has_version(layout, old, (Form)form))
-            return convert_from(layout, layout->versions[form][old],
-                                &node->type, (Form)form);
+            return layout_convert_from(layout, layout->versions[form][old],
+                                       &node->type, (Form)form);
     return layout_copy_plain(layout, node);
 }
 
@@ -248,6 +248,7 @@ void pass_layout(Graph *graph, const PassContext *context)
         return;
     for (int form = 0; form < FORM_COUNT; form++)
         layout.versions[form] = no_values(scratch, count);
+    layout.merged = no_values(scratch, count);
     for (Value v = 0; v < count; v++)
         place_node(&layout, v);
     for (int i = 0; i < graph->outputs.count; i++) {

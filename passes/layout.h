@@ -14,6 +14,8 @@ typedef struct Layout {
     // The versions of each old value in the new graph, NO_VALUE = not made
     // (yet).
     Value *versions[FORM_COUNT];
+    // Weights of merged groups (layout_ops.c), by their old value.
+    Value *merged;
     // How deep a tree of free nodes the value is, 0 = not free (see layout.c).
     int *free_depth;
 } Layout;
@@ -50,6 +52,9 @@ TensorType layout_type(const Layout *layout, const TensorType *plain,
 // Between the plain form and another, where both channels allow.
 Value layout_convert_to(Layout *layout, Value v, const TensorType *plain,
                         Form form);
+// And back.
+Value layout_convert_from(Layout *layout, Value v, const TensorType *plain,
+                          Form form);
 // The node with plain inputs.
 Value layout_copy_plain(Layout *layout, const Node *node);
 

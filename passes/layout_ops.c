@@ -45,31 +45,66 @@ static Value blocked_input(Layout *layout, const Node *node)
 
 // ---- convolutions and pools -------------------------------------------------
 
-// Whether the output channels fill blocks: those of the image that a
-// convolution makes, or of the gradient it reads.
-static bool fills_blocks(const Layout *layout, const ConvGeometry *conv)
+// How a convolution is done, in any direction.
+typedef enum ConvWork {
+    CONV_PLAIN,     // on plain tensors
+    CONV_STEM,      // from planes to blocks (ir/image.h), or by its weights
+    CONV_TILES,     // between blocks, with weights in tiles
+    CONV_MERGED,    // likewise, groups being merged until they fill blocks
+    CONV_DEPTHWISE, // between blocks, with plain weights
+} ConvWork;
+
+// So many neighbouring groups make whole blocks of channels on both sides, for
+// a block is a power of two.
+static int64_t groups_to_merge(const Layout *layout, const ConvGeometry *conv)
 {
-    return is_image(conv->op == OP_CONV2D ? &conv->y : &conv->x) &&
-           !conv_is_grouped_or_dilated(conv) &&
-           conv->w.dims[0] % layout->block == 0;
+    int64_t inputs = conv->w.dims[1];
+    int64_t outputs = conv->w.dims[0] / conv->groups, merged = 1;
+    while ((merged * inputs) % layout->block ||
+           (merged * outputs) % layout->block)
+        merged *= 2;
+    return merged;
+}
+
+static ConvWork conv_work(const Layout *layout, const ConvGeometry *conv)
+{
+    const TensorType *made = conv->op == OP_CONV2D ? &conv->y : &conv->x;
+    bool dilated = conv->dilation[0] > 1 || conv->dilation[1] > 1;
+    bool strided = conv->stride[0] > 1 || conv->stride[1] > 1;
+    if (!is_image(made) || conv->w.dims[0] % layout->block ||
+        (dilated && strided))
+        return CONV_PLAIN;
+    if (conv->groups == 1) {
+        if (layout_can_tile(layout, &conv->w))
+            return CONV_TILES;
+        return conv->op != OP_CONV2D_GRAD_X && !dilated &&
+                       conv->w.dims[1] < layout->block &&
+                       conv->w.dims[3] <= MOST_STEM_COLS
+                   ? CONV_STEM
+                   : CONV_PLAIN;
+    }
+    if (conv->w.dims[1] == 1 && conv->w.dims[0] == conv->groups)
+        return CONV_DEPTHWISE;
+    int64_t merged = groups_to_merge(layout, conv);
+    if (merged == 1)
+        return CONV_TILES;
+    return conv->groups % merged == 0 ? CONV_MERGED : CONV_PLAIN;
+}
+
+static ConvWork conv_work_of(const Layout *layout, const Node *node)
+{
+    ConvGeometry conv = conv_geometry(layout->old, node);
+    return conv_work(layout, &conv);
 }
 
 bool layout_is_blocked_conv(const Layout *layout, const Node *node)
 {
-    if (!conv_is(node))
-        return false;
-    ConvGeometry conv = conv_geometry(layout->old, node);
-    return fills_blocks(layout, &conv) && layout_can_tile(layout, &conv.w);
+    return conv_is(node) && conv_work_of(layout, node) > CONV_STEM;
 }
 
-// A convolution from planes to blocks (ir/image.h), or by its weights.
 static bool is_stem(const Layout *layout, const Node *node)
 {
-    if (!conv_is(node) || node->op == OP_CONV2D_GRAD_X)
-        return false;
-    ConvGeometry conv = conv_geometry(layout->old, node);
-    return fills_blocks(layout, &conv) && conv.w.dims[1] < layout->block &&
-           conv.w.dims[3] <= MOST_STEM_COLS;
+    return conv_is(node) && conv_work_of(layout, node) == CONV_STEM;
 }
 
 // The image as the convolution reads it: in blocks, or in planes.
@@ -84,29 +119,105 @@ static Value conv_image(Layout *layout, Value old)
     return layout_reshape(layout, layout_value(layout, old, FORM_PLAIN), &type);
 }
 
+// Merged groups: weights [o, c, kh, kw], o and c being those of `merged` groups
+// of the convolution, with zeros between channels of different groups. Its
+// elements are [group of groups, group i, o, group j, the rest], and what is
+// not zero has i = j. `spread` makes them of the weights [o, c / merged, ..];
+// `gather` adds up what belongs there.
+typedef struct MergedWeights {
+    TensorType whole, own; // [o, c, kh, kw], [o, c / merged, kh, kw]
+    TensorType split;      // of the five axes
+} MergedWeights;
+
+static MergedWeights merged_weights(const ConvGeometry *conv, int64_t merged)
+{
+    const int64_t *dims = conv->w.dims;
+    MergedWeights w = {.whole = conv->w, .own = conv->w};
+    w.whole.dims[1] *= merged;
+    w.split = type_make(conv->w.dtype, 5,
+                        (const int64_t[]){conv->groups / merged, merged,
+                                          dims[0] / conv->groups, merged,
+                                          dims[1] * dims[2] * dims[3]});
+    return w;
+}
+
+// `yes` where i = j, else 0.
+static Value keep_diagonal(Layout *layout, const MergedWeights *w, Value yes)
+{
+    Graph *graph = layout->graph;
+    Value same = build_binary(graph, OP_EQ, build_iota(graph, w->split, 1),
+                              build_iota(graph, w->split, 3));
+    return build_select(graph, same, yes, build_const(graph, w->split, 0));
+}
+
+static Value spread_weights(Layout *layout, Value old, const ConvGeometry *conv,
+                            int64_t merged)
+{
+    if (layout->merged[old] != NO_VALUE)
+        return layout->merged[old];
+    MergedWeights w = merged_weights(conv, merged);
+    TensorType narrow = type_make(w.split.dtype, 4, w.split.dims);
+    narrow.dims[3] = w.split.dims[4];
+    Value v =
+        layout_reshape(layout, layout_value(layout, old, FORM_PLAIN), &narrow);
+    v = build_broadcast_to(layout->graph, v, &w.split,
+                           (const int64_t[]){0, 1, 2, 4});
+    v = layout_reshape(layout, keep_diagonal(layout, &w, v), &w.whole);
+    v = layout_convert_to(layout, v, &w.whole, FORM_TILED);
+    return layout->merged[old] = v;
+}
+
+static Value gather_weights(Layout *layout, Value tiled,
+                            const ConvGeometry *conv, int64_t merged)
+{
+    MergedWeights w = merged_weights(conv, merged);
+    Value v = layout_convert_from(layout, tiled, &w.whole, FORM_TILED);
+    v = keep_diagonal(layout, &w, layout_reshape(layout, v, &w.split));
+    v = build_reduce(layout->graph, OP_REDUCE_SUM, v, 1, (const int64_t[]){3});
+    return layout_reshape(layout, v, &w.own);
+}
+
+static Value conv_weights(Layout *layout, Value old, const ConvGeometry *conv,
+                          ConvWork work)
+{
+    if (work == CONV_MERGED)
+        return spread_weights(layout, old, conv, groups_to_merge(layout, conv));
+    return layout_value(layout, old,
+                        work == CONV_TILES ? FORM_TILED : FORM_PLAIN);
+}
+
 static Value make_conv(Layout *layout, const Node *node, Form form)
 {
     (void)form; // the op says it
+    ConvGeometry conv = conv_geometry(layout->old, node);
+    ConvWork work = conv_work(layout, &conv);
+    int64_t merged = work == CONV_MERGED ? groups_to_merge(layout, &conv) : 1;
     Value inputs[2];
-    bool stem = is_stem(layout, node);
     int weights = conv_weights_input(node->op);
     for (int i = 0; i < 2; i++)
-        inputs[i] = i != weights ? conv_image(layout, node->inputs[i])
-                                 : layout_value(layout, node->inputs[i],
-                                                stem ? FORM_PLAIN : FORM_TILED);
+        inputs[i] = i != weights
+                        ? conv_image(layout, node->inputs[i])
+                        : conv_weights(layout, node->inputs[i], &conv, work);
     Attr attrs[MAX_ATTRS];
     memcpy(attrs, node->attrs, sizeof attrs);
-    TensorType type = layout_type(layout, &node->type,
-                                  node->op != OP_CONV2D_GRAD_W ? FORM_BLOCKED
-                                  : stem                       ? FORM_PLAIN
-                                                               : FORM_TILED);
+    attrs[CONV_GROUPS].i = conv.groups > merged ? conv.groups / merged : 0;
+    TensorType type = node->type;
+    if (node->op != OP_CONV2D_GRAD_W) {
+        type = layout_type(layout, &type, FORM_BLOCKED);
+    } else if (work == CONV_TILES || work == CONV_MERGED) {
+        type.dims[1] *= merged;
+        type = layout_type(layout, &type, FORM_TILED);
+    }
     if (node->op == OP_CONV2D) {
-        attrs[CONV_BLOCK].i = stem ? layout->block : 0;
+        attrs[CONV_BLOCK].i = work == CONV_STEM ? layout->block : 0;
     } else {
         attrs[CONV_DIMS].ints = (IntList){type.rank, type.dims};
         attrs[CONV_FORM].i = type.form;
     }
-    return add_node(layout, node, inputs, attrs);
+    Value v = add_node(layout, node, inputs, attrs);
+    return work == CONV_MERGED && node->op == OP_CONV2D_GRAD_W
+               ? gather_weights(layout, v, &conv, merged)
+               : v;
 }
 
 static Value make_pool(Layout *layout, const Node *node, Form form)
@@ -322,12 +433,14 @@ static bool is_stem_or_blocked(const Layout *layout, const Node *node)
 
 static bool makes_tiles(const Layout *layout, const Node *node)
 {
-    return node->op == OP_CONV2D_GRAD_W && layout_is_blocked_conv(layout, node);
+    return node->op == OP_CONV2D_GRAD_W &&
+           conv_work_of(layout, node) == CONV_TILES;
 }
 
 static bool makes_plain_weights(const Layout *layout, const Node *node)
 {
-    return node->op == OP_CONV2D_GRAD_W && is_stem(layout, node);
+    return node->op == OP_CONV2D_GRAD_W &&
+           conv_work_of(layout, node) != CONV_TILES;
 }
 
 static bool pools_blocks(const Layout *layout, const Node *node)
