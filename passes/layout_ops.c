@@ -1,16 +1,14 @@
-// What each op looks like on blocked images; elementwise ones on weights in
-// tiles, too.
+// What each op but convolutions looks like on blocked images; elementwise ones
+// on weights in tiles, too.
+#include <math.h>
+
 #include "ir/base/diag.h"
 #include "ir/build.h"
-#include "ir/conv.h"
+#include "ir/eval.h"
 #include "passes/layout.h"
 
-// Columns of a stem's kernel, whose rows are unrolled in machine code.
-enum { MOST_STEM_COLS = 11 };
-
-// Adds the node with other inputs and attributes.
-static Value add_node(Layout *layout, const Node *node, const Value *inputs,
-                      const Attr *attrs)
+Value layout_add(Layout *layout, const Node *node, const Value *inputs,
+                 const Attr *attrs)
 {
     Value v = graph_add(layout->graph, node->op, node->input_count, inputs,
                         attrs, NULL);
@@ -23,11 +21,6 @@ static const TensorType *input_type(const Layout *layout, const Node *node,
                                     int i)
 {
     return &layout_node(layout, node->inputs[i])->type;
-}
-
-static bool is_image(const TensorType *type)
-{
-    return type->rank == 4 && type->dtype == DT_F32;
 }
 
 static Value *inputs_in(Layout *layout, const Node *node, Form form)
@@ -43,182 +36,7 @@ static Value blocked_input(Layout *layout, const Node *node)
     return layout_value(layout, node->inputs[0], FORM_BLOCKED);
 }
 
-// ---- convolutions and pools -------------------------------------------------
-
-// How a convolution is done, in any direction.
-typedef enum ConvWork {
-    CONV_PLAIN,     // on plain tensors
-    CONV_STEM,      // from planes to blocks (ir/image.h), or by its weights
-    CONV_TILES,     // between blocks, with weights in tiles
-    CONV_MERGED,    // likewise, groups being merged until they fill blocks
-    CONV_DEPTHWISE, // between blocks, with plain weights
-} ConvWork;
-
-// So many neighbouring groups make whole blocks of channels on both sides, for
-// a block is a power of two.
-static int64_t groups_to_merge(const Layout *layout, const ConvGeometry *conv)
-{
-    int64_t inputs = conv->w.dims[1];
-    int64_t outputs = conv->w.dims[0] / conv->groups, merged = 1;
-    while ((merged * inputs) % layout->block ||
-           (merged * outputs) % layout->block)
-        merged *= 2;
-    return merged;
-}
-
-static ConvWork conv_work(const Layout *layout, const ConvGeometry *conv)
-{
-    const TensorType *made = conv->op == OP_CONV2D ? &conv->y : &conv->x;
-    bool dilated = conv->dilation[0] > 1 || conv->dilation[1] > 1;
-    bool strided = conv->stride[0] > 1 || conv->stride[1] > 1;
-    if (!is_image(made) || conv->w.dims[0] % layout->block ||
-        (dilated && strided))
-        return CONV_PLAIN;
-    if (conv->groups == 1) {
-        if (layout_can_tile(layout, &conv->w))
-            return CONV_TILES;
-        return conv->op != OP_CONV2D_GRAD_X && !dilated &&
-                       conv->w.dims[1] < layout->block &&
-                       conv->w.dims[3] <= MOST_STEM_COLS
-                   ? CONV_STEM
-                   : CONV_PLAIN;
-    }
-    if (conv->w.dims[1] == 1 && conv->w.dims[0] == conv->groups)
-        return CONV_DEPTHWISE;
-    int64_t merged = groups_to_merge(layout, conv);
-    if (merged == 1)
-        return CONV_TILES;
-    return conv->groups % merged == 0 ? CONV_MERGED : CONV_PLAIN;
-}
-
-static ConvWork conv_work_of(const Layout *layout, const Node *node)
-{
-    ConvGeometry conv = conv_geometry(layout->old, node);
-    return conv_work(layout, &conv);
-}
-
-bool layout_is_blocked_conv(const Layout *layout, const Node *node)
-{
-    return conv_is(node) && conv_work_of(layout, node) > CONV_STEM;
-}
-
-static bool is_stem(const Layout *layout, const Node *node)
-{
-    return conv_is(node) && conv_work_of(layout, node) == CONV_STEM;
-}
-
-// The image as the convolution reads it: in blocks, or in planes.
-static Value conv_image(Layout *layout, Value old)
-{
-    TensorType type = layout_node(layout, old)->type;
-    if (layout_can_block(layout, &type))
-        return layout_value(layout, old, FORM_BLOCKED);
-    type.rank = 5;
-    type.dims[4] = 1;
-    type.form = FORM_PLANES;
-    return layout_reshape(layout, layout_value(layout, old, FORM_PLAIN), &type);
-}
-
-// Merged groups: weights [o, c, kh, kw], o and c being those of `merged` groups
-// of the convolution, with zeros between channels of different groups. Its
-// elements are [group of groups, group i, o, group j, the rest], and what is
-// not zero has i = j. `spread` makes them of the weights [o, c / merged, ..];
-// `gather` adds up what belongs there.
-typedef struct MergedWeights {
-    TensorType whole, own; // [o, c, kh, kw], [o, c / merged, kh, kw]
-    TensorType split;      // of the five axes
-} MergedWeights;
-
-static MergedWeights merged_weights(const ConvGeometry *conv, int64_t merged)
-{
-    const int64_t *dims = conv->w.dims;
-    MergedWeights w = {.whole = conv->w, .own = conv->w};
-    w.whole.dims[1] *= merged;
-    w.split = type_make(conv->w.dtype, 5,
-                        (const int64_t[]){conv->groups / merged, merged,
-                                          dims[0] / conv->groups, merged,
-                                          dims[1] * dims[2] * dims[3]});
-    return w;
-}
-
-// `yes` where i = j, else 0.
-static Value keep_diagonal(Layout *layout, const MergedWeights *w, Value yes)
-{
-    Graph *graph = layout->graph;
-    Value same = build_binary(graph, OP_EQ, build_iota(graph, w->split, 1),
-                              build_iota(graph, w->split, 3));
-    return build_select(graph, same, yes, build_const(graph, w->split, 0));
-}
-
-static Value spread_weights(Layout *layout, Value old, const ConvGeometry *conv,
-                            int64_t merged)
-{
-    if (layout->merged[old] != NO_VALUE)
-        return layout->merged[old];
-    MergedWeights w = merged_weights(conv, merged);
-    TensorType narrow = type_make(w.split.dtype, 4, w.split.dims);
-    narrow.dims[3] = w.split.dims[4];
-    Value v =
-        layout_reshape(layout, layout_value(layout, old, FORM_PLAIN), &narrow);
-    v = build_broadcast_to(layout->graph, v, &w.split,
-                           (const int64_t[]){0, 1, 2, 4});
-    v = layout_reshape(layout, keep_diagonal(layout, &w, v), &w.whole);
-    v = layout_convert_to(layout, v, &w.whole, FORM_TILED);
-    return layout->merged[old] = v;
-}
-
-static Value gather_weights(Layout *layout, Value tiled,
-                            const ConvGeometry *conv, int64_t merged)
-{
-    MergedWeights w = merged_weights(conv, merged);
-    Value v = layout_convert_from(layout, tiled, &w.whole, FORM_TILED);
-    v = keep_diagonal(layout, &w, layout_reshape(layout, v, &w.split));
-    v = build_reduce(layout->graph, OP_REDUCE_SUM, v, 1, (const int64_t[]){3});
-    return layout_reshape(layout, v, &w.own);
-}
-
-static Value conv_weights(Layout *layout, Value old, const ConvGeometry *conv,
-                          ConvWork work)
-{
-    if (work == CONV_MERGED)
-        return spread_weights(layout, old, conv, groups_to_merge(layout, conv));
-    return layout_value(layout, old,
-                        work == CONV_TILES ? FORM_TILED : FORM_PLAIN);
-}
-
-static Value make_conv(Layout *layout, const Node *node, Form form)
-{
-    (void)form; // the op says it
-    ConvGeometry conv = conv_geometry(layout->old, node);
-    ConvWork work = conv_work(layout, &conv);
-    int64_t merged = work == CONV_MERGED ? groups_to_merge(layout, &conv) : 1;
-    Value inputs[2];
-    int weights = conv_weights_input(node->op);
-    for (int i = 0; i < 2; i++)
-        inputs[i] = i != weights
-                        ? conv_image(layout, node->inputs[i])
-                        : conv_weights(layout, node->inputs[i], &conv, work);
-    Attr attrs[MAX_ATTRS];
-    memcpy(attrs, node->attrs, sizeof attrs);
-    attrs[CONV_GROUPS].i = conv.groups > merged ? conv.groups / merged : 0;
-    TensorType type = node->type;
-    if (node->op != OP_CONV2D_GRAD_W) {
-        type = layout_type(layout, &type, FORM_BLOCKED);
-    } else if (work == CONV_TILES || work == CONV_MERGED) {
-        type.dims[1] *= merged;
-        type = layout_type(layout, &type, FORM_TILED);
-    }
-    if (node->op == OP_CONV2D) {
-        attrs[CONV_BLOCK].i = work == CONV_STEM ? layout->block : 0;
-    } else {
-        attrs[CONV_DIMS].ints = (IntList){type.rank, type.dims};
-        attrs[CONV_FORM].i = type.form;
-    }
-    Value v = add_node(layout, node, inputs, attrs);
-    return work == CONV_MERGED && node->op == OP_CONV2D_GRAD_W
-               ? gather_weights(layout, v, &conv, merged)
-               : v;
-}
+// ---- pools ------------------------------------------------------------------
 
 static Value make_pool(Layout *layout, const Node *node, Form form)
 {
@@ -230,14 +48,15 @@ static Value make_pool(Layout *layout, const Node *node, Form form)
         attrs[POOL_DIMS].ints = (IntList){type.rank, type.dims};
         attrs[POOL_FORM].i = type.form;
     }
-    return add_node(layout, node, inputs_in(layout, node, FORM_BLOCKED), attrs);
+    return layout_add(layout, node, inputs_in(layout, node, FORM_BLOCKED),
+                      attrs);
 }
 
 // ---- elementwise and constants ----------------------------------------------
 
 static Value make_elementwise(Layout *layout, const Node *node, Form form)
 {
-    return add_node(layout, node, inputs_in(layout, node, form), node->attrs);
+    return layout_add(layout, node, inputs_in(layout, node, form), node->attrs);
 }
 
 static Value make_const(Layout *layout, const Node *node, Form form)
@@ -269,14 +88,17 @@ static Value split_channels(Layout *layout, Value old, int at)
     perm[type.rank] = at + 1;
     for (int i = at + 1; i < type.rank; i++)
         after *= type.dims[i];
+    TensorType whole = type;
+    whole.dims[at] = layout_whole(layout, type.dims[at]);
+    split.dims[at] = whole.dims[at];
     // The block goes last; where no element moves a reshape does that alone.
     int block = after == 1 ? type.rank : at + 1;
     for (int i = type.rank; i > block; i--)
         split.dims[i] = type.dims[i - 1];
     split.dims[at] /= layout->block;
     split.dims[block] = layout->block;
-    Value v =
-        layout_reshape(layout, layout_value(layout, old, FORM_PLAIN), &split);
+    Value v = layout_value(layout, old, FORM_PLAIN);
+    v = layout_reshape(layout, layout_lengthen(layout, v, &whole), &split);
     return after == 1 ? v : build_transpose(layout->graph, v, perm);
 }
 
@@ -303,11 +125,6 @@ static Value make_broadcast(Layout *layout, const Node *node)
 
 // ---- movements --------------------------------------------------------------
 
-static bool is_whole(const Layout *layout, int64_t channels)
-{
-    return channels % layout->block == 0;
-}
-
 static Value make_slice(Layout *layout, const Node *node, Form form)
 {
     (void)form;
@@ -331,29 +148,36 @@ static Value make_pad(Layout *layout, const Node *node, Form form)
                      node->attrs[PAD_VALUE].f);
 }
 
-// Whether the result and all inputs are images of whole blocks, one of them in
-// that form already.
+// Whether the result and all inputs are images that can be in blocks, one of
+// them in that form already, and either blocks are whole or channels stay where
+// they are.
 static bool moves_blocks(const Layout *layout, const Node *node)
 {
     if (!layout_any_input(layout, node, FORM_BLOCKED) ||
         !layout_can_block(layout, &node->type))
         return false;
-    for (int i = 0; i < node->input_count; i++)
-        if (!layout_can_block(layout, input_type(layout, node, i)))
+    int64_t channels = node->type.dims[1];
+    bool whole = layout_is_whole(layout, channels), stay = true;
+    for (int i = 0; i < node->input_count; i++) {
+        const TensorType *type = input_type(layout, node, i);
+        if (!layout_can_block(layout, type))
             return false;
-    return true;
+        whole &= layout_is_whole(layout, type->dims[1]);
+        stay &= type->dims[1] == channels;
+    }
+    return whole || stay;
 }
 
 static bool slices_blocks(const Layout *layout, const Node *node)
 {
     return moves_blocks(layout, node) &&
-           is_whole(layout, node->attrs[SLICE_START].ints.at[1]);
+           layout_is_whole(layout, node->attrs[SLICE_START].ints.at[1]);
 }
 
 static bool pads_blocks(const Layout *layout, const Node *node)
 {
     return moves_blocks(layout, node) &&
-           is_whole(layout, node->attrs[PAD_LOW].ints.at[1]);
+           layout_is_whole(layout, node->attrs[PAD_LOW].ints.at[1]);
 }
 
 // ---- reductions -------------------------------------------------------------
@@ -388,11 +212,95 @@ static Value make_reduce(Layout *layout, const Node *node)
     int64_t axes[MAX_RANK];
     memcpy(axes, old.at, sizeof *axes * (size_t)old.count);
     int count = old.count;
-    if (has_axis(old, 1))
+    TensorType whole = node->type;
+    Value x;
+    if (has_axis(old, 1)) {
         axes[count++] = 4;
-    Value v = build_reduce(layout->graph, node->op, blocked_input(layout, node),
-                           count, axes);
-    return layout_reshape(layout, v, &node->type);
+        x = layout_unspoiled(layout, node->inputs[0],
+                             node->op == OP_REDUCE_MAX ? -INFINITY : 0);
+    } else {
+        int at = has_axis(old, 0) ? 0 : 1; // where channels are in the result
+        x = blocked_input(layout, node);
+        whole.dims[at] = layout_whole(layout, whole.dims[at]);
+    }
+    Value v = build_reduce(layout->graph, node->op, x, count, axes);
+    v = layout_reshape(layout, v, &whole);
+    return layout_shorten(layout, v, &node->type);
+}
+
+// ---- spare lanes ------------------------------------------------------------
+
+Value layout_unspoiled(Layout *layout, Value old, double number)
+{
+    const TensorType *plain = &layout_node(layout, old)->type;
+    Value v = layout_value(layout, old, FORM_BLOCKED);
+    if (layout_is_whole(layout, plain->dims[1]))
+        return v;
+    Graph *graph = layout->graph;
+    TensorType type = *graph_type(graph, v), lane = type, space = type;
+    lane.dtype = space.dtype = DT_F32;
+    Value block = build_binary(graph, OP_MUL, build_iota(graph, space, 1),
+                               build_const(graph, space, layout->block));
+    Value channel =
+        build_binary(graph, OP_ADD, block, build_iota(graph, lane, 4));
+    Value used = build_binary(graph, OP_LT, channel,
+                              build_const(graph, space, plain->dims[1]));
+    return build_select(graph, used, v, build_const(graph, type, number));
+}
+
+// What is so near to zero that the machine may round it there.
+static bool is_risky(Op op, const double *inputs)
+{
+    enum { LAST_INPUT = 1 };
+    double x = op == OP_DIV ? inputs[LAST_INPUT] : inputs[0];
+    bool pole = op == OP_DIV || op == OP_LOG || op == OP_RSQRT || op == OP_POW;
+    return pole && fabs(x) < 1e-3;
+}
+
+double layout_spare(const Layout *layout, const Node *node)
+{
+    double inputs[3] = {0}, number = NAN;
+    bool same = true, known = true;
+    for (int i = 0; i < node->input_count; i++) {
+        number = layout->spare[node->inputs[i]];
+        known &= isfinite(number);
+        same &= number == layout->spare[node->inputs[0]];
+        if (i < 3)
+            inputs[i] = number;
+    }
+    switch (node->op) {
+    case OP_CONST:
+        number = node->attrs[CONST_VALUE].f;
+        break;
+    case OP_BROADCAST: {
+        const TensorType *from = input_type(layout, node, 0);
+        int at = channel_axis(from, node->attrs[BROADCAST_AXES].ints);
+        if (at < from->rank)
+            return from->rank == 4 ? number : 0;
+        const Node *one = layout_node(layout, node->inputs[0]);
+        number = one->op == OP_CONST ? one->attrs[CONST_VALUE].f : NAN;
+        break;
+    }
+    case OP_CONV2D:
+    case OP_CONV2D_GRAD_X:
+        return layout_conv_spare(layout, node);
+    case OP_PAD:
+        return number == node->attrs[PAD_VALUE].f ? number : NAN;
+    case OP_SLICE:
+    case OP_CONCAT:
+    case OP_MAX_POOL:
+        return same ? number : NAN;
+    case OP_MAX_POOL_GRAD:
+    case OP_SUM_POOL:
+    case OP_SUM_POOL_GRAD:
+        return number == 0 ? 0 : NAN;
+    default:
+        if (!op_has(node->op, TRAIT_ELEMENTWISE) || !known ||
+            is_risky(node->op, inputs))
+            return NAN;
+        number = eval_number(node, inputs);
+    }
+    return isfinite(number) ? number : NAN;
 }
 
 // ---- the column `layout` ----------------------------------------------------
@@ -428,25 +336,25 @@ static bool always(const Layout *layout, const Node *node)
 
 static bool is_stem_or_blocked(const Layout *layout, const Node *node)
 {
-    return layout_is_blocked_conv(layout, node) || is_stem(layout, node);
-}
-
-static bool makes_tiles(const Layout *layout, const Node *node)
-{
-    return node->op == OP_CONV2D_GRAD_W &&
-           conv_work_of(layout, node) == CONV_TILES;
+    return layout_is_blocked_conv(layout, node) || layout_is_stem(layout, node);
 }
 
 static bool makes_plain_weights(const Layout *layout, const Node *node)
 {
     return node->op == OP_CONV2D_GRAD_W &&
-           conv_work_of(layout, node) != CONV_TILES;
+           !layout_conv_makes_tiles(layout, node);
+}
+
+static Value make_conv(Layout *layout, const Node *node, Form form)
+{
+    (void)form; // the op says it
+    return layout_make_conv(layout, node);
 }
 
 static bool pools_blocks(const Layout *layout, const Node *node)
 {
-    return is_image(&node->type) && layout_can_block(layout, &node->type) &&
-           has_blocks(layout, node);
+    return layout_is_image(&node->type) &&
+           layout_can_block(layout, &node->type) && has_blocks(layout, node);
 }
 
 static bool reduces_tiles(const Layout *layout, const Node *node)
@@ -489,8 +397,9 @@ static const LayoutRule layout_plain = {NULL},
                         layout_concat = {moves_blocks, NULL, make_elementwise},
                         layout_reduce = {reduces_blocks, reduces_tiles,
                                          make_any_reduce, always},
-                        layout_conv = {is_stem_or_blocked, makes_tiles,
-                                       make_conv, makes_plain_weights},
+                        layout_conv = {is_stem_or_blocked,
+                                       layout_conv_makes_tiles, make_conv,
+                                       makes_plain_weights},
                         layout_pool = {pools_blocks, NULL, make_pool};
 
 static const LayoutRule *const layout_rules[OP_COUNT] = {
