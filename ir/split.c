@@ -149,6 +149,15 @@ static bool rows_conv(const Splitter *s, const Node *node)
            classes[node->inputs[1]] != SPLIT_ROWS;
 }
 
+// The gradient by data, which as an operation of its own is the transposed
+// convolution: weights for all, rows of dy.
+static bool rows_conv_grad_x(const Splitter *s, const Node *node)
+{
+    const SplitClass *classes = s->split->classes;
+    return classes[node->inputs[1]] == SPLIT_ROWS &&
+           classes[node->inputs[0]] != SPLIT_ROWS;
+}
+
 static bool rows_matmul(const Splitter *s, const Node *node)
 {
     return !node->attrs[MATMUL_TRANS_A].i && rows_conv(s, node);

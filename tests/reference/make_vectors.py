@@ -217,6 +217,33 @@ def groups():
     return model, forward
 
 
+@case("transposed", batch=3, size=5, update=subtract)
+def transposed():
+    """Transposed convolutions, PyTorch's own."""
+    class Layer(nn.Module):
+        def __init__(self, i, o, k, s=1, p=0, more=0, d=1, g=1):
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(i, o // g, k, k))
+            self.rest = dict(stride=s, padding=p, output_padding=more,
+                             dilation=d, groups=g)
+
+        def forward(self, x):
+            return F.conv_transpose2d(x, self.weight, **self.rest)
+
+    model = nn.Module()
+    model.pre = nets.conv(3, 8, 3)
+    model.plain = Layer(8, 6, 3)
+    model.doubled = Layer(6, 16, 4, s=2, p=1)
+    model.odd = Layer(16, 32, 3, s=2, p=1, more=1, g=4)
+    model.dilated = Layer(32, 4, 3, p=2, d=2)
+
+    def forward(images, labels):
+        y = torch.relu(model.plain(model.pre(images)))
+        y = torch.tanh(model.odd(model.doubled(y)))
+        return {"loss": probe(model.dilated(y))}
+    return model, forward
+
+
 @case("activations", batch=4, size=6, update=subtract)
 def activations():
     """Activations and the norms without a moving average, PyTorch's own; but
