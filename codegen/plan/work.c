@@ -3,6 +3,7 @@
 #include "codegen/integers.h"
 #include "codegen/plan/lower.h"
 #include "ir/conv.h"
+#include "ir/matmul.h"
 
 static bool is_product(Op op)
 {
@@ -27,10 +28,10 @@ static int64_t rows_macs(const Graph *graph, const Node *node)
 // Multiply-adds of a product or a convolution in any direction.
 static int64_t product_macs(const Graph *graph, const Node *node)
 {
-    const TensorType *in0 = graph_type(graph, node->inputs[0]);
-    if (node->op == OP_MATMUL)
-        return type_elements(&node->type) *
-               in0->dims[node->attrs[MATMUL_TRANS_A].i ? 0 : 1];
+    if (node->op == OP_MATMUL) {
+        MatmulGeometry product = matmul_geometry(graph, node);
+        return matmul_macs(&product);
+    }
     if (op_info(node->op)->lower == LOWER_ROWS)
         return rows_macs(graph, node);
     ConvGeometry conv = conv_geometry(graph, node);

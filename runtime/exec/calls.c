@@ -5,6 +5,11 @@
 // MATMUL   a b c            [row blocks * column blocks, each rounded up]
 //          c = op(a) op(b); task t computes block t / column blocks of the
 //          rows and block t % column blocks of the columns of c.
+// MATMULS  a b c            [products / per_task, rounded up; of one product
+//          each, times its blocks]
+//          The same for each index into dims, in row-major order, with
+//          matrices of a and b that lie steps apart and of c one after the
+//          other.
 // MATMUL_ROWS  a[m,d] b[k,d] skip[m] out[m]   [m / rows_per_task, rounded up]
 //          out_i = what (PlanRows) of a_i . b_j over all j but skip_i; -1 skips
 //          none.

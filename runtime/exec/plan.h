@@ -36,6 +36,7 @@ typedef enum PlanCall {
     struct type {
 #define IMM(field, doc)           int64_t field;
 #define IMM_REAL(field, doc)      double field;
+#define IMM_LIST(field, n, doc)   int64_t field[n];
 #define IMM_ALL(type, field, doc) type field;
 #define IMMS_END(type)                                                         \
     }                                                                          \

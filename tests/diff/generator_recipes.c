@@ -295,15 +295,32 @@ Value make_reduce(Generator *gen)
 
 // ---- products and windows ---------------------------------------------------
 
+// Of any rank, with axes before the matrices that are equal, stretched or
+// missing on either side.
 Value make_matmul(Generator *gen)
 {
-    Value a = gen_pick(gen, 2);
+    Value a = gen_pick(gen, 2 + gen_choose(gen, 3));
     bool trans_a = gen_one_in(gen, 3), trans_b = gen_one_in(gen, 3);
-    int64_t inner = gen_type(gen, a)->dims[!trans_a];
-    TensorType type = gen_dims(gen, 2);
-    type.dims[trans_b] = inner;
-    Value b = gen_leaf(gen, &type);
-    Value y = build_matmul(gen->graph, a, b, trans_a, trans_b);
+    TensorType left = *gen_type(gen, a), right = left;
+    right.rank = 0;
+    for (int i = 0; i < left.rank - 2; i++) {
+        bool missing = right.rank == 0 && gen_one_in(gen, 2);
+        if (!missing)
+            right.dims[right.rank++] = left.dims[i] == 1
+                                           ? 1 + gen_choose(gen, 3)
+                                       : gen_one_in(gen, 3) ? 1
+                                                            : left.dims[i];
+    }
+    int64_t inner = left.dims[left.rank - (trans_a ? 2 : 1)];
+    int64_t width = 1 + gen_choose(gen, 5);
+    right.dims[right.rank++] = trans_b ? width : inner;
+    right.dims[right.rank++] = trans_b ? inner : width;
+    if (type_elements(&right) > MOST_ELEMENTS)
+        return NO_VALUE;
+    Value b = gen_leaf(gen, &right);
+    bool swap = gen_one_in(gen, 3); // (a b)' = b' a'
+    Value y = swap ? build_matmul(gen->graph, b, a, !trans_b, !trans_a)
+                   : build_matmul(gen->graph, a, b, trans_a, trans_b);
     gen_note(gen, y, gen_bound(gen, a) * LEAF_BOUND * (double)inner);
     if (gen_one_in(gen, 2))
         return y;

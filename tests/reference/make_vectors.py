@@ -245,6 +245,32 @@ def activations():
     return model, forward
 
 
+class Table(nn.Module):
+    def __init__(self, *shape):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(shape))
+
+
+@case("products", batch=4, size=6, update=subtract)
+def products():
+    """Matrix products at every arrangement of the axes before the matrices."""
+    model = nn.Module()
+    model.shared = Table(6, 5)
+    model.each = Table(3, 7, 6)
+    model.first = Table(4, 1, 5, 6)
+    model.wide = Table(2, 3, 6, 4)
+    model.last = Table(4, 2)
+
+    def forward(images, labels):
+        x = 2 * images - 1
+        b = model.each.weight @ x
+        d = b @ (x @ model.shared.weight) @ model.first.weight
+        f = (d.mT @ b).unsqueeze(1) @ model.wide.weight
+        g = torch.einsum("bpcqw,brcqw->bqcpr", f, f)
+        return {"loss": probe((model.last.weight @ g.tanh()).flatten(3))}
+    return model, forward
+
+
 @case("norm_torch", batch=4, size=5, steps=3, update=subtract)
 def norm_torch():
     """PyTorch's own norm, whose moving variance is the unbiased one."""

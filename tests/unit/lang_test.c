@@ -268,6 +268,8 @@ TEST(reductions_and_moves)
     check_report("sum(concat([ones([2, 2]), zeros([2, 3])], axis = \"c\"))", 4);
     check_report("sum(split(iota([4], axis = 0), 2)[1])", 5);
     check_report("sum(ones([2, 3]) @ ones([3, 4]))", 24);
+    check_report("sum(ones([5, 2, 3]) @ ones([3, 4]))", 120);
+    check_report("sum(ones([5, 1, 2, 3]) @ ones([7, 3, 4]))", 840);
     check_report("sum(exp(matmul_lse(zeros([2, 3]), ones([4, 3]))))", 8);
     check_report("sum(exp(matmul_lse(zeros([2, 3]), ones([4, 3]), "
                  "skip = iota([2], axis = 0))))",
