@@ -1,5 +1,6 @@
 """Writes the vectors beside the .net files of this folder, from PyTorch in
-double precision. Needs only torch and numpy:  python make_vectors.py [CASE...]
+double precision. Needs torch and numpy, and torchvision for the case vit:
+    python make_vectors.py [CASE...]
 
 Weights and inputs are a formula of their name and index (hashed), so a vector
 file holds results only: outputs by step, and for each tensor the norm of its
@@ -268,6 +269,39 @@ def products():
         f = (d.mT @ b).unsqueeze(1) @ model.wide.weight
         g = torch.einsum("bpcqw,brcqw->bqcpr", f, f)
         return {"loss": probe((model.last.weight @ g.tanh()).flatten(3))}
+    return model, forward
+
+
+@case("attention", batch=4, size=6, update=subtract)
+def attention():
+    """PyTorch's own attention, of tokens among themselves and at others."""
+    model = nn.Module()
+    model.pre = nets.conv(3, 8, 3)
+    model.own = nn.MultiheadAttention(8, 2, batch_first=True)
+    model.norm = nn.LayerNorm(8)
+    model.other = nn.MultiheadAttention(8, 4, batch_first=True)
+
+    def forward(images, labels):
+        tokens = model.pre(images).flatten(2).mT
+        x = model.own(tokens, tokens, tokens)[0]
+        hidden = torch.arange(36) > 7 * torch.arange(5)[:, None]
+        seen = tokens + x
+        few = 3 * model.norm(tokens[:, 3:8])
+        y = model.other(few, seen, seen, attn_mask=hidden)[0]
+        return {"loss": probe(y) + probe(x)}
+    return model, forward
+
+
+@case("vit", batch=4, size=12, update=subtract)
+def vit():
+    """torchvision's vision transformer."""
+    from torchvision.models import VisionTransformer
+    model = VisionTransformer(image_size=12, patch_size=4, num_layers=2,
+                              num_heads=3, hidden_dim=12, mlp_dim=20,
+                              num_classes=5)
+
+    def forward(images, labels):
+        return {"loss": probe(model(images))}
     return model, forward
 
 

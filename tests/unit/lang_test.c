@@ -260,6 +260,8 @@ TEST(reductions_and_moves)
 {
     check_report("sum(mean(images, over = \"nhw\"))", 32.5 + 48.5 + 64.5);
     check_report("max_over(images)", 96);
+    check_report("sum(mean(images, over = [0, -1, -2]))", 145.5);
+    check_report("sum(iota([2, 3], axis = -1))", 6);
     check_report("sum(mean(images, over = [0, 2, 3]))", 145.5);
     check_report("sum(slice(images, start = [0, 0, 0, 0], size = [1, 1, 1, "
                  "3]))",
