@@ -167,6 +167,14 @@ static bool rows_matmul(const Splitter *s, const Node *node)
     return true;
 }
 
+// Rows of a table that is the same for all, by numbers of each.
+static bool rows_take(const Splitter *s, const Node *node)
+{
+    const SplitClass *classes = s->split->classes;
+    return classes[node->inputs[0]] != SPLIT_ROWS &&
+           classes[node->inputs[1]] == SPLIT_ROWS;
+}
+
 static bool (*const row_rules[OP_COUNT])(const Splitter *s,
                                          const Node *node) = {
 #define OP(id, text, in, attrs, shape, grad, eval, rows, ...)                  \

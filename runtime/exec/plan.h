@@ -104,6 +104,8 @@ typedef enum PlanRows {
     PLAN_ROWS_ENTROPY
 } PlanRows;
 enum { PLAN_ROWS_TILE = 128, PLAN_ROWS_TILE_LONG = 512 };
+// Bytes of scratch for each column of a resized image.
+enum { PLAN_RESIZE_TAP = 24 };
 
 typedef enum PlanSpace {
     PLAN_SLAB, // offset into the slab

@@ -362,6 +362,31 @@ Value make_rows(Generator *gen)
     return gen_note(gen, y, bound + 3);
 }
 
+// Rows of something by numbers that count along one of their axes: some name a
+// row twice, some none.
+Value make_take(Generator *gen)
+{
+    Graph *g = gen->graph;
+    Value x = gen_pick(gen, 1 + gen_choose(gen, 3));
+    TensorType type = gen_dims(gen, 1 + gen_choose(gen, 2));
+    int64_t rows = gen_type(gen, x)->dims[0];
+    if (type_elements(&type) * type_elements(gen_type(gen, x)) / rows >
+        MOST_ELEMENTS)
+        return NO_VALUE;
+    Value numbers =
+        gen_note(gen, build_iota(g, type, gen_choose(gen, type.rank)), 9);
+    if (gen_one_in(gen, 2)) // the last row first
+        numbers = gen_note(
+            gen,
+            build_binary(g, OP_SUB,
+                         build_const_like(g, numbers, (double)(rows - 1)),
+                         numbers),
+            MOST_ELEMENTS);
+    return gen_note(gen,
+                    graph_add(g, OP_TAKE, 2, (Value[]){x, numbers}, NULL, NULL),
+                    gen_bound(gen, x));
+}
+
 static IntList int_list(Arena *arena, int count, const int64_t *values)
 {
     int64_t *at = ARENA_ARRAY(arena, int64_t, count);
@@ -479,4 +504,22 @@ Value make_collective(Generator *gen)
     Value x = gen_pick(gen, -1);
     return add_checked(gen, ops[gen_choose(gen, 3)], x, NO_VALUE, attrs,
                        gen_bound(gen, x));
+}
+
+// In either direction: the gradient adds up what falls on a pixel.
+Value make_resize(Generator *gen)
+{
+    Value x = make_image(gen);
+    int64_t size[] = {1 + gen_choose(gen, 9), 1 + gen_choose(gen, 9)};
+    TensorType type = *gen_type(gen, x);
+    Attr attrs[MAX_ATTRS] = {
+        [RESIZE_SIZE].ints = int_list(gen->graph->arena, 2, size),
+        [RESIZE_MODE].text = gen_one_in(gen, 2) ? "nearest" : "bilinear"};
+    if (type.dims[0] * type.dims[1] * size[0] * size[1] > MOST_ELEMENTS)
+        return NO_VALUE;
+    bool back = gen_one_in(gen, 2);
+    double most = back ? (double)(type.dims[2] * type.dims[3]) : 1;
+    Value y = graph_add(gen->graph, back ? OP_RESIZE_GRAD : OP_RESIZE, 1, &x,
+                        attrs, NULL);
+    return gen_note(gen, y, most * gen_bound(gen, x));
 }

@@ -1,8 +1,63 @@
 // Gradients of products at every arrangement of the axes before the last two:
 // equal, stretched, missing, on either side.
-#include "tests/grad/problem.h"
-
 #include "ir/matmul.h"
+#include "tests/grad/samples.h"
+
+// ---- matrices, for the table of gradients_test.c ----------------------------
+
+static Value product(Problem *p, bool trans_a, bool trans_b)
+{
+    Value a = problem_param(p, 2, trans_a ? L(4, 3) : L(3, 4), -1, 1);
+    Value b = problem_param(p, 2, trans_b ? L(5, 4) : L(4, 5), -1, 1);
+    return build_matmul(p->graph, a, b, trans_a, trans_b);
+}
+
+Value sample_MATMUL(Problem *p)
+{
+    return product(p, false, false);
+}
+
+Value sample_matmul_ta(Problem *p)
+{
+    return product(p, true, false);
+}
+
+Value sample_matmul_tb(Problem *p)
+{
+    return product(p, false, true);
+}
+
+Value sample_matmul_ta_tb(Problem *p)
+{
+    return product(p, true, true);
+}
+
+// Every row leaves one out.
+Value sample_MATMUL_LSE(Problem *p)
+{
+    Value a = problem_param(p, 2, L(3, 4), -2, 2);
+    Value b = problem_param(p, 2, L(5, 4), -2, 2);
+    Value skip = build_iota(p->graph, type_make(DT_F64, 1, L(3)), 0);
+    return add_node(p, OP_MATMUL_LSE, 3, (Value[]){a, b, skip}, NULL);
+}
+
+// Each row with all others, as contrastive losses have it.
+Value sample_lse_of_itself(Problem *p)
+{
+    Value a = problem_param(p, 2, L(5, 3), -2, 2);
+    Value skip = build_iota(p->graph, type_make(DT_F64, 1, L(5)), 0);
+    return add_node(p, OP_MATMUL_LSE, 3, (Value[]){a, a, skip}, NULL);
+}
+
+Value sample_lse_of_all(Problem *p)
+{
+    Value a = problem_param(p, 2, L(3, 4), -2, 2);
+    Value b = problem_param(p, 2, L(2, 4), -2, 2);
+    Value none = build_const(p->graph, type_make(DT_F64, 1, L(3)), -1);
+    return add_node(p, OP_MATMUL_LSE, 3, (Value[]){a, b, none}, NULL);
+}
+
+// ---- any rank ---------------------------------------------------------------
 
 // Sizes of the leading axes; the matrices are 2 by 3 and 3 by 4.
 typedef struct Arrangement {

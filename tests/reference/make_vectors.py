@@ -305,6 +305,40 @@ def vit():
     return model, forward
 
 
+@case("index", batch=5, size=7, steps=2, classes=4, first_label=-1,
+      update=subtract)
+def index():
+    """Rows by number (none for -1), places of maxima, images resized."""
+    model = nn.Module()
+    model.pre = nets.conv(3, 4, 3)
+    model.fc = nn.Linear(4, 4)
+    model.labels = Table(4, 3)
+    model.classes = Table(4, 3)
+
+    def take(x, numbers):
+        there = (numbers >= 0) & (numbers < len(x))
+        return x[torch.where(there, numbers, 0)] * there.unsqueeze(-1)
+
+    def forward(images, labels):
+        x = model.pre(images)
+        larger = F.interpolate(x, (11, 9), mode="bilinear")
+        near = F.interpolate(x, (10, 16))
+        less = F.interpolate(larger, (4, 6), mode="bilinear")
+        fewer = F.interpolate(near, 5)
+        logits = model.fc(x.mean((2, 3)))
+        best = logits.argmax(1)
+        rows = take(model.labels.weight, labels)
+        rows = rows + 2 * take(model.classes.weight, best)
+        numbers = torch.arange(3)[:, None] + torch.arange(8) - 3
+        twice = take(rows, numbers.reshape(3, 2, 4))
+        return {"loss": probe(rows) + probe(twice) + probe(larger) + probe(near)
+                + probe(less) + probe(fewer) + logits.mean(),
+                "best": best.double().mean(),
+                "across": x.argmax(3).double().mean(),
+                "down": x.argmax(2).double().mean()}
+    return model, forward
+
+
 @case("norm_torch", batch=4, size=5, steps=3, update=subtract)
 def norm_torch():
     """PyTorch's own norm, whose moving variance is the unbiased one."""

@@ -260,6 +260,9 @@ TEST(reductions_and_moves)
 {
     check_report("sum(mean(images, over = \"nhw\"))", 32.5 + 48.5 + 64.5);
     check_report("max_over(images)", 96);
+    check_report("sum(take(iota([4, 2], axis = 0), iota([6], axis = 0)))", 12);
+    check_report("sum(resize(ones([1, 2, 3, 4]), [5, 6]))", 60);
+    check_report("sum(resize(ones([1, 2, 3, 4]), 5, \"nearest\"))", 50);
     check_report("sum(mean(images, over = [0, -1, -2]))", 145.5);
     check_report("sum(iota([2, 3], axis = -1))", 6);
     check_report("sum(mean(images, over = [0, 2, 3]))", 145.5);

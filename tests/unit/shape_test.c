@@ -83,6 +83,13 @@ TEST(shape_rules_accept)
         {"matmul %0, %0 {trans_a=0, trans_b=1}", "f32[8,3,32,32]"},
         {"matmul %8, %10 {trans_a=0, trans_b=0}", "f32[8,12,2,3]"},
         {"matmul %10, %17 {trans_a=1, trans_b=1}", "f32[8,12,3,5]"},
+        {"take %2, %15", "f32[2,3]"},
+        {"take %1, %2", "f32[2,3,4,3,3]"},
+        {"take %15, %5", "f32[]"},
+        {"take_grad %2, %15 {count=7}", "f32[7,3]"},
+        {"take_grad %5, %5 {count=2}", "f32[2]"},
+        {"resize %0 {size=[1,40], mode=\"nearest\"}", "f32[8,3,1,40]"},
+        {"resize_grad %0 {size=[5,6], mode=\"bilinear\"}", "f32[8,3,5,6]"},
         {"reshape %2 {dims=[1,6,1]}", "f32[1,6,1]"},
         {"reshape %5 {dims=[]}", "f32[]"},
         {"transpose %0 {perm=[0,2,3,1]}", "f32[8,32,32,3]"},
@@ -262,6 +269,35 @@ TEST(matmul_refuses)
         {"matmul %10, %14 {trans_a=0, trans_b=0}",
          "matmul: axes before the last two differ: f32[8,12,3,3] has 8, "
          "f32[2,12,3,3] has 2"},
+    };
+    CHECK_BAD(cases, "f32[]");
+}
+
+TEST(rows_by_number_and_resized_images_refuse)
+{
+    static const Bad cases[] = {
+        {"take %2, %3",
+         "take: needs one float type, not f32[2,3] and f64[2,3]"},
+        {"take %9, %15",
+         "take: needs plain tensors, not f32[2,3,9,7,4] blocked and f32[2]"},
+        {"take %5, %15", "take: a scalar has no rows"},
+        {"take %0, %10",
+         "take: rows of f32[8,3,32,32] for each of f32[8,12,3,3] have more "
+         "than 6 axes"},
+        {"take_grad %2, %15 {count=0}",
+         "take_grad: count must be 1 or more, not 0"},
+        {"take_grad %15, %2 {count=3}",
+         "take_grad: f32[2] does not have a row for each of f32[2,3]"},
+        {"take_grad %0, %15 {count=3}",
+         "take_grad: f32[8,3,32,32] does not have a row for each of f32[2]"},
+        {"resize %2 {size=[2,2], mode=\"nearest\"}",
+         "resize: needs floats x[n,c,h,w], not f32[2,3]"},
+        {"resize %0 {size=[2], mode=\"nearest\"}",
+         "resize: size is two positive numbers: height and width"},
+        {"resize %0 {size=[2,0], mode=\"nearest\"}",
+         "resize: size is two positive numbers: height and width"},
+        {"resize_grad %0 {size=[2,2], mode=\"cubic\"}",
+         "resize_grad: mode is \"nearest\" or \"bilinear\", not \"cubic\""},
     };
     CHECK_BAD(cases, "f32[]");
 }

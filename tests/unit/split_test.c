@@ -149,7 +149,7 @@ TEST(split_knows_what_tells_rows_apart)
 
 // Matrices of each image with those of the same image, or with one for all; not
 // with those of the others, nor where axis 0 is not the images.
-TEST(split_knows_products_of_any_rank)
+TEST(split_knows_products_of_any_rank_and_rows_by_number)
 {
     Split split;
     Arena *arena = arena_new();
@@ -168,6 +168,12 @@ TEST(split_knows_products_of_any_rank)
     Value same = build_matmul(g, build_const(g, type_make(DT_F64, 3, dims), 2),
                               x, false, false);
     Value mixed = build_matmul(g, x, flat, false, true);
+    Value numbers = build_slice(g, images, (const int64_t[]){0, 0},
+                                (const int64_t[]){ROWS, 1});
+    Value by_image =
+        graph_add(g, OP_TAKE, 2, (Value[]){w, numbers}, NULL, NULL);
+    Value of_images =
+        graph_add(g, OP_TAKE, 2, (Value[]){images, numbers}, NULL, NULL);
     graph_add_output(g, "loss", own);
     split_find(g, ROWS / 2, 0, NULL, NULL, arena, &split);
     CHECK(split.classes[own] == SPLIT_ROWS);
@@ -176,5 +182,7 @@ TEST(split_knows_products_of_any_rank)
     CHECK(split.classes[same] == SPLIT_ROWS);
     CHECK(split.classes[placed] == SPLIT_WHOLE);
     CHECK(split.classes[mixed] == SPLIT_WHOLE);
+    CHECK(split.classes[by_image] == SPLIT_ROWS);
+    CHECK(split.classes[of_images] == SPLIT_WHOLE);
     arena_free(arena);
 }
