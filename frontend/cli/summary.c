@@ -4,6 +4,7 @@
 #include "codegen/codegen.h"
 #include "frontend/cli/compiler.h"
 #include "ir/conv.h"
+#include "ir/matmul.h"
 #include "passes/pass.h"
 
 // One line of the table: everything in one block of the net.
@@ -71,9 +72,8 @@ static int64_t node_macs(const Graph *graph, const Node *node)
         return conv_macs(&conv);
     }
     if (node->op == OP_MATMUL) {
-        const TensorType *a = graph_type(graph, node->inputs[0]);
-        bool transposed = node->attrs[MATMUL_TRANS_A].i != 0;
-        return type_elements(&node->type) * a->dims[transposed ? 0 : 1];
+        MatmulGeometry product = matmul_geometry(graph, node);
+        return matmul_macs(&product);
     }
     return 0;
 }

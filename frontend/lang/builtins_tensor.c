@@ -330,6 +330,17 @@ Datum builtin_split(Sema *s, const Call *call)
     return (Datum){.kind = DATUM_LIST, .list = list};
 }
 
+Datum builtin_take(Sema *s, const Call *call)
+{
+    Value inputs[2];
+    TensorType x, rows;
+    if (!call_tensor(s, call, 0, &inputs[0], &x) ||
+        !call_tensor(s, call, 1, &inputs[1], &rows))
+        return datum_poison();
+    Site site = call_site(s, call);
+    return tensor_add(s, &site, OP_TAKE, 2, inputs, NULL, NULL);
+}
+
 // ---- windows ----------------------------------------------------------------
 
 // A whole number for all of `count`, or a list of just so many.
@@ -484,6 +495,32 @@ Datum builtin_max_pool(Sema *s, const Call *call)
 Datum builtin_sum_pool(Sema *s, const Call *call)
 {
     return pool(s, call, OP_SUM_POOL);
+}
+
+Datum builtin_resize(Sema *s, const Call *call)
+{
+    Value x;
+    TensorType type;
+    int64_t size[2];
+    static const char *const modes[] = {"bilinear", "nearest"};
+    int mode = 0;
+    if (!call_tensor(s, call, 0, &x, &type) || !check_images(s, call, &type) ||
+        !arg_window(s, call, 1, 1, 1, 2, size))
+        return datum_poison();
+    if (call_has(call, 2)) {
+        bool text = call->args[2].kind == DATUM_STRING;
+        while (mode < 2 &&
+               !(text && strcmp(call->args[2].text, modes[mode]) == 0))
+            mode++;
+        if (mode == 2) {
+            call_fail(s, call, 2, "\"bilinear\" or \"nearest\"");
+            return datum_poison();
+        }
+    }
+    Attr attrs[MAX_ATTRS] = {[RESIZE_SIZE] = {.ints = {2, size}},
+                             [RESIZE_MODE] = {.text = modes[mode]}};
+    Site site = call_site(s, call);
+    return tensor_add(s, &site, OP_RESIZE, 1, &x, attrs, NULL);
 }
 
 // ---- products of rows with rows ---------------------------------------------

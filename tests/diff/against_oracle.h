@@ -1,11 +1,14 @@
-// Compiled graphs against the oracle: run, and every output and assigned param
-// compared.
-#ifndef SIMCC_TESTS_AGREE_H
-#define SIMCC_TESTS_AGREE_H
+// Compiled graphs against the oracle: lowered, compiled, loaded and run, then
+// every output and every assigned param compared with eval_graph.
+#ifndef SIMCC_TESTS_DIFF_AGAINST_ORACLE_H
+#define SIMCC_TESTS_DIFF_AGAINST_ORACLE_H
 
+#include "ir/build.h"
 #include "ir/eval.h"
-#include "runtime/exec/exec.h"
 #include "tests/compiled.h"
+
+// A list of sizes or axes in place.
+#define L(...) ((const int64_t[]){__VA_ARGS__})
 
 // A compiled graph and what its runs need.
 typedef struct Run {
@@ -21,7 +24,8 @@ void run_free(Run *run);
 Executor *run_once(Run *run, Pool *pool, int count,
                    const EvalBinding *bindings);
 
-// Data of that seed, on one thread and on two, which must give the same bits.
+// On data of that seed (generator.h): one thread against the oracle, two
+// threads against one, bit by bit.
 void check_graph_seed(const char *what, Arena *arena, const Graph *graph,
                       uint64_t seed, const char *cpu);
 // As it is, and after the passes: fusion, scheduling and all. Frees the graph.

@@ -1,5 +1,6 @@
-#include "tests/diff/agree.h"
+#include "tests/diff/against_oracle.h"
 
+#include "ir/eval.h"
 #include "tests/diff/generator.h"
 #include "tests/harness.h"
 #include "tests/passes.h"
