@@ -50,6 +50,11 @@ LIST(pool_grad, [POOL_KERNEL] = {"kernel", ATTR_INTS},
      [POOL_DIMS] = {"dims", ATTR_INTS},
      [POOL_FORM] = {"form", ATTR_FORM, true}, );
 LIST(ranks, [RANKS_RANKS] = {"ranks", ATTR_INT}, );
+LIST(random, [RANDOM_DIMS] = {"dims", ATTR_INTS},
+     [RANDOM_STEPS] = {"steps", ATTR_INTS},
+     [RANDOM_STREAM] = {"stream", ATTR_TEXT},
+     [RANDOM_IMAGES] = {"images", ATTR_INTS, true},
+     [RANDOM_FORM] = {"form", ATTR_FORM, true}, );
 #undef LIST
 
 static const OpInfo op_table[OP_COUNT] = {

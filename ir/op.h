@@ -98,6 +98,12 @@ enum {
     POOL_DIMS = 3,      // ints, for pool_grad: of x
     POOL_FORM = 4,      // form, for pool_grad: of x
     RANKS_RANKS = 0,    // int
+    RANDOM_DIMS = 0,    // ints
+    RANDOM_STEPS = 1,   // ints: of the counter along each axis (ir/random.h)
+    RANDOM_STREAM = 2,  // text: calls of one stream and counter are equal
+    RANDOM_IMAGES = 3,  // ints [of axis 0, of the batch]: axis 0 counts images,
+                        // view after view; none: it does not
+    RANDOM_FORM = 4,    // form of the result
 };
 
 typedef struct OpInfo {

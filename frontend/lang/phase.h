@@ -65,6 +65,7 @@ struct Build {
     Map variables;          // full name -> Variable
     VEC(Variable *) order;
     Map schedule_inputs; // "step" ... -> Value + 1
+    Map streams;         // scope -> how many random tensors it has drawn
     const Stmt *input;   // the input statement, once seen
     Value hidden_labels; // labels that training must not see, or NO_VALUE
     VEC(Loss) losses;

@@ -75,6 +75,12 @@ static const char sample[] =
     "  %60 = reduce_scatter %59 {ranks=4} : f32[2,3]\n"
     "  %61 = assign %0, %53 : f32[4,3,3,3] #2\n"
     "  %62 = erf %2 : f32[2,3]\n"
+    "  %63 = input {name=\"random\"} : f32[5]\n"
+    "  %64 = random %63 {dims=[2,3], steps=[4294967296,1], stream=\"fc/0\"}"
+    " : f32[2,3]\n"
+    "  %65 = random %63 {dims=[4,2,3,3,8],"
+    " steps=[4294967296,72,3,1,9], stream=\"\", images=[2,8], form=blocked}"
+    " : f32[4,2,3,3,8] blocked\n"
     "  output \"sum\" = %42\n"
     "  output \"w\" = %61\n"
     "}\n";
@@ -211,6 +217,11 @@ TEST(attribute_slots_follow_the_lists)
         {OP_SUM_POOL_GRAD, POOL_PAD, "pad"},
         {OP_SUM_POOL_GRAD, POOL_DIMS, "dims"},
         {OP_ALL_SUM, RANKS_RANKS, "ranks"},
+        {OP_RANDOM, RANDOM_DIMS, "dims"},
+        {OP_RANDOM, RANDOM_STEPS, "steps"},
+        {OP_RANDOM, RANDOM_STREAM, "stream"},
+        {OP_RANDOM, RANDOM_IMAGES, "images"},
+        {OP_RANDOM, RANDOM_FORM, "form"},
     };
     for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++) {
         CHECK(slots[i].slot < op_attr_count(slots[i].op));
