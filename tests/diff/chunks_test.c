@@ -297,6 +297,22 @@ static const char drawing[] =
     "    using noisy(rate = 0.3)\n"
     "}\n";
 
+// The norm over the gradients of all weights, before the cut and behind it.
+static const char clipped[] =
+    "phase p(batch = 8, steps = 3) {\n"
+    "    input images = unlabeled.views(2), augment [random_crop(9)]\n"
+    "    h = mean(relu(conv(images, 4, 3) as conv1), over = \"hw\")\n"
+    "    z = dense(h, 5, sigma = 0.5) as fc\n"
+    "    minimize nt_xent(1 + z, 0.5)\n"
+    "    using sgd(rate = 0.3, clip = 0.01) on \"fc.*\"\n"
+    "    using adamw(rate = 0.01, clip = 0.02)\n"
+    "}\n";
+
+TEST(chunks_clip_by_the_norm_of_all_gradients)
+{
+    compare(clipped, "2", clipped);
+}
+
 TEST(chunks_draw_what_the_whole_batch_draws)
 {
     static const char *const chunks[] = {"2", "4"};

@@ -144,7 +144,7 @@ phase views(batch = 8, steps = 6) {
     x = drop_path(dropout(conv(x, 8, 3) as conv2, 0.3), 0.25)
     z = dense(mean(x, over = "hw") * random_uniform([8], images = false), 8, sigma = 0.5) as fc
     minimize nt_xent(z, 0.2)
-    using    sgd(rate = 0.1)
+    using    sgd(rate = 0.1, clip = 0.5)
     report   spread(z) # images whose branch is dropped are alike: no ranking
 }
 phase mixed(batch = 8, steps = 6, classes = 4) {
