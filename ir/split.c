@@ -184,6 +184,13 @@ static bool rows_take(const Splitter *s, const Node *node)
            classes[node->inputs[1]] == SPLIT_ROWS;
 }
 
+// Whether axis 0 counts images, the node says; no input does.
+static bool rows_random(const Splitter *s, const Node *node)
+{
+    (void)s;
+    return node->attrs[RANDOM_IMAGES].ints.count > 0;
+}
+
 static bool (*const row_rules[OP_COUNT])(const Splitter *s,
                                          const Node *node) = {
 #define OP(id, text, in, attrs, shape, grad, eval, rows, ...)                  \
@@ -212,6 +219,8 @@ static SplitClass class_of(const Splitter *s, Value v)
         return leaf_class(node);
     if (any[SPLIT_WHOLE])
         return SPLIT_WHOLE;
+    if (node->op == OP_RANDOM)
+        return row_rules[node->op](s, node) ? SPLIT_ROWS : SPLIT_FREE;
     if (!any[SPLIT_ROWS])
         return any[SPLIT_STATISTIC] ? SPLIT_STATISTIC : SPLIT_FREE;
     if (row_rules[node->op](s, node))

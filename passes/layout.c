@@ -26,8 +26,8 @@
 // does not they are replaced.
 //
 // Free nodes are held back until somebody asks, and made in each form that is
-// asked for: constants, broadcasts, and elementwise ops of nothing but these.
-// To compute them twice is cheaper than to convert them.
+// asked for: constants, broadcasts, random numbers, and elementwise ops of
+// nothing but these. To compute them twice is cheaper than to convert them.
 #include "passes/layout.h"
 
 #include "ir/base/diag.h"
@@ -214,7 +214,8 @@ static int free_depth(const Layout *layout, const Node *node)
 {
     if (!layout_can_block(layout, &node->type))
         return 0;
-    bool leaf = node->op == OP_CONST || node->op == OP_BROADCAST;
+    bool leaf = node->op == OP_CONST || node->op == OP_BROADCAST ||
+                node->op == OP_RANDOM;
     if (!leaf && (!op_has(node->op, TRAIT_ELEMENTWISE) ||
                   op_has(node->op, TRAIT_EFFECT)))
         return 0;

@@ -65,6 +65,29 @@ static Value make_const(Layout *layout, const Node *node, Form form)
                        node->attrs[CONST_VALUE].f);
 }
 
+// ---- random numbers ---------------------------------------------------------
+
+// Each element keeps its counter: to the next block, or tile, it moves by as
+// many channels as that has.
+static Value make_random(Layout *layout, const Node *node, Form form)
+{
+    const int64_t *steps = node->attrs[RANDOM_STEPS].ints.at;
+    TensorType type = layout_type(layout, &node->type, form);
+    int64_t moved[MAX_RANK] = {steps[0], steps[1] * layout->block, steps[2],
+                               steps[3], steps[1]};
+    if (form == FORM_TILED) { // [o / t, c / t, kh, kw, t of c, t of o]
+        moved[0] *= layout->block;
+        moved[5] = steps[0];
+    }
+    Attr attrs[MAX_ATTRS];
+    memcpy(attrs, node->attrs, sizeof attrs);
+    attrs[RANDOM_DIMS].ints = (IntList){type.rank, type.dims};
+    attrs[RANDOM_STEPS].ints = (IntList){type.rank, moved};
+    attrs[RANDOM_FORM].i = form;
+    Value key = layout_value(layout, node->inputs[0], FORM_PLAIN);
+    return layout_add(layout, node, &key, attrs);
+}
+
 // ---- broadcasts -------------------------------------------------------------
 
 // The input's axis that becomes the channels, or its rank when there is none or
@@ -392,6 +415,7 @@ static const LayoutRule layout_plain = {NULL},
                         layout_assign = {NULL, assigns_tiles, make_elementwise},
                         layout_constant = {NULL, NULL, make_const},
                         layout_broadcast = {NULL, NULL, make_any_broadcast},
+                        layout_random = {NULL, NULL, make_random},
                         layout_slice = {slices_blocks, NULL, make_slice},
                         layout_pad = {pads_blocks, NULL, make_pad},
                         layout_concat = {moves_blocks, NULL, make_elementwise},

@@ -13,6 +13,7 @@
 #include "runtime/base/philox.h"
 #include "runtime/base/rundir.h"
 #include "runtime/data/sampler.h"
+#include "runtime/exec/random_key.h"
 #include "runtime/exec/ranks.h"
 #include "runtime/train/evaluate.h"
 #include "runtime/train/weights.h"
@@ -105,15 +106,15 @@ Status train_fill_store(Run *run)
     return status_ok();
 }
 
-static void feed_scalar(const Run *run, const char *name, double value)
+static void feed(const Run *run, const char *name, int count,
+                 const double *values)
 {
     void *at = executor_input(run->executor, name);
-    if (!at)
-        return;
-    if (run->dtype == PLAN_F64)
-        *(double *)at = value;
-    else
-        *(float *)at = (float)value;
+    for (int i = 0; at && i < count; i++)
+        if (run->dtype == PLAN_F64)
+            ((double *)at)[i] = values[i];
+        else
+            ((float *)at)[i] = (float)values[i];
 }
 
 static Status start_executor(Run *run)
@@ -280,10 +281,15 @@ Status train_feed(void *context, int pass, int chunk)
         labels += (size_t)chunk * (size_t)phase_rows(run->phase) *
                   (size_t)plan_dtype_bytes(run->dtype);
     TRY(input_take(run->input, run->dtype, run->images, labels, NULL));
-    feed_scalar(run, "step", (double)run->step);
-    feed_scalar(run, "total_steps", (double)run->total_steps);
-    feed_scalar(run, "epoch_steps",
-                (double)run->image_count / run->phase->batch);
+    double step = (double)run->step, total = (double)run->total_steps;
+    double epoch = (double)run->image_count / run->phase->batch;
+    feed(run, "step", 1, &step);
+    feed(run, "total_steps", 1, &total);
+    feed(run, "epoch_steps", 1, &epoch);
+    double key[PLAN_RANDOM_KEY];
+    random_key(run->options->seed, run->phase->name, run->step,
+               (int64_t)phase_rows(run->phase) * (ranks_index() + chunk), key);
+    feed(run, "random", PLAN_RANDOM_KEY, key);
     return status_ok();
 }
 
