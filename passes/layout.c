@@ -36,7 +36,7 @@
 #include "passes/all.h"
 
 // Depth of a tree of free nodes, which recursion follows.
-enum { MOST_FREE_DEPTH = 16 };
+enum { MOST_FREE_DEPTH = 64 };
 
 TensorType layout_type(const Layout *layout, const TensorType *plain, Form form)
 {

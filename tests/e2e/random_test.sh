@@ -20,6 +20,7 @@ param classes = 4
 def block(x) = x + drop_path(dropout(relu(conv(x, 16, 3) as conv), rate), rate)
 def net(images) {
     x = relu(conv(images, 16, 3) as stem)
+    if training { x = x + 0.01 * random_normal(shape(x)) }
     for i in 0..2 { x = block(x) as block{i} }
     return mean(x, over = "hw")
 }
@@ -100,7 +101,8 @@ check "random: to the same bits, too" same one-f32 stopped
 # The passes put the net in blocks of channels; without them it is plain.
 blocked() {
     "$simcc" compile "$work/drops.net" --phase p --emit graph > "$work/graph"
-    grep -q '= random .*form=blocked' "$work/graph"
+    grep -q '= random .*form=blocked' "$work/graph" &&
+        ! grep '= random .*dims=\[16,16,16,16\]' "$work/graph"
 }
 check "random: blocks of channels draw for themselves" blocked
 
