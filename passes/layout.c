@@ -242,6 +242,7 @@ static void place_node(Layout *layout, Value old)
 {
     const Node *node = layout_node(layout, old);
     layout->free_depth[old] = free_depth(layout, node);
+    layout->finite[old] = layout_is_finite(layout, node);
     if (layout->free_depth[old])
         return;
     Form form = layout_wanted(layout, node);
@@ -293,6 +294,7 @@ void pass_layout(Graph *graph, const PassContext *context)
         layout.versions[form] = no_values(scratch, count);
     layout.ready = ARENA_ARRAY(scratch, ReadyWeights, count);
     layout.spare = ARENA_ARRAY(scratch, double, count);
+    layout.finite = ARENA_ARRAY(scratch, bool, count);
     for (Value v = 0; v < count; v++)
         layout.ready[v].value = NO_VALUE;
     for (Value v = 0; v < count; v++)

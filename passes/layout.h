@@ -32,9 +32,10 @@ typedef struct Layout {
     // (yet).
     Value *versions[FORM_COUNT];
     ReadyWeights *ready; // by the weights' old value
-    // What the spare lanes of the old value's blocked version hold, whatever
-    // its inputs are; NaN: not known, or not finite.
+    // What is known of the spare lanes of the old value's blocked version, and
+    // whether the old value is finite wherever the net runs (layout_spare.c).
     double *spare;
+    bool *finite;
     // How deep a tree of free nodes the value is, 0 = not free (see layout.c).
     int *free_depth;
 } Layout;
@@ -127,11 +128,17 @@ bool layout_conv_makes_tiles(const Layout *layout, const Node *node);
 Value layout_make_conv(Layout *layout, const Node *node);
 double layout_conv_spare(const Layout *layout, const Node *node);
 
-// The blocked version, with spare lanes of that number. Only what sums over
-// channels needs it.
+// layout_spare.c: the blocked version, with spare lanes of that number. Only
+// what sums over channels needs it.
 Value layout_unspoiled(Layout *layout, Value old, double number);
-// What Layout.spare is of the node's blocked version, its inputs' being known.
+// What Layout.spare and Layout.finite are of the node, its inputs' being known.
+// A spare lane's number, infinity for some finite one, or NaN.
 double layout_spare(const Layout *layout, const Node *node);
+bool layout_is_finite(const Layout *layout, const Node *node);
+
+// Of a broadcast: the input's axis that becomes the channels, or its rank when
+// there is none or it has a single channel.
+int layout_channel_axis(const TensorType *type, IntList axes);
 
 // The form the node should be computed in, given the forms its inputs have so
 // far.

@@ -83,7 +83,7 @@ double layout_conv_spare(const Layout *layout, const Node *node)
     if (conv_work_of(layout, node) != CONV_DEPTHWISE)
         return 0;
     int image = conv_weights_input(node->op) == 0 ? 1 : 0;
-    return isfinite(layout->spare[node->inputs[image]]) ? 0 : NAN;
+    return isnan(layout->spare[node->inputs[image]]) ? NAN : 0;
 }
 
 // The image as the convolution reads it: in blocks, or in planes.
@@ -93,7 +93,7 @@ static Value conv_image(Layout *layout, Op op, ConvWork work, Value old)
     if (layout_can_block(layout, &type)) {
         Value v = layout_value(layout, old, FORM_BLOCKED);
         bool sums = op != OP_CONV2D_GRAD_W && work != CONV_DEPTHWISE;
-        return sums && !isfinite(layout->spare[old])
+        return sums && isnan(layout->spare[old])
                    ? layout_unspoiled(layout, old, 0)
                    : v;
     }

@@ -4,7 +4,6 @@
 
 #include "ir/base/diag.h"
 #include "ir/build.h"
-#include "ir/eval.h"
 #include "passes/layout.h"
 
 Value layout_add(Layout *layout, const Node *node, const Value *inputs,
@@ -90,9 +89,7 @@ static Value make_random(Layout *layout, const Node *node, Form form)
 
 // ---- broadcasts -------------------------------------------------------------
 
-// The input's axis that becomes the channels, or its rank when there is none or
-// it has a single channel.
-static int channel_axis(const TensorType *type, IntList axes)
+int layout_channel_axis(const TensorType *type, IntList axes)
 {
     for (int i = 0; i < axes.count; i++)
         if (axes.at[i] == 1 && type->dims[i] > 1)
@@ -132,7 +129,7 @@ static Value make_broadcast(Layout *layout, const Node *node)
     const TensorType *old = input_type(layout, node, 0);
     IntList old_axes = node->attrs[BROADCAST_AXES].ints;
     int64_t axes[MAX_RANK];
-    int count = old->rank, at = channel_axis(old, old_axes);
+    int count = old->rank, at = layout_channel_axis(old, old_axes);
     memcpy(axes, old_axes.at, sizeof *axes * (size_t)count);
     Value v;
     if (at == old->rank)
@@ -249,81 +246,6 @@ static Value make_reduce(Layout *layout, const Node *node)
     Value v = build_reduce(layout->graph, node->op, x, count, axes);
     v = layout_reshape(layout, v, &whole);
     return layout_shorten(layout, v, &node->type);
-}
-
-// ---- spare lanes ------------------------------------------------------------
-
-Value layout_unspoiled(Layout *layout, Value old, double number)
-{
-    const TensorType *plain = &layout_node(layout, old)->type;
-    Value v = layout_value(layout, old, FORM_BLOCKED);
-    if (layout_is_whole(layout, plain->dims[1]))
-        return v;
-    Graph *graph = layout->graph;
-    TensorType type = *graph_type(graph, v), lane = type, space = type;
-    lane.dtype = space.dtype = DT_F32;
-    Value block = build_binary(graph, OP_MUL, build_iota(graph, space, 1),
-                               build_const(graph, space, layout->block));
-    Value channel =
-        build_binary(graph, OP_ADD, block, build_iota(graph, lane, 4));
-    Value used = build_binary(graph, OP_LT, channel,
-                              build_const(graph, space, plain->dims[1]));
-    return build_select(graph, used, v, build_const(graph, type, number));
-}
-
-// What is so near to zero that the machine may round it there.
-static bool is_risky(Op op, const double *inputs)
-{
-    enum { LAST_INPUT = 1 };
-    double x = op == OP_DIV ? inputs[LAST_INPUT] : inputs[0];
-    bool pole = op == OP_DIV || op == OP_LOG || op == OP_RSQRT || op == OP_POW;
-    return pole && fabs(x) < 1e-3;
-}
-
-double layout_spare(const Layout *layout, const Node *node)
-{
-    double inputs[3] = {0}, number = NAN;
-    bool same = true, known = true;
-    for (int i = 0; i < node->input_count; i++) {
-        number = layout->spare[node->inputs[i]];
-        known &= isfinite(number);
-        same &= number == layout->spare[node->inputs[0]];
-        if (i < 3)
-            inputs[i] = number;
-    }
-    switch (node->op) {
-    case OP_CONST:
-        number = node->attrs[CONST_VALUE].f;
-        break;
-    case OP_BROADCAST: {
-        const TensorType *from = input_type(layout, node, 0);
-        int at = channel_axis(from, node->attrs[BROADCAST_AXES].ints);
-        if (at < from->rank)
-            return from->rank == 4 ? number : 0;
-        const Node *one = layout_node(layout, node->inputs[0]);
-        number = one->op == OP_CONST ? one->attrs[CONST_VALUE].f : NAN;
-        break;
-    }
-    case OP_CONV2D:
-    case OP_CONV2D_GRAD_X:
-        return layout_conv_spare(layout, node);
-    case OP_PAD:
-        return number == node->attrs[PAD_VALUE].f ? number : NAN;
-    case OP_SLICE:
-    case OP_CONCAT:
-    case OP_MAX_POOL:
-        return same ? number : NAN;
-    case OP_MAX_POOL_GRAD:
-    case OP_SUM_POOL:
-    case OP_SUM_POOL_GRAD:
-        return number == 0 ? 0 : NAN;
-    default:
-        if (!op_has(node->op, TRAIT_ELEMENTWISE) || !known ||
-            is_risky(node->op, inputs))
-            return NAN;
-        number = eval_number(node, inputs);
-    }
-    return isfinite(number) ? number : NAN;
 }
 
 // ---- the column `layout` ----------------------------------------------------

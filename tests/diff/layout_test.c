@@ -6,6 +6,7 @@
 #include "ir/conv.h"
 #include "ir/eval.h"
 #include "ir/image.h"
+#include "ir/random.h"
 #include "passes/pass.h"
 #include "tests/diff/generator.h"
 #include "tests/harness.h"
@@ -200,6 +201,29 @@ static Value net_normalize(Net *net, Value x)
     return build_binary(g, op, x, stretch(g, sum, x, L(1)));
 }
 
+// A factor for each image, or a mask: 0 or 1 of random numbers.
+static Value net_mask(Net *net, Value x)
+{
+    Graph *g = net->graph;
+    TensorType type = *graph_type(g, x);
+    bool paths = draw(net, 0, 1);
+    int64_t steps[MAX_RANK];
+    int rank = paths ? 1 : 4;
+    random_plain_steps(rank, type.dims, steps);
+    Attr attrs[MAX_ATTRS] = {
+        [RANDOM_DIMS] = {.ints = {rank, type.dims}},
+        [RANDOM_STEPS] = {.ints = {rank, steps}},
+        [RANDOM_STREAM] = {.text = arena_printf(g->arena, "%d", net->count)}};
+    Value key = build_input(g, type_make(DT_F32, 1, L(RANDOM_KEY_ELEMENTS)),
+                            arena_printf(g->arena, "k%d", net->count++));
+    Value u = graph_add(g, OP_RANDOM, 1, &key, attrs, NULL);
+    Value keep = build_binary(g, OP_LT, u, build_const_like(g, u, 0.5));
+    if (!paths)
+        return build_select(g, keep, x, build_const_like(g, x, 0));
+    Value factor = build_cast(g, keep, DT_F32);
+    return build_binary(g, OP_MUL, x, stretch(g, factor, x, L(0)));
+}
+
 static Value net_move(Net *net, Value x)
 {
     Graph *g = net->graph;
@@ -229,7 +253,7 @@ static Value net_layer(Net *net, Value x)
 {
     static const Op ops[] = {OP_RELU, OP_SIGMOID, OP_COS, OP_TANH};
     Graph *g = net->graph;
-    switch (draw(net, 0, 6)) {
+    switch (draw(net, 0, 7)) {
     case 0:
         return build_unary(g, ops[draw(net, 0, 3)], x);
     case 1: {
@@ -242,6 +266,8 @@ static Value net_layer(Net *net, Value x)
         return net_normalize(net, x);
     case 4:
         return net_move(net, x);
+    case 5:
+        return net_mask(net, x);
     default:
         return net_conv(net, x);
     }
