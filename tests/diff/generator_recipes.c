@@ -448,16 +448,21 @@ static Value add_checked(Generator *gen, Op op, Value a, Value b,
     return y == NO_VALUE ? y : gen_note(gen, y, bound);
 }
 
+// Of few channels; or of as many as fill blocks of a target, or do not.
+static const int64_t wide_channels[] = {17, 24, 32, 96};
+
 static Value make_image(Generator *gen)
 {
-    Value x = gen_pick(gen, 4);
-    const TensorType *type = gen_type(gen, x);
-    if (type->dims[2] > 1 && type->dims[3] > 1)
-        return x;
     static const int low[4] = {1, 1, 3, 3}, spread[4] = {2, 3, 5, 5};
+    bool wide = gen_one_in(gen, 4);
+    Value x = wide ? NO_VALUE : gen_pick(gen, 4);
+    if (!wide && gen_type(gen, x)->dims[2] > 1 && gen_type(gen, x)->dims[3] > 1)
+        return x;
     TensorType dims = {gen->dtype, 4, {0}};
     for (int i = 0; i < 4; i++)
         dims.dims[i] = low[i] + gen_choose(gen, spread[i]);
+    if (wide)
+        dims.dims[1] = wide_channels[gen_choose(gen, 4)];
     return gen_leaf(gen, &dims);
 }
 
@@ -473,6 +478,10 @@ Value make_conv(Generator *gen)
     int64_t dilation[] = {1 + gen_one_in(gen, 4), 1 + gen_one_in(gen, 4)};
     TensorType kernel = {gen->dtype, 4, {0, channels / groups}};
     kernel.dims[0] = groups * (1 + gen_choose(gen, groups > 1 ? 2 : 4));
+    if (groups == 1 && channels > 16 && gen_one_in(gen, 2))
+        kernel.dims[0] = wide_channels[gen_choose(gen, 4)];
+    if (groups == channels && channels > 16)
+        kernel.dims[0] = groups; // depthwise
     kernel.dims[2] = 1 + gen_choose(gen, 3);
     kernel.dims[3] = 1 + gen_choose(gen, 3);
     Attr attrs[MAX_ATTRS] = {{0}};
