@@ -99,6 +99,7 @@ enum {
     POOL_DIMS = 3,      // ints, for pool_grad: of x
     POOL_FORM = 4,      // form, for pool_grad: of x
     COUNT_COUNT = 0,    // int
+    SCALE_SCALE = 0,    // float
     RESIZE_SIZE = 0,    // ints [height, width] of the result
     RESIZE_MODE = 1,    // text: "nearest", "bilinear"
     RANKS_RANKS = 0,    // int

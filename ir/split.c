@@ -191,6 +191,12 @@ static bool rows_random(const Splitter *s, const Node *node)
     return node->attrs[RANDOM_IMAGES].ints.count > 0;
 }
 
+// With axes before the matrices, of which the first counts rows.
+static bool rows_attention(const Splitter *s, const Node *node)
+{
+    return node->type.rank > 2 && keeps_rows_of_all(s, node);
+}
+
 static bool (*const row_rules[OP_COUNT])(const Splitter *s,
                                          const Node *node) = {
 #define OP(id, text, in, attrs, shape, grad, eval, rows, ...)                  \

@@ -1,13 +1,15 @@
-// Rows by their numbers and images of other sizes: calls of the runtime, cut
-// into tasks by rows and planes.
+// Rows by their numbers, images of other sizes and attention: calls of the
+// runtime, cut into tasks by rows, planes and matrices.
 #include <string.h>
 
 #include "codegen/cpu/lower.h"
 #include "codegen/integers.h"
+#include "ir/attention.h"
 
 enum {
     // Elements that a task writes: tens of microseconds.
     ELEMENTS_PER_TASK = 16384,
+    FLOPS_PER_TASK = 1 << 20, // multiply-adds worth a task
 };
 
 // How many of `count` things of `elements` each a task gets.
@@ -93,6 +95,67 @@ static void call_RESIZE_GRAD(Lowering *lower, Value value)
         lower, value,
         cpu_call_of(node, PLAN_CALL_RESIZE_GRAD_F32, PLAN_CALL_RESIZE_GRAD_F64),
         &node->type, graph_type(lower->graph, node->inputs[0]));
+}
+
+// ---- attention --------------------------------------------------------------
+
+// Tasks are of whole matrices, where these are enough, else of tiles of the
+// result's rows, of which there are `rows` in each: `work` multiply-adds.
+static void lower_attention(Lowering *lower, Value value, PlanCall call,
+                            int64_t rows, int64_t work)
+{
+    const Node *node = graph_node(lower->graph, value);
+    AttentionSizes z = attention_sizes(lower->graph, node);
+    int64_t wanted = max_i64(1, min_i64(work / FLOPS_PER_TASK, MAX_TASKS));
+    int64_t tiles = ceil_div(rows, PLAN_ROWS_TILE);
+    int64_t blocks = max_i64(1, min_i64(wanted / z.count, tiles));
+    CallAttention imms = {.count = z.count,
+                          .m = z.m,
+                          .s = z.s,
+                          .d = z.d,
+                          .e = z.e,
+                          .scale = node->attrs[SCALE_SCALE].f,
+                          .per_task =
+                              blocks > 1 ? 1 : ceil_div(z.count, wanted),
+                          .rows_per_task = ceil_div(rows, blocks)};
+    cpu_want_scratch(lower, (int64_t)2 * PLAN_ROWS_TILE * PLAN_ROWS_TILE_LONG *
+                                dtype_size(node->type.dtype));
+    LowerStep step = step_call(call,
+                               ceil_div(z.count, imms.per_task) *
+                                   ceil_div(rows, imms.rows_per_task),
+                               value_label(lower, value));
+    step_call_imms(lower, &step, &imms, sizeof imms);
+    cpu_push_call(lower, &step, node, value_new_buffer(lower, value));
+}
+
+static void call_ATTENTION(Lowering *lower, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    AttentionSizes z = attention_sizes(lower->graph, node);
+    lower_attention(
+        lower, value,
+        cpu_call_of(node, PLAN_CALL_ATTENTION_F32, PLAN_CALL_ATTENTION_F64),
+        z.m, attention_macs(lower->graph, node));
+}
+
+static void call_ATTENTION_GRAD_Q(Lowering *lower, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    AttentionSizes z = attention_sizes(lower->graph, node);
+    lower_attention(lower, value,
+                    cpu_call_of(node, PLAN_CALL_ATTENTION_GRAD_Q_F32,
+                                PLAN_CALL_ATTENTION_GRAD_Q_F64),
+                    z.m, attention_macs(lower->graph, node));
+}
+
+static void call_ATTENTION_GRAD_KV(Lowering *lower, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    AttentionSizes z = attention_sizes(lower->graph, node);
+    lower_attention(lower, value,
+                    cpu_call_of(node, PLAN_CALL_ATTENTION_GRAD_KV_F32,
+                                PLAN_CALL_ATTENTION_GRAD_KV_F64),
+                    z.s, attention_macs(lower->graph, node));
 }
 
 void cpu_lower_call(Lowering *lower, Value value)

@@ -6,7 +6,7 @@
 //   blas_lower.c        products; convolutions of plain tensors
 //   rows_lower.c        products that are reduced tile by tile
 //   pool_lower.c        windows
-//   call_lower.c        rows by number, images of other sizes
+//   call_lower.c        rows by number, images of other sizes, attention
 //   loop_split.c        loop nests, cut into tasks
 #ifndef SIMCC_CODEGEN_CPU_LOWER_H
 #define SIMCC_CODEGEN_CPU_LOWER_H

@@ -4,6 +4,7 @@
 
 #include "codegen/integers.h"
 #include "codegen/plan/lower.h"
+#include "ir/attention.h"
 #include "ir/conv.h"
 #include "ir/matmul.h"
 
@@ -103,6 +104,9 @@ static int64_t count_flops(const Lowering *lower, const LowerStep *step)
         return count_pool(lower->graph, node);
     if (node->op == OP_RESIZE || node->op == OP_RESIZE_GRAD)
         return count_resize(lower->graph, node);
+    if (node->op == OP_ATTENTION || node->op == OP_ATTENTION_GRAD_Q ||
+        node->op == OP_ATTENTION_GRAD_KV)
+        return 2 * attention_macs(lower->graph, node);
     return is_product(node->op) ? count_product(lower, step) : 0;
 }
 

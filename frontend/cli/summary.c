@@ -3,6 +3,7 @@
 
 #include "codegen/codegen.h"
 #include "frontend/cli/compiler.h"
+#include "ir/attention.h"
 #include "ir/conv.h"
 #include "ir/matmul.h"
 #include "passes/pass.h"
@@ -71,6 +72,8 @@ static int64_t node_macs(const Graph *graph, const Node *node)
         ConvGeometry conv = conv_geometry(graph, node);
         return conv_macs(&conv);
     }
+    if (node->op == OP_ATTENTION)
+        return attention_macs(graph, node);
     if (node->op == OP_MATMUL) {
         MatmulGeometry product = matmul_geometry(graph, node);
         return matmul_macs(&product);

@@ -3,6 +3,7 @@
 #include "frontend/lang/builtins_tensor.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "ir/conv.h"
@@ -562,6 +563,31 @@ Datum builtin_matmul_entropy(Sema *s, const Call *call)
     if (!call_number(s, call, 3, &guard))
         return datum_poison();
     return reduce_rows(s, call, OP_MATMUL_ENTROPY, guard);
+}
+
+// The node has the logarithms of the rows' sums in a last column, for its
+// gradient: what is read is the rest.
+Datum builtin_attend(Sema *s, const Call *call)
+{
+    Value inputs[3];
+    TensorType q, k, v;
+    if (!call_tensor(s, call, 0, &inputs[0], &q) ||
+        !call_tensor(s, call, 1, &inputs[1], &k) ||
+        !call_tensor(s, call, 2, &inputs[2], &v))
+        return datum_poison();
+    double scale = q.rank ? 1 / sqrt((double)q.dims[q.rank - 1]) : 1;
+    if (!call_number(s, call, 3, &scale))
+        return datum_poison();
+    Attr attrs[MAX_ATTRS] = {[SCALE_SCALE] = {.f = scale}};
+    Site site = call_site(s, call);
+    Datum y = tensor_add(s, &site, OP_ATTENTION, 3, inputs, attrs, NULL);
+    if (y.kind != DATUM_TENSOR)
+        return y;
+    int64_t start[MAX_RANK] = {0}, size[MAX_RANK];
+    TensorType type = *graph_type(s->build->graph, y.tensor);
+    memcpy(size, type.dims, sizeof size);
+    size[type.rank - 1]--;
+    return add_slice(s, &site, y.tensor, type.rank, start, size);
 }
 
 // ---- ranks ------------------------------------------------------------------

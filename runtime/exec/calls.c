@@ -16,6 +16,12 @@
 // MATMUL_SOFTMAX  a b skip lse[m] v out  [rows of out / rows_per_task, rounded
 //          up] P_ij = e^(a_i . b_j - lse_i), 0 for j = skip_i; out[m,e] = P
 //          v[k,e], or with trans out[k,e] = P^T v[m,e].
+// ATTENTION  q k v y                          [matrices / per_task, rounded up;
+//          of one each, times blocks of rows] y[m,e+1] = softmax(scale q k') v
+//          and beside it the logarithm of the sum of each row's exponentials.
+// ATTENTION_GRAD_Q  q k v y dy dq             [the same]
+// ATTENTION_GRAD_KV  q k v y dy out           [the same, of rows of k]
+//          out[s,d+e]: the gradient by k beside that by v.
 // TAKE     x numbers y                        [places / rows_per_task, rounded
 //          up] y_i = the row of x that numbers_i names, zeros if none.
 // TAKE_GRAD  dy numbers dx                    [rows / rows_per_task, rounded
@@ -36,6 +42,7 @@
 // Scratch, in elements: of convolutions c*kh*kw * oh*ow (none at all for 1x1
 // with stride 1 and no padding); of MATMUL_ROWS and _SOFTMAX a tile of
 // PLAN_ROWS_TILE * PLAN_ROWS_TILE_LONG, so rows_per_task <= PLAN_ROWS_TILE; of
+// ATTENTION and its gradients two of them; of
 // bilinear RESIZE and _GRAD a row of x, and 24 bytes for each column of y.
 #include "runtime/exec/calls.h"
 
@@ -155,6 +162,22 @@ static int64_t row_of(double number, int64_t rows)
     return (double)row == number ? row : -1;
 }
 
+// Which matrices a task has, and of which of their rows.
+typedef struct AttentionTask {
+    int64_t first, end, row, row_end;
+} AttentionTask;
+
+static AttentionTask attention_task(const CallAttention *in, int64_t rows,
+                                    int64_t task)
+{
+    int64_t blocks = (rows + in->rows_per_task - 1) / in->rows_per_task;
+    AttentionTask t = {.first = task / blocks * in->per_task,
+                       .row = task % blocks * in->rows_per_task};
+    t.end = t.first + part_of(in->count, t.first, in->per_task);
+    t.row_end = t.row + part_of(rows, t.row, in->rows_per_task);
+    return t;
+}
+
 #define T       float
 #define NAME(x) x##_f32
 #define gemm    cblas_sgemm
@@ -162,6 +185,7 @@ static int64_t row_of(double number, int64_t rows)
 #include "runtime/exec/calls_body.h"
 #include "runtime/exec/calls_rows_body.h"
 #include "runtime/exec/calls_index_body.h"
+#include "runtime/exec/calls_attention_body.h"
 #undef T
 #undef NAME
 #undef gemm
@@ -174,6 +198,7 @@ static int64_t row_of(double number, int64_t rows)
 #include "runtime/exec/calls_body.h"
 #include "runtime/exec/calls_rows_body.h"
 #include "runtime/exec/calls_index_body.h"
+#include "runtime/exec/calls_attention_body.h"
 #undef T
 #undef NAME
 #undef gemm

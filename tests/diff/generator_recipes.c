@@ -392,19 +392,41 @@ Value make_rows(Generator *gen)
     return gen_note(gen, y, bound + 3);
 }
 
-// Rows of something by numbers that count along one of their axes: some name a
-// row twice, some none.
+// Attention on leaves with as many heads as something has.
+Value make_attention(Generator *gen)
+{
+    Value q = gen_tame(gen, gen_pick(gen, 2 + gen_choose(gen, 2)));
+    TensorType type = *gen_type(gen, q);
+    int64_t others = 1 + gen_choose(gen, 5);
+    if (type_elements(&type) * others > MOST_ELEMENTS)
+        return NO_VALUE;
+    type.dims[type.rank - 2] = others;
+    Value k = gen_leaf(gen, &type);
+    type.dims[type.rank - 1] = 1 + gen_choose(gen, 4);
+    Value v = gen_leaf(gen, &type);
+    Attr attrs[MAX_ATTRS] = {[SCALE_SCALE].f = 0.25};
+    Value y =
+        graph_add(gen->graph, OP_ATTENTION, 3, (Value[]){q, k, v}, attrs, NULL);
+    int64_t inner = gen_type(gen, q)->dims[type.rank - 1];
+    return gen_note(gen, y, gen_bound(gen, q) * (double)inner + 4);
+}
+
+// Rows of something by numbers that count along one of their axes, so that some
+// name a row twice and some none; or the sums of rows with a number.
 Value make_take(Generator *gen)
 {
     Graph *g = gen->graph;
     Value x = gen_pick(gen, 1 + gen_choose(gen, 3));
-    TensorType type = gen_dims(gen, 1 + gen_choose(gen, 2));
-    int64_t rows = gen_type(gen, x)->dims[0];
-    if (type_elements(&type) * type_elements(gen_type(gen, x)) / rows >
-        MOST_ELEMENTS)
+    TensorType from = *gen_type(gen, x);
+    bool back = gen_one_in(gen, 3);
+    TensorType type = back ? from : gen_dims(gen, 1 + gen_choose(gen, 2));
+    type.rank = back ? 1 : type.rank;
+    int64_t rows = back ? 1 + gen_choose(gen, 5) : from.dims[0];
+    int64_t width = type_elements(&from) / from.dims[0];
+    if ((back ? rows : type_elements(&type)) * width > MOST_ELEMENTS)
         return NO_VALUE;
-    Value numbers =
-        gen_note(gen, build_iota(g, type, gen_choose(gen, type.rank)), 9);
+    Value numbers = gen_note(
+        gen, build_iota(g, type, gen_choose(gen, type.rank)), MOST_ELEMENTS);
     if (gen_one_in(gen, 2)) // the last row first
         numbers = gen_note(
             gen,
@@ -412,9 +434,11 @@ Value make_take(Generator *gen)
                          build_const_like(g, numbers, (double)(rows - 1)),
                          numbers),
             MOST_ELEMENTS);
-    return gen_note(gen,
-                    graph_add(g, OP_TAKE, 2, (Value[]){x, numbers}, NULL, NULL),
-                    gen_bound(gen, x));
+    Attr attrs[MAX_ATTRS] = {[COUNT_COUNT].i = rows};
+    Value y = graph_add(g, back ? OP_TAKE_GRAD : OP_TAKE, 2,
+                        (Value[]){x, numbers}, back ? attrs : NULL, NULL);
+    return gen_note(gen, y,
+                    gen_bound(gen, x) * (back ? (double)from.dims[0] : 1));
 }
 
 static IntList int_list(Arena *arena, int count, const int64_t *values)

@@ -542,6 +542,7 @@ static const Sample samples[] = {
     S(REDUCE_MAX),
     S(MATMUL),
     S(MATMUL_LSE),
+    S(ATTENTION),
     S(TAKE),
     S(TAKE_GRAD),
     S(RESIZE),

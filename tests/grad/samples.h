@@ -12,6 +12,7 @@ Value add_node(Problem *p, Op op, int count, const Value *inputs,
 typedef Value SampleOf(Problem *problem);
 SampleOf sample_MATMUL, sample_matmul_ta, sample_matmul_tb, sample_matmul_ta_tb;
 SampleOf sample_MATMUL_LSE, sample_lse_of_itself, sample_lse_of_all;
+SampleOf sample_ATTENTION;
 SampleOf sample_TAKE, sample_TAKE_GRAD, sample_RESIZE, sample_RESIZE_GRAD;
 
 #endif

@@ -331,6 +331,8 @@ TEST(calls_are_named_and_counted)
     CHECK_INT(call_imm_count(PLAN_CALL_MATMUL_SOFTMAX_F32), 6);
     CHECK_INT(call_imm_count(PLAN_CALL_MATMUL_F64), 10);
     CHECK_INT(call_imm_count(PLAN_CALL_MATMULS_F32), 23);
+    CHECK_INT(call_imm_count(PLAN_CALL_ATTENTION_F32), 8);
+    CHECK_INT(call_arg_count(PLAN_CALL_ATTENTION_GRAD_KV_F64), 6);
     CHECK_INT(call_imm_count(PLAN_CALL_TAKE_GRAD_F32), 4);
     CHECK_INT(call_imm_count(PLAN_CALL_RESIZE_F64), 7);
     CHECK_INT(call_imm_count(PLAN_CALL_CONV_GX_F32), 16);

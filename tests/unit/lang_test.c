@@ -260,6 +260,10 @@ TEST(reductions_and_moves)
 {
     check_report("sum(mean(images, over = \"nhw\"))", 32.5 + 48.5 + 64.5);
     check_report("max_over(images)", 96);
+    check_report("sum(attend(ones([2, 3, 4]), ones([2, 5, 4]), iota([2, 5, 6], "
+                 "axis = 1)))",
+                 2 * 2 * 3 * 6);
+    check_report("sum(attend(ones([3, 4]), ones([2, 4]), ones([2, 1]), 9))", 3);
     check_report("sum(take(iota([4, 2], axis = 0), iota([6], axis = 0)))", 12);
     check_report("sum(resize(ones([1, 2, 3, 4]), [5, 6]))", 60);
     check_report("sum(resize(ones([1, 2, 3, 4]), 5, \"nearest\"))", 50);

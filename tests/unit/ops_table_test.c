@@ -85,6 +85,10 @@ static const char sample[] =
     "  %69 = random %67 {dims=[4,2,3,3,8],"
     " steps=[4294967296,72,3,1,9], stream=\"\", images=[2,8], form=blocked}"
     " : f32[4,2,3,3,8] blocked\n"
+    "  %70 = attention %2, %3, %63 {scale=0.5} : f32[2,4]\n"
+    "  %71 = attention_grad_q %2, %3, %63, %70, %70 {scale=0.5} : f32[2,3]\n"
+    "  %72 = attention_grad_kv %2, %3, %63, %70, %70 {scale=0.5}"
+    " : f32[2,6]\n"
     "  output \"sum\" = %42\n"
     "  output \"w\" = %61\n"
     "}\n";
@@ -222,6 +226,7 @@ TEST(attribute_slots_follow_the_lists)
         {OP_SUM_POOL_GRAD, POOL_DIMS, "dims"},
         {OP_ALL_SUM, RANKS_RANKS, "ranks"},
         {OP_TAKE_GRAD, COUNT_COUNT, "count"},
+        {OP_ATTENTION, SCALE_SCALE, "scale"},
         {OP_RESIZE, RESIZE_SIZE, "size"},
         {OP_RESIZE_GRAD, RESIZE_MODE, "mode"},
         {OP_RANDOM, RANDOM_DIMS, "dims"},

@@ -84,6 +84,8 @@ TEST(shape_rules_accept)
         {"matmul %0, %0 {trans_a=0, trans_b=1}", "f32[8,3,32,32]"},
         {"matmul %8, %10 {trans_a=0, trans_b=0}", "f32[8,12,2,3]"},
         {"matmul %10, %17 {trans_a=1, trans_b=1}", "f32[8,12,3,5]"},
+        {"attention %2, %8, %2 {scale=1}", "f32[2,4]"},
+        {"attention %10, %10, %10 {scale=-2}", "f32[8,12,3,4]"},
         {"take %2, %15", "f32[2,3]"},
         {"take %1, %2", "f32[2,3,4,3,3]"},
         {"take %15, %5", "f32[]"},
@@ -270,6 +272,30 @@ TEST(matmul_refuses)
         {"matmul %10, %14 {trans_a=0, trans_b=0}",
          "matmul: axes before the last two differ: f32[8,12,3,3] has 8, "
          "f32[2,12,3,3] has 2"},
+    };
+    CHECK_BAD(cases, "f32[]");
+}
+
+TEST(attention_refuses)
+{
+    static const Bad cases[] = {
+        {"attention %2, %8, %3 {scale=1}",
+         "attention: needs q[..,m,d], k[..,s,d] and v[..,s,e] of one float "
+         "type, not f32[2,3], f32[2,3] and f64[2,3]"},
+        {"attention %15, %15, %15 {scale=1}",
+         "attention: needs q[..,m,d], k[..,s,d] and v[..,s,e] of one float "
+         "type, not f32[2], f32[2] and f32[2]"},
+        {"attention %10, %14, %10 {scale=1}",
+         "attention: needs q[..,m,d], k[..,s,d] and v[..,s,e] of one float "
+         "type, not f32[8,12,3,3], f32[2,12,3,3] and f32[8,12,3,3]"},
+        {"attention %2, %16, %16 {scale=1}",
+         "attention: needs q[..,m,d], k[..,s,d] and v[..,s,e] of one float "
+         "type, not f32[2,3], f32[2,12] and f32[2,12]"},
+        {"attention %2, %8, %2 {scale=inf}",
+         "attention: scale is not a finite number"},
+        {"attention_grad_q %2, %8, %2, %2, %2 {scale=1}",
+         "attention_grad_q: y and dy are f32[2,3], but the result they are for "
+         "is f32[2,4]"},
     };
     CHECK_BAD(cases, "f32[]");
 }

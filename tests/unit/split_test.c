@@ -174,6 +174,11 @@ TEST(split_knows_products_of_any_rank_and_rows_by_number)
         graph_add(g, OP_TAKE, 2, (Value[]){w, numbers}, NULL, NULL);
     Value of_images =
         graph_add(g, OP_TAKE, 2, (Value[]){images, numbers}, NULL, NULL);
+    Attr scale[MAX_ATTRS] = {[SCALE_SCALE].f = 1};
+    Value attended =
+        graph_add(g, OP_ATTENTION, 3, (Value[]){x, x, same}, scale, NULL);
+    Value at_all = graph_add(g, OP_ATTENTION, 3,
+                             (Value[]){images, images, images}, scale, NULL);
     graph_add_output(g, "loss", own);
     split_find(g, ROWS / 2, 0, NULL, NULL, arena, &split);
     CHECK(split.classes[own] == SPLIT_ROWS);
@@ -184,5 +189,7 @@ TEST(split_knows_products_of_any_rank_and_rows_by_number)
     CHECK(split.classes[mixed] == SPLIT_WHOLE);
     CHECK(split.classes[by_image] == SPLIT_ROWS);
     CHECK(split.classes[of_images] == SPLIT_WHOLE);
+    CHECK(split.classes[attended] == SPLIT_ROWS);
+    CHECK(split.classes[at_all] == SPLIT_WHOLE);
     arena_free(arena);
 }
