@@ -13,6 +13,9 @@ typedef struct Job {
     Dataset *data;
     TrainOptions options;
     const char *value; // compile this value of the phase alone; NULL = train
+    DataSplit tried;   // the part that eval evaluates
+    bool streams;      // the images are named on standard input, one by one
+    int min_side;      // as DataOptions.min_side, of these
     // The line of progress.
     bool live;           // it is rewritten in place
     bool on_screen;      // and stands there now
@@ -47,7 +50,7 @@ void job_add_json_number(Text *text, double value);
 void job_clear_line(Job *job);
 
 // The parts of the data that --split names (all without it), a bit each: 0 is
-// training, 1 testing. STATUS_USAGE for another word.
+// training, 1 testing, 2 validation. STATUS_USAGE for another word.
 Status job_splits(const Cli *cli, unsigned *splits);
 // Images in those parts.
 int64_t job_count_images(const Job *job, unsigned splits);
