@@ -436,6 +436,29 @@ int job_open_program(Job *job, Cli *cli)
     return compiler_report(&compiler, cli, &status);
 }
 
+int job_open_graph(Job *job, Cli *cli, const char *value,
+                   const ExperimentPhase **phase)
+{
+    Compiler compiler;
+    CLI_TRY(cli, start(job, cli));
+    if (is_artifact(cli->words[0])) {
+        Status status = status_error(STATUS_USAGE,
+                                     "%s is compiled: `simcc %s` to ONNX needs "
+                                     "the .net file",
+                                     cli->words[0], cli->command->name);
+        return cli_fail(cli, &status);
+    }
+    CLI_TRY(cli, compiler_open(&compiler, cli));
+    compiler.phase_count = cli->word_count - 1;
+    compiler.phases = cli->words + 1;
+    compiler.lang.value_phase = cli->words[1];
+    compiler.lang.value_name = value;
+    Status status = read_program(job, &compiler);
+    if (status.code == STATUS_OK)
+        *phase = &compiler.experiment->phases.at[job_phase(job, cli->words[1])];
+    return compiler_report(&compiler, cli, &status);
+}
+
 void job_close(Job *job)
 {
     program_free(job->program);

@@ -30,6 +30,10 @@ int job_open(Job *job, Cli *cli);
 int job_open_value(Job *job, Cli *cli, const char *value);
 // The program and the shapes of its weights alone: no data, no machine code.
 int job_open_program(Job *job, Cli *cli);
+// The same, and the phase with the graph of a named value, as the front end
+// makes it, in ExperimentPhase.value; it lives as long as `cli`.
+int job_open_graph(Job *job, Cli *cli, const char *value,
+                   const ExperimentPhase **phase);
 void job_close(Job *job);
 // The phase's place in the program; it is there once the job is open.
 int job_phase(const Job *job, const char *name);
