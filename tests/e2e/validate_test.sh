@@ -182,8 +182,6 @@ check "validate: with the same lines" sh -c "grep -v test_images \
 patient="--validate 25% --validate-every 3 --patience 4"
 # shellcheck disable=SC2086
 train "$work/whole" "$work/shapes" "pretrain scratch" $patient > "$work/log" 2>&1
-check "validate: the unbroken run ends early" grep -q '"ended_early":1' \
-    "$work/whole/metrics.jsonl"
 killed=0
 for target in 3 9 15 24; do
     (
@@ -213,6 +211,40 @@ done
 train "$work/threads" "$work/shapes" "pretrain scratch" $patient --threads 3 \
     > "$work/log" 2>&1
 check "validate: on more threads, too" same "$work/whole" "$work/threads" scratch
+
+
+# An end that is certain, on any processor, and that kills come before.
+sure="--patience 4 --validate-every 20 --set colors.rate=0 colors.steps=400"
+# shellcheck disable=SC2086
+colors "$work/sure" $sure > "$work/log" 2>&1
+killed=0
+for target in 10 40 70; do
+    # shellcheck disable=SC2086
+    (
+        exec "$simcc" run "$work/colors.net" --data "$work/shapes" --out \
+            "$work/shot" --validate 25% $sure --save-every 0.001 --resume
+    ) > "$work/log" 2>&1 &
+    victim=$!
+    while [ "$(cat "$work/shot/metrics.jsonl" 2> "$work/none" | wc -l)" -lt \
+        "$target" ] && kill -0 "$victim" 2> "$work/none"; do
+        :
+    done
+    kill -9 "$victim" 2> "$work/none"
+    wait "$victim" 2> "$work/none"
+    [ $? = 137 ] && killed=$((killed + 1))
+done
+check "validate: killed before its end" [ "$killed" -ge 1 ]
+# shellcheck disable=SC2086
+check "validate: resumes once more" colors "$work/shot" $sure --resume
+check "validate: and ends where the unbroken one did" grep -q '^step = 100$' \
+    "$work/shot/colors/state"
+for run in sure shot; do
+    grep -h valid_images "$work/$run/metrics.jsonl" > "$work/$run.lines"
+done
+check "validate: early" grep -q '"ended_early":1' "$work/sure.lines"
+check "validate: by the same lines" cmp "$work/sure.lines" "$work/shot.lines"
+check "validate: with the same model" cmp \
+    "$work/sure/colors/model.safetensors" "$work/shot/colors/model.safetensors"
 
 # shellcheck disable=SC2086
 check "validate: another patience is another run" says \
