@@ -63,4 +63,36 @@ for it in resnext50_32x4d regnet_y_400mf regnet_x_400mf mobilenet_v2 \
         --set encoder="$it" $small
     rm -rf "$work/$it.run" "$work/$it.safetensors"
 done
+
+# Other programs and places that take a net by its name.
+check "nets: quickstart takes one" "$simcc" run models/quickstart.net --data "$data" \
+    --out "$work/quick" --set encoder=mobilenet_v2 classes=5 pretrain.batch=4 \
+    pretrain.rate=0.01 finetune.rate=0.001 scratch.rate=0.001 \
+    pretrain.epochs=1 finetune.batch=4 finetune.steps=1 finetune.labels=2 \
+    distill.batch=4 distill.epochs=1 scratch.batch=4 scratch.steps=1 scratch.labels=2
+# shellcheck disable=SC2086
+check "nets: into another student" "$simcc" run models/simclrv2.net pretrain \
+    finetune distill --data "$data" --out "$work/student" --set \
+    encoder=mobilenet_v2 student=mobilenet_v3_small distill.batch=4 \
+    distill.steps=1 $small
+
+# A row of docs/nets.md: parameters, multiply-adds and features as they are.
+# row NAME PARAMETERS GMACS FEATURES
+row() {
+    "$simcc" summary models/simclrv2.net --phase supervised --json \
+        --set encoder="$1" supervised.batch=2 > "$work/json" || return 1
+    part() { sed "s/.*\"$1\":{\([^}]*\)}.*/\1/" "$work/json"; }
+    part total | tr ',' '\n' > "$work/total"
+    gmacs=$(sed -n 's/"macs":\([0-9]*\)/\1/p' "$work/total" | awk '{ printf "%.3f", $1 / 1e9 }')
+    trained=$(sed -n 's/"trainable":\([0-9]*\)/\1/p' "$work/total")
+    fc=$(part fc | sed 's/"trainable":\([0-9]*\).*/\1/')
+    echo "$trained $gmacs $((fc / 1000 - 1))"
+    [ "$trained $gmacs $((fc / 1000 - 1))" = "$2 $3 $4" ]
+}
+sed -n 's/^| `\(.*\)` | \([0-9,]*\) | \([0-9.]*\) | \([0-9]*\) |$/\1 \2 \3 \4/p' docs/nets.md |
+    tr -d , > "$work/rows"
+check "nets: the table has rows" test "$(wc -l < "$work/rows")" -ge 22
+while read -r it parameters gmacs features; do
+    check "nets: docs/nets.md, $it" row "$it" "$parameters" "$gmacs" "$features"
+done < "$work/rows"
 finish
