@@ -27,7 +27,7 @@ bool bench_wants(const BenchCase *bench, int argc, char **argv)
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], bench->id) == 0)
             return true;
-    return argc == 1 && bench->peers != BENCH_NONE;
+    return argc == 1 && bench->peers >= BENCH_QUICK;
 }
 
 const char *bench_folder(Arena *arena)
@@ -39,7 +39,7 @@ const char *bench_folder(Arena *arena)
 void bench_compiler(Compiler *compiler, Arena *arena, const BenchCase *bench,
                     int threads)
 {
-    enum { SETTINGS = 4 };
+    enum { SETTINGS = 5 };
     Setting *settings = ARENA_ARRAY(arena, Setting, SETTINGS);
     const char **phases = ARENA_ARRAY(arena, const char *, 1);
     settings[0] =
@@ -50,6 +50,7 @@ void bench_compiler(Compiler *compiler, Arena *arena, const BenchCase *bench,
         "image_size", arena_printf(arena, "%d", bench->image_size), false};
     settings[3] =
         (Setting){"images", arena_printf(arena, "%d", bench->images), false};
+    settings[4] = (Setting){"net", bench->net, false};
     phases[0] = bench->phase;
     const char *target = getenv("BENCH_TARGET");
     *compiler =

@@ -8,13 +8,20 @@
 
 #include "frontend/cli/compiler.h"
 
-// Whose training steps a case times.
-typedef enum BenchPeers { BENCH_NONE, BENCH_QUICK, BENCH_ALL } BenchPeers;
+// Whose training steps a case times; BENCH_NAMED is BENCH_QUICK where a command
+// line names the case, and nothing elsewhere.
+typedef enum BenchPeers {
+    BENCH_NONE,
+    BENCH_NAMED,
+    BENCH_QUICK,
+    BENCH_ALL
+} BenchPeers;
 
 // A row of cases.def.
 typedef struct BenchCase {
     const char *id, *title;
     const char *phase; // of nets.net
+    const char *net;   // "resnet", of depth and sk_ratio, or torchvision's name
     int depth;
     double sk_ratio;
     int image_size, images;
@@ -32,7 +39,7 @@ extern const BenchCase bench_cases[BENCH_CASES];
 // NULL when there is none.
 const BenchCase *bench_case_by_id(const char *id);
 // Is the case among the words of a command line? Without words: all that have
-// peers.
+// peers without being asked for.
 bool bench_wants(const BenchCase *bench, int argc, char **argv);
 
 // A compiler for the case's phase of nets.net, on `threads` threads. Kernels

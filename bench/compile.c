@@ -110,6 +110,7 @@ static void time_bench_case(Arena *arena, const BenchCase *bench)
 {
     const char **words = command(arena, "bench/nets.net", bench->phase);
     int count = word_count(words);
+    words[count++] = arena_printf(arena, "net=%s", bench->net);
     words[count++] = arena_printf(arena, "depth=%d", bench->depth);
     words[count++] = arena_printf(arena, "sk_ratio=%g", bench->sk_ratio);
     words[count++] = arena_printf(arena, "image_size=%d", bench->image_size);

@@ -2,15 +2,16 @@
 (NHWC, one jitted step with donated state) and waits; speaks the protocol of
 steps.c.
 
-    step_jax.py MODE PHASE DEPTH SK_RATIO IMAGE_SIZE IMAGES THREADS
+    step_jax.py MODE PHASE NET DEPTH SK_RATIO IMAGE_SIZE IMAGES THREADS
 
+NET is resnet: the other nets of bench/nets.net are not written down here.
 XLA takes as many threads as the process has cores: THREADS of them."""
 import os
 import resource
 import sys
 import time
 
-THREADS = int(sys.argv[7])
+THREADS = int(sys.argv[8])
 os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:THREADS]))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
@@ -169,7 +170,9 @@ def lars(w, v, g, rate=0.1):
 
 
 def main():
-    _, phase, depth, sk, size, images, _ = sys.argv[1:]
+    _, phase, net, depth, sk, size, images, _ = sys.argv[1:]
+    if net != "resnet":
+        sys.exit(f"step_jax.py has no {net}")
     depth, sk, size, images = int(depth), float(sk), int(size), int(images)
     contrast = phase == "contrast"
     rows = images * (2 if contrast else 1)

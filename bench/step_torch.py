@@ -1,9 +1,10 @@
 """One peer of steps.c: PyTorch. Builds the same net as bench/nets.net and
 waits; speaks the protocol of steps.c.
 
-    step_torch.py MODE PHASE DEPTH SK_RATIO IMAGE_SIZE IMAGES THREADS
+    step_torch.py MODE PHASE NET DEPTH SK_RATIO IMAGE_SIZE IMAGES THREADS
 
-MODE is eager (channels_last), compile (the same through torch.compile) or
+NET is resnet, of DEPTH and SK_RATIO, or the name of one of torchvision's, which
+is taken without dropout and stochastic depth: simcc's has neither. MODE is eager (channels_last), compile (the same through torch.compile) or
 bf16 (eager under autocast)."""
 import resource
 import sys
@@ -155,11 +156,25 @@ def sgd(model, rate):
                            fused=True)
 
 
-def make_step(mode, phase, depth, sk, size, images):
-    body, width = encoder(depth, sk, size)
+def torchvision_net(name):
+    import torchvision  # only these cases need it
+
+    model = torchvision.models.get_model(name, num_classes=CLASSES)
+    for part in model.modules():
+        if isinstance(part, (nn.Dropout, torchvision.ops.StochasticDepth)):
+            part.p = 0.0
+    return model
+
+
+def make_step(mode, phase, net, depth, sk, size, images):
     contrast = phase == "contrast"
-    top = head(width) if contrast else nn.Linear(width, CLASSES)
-    model = nn.Sequential(body, top).to(memory_format=torch.channels_last)
+    if net == "resnet":
+        body, width = encoder(depth, sk, size)
+        top = head(width) if contrast else nn.Linear(width, CLASSES)
+        model = nn.Sequential(body, top)
+    else:
+        model = torchvision_net(net)
+    model = model.to(memory_format=torch.channels_last)
     x = torch.rand(images * (2 if contrast else 1), 3, size, size)
     x = x.to(memory_format=torch.channels_last)
     y = torch.arange(images) % 10
@@ -178,11 +193,12 @@ def make_step(mode, phase, depth, sk, size, images):
 
 
 def main():
-    mode, phase, depth, sk, size, images, threads = sys.argv[1:]
+    mode, phase, net, depth, sk, size, images, threads = sys.argv[1:]
     torch.manual_seed(0)
     torch.set_num_threads(int(threads))
     torch.set_flush_denormal(True)
-    step = make_step(mode, phase, int(depth), float(sk), int(size), int(images))
+    step = make_step(mode, phase, net, int(depth), float(sk), int(size),
+                     int(images))
     begun = time.perf_counter()
     loss = step()  # compiles
     first = time.perf_counter() - begun

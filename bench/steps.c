@@ -71,7 +71,7 @@ static const char **peer_command(Arena *arena, const PeerInfo *info,
 {
     const char *python = getenv("BENCH_PYTHON");
     const char *threads = arena_printf(arena, "%d", bench_cores());
-    const char **words = ARENA_ARRAY(arena, const char *, 10);
+    const char **words = ARENA_ARRAY(arena, const char *, 11);
     if (!*info->program) {
         words[0] = arena_printf(arena, "%s/step", bench_folder(arena));
         words[1] = bench->id;
@@ -82,6 +82,7 @@ static const char **peer_command(Arena *arena, const PeerInfo *info,
                          info->program,
                          info->mode,
                          bench->phase,
+                         bench->net,
                          arena_printf(arena, "%d", bench->depth),
                          arena_printf(arena, "%g", bench->sk_ratio),
                          arena_printf(arena, "%d", bench->image_size),

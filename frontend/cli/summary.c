@@ -7,6 +7,7 @@
 #include "ir/conv.h"
 #include "ir/matmul.h"
 #include "passes/pass.h"
+#include "runtime/files/model.h"
 
 // One line of the table: everything in one block of the net.
 typedef struct Row {
@@ -203,7 +204,9 @@ static bool is_head(const char *scope)
 
 static bool is_classifier(const char *scope)
 {
-    return strcmp(scope, "fc") == 0 || begins(scope, "fc.");
+    char name[256];
+    snprintf(name, sizeof name, "%s.", scope); // of which a tensor's begins
+    return model_is_classifier(name);
 }
 
 static bool is_teacher(const char *scope)

@@ -50,7 +50,7 @@ static const char *describe_net(Arena *arena, const TensorFile *file,
     if (!net->title)
         return is_ours(file)
                    ? "names are the program's own"
-                   : "no ResNet under names that are known: --init-map MAP "
+                   : "no net under names that are known: --init-map MAP "
                      "says which tensor is which";
     recognized_text(net, text, sizeof text);
     if (is_ours(file))
@@ -120,16 +120,21 @@ static void add_text(Text *text, const char *name, const char *value)
 
 static void add_net(Text *text, const Recognized *net)
 {
-    text_addf(text,
-              ",\"net\":{\"depth\":%d,\"filters\":%lld,\"bottleneck\":%s,"
-              "\"stem\":%d,\"deep_stem\":%s,\"first_projection\":%s,"
-              "\"sk_ratio\":%g,\"se_ratio\":%g,\"classes\":%lld,"
-              "\"head_layers\":%d,\"head_out\":%lld",
-              net->depth, (long long)net->filters,
-              net->bottleneck ? "true" : "false", net->window,
-              net->deep ? "true" : "false", net->projects ? "true" : "false",
-              net->sk_ratio, net->se_ratio, (long long)net->classes,
-              net->head_layers, (long long)net->head_out);
+    if (net->net)
+        text_addf(text, ",\"net\":{\"name\":\"%s\",\"classes\":%lld", net->net,
+                  (long long)net->classes);
+    else
+        text_addf(text,
+                  ",\"net\":{\"depth\":%d,\"filters\":%lld,\"bottleneck\":%s,"
+                  "\"stem\":%d,\"deep_stem\":%s,\"first_projection\":%s,"
+                  "\"sk_ratio\":%g,\"se_ratio\":%g,\"classes\":%lld,"
+                  "\"head_layers\":%d,\"head_out\":%lld",
+                  net->depth, (long long)net->filters,
+                  net->bottleneck ? "true" : "false", net->window,
+                  net->deep ? "true" : "false",
+                  net->projects ? "true" : "false", net->sk_ratio,
+                  net->se_ratio, (long long)net->classes, net->head_layers,
+                  (long long)net->head_out);
     add_text(text, "names", net->title);
     add_text(text, "below", net->root);
     text_add(text, ",\"notes\":[");

@@ -4,6 +4,7 @@
 
 #include "frontend/lang/builtins.h"
 #include "frontend/lang/eval.h"
+#include "frontend/lang/module.h"
 #include "frontend/lang/tensor.h"
 
 // A positional argument goes by its place among the positional ones, whatever
@@ -366,6 +367,33 @@ static Datum call_member(Sema *s, const Expr *expr, const char *scope)
                      datum_describe(s->arena, callee, s->build->graph));
 }
 
+// The def of that name: what a call of `callee` means, a name of which the
+// value is text, as `encoder(images)` with encoder = "convnext_tiny".
+// Optimizers are found in the same way (sema_phase_stmt.c).
+static Datum def_by_name(Sema *s, const Expr *callee, const char *name)
+{
+    const Module *module = s->frame->module;
+    const Global *global = sema_global(s, module, name, callee->pos);
+    if (global && global->rival)
+        return datum_poison();
+    if (global && global->function)
+        return (Datum){.kind = DATUM_FUNCTION, .function = global->function};
+    VEC(const char *) names = {0};
+    for (int i = 0; i < module->visible.entries.count; i++) {
+        const Global *other = module->visible.entries.at[i].value;
+        if (other->function && !other->function->def->is_optimizer)
+            vec_push(s->arena, &names, other->name);
+    }
+    const char *file = library_file(s, name);
+    sema_error(s, callee->pos, "`%s` is \"%.60s\", and there is no such def%s",
+               callee->text, name,
+               file ? "" : sema_suggest(s, name, names.at, names.count));
+    if (file)
+        sema_note(s, callee->pos, "defined in %s: import \"%s\"", file, file);
+    sema_trace(s);
+    return datum_poison();
+}
+
 // A number called `width` does not hide the function width(x).
 static Datum eval_callee(Sema *s, const Expr *expr)
 {
@@ -376,6 +404,8 @@ static Datum eval_callee(Sema *s, const Expr *expr)
     const Datum *builtin = NULL;
     if (expr->kind == EXPR_NAME && callee.kind != DATUM_POISON && !callable)
         builtin = map_get(&s->universe, expr->text);
+    if (!builtin && expr->kind == EXPR_NAME && callee.kind == DATUM_STRING)
+        return def_by_name(s, expr, callee.text);
     return builtin ? *builtin : callee;
 }
 

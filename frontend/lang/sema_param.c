@@ -242,6 +242,19 @@ static bool may_be_param(Datum value)
     }
 }
 
+// The choice that a misspelled one is nearest to, as words to add, or "".
+static const char *suggest_choice(Sema *s, const ParamItem *item, Datum value)
+{
+    VEC(const char *) names = {0};
+    if (value.kind != DATUM_STRING || item->range->kind == EXPR_RANGE)
+        return "";
+    Datum list = eval_expr(s, item->range);
+    for (int i = 0; i < list.list->count; i++)
+        if (list.list->at[i].kind == DATUM_STRING)
+            vec_push(s->arena, &names, list.list->at[i].text);
+    return sema_suggest(s, value.text, names.at, names.count);
+}
+
 // What the command line gives is held to what the program says: the kind of the
 // value that it replaces, and the range.
 static Datum evaluate_param(Sema *s, Param *param)
@@ -277,9 +290,9 @@ static Datum evaluate_param(Sema *s, Param *param)
         return datum_poison();
     if (allowed)
         return value;
-    sema_error(s, pos, "%s%s = %s is not %s", setting ? "--set " : "",
+    sema_error(s, pos, "%s%s = %s is not %s%s", setting ? "--set " : "",
                item->name.text, datum_text(s->arena, value),
-               print_range(s, item->range));
+               print_range(s, item->range), suggest_choice(s, item, value));
     if (setting)
         sema_note(s, item->name.pos, "declared here");
     return datum_poison();

@@ -55,6 +55,12 @@ bool model_leaves_out(const char *name)
     return name_matches("optimizer.*,ema.*", name);
 }
 
+bool model_is_classifier(const char *name)
+{
+    return name_matches("fc.*,classifier.1.*,classifier.2.*,classifier.3.*",
+                        name);
+}
+
 static bool ends_with(const char *name, const char *end)
 {
     size_t length = strlen(name), tail = strlen(end);
@@ -292,8 +298,9 @@ note(ModelReport *report, ModelDifference kind, const char *format, ...)
 static bool is_classifier(const char *name, const PlanTensor *want, int rank,
                           const int64_t *dims)
 {
-    return name_matches("fc.*,*.fc.*", name) && rank == want->rank &&
-           rank > 0 && (rank == 1 || dims[1] == want->dims[1]);
+    return (model_is_classifier(name) || name_matches("*.fc.*", name)) &&
+           rank == want->rank && rank > 0 &&
+           (rank == 1 || dims[1] == want->dims[1]);
 }
 
 static void match_want(Match *match, Want *want, const ModelFilter *filter)

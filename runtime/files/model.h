@@ -104,6 +104,10 @@ void model_report_table(const ModelReport *report, char text[MODEL_TEXT]);
 // average's?
 bool model_leaves_out(const char *name);
 
+// Is a tensor of that name the last layer's, which tells classes apart: fc, or
+// what classifier_name of models/lib/nets.net says?
+bool model_is_classifier(const char *name);
+
 // Does `name` match one of the comma-separated globs (`*`, `?`)?
 bool name_matches(const char *globs, const char *name);
 

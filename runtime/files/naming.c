@@ -225,9 +225,8 @@ static bool has_head(const TensorFile *file, const NamingRow *row,
     return tensors_find(file, name) >= 0;
 }
 
-// Copies under these words are averages of the net or another program's idea
-// of a teacher: the net itself is taken where it is there.
-static bool is_copy(const char *root)
+// Copies are under these words: the net itself is taken where it is there.
+bool naming_is_copy(const char *root)
 {
     static const char *const words[] = {"ema",    "momentum",  "teacher",
                                         "target", "encoder_k", "averaged"};
@@ -252,7 +251,7 @@ static int64_t score(const Trial *trial, int *matched)
     if (!named)
         return 0;
     return ((*matched * (int64_t)(1 << 20) + named) * 2 +
-            !is_copy(trial->root)) *
+            !naming_is_copy(trial->root)) *
                2 +
            has_head(trial->file, trial->row, trial->root);
 }
@@ -300,10 +299,12 @@ static void add_root(Trial *trial, Roots *roots, const char *name,
 // that is wanted.
 static void find_roots(Trial *trial, Roots *roots)
 {
-    static const char *const stems[] = {"conv1.weight", "conv1.0.weight"};
+    static const char *const stems[ANCHORS] = {"conv1.weight", "conv1.0.weight",
+                                               "features.0.0.weight",
+                                               "stem.0.weight"};
     const char *anchors[ANCHORS];
     int count = 0;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < ANCHORS; i++)
         if (find_want(trial->net, stems[i]))
             anchors[count++] = stems[i];
     if (!count)
@@ -501,7 +502,7 @@ bool naming_cover_next(NamingCover *cover)
         find_roots(&trial, &roots);
         for (int i = 0; i < 2 * roots.count; i++) {
             // The net itself before its copies.
-            if (is_copy(roots.at[i / 2]) && roots.count > 1)
+            if (naming_is_copy(roots.at[i / 2]) && roots.count > 1)
                 continue;
             strcpy(cover->root, roots.at[i / 2]);
             cover->net.pooled = pooled != (i & 1);

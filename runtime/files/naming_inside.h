@@ -26,6 +26,12 @@ typedef struct NamingRow {
 } NamingRow;
 
 const NamingRow *naming_rows(int *count);
+// The row of torchvision's own names.
+const NamingRow *naming_torchvision(void);
+
+// Does a root say that what is below it is an average of the net, or another
+// program's idea of a teacher?
+bool naming_is_copy(const char *root);
 
 // "bn1" and "weight" of "bn1.weight"; false when there is no dot or no room.
 bool naming_split(const char *name, char layer[64], const char **leaf);

@@ -201,6 +201,11 @@ static const NamingRow rows[] = {
     {"kuangliu's", SCALED, "", &shortcuts, NULL, "linear", torch_name},
 };
 
+const NamingRow *naming_torchvision(void)
+{
+    return &rows[0];
+}
+
 const NamingRow *naming_rows(int *count)
 {
     *count = sizeof rows / sizeof *rows;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/files/naming_inside.h"
+#include "runtime/files/recognize_inside.h"
 
 enum { NAME_ROOM = 64, MOST_NAMES = 4096, GROUPS = RECOGNIZED_GROUPS };
 
@@ -272,6 +273,8 @@ Status recognize(const TensorFile *file, Recognized *net)
     }
     free(list.at);
     free(wants);
+    if (status.code == STATUS_OK && !net->title)
+        recognize_net(file, net);
     return status;
 }
 
@@ -279,6 +282,13 @@ Status recognize(const TensorFile *file, Recognized *net)
 
 void recognized_text(const Recognized *net, char *text, size_t size)
 {
+    if (net->net) {
+        int used = snprintf(text, size, "%s", net->net);
+        if (net->classes)
+            snprintf(text + used, size - (size_t)used, ", %lld classes",
+                     (long long)net->classes);
+        return;
+    }
     int used = net->depth
                    ? snprintf(text, size, "ResNet-%d", net->depth)
                    : snprintf(text, size, "a ResNet of %d, %d, %d, %d %s",
@@ -311,6 +321,13 @@ void recognized_text(const Recognized *net, char *text, size_t size)
 void recognized_lines(const Recognized *net, char *text, size_t size)
 {
     text[0] = '\0';
+    if (net->net) {
+        int used = snprintf(text, size, "encoder = \"%s\"\n", net->net);
+        if (net->classes)
+            snprintf(text + used, size - (size_t)used, "classes = %lld\n",
+                     (long long)net->classes);
+        return;
+    }
     if (!net->title || !net->depth || net->filters % 64)
         return;
     int used = snprintf(text, size,

@@ -1,4 +1,4 @@
-// Which ResNet a file of weights holds: known from its names and shapes alone.
+// Which net a file of weights holds: known from its names and shapes alone.
 #ifndef SIMCC_RUNTIME_RECOGNIZE_H
 #define SIMCC_RUNTIME_RECOGNIZE_H
 
@@ -12,8 +12,10 @@ typedef struct Recognized {
     const char *title;    // as in Naming; NULL: nothing is recognized
     const char *notes[2]; // as there
     char root[NAMING_ROOT];
-    bool torch; // pads its stem's pooling as PyTorch does
-    int depth;  // 18 ... 200; 0 = of other blocks
+    bool torch;      // pads its stem's pooling as PyTorch does
+    const char *net; // one of models/lib/nets, of which only the classes are
+                     // told besides; NULL = a ResNet
+    int depth;       // 18 ... 200; 0 = of other blocks
     int blocks[RECOGNIZED_GROUPS];
     bool bottleneck;
     int64_t filters; // of the first group; 64 at width 1

@@ -1,5 +1,6 @@
 #include "runtime/train/export.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@ typedef struct Export {
     const SafeFile *file;
     const TrainOptions *options;
     bool backbone, ema, has_head;
-    int64_t features; // of the encoder, 0 = unknown
+    int64_t features;             // of the encoder, 0 = unknown
+    const SafeTensor *classifier; // its weights; NULL = there is none
     int count;
     SafeTensor *tensors;
     int left_out;
@@ -21,31 +23,46 @@ typedef struct Export {
 
 // ---- what is in the file ----------------------------------------------------
 
-static bool is_classifier(const char *name)
-{
-    return name_matches("fc.*", name);
-}
-
+// ResNets', and those of models/lib/nets.
 static bool is_encoder(const char *name)
 {
-    return name_matches("conv1.*,bn1.*,layer*", name);
+    return name_matches("conv1.*,bn1.*,layer*,stem.*,trunk_output.*,features.*,"
+                        "classifier.0.*",
+                        name);
 }
 
-// The encoder's features are what the norms of its last group put out.
+// The number of the part of an encoder that a norm, or a last layer before the
+// classifier, belongs to; -1 when it is neither.
+static int part_of(const char *name)
+{
+    int part;
+    if (name_matches("classifier.0.weight", name))
+        return INT_MAX;
+    if (name_matches("*.running_mean", name) &&
+        (sscanf(name, "layer%d.", &part) == 1 ||
+         sscanf(name, "features.%d.", &part) == 1 ||
+         sscanf(name, "trunk_output.block%d.", &part) == 1))
+        return part;
+    return -1;
+}
+
+// The encoder's features are what the norms of its last part put out.
 static void look_at(Export *out)
 {
-    char last[16] = "";
+    int last = 0;
     for (int i = 0; i < safetensors_count(out->file); i++) {
         const SafeTensor *tensor = safetensors_at(out->file, i);
+        int part = part_of(tensor->name);
         out->has_head = out->has_head || name_matches("head.*", tensor->name);
-        if (!name_matches("layer?.*.running_mean", tensor->name))
+        if (model_is_classifier(tensor->name) &&
+            name_matches("*.weight", tensor->name))
+            out->classifier = tensor;
+        if (part < last)
             continue;
-        if (strncmp(tensor->name, last, 7) > 0) {
-            snprintf(last, sizeof last, "%.7s", tensor->name);
+        if (part > last)
             out->features = 0;
-        }
-        if (strncmp(tensor->name, last, 7) == 0 &&
-            tensor->dims[0] > out->features)
+        last = part;
+        if (tensor->rank > 0 && tensor->dims[0] > out->features)
             out->features = tensor->dims[0];
     }
 }
@@ -58,9 +75,9 @@ static bool is_written(const Export *out, const SafeTensor *tensor)
         return false;
     if (!out->backbone || is_encoder(tensor->name))
         return true;
-    const SafeTensor *fc = safetensors_find(out->file, "fc.weight");
-    return is_classifier(tensor->name) && !out->has_head && fc &&
-           fc->rank == 2 && fc->dims[1] == out->features;
+    const SafeTensor *last = out->classifier;
+    return model_is_classifier(tensor->name) && !out->has_head && last &&
+           last->rank == 2 && last->dims[1] == out->features;
 }
 
 // What is written under the tensor's name: itself, or its moving average.
@@ -140,6 +157,9 @@ static bool has(const Export *out, const char *glob)
 
 static void tell_stem(const Export *out)
 {
+    // The other nets are torchvision's as a whole.
+    if (!has(out, "layer?.*"))
+        return;
     const SafeTensor *stem = safetensors_find(out->file, "conv1.weight");
     if (has(out, "conv1.?.weight"))
         train_say(out->options,
@@ -161,15 +181,20 @@ static void tell_stem(const Export *out)
 
 static void tell_classifier(const Export *out)
 {
-    if (has(out, "fc.weight"))
+    bool is_fc = has(out, "layer?.*,trunk_output.*");
+    const SafeTensor *last = out->classifier;
+    if (last && has(out, last->name))
         return;
-    if (!safetensors_find(out->file, "fc.weight"))
+    if (!last)
         train_say(out->options,
-                  "the phase has no classifier: in PyTorch, model.fc = "
-                  "torch.nn.Identity() before loading");
+                  "the phase has no classifier: in PyTorch, %s = "
+                  "torch.nn.Identity() before loading",
+                  is_fc ? "model.fc" : "model.classifier[-1]");
     else
         train_say(out->options,
-                  "fc is left out, for it reads %s, not the encoder's features",
+                  "%.*s is left out, for it reads %s, not the encoder's "
+                  "features",
+                  (int)(strlen(last->name) - strlen(".weight")), last->name,
                   out->has_head ? "the projection head" : "another layer");
 }
 

@@ -170,7 +170,10 @@ static Status load_init(const Program *program, const ProgramPhase *phase,
         load(options->init, phase, store, &filter, options, &report);
     renames_free(&renames);
     TRY(status);
-    if (!report.matched)
+    // Nets of one family share some names: where less fits than is missing, and
+    // the file has other layers of the program's modules, it is another net's.
+    if (!report.matched ||
+        (report.strange && report.counts[MODEL_MISSING] > report.matched))
         return refuse(options->init, phase, &report, options);
     train_say(options, "%s: starts from %s%s%s", phase->name, options->init,
               phase->from ? " instead of " : "",

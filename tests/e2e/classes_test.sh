@@ -128,13 +128,13 @@ check "classes: and is evaluated on either" same_eval distill
 run=$work/run
 
 # A teacher that is asked for features has no classes to hand on.
-sed 's|logits = classifier(head(encoder(images)).1., classes)|h = encoder(images)\
-    logits = classifier(head(h)[1], classes)|' "$net" > "$work/features.net"
+sed 's|logits = classifier(head(features(images)).1.,|h = features(images)\
+    logits = classifier(head(h)[1],|' "$net" > "$work/features.net"
 cat >> "$work/features.net" <<'END'
 phase follow(batch = 8, steps = 4, labels = 4) with teacher = finetune {
     input images, y = labeled(labels), augment views(), evaluate eval_crop(image_size)
     wanted = teacher.h(images)
-    h = encoder(images)
+    h = features(images)
     logits = classifier(h, classes)
     minimize cross_entropy(logits, y) + mean((h - wanted) * (h - wanted))
     using    sgd(rate = 0.01)

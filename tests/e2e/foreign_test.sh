@@ -10,27 +10,6 @@ files=tests/weights
 check "foreign: data" "$simcc" data synth "$data" --classes 5 --per-class 2 \
     --size 40
 
-# agrees FILE VALUE TOLERANCE: $work/value.csv, without its name and class, and
-# the values beside the file differ by no more, as a share of the largest.
-agrees() {
-    tail -n +2 "$work/value.csv" | cut -d, -f3- > "$work/got"
-    awk -F, -v most="$3" '
-        NR == FNR { for (i = 1; i <= NF; i++) want[FNR, i] = $i; rows = FNR; next }
-        {
-            for (i = 1; i <= NF; i++) {
-                d = $i - want[FNR, i]; d = d < 0 ? -d : d
-                v = want[FNR, i] < 0 ? -want[FNR, i] : want[FNR, i]
-                worst = d > worst ? d : worst
-                large = v > large ? v : large
-                n++
-            }
-        }
-        END {
-            print "largest difference " worst " of " large ", " n " numbers"
-            exit !(n && rows == FNR && large > 0 && worst <= most * (large > 1 ? large : 1))
-        }' "$files/$1.$2.csv" "$work/got"
-}
-
 # value FILE PATH VALUE PHASE TOLERANCE SETTING...
 value() {
     file=$1
@@ -41,7 +20,7 @@ value() {
     shift 5
     "$simcc" embed "$net" "$phase" --data "$data" --weights "$path" --value \
         "$value" --split test --csv -o "$work/value.npy" --set filters=2 \
-        head_layers=2 "$@" && agrees "$file" "$value" "$tolerance"
+        head_layers=2 "$@" && agree "$files/$file.$value.csv" "$work/value.csv" "$tolerance"
 }
 
 # all FILE PATH PHASE_OF_Z TOLERANCE SETTING...: every value there is.

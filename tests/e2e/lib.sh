@@ -36,6 +36,28 @@ exits() {
     [ "$got" = "$wanted" ] || { echo "exit code $got, not $wanted"; false; }
 }
 
+# agree WANT GOT TOLERANCE: the rows that `embed --csv` wrote to GOT, without
+# their names and classes, and those of WANT differ by no more, as a share of the
+# largest.
+agree() {
+    tail -n +2 "$2" | cut -d, -f3- > "$work/got"
+    awk -F, -v most="$3" '
+        NR == FNR { for (i = 1; i <= NF; i++) want[FNR, i] = $i; rows = FNR; next }
+        {
+            for (i = 1; i <= NF; i++) {
+                d = $i - want[FNR, i]; d = d < 0 ? -d : d
+                v = want[FNR, i] < 0 ? -want[FNR, i] : want[FNR, i]
+                worst = d > worst ? d : worst
+                large = v > large ? v : large
+                n++
+            }
+        }
+        END {
+            print "largest difference " worst " of " large ", " n " numbers"
+            exit !(n && rows == FNR && large > 0 && worst <= most * (large > 1 ? large : 1))
+        }' "$1" "$work/got"
+}
+
 # says TEXT COMMAND...: somewhere in its output, whatever its exit code.
 says() {
     wanted=$1

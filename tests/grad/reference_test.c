@@ -10,6 +10,7 @@
 #include "tests/passes.h"
 #include "tests/compiled.h"
 #include "tests/harness.h"
+#include "tests/tiled.h"
 
 enum { MAX_CHANGES = 600, MAX_OUTPUTS = 200, NAME_SIZE = 80 };
 
@@ -28,6 +29,7 @@ typedef struct ExpectedChange {
 
 typedef struct Vectors {
     int steps, classes, first_label, output_count, change_count;
+    int statistics; // 1: those of norms begin with numbers of this test's, too
     ExpectedOutput outputs[MAX_OUTPUTS];
     ExpectedChange changes[MAX_CHANGES];
 } Vectors;
@@ -53,7 +55,8 @@ static Vectors *read_vectors(const char *path)
                         &c->product) == 3)
             v->change_count++;
         else if (sscanf(line, "steps %d", &v->steps) != 1 &&
-                 sscanf(line, "first_label %d", &v->first_label) != 1)
+                 sscanf(line, "first_label %d", &v->first_label) != 1 &&
+                 sscanf(line, "statistics %d", &v->statistics) != 1)
             CHECK_INT(sscanf(line, "classes %d", &v->classes), 1);
     }
     fclose(file);
@@ -116,14 +119,23 @@ static bool is_weight(const Node *node)
 }
 
 // The weights' starting values; running state and slots start as the program
-// says.
-static void fill_param(const Graph *graph, const Node *node, double *data)
+// says, but for statistics that the vectors have numbers for.
+static void fill_param(const Graph *graph, const Node *node, const Vectors *v,
+                       double *data)
 {
     node = original_of(graph, node);
     const char *name = node->attrs[PARAM_NAME].text;
     int64_t count = type_elements(&node->type);
+    int64_t outputs = node->type.form == FORM_TILED
+                          ? weights_plain_type(&node->type).dims[0]
+                          : node->type.dims[0];
     double amplitude = 0, base = 0;
-    if (!is_weight(node)) {
+    if (v->statistics && ends_with(name, ".running_mean")) {
+        amplitude = 0.1;
+    } else if (v->statistics && ends_with(name, ".running_var")) {
+        base = 1;
+        amplitude = 0.5;
+    } else if (!is_weight(node)) {
         base = node->attrs[PARAM_SCALE].f;
     } else if (ends_with(name, ".bias")) {
         amplitude = 0.1;
@@ -131,7 +143,7 @@ static void fill_param(const Graph *graph, const Node *node, double *data)
         base = 1;
         amplitude = 0.2;
     } else {
-        amplitude = sqrt(3.0 / ((double)count / (double)node->type.dims[0]));
+        amplitude = sqrt(3.0 / ((double)count / (double)outputs));
     }
     for (int64_t i = 0; i < count; i++)
         data[i] = base + amplitude * signed_hash(name, i);
@@ -219,7 +231,7 @@ static void run_oracle(Arena *arena, const Graph *graph, const Vectors *v)
         now[i] = ARENA_ARRAY(arena, double, n);
         before[i] = ARENA_ARRAY(arena, double, n);
         if (node->op == OP_PARAM)
-            fill_param(graph, node, now[i]);
+            fill_param(graph, node, v, now[i]);
         memcpy(before[i], now[i], (size_t)n * sizeof(double));
         bindings[bound++] = (EvalBinding){i, now[i]};
     }
@@ -253,8 +265,9 @@ static void run_oracle(Arena *arena, const Graph *graph, const Vectors *v)
 // A tensor after the last step.
 typedef struct Trained {
     const char *name;
+    const TensorType *type; // in the graph after all passes
     int64_t count;
-    double *before, *data;
+    double *before, *data; // in row-major order
 } Trained;
 typedef VEC(Trained) TrainedList;
 
@@ -292,9 +305,10 @@ static void feed(Arena *arena, const Graph *graph, Executor *executor, int step,
     }
 }
 
-// All steps; the outputs of f64 are held against the vectors.
+// All steps; the outputs of f64 are held against the vectors. Those of the last
+// step go to `last`, where it is not NULL.
 static void run_steps(Arena *arena, const Graph *graph, const Plan *plan,
-                      Executor *executor, const Vectors *v)
+                      Executor *executor, const Vectors *v, double *last)
 {
     for (int step = 0; step < v->steps; step++) {
         feed(arena, graph, executor, step, v);
@@ -304,12 +318,17 @@ static void run_steps(Arena *arena, const Graph *graph, const Plan *plan,
             const void *value = executor_output(executor, output->name);
             if (output->dtype == PLAN_F64)
                 check_output(v, step, output->name, *(const double *)value);
+            if (last)
+                get_numbers(&last[i],
+                            output->dtype == PLAN_F64 ? DT_F64 : DT_F32, value,
+                            1);
         }
     }
 }
 
 // Fills the store, and lists the tensors whose training matters.
-static TrainedList fill_store(Arena *arena, const Graph *graph, Store *store)
+static TrainedList fill_store(Arena *arena, const Graph *graph,
+                              const Vectors *v, Store *store)
 {
     TrainedList list = {0};
     for (Value i = 0; i < graph->nodes.count; i++) {
@@ -317,12 +336,15 @@ static TrainedList fill_store(Arena *arena, const Graph *graph, Store *store)
         if (node->op != OP_PARAM)
             continue;
         Trained one = {.name = node->attrs[PARAM_NAME].text,
+                       .type = &node->type,
                        .count = type_elements(&node->type)};
         one.before = ARENA_ARRAY(arena, double, one.count);
         one.data = ARENA_ARRAY(arena, double, one.count);
-        fill_param(graph, node, one.before);
+        fill_param(graph, node, v, one.before);
+        memcpy(one.data, one.before, (size_t)one.count * sizeof *one.data);
+        tiled_move(arena, &node->type, one.data, true);
         put_numbers(store_find(store, one.name)->data, node->type.dtype,
-                    one.before, one.count);
+                    one.data, one.count);
         if (is_compared(node))
             vec_push(arena, &list, one);
     }
@@ -330,7 +352,7 @@ static TrainedList fill_store(Arena *arena, const Graph *graph, Store *store)
 }
 
 static TrainedList run_compiled(Arena *arena, Graph *graph, DType dtype,
-                                const Vectors *v)
+                                const Vectors *v, double *last)
 {
     CHECK(run_passes(graph, NULL, false) == NULL);
     Compiled compiled = compiled_new(arena, graph, "native");
@@ -338,13 +360,15 @@ static TrainedList run_compiled(Arena *arena, Graph *graph, DType dtype,
     Store store = {0};
     Pool *pool = pool_new(2);
     must(store_add_plan(&store, &compiled.plan));
-    TrainedList list = fill_store(arena, graph, &store);
+    TrainedList list = fill_store(arena, graph, v, &store);
     must(executor_new(&compiled.plan, compiled.image, &store, pool, &executor));
-    run_steps(arena, graph, &compiled.plan, executor, v);
-    for (int i = 0; i < list.count; i++)
-        get_numbers(list.at[i].data, dtype,
-                    store_find(&store, list.at[i].name)->data,
-                    list.at[i].count);
+    run_steps(arena, graph, &compiled.plan, executor, v, last);
+    for (int i = 0; i < list.count; i++) {
+        Trained *one = &list.at[i];
+        get_numbers(one->data, dtype, store_find(&store, one->name)->data,
+                    one->count);
+        tiled_move(arena, one->type, one->data, false);
+    }
     executor_free(executor);
     store_free(&store);
     pool_free(pool);
@@ -354,11 +378,15 @@ static TrainedList run_compiled(Arena *arena, Graph *graph, DType dtype,
 
 // ---- cases ------------------------------------------------------------------
 
-// The training step of the case's last phase, or NULL.
-static Graph *load_case(Arena *arena, const char *name, DType dtype)
+// The training step of the case's last phase, or NULL. `setting` may be NULL.
+static Graph *load_case(Arena *arena, const char *name, DType dtype,
+                        Setting *setting)
 {
     DiagList diags = diag_list_new(arena);
-    LangOptions options = {.dtype = dtype, .ranks = 1};
+    LangOptions options = {.dtype = dtype,
+                           .ranks = 1,
+                           .settings = setting,
+                           .setting_count = setting != NULL};
     const char *path = arena_printf(arena, "tests/reference/%s.net", name);
     Experiment *experiment = lang_load(arena, path, &options, &diags);
     if (experiment)
@@ -368,14 +396,15 @@ static Graph *load_case(Arena *arena, const char *name, DType dtype)
     return NULL;
 }
 
-static TrainedList run_case(Arena *arena, const char *name, bool oracle)
+static TrainedList run_case(Arena *arena, const char *name, bool oracle,
+                            Setting *setting)
 {
-    Graph *graph = load_case(arena, name, DT_F64);
+    Graph *graph = load_case(arena, name, DT_F64, setting);
     Vectors *v =
         read_vectors(arena_printf(arena, "tests/reference/%s.txt", name));
     if (oracle)
         run_oracle(arena, graph, v);
-    TrainedList list = run_compiled(arena, graph, DT_F64, v);
+    TrainedList list = run_compiled(arena, graph, DT_F64, v, NULL);
     for (int i = 0; i < list.count; i++)
         check_change(v, list.at[i].name, list.at[i].before, list.at[i].data,
                      list.at[i].count);
@@ -400,11 +429,11 @@ static void check_single(const Trained *got, const Trained *want)
 static void run_single(const char *name)
 {
     Arena *arena = arena_new();
-    TrainedList want = run_case(arena, name, false);
+    TrainedList want = run_case(arena, name, false, NULL);
     Vectors *v =
         read_vectors(arena_printf(arena, "tests/reference/%s.txt", name));
-    TrainedList got =
-        run_compiled(arena, load_case(arena, name, DT_F32), DT_F32, v);
+    TrainedList got = run_compiled(arena, load_case(arena, name, DT_F32, NULL),
+                                   DT_F32, v, NULL);
     CHECK_INT(got.count, want.count);
     for (int i = 0; i < got.count; i++)
         check_single(&got.at[i], &want.at[i]);
@@ -417,7 +446,7 @@ static void run_single(const char *name)
     TEST(reference_##name)                                                     \
     {                                                                          \
         Arena *arena = arena_new();                                            \
-        run_case(arena, #name, oracle);                                        \
+        run_case(arena, #name, oracle, NULL);                                  \
         arena_free(arena);                                                     \
     }
 
@@ -478,3 +507,69 @@ TEST(reference_trainings_in_single_precision)
     run_single("distill20");
     run_single("memory");
 }
+
+// ---- nets beside ResNet, against torchvision's ------------------------------
+
+// Ten steps of a small net of the family. PyTorch's moving variances are
+// unbiased.
+static void train_net(const char *name)
+{
+    Setting unbiased = {"batch_norm_moving", "unbiased", false};
+    Arena *arena = arena_new();
+    run_case(arena, arena_printf(arena, "nets/%s", name), true, &unbiased);
+    arena_free(arena);
+}
+
+// The logits of a whole net: in double precision as the vectors are, in single
+// within 1e-4.
+static void check_logits(const char *net)
+{
+    Arena *arena = arena_new();
+    Setting setting = {"net", net, false};
+    Vectors *v = read_vectors(
+        arena_printf(arena, "tests/reference/nets/logits_%s.txt", net));
+    double got[MAX_OUTPUTS] = {0};
+    Graph *graph = load_case(arena, "nets/logits", DT_F64, &setting);
+    run_compiled(arena, graph, DT_F64, v, NULL);
+    arena_free(arena);
+    arena = arena_new();
+    graph = load_case(arena, "nets/logits", DT_F32, &setting);
+    run_compiled(arena, graph, DT_F32, v, got);
+    CHECK_INT(graph->outputs.count, v->output_count);
+    for (int i = 0; i < v->output_count; i++)
+        for (int k = 0; k < graph->outputs.count; k++)
+            if (strcmp(graph->outputs.at[k].name, v->outputs[i].name) == 0 &&
+                !(fabs(got[k] - v->outputs[i].value) <= 1e-4))
+                test_fail(__FILE__, __LINE__, "%s of %s is %g, not %g",
+                          v->outputs[i].name, net, got[k], v->outputs[i].value);
+    free(v);
+    arena_free(arena);
+}
+
+#define NET(name)                                                              \
+    TEST(reference_net_##name)                                                 \
+    {                                                                          \
+        train_net(#name);                                                      \
+    }
+#define LOGITS(name)                                                           \
+    TEST(reference_logits_##name)                                              \
+    {                                                                          \
+        check_logits(#name);                                                   \
+    }
+
+NET(resnext)
+NET(wide_resnet)
+NET(regnet_y)
+NET(regnet_x)
+NET(mobilenet_v2)
+NET(mobilenet_v3)
+NET(efficientnet)
+NET(convnext)
+LOGITS(resnext50_32x4d)
+LOGITS(regnet_y_800mf)
+LOGITS(regnet_x_800mf)
+LOGITS(mobilenet_v2)
+LOGITS(mobilenet_v3_large)
+LOGITS(mobilenet_v3_small)
+LOGITS(efficientnet_b0)
+LOGITS(convnext_tiny)

@@ -366,6 +366,75 @@ TEST(nets_have_the_published_sizes)
         check_size(&sizes[i]);
 }
 
+// Nets beside ResNet: with a classifier of 1000 classes the parameters that
+// torchvision 0.29 gives for its own ("num_params" of its weights' meta data),
+// and the multiply-adds of an image of 224 pixels in billions, as it rounds
+// them
+// ("_ops").
+static const struct {
+    const char *name;
+    int64_t trainable;
+    double gmacs;
+} nets[] = {
+    {"resnext50_32x4d", 25028904, 4.23},
+    {"resnext101_32x8d", 88791336, 16.414},
+    {"wide_resnet50_2", 68883240, 11.398},
+    {"regnet_y_400mf", 4344144, 0.402},
+    {"regnet_y_800mf", 6432512, 0.834},
+    {"regnet_y_1_6gf", 11202430, 1.612},
+    {"regnet_y_3_2gf", 19436338, 3.176},
+    {"regnet_y_8gf", 39381472, 8.473},
+    {"regnet_y_16gf", 83590140, 15.912},
+    {"regnet_y_32gf", 145046770, 32.28},
+    {"regnet_x_400mf", 5495976, 0.414},
+    {"regnet_x_800mf", 7259656, 0.8},
+    {"regnet_x_1_6gf", 9190136, 1.603},
+    {"regnet_x_3_2gf", 15296552, 3.177},
+    {"regnet_x_8gf", 39572648, 7.995},
+    {"regnet_x_16gf", 54278536, 15.941},
+    {"regnet_x_32gf", 107811560, 31.736},
+    {"mobilenet_v2", 3504872, 0.301},
+    {"mobilenet_v3_large", 5483032, 0.217},
+    {"mobilenet_v3_small", 2542856, 0.057},
+    {"efficientnet_b0", 5288548, 0.386},
+    {"convnext_tiny", 28589128, 4.456},
+};
+
+// Of matrix products for one image.
+static double product_macs(const Graph *graph)
+{
+    double macs = 0;
+    for (Value i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph_node(graph, i);
+        if (node->op == OP_MATMUL)
+            macs += (double)node->type.dims[1] *
+                    (double)graph_type(graph, node->inputs[0])->dims[1];
+    }
+    return macs;
+}
+
+TEST(nets_have_torchvisions_sizes)
+{
+    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
+        Arena *arena = arena_new();
+        Setting settings[] = {{"encoder", nets[i].name, false},
+                              {"supervised.batch", "2", false}};
+        Experiment *e = load(arena, "simclrv2", 2, settings);
+        const Graph *graph = phase_of(e, "supervised")->forward;
+        int64_t trainable = 0;
+        for (Value k = 0; k < graph->nodes.count; k++) {
+            const Node *node = graph_node(graph, k);
+            if (node->op == OP_PARAM &&
+                strcmp(node->attrs[PARAM_ROLE].text, "weight") == 0)
+                trainable += type_elements(&node->type);
+        }
+        CHECK_INT(trainable, nets[i].trainable);
+        CHECK_NEAR((convolution_macs(graph) + product_macs(graph)) * 1e-9,
+                   nets[i].gmacs, 1e-3);
+        arena_free(arena);
+    }
+}
+
 // fc: features * classes + classes.
 TEST(classifiers_have_the_published_sizes)
 {
