@@ -9,6 +9,7 @@ typedef struct PointwiseTile {
     int pixels, blocks;   // register tile: pixels of the line x blocks written
     int64_t rows, images; // per task: its pixels, in a line
     int64_t writes;       // blocks written per task; a multiple of `blocks`
+    int64_t reads;        // blocks summed at a time, over all its pixels
     bool transposes;      // by data: the task turns its weights
 } PointwiseTile;
 

@@ -8,6 +8,11 @@ enum {
     // Where that makes so few tasks, each may as well transpose the weights.
     MAX_TRANSPOSED = 3,
     TRANSPOSED_PIXELS = 512, // then
+    // All groups of a task pass over the same pixels, which stay in a
+    // second-level cache of 1 MiB beside a group's weights: more blocks of them
+    // are summed one part after the other. A core takes some 4 bytes a cycle
+    // from the third level, and a tile of two blocks would want just as many.
+    PIXEL_BYTES = 640 << 10,
 };
 
 static bool is_pointwise(const TapAxis *axis)
@@ -49,23 +54,42 @@ static int64_t choose_line(const ConvTaps *taps, int64_t images, int64_t pixels,
     return images / tile->images * (rows / tile->rows);
 }
 
+// Of all channels that a task reads.
+static int64_t pixel_bytes(const ConvTaps *taps, const PointwiseTile *tile)
+{
+    return tile->images * tile->rows * taps->cols.count * taps->in_blocks *
+           CPU_BLOCK * (int64_t)sizeof(float);
+}
+
 PointwiseTile pointwise_choose_tile(const ConvTaps *taps, int vector_bytes,
                                     int64_t images, bool by_data,
                                     const ConvWay *way)
 {
     PointwiseTile tile = {0};
-    int64_t transposed = way_scale(way, TRANSPOSED_PIXELS);
-    if (by_data)
-        tile.transposes =
+    int64_t pixels = way_scale(way, LINE_PIXELS);
+    if (by_data) {
+        int64_t transposed = way_scale(way, TRANSPOSED_PIXELS);
+        bool few =
             choose_line(taps, images, transposed, &tile) <= MAX_TRANSPOSED;
-    int64_t tasks = choose_line(
-        taps, images,
-        tile.transposes ? transposed : way_scale(way, LINE_PIXELS), &tile);
+        tile.transposes = few && pixel_bytes(taps, &tile) <= PIXEL_BYTES;
+        if (tile.transposes)
+            pixels = transposed;
+        else if (few) // shorter lines, that each task has several groups
+            pixels /= 2;
+    }
+    int64_t tasks = choose_line(taps, images, pixels, &tile);
     taps_choose_register_tile(tile.rows * taps->cols.count, taps->out_blocks,
                               vector_bytes, way, &tile.pixels, &tile.blocks);
     int64_t groups = taps->out_blocks / tile.blocks;
     int64_t shares = min_i64(groups, ceil_div(ENOUGH_TASKS, tasks));
     tile.writes = ceil_div(groups, shares) * tile.blocks;
+    int64_t parts = ceil_div(pixel_bytes(taps, &tile), PIXEL_BYTES);
+    bool spreads = taps->rows.out_step > 1 || taps->cols.out_step > 1;
+    // A group whose results are spread makes them at once. One group alone
+    // reads its pixels once whatever the parts are.
+    if (spreads || tile.writes == tile.blocks)
+        parts = 1;
+    tile.reads = ceil_div(taps->in_blocks, min_i64(parts, taps->in_blocks));
     return tile;
 }
 
@@ -94,7 +118,7 @@ PointwiseScratch pointwise_scratch(const PointwiseKernel *kernel)
         s.weights += tile->blocks * line;
     s.total = s.weights;
     if (tile->transposes)
-        s.total += tile->blocks * taps->in_blocks * CPU_TILE;
+        s.total += tile->blocks * tile->reads * CPU_TILE;
     return s;
 }
 
@@ -103,9 +127,9 @@ void pointwise_text(Text *text, const PointwiseKernel *kernel)
     const PointwiseTile *tile = &kernel->tile;
     text_addf(text,
               "pointwise: tile %d x %d, rows %lld, images %lld, writes "
-              "%lld%s\n",
+              "%lld, reads %lld%s\n",
               tile->pixels, tile->blocks, (long long)tile->rows,
               (long long)tile->images, (long long)tile->writes,
-              tile->transposes ? ", transposes" : "");
+              (long long)tile->reads, tile->transposes ? ", transposes" : "");
     taps_text(text, &kernel->taps);
 }

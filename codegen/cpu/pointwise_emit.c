@@ -5,7 +5,9 @@
 // lie in a line. Groups of written blocks pass over them one after the other,
 // so that pixels and the weights of a group are found in the second-level
 // cache. A register tile asks for the pixels of the next one, and for its own
-// results before it knows them. With a stride, pixels are read into scratch
+// results before it knows them. Where pixels of many channels would not stay in
+// that cache, all groups go through a part of the channels, then the next, and
+// results hold the sums in between. With a stride, pixels are read into scratch
 // first, forward; by data a group's results are made there and then put among
 // the zeros of pixels that were never read. By data a task may transpose its
 // weights for itself. The order of the sum is that of the channels, for any
@@ -22,9 +24,11 @@ typedef struct PointTask {
     LLVMValueRef first_row; // of the product's
     int64_t line;           // pixels of an image
     PointwiseScratch scratch;
-    LLVMValueRef x, y; // of image 0: the line's first pixel; y's whole map
-                       // where results are spread
-    LLVMValueRef w;    // of the current group
+    LLVMValueRef x, y;     // of image 0: the line's first pixel; y's whole map
+                           // where results are spread
+    LLVMValueRef w;        // of the current group and part
+    GradientRange part;    // blocks that are read
+    LLVMValueRef is_first; // part: nothing is in y yet
     int64_t x_image, x_map, y_map, w_block; // elements to the next
 } PointTask;
 
@@ -40,7 +44,6 @@ static void pointwise_make_tile(const PointTask *task, int pixels,
                                 LLVMValueRef x, LLVMValueRef y)
 {
     const Emit *e = task->emit;
-    const ConvTaps *taps = task->taps;
     TapsTile tile = {.pixels = pixels,
                      .blocks = task->tile->blocks,
                      .sums = task->sums,
@@ -48,14 +51,16 @@ static void pointwise_make_tile(const PointTask *task, int pixels,
                      .block_step = task->w_block,
                      .x_ahead = pixels * CPU_BLOCK};
     for (int i = 0; i < pixels * tile.blocks; i++) {
+        LLVMValueRef at = taps_at(
+            e, y, i / tile.blocks * CPU_BLOCK + i % tile.blocks * task->y_map);
+        if (task->is_first) {
+            gradient_resume(e, task->is_first, at, tile.sums[i]);
+            continue;
+        }
         taps_set_zero(e, tile.sums[i]);
-        taps_prefetch(e,
-                      taps_at(e, y,
-                              i / tile.blocks * CPU_BLOCK +
-                                  i % tile.blocks * task->y_map),
-                      true);
+        taps_prefetch(e, at, true);
     }
-    EmitLoop block = taps_loop(e, 0, taps->in_blocks, 1);
+    EmitLoop block = emit_loop_begin(e, task->part.low, task->part.high, 1);
     taps_multiply(e, &tile, NULL,
                   taps_opaque(e, taps_step(e, x, block.index, task->x_map)),
                   taps_opaque(e, taps_step(e, task->w, block.index, CPU_TILE)));
@@ -202,8 +207,8 @@ static void spread_results(const PointTask *task, LLVMValueRef y)
 
 // ---- weights ----------------------------------------------------------------
 
-// The group's weights, stored as [in_blocks][out_blocks], transposed as
-// [blocks][in_blocks]. Tiles are asked for one ahead.
+// The weights of the group and part, stored as [in_blocks][out_blocks],
+// transposed as [blocks][reads]. Tiles are asked for one ahead.
 static void pointwise_transpose_group(PointTask *task, LLVMValueRef group)
 {
     const Emit *e = task->emit;
@@ -211,8 +216,10 @@ static void pointwise_transpose_group(PointTask *task, LLVMValueRef group)
     int blocks = task->tile->blocks;
     int64_t stored = taps->out_blocks * CPU_TILE;
     LLVMValueRef from = taps_step(e, e->args[1], group, blocks * CPU_TILE);
-    task->w = scratch_at(task, task->scratch.weights);
-    EmitLoop read = taps_loop(e, 0, taps->in_blocks, 1);
+    LLVMValueRef before = LLVMBuildNeg(e->builder, task->part.low, "");
+    task->w =
+        taps_step(e, scratch_at(task, task->scratch.weights), before, CPU_TILE);
+    EmitLoop read = emit_loop_begin(e, task->part.low, task->part.high, 1);
     EmitLoop block = taps_loop(e, 0, blocks, 1);
     LLVMValueRef source = taps_step(e, from, read.index, stored);
     source = taps_step(e, source, block.index, CPU_TILE);
@@ -287,7 +294,9 @@ void emit_pointwise(Emit *e)
                       .scratch = pointwise_scratch(kernel),
                       .x_map = block_map(taps->rows.in, taps->cols.in),
                       .y_map = block_map(taps->rows.out, taps->cols.out),
-                      .w_block = taps->in_blocks * CPU_TILE};
+                      .w_block =
+                          (tile->transposes ? tile->reads : taps->in_blocks) *
+                          CPU_TILE};
     task.x_image = taps->in_blocks * task.x_map;
     if (spreads(taps))
         task.y_map = task.line * CPU_BLOCK;
@@ -300,7 +309,13 @@ void emit_pointwise(Emit *e)
         emit_min_i64(e, taps_add(e, low, share), emit_i64(e, groups));
     if (packs(taps))
         pack_pixels(&task);
+    GradientRange all = {emit_i64(e, 0), emit_i64(e, taps->in_blocks)};
+    EmitLoop part = gradient_parts(e, all, tile->reads, &task.part);
+    if (tile->reads < taps->in_blocks)
+        task.is_first =
+            LLVMBuildICmp(e->builder, LLVMIntEQ, part.index, all.low, "");
     EmitLoop group = emit_loop_begin(e, low, high, 1);
     pointwise_make_group(&task, group.index);
     emit_loop_end(e, &group);
+    emit_loop_end(e, &part);
 }
