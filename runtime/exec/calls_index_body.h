@@ -135,7 +135,7 @@ void NAME(call_resize)(void *const *args, const int64_t *imm, int64_t task,
     CallResize in;
     memcpy(&in, imm, sizeof in);
     Tap *across = scratch;
-    T *row = (T *)(across + in.ow);
+    T *row = in.bilinear ? (T *)(across + in.ow) : NULL;
     int64_t first = task * in.planes_per_task;
     int64_t end = first + part_of(in.planes, first, in.planes_per_task);
     if (in.bilinear)
@@ -156,7 +156,7 @@ void NAME(call_resize_grad)(void *const *args, const int64_t *imm, int64_t task,
     CallResize in;
     memcpy(&in, imm, sizeof in);
     Tap *across = scratch;
-    T *row = (T *)(across + in.ow);
+    T *row = in.bilinear ? (T *)(across + in.ow) : NULL;
     int64_t first = task * in.planes_per_task;
     int64_t end = first + part_of(in.planes, first, in.planes_per_task);
     if (in.bilinear)
