@@ -85,6 +85,8 @@ static int64_t product_MATMUL(Lowering *lower, Value value)
         step_call_imms(lower, &step, &product, sizeof product);
     } else {
         CallMatmuls imms = {product, .per_task = per_task};
+        _Static_assert(sizeof imms.dims == MAX_LEADING * sizeof *imms.dims,
+                       "as many axes as a product can have");
         int unused = MAX_LEADING - g.rank;
         for (int i = 0; i < MAX_LEADING; i++) {
             bool used = i >= unused;

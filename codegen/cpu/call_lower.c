@@ -70,9 +70,8 @@ static void lower_resize(Lowering *lower, Value value, PlanCall call,
         .bilinear = strcmp(node->attrs[RESIZE_MODE].text, "bilinear") == 0};
     imms.planes_per_task =
         per_task(imms.planes, max_i64(imms.h * imms.w, imms.oh * imms.ow));
-    if (imms.bilinear)
-        cpu_want_scratch(lower, imms.ow * PLAN_RESIZE_TAP +
-                                    imms.w * dtype_size(node->type.dtype));
+    cpu_want_scratch(lower, imms.ow * PLAN_RESIZE_TAP +
+                                imms.w * dtype_size(node->type.dtype));
     LowerStep step =
         step_call(call, ceil_div(imms.planes, imms.planes_per_task),
                   value_label(lower, value));

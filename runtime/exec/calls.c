@@ -42,8 +42,8 @@
 // Scratch, in elements: of convolutions c*kh*kw * oh*ow (none at all for 1x1
 // with stride 1 and no padding); of MATMUL_ROWS and _SOFTMAX a tile of
 // PLAN_ROWS_TILE * PLAN_ROWS_TILE_LONG, so rows_per_task <= PLAN_ROWS_TILE; of
-// ATTENTION and its gradients two of them; of
-// bilinear RESIZE and _GRAD a row of x, and 24 bytes for each column of y.
+// ATTENTION and its gradients two of them; of RESIZE and _GRAD a row of x, and
+// PLAN_RESIZE_TAP bytes for each column of y.
 #include "runtime/exec/calls.h"
 
 #include <cblas.h>

@@ -53,7 +53,8 @@ void NAME(call_take_grad)(void *const *args, const int64_t *imm, int64_t task,
     }
 }
 
-// Between two places of an axis: (1 - share) of `at` and `share` of `next`.
+// Between two places of an axis: (1 - share) of `at` and `share` of `next`; of
+// the nearest only `at` counts.
 typedef struct Tap {
     int64_t at, next;
     T share;
@@ -62,10 +63,12 @@ _Static_assert(sizeof(Tap) <= PLAN_RESIZE_TAP, "more than scratch has");
 
 // Those of the places first, first + 1, ... of an axis of `from` that becomes
 // one of `to`.
-static void find_taps(int64_t from, int64_t to, int64_t first, int64_t count,
-                      Tap *taps)
+static void find_taps(bool bilinear, int64_t from, int64_t to, int64_t first,
+                      int64_t count, Tap *taps)
 {
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count && !bilinear; i++)
+        taps[i] = (Tap){.at = (first + i) * from / to};
+    for (int64_t i = 0; i < count && bilinear; i++) {
         double place =
             ((double)(first + i) + 0.5) * (double)from / (double)to - 0.5;
         int64_t at = place > 0 ? (int64_t)place : 0;
@@ -76,21 +79,23 @@ static void find_taps(int64_t from, int64_t to, int64_t first, int64_t count,
     }
 }
 
-static void resize_nearest(const CallResize *s, const T *x, T *y)
+static void resize_nearest(const CallResize *s, const T *x, const Tap *across,
+                           T *y)
 {
     for (int64_t i = 0; i < s->oh; i++, y += s->ow) {
         const T *row = x + i * s->h / s->oh * s->w;
         for (int64_t j = 0; j < s->ow; j++)
-            y[j] = row[j * s->w / s->ow];
+            y[j] = row[across[j].at];
     }
 }
 
-static void spread_nearest(const CallResize *s, const T *dy, T *dx)
+static void spread_nearest(const CallResize *s, const T *dy, const Tap *across,
+                           T *dx)
 {
     for (int64_t i = 0; i < s->oh; i++, dy += s->ow) {
         T *row = dx + i * s->h / s->oh * s->w;
         for (int64_t j = 0; j < s->ow; j++)
-            row[j * s->w / s->ow] += dy[j];
+            row[across[j].at] += dy[j];
     }
 }
 
@@ -100,7 +105,7 @@ static void resize_linear(const CallResize *s, const T *x, const Tap *across,
 {
     for (int64_t i = 0; i < s->oh; i++, y += s->ow) {
         Tap down;
-        find_taps(s->h, s->oh, i, 1, &down);
+        find_taps(true, s->h, s->oh, i, 1, &down);
         const T *a = x + down.at * s->w, *b = x + down.next * s->w;
         for (int64_t j = 0; j < s->w; j++)
             row[j] = (1 - down.share) * a[j] + down.share * b[j];
@@ -115,7 +120,7 @@ static void spread_linear(const CallResize *s, const T *dy, const Tap *across,
 {
     for (int64_t i = 0; i < s->oh; i++, dy += s->ow) {
         Tap down;
-        find_taps(s->h, s->oh, i, 1, &down);
+        find_taps(true, s->h, s->oh, i, 1, &down);
         memset(row, 0, (size_t)s->w * sizeof *row);
         for (int64_t j = 0; j < s->ow; j++) {
             row[across[j].at] += (1 - across[j].share) * dy[j];
@@ -138,15 +143,14 @@ void NAME(call_resize)(void *const *args, const int64_t *imm, int64_t task,
     T *row = (T *)(across + in.ow);
     int64_t first = task * in.planes_per_task;
     int64_t end = first + part_of(in.planes, first, in.planes_per_task);
-    if (in.bilinear)
-        find_taps(in.w, in.ow, 0, in.ow, across);
+    find_taps(in.bilinear, in.w, in.ow, 0, in.ow, across);
     for (int64_t p = first; p < end; p++) {
         const T *x = (const T *)args[0] + p * in.h * in.w;
         T *y = (T *)args[1] + p * in.oh * in.ow;
         if (in.bilinear)
             resize_linear(&in, x, across, row, y);
         else
-            resize_nearest(&in, x, y);
+            resize_nearest(&in, x, across, y);
     }
 }
 
@@ -159,8 +163,7 @@ void NAME(call_resize_grad)(void *const *args, const int64_t *imm, int64_t task,
     T *row = (T *)(across + in.ow);
     int64_t first = task * in.planes_per_task;
     int64_t end = first + part_of(in.planes, first, in.planes_per_task);
-    if (in.bilinear)
-        find_taps(in.w, in.ow, 0, in.ow, across);
+    find_taps(in.bilinear, in.w, in.ow, 0, in.ow, across);
     for (int64_t p = first; p < end; p++) {
         const T *dy = (const T *)args[0] + p * in.oh * in.ow;
         T *dx = (T *)args[1] + p * in.h * in.w;
@@ -168,7 +171,7 @@ void NAME(call_resize_grad)(void *const *args, const int64_t *imm, int64_t task,
         if (in.bilinear)
             spread_linear(&in, dy, across, row, dx);
         else
-            spread_nearest(&in, dy, dx);
+            spread_nearest(&in, dy, across, dx);
     }
 }
 

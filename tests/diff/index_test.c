@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ir/autodiff.h"
+#include "ir/conv.h"
 #include "tests/diff/against_oracle.h"
 #include "tests/harness.h"
 
@@ -51,4 +52,31 @@ TEST(compiled_images_of_other_sizes_agree)
         Value y = graph_add(g, OP_RESIZE, 1, &x, attrs, NULL);
         check_with_gradient("resize", g, x, y);
     }
+}
+
+// Between convolutions that the passes put into blocks of channels, where such
+// ops want images plain.
+TEST(compiled_images_of_other_sizes_between_blocks_agree)
+{
+    Graph *g = graph_new(arena_new(), "blocks");
+    const ConvGeometry one = {.stride = {1, 1}, .pad = {1, 1, 1, 1}};
+    const int64_t size[] = {14, 9};
+    Attr conv[MAX_ATTRS] = {{0}};
+    Attr resize[MAX_ATTRS] = {
+        [RESIZE_SIZE].ints = {2, size}, [RESIZE_MODE].text = "bilinear"};
+    conv_set_attrs(&one, conv);
+    Value x = build_input(g, type_make(DT_F32, 4, L(3, 16, 8, 8)), "x");
+    Value w = build_param(g, type_make(DT_F32, 4, L(32, 16, 3, 3)), "w",
+                          "weight", "constant", 0);
+    Value w2 = build_param(g, type_make(DT_F32, 4, L(16, 32, 3, 3)), "w2",
+                           "weight", "constant", 0);
+    Value y = graph_add(g, OP_CONV2D, 2, (Value[]){x, w}, conv, NULL);
+    y = build_unary(
+        g, OP_TANH,
+        build_binary(g, OP_MUL, y, build_const_like(g, y, 0.015625)));
+    y = graph_add(g, OP_RESIZE, 1, &y, resize, NULL);
+    Value squares = build_matmul(g, y, y, true, false); // of each plane
+    graph_add_output(g, "squares", squares);
+    y = graph_add(g, OP_CONV2D, 2, (Value[]){y, w2}, conv, NULL);
+    check_with_gradient("blocks", g, w, y);
 }
