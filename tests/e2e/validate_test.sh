@@ -271,6 +271,9 @@ check "validate: no share" says "wants a share from" \
 check "validate: no clock" says "such as 200 or 1epoch, and got '2weeks'" \
     train "$work/x" "$work/shapes" scratch --validate 10% \
     --validate-every 2weeks
+check "validate: eval of a share that was trained on" says \
+    "may have been trained on" "$simcc" eval "$net" scratch \
+    --data "$work/shapes" --out "$work/without" --split valid --validate 10%
 check "validate: eval knows two parts" says "eval's --split is test or valid" \
     "$simcc" eval "$net" scratch --data "$work/shapes" --out "$work/share" \
     --split train
