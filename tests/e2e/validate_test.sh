@@ -77,6 +77,11 @@ check "validate: it has a line an epoch" \
     [ "$(of "$work/folder" scratch | wc -l)" = 5 ]
 check "validate: the best is what eval says" \
     evaluates "$work/folder" "$work/parts" scratch
+# 30 steps of 8 of 54 images: half a pass is over 8 times, and there is the end.
+check "validate: half epochs" says "every 0.5 epochs" train "$work/half" \
+    "$work/parts" scratch --validate-every 0.5epochs
+check "validate: as many as there are" \
+    [ "$(of "$work/half" scratch | wc -l)" = 9 ]
 check "validate: a list" says "18 images are marked for validation" \
     train "$work/list" "$work/parts/list.csv" scratch --validate-every 1epoch
 check "validate: with the folder's numbers of images" \
