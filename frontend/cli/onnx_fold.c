@@ -372,7 +372,7 @@ static Status add_folded(OnnxBuild *build, const OnnxFused *fused, Value last)
         onnx_tensor(build, arena_printf(build->arena, "%s.bias", stem), &vector,
                     fused->shift);
     if (!weights)
-        return onnx_refuse(build, root,
+        return onnx_refuse(root,
                            "its weights are too many to be folded: leave out "
                            "--fold");
     return root->op == OP_MATMUL ? onnx_add_product(build, fused->root, weights,

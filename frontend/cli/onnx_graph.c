@@ -7,12 +7,10 @@
 #include "ir/base/diag.h"
 #include "ir/base/text.h"
 
-Status onnx_refuse(const OnnxBuild *build, const Node *node, const char *format,
-                   ...)
+Status onnx_refuse(const Node *node, const char *format, ...)
 {
     char what[256];
     va_list args;
-    (void)build;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
@@ -40,8 +38,8 @@ const char *onnx_add(OnnxBuild *build, const Node *from, const char *op,
     OnnxNode node = {.op = op,
                      .input_count = input_count,
                      .attribute_count = attribute_count};
-    node.name = arena_printf(build->arena, "%s%s%s_%d", scope,
-                             *scope ? "/" : "", op, build->nodes.count);
+    node.name =
+        arena_printf(build->arena, "%s/%s_%d", scope, op, build->nodes.count);
     node.output = node.name;
     node.inputs = ARENA_ARRAY(build->arena, const char *, input_count + 1);
     for (int i = 0; i < input_count; i++)
@@ -94,7 +92,7 @@ static const char *add_constant(OnnxBuild *build, OnnxTensor tensor)
         return there;
     if (!tensor.name)
         tensor.name =
-            arena_printf(build->arena, "constant_%d", build->tensors.count);
+            arena_printf(build->arena, "constant/%d", build->tensors.count);
     vec_push(build->arena, &build->tensors, tensor);
     return tensor.name;
 }

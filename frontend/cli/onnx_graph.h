@@ -62,10 +62,11 @@ typedef struct OnnxBuild {
 } OnnxBuild;
 
 // The error: what stands in the way at this node.
-Status onnx_refuse(const OnnxBuild *build, const Node *node, const char *format,
-                   ...) __attribute__((format(printf, 3, 4)));
+Status onnx_refuse(const Node *node, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-// Adds a node for `from` and returns the name of what it makes.
+// Adds a node for `from` (NULL = of nobody) and returns the name of what it
+// makes; it has a slash, which no weight's has.
 const char *onnx_add(OnnxBuild *build, const Node *from, const char *op,
                      int input_count, const char *const *inputs,
                      int attribute_count, const OnnxAttribute *attributes);

@@ -52,9 +52,8 @@ Status onnx_full(OnnxBuild *build, Value value, unsigned axes,
     for (int a = 0; a < wanted.rank; a++) {
         bool here = is_stretched(shaped, &node->type, a) && axes >> a & 1;
         if (here && a == 0 && wanted.dims[0] == build->images)
-            return onnx_refuse(build, node,
-                               "it has to have as many rows as there are "
-                               "images, which are not known");
+            return onnx_refuse(node, "it has to have as many rows as there are "
+                                     "images, which are not known");
         missing = missing || here;
         if (!here)
             wanted.dims[a] = node->op == OP_CONST ? shaped->dims[a] : 1;
@@ -105,7 +104,7 @@ static Status add_input(OnnxBuild *build, const Node *node, OnnxShaped *made)
     static const int64_t planes[] = {0, 3, 1, 2};
     const char *name = node->attrs[INPUT_NAME].text;
     if (strcmp(name, "images") != 0)
-        return onnx_refuse(build, node,
+        return onnx_refuse(node,
                            "it is \"%s\", which a use of the net "
                            "has not",
                            name);
@@ -152,7 +151,7 @@ static Status add_iota(OnnxBuild *build, const Node *node, OnnxShaped *made)
     int64_t count = type.dims[axis];
     double *elements = ARENA_ARRAY(build->arena, double, count + 1);
     if (axis == 0 && count == build->images)
-        return onnx_refuse(build, node, "it numbers the images of a batch");
+        return onnx_refuse(node, "it numbers the images of a batch");
     for (int a = 0; a < type.rank; a++)
         made->dims[a] = type.dims[a] = a == axis ? count : 1;
     for (int64_t i = 0; i < count; i++)
@@ -206,8 +205,7 @@ static Status shape_elementwise(OnnxBuild *build, const Node *node,
     for (int i = 0; i < node->input_count; i++) {
         const OnnxShaped *from = input_of(build, node, i);
         if (from->batch >= 0 && made->batch >= 0 && from->batch != made->batch)
-            return onnx_refuse(build, node,
-                               "it joins each image with each other");
+            return onnx_refuse(node, "it joins each image with each other");
         made->batch = from->batch >= 0 ? from->batch : made->batch;
         for (int a = 0; a < node->type.rank; a++)
             if (from->dims[a] > made->dims[a])
@@ -216,7 +214,7 @@ static Status shape_elementwise(OnnxBuild *build, const Node *node,
     for (int i = 0; i < node->input_count && made->batch >= 0; i++) {
         const OnnxShaped *from = input_of(build, node, i);
         if (from->batch < 0 && from->dims[made->batch] > 1)
-            return onnx_refuse(build, node,
+            return onnx_refuse(node,
                                "it reads another number for each image of a "
                                "batch");
     }
@@ -257,7 +255,7 @@ static Status add_broadcast(OnnxBuild *build, const Node *node,
         made->dims[a] = 1;
     for (int i = 0; i < axes->count; i++) {
         if (i > 0 && axes->at[i] <= axes->at[i - 1])
-            return onnx_refuse(build, node, "it changes the order of axes");
+            return onnx_refuse(node, "it changes the order of axes");
         made->dims[axes->at[i]] = from->dims[i];
         taken[axes->at[i]] = true;
         if (i == from->batch)
@@ -313,8 +311,7 @@ static Status add_reshape(OnnxBuild *build, const Node *node, OnnxShaped *made)
     if (from->batch >= 0) {
         made->batch = moved_batch(build, type, &node->type, from->batch);
         if (made->batch < 0)
-            return onnx_refuse(build, node,
-                               "it puts several images into a row");
+            return onnx_refuse(node, "it puts several images into a row");
     }
     if (flat || first)
         axes = flat ? 0 : ~1u;
@@ -358,7 +355,7 @@ static Status add_slice(OnnxBuild *build, const Node *node, OnnxShaped *made)
         if (size[a] == type->dims[a] || is_stretched(from, type, a))
             continue;
         if (a == from->batch)
-            return onnx_refuse(build, node, "it takes some images of a batch");
+            return onnx_refuse(node, "it takes some images of a batch");
         starts[count] = start[a];
         ends[count] = start[a] + size[a];
         axes[count++] = a;
@@ -384,7 +381,7 @@ static Status add_pad(OnnxBuild *build, const Node *node, OnnxShaped *made)
     for (int a = 0; a < rank; a++) {
         bool padded = low[a] || high[a];
         if (padded && a == from->batch)
-            return onnx_refuse(build, node, "it adds images to a batch");
+            return onnx_refuse(node, "it adds images to a batch");
         axes |= (unsigned)padded << a;
         pads[a] = low[a];
         pads[rank + a] = high[a];
@@ -414,13 +411,13 @@ static Status add_concat(OnnxBuild *build, const Node *node, OnnxShaped *made)
             full |= (unsigned)(from->dims[a] > 1 && a != from->batch) << a;
     }
     if (made->batch == axis)
-        return onnx_refuse(build, node, "it joins batches of images");
+        return onnx_refuse(node, "it joins batches of images");
     for (int i = 0; i < node->input_count; i++) {
         const OnnxShaped *from = input_of(build, node, i);
         bool rows = made->batch >= 0 && from->batch < 0;
         if ((from->batch >= 0 && from->batch != made->batch) ||
             (rows && from->dims[made->batch] > 1))
-            return onnx_refuse(build, node, "not all of it is of each image");
+            return onnx_refuse(node, "not all of it is of each image");
         TRY(onnx_full(build, node->inputs[i],
                       rows ? full & ~(1u << made->batch) : full, &inputs[i]));
         if (rows)
@@ -450,7 +447,7 @@ static Status add_reduce(OnnxBuild *build, const Node *node, OnnxShaped *made)
         bool stretched = is_stretched(from, type, (int)a);
         if (a == from->batch ||
             (stretched && a == 0 && type->dims[0] == build->images))
-            return onnx_refuse(build, node, "it is over the images of a batch");
+            return onnx_refuse(node, "it is over the images of a batch");
         times *= stretched ? (double)type->dims[a] : 1;
         gone[a] = true;
     }
@@ -493,9 +490,9 @@ Status onnx_add_product(OnnxBuild *build, Value value, const char *weights,
     // Weights of another name take the place of some that were not made.
     int batch = weights ? -1 : b->batch;
     if (a->batch == !trans_a || batch == trans_b)
-        return onnx_refuse(build, node, "it sums over the images of a batch");
+        return onnx_refuse(node, "it sums over the images of a batch");
     if (a->batch >= 0 && batch >= 0)
-        return onnx_refuse(build, node, "it joins each image with each other");
+        return onnx_refuse(node, "it joins each image with each other");
     TRY(onnx_full(build, node->inputs[0], 1u << !trans_a, &inputs[0]));
     if (!weights)
         TRY(onnx_full(build, node->inputs[1], 1u << trans_b, &inputs[1]));
@@ -523,7 +520,7 @@ Status onnx_add_conv(OnnxBuild *build, Value value, const char *weights,
         int_attribute("group", conv.groups),
     };
     if (x->batch > 0 || (!weights && w->batch >= 0))
-        return onnx_refuse(build, node, "its weights are made of images");
+        return onnx_refuse(node, "its weights are made of images");
     TRY(onnx_full(build, node->inputs[0], ~1u, &inputs[0]));
     if (!weights)
         TRY(onnx_full(build, node->inputs[1], ~0u, &inputs[1]));
@@ -551,11 +548,10 @@ static Status add_pool(OnnxBuild *build, const Node *node, OnnxShaped *made)
     };
     const char *input;
     if (from->batch > 0)
-        return onnx_refuse(build, node, "its windows join images");
+        return onnx_refuse(node, "its windows join images");
     for (int i = 0; i < 4; i++)
         if (pad[i] >= kernel[i % 2])
-            return onnx_refuse(build, node,
-                               "its padding is as wide as its window");
+            return onnx_refuse(node, "its padding is as wide as its window");
     TRY(onnx_full(build, node->inputs[0], 1u << 2 | 1u << 3, &input));
     memcpy(made->dims, from->dims, sizeof made->dims);
     made->dims[2] = node->type.dims[2];
@@ -601,10 +597,9 @@ static Status add_moved(OnnxBuild *build, Value value, OnnxShaped *made)
     case OP_SUM_POOL:
         return add_pool(build, node, made);
     default:
-        return onnx_refuse(build, node,
-                           has_images(build, node)
-                               ? "ONNX has no such operation on images"
-                               : "ONNX has no such operation");
+        return onnx_refuse(node, has_images(build, node)
+                                     ? "ONNX has no such operation on images"
+                                     : "ONNX has no such operation");
     }
 }
 

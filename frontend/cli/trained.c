@@ -16,6 +16,10 @@ Status trained_held_out(Job *job, DataOptions *options)
     model_parameter(lines, "validate", aside, sizeof aside);
     model_parameter(lines, "seed", seed, sizeof seed);
     free(lines);
+    if (cli_has(cli, OPT_validate) && !aside[0])
+        cli_warn(cli, "the weights do not say that images were set aside when "
+                      "they were trained: what --validate sets aside now may "
+                      "have been trained on");
     if (!held_out[0] && !aside[0])
         return status_ok();
     DataOptions then = {.test_fraction = held_out[0] ? strtod(held_out, NULL)
@@ -29,7 +33,7 @@ Status trained_held_out(Job *job, DataOptions *options)
     if (!cli_has(cli, OPT_seed))
         job->options.seed = options->seed = then.seed;
     if (options->test_fraction != then.test_fraction ||
-        options->valid_fraction != then.valid_fraction ||
+        (aside[0] && options->valid_fraction != then.valid_fraction) ||
         options->seed != then.seed)
         cli_warn(cli,
                  arena_printf(cli->arena,

@@ -204,12 +204,14 @@ static Status write_file(Export *out, const Program *program, const char *phase,
                          const char *to)
 {
     const char *classes = safetensors_meta(out->file, "classes");
+    const char *data = safetensors_meta(out->file, "data");
     SafeMeta metas[] = {
         {"format", "pt"},
         {"program", program->name},
         {"phase", phase},
         {"parameters", program->parameters ? program->parameters : ""},
         {"classes", classes ? classes : ""},
+        {"data", data ? data : ""}, // what was kept from training
     };
     look_at(out);
     TRY(collect(out));

@@ -77,6 +77,11 @@ check "validate: it has a line an epoch" \
     [ "$(of "$work/folder" scratch | wc -l)" = 5 ]
 check "validate: the best is what eval says" \
     evaluates "$work/folder" "$work/parts" scratch
+# 30 steps of 8 of 54 images: half a pass is over 8 times, and there is the end.
+check "validate: half epochs" says "every 0.5 epochs" train "$work/half" \
+    "$work/parts" scratch --validate-every 0.5epochs
+check "validate: as many as there are" \
+    [ "$(of "$work/half" scratch | wc -l)" = 9 ]
 check "validate: a list" says "18 images are marked for validation" \
     train "$work/list" "$work/parts/list.csv" scratch --validate-every 1epoch
 check "validate: with the folder's numbers of images" \
@@ -103,11 +108,16 @@ tail -n +2 "$work/aside.csv" | cut -d, -f1 | while read -r name; do
     rm "$work/less/$name"
 done
 train "$work/without" "$work/less" "pretrain scratch" > "$work/log" 2>&1
+# numbers FILE: what is behind the header, which says what was set aside.
+numbers() {
+    header=$(od -An -t u8 -N 8 "$1" | tr -d ' ')
+    tail -c "+$((9 + header))" "$1"
+}
 for phase in pretrain scratch; do
     for run in share without; do
-        "$simcc" export "$net" "$phase" --out "$work/$run" \
-            -o "$work/$run.$phase" -q
+        numbers "$work/$run/$phase/model.safetensors" > "$work/$run.$phase"
     done
+    check "validate: $phase has numbers" [ -s "$work/share.$phase" ]
     check "validate: $phase never sees what is set aside" \
         cmp "$work/share.$phase" "$work/without.$phase"
 done
@@ -271,6 +281,9 @@ check "validate: no share" says "wants a share from" \
 check "validate: no clock" says "such as 200 or 1epoch, and got '2weeks'" \
     train "$work/x" "$work/shapes" scratch --validate 10% \
     --validate-every 2weeks
+check "validate: eval of a share that was trained on" says \
+    "may have been trained on" "$simcc" eval "$net" scratch \
+    --data "$work/shapes" --out "$work/without" --split valid --validate 10%
 check "validate: eval knows two parts" says "eval's --split is test or valid" \
     "$simcc" eval "$net" scratch --data "$work/shapes" --out "$work/share" \
     --split train
