@@ -50,6 +50,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/exec/exp_rows.h"
@@ -212,6 +213,31 @@ static void limit_threads(void)
 const char *calls_blas(void)
 {
     return openblas_get_config();
+}
+
+const char *calls_core_instead(const char *core, CpuSet has)
+{
+    // Its cores without 256-bit vectors, as OpenBLAS 0.3 names them.
+    static const char *const old[] = {
+        "Katmai", "Coppermine", "Northwood",    "Prescott",   "Banias",
+        "Atom",   "Core2",      "Penryn",       "Dunnington", "Nehalem",
+        "Athlon", "Opteron",    "Opteron_SSE3", "Barcelona",  "Bobcat",
+        "Nano",   "Unknown"};
+    for (size_t i = 0; i < sizeof old / sizeof *old; i++) {
+        if (strcmp(core, old[i]) != 0)
+            continue;
+        if (!(cpu_level(4) & ~has))
+            return "SkylakeX";
+        return cpu_level(3) & ~has ? NULL : "Haswell";
+    }
+    return NULL;
+}
+
+const char *calls_better_core(void)
+{
+    return getenv(BLAS_CORE)
+               ? NULL
+               : calls_core_instead(openblas_get_corename(), cpu_here());
 }
 
 void calls_init(void)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "runtime/base/status.h"
+#include "runtime/exec/cpu.h"
 #include "runtime/exec/plan.h"
 
 #define CALL(id, function, imms, args, doc) PlanKernel function;
@@ -16,6 +17,14 @@ void calls_init(void);
 
 // The version and settings of the BLAS library.
 const char *calls_blas(void);
+// OpenBLAS has kernels for each core it knows, and for newer ones takes those
+// of 2004. Here: the name of an older relative of the processor's, where that
+// is so, which environment variable BLAS_CORE must hold before the library is
+// loaded; else NULL, as when the variable is set.
+#define BLAS_CORE "OPENBLAS_CORETYPE"
+const char *calls_better_core(void);
+// The same of a library that has chosen `core` on a processor that has `has`.
+const char *calls_core_instead(const char *core, CpuSet has);
 
 // The function of a PlanCall and its number of imms and args.
 PlanKernel *call_function(PlanCall call);

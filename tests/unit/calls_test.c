@@ -363,3 +363,15 @@ TEST(calls_take_the_guard_of_the_entropy_by_name)
     CHECK_NEAR(out, log(2), 1e-12);
     free(scratch);
 }
+
+TEST(calls_ask_for_kernels_of_this_age)
+{
+    CpuSet v2 = cpu_level(2), v3 = cpu_level(3), v4 = cpu_level(4);
+    CHECK_TEXT(calls_core_instead("Prescott", v4), "SkylakeX");
+    CHECK_TEXT(calls_core_instead("Prescott", v3), "Haswell");
+    CHECK_TEXT(calls_core_instead("Nehalem", v3), "Haswell");
+    CHECK(!calls_core_instead("Nehalem", v2));
+    CHECK(!calls_core_instead("Haswell", v4));
+    CHECK(!calls_core_instead("Zen", v4));
+    CHECK(!calls_core_instead("SapphireRapids", v4));
+}
