@@ -34,6 +34,7 @@ typedef struct Backend {
     int64_t (*lower_conv)(struct Lowering *lower, Value value);
     void (*lower_pool)(struct Lowering *lower, Value value);
     void (*lower_rows)(struct Lowering *lower, Value value);
+    void (*lower_call)(struct Lowering *lower, Value value);
     // Cuts a loop nest into tasks, by a rule of its shape alone. Returns how
     // many partial results each reduction makes (1 = none: stores are final).
     int64_t (*split_loop)(LoopKernel *loop);

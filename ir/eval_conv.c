@@ -5,26 +5,42 @@
 #include "ir/conv.h"
 #include "ir/eval_rules.h"
 #include "ir/image.h"
+#include "ir/matmul.h"
 
 void eval_matmul(const EvalContext *context, Value self, double *out)
 {
     const Node *node = eval_node(context, self);
-    const double *a = eval_input(context, self, 0);
-    const double *b = eval_input(context, self, 1);
+    const TensorType *types[] = {eval_input_type(context, self, 0),
+                                 eval_input_type(context, self, 1)};
     bool trans_a = node->attrs[MATMUL_TRANS_A].i;
     bool trans_b = node->attrs[MATMUL_TRANS_B].i;
-    int64_t m = node->type.dims[0], n = node->type.dims[1];
-    int64_t k = eval_input_type(context, self, 0)->dims[trans_a ? 0 : 1];
+    int leading = node->type.rank - 2;
+    int64_t m = node->type.dims[leading], n = node->type.dims[leading + 1];
+    int64_t k = types[0]->dims[types[0]->rank - (trans_a ? 2 : 1)];
     int64_t a_row = trans_a ? 1 : k, a_column = trans_a ? m : 1;
     int64_t b_row = trans_b ? 1 : n, b_column = trans_b ? k : 1;
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < n; j++) {
-            double sum = 0;
-            for (int64_t l = 0; l < k; l++)
-                sum +=
-                    a[i * a_row + l * a_column] * b[l * b_row + j * b_column];
-            out[i * n + j] = sum;
+    for (int64_t c = 0; c < type_elements(&node->type) / (m * n); c++) {
+        // The operands' matrices at the place of the result's c-th.
+        int64_t at[2] = {0, 0}, stride[2] = {m * k, k * n}, left = c;
+        for (int axis = leading - 1; axis >= 0; axis--) {
+            for (int i = 0; i < 2; i++) {
+                int64_t size = matmul_leading(types[i], leading, axis);
+                at[i] += left % node->type.dims[axis] % size * stride[i];
+                stride[i] *= size;
+            }
+            left /= node->type.dims[axis];
         }
+        const double *a = eval_input(context, self, 0) + at[0];
+        const double *b = eval_input(context, self, 1) + at[1];
+        for (int64_t i = 0; i < m; i++)
+            for (int64_t j = 0; j < n; j++) {
+                double sum = 0;
+                for (int64_t l = 0; l < k; l++)
+                    sum += a[i * a_row + l * a_column] *
+                           b[l * b_row + j * b_column];
+                out[(c * m + i) * n + j] = sum;
+            }
+    }
 }
 
 // ---- windows ---------------------------------------------------------------

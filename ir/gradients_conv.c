@@ -1,24 +1,81 @@
 // Gradients of matrix products, convolutions and pools.
 #include "ir/gradients.h"
 #include "ir/image.h"
+#include "ir/matmul.h"
 
-// C = op(A) op(B), where op transposes if its flag is set:
+// ---- products --------------------------------------------------------------
+
+// `x`, matrices at each of the first axes of a product, of which it has
+// `leading` in all before its last two, summed over those along which `operand`
+// is stretched, in the operand's dims.
+static Value sum_stretched(Graph *graph, Value x, int leading, Value operand)
+{
+    TensorType from = *graph_type(graph, x), to = *graph_type(graph, operand);
+    int64_t summed[MAX_LEADING];
+    int count = 0;
+    for (int axis = 0; axis < from.rank - 2; axis++)
+        if (from.dims[axis] != 1 && matmul_leading(&to, leading, axis) == 1)
+            summed[count++] = axis;
+    x = build_reduce(graph, OP_REDUCE_SUM, x, count, summed);
+    return type_equal(graph_type(graph, x), &to)
+               ? x
+               : build_reshape_to(graph, x, &to);
+}
+
+// How many of the leading axes, counted from the innermost, a has and b lacks.
+static int axes_of_rows(const TensorType *a, const TensorType *b, int leading)
+{
+    int count = 0;
+    while (count < leading &&
+           matmul_leading(b, leading, leading - 1 - count) == 1 &&
+           a->rank - 2 > count)
+        count++;
+    return count;
+}
+
+// x with `count` of its axes before the last two joined to its rows.
+static Value join_rows(Graph *graph, Value x, int count)
+{
+    TensorType type = *graph_type(graph, x);
+    if (count == 0)
+        return x;
+    int row = type.rank - 2 - count;
+    for (int i = 1; i <= count; i++)
+        type.dims[row] *= type.dims[row + i];
+    type.dims[row + 1] = type.dims[type.rank - 1];
+    type.rank = row + 2;
+    return build_reshape_to(graph, x, &type);
+}
+
+// C = op(A) op(B), where op transposes matrices if its flag is set:
 //   g(A) = dC op(B)^T, or its transpose op(B) dC^T when A is read transposed
 //   g(B) = op(A)^T dC, or its transpose dC^T op(A) when B is read transposed
+// and the sum of these over the leading axes that the operand is stretched
+// along. Where rows of A meet one B, as tokens meet a weight, the sum over
+// their axes is part of the product.
 void grad_matmul(GradContext *context, Value node, Value dc)
 {
     Graph *graph = context->graph;
     Value a = grad_input(context, node, 0), b = grad_input(context, node, 1);
     const Attr *attrs = graph_node(graph, node)->attrs;
     bool trans_a = attrs[MATMUL_TRANS_A].i, trans_b = attrs[MATMUL_TRANS_B].i;
-    if (grad_wanted(context, a))
-        grad_accumulate(context, a,
-                        trans_a ? build_matmul(graph, b, dc, trans_b, true)
-                                : build_matmul(graph, dc, b, false, !trans_b));
-    if (grad_wanted(context, b))
-        grad_accumulate(context, b,
-                        trans_b ? build_matmul(graph, dc, a, true, trans_a)
-                                : build_matmul(graph, a, dc, !trans_a, false));
+    int leading = graph_type(graph, node)->rank - 2;
+    if (grad_wanted(context, a)) {
+        Value share = trans_a ? build_matmul(graph, b, dc, trans_b, true)
+                              : build_matmul(graph, dc, b, false, !trans_b);
+        grad_accumulate(context, a, sum_stretched(graph, share, leading, a));
+    }
+    if (grad_wanted(context, b)) {
+        int rows = trans_a ? 0
+                           : axes_of_rows(graph_type(graph, a),
+                                          graph_type(graph, b), leading);
+        Value left = join_rows(graph, a, rows);
+        Value right = join_rows(graph, dc, rows);
+        Value share = trans_b
+                          ? build_matmul(graph, right, left, true, trans_a)
+                          : build_matmul(graph, left, right, !trans_a, false);
+        grad_accumulate(context, b, sum_stretched(graph, share, leading, b));
+    }
 }
 
 // ---- convolutions ----------------------------------------------------------

@@ -49,6 +49,10 @@ LIST(pool_grad, [POOL_KERNEL] = {"kernel", ATTR_INTS},
      [POOL_STRIDE] = {"stride", ATTR_INTS}, [POOL_PAD] = {"pad", ATTR_INTS},
      [POOL_DIMS] = {"dims", ATTR_INTS},
      [POOL_FORM] = {"form", ATTR_FORM, true}, );
+LIST(scale, [SCALE_SCALE] = {"scale", ATTR_FLOAT}, );
+LIST(count, [COUNT_COUNT] = {"count", ATTR_INT}, );
+LIST(resize, [RESIZE_SIZE] = {"size", ATTR_INTS},
+     [RESIZE_MODE] = {"mode", ATTR_TEXT}, );
 LIST(ranks, [RANKS_RANKS] = {"ranks", ATTR_INT}, );
 #undef LIST
 

@@ -26,6 +26,7 @@ typedef enum LowerClass {
     LOWER_ROWS,       // a product that is never stored, by tiles
     LOWER_CONV,       // convolution descriptor
     LOWER_POOL,       // window loops
+    LOWER_CALL,       // a function of the runtime
     LOWER_COLLECTIVE, // over ranks
 } LowerClass;
 
@@ -97,6 +98,10 @@ enum {
     POOL_PAD = 2,       // ints [top, left, bottom, right]
     POOL_DIMS = 3,      // ints, for pool_grad: of x
     POOL_FORM = 4,      // form, for pool_grad: of x
+    COUNT_COUNT = 0,    // int
+    SCALE_SCALE = 0,    // float
+    RESIZE_SIZE = 0,    // ints [height, width] of the result
+    RESIZE_MODE = 1,    // text: "nearest", "bilinear"
     RANKS_RANKS = 0,    // int
 };
 

@@ -1,5 +1,6 @@
 // Shape rules of products, convolutions and pools.
 #include "ir/image.h"
+#include "ir/matmul.h"
 #include "ir/shape_rules.h"
 
 int64_t shape_windows(int64_t size, int64_t kernel, int64_t stride,
@@ -11,6 +12,29 @@ int64_t shape_windows(int64_t size, int64_t kernel, int64_t stride,
 
 // ---- matmul -----------------------------------------------------------------
 
+// Leading axes line up from the last; sizes agree where they are equal or one
+// of them is 1 or missing.
+static const char *leading_type(const Graph *graph, const Node *node,
+                                TensorType *out)
+{
+    const TensorType *a = shape_input(graph, node, 0);
+    const TensorType *b = shape_input(graph, node, 1);
+    int leading = (a->rank > b->rank ? a->rank : b->rank) - 2;
+    out->rank = leading + 2;
+    for (int axis = 0; axis < leading; axis++) {
+        int64_t x = matmul_leading(a, leading, axis);
+        int64_t y = matmul_leading(b, leading, axis);
+        if (x != y && x != 1 && y != 1)
+            return shape_error(
+                graph, node,
+                "axes before the last two differ: %s has %lld, %s has %lld",
+                shape_text(graph, node, 0), (long long)x,
+                shape_text(graph, node, 1), (long long)y);
+        out->dims[axis] = x == 1 ? y : x;
+    }
+    return NULL;
+}
+
 const char *shape_matmul(const Graph *graph, Node *node)
 {
     const TensorType *a = shape_input(graph, node, 0);
@@ -19,21 +43,28 @@ const char *shape_matmul(const Graph *graph, Node *node)
     int64_t trans_b = node->attrs[MATMUL_TRANS_B].i;
     if ((trans_a != 0 && trans_a != 1) || (trans_b != 0 && trans_b != 1))
         return shape_error(graph, node, "trans_a and trans_b are 0 or 1");
-    if (a->rank != 2 || b->rank != 2 || a->dtype != b->dtype ||
+    if (a->rank < 2 || b->rank < 2 || a->form != FORM_PLAIN ||
+        b->form != FORM_PLAIN || a->dtype != b->dtype ||
         !dtype_is_float(a->dtype))
         return shape_error(
-            graph, node, "needs two matrices of one float type, not %s and %s",
+            graph, node, "needs matrices of one float type, not %s and %s",
             shape_text(graph, node, 0), shape_text(graph, node, 1));
-    int64_t inner_a = a->dims[trans_a ? 0 : 1];
-    int64_t inner_b = b->dims[trans_b ? 1 : 0];
+    const int64_t *a_dims = a->dims + a->rank - 2;
+    const int64_t *b_dims = b->dims + b->rank - 2;
+    int64_t inner_a = a_dims[trans_a ? 0 : 1];
+    int64_t inner_b = b_dims[trans_b ? 1 : 0];
     if (inner_a != inner_b)
         return shape_error(
             graph, node, "inner sizes differ: %s%s has %lld, %s%s has %lld",
             shape_text(graph, node, 0), trans_a ? " transposed" : "",
             (long long)inner_a, shape_text(graph, node, 1),
             trans_b ? " transposed" : "", (long long)inner_b);
-    int64_t dims[] = {a->dims[trans_a ? 1 : 0], b->dims[trans_b ? 0 : 1]};
-    node->type = type_make(a->dtype, 2, dims);
+    node->type = type_scalar(a->dtype);
+    const char *error = leading_type(graph, node, &node->type);
+    if (error)
+        return error;
+    node->type.dims[node->type.rank - 2] = a_dims[trans_a ? 1 : 0];
+    node->type.dims[node->type.rank - 1] = b_dims[trans_b ? 0 : 1];
     return NULL;
 }
 

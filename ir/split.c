@@ -149,9 +149,36 @@ static bool rows_conv(const Splitter *s, const Node *node)
            classes[node->inputs[1]] != SPLIT_ROWS;
 }
 
+// Of matrices row i of a makes row i of the result. Where there are leading
+// axes the first of them counts the rows: each operand has them there, or has
+// the same matrices for all.
 static bool rows_matmul(const Splitter *s, const Node *node)
 {
-    return !node->attrs[MATMUL_TRANS_A].i && rows_conv(s, node);
+    if (node->type.rank == 2)
+        return !node->attrs[MATMUL_TRANS_A].i && rows_conv(s, node);
+    for (int i = 0; i < 2; i++) {
+        const TensorType *type = graph_type(s->graph, node->inputs[i]);
+        bool own = type->rank == node->type.rank &&
+                   type->dims[0] == node->type.dims[0];
+        bool rows = s->split->classes[node->inputs[i]] == SPLIT_ROWS;
+        if (own ? !rows && !s->uniform[node->inputs[i]] : rows)
+            return false;
+    }
+    return true;
+}
+
+// Rows of a table that is the same for all, by numbers of each.
+static bool rows_take(const Splitter *s, const Node *node)
+{
+    const SplitClass *classes = s->split->classes;
+    return classes[node->inputs[0]] != SPLIT_ROWS &&
+           classes[node->inputs[1]] == SPLIT_ROWS;
+}
+
+// With axes before the matrices, of which the first counts rows.
+static bool rows_attention(const Splitter *s, const Node *node)
+{
+    return node->type.rank > 2 && keeps_rows_of_all(s, node);
 }
 
 static bool (*const row_rules[OP_COUNT])(const Splitter *s,

@@ -129,7 +129,19 @@ Value simplify_reduce(Rewrite *rewrite, const Node *node)
     return reshape_to(rewrite, node->inputs[0], &node->type);
 }
 
-// A matrix's transpose is read by a flag of the product.
+// Whether the last two axes are exchanged and no other moves.
+static bool transposes_matrices(const Node *node)
+{
+    IntList perm = node->attrs[PERM_PERM].ints;
+    if (node->op != OP_TRANSPOSE || perm.count < 2)
+        return false;
+    for (int i = 0; i < perm.count - 2; i++)
+        if (perm.at[i] != i)
+            return false;
+    return perm.at[perm.count - 1] == perm.count - 2;
+}
+
+// Transposed matrices are read by a flag of the product.
 Value simplify_matmul(Rewrite *rewrite, const Node *node)
 {
     bool trans[2] = {node->attrs[MATMUL_TRANS_A].i != 0,
@@ -138,7 +150,7 @@ Value simplify_matmul(Rewrite *rewrite, const Node *node)
     bool changed = false;
     for (int i = 0; i < 2; i++) {
         const Node *input = rewrite_node(rewrite, node->inputs[i]);
-        bool through = input->op == OP_TRANSPOSE;
+        bool through = transposes_matrices(input);
         operands[i] = through ? input->inputs[0] : node->inputs[i];
         trans[i] ^= through;
         changed |= through;

@@ -25,6 +25,7 @@ const Backend cpu_backend = {
     .lower_conv = cpu_lower_conv,
     .lower_pool = cpu_lower_pool,
     .lower_rows = cpu_lower_rows,
+    .lower_call = cpu_lower_call,
     .split_loop = cpu_split_loop,
     .conv_ways = cpu_conv_ways,
     .worker_new = cpu_worker_new,

@@ -2,6 +2,7 @@
 // by calls of BLAS.
 #include "codegen/cpu/conv.h"
 #include "codegen/integers.h"
+#include "ir/matmul.h"
 
 enum {
     // A task's worth of multiply-adds: some 50 microseconds of one core.
@@ -26,10 +27,8 @@ typedef struct ProductBlocks {
     int64_t row_blocks, col_blocks;
 } ProductBlocks;
 
-static ProductBlocks product_blocks(int64_t m, int64_t n, int64_t k)
+static ProductBlocks product_blocks(int64_t m, int64_t n, int64_t wanted)
 {
-    int64_t wanted =
-        max_i64(1, min_i64(m * n * k / PRODUCT_FLOPS_PER_TASK, MAX_TASKS));
     int64_t row_blocks = max_i64(1, min_i64(wanted, m / MIN_BLOCK_ROWS));
     int64_t col_blocks =
         max_i64(1, min_i64(wanted / row_blocks, n / MIN_BLOCK_COLS));
@@ -40,32 +39,67 @@ static ProductBlocks product_blocks(int64_t m, int64_t n, int64_t k)
     return blocks;
 }
 
+// Tasks of `size` things, or of a few more: of whole `unit`s, of which each is
+// an index of the result's first axis, so that an epilogue can follow task by
+// task. A task of less than a unit stays as it is.
+static int64_t whole_units(int64_t size, int64_t unit)
+{
+    return size < unit ? size : ceil_div(size, unit) * unit;
+}
+
 static int64_t product_MATMUL(Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
-    const TensorType *a = graph_type(lower->graph, node->inputs[0]);
-    const TensorType *b = graph_type(lower->graph, node->inputs[1]);
-    int64_t trans_a = node->attrs[MATMUL_TRANS_A].i;
-    int64_t trans_b = node->attrs[MATMUL_TRANS_B].i;
-    int64_t m = node->type.dims[0], n = node->type.dims[1];
-    int64_t k = a->dims[trans_a ? 0 : 1];
-    ProductBlocks blocks = product_blocks(m, n, k);
-    CallMatmul imms = {.m = m,
-                       .n = n,
-                       .k = k,
-                       .trans_a = trans_a,
-                       .trans_b = trans_b,
-                       .lda = a->dims[1],
-                       .ldb = b->dims[1],
-                       .ldc = n,
-                       .rows_per_task = blocks.rows,
-                       .cols_per_task = blocks.cols};
+    MatmulGeometry g = matmul_geometry(lower->graph, node);
+    int64_t count = matmul_count(&g);
+    int64_t wanted = max_i64(
+        1, min_i64(matmul_macs(&g) / PRODUCT_FLOPS_PER_TASK, MAX_TASKS));
+    // Rows of all the products that stand at one index of the first axis.
+    int64_t unit = count * g.m / node->type.dims[0];
+    // Products go to the tasks whole, where there are enough of them: BLAS
+    // takes each at once, on the thread that has the task.
+    ProductBlocks blocks = product_blocks(g.m, g.n, wanted / count);
+    int64_t per_task = 1;
+    if (blocks.row_blocks * blocks.col_blocks == 1)
+        per_task = whole_units(ceil_div(count, wanted), max_i64(1, unit / g.m));
+    else if (blocks.col_blocks == 1 && count == 1) {
+        blocks.rows = whole_units(blocks.rows, unit);
+        blocks.row_blocks = ceil_div(g.m, blocks.rows);
+    }
+    CallMatmul product = {.m = g.m,
+                          .n = g.n,
+                          .k = g.k,
+                          .trans_a = g.trans_a,
+                          .trans_b = g.trans_b,
+                          .lda = g.trans_a ? g.m : g.k,
+                          .ldb = g.trans_b ? g.k : g.n,
+                          .ldc = g.n,
+                          .rows_per_task = blocks.rows,
+                          .cols_per_task = blocks.cols};
     LowerStep step = step_call(
-        cpu_call_of(node, PLAN_CALL_MATMUL_F32, PLAN_CALL_MATMUL_F64),
-        blocks.row_blocks * blocks.col_blocks, value_label(lower, value));
-    step_call_imms(lower, &step, &imms, sizeof imms);
+        g.rank ? cpu_call_of(node, PLAN_CALL_MATMULS_F32, PLAN_CALL_MATMULS_F64)
+               : cpu_call_of(node, PLAN_CALL_MATMUL_F32, PLAN_CALL_MATMUL_F64),
+        ceil_div(count, per_task) * blocks.row_blocks * blocks.col_blocks,
+        value_label(lower, value));
+    if (g.rank == 0) {
+        step_call_imms(lower, &step, &product, sizeof product);
+    } else {
+        CallMatmuls imms = {product, .per_task = per_task};
+        int unused = MAX_LEADING - g.rank;
+        for (int i = 0; i < MAX_LEADING; i++) {
+            bool used = i >= unused;
+            imms.dims[i] = used ? g.dims[i - unused] : 1;
+            imms.a_steps[i] = used ? g.a_steps[i - unused] : 0;
+            imms.b_steps[i] = used ? g.b_steps[i - unused] : 0;
+        }
+        step_call_imms(lower, &step, &imms, sizeof imms);
+    }
     cpu_push_call(lower, &step, node, value_new_buffer(lower, value));
-    return blocks.col_blocks == 1 ? blocks.rows : 0;
+    int64_t rows = count == 1 ? blocks.rows : per_task * g.m;
+    return blocks.col_blocks == 1 && (count == 1 || blocks.row_blocks == 1) &&
+                   rows % unit == 0
+               ? rows / unit
+               : 0;
 }
 
 int64_t cpu_lower_product(Lowering *lower, Value value)

@@ -6,6 +6,7 @@
 //   blas_lower.c        products; convolutions of plain tensors
 //   rows_lower.c        products that are reduced tile by tile
 //   pool_lower.c        windows
+//   call_lower.c        rows by number, images of other sizes, attention
 //   loop_split.c        loop nests, cut into tasks
 #ifndef SIMCC_CODEGEN_CPU_LOWER_H
 #define SIMCC_CODEGEN_CPU_LOWER_H
@@ -26,6 +27,7 @@ int64_t cpu_lower_product(Lowering *lower, Value value);
 int64_t cpu_lower_conv(Lowering *lower, Value value);
 void cpu_lower_pool(Lowering *lower, Value value);
 void cpu_lower_rows(Lowering *lower, Value value);
+void cpu_lower_call(Lowering *lower, Value value);
 int64_t cpu_split_loop(LoopKernel *loop);
 const char *cpu_conv_ways(const Codegen *codegen, const Graph *graph,
                           Value value, Arena *arena, const char **shape);

@@ -150,6 +150,9 @@ static void lower_node(Lowering *lower, Value value)
     case LOWER_POOL:
         backend->lower_pool(lower, value);
         break;
+    case LOWER_CALL:
+        backend->lower_call(lower, value);
+        break;
     case LOWER_COLLECTIVE:
         lower_collective(lower, value);
         break;

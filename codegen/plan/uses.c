@@ -76,7 +76,7 @@ static void find_groups(Lowering *lower)
 static bool reads_by_pointer(LowerClass lower)
 {
     return lower == LOWER_MATMUL || lower == LOWER_CONV ||
-           lower == LOWER_POOL || lower == LOWER_ROWS ||
+           lower == LOWER_POOL || lower == LOWER_ROWS || lower == LOWER_CALL ||
            lower == LOWER_COLLECTIVE;
 }
 

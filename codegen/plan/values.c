@@ -7,7 +7,8 @@ static bool computes(Op op)
 {
     LowerClass class = op_info(op)->lower;
     return class == LOWER_MAP || class == LOWER_REDUCE ||
-           class == LOWER_MATMUL || class == LOWER_CONV || class == LOWER_POOL;
+           class == LOWER_MATMUL || class == LOWER_CONV ||
+           class == LOWER_POOL || class == LOWER_CALL;
 }
 
 void values_note(Lowering *lower, int count, const Value *values)

@@ -1,8 +1,12 @@
 // What the steps of a plan do, for profiles: arithmetic, and bytes moved when
 // everything is read or written once.
+#include <string.h>
+
 #include "codegen/integers.h"
 #include "codegen/plan/lower.h"
+#include "ir/attention.h"
 #include "ir/conv.h"
+#include "ir/matmul.h"
 
 static bool is_product(Op op)
 {
@@ -27,10 +31,10 @@ static int64_t rows_macs(const Graph *graph, const Node *node)
 // Multiply-adds of a product or a convolution in any direction.
 static int64_t product_macs(const Graph *graph, const Node *node)
 {
-    const TensorType *in0 = graph_type(graph, node->inputs[0]);
-    if (node->op == OP_MATMUL)
-        return type_elements(&node->type) *
-               in0->dims[node->attrs[MATMUL_TRANS_A].i ? 0 : 1];
+    if (node->op == OP_MATMUL) {
+        MatmulGeometry product = matmul_geometry(graph, node);
+        return matmul_macs(&product);
+    }
     if (op_info(node->op)->lower == LOWER_ROWS)
         return rows_macs(graph, node);
     ConvGeometry conv = conv_geometry(graph, node);
@@ -69,6 +73,16 @@ static int64_t count_pool(const Graph *graph, const Node *node)
     return elements * window.at[0] * window.at[1];
 }
 
+// A multiplication and an addition for each of a pixel's two neighbours down
+// and two across.
+static int64_t count_resize(const Graph *graph, const Node *node)
+{
+    int64_t made = type_elements(&node->type);
+    int64_t given = type_elements(graph_type(graph, node->inputs[0]));
+    bool bilinear = strcmp(node->attrs[RESIZE_MODE].text, "bilinear") == 0;
+    return bilinear ? 8 * (node->op == OP_RESIZE ? made : given) : 0;
+}
+
 static int64_t count_loop(const LoopKernel *kernel)
 {
     int64_t operations = 0;
@@ -88,6 +102,11 @@ static int64_t count_flops(const Lowering *lower, const LowerStep *step)
     const Node *node = graph_node(lower->graph, step->node);
     if (op_info(node->op)->lower == LOWER_POOL)
         return count_pool(lower->graph, node);
+    if (node->op == OP_RESIZE || node->op == OP_RESIZE_GRAD)
+        return count_resize(lower->graph, node);
+    if (node->op == OP_ATTENTION || node->op == OP_ATTENTION_GRAD_Q ||
+        node->op == OP_ATTENTION_GRAD_KV)
+        return 2 * attention_macs(lower->graph, node);
     return is_product(node->op) ? count_product(lower, step) : 0;
 }
 

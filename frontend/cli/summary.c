@@ -3,7 +3,9 @@
 
 #include "codegen/codegen.h"
 #include "frontend/cli/compiler.h"
+#include "ir/attention.h"
 #include "ir/conv.h"
+#include "ir/matmul.h"
 #include "passes/pass.h"
 #include "runtime/files/model.h"
 
@@ -71,10 +73,11 @@ static int64_t node_macs(const Graph *graph, const Node *node)
         ConvGeometry conv = conv_geometry(graph, node);
         return conv_macs(&conv);
     }
+    if (node->op == OP_ATTENTION)
+        return attention_macs(graph, node);
     if (node->op == OP_MATMUL) {
-        const TensorType *a = graph_type(graph, node->inputs[0]);
-        bool transposed = node->attrs[MATMUL_TRANS_A].i != 0;
-        return type_elements(&node->type) * a->dims[transposed ? 0 : 1];
+        MatmulGeometry product = matmul_geometry(graph, node);
+        return matmul_macs(&product);
     }
     return 0;
 }
@@ -196,7 +199,7 @@ static Row sum_rows(const Summary *summary, bool (*wanted)(const char *scope))
 
 static bool is_head(const char *scope)
 {
-    return begins(scope, "head");
+    return strcmp(scope, "head") == 0 || begins(scope, "head.");
 }
 
 static bool is_classifier(const char *scope)

@@ -110,12 +110,14 @@ int type_axis(const TensorType *type, char letter)
     return axis < type->rank && !(spatial && type->rank != 4) ? axis : -1;
 }
 
+// Counted from 0, or back from the last, -1.
 static bool add_axis(Sema *s, const Call *call, int i, const TensorType *type,
-                     int64_t axis, int *count, int64_t *axes)
+                     int64_t given, int *count, int64_t *axes)
 {
+    int64_t axis = given < 0 ? given + type->rank : given;
     if (axis < 0 || axis >= type->rank) {
         sema_fail(s, call->exprs[i]->pos,
-                  "axis %" PRId64 " is outside the %d axes of %s", axis,
+                  "axis %" PRId64 " is outside the %d axes of %s", given,
                   type->rank, type_text(s->arena, type));
         return false;
     }

@@ -3,6 +3,7 @@
 #include "frontend/lang/builtins_tensor.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "ir/conv.h"
@@ -330,6 +331,17 @@ Datum builtin_split(Sema *s, const Call *call)
     return (Datum){.kind = DATUM_LIST, .list = list};
 }
 
+Datum builtin_take(Sema *s, const Call *call)
+{
+    Value inputs[2];
+    TensorType x, rows;
+    if (!call_tensor(s, call, 0, &inputs[0], &x) ||
+        !call_tensor(s, call, 1, &inputs[1], &rows))
+        return datum_poison();
+    Site site = call_site(s, call);
+    return tensor_add(s, &site, OP_TAKE, 2, inputs, NULL, NULL);
+}
+
 // ---- windows ----------------------------------------------------------------
 
 // A whole number for all of `count`, or a list of just so many.
@@ -420,6 +432,32 @@ Datum builtin_sum_pool(Sema *s, const Call *call)
     return pool(s, call, OP_SUM_POOL);
 }
 
+Datum builtin_resize(Sema *s, const Call *call)
+{
+    Value x;
+    TensorType type;
+    int64_t size[2];
+    static const char *const modes[] = {"bilinear", "nearest"};
+    int mode = 0;
+    if (!call_tensor(s, call, 0, &x, &type) || !check_images(s, call, &type) ||
+        !arg_window(s, call, 1, 1, 1, 2, size))
+        return datum_poison();
+    if (call_has(call, 2)) {
+        bool text = call->args[2].kind == DATUM_STRING;
+        while (mode < 2 &&
+               !(text && strcmp(call->args[2].text, modes[mode]) == 0))
+            mode++;
+        if (mode == 2) {
+            call_fail(s, call, 2, "\"bilinear\" or \"nearest\"");
+            return datum_poison();
+        }
+    }
+    Attr attrs[MAX_ATTRS] = {[RESIZE_SIZE] = {.ints = {2, size}},
+                             [RESIZE_MODE] = {.text = modes[mode]}};
+    Site site = call_site(s, call);
+    return tensor_add(s, &site, OP_RESIZE, 1, &x, attrs, NULL);
+}
+
 // ---- products of rows with rows ---------------------------------------------
 
 static Datum reduce_rows(Sema *s, const Call *call, Op op, double guard)
@@ -459,6 +497,31 @@ Datum builtin_matmul_entropy(Sema *s, const Call *call)
     if (!call_number(s, call, 3, &guard))
         return datum_poison();
     return reduce_rows(s, call, OP_MATMUL_ENTROPY, guard);
+}
+
+// The node has the logarithms of the rows' sums in a last column, for its
+// gradient: what is read is the rest.
+Datum builtin_attend(Sema *s, const Call *call)
+{
+    Value inputs[3];
+    TensorType q, k, v;
+    if (!call_tensor(s, call, 0, &inputs[0], &q) ||
+        !call_tensor(s, call, 1, &inputs[1], &k) ||
+        !call_tensor(s, call, 2, &inputs[2], &v))
+        return datum_poison();
+    double scale = q.rank ? 1 / sqrt((double)q.dims[q.rank - 1]) : 1;
+    if (!call_number(s, call, 3, &scale))
+        return datum_poison();
+    Attr attrs[MAX_ATTRS] = {[SCALE_SCALE] = {.f = scale}};
+    Site site = call_site(s, call);
+    Datum y = tensor_add(s, &site, OP_ATTENTION, 3, inputs, attrs, NULL);
+    if (y.kind != DATUM_TENSOR)
+        return y;
+    int64_t start[MAX_RANK] = {0}, size[MAX_RANK];
+    TensorType type = *graph_type(s->build->graph, y.tensor);
+    memcpy(size, type.dims, sizeof size);
+    size[type.rank - 1]--;
+    return add_slice(s, &site, y.tensor, type.rank, start, size);
 }
 
 // ---- ranks ------------------------------------------------------------------

@@ -4,6 +4,7 @@
 
 #include "frontend/lang/frame.h"
 #include "frontend/lang/tensor.h"
+#include "ir/matmul.h"
 
 // The shape of a tensor; of anything else, what it is.
 static const char *shape_text(Sema *s, const Site *site, Datum x)
@@ -326,6 +327,40 @@ Datum tensor_rank_mean(Sema *s, const Site *site, Value x)
     return tensor_binary(s, site, OP_MUL, total, datum_float(1.0 / ranks));
 }
 
+// What keeps two tensors from being multiplied; NULL = nothing.
+static const char *product_problem(Sema *s, const TensorType *a,
+                                   const TensorType *b)
+{
+    const char *left = type_text(s->arena, a), *right = type_text(s->arena, b);
+    if (a->rank < 2 || b->rank < 2)
+        return arena_printf(s->arena,
+                            "`@` takes matrices, [..,m,k] and [..,k,n], not %s "
+                            "and %s; a vector becomes one by reshape",
+                            left, right);
+    int64_t k = a->dims[a->rank - 1];
+    const int64_t *b_dims = b->dims + b->rank - 2;
+    if (k != b_dims[0])
+        return arena_printf(
+            s->arena,
+            "`@` takes [..,m,k] and [..,k,n], not %s and %s: %lld columns meet "
+            "%lld rows%s",
+            left, right, (long long)k, (long long)b_dims[0],
+            k == b_dims[1] ? "; the second transposed would fit" : "");
+    int leading = (a->rank > b->rank ? a->rank : b->rank) - 2;
+    for (int axis = leading - 1; axis >= 0; axis--) {
+        int64_t x = matmul_leading(a, leading, axis);
+        int64_t y = matmul_leading(b, leading, axis);
+        if (x != y && x != 1 && y != 1)
+            return arena_printf(
+                s->arena,
+                "`@` multiplies matrices at each place of the axes before "
+                "them, which are equal, 1 or missing; not %s and %s: %lld "
+                "meet %lld",
+                left, right, (long long)x, (long long)y);
+    }
+    return NULL;
+}
+
 Datum tensor_matmul(Sema *s, const Site *site, Datum a, Datum b)
 {
     Datum operands[] = {a, b};
@@ -338,13 +373,11 @@ Datum tensor_matmul(Sema *s, const Site *site, Datum a, Datum b)
         if (operands[i].kind != DATUM_TENSOR)
             return operands[i];
     }
-    const TensorType *left = graph_type(site->build->graph, operands[0].tensor);
-    const TensorType *right =
-        graph_type(site->build->graph, operands[1].tensor);
-    if (left->rank != 2 || right->rank != 2 ||
-        left->dims[1] != right->dims[0]) {
-        sema_error(s, site->pos, "`@` takes [m,k] and [k,n], not %s and %s",
-                   type_text(s->arena, left), type_text(s->arena, right));
+    const char *problem =
+        product_problem(s, graph_type(site->build->graph, operands[0].tensor),
+                        graph_type(site->build->graph, operands[1].tensor));
+    if (problem) {
+        sema_error(s, site->pos, "%s", problem);
         site_notes(s, site);
         sema_trace(s);
         return datum_poison();

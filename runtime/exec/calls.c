@@ -5,12 +5,34 @@
 // MATMUL   a b c            [row blocks * column blocks, each rounded up]
 //          c = op(a) op(b); task t computes block t / column blocks of the
 //          rows and block t % column blocks of the columns of c.
+// MATMULS  a b c            [products / per_task, rounded up; of one product
+//          each, times its blocks]
+//          The same for each index into dims, in row-major order, with
+//          matrices of a and b that lie steps apart and of c one after the
+//          other.
 // MATMUL_ROWS  a[m,d] b[k,d] skip[m] out[m]   [m / rows_per_task, rounded up]
 //          out_i = what (PlanRows) of a_i . b_j over all j but skip_i; -1 skips
 //          none.
 // MATMUL_SOFTMAX  a b skip lse[m] v out  [rows of out / rows_per_task, rounded
 //          up] P_ij = e^(a_i . b_j - lse_i), 0 for j = skip_i; out[m,e] = P
 //          v[k,e], or with trans out[k,e] = P^T v[m,e].
+// ATTENTION  q k v y                          [matrices / per_task, rounded up;
+//          of one each, times blocks of rows] y[m,e+1] = softmax(scale q k') v
+//          and beside it the logarithm of the sum of each row's exponentials.
+// ATTENTION_GRAD_Q  q k v y dy dq             [the same]
+// ATTENTION_GRAD_KV  q k v y dy out           [the same, of rows of k]
+//          out[s,d+e]: the gradient by k beside that by v.
+// TAKE     x numbers y                        [places / rows_per_task, rounded
+//          up] y_i = the row of x that numbers_i names, zeros if none.
+// TAKE_GRAD  dy numbers dx                    [rows / rows_per_task, rounded
+// up]
+//          dx_r = sum of the dy_i, by increasing i, whose number is r.
+// RESIZE   x y                                [planes / planes_per_task,
+// rounded
+//          up] y[oh,ow] of each plane of x[h,w], as F.interpolate with
+//          align_corners = False: nearest takes floor(i h / oh); bilinear is
+//          between the two pixels about (i + 1/2) h / oh - 1/2, inside x.
+// RESIZE_GRAD  dy dx                          [the same]
 // CONV     x w y                             [n]: a task is an image
 // CONV_GX  w dy dx                           [n]
 // CONV_GW  x dy out                          [o_blocks * image_chunks]
@@ -19,7 +41,9 @@
 //
 // Scratch, in elements: of convolutions c*kh*kw * oh*ow (none at all for 1x1
 // with stride 1 and no padding); of MATMUL_ROWS and _SOFTMAX a tile of
-// PLAN_ROWS_TILE * PLAN_ROWS_TILE_LONG, so rows_per_task <= PLAN_ROWS_TILE.
+// PLAN_ROWS_TILE * PLAN_ROWS_TILE_LONG, so rows_per_task <= PLAN_ROWS_TILE; of
+// ATTENTION and its gradients two of them; of
+// bilinear RESIZE and _GRAD a row of x, and 24 bytes for each column of y.
 #include "runtime/exec/calls.h"
 
 #include <cblas.h>
@@ -129,12 +153,39 @@ static int64_t skipped(double skip, int64_t col, int64_t cols)
     return (double)at == skip ? at - col : -1;
 }
 
+// The row of a table that a number names, -1 where there is none.
+static int64_t row_of(double number, int64_t rows)
+{
+    if (!(number >= 0 && number < (double)rows))
+        return -1;
+    int64_t row = (int64_t)number;
+    return (double)row == number ? row : -1;
+}
+
+// Which matrices a task has, and of which of their rows.
+typedef struct AttentionTask {
+    int64_t first, end, row, row_end;
+} AttentionTask;
+
+static AttentionTask attention_task(const CallAttention *in, int64_t rows,
+                                    int64_t task)
+{
+    int64_t blocks = (rows + in->rows_per_task - 1) / in->rows_per_task;
+    AttentionTask t = {.first = task / blocks * in->per_task,
+                       .row = task % blocks * in->rows_per_task};
+    t.end = t.first + part_of(in->count, t.first, in->per_task);
+    t.row_end = t.row + part_of(rows, t.row, in->rows_per_task);
+    return t;
+}
+
 #define T       float
 #define NAME(x) x##_f32
 #define gemm    cblas_sgemm
 #define LOG     logf
 #include "runtime/exec/calls_body.h"
 #include "runtime/exec/calls_rows_body.h"
+#include "runtime/exec/calls_index_body.h"
+#include "runtime/exec/calls_attention_body.h"
 #undef T
 #undef NAME
 #undef gemm
@@ -146,6 +197,8 @@ static int64_t skipped(double skip, int64_t col, int64_t cols)
 #define LOG     log
 #include "runtime/exec/calls_body.h"
 #include "runtime/exec/calls_rows_body.h"
+#include "runtime/exec/calls_index_body.h"
+#include "runtime/exec/calls_attention_body.h"
 #undef T
 #undef NAME
 #undef gemm

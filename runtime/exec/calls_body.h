@@ -2,6 +2,7 @@
 // type, with T (the type), NAME(x) (x with the type's suffix) and gemm (the
 // cblas function of that type) defined; no include guard for that reason.
 
+#define product_block NAME(product_block)
 #define copy_taps     NAME(copy_taps)
 #define im2col        NAME(im2col)
 #define col2im        NAME(col2im)
@@ -10,26 +11,53 @@
 #define conv_gw_image NAME(conv_gw_image)
 #define conv_gw_rows  NAME(conv_gw_rows)
 
-// c[rows, cols] = op(a)[rows] op(b)[cols]
+// Block `block` of c = op(a) op(b), of blocks numbered row by row.
+static void product_block(const CallMatmul *p, int64_t block, const T *a,
+                          const T *b, T *c)
+{
+    int64_t blocks = (p->n + p->cols_per_task - 1) / p->cols_per_task;
+    int64_t row = block / blocks * p->rows_per_task;
+    int64_t col = block % blocks * p->cols_per_task;
+    int64_t rows = part_of(p->m, row, p->rows_per_task);
+    int64_t cols = part_of(p->n, col, p->cols_per_task);
+    if (rows > 0)
+        gemm(CblasRowMajor, p->trans_a ? CblasTrans : CblasNoTrans,
+             p->trans_b ? CblasTrans : CblasNoTrans, (int)rows, (int)cols,
+             (int)p->k, 1, a + row * (p->trans_a ? 1 : p->lda), (int)p->lda,
+             b + col * (p->trans_b ? p->ldb : 1), (int)p->ldb, 0,
+             c + row * p->ldc + col, (int)p->ldc);
+}
+
 void NAME(call_matmul)(void *const *args, const int64_t *imm, int64_t task,
                        void *scratch)
 {
     (void)scratch;
     CallMatmul p;
     memcpy(&p, imm, sizeof p);
-    int64_t blocks = (p.n + p.cols_per_task - 1) / p.cols_per_task;
-    int64_t row = task / blocks * p.rows_per_task;
-    int64_t col = task % blocks * p.cols_per_task;
-    int64_t rows = part_of(p.m, row, p.rows_per_task);
-    int64_t cols = part_of(p.n, col, p.cols_per_task);
-    if (rows <= 0)
-        return;
-    const T *a = (const T *)args[0] + row * (p.trans_a ? 1 : p.lda);
-    const T *b = (const T *)args[1] + col * (p.trans_b ? p.ldb : 1);
-    gemm(CblasRowMajor, p.trans_a ? CblasTrans : CblasNoTrans,
-         p.trans_b ? CblasTrans : CblasNoTrans, (int)rows, (int)cols, (int)p.k,
-         1, a, (int)p.lda, b, (int)p.ldb, 0, (T *)args[2] + row * p.ldc + col,
-         (int)p.ldc);
+    product_block(&p, task, args[0], args[1], args[2]);
+}
+
+void NAME(call_matmuls)(void *const *args, const int64_t *imm, int64_t task,
+                        void *scratch)
+{
+    (void)scratch;
+    CallMatmuls in;
+    memcpy(&in, imm, sizeof in);
+    const CallMatmul *p = &in.product;
+    int64_t blocks = ((p->m + p->rows_per_task - 1) / p->rows_per_task) *
+                     ((p->n + p->cols_per_task - 1) / p->cols_per_task);
+    int64_t first = task / blocks * in.per_task;
+    int64_t end = in.dims[0] * in.dims[1] * in.dims[2] * in.dims[3];
+    end = first + part_of(end, first, in.per_task);
+    for (int64_t i = first; i < end; i++) {
+        const T *a = args[0], *b = args[1];
+        int64_t left = i;
+        for (int axis = 3; axis >= 0; left /= in.dims[axis--]) {
+            a += left % in.dims[axis] * in.a_steps[axis];
+            b += left % in.dims[axis] * in.b_steps[axis];
+        }
+        product_block(p, task % blocks, a, b, (T *)args[2] + i * p->m * p->n);
+    }
 }
 
 // One row of the column matrix: the input row seen by one tap, from output
@@ -214,6 +242,7 @@ void NAME(call_conv_gw)(void *const *args, const int64_t *imm, int64_t task,
                      dw + g * conv_weights(&group), scratch);
 }
 
+#undef product_block
 #undef copy_taps
 #undef im2col
 #undef col2im

@@ -81,6 +81,14 @@ INLINE float max_body(const float *x, int64_t count)
     return best;
 }
 
+INLINE float sum_of(const Floats *sums)
+{
+    float sum = 0;
+    for (int i = 0; i < LANES; i++)
+        sum += (*sums)[i];
+    return sum;
+}
+
 INLINE float sum_body(const float *x, int64_t count, float shift)
 {
     Floats sums = {0};
@@ -91,19 +99,31 @@ INLINE float sum_body(const float *x, int64_t count, float shift)
         exponential(&next);
         sums += next;
     }
-    float sum = 0;
-    for (int i = 0; i < LANES; i++)
-        sum += sums[i];
-    return sum;
+    return sum_of(&sums);
 }
 
-INLINE void exp_body(float *x, int64_t count, float shift)
+INLINE float exp_body(float *x, int64_t count, float shift)
 {
+    Floats sums = {0};
     for (; count > 0; count -= LANES, x += LANES) {
         Floats next;
-        load(x, count, 0, &next);
+        load(x, count, -INFINITY, &next);
         next -= shift;
         exponential(&next);
+        sums += next;
+        memcpy(x, &next, (size_t)(count < LANES ? count : LANES) * sizeof *x);
+    }
+    return sum_of(&sums);
+}
+
+INLINE void weigh_body(float *x, int64_t count, const float *p, float shift,
+                       float scale)
+{
+    for (; count > 0; count -= LANES, x += LANES, p += LANES) {
+        Floats next, factor;
+        load(x, count, 0, &next);
+        load(p, count, 0, &factor);
+        next = factor * (next - shift) * scale;
         memcpy(x, &next, (size_t)(count < LANES ? count : LANES) * sizeof *x);
     }
 }
@@ -125,10 +145,15 @@ INLINE void exp_body(float *x, int64_t count, float shift)
     {                                                                          \
         return sum_body(x, count, shift);                                      \
     }                                                                          \
-    __attribute__((target(isa))) static void exp_##name(                       \
+    __attribute__((target(isa))) static float exp_##name(                      \
         float *x, int64_t count, float shift)                                  \
     {                                                                          \
-        exp_body(x, count, shift);                                             \
+        return exp_body(x, count, shift);                                      \
+    }                                                                          \
+    __attribute__((target(isa))) static void weigh_##name(                     \
+        float *x, int64_t count, const float *p, float shift, float scale)     \
+    {                                                                          \
+        weigh_body(x, count, p, shift, scale);                                 \
     }
 VARIANT(avx512, "avx512f")
 VARIANT(avx2, "avx2")
@@ -159,9 +184,15 @@ float row_sum_exp_f32(const float *x, int64_t count, float shift)
     RETURN_FASTEST(sum, x, count, shift);
 }
 
-void row_exp_f32(float *x, int64_t count, float shift)
+float row_exp_f32(float *x, int64_t count, float shift)
 {
     RETURN_FASTEST(exp, x, count, shift);
+}
+
+void row_weigh_f32(float *x, int64_t count, const float *p, float shift,
+                   float scale)
+{
+    RETURN_FASTEST(weigh, x, count, p, shift, scale);
 }
 
 // ---- double precision: for checks, one number at a time ---------------------
@@ -185,8 +216,17 @@ double row_sum_exp_f64(const double *x, int64_t count, double shift)
     return sum;
 }
 
-void row_exp_f64(double *x, int64_t count, double shift)
+double row_exp_f64(double *x, int64_t count, double shift)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        sum += x[i] = exp(x[i] - shift);
+    return sum;
+}
+
+void row_weigh_f64(double *x, int64_t count, const double *p, double shift,
+                   double scale)
 {
     for (int64_t i = 0; i < count; i++)
-        x[i] = exp(x[i] - shift);
+        x[i] = p[i] * (x[i] - shift) * scale;
 }

@@ -15,8 +15,14 @@ double row_max_f64(const double *x, int64_t count);
 float row_sum_exp_f32(const float *x, int64_t count, float shift);
 double row_sum_exp_f64(const double *x, int64_t count, double shift);
 
-// x = e^(x - shift), in place.
-void row_exp_f32(float *x, int64_t count, float shift);
-void row_exp_f64(double *x, int64_t count, double shift);
+// x = e^(x - shift), in place; returns the sum.
+float row_exp_f32(float *x, int64_t count, float shift);
+double row_exp_f64(double *x, int64_t count, double shift);
+
+// x = scale * p * (x - shift), in place.
+void row_weigh_f32(float *x, int64_t count, const float *p, float shift,
+                   float scale);
+void row_weigh_f64(double *x, int64_t count, const double *p, double shift,
+                   double scale);
 
 #endif

@@ -36,6 +36,7 @@ typedef enum PlanCall {
     struct type {
 #define IMM(field, doc)           int64_t field;
 #define IMM_REAL(field, doc)      double field;
+#define IMM_LIST(field, n, doc)   int64_t field[n];
 #define IMM_ALL(type, field, doc) type field;
 #define IMMS_END(type)                                                         \
     }                                                                          \
@@ -103,6 +104,8 @@ typedef enum PlanRows {
     PLAN_ROWS_ENTROPY
 } PlanRows;
 enum { PLAN_ROWS_TILE = 128, PLAN_ROWS_TILE_LONG = 512 };
+// Bytes of scratch for each column of a resized image.
+enum { PLAN_RESIZE_TAP = 24 };
 
 typedef enum PlanSpace {
     PLAN_SLAB, // offset into the slab

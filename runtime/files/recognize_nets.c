@@ -21,7 +21,9 @@ static const Family
     convnext = {"features.0.0.weight", "features.*,classifier.0.*",
                 "classifier.2.weight"},
     mobilenet_v3 = {"features.0.0.weight", "features.*,classifier.0.*",
-                    "classifier.3.weight"};
+                    "classifier.3.weight"},
+    vit = {"conv_proj.weight", "conv_proj.*,class_token,encoder.*",
+           "heads.head.weight"};
 
 // `elements`: weights and statistics of norms, without the classifier.
 static const struct Net {
@@ -51,6 +53,9 @@ static const struct Net {
     {"mobilenet_v3_small", &mobilenet_v3, 1529968},
     {"efficientnet_b0", &mobilenet, 4049564},
     {"convnext_tiny", &convnext, 27820128},
+    {"vit_ti_16", &vit, 5524416}, // of 224 pixels
+    {"vit_s_16", &vit, 21665664},
+    {"vit_b_16", &vit, 85798656},
 };
 
 // Numbers of the family's encoder below `root`, and how many tensors they are.
@@ -118,7 +123,8 @@ static bool try_root(const TensorFile *file, const char *root, Recognized *net)
 
 void recognize_net(const TensorFile *file, Recognized *net)
 {
-    static const Family *const families[] = {&resnext, &regnet, &mobilenet};
+    static const Family *const families[] = {&resnext, &regnet, &mobilenet,
+                                             &vit};
     char root[NAMING_ROOT];
     // The net itself before its copies.
     for (int copies = 0; copies < 2; copies++)

@@ -38,10 +38,11 @@ static void load(Trained *run, const char *text, const char *chunk)
     FILE *file = fopen(path, "w");
     fprintf(file,
             "import \"%s/models/lib/contrastive.net\"\n"
+            "import \"%s/models/lib/attention.net\"\n"
             "import \"%s/models/lib/layers.net\"\n"
             "import \"%s/models/lib/heads.net\"\n"
             "import \"%s/models/lib/optimizers.net\"\n%s",
-            here, here, here, here, text);
+            here, here, here, here, here, text);
     fclose(file);
     Setting setting = {"p.chunk", chunk, false};
     LangOptions options = {
@@ -273,6 +274,25 @@ static const char remembered[] =
     "    minimize nt_xent(z, 0.5, memory = past)\n"
     "    using sgd(rate = 0.3)\n"
     "}\n";
+
+// Products of each image's matrices are rows as any others.
+static const char attending[] =
+    "phase p(batch = 8, steps = 3) {\n"
+    "    input images = unlabeled.views(2), augment [random_crop(9)]\n"
+    "    z = vit(images, patch = 3, width = 6, depth = 2, heads = 2, mlp = 9)\n"
+    "    minimize nt_xent(z, 0.5)\n"
+    "    using sgd(rate = 0.3)\n"
+    "}\n";
+
+TEST(chunks_of_a_transformer)
+{
+    compare(attending, "2", attending);
+    Trained *whole = train(attending, "none", 1);
+    Trained *part = train(attending, "2", 1);
+    CHECK(part->plan.slab_bytes < whole->plan.slab_bytes / 2);
+    trained_free(whole);
+    trained_free(part);
+}
 
 TEST(chunks_are_the_plain_step_with_a_memory)
 {

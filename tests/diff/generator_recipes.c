@@ -295,15 +295,32 @@ Value make_reduce(Generator *gen)
 
 // ---- products and windows ---------------------------------------------------
 
+// Of any rank, with axes before the matrices that are equal, stretched or
+// missing on either side.
 Value make_matmul(Generator *gen)
 {
-    Value a = gen_pick(gen, 2);
+    Value a = gen_pick(gen, 2 + gen_choose(gen, 3));
     bool trans_a = gen_one_in(gen, 3), trans_b = gen_one_in(gen, 3);
-    int64_t inner = gen_type(gen, a)->dims[!trans_a];
-    TensorType type = gen_dims(gen, 2);
-    type.dims[trans_b] = inner;
-    Value b = gen_leaf(gen, &type);
-    Value y = build_matmul(gen->graph, a, b, trans_a, trans_b);
+    TensorType left = *gen_type(gen, a), right = left;
+    right.rank = 0;
+    for (int i = 0; i < left.rank - 2; i++) {
+        bool missing = right.rank == 0 && gen_one_in(gen, 2);
+        if (!missing)
+            right.dims[right.rank++] = left.dims[i] == 1
+                                           ? 1 + gen_choose(gen, 3)
+                                       : gen_one_in(gen, 3) ? 1
+                                                            : left.dims[i];
+    }
+    int64_t inner = left.dims[left.rank - (trans_a ? 2 : 1)];
+    int64_t width = 1 + gen_choose(gen, 5);
+    right.dims[right.rank++] = trans_b ? width : inner;
+    right.dims[right.rank++] = trans_b ? inner : width;
+    if (type_elements(&right) > MOST_ELEMENTS)
+        return NO_VALUE;
+    Value b = gen_leaf(gen, &right);
+    bool swap = gen_one_in(gen, 3); // (a b)' = b' a'
+    Value y = swap ? build_matmul(gen->graph, b, a, !trans_b, !trans_a)
+                   : build_matmul(gen->graph, a, b, trans_a, trans_b);
     gen_note(gen, y, gen_bound(gen, a) * LEAF_BOUND * (double)inner);
     if (gen_one_in(gen, 2))
         return y;
@@ -343,6 +360,55 @@ Value make_rows(Generator *gen)
     Attr attrs[MAX_ATTRS] = {[GUARD_GUARD].f = 1e-8};
     Value y = graph_add(g, op, 3, (Value[]){a, b, left_out}, attrs, NULL);
     return gen_note(gen, y, bound + 3);
+}
+
+// Attention on leaves with as many heads as something has.
+Value make_attention(Generator *gen)
+{
+    Value q = gen_tame(gen, gen_pick(gen, 2 + gen_choose(gen, 2)));
+    TensorType type = *gen_type(gen, q);
+    int64_t others = 1 + gen_choose(gen, 5);
+    if (type_elements(&type) * others > MOST_ELEMENTS)
+        return NO_VALUE;
+    type.dims[type.rank - 2] = others;
+    Value k = gen_leaf(gen, &type);
+    type.dims[type.rank - 1] = 1 + gen_choose(gen, 4);
+    Value v = gen_leaf(gen, &type);
+    Attr attrs[MAX_ATTRS] = {[SCALE_SCALE].f = 0.25};
+    Value y =
+        graph_add(gen->graph, OP_ATTENTION, 3, (Value[]){q, k, v}, attrs, NULL);
+    int64_t inner = gen_type(gen, q)->dims[type.rank - 1];
+    return gen_note(gen, y, gen_bound(gen, q) * (double)inner + 4);
+}
+
+// Rows of something by numbers that count along one of their axes, so that some
+// name a row twice and some none; or the sums of rows with a number.
+Value make_take(Generator *gen)
+{
+    Graph *g = gen->graph;
+    Value x = gen_pick(gen, 1 + gen_choose(gen, 3));
+    TensorType from = *gen_type(gen, x);
+    bool back = gen_one_in(gen, 3);
+    TensorType type = back ? from : gen_dims(gen, 1 + gen_choose(gen, 2));
+    type.rank = back ? 1 : type.rank;
+    int64_t rows = back ? 1 + gen_choose(gen, 5) : from.dims[0];
+    int64_t width = type_elements(&from) / from.dims[0];
+    if ((back ? rows : type_elements(&type)) * width > MOST_ELEMENTS)
+        return NO_VALUE;
+    Value numbers = gen_note(
+        gen, build_iota(g, type, gen_choose(gen, type.rank)), MOST_ELEMENTS);
+    if (gen_one_in(gen, 2)) // the last row first
+        numbers = gen_note(
+            gen,
+            build_binary(g, OP_SUB,
+                         build_const_like(g, numbers, (double)(rows - 1)),
+                         numbers),
+            MOST_ELEMENTS);
+    Attr attrs[MAX_ATTRS] = {[COUNT_COUNT].i = rows};
+    Value y = graph_add(g, back ? OP_TAKE_GRAD : OP_TAKE, 2,
+                        (Value[]){x, numbers}, back ? attrs : NULL, NULL);
+    return gen_note(gen, y,
+                    gen_bound(gen, x) * (back ? (double)from.dims[0] : 1));
 }
 
 static IntList int_list(Arena *arena, int count, const int64_t *values)
@@ -462,4 +528,22 @@ Value make_collective(Generator *gen)
     Value x = gen_pick(gen, -1);
     return add_checked(gen, ops[gen_choose(gen, 3)], x, NO_VALUE, attrs,
                        gen_bound(gen, x));
+}
+
+// In either direction: the gradient adds up what falls on a pixel.
+Value make_resize(Generator *gen)
+{
+    Value x = make_image(gen);
+    int64_t size[] = {1 + gen_choose(gen, 9), 1 + gen_choose(gen, 9)};
+    TensorType type = *gen_type(gen, x);
+    Attr attrs[MAX_ATTRS] = {
+        [RESIZE_SIZE].ints = int_list(gen->graph->arena, 2, size),
+        [RESIZE_MODE].text = gen_one_in(gen, 2) ? "nearest" : "bilinear"};
+    if (type.dims[0] * type.dims[1] * size[0] * size[1] > MOST_ELEMENTS)
+        return NO_VALUE;
+    bool back = gen_one_in(gen, 2);
+    double most = back ? (double)(type.dims[2] * type.dims[3]) : 1;
+    Value y = graph_add(gen->graph, back ? OP_RESIZE_GRAD : OP_RESIZE, 1, &x,
+                        attrs, NULL);
+    return gen_note(gen, y, most * gen_bound(gen, x));
 }

@@ -44,6 +44,7 @@ class MATMUL codegen/cpu/blas_lower.c product_MUTANT
 class ROWS codegen/cpu/rows_lower.c ROWS_MUTANT
 class CONV ir/conv.c MADE_BY_MUTANT
 class POOL codegen/cpu/pool_emit.c plane_MUTANT
+class CALL codegen/cpu/call_lower.c call_MUTANT
 class COLLECTIVE codegen/plan/lower.c COLLECTIVE_MUTANT
 class NOVEL ir/op.c LOWER_NOVEL
 

@@ -159,6 +159,25 @@ TEST(eval_matmul_with_all_transposes)
     problem_free(&p);
 }
 
+// [[1 2] [3 4]] and [[5 6] [7 8]] times one column, and a column for each.
+TEST(eval_matmul_of_more_axes)
+{
+    Problem p = problem_new();
+    Graph *g = p.graph;
+    Value a =
+        problem_param_values(&p, 3, L(2, 2, 2), V(1, 2, 3, 4, 5, 6, 7, 8));
+    Value one = problem_param_values(&p, 2, L(2, 1), V(1, 10));
+    Value each = problem_param_values(&p, 3, L(2, 2, 1), V(1, 10, 100, 1000));
+    VALUES(&p, build_matmul(g, a, one, false, false), 21, 43, 65, 87);
+    VALUES(&p, build_matmul(g, a, one, true, false), 31, 42, 75, 86);
+    VALUES(&p, build_matmul(g, one, a, true, true), 21, 43, 65, 87);
+    VALUES(&p, build_matmul(g, a, each, false, false), 21, 43, 6500, 8700);
+    Value wide = build_reshape(g, each, 4, L(2, 1, 2, 1));
+    VALUES(&p, build_matmul(g, a, wide, false, false), 21, 43, 65, 87, 2100,
+           4300, 6500, 8700);
+    problem_free(&p);
+}
+
 // Rows (0, 0), (ln 2, ln 3) with (0, 0), (1, 0), (0, 1): products 0 0 0 and
 // 0 ln 2 ln 3.
 TEST(eval_rows_of_products)

@@ -2,6 +2,7 @@
 // added to ops.def needs a sample here: `every_rule_has_a_sample` says so.
 #include "ir/image.h"
 #include "tests/grad/problem.h"
+#include "tests/grad/samples.h"
 
 #include <string.h>
 
@@ -13,8 +14,8 @@ typedef struct Sample {
     Value (*build)(Problem *problem);
 } Sample;
 
-static Value add_node(Problem *p, Op op, int count, const Value *inputs,
-                      const Attr *attrs)
+Value add_node(Problem *p, Op op, int count, const Value *inputs,
+               const Attr *attrs)
 {
     Value value = graph_add(p->graph, op, count, inputs, attrs, NULL);
     if (value == NO_VALUE)
@@ -283,60 +284,6 @@ static Value sample_REDUCE_SCATTER(Problem *p)
     return over_one_rank(p, OP_REDUCE_SCATTER);
 }
 
-// ---- products --------------------------------------------------------------
-
-static Value product(Problem *p, bool trans_a, bool trans_b)
-{
-    Value a = problem_param(p, 2, trans_a ? L(4, 3) : L(3, 4), -1, 1);
-    Value b = problem_param(p, 2, trans_b ? L(5, 4) : L(4, 5), -1, 1);
-    return build_matmul(p->graph, a, b, trans_a, trans_b);
-}
-
-static Value sample_MATMUL(Problem *p)
-{
-    return product(p, false, false);
-}
-
-static Value sample_matmul_ta(Problem *p)
-{
-    return product(p, true, false);
-}
-
-static Value sample_matmul_tb(Problem *p)
-{
-    return product(p, false, true);
-}
-
-static Value sample_matmul_ta_tb(Problem *p)
-{
-    return product(p, true, true);
-}
-
-// Every row leaves one out.
-static Value sample_MATMUL_LSE(Problem *p)
-{
-    Value a = problem_param(p, 2, L(3, 4), -2, 2);
-    Value b = problem_param(p, 2, L(5, 4), -2, 2);
-    Value skip = build_iota(p->graph, type_make(DT_F64, 1, L(3)), 0);
-    return add_node(p, OP_MATMUL_LSE, 3, (Value[]){a, b, skip}, NULL);
-}
-
-// Each row with all others, as contrastive losses have it.
-static Value sample_lse_of_itself(Problem *p)
-{
-    Value a = problem_param(p, 2, L(5, 3), -2, 2);
-    Value skip = build_iota(p->graph, type_make(DT_F64, 1, L(5)), 0);
-    return add_node(p, OP_MATMUL_LSE, 3, (Value[]){a, a, skip}, NULL);
-}
-
-static Value sample_lse_of_all(Problem *p)
-{
-    Value a = problem_param(p, 2, L(3, 4), -2, 2);
-    Value b = problem_param(p, 2, L(2, 4), -2, 2);
-    Value none = build_const(p->graph, type_make(DT_F64, 1, L(3)), -1);
-    return add_node(p, OP_MATMUL_LSE, 3, (Value[]){a, b, none}, NULL);
-}
-
 // ---- convolutions ----------------------------------------------------------
 
 typedef struct ConvCase {
@@ -595,6 +542,11 @@ static const Sample samples[] = {
     S(REDUCE_MAX),
     S(MATMUL),
     S(MATMUL_LSE),
+    S(ATTENTION),
+    S(TAKE),
+    S(TAKE_GRAD),
+    S(RESIZE),
+    S(RESIZE_GRAD),
     S(CONV2D),
     S(CONV2D_GRAD_X),
     S(CONV2D_GRAD_W),

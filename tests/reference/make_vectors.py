@@ -1,5 +1,6 @@
 """Writes the vectors beside the .net files of this folder, from PyTorch in
-double precision. Needs only torch and numpy:  python make_vectors.py [CASE...]
+double precision. Needs torch and numpy, and torchvision for the case vit:
+    python make_vectors.py [CASE...]
 
 Weights and inputs are a formula of their name and index (hashed), so a vector
 file holds results only: outputs by step, and for each tensor the norm of its
@@ -242,6 +243,99 @@ def activations():
         x = model.grouped(model.second(x))
         x = each(3 * x.mean((2, 3)))
         return {"loss": probe(model.last(model.fc(x)))}
+    return model, forward
+
+
+class Table(nn.Module):
+    def __init__(self, *shape):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(shape))
+
+
+@case("products", batch=4, size=6, update=subtract)
+def products():
+    """Matrix products at every arrangement of the axes before the matrices."""
+    model = nn.Module()
+    model.shared = Table(6, 5)
+    model.each = Table(3, 7, 6)
+    model.first = Table(4, 1, 5, 6)
+    model.wide = Table(2, 3, 6, 4)
+    model.last = Table(4, 2)
+
+    def forward(images, labels):
+        x = 2 * images - 1
+        b = model.each.weight @ x
+        d = b @ (x @ model.shared.weight) @ model.first.weight
+        f = (d.mT @ b).unsqueeze(1) @ model.wide.weight
+        g = torch.einsum("bpcqw,brcqw->bqcpr", f, f)
+        return {"loss": probe((model.last.weight @ g.tanh()).flatten(3))}
+    return model, forward
+
+
+@case("attention", batch=4, size=6, update=subtract)
+def attention():
+    """PyTorch's own attention, of tokens among themselves and at others."""
+    model = nn.Module()
+    model.pre = nets.conv(3, 8, 3)
+    model.own = nn.MultiheadAttention(8, 2, batch_first=True)
+    model.norm = nn.LayerNorm(8)
+    model.other = nn.MultiheadAttention(8, 4, batch_first=True)
+
+    def forward(images, labels):
+        tokens = model.pre(images).flatten(2).mT
+        x = model.own(tokens, tokens, tokens)[0]
+        hidden = torch.arange(36) > 7 * torch.arange(5)[:, None]
+        seen = tokens + x
+        few = 3 * model.norm(tokens[:, 3:8])
+        y = model.other(few, seen, seen, attn_mask=hidden)[0]
+        return {"loss": probe(y) + probe(x)}
+    return model, forward
+
+
+@case("vit", batch=4, size=12, update=subtract)
+def vit():
+    """torchvision's vision transformer."""
+    from torchvision.models import VisionTransformer
+    model = VisionTransformer(image_size=12, patch_size=4, num_layers=2,
+                              num_heads=3, hidden_dim=12, mlp_dim=20,
+                              num_classes=5)
+
+    def forward(images, labels):
+        return {"loss": probe(model(images))}
+    return model, forward
+
+
+@case("index", batch=5, size=7, steps=2, classes=4, first_label=-1,
+      update=subtract)
+def index():
+    """Rows by number (none for -1), places of maxima, images resized."""
+    model = nn.Module()
+    model.pre = nets.conv(3, 4, 3)
+    model.fc = nn.Linear(4, 4)
+    model.labels = Table(4, 3)
+    model.classes = Table(4, 3)
+
+    def take(x, numbers):
+        there = (numbers >= 0) & (numbers < len(x))
+        return x[torch.where(there, numbers, 0)] * there.unsqueeze(-1)
+
+    def forward(images, labels):
+        x = model.pre(images)
+        larger = F.interpolate(x, (11, 9), mode="bilinear")
+        near = F.interpolate(x, (10, 16))
+        less = F.interpolate(larger, (4, 6), mode="bilinear")
+        fewer = F.interpolate(near, 5)
+        logits = model.fc(x.mean((2, 3)))
+        best = logits.argmax(1)
+        rows = take(model.labels.weight, labels)
+        rows = rows + 2 * take(model.classes.weight, best)
+        numbers = torch.arange(3)[:, None] + torch.arange(8) - 3
+        twice = take(rows, numbers.reshape(3, 2, 4))
+        return {"loss": probe(rows) + probe(twice) + probe(larger) + probe(near)
+                + probe(less) + probe(fewer) + logits.mean(),
+                "best": best.double().mean(),
+                "across": x.argmax(3).double().mean(),
+                "down": x.argmax(2).double().mean()}
     return model, forward
 
 

@@ -269,6 +269,54 @@ TEST(calls_matmul_agrees_with_its_definition)
     }
 }
 
+// Three matrices of a times two of b, in tasks of so many products, or of
+// blocks of 2 by 3 of one.
+static void check_matmuls(int trans_a, int trans_b, int per_task)
+{
+    enum { M = 5, N = 4, K = 3, ALL = 6 };
+    double *a = numbers(3 * M * K, 4), *b = numbers(2 * K * N, 5);
+    double c[ALL * M * N];
+    CallMatmuls in = {.product = {.m = M,
+                                  .n = N,
+                                  .k = K,
+                                  .trans_a = trans_a,
+                                  .trans_b = trans_b,
+                                  .lda = trans_a ? M : K,
+                                  .ldb = trans_b ? K : N,
+                                  .ldc = N,
+                                  .rows_per_task = per_task == 1 ? 2 : M,
+                                  .cols_per_task = per_task == 1 ? 3 : N},
+                      .per_task = per_task,
+                      .dims = {1, 1, 3, 2},
+                      .a_steps = {0, 0, M * K, 0},
+                      .b_steps = {0, 0, 0, K * N}};
+    int tasks = per_task == 1 ? ALL * 6 : (ALL + per_task - 1) / per_task;
+    for (int i = 0; i < ALL * M * N; i++)
+        c[i] = NAN;
+    for (int task = tasks; task-- > 0;)
+        call_matmuls_f64((void *[]){a, b, c}, (const int64_t *)&in, task, NULL);
+    for (int i = 0; i < ALL * M * N; i++) {
+        const double *x = a + i / (2 * M * N) * M * K;
+        const double *y = b + i / (M * N) % 2 * K * N;
+        int row = i / N % M, column = i % N;
+        double want = 0;
+        for (int p = 0; p < K; p++)
+            want += x[trans_a ? p * M + row : row * K + p] *
+                    y[trans_b ? column * K + p : p * N + column];
+        CHECK_NEAR(c[i], want, 1e-12);
+    }
+    free(a);
+    free(b);
+}
+
+TEST(calls_matmuls_agree_with_their_definition)
+{
+    calls_init();
+    for (int trans = 0; trans < 4; trans++)
+        for (int per_task = 1; per_task <= 6; per_task++)
+            check_matmuls(trans & 1, trans >> 1, per_task);
+}
+
 TEST(calls_are_named_and_counted)
 {
     for (int call = 0; call < PLAN_CALL_COUNT; call++) {
@@ -282,6 +330,11 @@ TEST(calls_are_named_and_counted)
     CHECK_INT(call_arg_count(PLAN_CALL_MATMUL_SOFTMAX_F64), 6);
     CHECK_INT(call_imm_count(PLAN_CALL_MATMUL_SOFTMAX_F32), 6);
     CHECK_INT(call_imm_count(PLAN_CALL_MATMUL_F64), 10);
+    CHECK_INT(call_imm_count(PLAN_CALL_MATMULS_F32), 23);
+    CHECK_INT(call_imm_count(PLAN_CALL_ATTENTION_F32), 8);
+    CHECK_INT(call_arg_count(PLAN_CALL_ATTENTION_GRAD_KV_F64), 6);
+    CHECK_INT(call_imm_count(PLAN_CALL_TAKE_GRAD_F32), 4);
+    CHECK_INT(call_imm_count(PLAN_CALL_RESIZE_F64), 7);
     CHECK_INT(call_imm_count(PLAN_CALL_CONV_GX_F32), 16);
     CHECK_INT(call_imm_count(PLAN_CALL_CONV_GW_F64), 18);
     CHECK_INT(call_imm_count(PLAN_CALL_MATMUL_ROWS_F32), 6);

@@ -260,6 +260,15 @@ TEST(reductions_and_moves)
 {
     check_report("sum(mean(images, over = \"nhw\"))", 32.5 + 48.5 + 64.5);
     check_report("max_over(images)", 96);
+    check_report("sum(attend(ones([2, 3, 4]), ones([2, 5, 4]), iota([2, 5, 6], "
+                 "axis = 1)))",
+                 2 * 2 * 3 * 6);
+    check_report("sum(attend(ones([3, 4]), ones([2, 4]), ones([2, 1]), 9))", 3);
+    check_report("sum(take(iota([4, 2], axis = 0), iota([6], axis = 0)))", 12);
+    check_report("sum(resize(ones([1, 2, 3, 4]), [5, 6]))", 60);
+    check_report("sum(resize(ones([1, 2, 3, 4]), 5, \"nearest\"))", 50);
+    check_report("sum(mean(images, over = [0, -1, -2]))", 145.5);
+    check_report("sum(iota([2, 3], axis = -1))", 6);
     check_report("sum(mean(images, over = [0, 2, 3]))", 145.5);
     check_report("sum(slice(images, start = [0, 0, 0, 0], size = [1, 1, 1, "
                  "3]))",
@@ -268,6 +277,8 @@ TEST(reductions_and_moves)
     check_report("sum(concat([ones([2, 2]), zeros([2, 3])], axis = \"c\"))", 4);
     check_report("sum(split(iota([4], axis = 0), 2)[1])", 5);
     check_report("sum(ones([2, 3]) @ ones([3, 4]))", 24);
+    check_report("sum(ones([5, 2, 3]) @ ones([3, 4]))", 120);
+    check_report("sum(ones([5, 1, 2, 3]) @ ones([7, 3, 4]))", 840);
     check_report("sum(exp(matmul_lse(zeros([2, 3]), ones([4, 3]))))", 8);
     check_report("sum(exp(matmul_lse(zeros([2, 3]), ones([4, 3]), "
                  "skip = iota([2], axis = 0))))",

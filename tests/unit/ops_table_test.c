@@ -75,6 +75,14 @@ static const char sample[] =
     "  %60 = reduce_scatter %59 {ranks=4} : f32[2,3]\n"
     "  %61 = assign %0, %53 : f32[4,3,3,3] #2\n"
     "  %62 = erf %2 : f32[2,3]\n"
+    "  %63 = take %2, %46 : f32[2,3]\n"
+    "  %64 = take_grad %63, %46 {count=5} : f32[5,3]\n"
+    "  %65 = resize %1 {size=[3,9], mode=\"bilinear\"} : f32[2,3,3,9]\n"
+    "  %66 = resize_grad %65 {size=[8,8], mode=\"nearest\"} : f32[2,3,8,8]\n"
+    "  %67 = attention %2, %3, %63 {scale=0.5} : f32[2,4]\n"
+    "  %68 = attention_grad_q %2, %3, %63, %67, %67 {scale=0.5} : f32[2,3]\n"
+    "  %69 = attention_grad_kv %2, %3, %63, %67, %67 {scale=0.5}"
+    " : f32[2,6]\n"
     "  output \"sum\" = %42\n"
     "  output \"w\" = %61\n"
     "}\n";
@@ -211,6 +219,10 @@ TEST(attribute_slots_follow_the_lists)
         {OP_SUM_POOL_GRAD, POOL_PAD, "pad"},
         {OP_SUM_POOL_GRAD, POOL_DIMS, "dims"},
         {OP_ALL_SUM, RANKS_RANKS, "ranks"},
+        {OP_TAKE_GRAD, COUNT_COUNT, "count"},
+        {OP_ATTENTION, SCALE_SCALE, "scale"},
+        {OP_RESIZE, RESIZE_SIZE, "size"},
+        {OP_RESIZE_GRAD, RESIZE_MODE, "mode"},
     };
     for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++) {
         CHECK(slots[i].slot < op_attr_count(slots[i].op));

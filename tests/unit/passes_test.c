@@ -231,6 +231,29 @@ TEST(simplify_products_of_transposes)
             OUT("%3"));
 }
 
+// Of more axes only where the matrices are what is transposed.
+TEST(simplify_products_of_transposed_matrices)
+{
+    check_pass(
+        "simplify,dce",
+        "  %0 = input {name=\"x\"} : f64[2,3,4]\n"
+        "  %1 = transpose %0 {perm=[0,2,1]} : f64[2,4,3]\n"
+        "  %2 = transpose %0 {perm=[2,1,0]} : f64[4,3,2]\n"
+        "  %3 = slice %2 {start=[0,0,0], size=[2,3,2]} : f64[2,3,2]\n"
+        "  %4 = transpose %3 {perm=[0,2,1]} : f64[2,2,3]\n"
+        "  %5 = matmul %1, %3 {trans_a=0, trans_b=0} : f64[2,4,2]\n"
+        "  %6 = matmul %4, %1 {trans_a=0, trans_b=1} : f64[2,2,4]\n"
+        "  %7 = matmul %2, %2 {trans_a=1, trans_b=0} : f64[4,2,2]\n" OUT("%5")
+            OUT("%6") OUT("%7"),
+        "  %0 = input {name=\"x\"} : f64[2,3,4]\n"
+        "  %1 = transpose %0 {perm=[2,1,0]} : f64[4,3,2]\n"
+        "  %2 = slice %1 {start=[0,0,0], size=[2,3,2]} : f64[2,3,2]\n"
+        "  %3 = matmul %0, %2 {trans_a=1, trans_b=0} : f64[2,4,2]\n"
+        "  %4 = matmul %2, %0 {trans_a=1, trans_b=0} : f64[2,2,4]\n"
+        "  %5 = matmul %1, %1 {trans_a=1, trans_b=0} : f64[4,2,2]\n" OUT("%3")
+            OUT("%4") OUT("%5"));
+}
+
 TEST(simplify_reductions_over_single_elements)
 {
     check_pass(

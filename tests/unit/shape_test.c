@@ -24,7 +24,8 @@ static const char leaves[] =
     "  %14 = input {name=\"wide\"} : f32[2,12,3,3]\n"
     "  %15 = input {name=\"rows\"} : f32[2]\n"
     "  %16 = input {name=\"long\"} : f32[2,12]\n"
-    "  %17 = ";
+    "  %17 = input {name=\"one\"} : f32[8,1,5,3]\n"
+    "  %18 = ";
 
 // The type or the message that `node` gives; the type in the text is `type`.
 static const char *infer(Arena *arena, const char *node, const char *type)
@@ -37,7 +38,7 @@ static const char *infer(Arena *arena, const char *node, const char *type)
     GraphList *list = graph_parse(arena, source, &diags);
     if (!list)
         return diags.items.at[0].message;
-    return type_text(arena, graph_type(list->graphs.at[0], 17));
+    return type_text(arena, graph_type(list->graphs.at[0], 18));
 }
 
 typedef struct Good {
@@ -78,6 +79,19 @@ TEST(shape_rules_accept)
          "f32[8,3,1,1]"},
         {"broadcast %2 {dims=[2,4,3], axes=[0,2]}", "f32[2,4,3]"},
         {"broadcast %4 {dims=[2,3,1], axes=[0,1]}", "bool[2,3,1]"},
+        {"matmul %2, %8 {trans_a=1, trans_b=0}", "f32[3,3]"},
+        {"matmul %0, %0 {trans_a=0, trans_b=1}", "f32[8,3,32,32]"},
+        {"matmul %8, %10 {trans_a=0, trans_b=0}", "f32[8,12,2,3]"},
+        {"matmul %10, %17 {trans_a=1, trans_b=1}", "f32[8,12,3,5]"},
+        {"attention %2, %8, %2 {scale=1}", "f32[2,4]"},
+        {"attention %10, %10, %10 {scale=-2}", "f32[8,12,3,4]"},
+        {"take %2, %15", "f32[2,3]"},
+        {"take %1, %2", "f32[2,3,4,3,3]"},
+        {"take %15, %5", "f32[]"},
+        {"take_grad %2, %15 {count=7}", "f32[7,3]"},
+        {"take_grad %5, %5 {count=2}", "f32[2]"},
+        {"resize %0 {size=[1,40], mode=\"nearest\"}", "f32[8,3,1,40]"},
+        {"resize_grad %0 {size=[5,6], mode=\"bilinear\"}", "f32[8,3,5,6]"},
         {"reshape %2 {dims=[1,6,1]}", "f32[1,6,1]"},
         {"reshape %5 {dims=[]}", "f32[]"},
         {"transpose %0 {perm=[0,2,3,1]}", "f32[8,32,32,3]"},
@@ -242,14 +256,74 @@ TEST(matmul_refuses)
         {"matmul %2, %8 {trans_a=2, trans_b=0}",
          "matmul: trans_a and trans_b are 0 or 1"},
         {"matmul %2, %3 {trans_a=0, trans_b=1}",
-         "matmul: needs two matrices of one float type, not f32[2,3] and "
+         "matmul: needs matrices of one float type, not f32[2,3] and "
          "f64[2,3]"},
         {"matmul %4, %4 {trans_a=0, trans_b=1}",
-         "matmul: needs two matrices of one float type, not bool[2,3] and "
+         "matmul: needs matrices of one float type, not bool[2,3] and "
          "bool[2,3]"},
-        {"matmul %0, %0 {trans_a=0, trans_b=1}",
-         "matmul: needs two matrices of one float type, not f32[8,3,32,32] "
-         "and f32[8,3,32,32]"},
+        {"matmul %2, %15 {trans_a=0, trans_b=0}",
+         "matmul: needs matrices of one float type, not f32[2,3] and f32[2]"},
+        {"matmul %9, %9 {trans_a=0, trans_b=1}",
+         "matmul: needs matrices of one float type, not f32[2,3,9,7,4] blocked "
+         "and f32[2,3,9,7,4] blocked"},
+        {"matmul %0, %2 {trans_a=0, trans_b=0}",
+         "matmul: inner sizes differ: f32[8,3,32,32] has 32, f32[2,3] has 2"},
+        {"matmul %10, %14 {trans_a=0, trans_b=0}",
+         "matmul: axes before the last two differ: f32[8,12,3,3] has 8, "
+         "f32[2,12,3,3] has 2"},
+    };
+    CHECK_BAD(cases, "f32[]");
+}
+
+TEST(attention_refuses)
+{
+    static const Bad cases[] = {
+        {"attention %2, %8, %3 {scale=1}",
+         "attention: needs q[..,m,d], k[..,s,d] and v[..,s,e] of one float "
+         "type, not f32[2,3], f32[2,3] and f64[2,3]"},
+        {"attention %15, %15, %15 {scale=1}",
+         "attention: needs q[..,m,d], k[..,s,d] and v[..,s,e] of one float "
+         "type, not f32[2], f32[2] and f32[2]"},
+        {"attention %10, %14, %10 {scale=1}",
+         "attention: needs q[..,m,d], k[..,s,d] and v[..,s,e] of one float "
+         "type, not f32[8,12,3,3], f32[2,12,3,3] and f32[8,12,3,3]"},
+        {"attention %2, %16, %16 {scale=1}",
+         "attention: needs q[..,m,d], k[..,s,d] and v[..,s,e] of one float "
+         "type, not f32[2,3], f32[2,12] and f32[2,12]"},
+        {"attention %2, %8, %2 {scale=inf}",
+         "attention: scale is not a finite number"},
+        {"attention_grad_q %2, %8, %2, %2, %2 {scale=1}",
+         "attention_grad_q: y and dy are f32[2,3], but the result they are for "
+         "is f32[2,4]"},
+    };
+    CHECK_BAD(cases, "f32[]");
+}
+
+TEST(rows_by_number_and_resized_images_refuse)
+{
+    static const Bad cases[] = {
+        {"take %2, %3",
+         "take: needs one float type, not f32[2,3] and f64[2,3]"},
+        {"take %9, %15",
+         "take: needs plain tensors, not f32[2,3,9,7,4] blocked and f32[2]"},
+        {"take %5, %15", "take: a scalar has no rows"},
+        {"take %0, %10",
+         "take: rows of f32[8,3,32,32] for each of f32[8,12,3,3] have more "
+         "than 6 axes"},
+        {"take_grad %2, %15 {count=0}",
+         "take_grad: count must be 1 or more, not 0"},
+        {"take_grad %15, %2 {count=3}",
+         "take_grad: f32[2] does not have a row for each of f32[2,3]"},
+        {"take_grad %0, %15 {count=3}",
+         "take_grad: f32[8,3,32,32] does not have a row for each of f32[2]"},
+        {"resize %2 {size=[2,2], mode=\"nearest\"}",
+         "resize: needs floats x[n,c,h,w], not f32[2,3]"},
+        {"resize %0 {size=[2], mode=\"nearest\"}",
+         "resize: size is two positive numbers: height and width"},
+        {"resize %0 {size=[2,0], mode=\"nearest\"}",
+         "resize: size is two positive numbers: height and width"},
+        {"resize_grad %0 {size=[2,2], mode=\"cubic\"}",
+         "resize_grad: mode is \"nearest\" or \"bilinear\", not \"cubic\""},
     };
     CHECK_BAD(cases, "f32[]");
 }

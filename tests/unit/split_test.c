@@ -146,3 +146,50 @@ TEST(split_knows_what_tells_rows_apart)
     CHECK(split.classes[both] == SPLIT_ROWS);
     arena_free(arena);
 }
+
+// Matrices of each image with those of the same image, or with one for all; not
+// with those of the others, nor where axis 0 is not the images.
+TEST(split_knows_products_of_any_rank_and_rows_by_number)
+{
+    Split split;
+    Arena *arena = arena_new();
+    Graph *g = graph_new(arena, "step");
+    const int64_t dims[] = {ROWS, 2, 2};
+    Value images = build_input(g, type_of(2, ROWS, 4), "images");
+    Value x = build_reshape(g, images, 3, dims);
+    Value w = build_param(g, type_of(2, 2, 3), "w", "weight", "constant", 1);
+    Value each = build_param(g, type_make(DT_F64, 3, dims), "each", "weight",
+                             "constant", 1);
+    Value flat = build_reshape(g, images, 2, (const int64_t[]){ROWS * 2, 2});
+    Value own = build_matmul(g, x, x, true, false);
+    Value shared = build_matmul(g, x, w, false, false);
+    Value turned = build_matmul(g, w, x, true, false);
+    Value placed = build_matmul(g, x, each, false, false);
+    Value same = build_matmul(g, build_const(g, type_make(DT_F64, 3, dims), 2),
+                              x, false, false);
+    Value mixed = build_matmul(g, x, flat, false, true);
+    Value numbers = build_slice(g, images, (const int64_t[]){0, 0},
+                                (const int64_t[]){ROWS, 1});
+    Value by_image =
+        graph_add(g, OP_TAKE, 2, (Value[]){w, numbers}, NULL, NULL);
+    Value of_images =
+        graph_add(g, OP_TAKE, 2, (Value[]){images, numbers}, NULL, NULL);
+    Attr scale[MAX_ATTRS] = {[SCALE_SCALE].f = 1};
+    Value attended =
+        graph_add(g, OP_ATTENTION, 3, (Value[]){x, x, same}, scale, NULL);
+    Value at_all = graph_add(g, OP_ATTENTION, 3,
+                             (Value[]){images, images, images}, scale, NULL);
+    graph_add_output(g, "loss", own);
+    split_find(g, ROWS / 2, 0, NULL, NULL, arena, &split);
+    CHECK(split.classes[own] == SPLIT_ROWS);
+    CHECK(split.classes[shared] == SPLIT_ROWS);
+    CHECK(split.classes[turned] == SPLIT_ROWS);
+    CHECK(split.classes[same] == SPLIT_ROWS);
+    CHECK(split.classes[placed] == SPLIT_WHOLE);
+    CHECK(split.classes[mixed] == SPLIT_WHOLE);
+    CHECK(split.classes[by_image] == SPLIT_ROWS);
+    CHECK(split.classes[of_images] == SPLIT_WHOLE);
+    CHECK(split.classes[attended] == SPLIT_ROWS);
+    CHECK(split.classes[at_all] == SPLIT_WHOLE);
+    arena_free(arena);
+}
