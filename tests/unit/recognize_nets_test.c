@@ -12,7 +12,7 @@ static const Graph *load_net(Arena *arena, const char *name)
 {
     Setting settings[] = {{"encoder", name, false},
                           {"classes", "7", false},
-                          {"image_size", "224", false},
+                          {"image_size", "64", false},
                           {"supervised.batch", "2", false}};
     DiagList diags = diag_list_new(arena);
     LangOptions options = {
@@ -69,6 +69,9 @@ static void check_lines(const char *path, const char *encoder)
     CHECK_TEXT(value, encoder);
     model_parameter(lines, "classes", value, sizeof value);
     CHECK_TEXT(value, *encoder ? "7" : "");
+    // Only transformers are made for images of one size.
+    model_parameter(lines, "image_size", value, sizeof value);
+    CHECK_TEXT(value, strncmp(encoder, "\"vit", 4) == 0 ? "64" : "");
     free(lines);
 }
 
