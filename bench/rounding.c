@@ -27,7 +27,7 @@ static void read_losses(const char *folder, Losses *losses, int way, int seed)
     snprintf(path, sizeof path, "%s/%s-%d", folder, ways[way], seed);
     Status status = series_read(path, &table);
     bench_require(&status);
-    const Series *loss = series_find(&table, "pretrain", "loss", false);
+    const Series *loss = series_find(&table, "pretrain", "loss", SERIES_TRAIN);
     for (int i = 0; i < STEPS; i++)
         losses->at[way][seed][i] = NAN;
     for (int i = 0; loss && i < loss->count; i++)

@@ -56,11 +56,6 @@ ConvGeometry conv_geometry(const Graph *graph, const Node *node)
     return conv;
 }
 
-bool conv_is_grouped_or_dilated(const ConvGeometry *conv)
-{
-    return conv->groups > 1 || conv->dilation[0] > 1 || conv->dilation[1] > 1;
-}
-
 void conv_set_attrs(const ConvGeometry *conv, Attr *attrs)
 {
     bool dilated = conv->dilation[0] > 1 || conv->dilation[1] > 1;

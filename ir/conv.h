@@ -34,8 +34,6 @@ int conv_weights_input(Op op);
 // The node must be one; what it returns is a copy, valid when nodes move.
 ConvGeometry conv_geometry(const Graph *graph, const Node *node);
 bool conv_equal(const ConvGeometry *a, const ConvGeometry *b);
-// Whether it has groups or gaps between the taps of its window.
-bool conv_is_grouped_or_dilated(const ConvGeometry *conv);
 // Writes stride, pad, dilation and groups as a node's attributes; the lists
 // point into `conv`.
 void conv_set_attrs(const ConvGeometry *conv, Attr *attrs);

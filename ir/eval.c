@@ -145,6 +145,13 @@ static double (*const value_rules[OP_COUNT])(const Node *node, double x,
 #include "ir/ops_of.def"
 };
 
+double eval_number(const Node *node, const double *inputs)
+{
+    int count = node->input_count;
+    return value_rules[node->op](node, inputs[0], count > 1 ? inputs[1] : 0,
+                                 count > 2 ? inputs[2] : 0);
+}
+
 void eval_map(const EvalContext *context, Value self, double *out)
 {
     const Node *node = eval_node(context, self);

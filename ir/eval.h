@@ -18,4 +18,8 @@ typedef struct EvalBinding {
 double **eval_graph(const Graph *graph, Arena *arena, int binding_count,
                     const EvalBinding *bindings);
 
+// One element of an elementwise node's result, from one of each input, as many
+// as it has.
+double eval_number(const Node *node, const double *inputs);
+
 #endif

@@ -11,12 +11,13 @@
 //                                       at [o / t, c / t, r, s, c % t, o % t]
 //
 // b is a power of two. Convolutions of blocked images read tiled weights and
-// give blocked images; those of planes read plain weights and give blocks of a
-// width that the node says: so a net begins whose pictures have too few
-// channels to fill a block. Pools keep the form. For every other op the form is
-// only a part of the type, which elementwise ops keep and views name. Which
-// width suits a target its back end says (codegen/backend.h); nothing here
-// knows a number.
+// give blocked images, in groups of whole blocks if at all; depthwise ones,
+// which sum over no channels, read plain weights. Those of planes read plain
+// weights and give blocks of a width that the node says: so a net begins whose
+// pictures have too few channels to fill a block. Pools keep the form. For
+// every other op the form is only a part of the type, which elementwise ops
+// keep and views name. Which width suits a target its back end says
+// (codegen/backend.h); nothing here knows a number.
 #ifndef SIMCC_IR_IMAGE_H
 #define SIMCC_IR_IMAGE_H
 

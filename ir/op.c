@@ -54,6 +54,11 @@ LIST(count, [COUNT_COUNT] = {"count", ATTR_INT}, );
 LIST(resize, [RESIZE_SIZE] = {"size", ATTR_INTS},
      [RESIZE_MODE] = {"mode", ATTR_TEXT}, );
 LIST(ranks, [RANKS_RANKS] = {"ranks", ATTR_INT}, );
+LIST(random, [RANDOM_DIMS] = {"dims", ATTR_INTS},
+     [RANDOM_STEPS] = {"steps", ATTR_INTS},
+     [RANDOM_STREAM] = {"stream", ATTR_TEXT},
+     [RANDOM_IMAGES] = {"images", ATTR_INTS, true},
+     [RANDOM_FORM] = {"form", ATTR_FORM, true}, );
 #undef LIST
 
 static const OpInfo op_table[OP_COUNT] = {

@@ -103,6 +103,12 @@ enum {
     RESIZE_SIZE = 0,    // ints [height, width] of the result
     RESIZE_MODE = 1,    // text: "nearest", "bilinear"
     RANKS_RANKS = 0,    // int
+    RANDOM_DIMS = 0,    // ints
+    RANDOM_STEPS = 1,   // ints: of the counter along each axis (ir/random.h)
+    RANDOM_STREAM = 2,  // text: calls of one stream and counter are equal
+    RANDOM_IMAGES = 3,  // ints [of axis 0, of the batch]: axis 0 counts images,
+                        // view after view; none: it does not
+    RANDOM_FORM = 4,    // form of the result
 };
 
 typedef struct OpInfo {

@@ -140,9 +140,18 @@ static const char *conv_type(const Graph *graph, const Node *node,
                            type_text(graph->arena, w));
     TensorType plain = weights_plain_type(w);
     int64_t outputs = plain.dims[0], inputs = plain.dims[1];
-    if (x->form != FORM_PLAIN && (groups > 1 || dilation.count))
+    if (x->form == FORM_PLANES && (groups > 1 || dilation.count))
         return shape_error(graph, node,
-                           "images in blocks have no groups or dilation");
+                           "images in planes have no groups or dilation");
+    if (x->form == FORM_BLOCKED && groups > 1 &&
+        (w->form == FORM_TILED
+             ? outputs / groups % weights_tile(w) != 0
+             : groups != image_channels(x) || groups != outputs))
+        return shape_error(graph, node,
+                           "%lld groups of blocked x %s and w %s are neither "
+                           "of whole blocks nor of one channel each",
+                           (long long)groups, type_text(graph->arena, x),
+                           type_text(graph->arena, w));
     if (groups > 1 && image_channels(x) % groups != 0)
         return shape_error(graph, node,
                            "the %lld channels of x %s do not make %lld groups",

@@ -149,6 +149,15 @@ static bool rows_conv(const Splitter *s, const Node *node)
            classes[node->inputs[1]] != SPLIT_ROWS;
 }
 
+// The gradient by data, which as an operation of its own is the transposed
+// convolution: weights for all, rows of dy.
+static bool rows_conv_grad_x(const Splitter *s, const Node *node)
+{
+    const SplitClass *classes = s->split->classes;
+    return classes[node->inputs[1]] == SPLIT_ROWS &&
+           classes[node->inputs[0]] != SPLIT_ROWS;
+}
+
 // Of matrices row i of a makes row i of the result. Where there are leading
 // axes the first of them counts the rows: each operand has them there, or has
 // the same matrices for all.
@@ -173,6 +182,13 @@ static bool rows_take(const Splitter *s, const Node *node)
     const SplitClass *classes = s->split->classes;
     return classes[node->inputs[0]] != SPLIT_ROWS &&
            classes[node->inputs[1]] == SPLIT_ROWS;
+}
+
+// Whether axis 0 counts images, the node says; no input does.
+static bool rows_random(const Splitter *s, const Node *node)
+{
+    (void)s;
+    return node->attrs[RANDOM_IMAGES].ints.count > 0;
 }
 
 // With axes before the matrices, of which the first counts rows.
@@ -209,6 +225,8 @@ static SplitClass class_of(const Splitter *s, Value v)
         return leaf_class(node);
     if (any[SPLIT_WHOLE])
         return SPLIT_WHOLE;
+    if (node->op == OP_RANDOM)
+        return row_rules[node->op](s, node) ? SPLIT_ROWS : SPLIT_FREE;
     if (!any[SPLIT_ROWS])
         return any[SPLIT_STATISTIC] ? SPLIT_STATISTIC : SPLIT_FREE;
     if (row_rules[node->op](s, node))

@@ -37,22 +37,6 @@ static double round_to(DType dtype, double value)
     }
 }
 
-// The node on scalars of the given values.
-static double eval_scalar(const Rewrite *rewrite, const Node *node,
-                          const double *values)
-{
-    enum { MOST_INPUTS = 3 };
-    Graph *scalars = graph_new(rewrite->scratch, "fold");
-    Value inputs[MOST_INPUTS];
-    for (int i = 0; i < node->input_count; i++) {
-        DType dtype = rewrite_node(rewrite, node->inputs[i])->type.dtype;
-        inputs[i] = build_scalar(scalars, dtype, round_to(dtype, values[i]));
-    }
-    Value result = graph_add(scalars, node->op, node->input_count, inputs,
-                             node->attrs, NULL);
-    return eval_graph(scalars, rewrite->scratch, 0, NULL)[result][0];
-}
-
 // Whether all inputs are constants; their numbers go to `values`, which holds
 // `limit`. With more inputs only the first number is given, and all are equal.
 static bool const_inputs(const Rewrite *rewrite, const Node *node,
@@ -96,7 +80,10 @@ static bool fold_value(const Rewrite *rewrite, const Node *node, double *result)
     default:
         if (!op_has(node->op, TRAIT_ELEMENTWISE))
             return false;
-        *result = eval_scalar(rewrite, node, values);
+        for (int i = 0; i < node->input_count; i++)
+            values[i] = round_to(
+                rewrite_node(rewrite, node->inputs[i])->type.dtype, values[i]);
+        *result = eval_number(node, values);
         return true;
     }
 }

@@ -17,9 +17,17 @@
 // inputs and outputs among it. Params of floats whose channels fill tiles are
 // stored in tiles, so that neither convolutions nor the optimizer convert them.
 //
+// Images of channels that do not fill their last block are in blocks, too, with
+// spare lanes (layout.h), and their convolutions' weights are lengthened by
+// zeros in each step. Elementwise ops compute spare lanes like others, and
+// nothing reads them but sums over channels: reductions, which get zeros in
+// their place, and convolutions, which multiply them by zero. For these they
+// need be finite. What they hold follows, mostly, from the ops alone: where it
+// does not they are replaced.
+//
 // Free nodes are held back until somebody asks, and made in each form that is
-// asked for: constants, broadcasts, and elementwise ops of nothing but these.
-// To compute them twice is cheaper than to convert them.
+// asked for: constants, broadcasts, random numbers, and elementwise ops of
+// nothing but these. To compute them twice is cheaper than to convert them.
 #include "passes/layout.h"
 
 #include "ir/base/diag.h"
@@ -28,14 +36,17 @@
 #include "passes/all.h"
 
 // Depth of a tree of free nodes, which recursion follows.
-enum { MOST_FREE_DEPTH = 16 };
+enum { MOST_FREE_DEPTH = 64 };
 
 TensorType layout_type(const Layout *layout, const TensorType *plain, Form form)
 {
     if (plain->rank != 4 || form == FORM_PLAIN)
         return *plain;
-    return form == FORM_TILED ? weights_tiled_type(plain, layout->block)
-                              : image_blocked_type(plain, layout->block);
+    if (form == FORM_TILED)
+        return weights_tiled_type(plain, layout->block);
+    TensorType whole = *plain;
+    whole.dims[1] = layout_whole(layout, plain->dims[1]);
+    return image_blocked_type(&whole, layout->block);
 }
 
 Value layout_reshape(Layout *layout, Value v, const TensorType *type)
@@ -51,6 +62,24 @@ Value layout_reshape(Layout *layout, Value v, const TensorType *type)
 
 // ---- conversions ------------------------------------------------------------
 
+Value layout_lengthen(Layout *layout, Value v, const TensorType *type)
+{
+    const TensorType *from = graph_type(layout->graph, v);
+    int64_t low[MAX_RANK] = {0}, high[MAX_RANK];
+    for (int i = 0; i < type->rank; i++)
+        high[i] = type->dims[i] - from->dims[i];
+    return type_equal(from, type) ? v
+                                  : build_pad(layout->graph, v, low, high, 0);
+}
+
+Value layout_shorten(Layout *layout, Value v, const TensorType *type)
+{
+    const int64_t start[MAX_RANK] = {0};
+    return type_equal(graph_type(layout->graph, v), type)
+               ? v
+               : build_slice(layout->graph, v, start, type->dims);
+}
+
 static bool is_one_pixel(const TensorType *type)
 {
     return type->dims[2] == 1 && type->dims[3] == 1;
@@ -58,7 +87,9 @@ static bool is_one_pixel(const TensorType *type)
 
 static Value to_blocks(Layout *layout, Value v, const TensorType *plain)
 {
-    TensorType type = layout_type(layout, plain, FORM_BLOCKED);
+    TensorType type = layout_type(layout, plain, FORM_BLOCKED), whole = *plain;
+    whole.dims[1] = layout_whole(layout, plain->dims[1]);
+    v = layout_lengthen(layout, v, &whole);
     if (is_one_pixel(plain))
         return layout_reshape(layout, v, &type);
     const int64_t perm[] = {0, 1, 3, 4, 2};
@@ -89,14 +120,17 @@ Value layout_convert_to(Layout *layout, Value v, const TensorType *plain,
                               : to_blocks(layout, v, plain);
 }
 
-static Value convert_from(Layout *layout, Value v, const TensorType *plain,
+Value layout_convert_from(Layout *layout, Value v, const TensorType *plain,
                           Form form)
 {
     const int64_t blocks[] = {0, 1, 4, 2, 3}, tiles[] = {0, 5, 1, 4, 2, 3};
     if (form == FORM_TILED || !is_one_pixel(plain))
         v = build_transpose(layout->graph, v,
                             form == FORM_TILED ? tiles : blocks);
-    return layout_reshape(layout, v, plain);
+    TensorType whole = *plain;
+    if (form == FORM_BLOCKED)
+        whole.dims[1] = layout_whole(layout, plain->dims[1]);
+    return layout_shorten(layout, layout_reshape(layout, v, &whole), plain);
 }
 
 // ---- versions ---------------------------------------------------------------
@@ -140,16 +174,22 @@ static Value plain_version(Layout *layout, Value old)
     const Node *node = layout_node(layout, old);
     for (int form = FORM_PLAIN + 1; form < FORM_COUNT; form++)
         if (!layout->free_depth[old] && has_version(layout, old, (Form)form))
-            return convert_from(layout, layout->versions[form][old],
-                                &node->type, (Form)form);
+            return layout_convert_from(layout, layout->versions[form][old],
+                                       &node->type, (Form)form);
     return layout_copy_plain(layout, node);
 }
 
 static Value other_version(Layout *layout, Value old, Form form)
 {
     const Node *node = layout_node(layout, old);
-    if (layout->free_depth[old])
-        return layout_make(layout, node, form);
+    if (layout->free_depth[old]) {
+        Value v = layout_make(layout, node, form);
+        if (form == FORM_BLOCKED)
+            layout->spare[old] = layout_spare(layout, node);
+        return v;
+    }
+    if (form == FORM_BLOCKED)
+        layout->spare[old] = 0;
     return layout_convert_to(layout, layout_value(layout, old, FORM_PLAIN),
                              &node->type, form);
 }
@@ -174,7 +214,8 @@ static int free_depth(const Layout *layout, const Node *node)
 {
     if (!layout_can_block(layout, &node->type))
         return 0;
-    bool leaf = node->op == OP_CONST || node->op == OP_BROADCAST;
+    bool leaf = node->op == OP_CONST || node->op == OP_BROADCAST ||
+                node->op == OP_RANDOM;
     if (!leaf && (!op_has(node->op, TRAIT_ELEMENTWISE) ||
                   op_has(node->op, TRAIT_EFFECT)))
         return 0;
@@ -201,6 +242,7 @@ static void place_node(Layout *layout, Value old)
 {
     const Node *node = layout_node(layout, old);
     layout->free_depth[old] = free_depth(layout, node);
+    layout->finite[old] = layout_is_finite(layout, node);
     if (layout->free_depth[old])
         return;
     Form form = layout_wanted(layout, node);
@@ -214,6 +256,8 @@ static void place_node(Layout *layout, Value old)
     Value v = layout_make(layout, node, form);
     if (layout_gives_plain(layout, node))
         form = FORM_PLAIN;
+    if (form == FORM_BLOCKED)
+        layout->spare[old] = layout_spare(layout, node);
     TensorType type = layout_type(layout, &node->type, form);
     layout->versions[form][old] = check_type(layout, v, &type);
 }
@@ -248,6 +292,11 @@ void pass_layout(Graph *graph, const PassContext *context)
         return;
     for (int form = 0; form < FORM_COUNT; form++)
         layout.versions[form] = no_values(scratch, count);
+    layout.ready = ARENA_ARRAY(scratch, ReadyWeights, count);
+    layout.spare = ARENA_ARRAY(scratch, double, count);
+    layout.finite = ARENA_ARRAY(scratch, bool, count);
+    for (Value v = 0; v < count; v++)
+        layout.ready[v].value = NO_VALUE;
     for (Value v = 0; v < count; v++)
         place_node(&layout, v);
     for (int i = 0; i < graph->outputs.count; i++) {

@@ -47,7 +47,7 @@ static ConvShape conv_shape(const Codegen *codegen, const Graph *graph,
 // What a way is chosen for.
 static const char *shape_text(Arena *arena, const ConvShape *s)
 {
-    return arena_printf(
+    const char *text = arena_printf(
         arena,
         "%s %s %lldx%lldx%lldx%lld > %lldx%lldx%lld window %lldx%lld/%lld,%lld "
         "pad %lld,%lld blocks %lld,%lld,%lld",
@@ -57,6 +57,11 @@ static const char *shape_text(Arena *arena, const ConvShape *s)
         (long long)s->sh, (long long)s->sw, (long long)s->top,
         (long long)s->left, (long long)s->block, (long long)s->out_block,
         (long long)s->tile);
+    if (s->groups > 1 || s->dh > 1 || s->dw > 1)
+        text = arena_printf(arena, "%s groups %lld dilation %lld,%lld", text,
+                            (long long)s->groups, (long long)s->dh,
+                            (long long)s->dw);
+    return text;
 }
 
 static bool takes_tiles(const ConvShape *s)
@@ -83,6 +88,9 @@ static const ConvKernel conv_kernels[] = {
     {"blocked, direct", true, conv_direct_takes_data, NULL, conv_direct_data},
     {"blocked, direct, weights", true, conv_direct_takes_weights, NULL,
      conv_direct_weights},
+    {"blocked, depthwise", true, conv_depthwise_takes, NULL, conv_depthwise},
+    {"blocked, depthwise, weights", true, conv_depthwise_takes_weights, NULL,
+     conv_depthwise_weights},
     {"planes to blocks", true, conv_stem_takes, NULL, conv_stem},
     {"planes to blocks, weights", true, conv_stem_takes_weights, NULL,
      conv_stem_weights},

@@ -45,6 +45,13 @@ bool conv_winograd_takes_weights(const ConvShape *shape);
 int64_t conv_winograd_weights(Lowering *lower, const ConvShape *shape,
                               Value value);
 
+// depthwise_lower.c: as many groups as channels, which stay in their blocks.
+bool conv_depthwise_takes(const ConvShape *shape);
+int64_t conv_depthwise(Lowering *lower, const ConvShape *shape, Value value);
+bool conv_depthwise_takes_weights(const ConvShape *shape);
+int64_t conv_depthwise_weights(Lowering *lower, const ConvShape *shape,
+                               Value value);
+
 // stem_lower.c: from planes to blocks (ir/image.h), and by its weights.
 bool conv_stem_takes(const ConvShape *shape);
 int64_t conv_stem(Lowering *lower, const ConvShape *shape, Value value);

@@ -11,7 +11,12 @@
 // gets dy[i] * w[t] for all t with s * i = j + p - t. Of the input pixels
 // j = s * k + phase, only the taps t = t0 + s * u with t0 = (phase + p) mod s
 // get anything, and that from i = k + (phase + p - t0) / s - u: again a
-// sub-grid of pixels reading along a line of taps, now backwards.
+// sub-grid of pixels reading along a line of taps, now backwards. A dilation
+// puts d t in the place of t; by data that is a line only where the stride
+// is 1.
+//
+// Channels in groups are groups of whole blocks: each group of written blocks
+// reads the blocks of its own group.
 #ifndef SIMCC_CODEGEN_DIRECT_H
 #define SIMCC_CODEGEN_DIRECT_H
 
@@ -24,24 +29,38 @@ typedef struct TapAxis {
     int64_t count;               // pixels made: a sub-grid of the written ones
     int64_t out_first, out_step; // where pixel i is: out_first + out_step * i
     int64_t in_first, in_step;
-    int64_t taps, tap_step;            // tap_step is 1 or -1
-    int64_t kernel;                    // size of the weights along the axis
+    int64_t taps, tap_step; // tap_step is the dilation, by data negative
+    int64_t kernel;         // size of the weights along the axis
     int64_t weight_first, weight_step; // tap t has weight first + step * t
 } TapAxis;
 
-// What is summed: taps of both axes over blocks of channels. The kernels of
-// planes (stem.h) count single channels in in_blocks.
+// What is summed: taps of both axes over blocks of channels, for each of so
+// many groups. The kernels of planes (stem.h) count single channels in
+// in_blocks.
 typedef struct ConvTaps {
     KernelTypes types;
     TapAxis rows, cols;
-    int64_t in_blocks, out_blocks;
+    int64_t groups;
+    int64_t in_blocks, out_blocks; // of a group
 } ConvTaps;
 
 TapAxis taps_forward(int64_t in, int64_t out, int64_t kernel, int64_t stride,
-                     int64_t pad);
-// The input pixels stride * k + phase of that convolution; count may be 0.
+                     int64_t pad, int64_t dilation);
+// The input pixels stride * k + phase of that convolution; count may be 0. One
+// of stride and dilation must be 1.
 TapAxis taps_backward(int64_t in, int64_t out, int64_t kernel, int64_t stride,
-                      int64_t pad, int64_t phase);
+                      int64_t pad, int64_t dilation, int64_t phase);
+// Elements of an image that is read, or written.
+static inline int64_t taps_image_in(const ConvTaps *taps)
+{
+    return taps->groups * taps->in_blocks *
+           block_map(taps->rows.in, taps->cols.in);
+}
+static inline int64_t taps_image_out(const ConvTaps *taps)
+{
+    return taps->groups * taps->out_blocks *
+           block_map(taps->rows.out, taps->cols.out);
+}
 // One tap that reads where it writes: the map may have any shape, so it gets
 // rows that suit the tiles.
 void taps_reshape_pointwise(ConvTaps *taps);
@@ -136,7 +155,8 @@ enum { TRANSPOSE_BLOCKS = 8 }; // read blocks per task
 // to weights as the kernels by data read them. args: from, to.
 typedef struct TransposeKernel {
     KernelTypes types;
-    int64_t in_blocks, out_blocks; // of what is made
+    int64_t groups;
+    int64_t in_blocks, out_blocks; // of a group of what is made
     int64_t window;                // places
 } TransposeKernel;
 
@@ -149,5 +169,6 @@ void transpose_text(Text *text, const TransposeKernel *kernel);
 
 // "blocks 4 -> 16" and a line for each axis.
 void taps_text(Text *text, const ConvTaps *taps);
+void taps_axis_text(Text *text, const char *name, const TapAxis *axis);
 
 #endif

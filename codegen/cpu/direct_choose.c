@@ -3,6 +3,7 @@
 #include "codegen/cpu/direct.h"
 
 #include "codegen/integers.h"
+#include "ir/base/diag.h"
 
 enum {
     // Multiplications and additions per task: 34 million, a few tenths of a
@@ -33,7 +34,7 @@ enum {
 // ---- axes -------------------------------------------------------------------
 
 TapAxis taps_forward(int64_t in, int64_t out, int64_t kernel, int64_t stride,
-                     int64_t pad)
+                     int64_t pad, int64_t dilation)
 {
     return (TapAxis){.in = in,
                      .out = out,
@@ -42,14 +43,15 @@ TapAxis taps_forward(int64_t in, int64_t out, int64_t kernel, int64_t stride,
                      .in_first = -pad,
                      .in_step = stride,
                      .taps = kernel,
-                     .tap_step = 1,
+                     .tap_step = dilation,
                      .kernel = kernel,
                      .weight_step = 1};
 }
 
 TapAxis taps_backward(int64_t in, int64_t out, int64_t kernel, int64_t stride,
-                      int64_t pad, int64_t phase)
+                      int64_t pad, int64_t dilation, int64_t phase)
 {
+    INTERNAL_CHECK(stride == 1 || dilation == 1);
     int64_t first = (phase + pad) % stride; // the first tap that gets there
     return (TapAxis){.in = out,
                      .out = in,
@@ -60,7 +62,7 @@ TapAxis taps_backward(int64_t in, int64_t out, int64_t kernel, int64_t stride,
                      .in_step = 1,
                      .taps =
                          first < kernel ? ceil_div(kernel - first, stride) : 0,
-                     .tap_step = -1,
+                     .tap_step = -dilation,
                      .kernel = kernel,
                      .weight_first = first,
                      .weight_step = stride};
@@ -183,8 +185,7 @@ DirectTile direct_choose_tile(const ConvTaps *taps, int vector_bytes,
 // which they all fall when images are pages apart.
 static int most_image_pixels(const ConvTaps *taps)
 {
-    int64_t image = taps->in_blocks * taps->rows.in * taps->cols.in *
-                    CPU_BLOCK * (int64_t)sizeof(float);
+    int64_t image = taps_image_in(taps) * (int64_t)sizeof(float);
     return image % (PAGE_BYTES / 2) == 0 ? CACHE_WAYS : MAX_TILE_PIXELS;
 }
 
@@ -218,7 +219,8 @@ bool images_choose_tile(const ConvTaps *taps, const ConvTaps *flat,
                        GROUP_BYTES / taps_bytes};
     choose_tile(images, taps->out_blocks, &most, way, &across.pixels,
                 &across.blocks);
-    while (shares * taps->out_blocks / across.blocks < ENOUGH_IMAGE_TASKS &&
+    while (shares * taps->groups * taps->out_blocks / across.blocks <
+               ENOUGH_IMAGE_TASKS &&
            images / shares >= 2 * across.pixels && images % (2 * shares) == 0)
         shares *= 2;
     across.images = images / shares;
@@ -263,8 +265,8 @@ void taps_reshape_pointwise(ConvTaps *taps)
     // A prime number of pixels would leave rows of one.
     if (row < taps->cols.in)
         return;
-    taps->rows = taps_forward(pixels / row, pixels / row, 1, 1, 0);
-    taps->cols = taps_forward(row, row, 1, 1, 0);
+    taps->rows = taps_forward(pixels / row, pixels / row, 1, 1, 0, 1);
+    taps->cols = taps_forward(row, row, 1, 1, 0, 1);
 }
 
 // ---- sizes ------------------------------------------------------------------
@@ -276,13 +278,13 @@ int64_t direct_row_blocks(const ConvTaps *taps, const DirectTile *tile)
 
 int64_t direct_image_tasks(const DirectKernel *kernel)
 {
-    return kernel->taps.out_blocks / kernel->tile.blocks *
+    return kernel->taps.groups * kernel->taps.out_blocks / kernel->tile.blocks *
            direct_row_blocks(&kernel->taps, &kernel->tile);
 }
 
 int64_t images_group_tasks(const ImagesKernel *kernel)
 {
-    return kernel->taps.out_blocks / kernel->tile.blocks;
+    return kernel->taps.groups * kernel->taps.out_blocks / kernel->tile.blocks;
 }
 
 int64_t transpose_shares(const TransposeKernel *kernel)
@@ -292,7 +294,8 @@ int64_t transpose_shares(const TransposeKernel *kernel)
 
 int64_t transpose_elements(const TransposeKernel *kernel)
 {
-    return kernel->out_blocks * kernel->in_blocks * kernel->window * CPU_TILE;
+    return kernel->groups * kernel->out_blocks * kernel->in_blocks *
+           kernel->window * CPU_TILE;
 }
 
 // ---- descriptions in words --------------------------------------------------
@@ -304,7 +307,7 @@ void kernel_types_text(Text *text, const KernelTypes *types)
               dtype_name(types->sum));
 }
 
-static void text_axis(Text *text, const char *name, const TapAxis *axis)
+void taps_axis_text(Text *text, const char *name, const TapAxis *axis)
 {
     const int64_t numbers[] = {
         axis->in,       axis->out,      axis->count,        axis->out_first,
@@ -322,10 +325,12 @@ void taps_text(Text *text, const ConvTaps *taps)
     kernel_types_text(text, &taps->types);
     text_addf(text, ", blocks %lld -> %lld\n", (long long)taps->in_blocks,
               (long long)taps->out_blocks);
+    if (taps->groups > 1)
+        text_addf(text, "  groups %lld\n", (long long)taps->groups);
     text_add(text, "  in out count out_first out_step in_first in_step taps "
                    "tap_step kernel weight_first weight_step\n");
-    text_axis(text, "rows", &taps->rows);
-    text_axis(text, "cols", &taps->cols);
+    taps_axis_text(text, "rows", &taps->rows);
+    taps_axis_text(text, "cols", &taps->cols);
 }
 
 void direct_text(Text *text, const DirectKernel *kernel)
@@ -350,7 +355,7 @@ void transpose_text(Text *text, const TransposeKernel *kernel)
 {
     text_add(text, "transpose weights: ");
     kernel_types_text(text, &kernel->types);
-    text_addf(text, ", blocks %lld -> %lld, window %lld\n",
+    text_addf(text, ", blocks %lld -> %lld, window %lld, groups %lld\n",
               (long long)kernel->in_blocks, (long long)kernel->out_blocks,
-              (long long)kernel->window);
+              (long long)kernel->window, (long long)kernel->groups);
 }

@@ -23,7 +23,8 @@ static int64_t even_share(int64_t count, int64_t most)
 
 static int64_t chunks_wanted(const ConvTaps *taps, int64_t share)
 {
-    return ceil_div(ENOUGH_TASKS, ceil_div(taps->in_blocks, share) *
+    return ceil_div(ENOUGH_TASKS, taps->groups *
+                                      ceil_div(taps->in_blocks, share) *
                                       ceil_div(taps->out_blocks, share));
 }
 

@@ -197,21 +197,27 @@ static LLVMValueRef direct_decode_task(RowTask *task)
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
     LLVMBuilderRef b = e->builder;
-    int64_t group_count = taps->out_blocks / task->tile->blocks;
+    // Tiles of written blocks, in a group of channels and in all.
+    int64_t tiles = taps->out_blocks / task->tile->blocks;
     int64_t row_blocks = direct_row_blocks(taps, task->tile);
     LLVMValueRef rest = LLVMBuildUDiv(b, e->task, emit_i64(e, row_blocks), "");
-    LLVMValueRef minor =
-        task->tile->weights_outside ? taps_imm(e, 0) : emit_i64(e, group_count);
+    LLVMValueRef minor = task->tile->weights_outside
+                             ? taps_imm(e, 0)
+                             : emit_i64(e, taps->groups * tiles);
     LLVMValueRef high = LLVMBuildUDiv(b, rest, minor, "");
     LLVMValueRef low = LLVMBuildURem(b, rest, minor, "");
     LLVMValueRef group = task->tile->weights_outside ? high : low;
     LLVMValueRef image = task->tile->weights_outside ? low : high;
     int64_t in_map = block_map(taps->rows.in, taps->cols.in);
     int64_t out_map = block_map(taps->rows.out, taps->cols.out);
-    task->x = taps_step(e, e->args[0], image, taps->in_blocks * in_map);
+    task->x = taps_step(e, e->args[0], image, taps_image_in(taps));
+    if (taps->groups > 1)
+        task->x = taps_step(e, task->x,
+                            LLVMBuildUDiv(b, group, emit_i64(e, tiles), ""),
+                            taps->in_blocks * in_map);
     task->w = taps_step(e, e->args[1], group,
                         task->tile->blocks * weight_block(taps));
-    task->y = taps_step(e, e->args[2], image, taps->out_blocks * out_map);
+    task->y = taps_step(e, e->args[2], image, taps_image_out(taps));
     task->y = taps_step(e, task->y, group, task->tile->blocks * out_map);
     return LLVMBuildURem(b, e->task, emit_i64(e, row_blocks), "");
 }

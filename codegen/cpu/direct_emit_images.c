@@ -21,15 +21,21 @@ typedef struct TapRange {
 } TapRange;
 
 // The task's weights, transposed, as [blocks][in_blocks][taps][taps][16][16].
-static void images_transpose_group(ImageTask *task, LLVMValueRef group)
+static void images_transpose_group(ImageTask *task, LLVMValueRef group,
+                                   LLVMValueRef own)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
     int64_t stored = rows->kernel * cols->kernel * CPU_TILE;
     LLVMValueRef scratch = LLVMGetParam(e->function, 3);
-    LLVMValueRef from =
-        taps_step(e, e->args[1], group, task->tile->blocks * stored);
+    LLVMValueRef from = e->args[1];
+    if (taps->groups > 1) {
+        from = taps_step(e, from, LLVMBuildUDiv(e->builder, group, own, ""),
+                         taps->in_blocks * taps->out_blocks * stored);
+        group = LLVMBuildURem(e->builder, group, own, "");
+    }
+    from = taps_step(e, from, group, task->tile->blocks * stored);
     EmitLoop read = taps_loop(e, 0, taps->in_blocks, 1);
     EmitLoop block = taps_loop(e, 0, task->tile->blocks, 1);
     LLVMValueRef source =
@@ -59,7 +65,9 @@ static void images_transpose_group(ImageTask *task, LLVMValueRef group)
     task->w = scratch;
 }
 
-static void find_weights(ImageTask *task, LLVMValueRef group)
+// `group` is the task's tile of written blocks, of which each group of channels
+// has `own`.
+static void find_weights(ImageTask *task, LLVMValueRef group, LLVMValueRef own)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -69,7 +77,7 @@ static void find_weights(ImageTask *task, LLVMValueRef group)
         task->w_row = cols->taps * CPU_TILE;
         task->w_pair = rows->taps * task->w_row;
         task->w_block = taps->in_blocks * task->w_pair;
-        images_transpose_group(task, group);
+        images_transpose_group(task, group, own);
         return;
     }
     task->w_col = cols->weight_step * CPU_TILE;
@@ -126,7 +134,7 @@ static void images_make_tile(const ImageTask *task, int count,
     TapsTile tile = {.pixels = count,
                      .blocks = task->tile->blocks,
                      .sums = task->sums,
-                     .pixel_step = taps->in_blocks * in_map,
+                     .pixel_step = taps_image_in(taps),
                      .block_step = task->w_block,
                      .x_ahead = in_map};
     for (int i = 0; i < count * tile.blocks; i++)
@@ -138,7 +146,7 @@ static void images_make_tile(const ImageTask *task, int count,
     for (int p = 0; p < count; p++)
         for (int b = 0; b < tile.blocks; b++)
             taps_store(e, taps_get(e, task->sums[p * tile.blocks + b]),
-                       taps_at(e, y, (p * taps->out_blocks + b) * out_map));
+                       taps_at(e, y, p * taps_image_out(taps) + b * out_map));
 }
 
 static void images_make_pixel(const ImageTask *task, const TapRange *row,
@@ -146,9 +154,7 @@ static void images_make_pixel(const ImageTask *task, const TapRange *row,
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
-    int64_t x_step = taps->in_blocks * block_map(taps->rows.in, taps->cols.in);
-    int64_t y_step =
-        taps->out_blocks * block_map(taps->rows.out, taps->cols.out);
+    int64_t x_step = taps_image_in(taps), y_step = taps_image_out(taps);
     int pixels = task->tile->pixels, rest = (int)(task->tile->images % pixels);
     int64_t whole = task->tile->images - rest;
     EmitLoop image = taps_loop(e, 0, whole, pixels);
@@ -173,16 +179,21 @@ void emit_images(Emit *e)
     ImageTask task = {.emit = e, .taps = taps, .tile = tile};
     int64_t in_map = block_map(rows->in, cols->in);
     int64_t out_map = block_map(rows->out, cols->out);
-    LLVMValueRef groups = emit_i64(e, taps->out_blocks / tile->blocks);
-    LLVMValueRef group = LLVMBuildURem(b, e->task, groups, "");
-    LLVMValueRef share = LLVMBuildUDiv(b, e->task, groups, "");
+    // Tiles of written blocks: all of them, and those of a group of channels.
+    LLVMValueRef tiles = emit_i64(e, images_group_tasks(kernel));
+    LLVMValueRef own = emit_i64(e, taps->out_blocks / tile->blocks);
+    LLVMValueRef group = LLVMBuildURem(b, e->task, tiles, "");
+    LLVMValueRef share = LLVMBuildUDiv(b, e->task, tiles, "");
     task.sums = taps_variables(e, tile->pixels * tile->blocks);
-    task.x = taps_step(e, e->args[0], share,
-                       tile->images * taps->in_blocks * in_map);
-    task.y = taps_step(e, e->args[2], share,
-                       tile->images * taps->out_blocks * out_map);
+    task.x =
+        taps_step(e, e->args[0], share, tile->images * taps_image_in(taps));
+    if (taps->groups > 1)
+        task.x = taps_step(e, task.x, LLVMBuildUDiv(b, group, own, ""),
+                           taps->in_blocks * in_map);
+    task.y =
+        taps_step(e, e->args[2], share, tile->images * taps_image_out(taps));
     task.y = taps_step(e, task.y, group, tile->blocks * out_map);
-    find_weights(&task, group);
+    find_weights(&task, group, own);
     EmitLoop row = taps_loop(e, 0, rows->count, 1);
     TapRange row_taps = find_taps(e, rows, row.index);
     EmitLoop col = taps_loop(e, 0, cols->count, 1);

@@ -16,9 +16,16 @@ void emit_transpose(Emit *e)
                                    TRANSPOSE_BLOCKS, 0);
     LLVMValueRef high = emit_min_i64(e, taps_add(e, low, TRANSPOSE_BLOCKS),
                                      emit_i64(e, kernel->in_blocks));
-    LLVMValueRef from = taps_step(e, e->args[0], written, pair);
     LLVMValueRef to =
         taps_step(e, e->args[1], written, kernel->in_blocks * pair);
+    LLVMValueRef from = e->args[0];
+    if (kernel->groups > 1) {
+        LLVMValueRef own = emit_i64(e, kernel->out_blocks);
+        from = taps_step(e, from, LLVMBuildUDiv(b, written, own, ""),
+                         kernel->in_blocks * kernel->out_blocks * pair);
+        written = LLVMBuildURem(b, written, own, "");
+    }
+    from = taps_step(e, from, written, pair);
     EmitLoop block = emit_loop_begin(e, low, high, 1);
     LLVMValueRef source =
         taps_step(e, from, block.index, kernel->out_blocks * pair);

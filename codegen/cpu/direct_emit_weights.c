@@ -20,6 +20,7 @@ typedef struct WeightTask {
     const ConvTaps *taps;
     const WeightsTile *tile;
     LLVMValueRef *sums;
+    LLVMValueRef xs, dys;       // of the task's group of channels
     LLVMValueRef x, dy, dw;     // of the current pair of blocks
     GradientRange in, out;      // blocks of the task
     GradientRange images, rows; // of the current part
@@ -110,10 +111,9 @@ static void weights_add_part(const WeightTask *task, LLVMValueRef x,
     const TapAxis *r = &taps->rows, *c = &taps->cols;
     EmitLoop images =
         emit_loop_begin(e, task->images.low, task->images.high, 1);
-    LLVMValueRef xn =
-        taps_step(e, x, images.index, taps->in_blocks * read_map(taps));
-    LLVMValueRef yn = taps_step(e, task->dy, images.index,
-                                taps->out_blocks * written_map(taps));
+    LLVMValueRef xn = taps_step(e, x, images.index, taps_image_in(taps));
+    LLVMValueRef yn =
+        taps_step(e, task->dy, images.index, taps_image_out(taps));
     EmitLoop row = emit_loop_begin(e, rows.low, rows.high, 1);
     LLVMValueRef xr =
         taps_step(e, xn, row.index, r->in_step * c->in * CPU_BLOCK);
@@ -145,12 +145,13 @@ static void weights_make_pair(const WeightTask *task)
     const ConvTaps *taps = task->taps;
     const TapAxis *r = &taps->rows, *c = &taps->cols;
     EmitLoop row = taps_loop(e, 0, r->taps, 1);
-    LLVMValueRef base = taps_add(e, row.index, r->in_first);
+    LLVMValueRef base = taps_affine(e, row.index, r->tap_step, r->in_first);
     GradientRange rows = gradient_pixels(e, r, base, task->rows);
     LLVMValueRef x = taps_step(e, task->x, base, c->in * CPU_BLOCK);
     LLVMValueRef dw = taps_step(e, task->dw, row.index, c->taps * CPU_TILE);
     for (int64_t s = 0; s < c->taps; s++) {
-        LLVMValueRef xs = taps_at(e, x, (c->in_first + s) * CPU_BLOCK);
+        LLVMValueRef xs =
+            taps_at(e, x, (c->in_first + s * c->tap_step) * CPU_BLOCK);
         LLVMValueRef dws = taps_at(e, dw, s * CPU_TILE);
         EmitLoop channels = taps_loop(e, 0, CPU_BLOCK, task->tile->channels);
         weights_make_tile(
@@ -172,12 +173,11 @@ static void weights_make_part(WeightTask *task, LLVMValueRef dw)
     const ConvTaps *taps = task->taps;
     EmitLoop out = emit_loop_begin(e, task->out.low, task->out.high, 1);
     task->dy =
-        taps_opaque(e, taps_step(e, e->args[1], out.index, written_map(taps)));
+        taps_opaque(e, taps_step(e, task->dys, out.index, written_map(taps)));
     LLVMValueRef dwo =
         taps_step(e, dw, out.index, taps->in_blocks * weight_pair(taps));
     EmitLoop in = emit_loop_begin(e, task->in.low, task->in.high, 1);
-    task->x =
-        taps_opaque(e, taps_step(e, e->args[0], in.index, read_map(taps)));
+    task->x = taps_opaque(e, taps_step(e, task->xs, in.index, read_map(taps)));
     task->dw = taps_opaque(e, taps_step(e, dwo, in.index, weight_pair(taps)));
     weights_make_pair(task);
     emit_loop_end(e, &in);
@@ -193,8 +193,8 @@ static GradientRange share_blocks(const Emit *e, LLVMValueRef index,
         low, emit_min_i64(e, taps_add(e, low, share), emit_i64(e, blocks))};
 }
 
-// The task's number is, from first to last factor: chunk of images, written and
-// read share. Returns the chunk.
+// The task's number is, from first to last factor: chunk of images, group of
+// channels, written and read share. Returns chunk and group as one number.
 static LLVMValueRef weights_decode_task(WeightTask *task)
 {
     const Emit *e = task->emit;
@@ -221,6 +221,17 @@ void emit_weights(Emit *e)
     LLVMValueRef dw =
         taps_step(e, e->args[2], chunk,
                   taps->out_blocks * taps->in_blocks * weight_pair(taps));
+    task.xs = e->args[0];
+    task.dys = e->args[1];
+    if (taps->groups > 1) {
+        LLVMValueRef groups = emit_i64(e, taps->groups);
+        LLVMValueRef group = LLVMBuildURem(e->builder, chunk, groups, "");
+        chunk = LLVMBuildUDiv(e->builder, chunk, groups, "");
+        task.xs =
+            taps_step(e, task.xs, group, taps->in_blocks * read_map(taps));
+        task.dys =
+            taps_step(e, task.dys, group, taps->out_blocks * written_map(taps));
+    }
     GradientRange whole = gradient_images(e, chunk);
     GradientRange all_rows = {emit_i64(e, 0), emit_i64(e, taps->rows.count)};
     EmitLoop images =

@@ -3,29 +3,54 @@
 #include "codegen/cpu/conv.h"
 #include "codegen/integers.h"
 
+// (Backwards a dilation and a stride together are no line of taps: direct.h.)
 static bool is_blocked(const ConvShape *s)
 {
     return s->block == CPU_BLOCK && s->tile == CPU_BLOCK && s->dtype == DT_F32;
 }
 
+// Blocks of a group of channels.
+static int64_t read_blocks(const ConvShape *s)
+{
+    return s->c / s->groups / CPU_BLOCK;
+}
+
+static int64_t written_blocks(const ConvShape *s)
+{
+    return s->o / s->groups / CPU_BLOCK;
+}
+
+static ConvTaps forward_taps(const ConvShape *s)
+{
+    return (ConvTaps){
+        .types = kernel_types(s->dtype),
+        .groups = s->groups,
+        .in_blocks = read_blocks(s),
+        .out_blocks = written_blocks(s),
+        .rows = taps_forward(s->h, s->oh, s->kh, s->sh, s->top, s->dh),
+        .cols = taps_forward(s->w, s->ow, s->kw, s->sw, s->left, s->dw)};
+}
+
 // ---- weights ----------------------------------------------------------------
 
-// Stored weights, [o/16, c/16, kh, kw, 16 c, 16 o], as the kernel by data reads
-// them: [c/16, o/16, kh, kw, 16 o, 16 c].
+// Stored weights, [o/16, c/16, kh, kw, 16 c, 16 o] for each group of channels,
+// as the kernel by data reads them: [c/16, o/16, kh, kw, 16 o, 16 c].
 static Place transpose_weights(Lowering *lower, const ConvShape *s,
                                Place weights, const char *label)
 {
     CpuKernel kernel = {.kind = CPU_TRANSPOSE_KERNEL};
     TransposeKernel *transpose = &kernel.transpose;
     *transpose = (TransposeKernel){.types = kernel_types(s->dtype),
-                                   .in_blocks = s->o / CPU_BLOCK,
-                                   .out_blocks = s->c / CPU_BLOCK,
+                                   .groups = s->groups,
+                                   .in_blocks = written_blocks(s),
+                                   .out_blocks = read_blocks(s),
                                    .window = s->kh * s->kw};
     int64_t bytes = transpose_elements(transpose) * dtype_size(s->dtype);
     Place out = {PLACE_SLAB, buffer_new(lower, bytes)};
-    LowerStep step =
-        cpu_step(lower, &kernel, 2,
-                 transpose->out_blocks * transpose_shares(transpose), label);
+    LowerStep step = cpu_step(lower, &kernel, 2,
+                              transpose->groups * transpose->out_blocks *
+                                  transpose_shares(transpose),
+                              label);
     step.role = STEP_WEIGHTS;
     step_arg(lower, &step, weights, 0, false, false);
     step_arg(lower, &step, out, 0, true, false);
@@ -49,18 +74,15 @@ static ConvTaps data_taps(const ConvShape *s, int64_t row_phase,
                           int64_t col_phase)
 {
     if (s->op == OP_CONV2D)
-        return (ConvTaps){
-            .types = kernel_types(s->dtype),
-            .in_blocks = s->c / CPU_BLOCK,
-            .out_blocks = s->o / CPU_BLOCK,
-            .rows = taps_forward(s->h, s->oh, s->kh, s->sh, s->top),
-            .cols = taps_forward(s->w, s->ow, s->kw, s->sw, s->left)};
-    return (ConvTaps){
-        .types = kernel_types(s->dtype),
-        .in_blocks = s->o / CPU_BLOCK,
-        .out_blocks = s->c / CPU_BLOCK,
-        .rows = taps_backward(s->h, s->oh, s->kh, s->sh, s->top, row_phase),
-        .cols = taps_backward(s->w, s->ow, s->kw, s->sw, s->left, col_phase)};
+        return forward_taps(s);
+    return (ConvTaps){.types = kernel_types(s->dtype),
+                      .groups = s->groups,
+                      .in_blocks = written_blocks(s),
+                      .out_blocks = read_blocks(s),
+                      .rows = taps_backward(s->h, s->oh, s->kh, s->sh, s->top,
+                                            s->dh, row_phase),
+                      .cols = taps_backward(s->w, s->ow, s->kw, s->sw, s->left,
+                                            s->dw, col_phase)};
 }
 
 static DataKernel data_kernel(const Lowering *lower, const ConvShape *s,
@@ -120,7 +142,9 @@ static int64_t phase_share(const CpuKernel *kernel)
 
 bool conv_direct_takes_data(const ConvShape *s)
 {
-    return is_blocked(s) && s->op != OP_CONV2D_GRAD_W;
+    bool line = (s->sh == 1 || s->dh == 1) && (s->sw == 1 || s->dw == 1);
+    return is_blocked(s) &&
+           (s->op == OP_CONV2D || (s->op == OP_CONV2D_GRAD_X && line));
 }
 
 int64_t conv_direct_data(Lowering *lower, const ConvShape *s, Value value)
@@ -165,12 +189,7 @@ bool conv_direct_takes_weights(const ConvShape *s)
 
 static WeightsKernel weights_kernel(const Lowering *lower, const ConvShape *s)
 {
-    WeightsKernel kernel = {
-        .taps = {.types = kernel_types(s->dtype),
-                 .in_blocks = s->c / CPU_BLOCK,
-                 .out_blocks = s->o / CPU_BLOCK,
-                 .rows = taps_forward(s->h, s->oh, s->kh, s->sh, s->top),
-                 .cols = taps_forward(s->w, s->ow, s->kw, s->sw, s->left)}};
+    WeightsKernel kernel = {.taps = forward_taps(s)};
     taps_reshape_pointwise(&kernel.taps);
     kernel.tile =
         weights_choose_tile(&kernel.taps, cpu_vector_bytes(lower), s->n);
@@ -182,7 +201,7 @@ void conv_push_weights(Lowering *lower, const ConvShape *s, Value value,
 {
     const Node *node = graph_node(lower->graph, value);
     const char *label = value_label(lower, value);
-    int64_t elements = s->o * s->c * s->kh * s->kw;
+    int64_t elements = s->o * s->c / s->groups * s->kh * s->kw;
     // Gradients by weights: fewer tasks than enough share the images out.
     // Large tasks are few.
     ConvWay fewer = {.scale = -s->way.scale};
@@ -255,7 +274,7 @@ int64_t conv_direct_weights(Lowering *lower, const ConvShape *s, Value value)
                         .weights = weights_kernel(lower, &dense)};
     const ConvTaps *taps = &kernel.weights.taps;
     const WeightsTile *tile = &kernel.weights.tile;
-    gradient.tasks = ceil_div(taps->in_blocks, tile->reads) *
+    gradient.tasks = taps->groups * ceil_div(taps->in_blocks, tile->reads) *
                      ceil_div(taps->out_blocks, tile->writes);
     gradient.out = value_new_buffer(lower, value);
     conv_push_weights(lower, &dense, value, &kernel, &gradient);

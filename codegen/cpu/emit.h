@@ -4,6 +4,7 @@
 //   emit_loop.c    loop nests of map and reduce kernels
 //   emit_map.c     emit_<ID>, one small function per elementwise op
 //   emit_math.c    exp, log and tanh in single precision
+//   emit_random.c  random numbers from a counter
 //   emit_block.c   vectors of one block of channels, register tiles of them
 //   emit_gradient.c  sums over parts of the images
 // The families' bodies stand beside what chooses and lowers them:
@@ -112,6 +113,20 @@ LLVMValueRef emit_exp_f32(const Emit *emit, LLVMValueRef x, int lanes);
 LLVMValueRef emit_log_f32(const Emit *emit, LLVMValueRef x, int lanes);
 LLVMValueRef emit_tanh_f32(const Emit *emit, LLVMValueRef x, int lanes);
 LLVMValueRef emit_erf_f32(const Emit *emit, LLVMValueRef x, int lanes);
+// ---- random numbers (ir/random.h) -------------------------------------------
+
+// What is the same for all elements of an expression.
+typedef struct EmitRandom {
+    LLVMValueRef key[2], first; // 32-bit integers
+} EmitRandom;
+// Where the key's argument is known, outside the loops.
+EmitRandom emit_random_key(const Emit *emit, const LoopExpr *expr);
+// The numbers of vector `round` whose first lane of round 0 has the counter
+// `at`, 64 bits, and each next one `stride` more.
+LLVMValueRef emit_random(const Emit *emit, const LoopExpr *expr,
+                         const EmitRandom *random, LLVMValueRef at, int lanes,
+                         int round, int64_t stride);
+
 // The larger, NaN if either is.
 LLVMValueRef emit_maximum(const Emit *emit, LLVMValueRef x, LLVMValueRef y);
 

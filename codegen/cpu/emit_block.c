@@ -56,14 +56,23 @@ void taps_find_inside(const Emit *e, const TapAxis *axis, LLVMValueRef base,
                       LLVMValueRef *low_tap, LLVMValueRef *high_tap)
 {
     LLVMValueRef past = emit_i64(e, axis->in), low, high;
-    if (axis->tap_step > 0) {
+    int64_t gap = axis->tap_step;
+    if (gap > 0) {
         low = LLVMBuildNeg(e->builder, base, "");
         high = LLVMBuildSub(e->builder, past, base, "");
     } else {
+        gap = -gap;
         low = taps_add(e, LLVMBuildSub(e->builder, base, past, ""), 1);
         high = taps_add(e, base, 1);
     }
-    *low_tap = taps_max(e, low, emit_i64(e, 0));
+    low = taps_max(e, low, emit_i64(e, 0));
+    if (gap > 1) { // ceilings of what is not negative
+        LLVMValueRef gaps = emit_i64(e, gap);
+        low = LLVMBuildUDiv(e->builder, taps_add(e, low, gap - 1), gaps, "");
+        high = taps_add(e, taps_max(e, high, emit_i64(e, 0)), gap - 1);
+        high = LLVMBuildUDiv(e->builder, high, gaps, "");
+    }
+    *low_tap = low;
     *high_tap = emit_min_i64(e, high, emit_i64(e, axis->taps));
 }
 

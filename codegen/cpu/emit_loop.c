@@ -33,6 +33,7 @@ typedef struct Nest {
     bool *wide;          // by expression: differs between lanes
     Slots *values;       // by expression; not wide: slot 0 is a scalar
     Slots *sums;         // by store: accumulators (allocas)
+    EmitRandom *random;  // by expression: of EXPR_RANDOM, its key
     // The task's part of the iteration space, by dim.
     LLVMValueRef low[MAX_RANK], high[MAX_RANK];
     bool fixed[MAX_RANK]; // low is the only index
@@ -189,6 +190,9 @@ static LLVMValueRef expr_value(const Nest *n, int index, int round)
         return emit_const(n->e, expr->dtype, 1, expr->value);
     case EXPR_IOTA:
         return iota_value(n, expr, n->at[index], lanes, round);
+    case EXPR_RANDOM:
+        return emit_random(n->e, expr, &n->random[index], n->at[index], lanes,
+                           round, vector_stride(n, expr->strides));
     case EXPR_LOAD:
         return n->wide[index] ? load_wide(n, expr, n->at[index], round)
                               : load_scalar(n, expr->dtype, n->at[index]);
@@ -327,7 +331,7 @@ static LLVMValueRef advance(const Nest *n, int i, int dim, LLVMValueRef index)
         return n->at[i];
     LLVMValueRef skip =
         LLVMBuildNSWMul(n->b, index, emit_i64(n->e, stride), "");
-    if (expr && expr->kind == EXPR_IOTA)
+    if (expr && (expr->kind == EXPR_IOTA || expr->kind == EXPR_RANDOM))
         return LLVMBuildNSWAdd(n->b, n->at[i], skip, "");
     return emit_offset(n->e, expr ? expr->dtype : store->dtype, n->at[i], skip);
 }
@@ -550,12 +554,17 @@ static void place_accesses(Nest *n)
 {
     const LoopKernel *k = n->k;
     n->at = ARENA_ARRAY(n->e->arena, LLVMValueRef, access_count(n));
+    n->random = ARENA_ARRAY(n->e->arena, EmitRandom, k->exprs.count);
     for (int i = 0; i < k->exprs.count; i++) {
         const LoopExpr *expr = &k->exprs.at[i];
         if (expr->kind == EXPR_LOAD)
             n->at[i] = n->e->args[expr->arg];
         else if (expr->kind == EXPR_IOTA)
             n->at[i] = emit_i64(n->e, (int64_t)expr->value);
+        if (expr->kind == EXPR_RANDOM) {
+            n->at[i] = emit_i64(n->e, expr->offset);
+            n->random[i] = emit_random_key(n->e, expr);
+        }
     }
     for (int i = 0; i < k->stores.count; i++)
         n->at[k->exprs.count + i] = n->e->args[k->stores.at[i].arg];

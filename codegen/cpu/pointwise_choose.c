@@ -21,7 +21,8 @@ static bool is_pointwise(const TapAxis *axis)
 bool pointwise_takes(const ConvTaps *taps, const ConvWay *way)
 {
     if (!is_pointwise(&taps->rows) || !is_pointwise(&taps->cols) ||
-        way->method == WAY_ROWS || way->method == WAY_IMAGES)
+        taps->groups > 1 || way->method == WAY_ROWS ||
+        way->method == WAY_IMAGES)
         return false;
     return way->method == WAY_PIXELS ||
            taps->rows.count * taps->cols.count >= MIN_PIXELS;

@@ -29,11 +29,13 @@ bool conv_stem_takes_weights(const ConvShape *s)
 
 static ConvTaps stem_taps(const ConvShape *s)
 {
-    return (ConvTaps){.types = kernel_types(s->dtype),
-                      .in_blocks = s->c,
-                      .out_blocks = s->o / CPU_BLOCK,
-                      .rows = taps_forward(s->h, s->oh, s->kh, s->sh, s->top),
-                      .cols = taps_forward(s->w, s->ow, s->kw, s->sw, s->left)};
+    return (ConvTaps){
+        .types = kernel_types(s->dtype),
+        .groups = 1,
+        .in_blocks = s->c,
+        .out_blocks = s->o / CPU_BLOCK,
+        .rows = taps_forward(s->h, s->oh, s->kh, s->sh, s->top, 1),
+        .cols = taps_forward(s->w, s->ow, s->kw, s->sw, s->left, 1)};
 }
 
 // ---- weights ----------------------------------------------------------------

@@ -34,7 +34,8 @@ static WinogradKernel winograd_of(const ConvShape *s)
 
 static bool has_windows(const ConvShape *s)
 {
-    return s->winograd && s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1;
+    return s->winograd && s->kh == 3 && s->kw == 3 && s->sh == 1 &&
+           s->sw == 1 && s->dh == 1 && s->dw == 1 && s->groups == 1;
 }
 
 bool conv_winograd_takes(const ConvShape *s)

@@ -56,11 +56,23 @@ static void map_SLICE(const Lowering *lower, const Node *node, Access *access)
     (void)lower;
     for (int i = 0; i < node->type.rank; i++) {
         int64_t skip = node->attrs[SLICE_START].ints.at[i] * access->strides[i];
-        if (access->kind == EXPR_LOAD)
+        if (access->kind == EXPR_LOAD || access->kind == EXPR_RANDOM)
             access->offset += skip;
         else if (access->kind == EXPR_IOTA)
             access->value += (double)skip;
     }
+}
+
+// In the place of the key, a number for each index.
+static void map_RANDOM(const Lowering *lower, const Node *node, Access *access)
+{
+    (void)lower;
+    INTERNAL_CHECK(access->kind == EXPR_LOAD && access->offset == 0);
+    access->kind = EXPR_RANDOM;
+    access->random = node;
+    memset(access->strides, 0, sizeof access->strides);
+    memcpy(access->strides, node->attrs[RANDOM_STEPS].ints.at,
+           sizeof *access->strides * (size_t)node->type.rank);
 }
 
 // How each op of class INDEX walks what is below it.

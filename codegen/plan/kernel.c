@@ -34,6 +34,9 @@ static bool expr_equal(const LoopExpr *a, const LoopExpr *b)
     return a->kind == b->kind && a->dtype == b->dtype && a->op == b->op &&
            a->arg == b->arg && memcmp(a->in, b->in, sizeof a->in) == 0 &&
            memcmp(&a->value, &b->value, sizeof a->value) == 0 &&
+           a->offset == b->offset &&
+           memcmp(a->stream, b->stream, sizeof a->stream) == 0 &&
+           memcmp(a->images, b->images, sizeof a->images) == 0 &&
            memcmp(a->strides, b->strides, sizeof a->strides) == 0;
 }
 
@@ -156,6 +159,15 @@ static void text_expr(Text *text, const LoopKernel *loop, int i)
         break;
     case EXPR_IOTA:
         text_addf(text, "iota %a ", e->value);
+        text_ints(text, loop->rank, e->strides);
+        break;
+    case EXPR_RANDOM:
+        text_number(text, "random a", e->arg);
+        text_addf(text, " stream %08x%08x from %lld ", e->stream[1],
+                  e->stream[0], (long long)e->offset);
+        if (e->images[0])
+            text_addf(text, "images %lld of %lld ", (long long)e->images[0],
+                      (long long)e->images[1]);
         text_ints(text, loop->rank, e->strides);
         break;
     case EXPR_OP:

@@ -9,10 +9,12 @@
 
 // A node of the expression evaluated at every point of the iteration space.
 typedef enum ExprKind {
-    EXPR_LOAD,  // args[arg][sum of index * stride]
-    EXPR_CONST, // value
-    EXPR_IOTA,  // value + sum of index * stride, as a number
-    EXPR_OP     // op of earlier expressions
+    EXPR_LOAD,   // args[arg][sum of index * stride]
+    EXPR_CONST,  // value
+    EXPR_IOTA,   // value + sum of index * stride, as a number
+    EXPR_RANDOM, // of the counter offset + sum of index * stride (ir/random.h);
+                 // the key is args[arg]
+    EXPR_OP      // op of earlier expressions
 } ExprKind;
 
 typedef struct LoopExpr {
@@ -23,6 +25,11 @@ typedef struct LoopExpr {
     double value;
     int arg;
     int64_t strides[MAX_RANK]; // in elements, by iteration dim
+    // EXPR_RANDOM: of the counter at index 0; the node's stream and `images`,
+    // 0 where there are none.
+    int64_t offset;
+    uint32_t stream[2];
+    int64_t images[2];
 } LoopExpr;
 
 // Where an expression goes. Reductions have stride 0 along reduced dims.

@@ -2,6 +2,7 @@
 #include "codegen/codegen_impl.h"
 #include "codegen/plan/lower.h"
 #include "ir/base/diag.h"
+#include "ir/random.h"
 
 // A loop kernel and its arguments while they are put together. The iteration
 // space has the dims of `space`, until loops_finish collapses them.
@@ -58,7 +59,15 @@ static int loops_leaf(Loops *loops, const Access *access)
     expr.dtype = access->dtype;
     expr.value = access->value;
     memcpy(expr.strides, access->strides, sizeof expr.strides);
-    if (access->kind == EXPR_LOAD) {
+    if (access->kind == EXPR_RANDOM) {
+        IntList images = access->random->attrs[RANDOM_IMAGES].ints;
+        random_stream_words(access->random, expr.stream);
+        for (int i = 0; i < images.count; i++)
+            expr.images[i] = images.at[i];
+        expr.offset = access->offset;
+        expr.arg = loops_arg(loops, access->place, 0, false);
+        loops->args.at[expr.arg].pointwise = false;
+    } else if (access->kind == EXPR_LOAD) {
         int64_t offset = access->offset * dtype_size(access->dtype);
         expr.arg = loops_arg(loops, access->place, offset, false);
         if (offset != 0 || !is_pointwise(loops, access->strides))
@@ -280,8 +289,7 @@ static void keep_old_params(Lowering *lower, const Value *nodes, int count)
                 if (reader->inputs[k] != param &&
                     value_is_folded(lower, reader->inputs[k])) {
                     Access a = value_access(lower, reader->inputs[k]);
-                    needed |= a.kind == EXPR_LOAD &&
-                              same_place(a.place, lower->place[param]);
+                    needed |= same_place(a.place, lower->place[param]);
                 }
         }
         if (needed && lower->place[param].kind == PLACE_PARAM)

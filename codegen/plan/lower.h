@@ -119,12 +119,13 @@ bool value_is_constant(const Lowering *lower, Value value);
 
 // A value's elements by index: at an address, or computed from the index.
 typedef struct Access {
-    ExprKind kind; // EXPR_LOAD, EXPR_CONST or EXPR_IOTA
+    ExprKind kind; // EXPR_LOAD, EXPR_CONST, EXPR_IOTA or EXPR_RANDOM
     DType dtype;
-    Place place;    // EXPR_LOAD
-    int64_t offset; // EXPR_LOAD: elements
+    Place place;    // EXPR_LOAD; EXPR_RANDOM: of the key
+    int64_t offset; // EXPR_LOAD: elements; EXPR_RANDOM: the counter at index 0
     double value;   // EXPR_CONST; EXPR_IOTA: at index 0
     int64_t strides[MAX_RANK];
+    const Node *random; // EXPR_RANDOM
 } Access;
 
 // Where a value lies, seen through reshapes; PLACE_NONE when nowhere.

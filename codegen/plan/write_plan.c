@@ -6,6 +6,7 @@
 #include "codegen/codegen_impl.h"
 #include "ir/base/diag.h"
 #include "ir/image.h"
+#include "ir/random.h"
 
 // What goes from the graph into the plan as it is.
 _Static_assert((int)DT_F32 == (int)PLAN_F32 && (int)DT_F64 == (int)PLAN_F64 &&
@@ -13,6 +14,8 @@ _Static_assert((int)DT_F32 == (int)PLAN_F32 && (int)DT_F64 == (int)PLAN_F64 &&
                    (int)DT_BOOL == (int)PLAN_BOOL &&
                    (int)DT_COUNT == (int)PLAN_DTYPES,
                "PlanDType is DType");
+_Static_assert((int)RANDOM_KEY_ELEMENTS == (int)PLAN_RANDOM_KEY,
+               "kernels read the key that the runtime feeds");
 _Static_assert((int)MAX_RANK == (int)PLAN_MAX_RANK,
                "a plan's tensors are the graph's");
 

@@ -94,8 +94,9 @@ static void put_mistakes(const ClassReport *report, FileWriter *file)
     csv_text(file, "name,true,predicted,confidence\n");
     for (int64_t i = 0; i < report->mistake_count; i++) {
         const Mistake *mistake = &report->mistakes[i];
-        csv_field(file, dataset_sample_name(report->job->data, SPLIT_TEST,
-                                            mistake->index));
+        csv_field(file,
+                  dataset_sample_name(report->job->data, report->job->tried,
+                                      mistake->index));
         csv_text(file, ",");
         csv_field(file, name_of(report, mistake->truth));
         csv_text(file, ",");
@@ -256,8 +257,8 @@ static Status draw_mistakes(const ClassReport *report, const char *path)
         captions[i] = arena_printf(arena, "%s, is %s",
                                    name_of(report, mistake->predicted),
                                    name_of(report, mistake->truth));
-        status = picture_square(report->job->data, SPLIT_TEST, mistake->index,
-                                side, buffer, &images[i]);
+        status = picture_square(report->job->data, report->job->tried,
+                                mistake->index, side, buffer, &images[i]);
     }
     int columns = shown < SHEET_COLUMNS ? shown : SHEET_COLUMNS;
     if (status.code == STATUS_OK)

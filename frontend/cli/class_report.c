@@ -69,7 +69,7 @@ Status class_report_begin(const Job *job, const ProgramPhase *phase,
     }
     report->scores = &port->tensor;
     report->classes = dataset_classes(job->data);
-    report->room = dataset_count(job->data, SPLIT_TEST);
+    report->room = dataset_count(job->data, job->tried);
     if (report->classes == 0 || report->room == 0)
         return status_ok(); // said by evaluate_phase, too
     if (report->scores->dims[1] != report->classes) {
@@ -143,9 +143,10 @@ static void tell_left_out(const ClassReport *report, int64_t count,
     if (count)
         cli_warn(report->job->cli,
                  arena_printf(report->job->cli->arena,
-                              "%lld test images %s: they are left out of the "
+                              "%lld %s images %s: they are left out of the "
                               "numbers of each class",
-                              (long long)count, what));
+                              (long long)count,
+                              data_split_word(report->job->tried), what));
 }
 
 Status class_report_finish(ClassReport *report)
@@ -240,8 +241,9 @@ void class_report_json(const ClassReport *report, Text *text)
     for (int i = 0; i < LISTED_MISTAKES && i < report->mistake_count; i++) {
         const Mistake *mistake = &report->mistakes[i];
         text_add(text, i ? ",{\"image\":" : "{\"image\":");
-        text_add_json(text, dataset_sample_name(report->job->data, SPLIT_TEST,
-                                                mistake->index));
+        text_add_json(text,
+                      dataset_sample_name(report->job->data, report->job->tried,
+                                          mistake->index));
         text_add(text, ",\"true\":");
         text_add_json(text, name_of(report, mistake->truth));
         text_add(text, ",\"predicted\":");
@@ -381,7 +383,8 @@ void class_report_text(const ClassReport *report, Text *text)
     int width = name_width(report);
     const ClassMetrics *m = &report->metrics;
     if (report->tally.images == 0) {
-        text_add(text, "  no test image is left to count\n");
+        text_addf(text, "  no %s image is left to count\n",
+                  data_split_word(report->job->tried));
         return;
     }
     table_of_classes(report, width, text);
@@ -401,8 +404,8 @@ void class_report_text(const ClassReport *report, Text *text)
         add_name(text, name_of(report, mistake->predicted), width);
         text_add(text, " but is ");
         add_name(text, name_of(report, mistake->truth), width);
-        const char *image =
-            dataset_sample_name(report->job->data, SPLIT_TEST, mistake->index);
+        const char *image = dataset_sample_name(
+            report->job->data, report->job->tried, mistake->index);
         text_add(text, " ");
         add_name(text, image, name_length(image));
         text_add(text, "\n");

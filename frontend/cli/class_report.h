@@ -1,4 +1,4 @@
-// What an evaluation says of each class: collected from the scores of the test
+// What an evaluation says of each class: collected from the scores of the
 // images, printed, and written to files.
 #ifndef SIMCC_FRONTEND_CLI_CLASS_REPORT_H
 #define SIMCC_FRONTEND_CLI_CLASS_REPORT_H
@@ -9,7 +9,7 @@
 
 // An image that was put into the wrong class.
 typedef struct Mistake {
-    int64_t index; // of the test image
+    int64_t index; // in the part that is evaluated
     int truth, predicted;
     double confidence;
 } Mistake;
@@ -28,11 +28,11 @@ typedef struct ClassReport {
     int32_t *truth;        // [tally.images]
     double *probabilities; // [tally.images, classes]; NULL = too many to keep
     double *row;           // [classes]
-    // Test images left out.
+    // Images left out.
     int64_t unreadable, unlabelled, not_finite;
 } ClassReport;
 
-// Room for the test images of job->data. *begun is false, and it is said why,
+// Room for the images of job->tried. *begun is false, and it is said why,
 // where the phase has no scores of the data's classes; STATUS_USAGE where
 // --value names them. STATUS_MEMORY for lack of memory. class_report_free in
 // any case.

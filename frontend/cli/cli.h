@@ -82,6 +82,11 @@ Status cli_whole(const Cli *cli, OptionId id, int64_t fallback, int64_t least,
                  int64_t most, int64_t *number);
 Status cli_number(const Cli *cli, OptionId id, double fallback, double least,
                   double most, double *number);
+// The least share that can be set aside.
+#define LEAST_SHARE 1e-6
+// A share below 1, as 10% or 0.1.
+Status cli_share(const Cli *cli, OptionId id, double fallback, double least,
+                 double *share);
 // Bytes: a number and K, M or G, which count in powers of 1024.
 Status cli_bytes(const Cli *cli, OptionId id, int64_t fallback, int64_t *bytes);
 Status cli_dtype(const Cli *cli, DType *dtype);

@@ -226,7 +226,8 @@ static void compare_states(Comparison *to, const char *phase, const Notes *a,
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         compare_number(to, phase, names[i], a, b);
     for (int i = 0; i < a->count; i++)
-        if (strncmp(a->names[i], "test", 4) == 0)
+        if (strncmp(a->names[i], "test", 4) == 0 ||
+            strncmp(a->names[i], "valid", 5) == 0)
             compare_number(to, phase, a->names[i], a, b);
 }
 

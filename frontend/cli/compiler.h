@@ -38,6 +38,7 @@ typedef struct Compiler {
     int phase_count; // compile these phases only; 0 = all
     const char *const *phases;
     const char *passes; // comma-separated; NULL = all, "none" = none
+    bool validates;     // while training: an evaluation has memory beside it
     bool tune;          // choose the ways to convolve by measuring them
     // Of each phase of the experiment, for those of a run that goes on:
     // ProgramPhase.ways, not tuned; NULL = of none.

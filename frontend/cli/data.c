@@ -19,14 +19,18 @@ static void print_info(const Dataset *data)
 {
     const DataSkip *skips;
     int skipped = dataset_skips(data, &skips);
+    bool valid = dataset_count(data, SPLIT_VALID) > 0;
     printf("%s\n", dataset_description(data));
     if (dataset_classes(data))
-        printf("\n%10s %10s  class\n", "training", "test");
-    for (int i = 0; i < dataset_classes(data); i++)
-        printf("%10lld %10lld  %s\n",
-               (long long)class_count(data, SPLIT_TRAIN, i),
-               (long long)class_count(data, SPLIT_TEST, i),
-               dataset_class_name(data, i));
+        printf("\n%10s %10s%s  class\n", "training", "test",
+               valid ? " validation" : "");
+    for (int i = 0; i < dataset_classes(data); i++) {
+        printf("%10lld %10lld", (long long)class_count(data, SPLIT_TRAIN, i),
+               (long long)class_count(data, SPLIT_TEST, i));
+        if (valid)
+            printf(" %10lld", (long long)class_count(data, SPLIT_VALID, i));
+        printf("  %s\n", dataset_class_name(data, i));
+    }
     char *const *notes;
     int note_count = dataset_notes(data, &notes);
     for (int i = 0; i < note_count; i++)
@@ -42,17 +46,22 @@ static void print_info_json(const Dataset *data, Arena *arena)
     Text text = text_new(arena);
     const DataSkip *skips;
     int skipped = dataset_skips(data, &skips);
-    text_addf(&text, "{\"training\":%lld,\"test\":%lld,\"description\":",
+    text_addf(&text,
+              "{\"training\":%lld,\"test\":%lld,\"validation\":%lld,"
+              "\"description\":",
               (long long)dataset_count(data, SPLIT_TRAIN),
-              (long long)dataset_count(data, SPLIT_TEST));
+              (long long)dataset_count(data, SPLIT_TEST),
+              (long long)dataset_count(data, SPLIT_VALID));
     text_add_json(&text, dataset_description(data));
     text_add(&text, ",\"classes\":[");
     for (int i = 0; i < dataset_classes(data); i++) {
         text_addf(&text, "%s{\"name\":", i ? "," : "");
         text_add_json(&text, dataset_class_name(data, i));
-        text_addf(&text, ",\"training\":%lld,\"test\":%lld}",
+        text_addf(&text,
+                  ",\"training\":%lld,\"test\":%lld,\"validation\":%lld}",
                   (long long)class_count(data, SPLIT_TRAIN, i),
-                  (long long)class_count(data, SPLIT_TEST, i));
+                  (long long)class_count(data, SPLIT_TEST, i),
+                  (long long)class_count(data, SPLIT_VALID, i));
     }
     text_add(&text, "],\"left_out\":[");
     for (int i = 0; i < skipped; i++) {
@@ -79,8 +88,9 @@ int command_data_info(Cli *cli)
     Dataset *data;
     int64_t seed;
     CLI_TRY(cli, cli_whole(cli, OPT_seed, 0, 0, INT64_MAX, &seed));
-    CLI_TRY(cli, cli_number(cli, OPT_held_out, 0.2, 0, 0.95,
-                            &options.test_fraction));
+    CLI_TRY(cli, cli_share(cli, OPT_held_out, 0.2, 0, &options.test_fraction));
+    CLI_TRY(cli, cli_share(cli, OPT_validate, 0, LEAST_SHARE,
+                           &options.valid_fraction));
     options.seed = (uint64_t)seed;
     CLI_TRY(cli, dataset_open(cli->words[0], &options, &data));
     if (cli_has(cli, OPT_json))

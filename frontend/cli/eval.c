@@ -3,6 +3,7 @@
 // nearest neighbours.
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "frontend/cli/class_report.h"
 #include "frontend/cli/features.h"
@@ -23,7 +24,8 @@ static Status evaluate(Job *job, const ProgramPhase *phase, ClassReport *report)
     if (begun && cli_has(cli, OPT_output))
         TRY(file_make_folder(cli->values[OPT_output]));
     TRY(evaluate_phase(job->program, job_phase(job, cli->words[1]), job->data,
-                       path, &job->options, begun ? &sink : NULL, &result));
+                       job->tried, path, &job->options, begun ? &sink : NULL,
+                       &result));
     if (result.test_count == 0)
         return status_error(STATUS_DATA, "there was nothing to evaluate");
     if (!begun) {
@@ -67,8 +69,9 @@ static Status check_labels(const Job *job)
         return status_error(STATUS_DATA,
                             "neighbours vote with their labels, and the data "
                             "has none: put each class in a folder of its own");
-    if (dataset_count(job->data, SPLIT_TEST) == 0)
-        return status_error(STATUS_DATA, "there are no test images");
+    if (dataset_count(job->data, job->tried) == 0)
+        return status_error(STATUS_DATA, "there are no %s images",
+                            data_split_word(job->tried));
     return status_ok();
 }
 
@@ -143,7 +146,7 @@ static Status eval_neighbours(Job *job, Features *features)
     TRY(cli_number(cli, OPT_tau, KNN_TAU, 1e-4, 1e4, &problem.tau));
     TRY(check_labels(job));
     problem.k = (int)neighbours;
-    TRY(features_collect(job, 1u << SPLIT_TRAIN | 1u << SPLIT_TEST, 0,
+    TRY(features_collect(job, 1u << SPLIT_TRAIN | 1u << job->tried, 0,
                          features));
     int32_t *labels = calloc((size_t)features->count, sizeof *labels);
     if (!labels)
@@ -161,11 +164,18 @@ static Status eval_neighbours(Job *job, Features *features)
     return status_ok();
 }
 
+static DataSplit tried_part(const Cli *cli)
+{
+    const char *name = cli->values[OPT_split];
+    return name && strcmp(name, "valid") == 0 ? SPLIT_VALID : SPLIT_TEST;
+}
+
 static int eval_knn(Job *job, Cli *cli)
 {
     const char *value = cli_has(cli, OPT_value) ? cli->values[OPT_value] : "h";
     Features features = {0};
     int code = job_open_value(job, cli, value);
+    job->tried = tried_part(cli);
     if (code != STATUS_OK)
         return code;
     Status status = eval_neighbours(job, &features);
@@ -187,6 +197,11 @@ static Status check_options(const Cli *cli)
         return status_error(STATUS_USAGE,
                             "-o writes numbers of each class, which --knn has "
                             "not: leave one of them out");
+    if (cli_has(cli, OPT_split) && tried_part(cli) == SPLIT_TEST &&
+        strcmp(cli->values[OPT_split], "test") != 0)
+        return status_error(STATUS_USAGE,
+                            "eval's --split is test or valid, and not '%s'",
+                            cli->values[OPT_split]);
     if (!cli_has(cli, OPT_weights) && !cli_has(cli, OPT_out))
         return status_error(STATUS_USAGE,
                             "say which weights: --weights FILE, or the run "
@@ -200,6 +215,7 @@ int command_eval(Cli *cli)
     CLI_TRY(cli, check_options(cli));
     int code =
         cli_has(cli, OPT_knn) ? eval_knn(&job, cli) : job_open(&job, cli);
+    job.tried = tried_part(cli);
     if (code == STATUS_OK && !cli_has(cli, OPT_knn))
         code = eval_phase(&job);
     job_close(&job);

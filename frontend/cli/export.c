@@ -1,5 +1,5 @@
-// simcc export: a phase's weights as other programs want them.
-#include "frontend/cli/job.h"
+// simcc export: a phase's weights, or its net, as other programs want them.
+#include "frontend/cli/onnx.h"
 #include "runtime/train/export.h"
 
 static Status export_phase(Job *job)
@@ -20,6 +20,24 @@ static Status export_phase(Job *job)
                         cli_has(cli, OPT_ema), &job->options);
 }
 
+// What the form that is written does not know.
+static Status check_options(const Cli *cli)
+{
+    static const OptionId of_onnx[] = {OPT_value, OPT_fold, OPT_uint8,
+                                       OPT_external};
+    if (onnx_is_wanted(cli) && cli_has(cli, OPT_backbone))
+        return status_error(STATUS_USAGE,
+                            "--backbone is for torchvision; of an ONNX net, "
+                            "--value h is the encoder");
+    for (int i = 0; i < 4 && !onnx_is_wanted(cli); i++)
+        if (cli_has(cli, of_onnx[i]))
+            return status_error(STATUS_USAGE,
+                                "--%s is for ONNX: -o with a name that ends in "
+                                ".onnx",
+                                option_table[of_onnx[i]].name);
+    return status_ok();
+}
+
 int command_export(Cli *cli)
 {
     Job job;
@@ -28,6 +46,9 @@ int command_export(Cli *cli)
             status_error(STATUS_USAGE, "say where to write: -o FILE");
         return cli_fail(cli, &status);
     }
+    CLI_TRY(cli, check_options(cli));
+    if (onnx_is_wanted(cli))
+        return onnx_export(cli);
     int code = job_open_program(&job, cli);
     if (code == STATUS_OK) {
         Status status = export_phase(&job);

@@ -302,15 +302,15 @@ static int64_t machine_bytes(void)
     return allowed < bytes ? allowed : bytes;
 }
 
-Status fit_machine(const Program *program, int threads)
+Status fit_machine(const Program *program, int threads, bool validates)
 {
     int64_t memory = machine_bytes();
     for (int i = 0; memory > 0 && i < program->phase_count; i++) {
         const ProgramPhase *phase = &program->phases[i];
         if (!phase->train.step_count)
             continue;
-        int64_t need =
-            plans_need(&phase->train, &phase->eval, &phase->features, threads);
+        int64_t need = plans_need(&phase->train, &phase->eval, &phase->features,
+                                  threads, validates);
         if (need > memory)
             return status_error(
                 STATUS_MEMORY,

@@ -20,7 +20,7 @@ int64_t fit_cache(int64_t memory);
 Status fit_batches(Compiler *compiler, Cli *cli, int64_t memory);
 
 // STATUS_MEMORY when a phase of the program needs more than the machine has,
-// or the control group allows.
-Status fit_machine(const Program *program, int threads);
+// or the control group allows. `validates`: as plans_need.
+Status fit_machine(const Program *program, int threads, bool validates);
 
 #endif

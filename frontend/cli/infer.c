@@ -1,17 +1,22 @@
 // simcc embed: a value of each image as rows of a NumPy array.
-// simcc predict: the class of each image, as a table.
+// simcc predict: the class of each image, as a table; of images that standard
+// input names, as they come.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "frontend/cli/csv.h"
 #include "frontend/cli/job.h"
 #include "runtime/base/file.h"
+#include "runtime/base/lines.h"
 #include "runtime/data/class_names.h"
 #include "runtime/files/model.h"
 #include "runtime/files/npy.h"
 #include "runtime/train/class_metrics.h"
 #include "runtime/train/infer.h"
+
+typedef VEC(const char *) Names;
 
 typedef struct ScoredClass {
     double score;
@@ -30,6 +35,7 @@ typedef struct Table {
              // = all, a column each
     ScoredClass *ranked; // [width]
     int64_t count, unreadable, not_finite;
+    const Dataset *data; // that the rows are of
 } Table;
 
 // ---- rows -------------------------------------------------------------------
@@ -94,17 +100,19 @@ static void rank_classes(Table *table)
     qsort(table->ranked, (size_t)table->width, sizeof *table->ranked, by_score);
 }
 
-// Scores that are no numbers leave the class and the probabilities empty.
+// Scores that are no numbers leave the class and the probabilities empty, and
+// so does, in a stream, an image that cannot be read.
 static Status predict_row(void *context, DataSplit split, int64_t index,
                           const void *values)
 {
     Table *table = context;
-    const Dataset *data = table->job->data;
+    const Dataset *data = table->data;
     take_row(table, values);
-    if (!values)
+    // Who waits for the answer to a name gets one.
+    if (!values && !table->job->streams)
         return status_ok();
-    int best = class_softmax(table->row, (int)table->width);
-    table->not_finite += best < 0;
+    int best = values ? class_softmax(table->row, (int)table->width) : -1;
+    table->not_finite += values && best < 0;
     csv_field(&table->csv, dataset_sample_name(data, split, index));
     csv_text(&table->csv, ",");
     csv_field(&table->csv, best < 0 ? "" : table->classes[best]);
@@ -251,6 +259,94 @@ static Status fill_table(Table *table, int phase, bool predict)
                        &job->options, &sink);
 }
 
+// ---- names on standard input ------------------------------------------------
+
+// The rows of these names, which are then forgotten.
+static Status predict_names(Table *table, Inference *inference, Names *names)
+{
+    Dataset *data;
+    DataOptions options = {.min_side = table->job->min_side, .cache_bytes = -1};
+    InferSink sink = {predict_row, table};
+    TRY(dataset_open_files(names->count, names->at, &options, &data));
+    table->data = data;
+    Status status = infer_images(inference, data, SPLIT_TRAIN, &sink);
+    dataset_free(data);
+    names->count = 0;
+    file_flush(&table->csv);
+    TRY(status);
+    return table->csv.failure;
+}
+
+// As many names as a batch has, or fewer where no more of them are there yet.
+static Status predict_stream(Table *table, int phase)
+{
+    char weights[RUNDIR_PATH];
+    const Job *job = table->job;
+    Inference *inference;
+    LineReader reader = {.descriptor = STDIN_FILENO};
+    Arena *arena = arena_new();
+    Names names = {0};
+    int64_t most = table->value->dims[0];
+    Status status = job_weights(job, weights);
+    if (status.code == STATUS_OK)
+        status = begin_predict(table);
+    if (status.code == STATUS_OK)
+        file_flush(&table->csv);
+    if (status.code == STATUS_OK)
+        status =
+            infer_open(job->program, phase, weights, &job->options, &inference);
+    else
+        inference = NULL;
+    while (status.code == STATUS_OK) {
+        char *line;
+        bool waits = names.count == 0;
+        status = line_read(&reader, waits, &line);
+        if (status.code == STATUS_OK && line && *line)
+            vec_push(arena, &names, arena_strdup(arena, line));
+        if (status.code == STATUS_OK && names.count &&
+            (!line || names.count == most)) {
+            status = predict_names(table, inference, &names);
+            arena_free(arena);
+            arena = arena_new();
+            names = (Names){0};
+        } else if (!line && waits) {
+            break;
+        }
+    }
+    infer_close(inference);
+    arena_free(arena);
+    line_close(&reader);
+    return status;
+}
+
+// Options that name or choose images have nothing to choose from.
+static Status check_stream(const Cli *cli)
+{
+    static const OptionId of_data[] = {OPT_split, OPT_cache, OPT_held_out,
+                                       OPT_validate, OPT_seed};
+    for (size_t i = 0; i < sizeof of_data / sizeof *of_data; i++)
+        if (cli_has(cli, of_data[i]))
+            return status_error(STATUS_USAGE,
+                                "--%s says nothing of images that standard "
+                                "input names: leave it out",
+                                option_table[of_data[i]].name);
+    return status_ok();
+}
+
+// One image at a time, unless the command line says how many.
+static Status begin_stream(Cli *cli)
+{
+    const char *name = arena_printf(cli->arena, "%s.batch", cli->words[1]);
+    TRY(check_stream(cli));
+    if (!cli_has(cli, OPT_output))
+        cli->values[OPT_output] = "/dev/stdout";
+    for (int i = 0; i < cli->settings.count; i++)
+        if (strcmp(cli->settings.at[i].name, name) == 0)
+            return status_ok();
+    vec_push(cli->arena, &cli->settings, ((Setting){name, "1", false}));
+    return status_ok();
+}
+
 static Status end_table(Table *table, Status status)
 {
     FileWriter *files[] = {&table->npy, &table->csv};
@@ -268,18 +364,21 @@ static int infer(Job *job, bool predict)
 {
     const Cli *cli = job->cli;
     int phase = job_phase(job, cli->words[1]);
-    Table table = {.job = job};
+    Table table = {.job = job, .data = job->data};
     table.value = infer_value(&job->program->phases[phase]);
     table.width = 1;
     for (int i = 1; i < table.value->rank; i++)
         table.width *= table.value->dims[i];
     table.row = ARENA_ARRAY(cli->arena, double, table.width + 1);
-    CLI_TRY(cli, end_table(&table, fill_table(&table, phase, predict)));
+    CLI_TRY(cli, end_table(&table, job->streams
+                                       ? predict_stream(&table, phase)
+                                       : fill_table(&table, phase, predict)));
     if (table.unreadable)
         cli_warn(cli, arena_printf(cli->arena, "%lld images cannot be read: %s",
                                    (long long)table.unreadable,
-                                   predict ? "they are left out"
-                                           : "their rows are NaN"));
+                                   job->streams ? "their rows are empty"
+                                   : predict    ? "they are left out"
+                                                : "their rows are NaN"));
     if (table.not_finite)
         cli_warn(cli, arena_printf(cli->arena,
                                    "%lld images have scores that are no "
@@ -296,6 +395,9 @@ static int infer(Job *job, bool predict)
 static int run_command(Cli *cli, const char *value, bool predict)
 {
     Job job;
+    const char *data = cli->values[OPT_data];
+    if (predict && data && strcmp(data, "-") == 0)
+        CLI_TRY(cli, begin_stream(cli));
     if (!cli_has(cli, OPT_output)) {
         Status status =
             status_error(STATUS_USAGE, "say where to write: -o FILE");

@@ -1,5 +1,6 @@
 #include "frontend/cli/job.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,15 +72,32 @@ static bool counts_classes(const Job *job)
            !cli_has(job->cli, OPT_knn);
 }
 
+// --data -: the images come later.
+static Status open_stream(Job *job, int min_side)
+{
+    DataOptions options = {.cache_bytes = -1};
+    if (job->cli->command->run != command_predict)
+        return status_error(STATUS_USAGE,
+                            "--data -: `simcc predict` alone reads names of "
+                            "images from standard input; ./- is a folder of "
+                            "that name");
+    job->streams = true;
+    job->min_side = min_side;
+    return dataset_open_files(0, NULL, &options, &job->data);
+}
+
 static Status open_data(Job *job, int min_side)
 {
     const Cli *cli = job->cli;
     int64_t memory;
+    if (cli_has(cli, OPT_data) && strcmp(cli->values[OPT_data], "-") == 0)
+        return open_stream(job, min_side);
     TRY(fit_memory(cli, &memory));
     DataOptions options = {.seed = job->options.seed,
                            .min_side = min_side,
                            .cache_bytes = fit_cache(memory)};
-    TRY(cli_number(cli, OPT_held_out, 0.2, 0, 0.95, &options.test_fraction));
+    TRY(cli_share(cli, OPT_held_out, 0.2, 0, &options.test_fraction));
+    TRY(cli_share(cli, OPT_validate, 0, LEAST_SHARE, &options.valid_fraction));
     TRY(cli_bytes(cli, OPT_cache, 0, &options.cache_bytes));
     if (cli_has(cli, OPT_cache) && options.cache_bytes == 0)
         options.cache_bytes = -1;
@@ -247,7 +265,8 @@ static Status compile_for_data(Job *job, Compiler *compiler)
     TRY(keep_ways(job, compiler));
     TRY(compiler_run(compiler, &job->program));
     tune_tell(&compiler->tuned, job->cli);
-    TRY(fit_machine(job->program, compiler_threads(compiler)));
+    TRY(fit_machine(job->program, compiler_threads(compiler),
+                    compiler->validates));
     double seconds = 0;
     for (int i = 0; i < compiler->times.count; i++)
         seconds += compiler->times.at[i].seconds;
@@ -267,6 +286,8 @@ static int open_source(Job *job)
     compiler.lang.value_name = job->value;
     if (job->cli->command->run == command_run)
         compiler.lang.features_name = PROBED_VALUE;
+    compiler.validates = job->options.validate.every_steps ||
+                         job->options.validate.every_epochs > 0;
     if (job->cli->command->run == command_eval && !job->value)
         compiler.lang.scores_name = cli_has(job->cli, OPT_value)
                                         ? job->cli->values[OPT_value]
@@ -276,6 +297,52 @@ static int open_source(Job *job)
 }
 
 // ---- job --------------------------------------------------------------------
+
+// --validate-every: 200, 1epoch, 0.5epochs, 2 epochs.
+static Status read_clock(const Cli *cli, ValidateOptions *validate)
+{
+    const char *text = cli->values[OPT_validate_every];
+    char *end;
+    double number = strtod(text, &end);
+    bool good = end != text && number > 0 && number < 1e15;
+    end += strspn(end, " ");
+    if (good && !*end && number == floor(number)) {
+        validate->every_steps = (int64_t)number;
+        return status_ok();
+    }
+    if (good && (strcmp(end, "epoch") == 0 || strcmp(end, "epochs") == 0)) {
+        validate->every_epochs = number;
+        return status_ok();
+    }
+    return status_error(STATUS_USAGE,
+                        "--validate-every wants a number of steps or epochs, "
+                        "such as 200 or 1epoch, and got '%s'",
+                        text);
+}
+
+// What says nothing without a validation is an error.
+static Status read_validation(const Cli *cli, ValidateOptions *validate)
+{
+    static const OptionId of_it[] = {OPT_best, OPT_patience};
+    bool asked =
+        cli_has(cli, OPT_validate_every) ||
+        (cli_has(cli, OPT_validate) && cli->command->run == command_run);
+    for (int i = 0; i < 2 && !asked; i++)
+        if (cli_has(cli, of_it[i]))
+            return status_error(STATUS_USAGE,
+                                "--%s goes with a validation: --validate-every "
+                                "1epoch, where the data has a part for it, or "
+                                "--validate 10%%, which sets one aside",
+                                option_table[of_it[i]].name);
+    if (!asked)
+        return status_ok();
+    TRY(cli_whole(cli, OPT_patience, 0, 1, INT64_MAX, &validate->patience));
+    validate->best = cli->values[OPT_best];
+    if (cli_has(cli, OPT_validate_every))
+        return read_clock(cli, validate);
+    validate->every_epochs = 1;
+    return status_ok();
+}
 
 static Status read_options(Job *job)
 {
@@ -299,6 +366,7 @@ static Status read_options(Job *job)
     if (options->init_map && !options->init)
         return status_error(STATUS_USAGE,
                             "--init-map renames the weights of --init");
+    TRY(read_validation(cli, &options->validate));
     options->progress = progress_tell;
     options->message = progress_message;
     options->warn = progress_warn;
@@ -368,6 +436,29 @@ int job_open_program(Job *job, Cli *cli)
     return compiler_report(&compiler, cli, &status);
 }
 
+int job_open_graph(Job *job, Cli *cli, const char *value,
+                   const ExperimentPhase **phase)
+{
+    Compiler compiler;
+    CLI_TRY(cli, start(job, cli));
+    if (is_artifact(cli->words[0])) {
+        Status status = status_error(STATUS_USAGE,
+                                     "%s is compiled: `simcc %s` to ONNX needs "
+                                     "the .net file",
+                                     cli->words[0], cli->command->name);
+        return cli_fail(cli, &status);
+    }
+    CLI_TRY(cli, compiler_open(&compiler, cli));
+    compiler.phase_count = cli->word_count - 1;
+    compiler.phases = cli->words + 1;
+    compiler.lang.value_phase = cli->words[1];
+    compiler.lang.value_name = value;
+    Status status = read_program(job, &compiler);
+    if (status.code == STATUS_OK)
+        *phase = &compiler.experiment->phases.at[job_phase(job, cli->words[1])];
+    return compiler_report(&compiler, cli, &status);
+}
+
 void job_close(Job *job)
 {
     program_free(job->program);
@@ -405,21 +496,23 @@ Status job_weights(const Job *job, char path[RUNDIR_PATH])
 
 Status job_splits(const Cli *cli, unsigned *splits)
 {
-    static const char *const names[] = {"train", "test", "all"};
+    static const char *const names[] = {"train", "test", "valid", "all"};
+    static const unsigned bits[] = {1 << SPLIT_TRAIN, 1 << SPLIT_TEST,
+                                    1 << SPLIT_VALID, (1 << SPLIT_COUNT) - 1};
     const char *given =
         cli_has(cli, OPT_split) ? cli->values[OPT_split] : "all";
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 4; i++)
         if (strcmp(given, names[i]) == 0) {
-            *splits = i + 1; // bit 0: training, bit 1: testing
+            *splits = bits[i];
             return status_ok();
         }
-    return status_error(STATUS_USAGE, "--split is train, test or all");
+    return status_error(STATUS_USAGE, "--split is train, test, valid or all");
 }
 
 int64_t job_count_images(const Job *job, unsigned splits)
 {
     int64_t count = 0;
-    for (int split = SPLIT_TRAIN; split <= SPLIT_TEST; split++)
+    for (int split = 0; split < SPLIT_COUNT; split++)
         if (splits >> split & 1)
             count += dataset_count(job->data, (DataSplit)split);
     return count;

@@ -13,6 +13,9 @@ typedef struct Job {
     Dataset *data;
     TrainOptions options;
     const char *value; // compile this value of the phase alone; NULL = train
+    DataSplit tried;   // the part that eval evaluates
+    bool streams;      // the images are named on standard input, one by one
+    int min_side;      // as DataOptions.min_side, of these
     // The line of progress.
     bool live;           // it is rewritten in place
     bool on_screen;      // and stands there now
@@ -27,6 +30,10 @@ int job_open(Job *job, Cli *cli);
 int job_open_value(Job *job, Cli *cli, const char *value);
 // The program and the shapes of its weights alone: no data, no machine code.
 int job_open_program(Job *job, Cli *cli);
+// The same, and the phase with the graph of a named value, as the front end
+// makes it, in ExperimentPhase.value; it lives as long as `cli`.
+int job_open_graph(Job *job, Cli *cli, const char *value,
+                   const ExperimentPhase **phase);
 void job_close(Job *job);
 // The phase's place in the program; it is there once the job is open.
 int job_phase(const Job *job, const char *name);
@@ -47,7 +54,7 @@ void job_add_json_number(Text *text, double value);
 void job_clear_line(Job *job);
 
 // The parts of the data that --split names (all without it), a bit each: 0 is
-// training, 1 testing. STATUS_USAGE for another word.
+// training, 1 testing, 2 validation. STATUS_USAGE for another word.
 Status job_splits(const Cli *cli, unsigned *splits);
 // Images in those parts.
 int64_t job_count_images(const Job *job, unsigned splits);

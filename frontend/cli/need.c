@@ -16,7 +16,7 @@ static int64_t plan_need(const Plan *plan, int threads)
 }
 
 int64_t plans_need(const Plan *train, const Plan *eval, const Plan *features,
-                   int threads)
+                   int threads, bool validates)
 {
     const PlanPort *images = plan_input(train, "images");
     int64_t bytes = 0, step = plan_need(train, threads);
@@ -26,6 +26,8 @@ int64_t plans_need(const Plan *train, const Plan *eval, const Plan *features,
     if (images)
         bytes += 2 * plan_elements(&images->tensor) * (int64_t)sizeof(float);
     step += plan_need(features, threads);
+    if (validates)
+        return bytes + step + evaluation;
     return bytes + (step > evaluation ? step : evaluation);
 }
 
@@ -38,6 +40,7 @@ static Compiler new_probe(Arena *arena, const Compiler *compiler,
                       .path = compiler->path,
                       .lang = compiler->lang,
                       .codegen = compiler->codegen,
+                      .validates = compiler->validates,
                       .phase_count = 1,
                       .phases = phase};
     int known = compiler->lang.setting_count;
@@ -65,8 +68,8 @@ static int64_t lowered_need(const Compiler *probe, const ExperimentPhase *phase)
     for (int g = 1; g < 3; g++)
         if (graphs[PLAN_PARTS + g - 1])
             codegen_lower(codegen, graphs[PLAN_PARTS + g - 1], &plans[g]);
-    int64_t bytes =
-        plans_need(&plans[0], &plans[1], &plans[2], compiler_threads(probe));
+    int64_t bytes = plans_need(&plans[0], &plans[1], &plans[2],
+                               compiler_threads(probe), probe->validates);
     for (int g = 0; g < 3; g++)
         plan_free(&plans[g]);
     codegen_free(codegen);

@@ -284,6 +284,30 @@ Status cli_number(const Cli *cli, OptionId id, double fallback, double least,
     return status_ok();
 }
 
+Status cli_share(const Cli *cli, OptionId id, double fallback, double least,
+                 double *share)
+{
+    static const double most = 0.95;
+    const char *text = cli->values[id];
+    char *end;
+    *share = fallback;
+    if (!text)
+        return status_ok();
+    *share = strtod(text, &end);
+    bool good = end != text;
+    if (good && *end == '%') {
+        *share /= 100;
+        end++;
+    }
+    if (!good || *end || !(*share >= least && *share <= most))
+        return status_error(
+            STATUS_USAGE,
+            "--%s wants a share from %g%% to %g%%, such as 10%% "
+            "or 0.1, and got '%s'",
+            option_table[id].name, 100 * least, 100 * most, text);
+    return status_ok();
+}
+
 Status cli_bytes(const Cli *cli, OptionId id, int64_t fallback, int64_t *bytes)
 {
     static const char units[] = "KMG";

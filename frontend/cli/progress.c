@@ -125,8 +125,23 @@ void job_add_json_number(Text *text, double value)
         text_add(text, "null");
 }
 
+// What the validations of a phase came to.
+static void add_json_best(Text *text, const TrainResult *result)
+{
+    text_addf(text, ",\"validation\":{\"images\":%lld,\"best\":",
+              (long long)result->valid_count);
+    text_add_json(text, result->best_name);
+    text_add(text, ",\"value\":");
+    job_add_json_number(text, result->best_value);
+    text_addf(text, ",\"step\":%lld,\"ended_early\":%s}",
+              (long long)result->best_step,
+              result->ended_early ? "true" : "false");
+}
+
 static void add_json(Text *text, const TrainResult *result, const char *members)
 {
+    const char *part =
+        data_split_word(result->test_count ? result->split : SPLIT_TEST);
     text_add(text, "{\"phase\":");
     text_add_json(text, result->phase);
     text_addf(text,
@@ -134,10 +149,10 @@ static void add_json(Text *text, const TrainResult *result, const char *members)
     job_add_json_number(text, result->steps ? result->first_loss : NAN);
     text_add(text, ",\"last_loss\":");
     job_add_json_number(text, result->steps ? result->last_loss : NAN);
-    text_addf(text, ",\"seconds\":%.3f,\"stopped\":%s,\"test_images\":%lld",
-              result->seconds, result->stopped ? "true" : "false",
+    text_addf(text, ",\"seconds\":%.3f,\"stopped\":%s,\"%s_images\":%lld",
+              result->seconds, result->stopped ? "true" : "false", part,
               (long long)result->test_count);
-    text_add(text, ",\"test\":{");
+    text_addf(text, ",\"%s\":{", part);
     for (int i = 0; i < result->report_count; i++) {
         text_add(text, i ? "," : "");
         text_add_json(text, result->report_names[i]);
@@ -145,6 +160,8 @@ static void add_json(Text *text, const TrainResult *result, const char *members)
         job_add_json_number(text, result->report_values[i]);
     }
     text_add(text, "}");
+    if (result->valid_count)
+        add_json_best(text, result);
     if (members)
         text_addf(text, ",%s", members);
     text_add(text, "}");
@@ -162,7 +179,8 @@ static void add_line(Text *text, const TrainResult *result)
         text_add(text, result->test_count ? ";" : "");
     }
     if (result->test_count)
-        text_addf(text, " %lld test images:", (long long)result->test_count);
+        text_addf(text, " %lld %s images:", (long long)result->test_count,
+                  data_split_word(result->split));
     for (int i = 0; i < result->report_count; i++)
         text_addf(text, "%s %s %.4g", i ? "," : "", result->report_names[i],
                   result->report_values[i]);

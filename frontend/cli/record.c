@@ -40,6 +40,8 @@ static void note_data(const Job *job, Notes *about)
                dataset_count(data, SPLIT_TRAIN));
     notes_setf(about, "test_images", "%" PRId64,
                dataset_count(data, SPLIT_TEST));
+    notes_setf(about, "validation_images", "%" PRId64,
+               dataset_count(data, SPLIT_VALID));
     notes_setf(about, "classes", "%d", dataset_classes(data));
     if (job->options.labels)
         notes_set(about, "labels", job->options.labels);
@@ -168,9 +170,9 @@ RecordPhases record_phases(Arena *arena, const char *out)
 
 const char *record_best_number(const Notes *state, double *value)
 {
-    static const char *const wanted[] = {"test.top1", "knn",
+    static const char *const wanted[] = {"test.top1", "valid.knn", "knn",
                                          "contrastive_accuracy"};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         *value = notes_number(state, wanted[i]);
         if (!isnan(*value))
             return wanted[i];
@@ -194,6 +196,15 @@ static void add_data(Text *card, const Notes *about)
               text_of(about, "data"), text_of(about, "data_found"),
               text_of(about, "training_images"), text_of(about, "test_images"),
               text_of(about, "classes"));
+    if (notes_number(about, "validation_images") > 0)
+        text_addf(card,
+                  "%s more images are for validation: no phase trained on "
+                  "them.\n",
+                  text_of(about, "validation_images"));
+    if (notes_number(about, "test_images") > 0)
+        text_add(card, "Training evaluated the test images once a phase, when "
+                       "it had ended, with the weights of its last step: they "
+                       "chose nothing.\n");
     if (notes_get(about, "labels"))
         text_addf(card, "Labels were seen of the images that `%s` lists.\n",
                   notes_get(about, "labels"));
@@ -213,6 +224,16 @@ static void add_accuracy(Text *card, const Notes *state)
         text_addf(card, "%s %.1f%%", name, 100 * value);
 }
 
+// "4.2 to 0.31"; a phase that ended early has no last loss.
+static void add_losses(Text *card, const Notes *state)
+{
+    double first = notes_number(state, "first_loss");
+    double last = notes_number(state, "last_loss");
+    text_addf(card, isnan(first) ? "-" : "%.4g", first);
+    if (!isnan(last))
+        text_addf(card, " to %.4g", last);
+}
+
 static Status add_phases(Text *card, const char *out,
                          const RecordPhases *phases)
 {
@@ -222,21 +243,51 @@ static Status add_phases(Text *card, const char *out,
     for (int i = 0; i < phases->count; i++) {
         Notes state;
         TRY(record_state(out, phases->at[i], &state));
-        text_addf(card, "| %s | %s | %s of %s | %s | %s | %s | %.4g to %.4g | ",
-                  phases->at[i], text_of(&state, "state"),
-                  text_of(&state, "step"), text_of(&state, "total_steps"),
-                  text_of(&state, "batch"), text_of(&state, "images"),
-                  text_of(&state, "weights"),
-                  notes_number(&state, "first_loss"),
-                  notes_number(&state, "last_loss"));
+        text_addf(card, "| %s | %s | %s of %s | %s | %s | %s | ", phases->at[i],
+                  text_of(&state, "state"), text_of(&state, "step"),
+                  text_of(&state, "total_steps"), text_of(&state, "batch"),
+                  text_of(&state, "images"), text_of(&state, "weights"));
+        add_losses(card, &state);
+        text_add(card, " | ");
         add_accuracy(card, &state);
         text_add(card, " |\n");
         notes_free(&state);
     }
-    text_add(card,
-             "\n± is the standard error of counting so many images; another "
-             "seed may differ by more. `knn` is the online probe: training "
-             "images by the labels of their nearest others.\n");
+    text_add(
+        card,
+        "\n± is the standard error of counting so many images; another "
+        "seed may differ by more. `knn` is the online probe: training "
+        "images by the labels of their nearest others; `valid.knn`: images "
+        "for validation by the labels of the nearest training images.\n");
+    return status_ok();
+}
+
+// What the validations of each phase chose.
+static Status add_validation(Text *card, const char *out,
+                             const RecordPhases *phases)
+{
+    bool any = false;
+    for (int i = 0; i < phases->count; i++) {
+        Notes state;
+        TRY(record_state(out, phases->at[i], &state));
+        if (notes_get(&state, "valid.best_step")) {
+            if (!any)
+                text_add(card, "\n## Validation\n\n| phase | how | best | at "
+                               "step | last step |\n|---|---|---|---|---|\n");
+            any = true;
+            text_addf(
+                card, "| %s | %s | %.4g | %s | %s%s |\n", phases->at[i],
+                text_of(&state, "validation"),
+                notes_number(&state, "valid.best"),
+                text_of(&state, "valid.best_step"), text_of(&state, "step"),
+                notes_get(&state, "valid.ended_early") ? ", ended early" : "");
+        }
+        notes_free(&state);
+    }
+    if (any)
+        text_add(card, "\n`PHASE/best.safetensors` is the checkpoint of the "
+                       "best validation, `PHASE/model.safetensors` that of the "
+                       "last step.\n");
     return status_ok();
 }
 
@@ -287,6 +338,8 @@ Status record_card(const char *out)
               text_of(&about, "name"), text_of(&about, "started"));
     add_data(&card, &about);
     Status status = add_phases(&card, out, &phases);
+    if (status.code == STATUS_OK)
+        status = add_validation(&card, out, &phases);
     add_settings(&card, &about);
     add_limits(&card);
     if (status.code == STATUS_OK)

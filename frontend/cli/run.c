@@ -9,6 +9,7 @@
 
 #include "frontend/cli/record.h"
 #include "frontend/cli/together.h"
+#include "frontend/cli/trained.h"
 #include "runtime/exec/ranks.h"
 #include "runtime/files/keep.h"
 
@@ -237,6 +238,7 @@ static Status open_run(Job *job, const PhaseList *list)
         TRY(check_not_there(job, job->program->phases[list->at[i]].name));
     TRY(train_check(job->program, list->count, list->at, job->data,
                     &job->options));
+    TRY(trained_sources(job, list->count, list->at));
     TRY(note_command(job));
     return record_begin(job, list->count, list->at);
 }

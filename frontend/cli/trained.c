@@ -9,27 +9,97 @@
 Status trained_held_out(Job *job, DataOptions *options)
 {
     const Cli *cli = job->cli;
-    char path[RUNDIR_PATH], *lines, held_out[64], seed[64];
+    char path[RUNDIR_PATH], *lines, held_out[64], aside[64], seed[64];
     TRY(job_weights(job, path));
     TRY(model_data(path, &lines));
     model_parameter(lines, "held_out", held_out, sizeof held_out);
+    model_parameter(lines, "validate", aside, sizeof aside);
     model_parameter(lines, "seed", seed, sizeof seed);
     free(lines);
-    if (!held_out[0])
+    if (!held_out[0] && !aside[0])
         return status_ok();
-    DataOptions then = {.test_fraction = strtod(held_out, NULL),
+    DataOptions then = {.test_fraction = held_out[0] ? strtod(held_out, NULL)
+                                                     : options->test_fraction,
+                        .valid_fraction = strtod(aside, NULL),
                         .seed = strtoull(seed, NULL, 10)};
     if (!cli_has(cli, OPT_held_out))
         options->test_fraction = then.test_fraction;
+    if (!cli_has(cli, OPT_validate))
+        options->valid_fraction = then.valid_fraction;
     if (!cli_has(cli, OPT_seed))
         job->options.seed = options->seed = then.seed;
     if (options->test_fraction != then.test_fraction ||
+        options->valid_fraction != then.valid_fraction ||
         options->seed != then.seed)
-        cli_warn(cli, arena_printf(cli->arena,
-                                   "the weights were trained with --held-out "
-                                   "%s --seed %s: others hold out images that "
-                                   "were trained on",
-                                   held_out, seed));
+        cli_warn(cli,
+                 arena_printf(cli->arena,
+                              "the weights were trained with --held-out %s%s%s "
+                              "--seed %s: others hold out images that were "
+                              "trained on",
+                              held_out[0] ? held_out : "0",
+                              aside[0] ? " --validate " : "", aside, seed));
+    return status_ok();
+}
+
+// `ours`: the file says so if anything was kept from its training.
+static Status compare_source(const Job *job, const char *path, bool ours)
+{
+    const Cli *cli = job->cli;
+    char *lines, held_out[64] = "", aside[64] = "", seed[64] = "";
+    uint64_t seed_now, seed_then;
+    double held_now = dataset_held_out(job->data, &seed_now);
+    double aside_now = dataset_set_aside(job->data, &seed_now);
+    TRY(model_data(path, &lines));
+    if (lines) {
+        model_parameter(lines, "held_out", held_out, sizeof held_out);
+        model_parameter(lines, "validate", aside, sizeof aside);
+        model_parameter(lines, "seed", seed, sizeof seed);
+    }
+    ours = ours || seed[0];
+    free(lines);
+    seed_then = strtoull(seed, NULL, 10);
+    bool held_other = held_now > 0 && (strtod(held_out, NULL) != held_now ||
+                                       (held_out[0] && seed_then != seed_now));
+    bool aside_other =
+        aside_now > 0 && (strtod(aside, NULL) != aside_now ||
+                          (aside[0] && seed_then != seed_now) || held_other);
+    if (!ours || (!held_other && !aside_other))
+        return status_ok();
+    const char *how =
+        seed[0]
+            ? arena_printf(cli->arena, "--held-out %s --validate %s --seed %s",
+                           held_out[0] ? held_out : "0", aside[0] ? aside : "0",
+                           seed)
+            : "all training images";
+    cli_warn(cli, arena_printf(cli->arena,
+                               "%s was trained with %s: it may have been "
+                               "trained on what is kept for %s now",
+                               path, how,
+                               !aside_other  ? "testing"
+                               : !held_other ? "validation"
+                                             : "testing and validation"));
+    return status_ok();
+}
+
+Status trained_sources(const Job *job, int count, const int *phases)
+{
+    char path[RUNDIR_PATH];
+    const ProgramPhase *all = job->program->phases;
+    for (int i = 0; i < count; i++) {
+        const char *from = all[phases[i]].from;
+        bool made = false;
+        for (int k = 0; k < i && from; k++)
+            made = made || strcmp(all[phases[k]].name, from) == 0;
+        if (i == 0 && job->options.init) {
+            TRY(compare_source(job, job->options.init, false));
+            continue;
+        }
+        if (!from || made || !program_phase(job->program, from))
+            continue;
+        TRY(rundir_path(job->options.out, from, "model.safetensors", path));
+        if (file_exists(path))
+            TRY(compare_source(job, path, true));
+    }
     return status_ok();
 }
 

@@ -7,6 +7,10 @@
 // Weights are tried on images that they were not trained on: those held out
 // then, unless the command line wants others.
 Status trained_held_out(Job *job, DataOptions *options);
+// Warns when weights that one of the phases at `phases` starts from may have
+// seen images that are held out or set aside now: those of a phase of an
+// earlier run in --out, or ours in --init.
+Status trained_sources(const Job *job, int count, const int *phases);
 // Gives the data's classes the order that the weights know them in.
 // STATUS_DATA, with both lists, when they know others.
 Status trained_classes(const Job *job);

@@ -5,7 +5,7 @@
 
 #include "frontend/lang/value.h"
 
-enum { MAX_BUILTIN_ARGS = 6, MAX_AUGMENT_ARGS = 8 };
+enum { MAX_BUILTIN_ARGS = 7, MAX_AUGMENT_ARGS = 8 };
 
 struct Sema;
 

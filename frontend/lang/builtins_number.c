@@ -100,21 +100,22 @@ Datum builtin_min(Sema *s, const Call *call)
 
 Datum builtin_matches(Sema *s, const Call *call)
 {
-    Datum name = call->args[0], patterns = call->args[1];
-    if (name.kind != DATUM_STRING)
-        return fail_kind(s, call, 0, "a string");
-    if (patterns.kind == DATUM_STRING)
-        return datum_bool(text_glob(patterns.text, name.text));
-    if (patterns.kind != DATUM_LIST)
-        return fail_kind(s, call, 1, "a list of strings");
-    bool found = false;
-    for (int i = 0; i < patterns.list->count; i++) {
-        Datum pattern = patterns.list->at[i];
-        if (pattern.kind != DATUM_STRING)
-            return fail_kind(s, call, 1, "a list of strings");
-        found = found || text_glob(pattern.text, name.text);
+    Datum lists[2];
+    for (int i = 0; i < 2; i++) { // one string is a list of one
+        Datum x = lists[i] = call->args[i];
+        if (x.kind == DATUM_STRING)
+            lists[i] = datum_list(s->arena, 1, &x);
+        bool strings = lists[i].kind == DATUM_LIST;
+        for (int k = 0; strings && k < lists[i].list->count; k++)
+            strings = lists[i].list->at[k].kind == DATUM_STRING;
+        if (!strings)
+            return fail_kind(s, call, i, "a string or a list of strings");
     }
-    return datum_bool(found);
+    for (int i = 0; i < lists[0].list->count; i++)
+        for (int k = 0; k < lists[1].list->count; k++)
+            if (text_glob(lists[1].list->at[k].text, lists[0].list->at[i].text))
+                return datum_bool(true);
+    return datum_bool(false);
 }
 
 Datum builtin_name(Sema *s, const Call *call)

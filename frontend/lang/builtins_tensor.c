@@ -380,29 +380,95 @@ static bool check_images(Sema *s, const Call *call, const TensorType *type)
     return false;
 }
 
+// stride, pad, dilation and groups of a convolution, from these arguments on.
+static bool arg_conv(Sema *s, const Call *call, const int at[4],
+                     ConvGeometry *conv)
+{
+    int groups = at[3];
+    if (!arg_window(s, call, at[0], 1, 1, 2, conv->stride) ||
+        !arg_window(s, call, at[1], 0, 0, 4, conv->pad) ||
+        !arg_window(s, call, at[2], 1, 1, 2, conv->dilation))
+        return false;
+    conv->groups = call_has(call, groups) ? call->args[groups].whole : 1;
+    if (call_has(call, groups) &&
+        (call->args[groups].kind != DATUM_INT || conv->groups < 1))
+        return call_fail(s, call, groups, "a whole number of at least 1");
+    return true;
+}
+
 Datum builtin_conv2d(Sema *s, const Call *call)
 {
     Value inputs[2];
     TensorType x, weight;
-    ConvGeometry conv = {.groups = 1};
+    ConvGeometry conv;
     if (!call_tensor(s, call, 0, &inputs[0], &x) ||
         !call_tensor(s, call, 1, &inputs[1], &weight) ||
         !check_images(s, call, &x) ||
-        !arg_window(s, call, 2, 1, 1, 2, conv.stride) ||
-        !arg_window(s, call, 3, 0, 0, 4, conv.pad) ||
-        !arg_window(s, call, 4, 1, 1, 2, conv.dilation))
+        !arg_conv(s, call, (const int[]){2, 3, 4, 5}, &conv))
         return datum_poison();
-    if (call_has(call, 5) &&
-        (call->args[5].kind != DATUM_INT || call->args[5].whole < 1)) {
-        call_fail(s, call, 5, "a whole number of at least 1");
-        return datum_poison();
-    }
-    if (call_has(call, 5))
-        conv.groups = call->args[5].whole;
     Attr attrs[MAX_ATTRS] = {{0}};
     conv_set_attrs(&conv, attrs);
     Site site = call_site(s, call);
     return tensor_add(s, &site, OP_CONV2D, 2, inputs, attrs, NULL);
+}
+
+// The convolution's gradient by its data, as an operation: weights [c, out /
+// groups, kh, kw] belong to a convolution from `out` channels to those of x,
+// and the result is an image that it would have made x's size of: the smallest,
+// and `output_pad` further pixels at the bottom and the right.
+Datum builtin_conv_transpose2d(Sema *s, const Call *call)
+{
+    Value x_value, w_value;
+    TensorType x, w;
+    ConvGeometry conv;
+    int64_t more[2], dims[4];
+    if (!call_tensor(s, call, 0, &x_value, &x) ||
+        !call_tensor(s, call, 1, &w_value, &w) || !check_images(s, call, &x) ||
+        !arg_conv(s, call, (const int[]){2, 3, 5, 6}, &conv) ||
+        !arg_window(s, call, 4, 0, 0, 2, more))
+        return datum_poison();
+    Site site = call_site(s, call);
+    const char *wrong = NULL;
+    if (w.rank != 4 || w.dims[0] != x.dims[1])
+        wrong =
+            arena_printf(s->arena,
+                         "x %s has %" PRId64 " channels, so w must be [%" PRId64
+                         ", out / groups, kh, kw], not %s",
+                         type_text(s->arena, &x), x.dims[1], x.dims[1],
+                         type_text(s->arena, &w));
+    else if (x.dims[1] % conv.groups)
+        wrong = arena_printf(s->arena,
+                             "the %" PRId64 " channels of x %s do not make "
+                             "%" PRId64 " groups",
+                             x.dims[1], type_text(s->arena, &x), conv.groups);
+    for (int i = 0; i < 2 && !wrong; i++) {
+        int64_t covered = (w.dims[2 + i] - 1) * conv.dilation[i] + 1;
+        dims[2 + i] = (x.dims[2 + i] - 1) * conv.stride[i] + covered -
+                      conv.pad[i] - conv.pad[2 + i] + more[i];
+        if (more[i] >= conv.stride[i])
+            wrong = arena_printf(s->arena,
+                                 "output_pad %" PRId64
+                                 " must be less than the stride, %" PRId64,
+                                 more[i], conv.stride[i]);
+        else if (dims[2 + i] < 1)
+            wrong = arena_printf(
+                s->arena,
+                "nothing is left of x %s and w %s when pad is cut off",
+                type_text(s->arena, &x), type_text(s->arena, &w));
+    }
+    if (wrong) {
+        sema_error(s, call->pos, "`%s`: %s", call->name, wrong);
+        site_notes(s, &site);
+        sema_trace(s);
+        return datum_poison();
+    }
+    dims[0] = x.dims[0];
+    dims[1] = w.dims[1] * conv.groups;
+    Attr attrs[MAX_ATTRS] = {{0}};
+    conv_set_attrs(&conv, attrs);
+    attrs[CONV_DIMS].ints = (IntList){4, dims};
+    return tensor_add(s, &site, OP_CONV2D_GRAD_X, 2,
+                      (Value[]){w_value, x_value}, attrs, NULL);
 }
 
 static Datum pool(Sema *s, const Call *call, Op op)

@@ -65,6 +65,12 @@ struct Build {
     Map variables;          // full name -> Variable
     VEC(Variable *) order;
     Map schedule_inputs; // "step" ... -> Value + 1
+    // While its optimizers are set and run; else NULL.
+    const Datum *trained;   // the names of the weights, a list
+    const Value *gradients; // theirs, NULL until they are known
+    int gradient_count;
+    Datum global_norm;   // of these, once asked for
+    Map streams;         // scope -> how many random tensors it has drawn
     const Stmt *input;   // the input statement, once seen
     Value hidden_labels; // labels that training must not see, or NO_VALUE
     VEC(Loss) losses;

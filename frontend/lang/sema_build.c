@@ -22,6 +22,7 @@ void build_begin(Sema *s, Build *build, Phase *phase, int batch, bool training,
                      .scope = "",
                      .variables = map_new(s->arena),
                      .schedule_inputs = map_new(s->arena),
+                     .streams = map_new(s->arena),
                      .hidden_labels = NO_VALUE};
     build->graph->nodes.at = s->nodes;
     build->graph->nodes.capacity = s->node_capacity;

@@ -334,6 +334,29 @@ bool chunk_whole(Sema *s, Build *build, Value loss)
 
 // ---- of a chunk -------------------------------------------------------------
 
+// Random tensors whose first axis is as long as the images are in one of the
+// graphs alone.
+static void note_random(Sema *s, const Graph *whole, const Graph *chunk)
+{
+    for (Value v = 0; v < chunk->nodes.count; v++)
+        for (Value w = 0;
+             graph_node(chunk, v)->op == OP_RANDOM && w < whole->nodes.count;
+             w++) {
+            const Node *a = graph_node(chunk, v), *b = graph_node(whole, w);
+            if (b->op == OP_RANDOM &&
+                strcmp(a->attrs[RANDOM_STREAM].text,
+                       b->attrs[RANDOM_STREAM].text) == 0 &&
+                a->attrs[RANDOM_IMAGES].ints.count !=
+                    b->attrs[RANDOM_IMAGES].ints.count)
+                sema_note(s, sema_origin(s, a->origin),
+                          "the first axis of this random tensor is as long as "
+                          "there are images in a %s alone; if it does not "
+                          "count them, say images = false",
+                          a->attrs[RANDOM_IMAGES].ints.count ? "chunk"
+                                                             : "batch");
+        }
+}
+
 static bool same_cut(Sema *s, const Build *build, const Split *split)
 {
     const Phase *phase = build->phase;
@@ -345,6 +368,8 @@ static bool same_cut(Sema *s, const Build *build, const Split *split)
     if (!same)
         refuse(s, phase, phase->item->name.pos,
                "the embeddings depend on how many images there are at once");
+    if (!same)
+        note_random(s, chunks->whole, build->graph);
     return same;
 }
 

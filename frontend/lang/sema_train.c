@@ -186,8 +186,19 @@ static void describe_usings(Sema *s, const Build *build,
                      build->usings.at[i]->resolved);
 }
 
+static const Datum *trained_names(Sema *s, const VariableList *trained)
+{
+    Datum *items = ARENA_ARRAY(s->arena, Datum, trained->count + 1);
+    for (int i = 0; i < trained->count; i++)
+        items[i] = datum_string(trained->at[i]->name);
+    Datum *names = ARENA_NEW(s->arena, Datum);
+    *names = datum_list(s->arena, trained->count, items);
+    return names;
+}
+
 bool train_settings(Sema *s, Build *build, const VariableList *trained)
 {
+    build->trained = trained_names(s, trained);
     for (int i = 0; i < build->freezes.count; i++)
         check_patterns(s, build, build->freezes.at[i]->words);
     for (int i = 0; i < build->usings.count; i++)
@@ -210,6 +221,8 @@ void train_update(Sema *s, Build *build, const VariableList *trained,
     Build *outer = build_enter(s, build);
     int updated = 0;
     build->scope = "optimizer";
+    build->gradients = grads;
+    build->gradient_count = trained->count;
     for (int i = 0; i < trained->count && !s->stopped; i++) {
         Variable *weight = trained->at[i];
         // What the loss does not depend on stands still: no decay either.
@@ -231,6 +244,8 @@ void train_update(Sema *s, Build *build, const VariableList *trained,
     if (!updated && !s->stopped)
         sema_fail(s, build->losses.at[0].pos,
                   "the loss depends on no trained weight");
+    build->gradients = NULL;
+    build->trained = NULL;
     averages_update(s, build);
     build->scope = "";
     build_enter(s, outer);

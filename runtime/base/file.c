@@ -238,7 +238,7 @@ static void write_out(FileWriter *writer, const unsigned char *bytes,
     }
 }
 
-static void flush(FileWriter *writer)
+void file_flush(FileWriter *writer)
 {
     write_out(writer, writer->buffer, writer->used);
     writer->used = 0;
@@ -249,7 +249,7 @@ void file_put(FileWriter *writer, const void *bytes, int64_t size)
     if (size <= 0)
         return;
     if (size > BUFFER_BYTES - writer->used)
-        flush(writer);
+        file_flush(writer);
     if (size >= BUFFER_BYTES) {
         write_out(writer, bytes, size);
     } else {
@@ -278,7 +278,7 @@ static Status sync_parent(const char *path)
 Status file_commit(FileWriter *writer)
 {
     bool beside = writer->temporary != NULL;
-    flush(writer);
+    file_flush(writer);
     Status status = writer->failure;
     if (status.code == STATUS_OK && beside && fsync(writer->descriptor) != 0)
         status = file_error("write", writer->path);

@@ -26,6 +26,8 @@ typedef struct FileWriter {
 Status file_begin(FileWriter *writer, const char *path);
 // Errors are kept for file_commit, so that a row of puts needs one check.
 void file_put(FileWriter *writer, const void *bytes, int64_t size);
+// Hands on what was put so far.
+void file_flush(FileWriter *writer);
 // Flushes, syncs and renames; on failure removes the temporary file and leaves
 // the old file as it was. Ends the writer either way.
 Status file_commit(FileWriter *writer);

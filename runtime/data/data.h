@@ -9,13 +9,29 @@
 #include "runtime/data/image.h"
 #include "runtime/exec/program.h"
 
-typedef enum DataSplit { SPLIT_TRAIN, SPLIT_TEST } DataSplit;
+typedef enum DataSplit {
+    SPLIT_TRAIN,
+    SPLIT_TEST,
+    SPLIT_VALID, // for validation while training; often empty
+    SPLIT_COUNT
+} DataSplit;
+
+// "training", "test" or "validation", as in "the test images".
+static inline const char *data_split_word(DataSplit split)
+{
+    return split == SPLIT_TRAIN  ? "training"
+           : split == SPLIT_TEST ? "test"
+                                 : "validation";
+}
 
 typedef struct DataOptions {
     double test_fraction; // held out per class when the set has no test part
-    uint64_t seed;        // of the hold-out
-    int min_side;         // see image_read; 0 = full size
-    int64_t cache_bytes;  // decoded images kept; 0 = 512 MiB, negative = none
+    // Of each class set aside for validation, of what the hold-out leaves. A
+    // set that has a validation part of its own takes 0 alone.
+    double valid_fraction;
+    uint64_t seed;       // of both choices
+    int min_side;        // see image_read; 0 = full size
+    int64_t cache_bytes; // decoded images kept; 0 = 512 MiB, negative = none
 } DataOptions;
 
 // A set opened from a path, which is one of
@@ -23,11 +39,12 @@ typedef struct DataOptions {
 //                             holds images directly, or all in one folder
 //                             called images or so, and PATH itself none;
 //   PATH/...image             otherwise: no classes, found recursively;
-//   PATH/train/...            either of the above, with PATH/test/ (or val/)
-//                             as the test part, of the same classes, and
-//                             PATH/unlabeled/ (recursive) as further training
-//                             images without a label; docs/formats.md has the
-//                             names of parts;
+//   PATH/train/...            either of the above, with PATH/test/ as the test
+//                             part and PATH/val/ as that for validation (the
+//                             test part, where there is no other), of the same
+//                             classes, and PATH/unlabeled/ (recursive) as
+//                             further training images without a label;
+//                             docs/formats.md has the names of parts;
 //   PATH/CLASS/... PATH/test/ the same without the folder train/;
 //   PATH/NAME/...             any of these, when nothing else is in PATH;
 //   IDX files                 *train-images*idx3-ubyte, *train-labels*idx1-
@@ -37,21 +54,21 @@ typedef struct DataOptions {
 //   STL-10 binary files       train_X.bin and train_y.bin, maybe test_X.bin,
 //                             test_y.bin and unlabeled_X.bin;
 //   tar shards                *.tar and neither images nor folders beside them,
-//                             in PATH or in its train/ and test/; in PATH those
-//                             named test* or val* are the test part. PATH may
+//                             in PATH or in its train/, test/, val/; in PATH
+//                             those named test* and val* are parts. PATH may
 //                             be one shard itself. Members of one name up to
 //                             the first dot are a sample: .png, .jpg or .jpeg,
 //                             and .cls, a class number;
-//   a list of files           PATH is a text file: path, label and part (train
-//                             or test) a line, parted by commas, semicolons,
-//                             tabs or spaces; label and part may be missing.
-//                             A first line that names columns, not a file,
-//                             allows any order and more of them.
+//   a list of files           PATH is a text file: path, label and part
+//                             (train, test or val) a line, parted by commas,
+//                             semicolons, tabs or spaces; label and part may be
+//                             missing. A first line that names columns, not a
+//                             file, allows any order and more of them.
 // The order of shards and lists is their own; otherwise it is by path bytes. A
 // class folder's own subfolders belong to it. Names that begin with a dot are
 // ignored. Without a test part, `test_fraction` of each class is held out,
 // chosen by seed and name, so that it does not change when files are added to
-// other classes.
+// other classes; `valid_fraction` is set aside in the same way.
 //
 // Opening reads the first bytes of each image file. What cannot be an image is
 // left out and named in dataset_skips; damage further inside shows when the
@@ -67,6 +84,12 @@ typedef struct DataSkip {
 // test classes are not those of training, or when files disagree.
 Status dataset_open(const char *path, const DataOptions *options,
                     Dataset **dataset);
+// A set of files with these names, relative to the folder of the process, all
+// of them training images without a label. Nothing of them is looked at; what
+// is wrong with one shows when it is read. `min_side` and `cache_bytes` of the
+// options count.
+Status dataset_open_files(int64_t count, const char *const *names,
+                          const DataOptions *options, Dataset **dataset);
 void dataset_free(Dataset *dataset);
 
 int64_t dataset_count(const Dataset *dataset, DataSplit split);
@@ -88,6 +111,9 @@ const char *dataset_description(const Dataset *dataset);
 // The share of each class that was held out for testing, and by which seed; 0
 // when the data has a test part of its own.
 double dataset_held_out(const Dataset *dataset, uint64_t *seed);
+// The share of each class that was set aside for validation, and by which seed;
+// 0 when none was, or the data has a validation part of its own.
+double dataset_set_aside(const Dataset *dataset, uint64_t *seed);
 const char *dataset_sample_name(const Dataset *dataset, DataSplit split,
                                 int64_t index);
 // Files left out when opening and why.

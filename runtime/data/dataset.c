@@ -171,8 +171,8 @@ void dataset_free(Dataset *dataset)
 {
     if (!dataset)
         return;
-    free_samples(&dataset->splits[SPLIT_TRAIN]);
-    free_samples(&dataset->splits[SPLIT_TEST]);
+    for (int split = 0; split < SPLIT_COUNT; split++)
+        free_samples(&dataset->splits[split]);
     for (int i = 0; i < dataset->class_count; i++)
         free(dataset->classes[i]);
     for (int i = 0; i < dataset->skip_count; i++) {
@@ -225,6 +225,7 @@ static Status describe(Dataset *dataset, const DataOptions *options)
 {
     char train[32], test[32], part[32], extra[64] = "", skips[64] = "";
     char classes[96] = "no classes", held[96] = "", where[128] = "";
+    char valid[400] = "";
     if (dataset->class_count > 0)
         snprintf(classes, sizeof classes, "%d class%s", dataset->class_count,
                  dataset->class_count == 1 ? "" : "es");
@@ -243,17 +244,22 @@ static Status describe(Dataset *dataset, const DataOptions *options)
     if (dataset->splits[SPLIT_TEST].count > 0)
         snprintf(where, sizeof where, " (%s)",
                  dataset->test_part ? dataset->test_part : held);
+    if (dataset->splits[SPLIT_VALID].count > 0)
+        snprintf(valid, sizeof valid, ", %s for validation (%s)",
+                 group_digits(dataset->splits[SPLIT_VALID].count, part),
+                 dataset->valid_part ? dataset->valid_part : "set aside");
     if (dataset->skip_count > 0)
         snprintf(skips, sizeof skips, ", %s left out",
                  group_digits(dataset->skip_count, part));
-    char text[512];
+    char text[1024];
     group_digits(dataset->splits[SPLIT_TRAIN].count, train);
     group_digits(dataset->splits[SPLIT_TEST].count, test);
     snprintf(text, sizeof text,
-             "%s with %s, %s training image%s%s and %s test image%s%s%s",
+             "%s with %s, %s training image%s%s and %s test image%s%s%s%s",
              dataset->kind, classes, train,
              dataset->splits[SPLIT_TRAIN].count == 1 ? "" : "s", extra, test,
-             dataset->splits[SPLIT_TEST].count == 1 ? "" : "s", where, skips);
+             dataset->splits[SPLIT_TEST].count == 1 ? "" : "s", where, valid,
+             skips);
     dataset->description = strdup(text);
     return dataset->description ? status_ok() : out_of_memory(dataset);
 }
@@ -329,6 +335,33 @@ static Status read_folder(Dataset *dataset)
     return found ? status_ok() : dataset_read_folder(dataset);
 }
 
+// A part for validation of the training images, where there is none.
+static Status set_aside(Dataset *dataset, const DataOptions *options)
+{
+    if (dataset->valid_part)
+        return status_error(STATUS_USAGE,
+                            "%s has a validation part (%s), and --validate "
+                            "sets aside training images where there is none: "
+                            "leave it out, --validate-every is enough",
+                            dataset->root, dataset->valid_part);
+    TRY(dataset_hold_out(dataset, SPLIT_VALID, "validation",
+                         options->valid_fraction, options->seed));
+    dataset->set_aside = options->valid_fraction;
+    if (dataset->splits[SPLIT_VALID].count == 0)
+        return status_error(STATUS_DATA,
+                            "%s: no class has two training images, so none is "
+                            "set aside for validation",
+                            dataset->root);
+    return dataset_add_note(
+        dataset,
+        "%lld of the training images are set aside for validation, %g%%%s by "
+        "seed %llu: no phase trains on them, pretraining included",
+        (long long)dataset->splits[SPLIT_VALID].count,
+        100 * options->valid_fraction,
+        dataset->class_count > 0 ? " of each class" : "",
+        (unsigned long long)options->seed);
+}
+
 static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
 {
     if (folder)
@@ -344,10 +377,13 @@ static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
                              (long long)dataset->turned,
                              dataset->turned == 1 ? " is" : "s are"));
     if (!dataset->test_part && options->test_fraction > 0) {
-        TRY(dataset_hold_out(dataset, options->test_fraction, options->seed));
+        TRY(dataset_hold_out(dataset, SPLIT_TEST, "held out",
+                             options->test_fraction, options->seed));
         dataset->held_out = options->test_fraction;
-        dataset->held_seed = options->seed;
     }
+    if (options->valid_fraction > 0)
+        TRY(set_aside(dataset, options));
+    dataset->held_seed = options->seed;
     return describe(dataset, options);
 }
 
@@ -362,6 +398,33 @@ static char *folder_of(const char *path, bool folder)
     return strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
+static void set_reading(Dataset *dataset, const DataOptions *options)
+{
+    dataset->min_side = options->min_side;
+    atomic_init(&dataset->cache_left, options->cache_bytes == 0
+                                          ? default_cache
+                                          : options->cache_bytes);
+}
+
+Status dataset_open_files(int64_t count, const char *const *names,
+                          const DataOptions *options, Dataset **dataset)
+{
+    Status status = status_ok();
+    Dataset *opened = *dataset = calloc(1, sizeof *opened);
+    if (!opened || !(opened->root = strdup(".")) ||
+        !(opened->folder = strdup(".")) || !(opened->description = strdup("")))
+        status = status_error(STATUS_MEMORY, "no memory for a list of images");
+    else
+        set_reading(opened, options);
+    for (int64_t i = 0; i < count && status.code == STATUS_OK; i++)
+        status = dataset_add_sample(opened, SPLIT_TRAIN, names[i], -1, NULL);
+    if (status.code == STATUS_OK)
+        return status;
+    dataset_free(opened);
+    *dataset = NULL;
+    return status;
+}
+
 Status dataset_open(const char *path, const DataOptions *options,
                     Dataset **dataset)
 {
@@ -371,6 +434,10 @@ Status dataset_open(const char *path, const DataOptions *options,
     if (!(options->test_fraction >= 0 && options->test_fraction < 1))
         return status_error(STATUS_USAGE,
                             "the test fraction must be at least 0 and below 1");
+    if (!(options->valid_fraction >= 0 && options->valid_fraction < 1))
+        return status_error(
+            STATUS_USAGE,
+            "the share for validation must be at least 0 and below 1");
     Dataset *opened = calloc(1, sizeof *opened);
     if (opened) {
         opened->root = strdup(path);
@@ -380,10 +447,7 @@ Status dataset_open(const char *path, const DataOptions *options,
         dataset_free(opened);
         return status_error(STATUS_MEMORY, "%s: no memory to open it", path);
     }
-    opened->min_side = options->min_side;
-    atomic_init(&opened->cache_left, options->cache_bytes == 0
-                                         ? default_cache
-                                         : options->cache_bytes);
+    set_reading(opened, options);
     Status status = fill(opened, options, folder);
     if (status.code != STATUS_OK) {
         dataset_free(opened);
@@ -420,6 +484,12 @@ double dataset_held_out(const Dataset *dataset, uint64_t *seed)
 {
     *seed = dataset->held_seed;
     return dataset->held_out;
+}
+
+double dataset_set_aside(const Dataset *dataset, uint64_t *seed)
+{
+    *seed = dataset->held_seed;
+    return dataset->set_aside;
 }
 
 const char *dataset_description(const Dataset *dataset)

@@ -473,7 +473,7 @@ static Status run_checks(Checker *checker)
 static void list_samples(Checker *checker)
 {
     int64_t at = 0;
-    for (int split = 0; split < 2; split++) {
+    for (int split = 0; split < SPLIT_COUNT; split++) {
         const SampleList *list = &checker->dataset->splits[split];
         for (int64_t i = 0; i < list->count; i++)
             checker->facts[at++] =
@@ -484,8 +484,8 @@ static void list_samples(Checker *checker)
 Status dataset_check(const Dataset *dataset, DataCheck *check)
 {
     Checker checker = {.dataset = dataset, .check = check};
-    checker.count =
-        dataset->splits[SPLIT_TRAIN].count + dataset->splits[SPLIT_TEST].count;
+    for (int split = 0; split < SPLIT_COUNT; split++)
+        checker.count += dataset->splits[split].count;
     size_t room = (size_t)checker.count + 1;
     *check = (DataCheck){.images = checker.count};
     checker.facts = malloc(room * sizeof *checker.facts);

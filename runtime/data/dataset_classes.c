@@ -97,7 +97,7 @@ static bool match(const Dataset *dataset, const ClassNames *names,
 // places[i] is where class i goes.
 static void renumber(Dataset *dataset, const int *places)
 {
-    for (int split = 0; split < 2; split++)
+    for (int split = 0; split < SPLIT_COUNT; split++)
         for (int64_t i = 0; i < dataset->splits[split].count; i++) {
             Sample *sample = &dataset->splits[split].items[i];
             if (sample->label >= 0)

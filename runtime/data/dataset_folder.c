@@ -183,7 +183,7 @@ static Status add_class_folder(Dataset *dataset, DataSplit split,
     int label = dataset_find_class(dataset, name);
     if (label < 0)
         return status_error(STATUS_DATA,
-                            "%s: the test part %s has a class %s that the "
+                            "%s: the part %s has a class %s that the "
                             "training part does not have",
                             dataset->root, relative, name);
     return walk_add_images(dataset, split, path, NULL, label);
@@ -322,10 +322,12 @@ static Status open_part(Dataset *dataset, const Parts *parts, DatasetPart part,
     return descend(dataset, path, true, view);
 }
 
-// The test part, if it is one: *used. Without folders of classes it could test
-// nothing that was learned with them; training never sees it.
+// The test part, or that for validation, if it is one: *used. Without folders
+// of classes it could test nothing that was learned with them; training never
+// sees it.
 static Status add_test(Dataset *dataset, const Parts *parts, DatasetPart part,
-                       const char *path, const FolderView *view, bool *used)
+                       DataSplit split, const char *path,
+                       const FolderView *view, bool *used)
 {
     bool labelled = dataset->class_count > 0;
     *used = !labelled || view->classes.count > 0;
@@ -335,8 +337,8 @@ static Status add_test(Dataset *dataset, const Parts *parts, DatasetPart part,
                                 "training part has: its images are not used",
                                 parts->paths[part]);
     if (!labelled)
-        return walk_add_images(dataset, SPLIT_TEST, path, NULL, -1);
-    TRY(add_classes(dataset, SPLIT_TEST, path, view));
+        return walk_add_images(dataset, split, path, NULL, -1);
+    TRY(add_classes(dataset, split, path, view));
     if (!view->loose.count && !view->deep.count)
         return status_ok();
     return dataset_add_note(
@@ -358,32 +360,37 @@ static Status tell_unused(Dataset *dataset, const Parts *parts, bool loose)
                             loose ? "loose images" : "");
 }
 
+// test/ is the test part, and val/ that for validation, or the test part where
+// there is no other.
 static Status add_tests(Dataset *dataset, const Parts *parts)
 {
     static const DatasetPart order[] = {DATASET_TEST, DATASET_VALID};
-    bool used = false;
     for (int i = 0; i < 2; i++) {
         const char *path = parts->paths[order[i]];
         const char *slash = strrchr(path, '/');
+        bool valid = dataset->test_part != NULL, used = false;
+        char *name = valid ? dataset->valid_name : dataset->part_name;
         if (!path[0])
             continue;
-        if (used) {
-            TRY(dataset_add_note(dataset,
-                                 "%.200s/ is not used: %s/ is the test part",
-                                 path, dataset->test_part));
-            continue;
-        }
         FolderView view = {0};
         char place[PATH_ROOM];
         Status status = open_part(dataset, parts, order[i], place, &view);
         if (status.code == STATUS_OK)
-            status = add_test(dataset, parts, order[i], place, &view, &used);
+            status =
+                add_test(dataset, parts, order[i],
+                         valid ? SPLIT_VALID : SPLIT_TEST, place, &view, &used);
         free_view(&view);
         TRY(status);
-        if (used)
-            snprintf(dataset->part_name, sizeof dataset->part_name, "%s",
-                     slash ? slash + 1 : path);
-        dataset->test_part = used ? dataset->part_name : NULL;
+        if (!used)
+            continue;
+        snprintf(name, sizeof dataset->part_name, "%s",
+                 slash ? slash + 1 : path);
+        *(valid ? &dataset->valid_part : &dataset->test_part) = name;
+        if (valid)
+            TRY(dataset_add_note(dataset,
+                                 "%.200s/ is for validation while training, "
+                                 "with --validate-every: no phase trains on it",
+                                 path));
     }
     return status_ok();
 }

@@ -47,7 +47,7 @@ struct Dataset {
     char *folder;      // what samples' names are relative to
     char **containers; // paths of files that hold many samples
     int container_count;
-    SampleList splits[2]; // by DataSplit
+    SampleList splits[SPLIT_COUNT]; // by DataSplit
     char **classes;
     int class_count;
     DataSkip *skips;
@@ -58,12 +58,16 @@ struct Dataset {
     uint8_t *blocks[16]; // file contents the samples' bytes point into
     int block_count;
     int min_side;
-    const char *kind;      // "folder", "IDX files", ...
-    int64_t turned;        // files with an EXIF orientation but upright
-    char part_name[256];   // of a test part that has one
-    const char *test_part; // where the test images come from, for people
-    double held_out;       // share of each class held out as such, by
-    uint64_t held_seed;    // this seed; 0 = none
+    const char *kind; // "folder", "IDX files", ...
+    int64_t turned;   // files with an EXIF orientation but upright
+    // Of a test part, and of one for validation, that have one.
+    char part_name[256], valid_name[256];
+    // Where their images come from, for people; NULL = no part of their own.
+    const char *test_part, *valid_part;
+    // Shares of each class held out for testing and set aside for validation;
+    // 0 = none. By this seed.
+    double held_out, set_aside;
+    uint64_t held_seed;
     bool numbered;         // the format has no names: they are numbers
     char *own_order;       // the classes' names as opened, once another order
                            // has been taken; lines of class_names.h
@@ -144,7 +148,7 @@ Status dataset_unpack(const Dataset *dataset, const Sample *sample,
 typedef enum DatasetPart {
     DATASET_TRAIN,
     DATASET_TEST,
-    DATASET_VALID, // the test part, where there is no other
+    DATASET_VALID, // for validation; the test part, where there is no other
     DATASET_EXTRA, // training images without labels
     DATASET_PARTS
 } DatasetPart;
@@ -153,7 +157,9 @@ typedef enum DatasetPart {
 // say nothing (training_set) or a number (val2017); -1 = none.
 int dataset_part_of(const char *name);
 
-// Moves the held-out part of the training samples to the test split.
-Status dataset_hold_out(Dataset *dataset, double fraction, uint64_t seed);
+// Moves a share of each class of the training samples to another split, which
+// is empty. `purpose` names the choice.
+Status dataset_hold_out(Dataset *dataset, DataSplit split, const char *purpose,
+                        double fraction, uint64_t seed);
 
 #endif

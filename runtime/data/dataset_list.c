@@ -17,7 +17,7 @@ typedef struct List {
     int columns;               // of the row that has most
     int path, label, part;     // which column; -1 = none
     bool parts[DATASET_PARTS]; // which are marked
-    int64_t aside;             // images of a part that is not used
+    int64_t valid;             // images for validation, beside a test part
     bool *good;                // of rows: it is an image
 } List;
 
@@ -463,7 +463,10 @@ static Status find_label(const List *list, int64_t row, DataSplit split,
     if (dataset->class_count == 0 || (!*word && split == SPLIT_TRAIN))
         return status_ok();
     if (!*word)
-        return bad_row(list, row, "a test image without a label");
+        return bad_row(list, row,
+                       split == SPLIT_TEST
+                           ? "a test image without a label"
+                           : "a validation image without a label");
     char **found =
         bsearch(&word, dataset->classes, (size_t)dataset->class_count,
                 sizeof *dataset->classes, compare_labels);
@@ -473,20 +476,19 @@ static Status find_label(const List *list, int64_t row, DataSplit split,
     }
     char reason[256];
     snprintf(reason, sizeof reason,
-             "class %.100s has test images and no training image", word);
+             "class %.100s has %s images and no training image", word,
+             data_split_word(split));
     return bad_row(list, row, reason);
 }
 
 static Status add_row(List *list, int64_t row)
 {
     int label = -1, part = part_of(list, row);
-    DataSplit split = part == DATASET_TRAIN || part == DATASET_EXTRA
-                          ? SPLIT_TRAIN
-                          : SPLIT_TEST;
-    if (part == DATASET_VALID && list->parts[DATASET_TEST]) {
-        list->aside++;
-        return status_ok();
-    }
+    DataSplit split =
+        part == DATASET_TRAIN || part == DATASET_EXTRA       ? SPLIT_TRAIN
+        : part == DATASET_VALID && list->parts[DATASET_TEST] ? SPLIT_VALID
+                                                             : SPLIT_TEST;
+    list->valid += split == SPLIT_VALID;
     if (part != DATASET_EXTRA)
         TRY(find_label(list, row, split, &label));
     return dataset_add_sample(list->dataset, split, cell(list, row, list->path),
@@ -508,11 +510,16 @@ static Status read_list(List *list)
             TRY(add_row(list, i));
     if (list->parts[DATASET_TEST] || list->parts[DATASET_VALID])
         dataset->test_part = "marked in it";
-    if (list->aside)
+    if (list->valid) {
+        dataset->valid_part = "marked in it";
         TRY(dataset_add_note(dataset,
-                             "%lld images marked for validation are not used: "
-                             "there is a test part",
-                             (long long)list->aside));
+                             "%lld image%s marked for validation while "
+                             "training, with --validate-every: no phase trains "
+                             "on %s",
+                             (long long)list->valid,
+                             list->valid == 1 ? " is" : "s are",
+                             list->valid == 1 ? "it" : "them"));
+    }
     return dataset_check_found(dataset);
 }
 

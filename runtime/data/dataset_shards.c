@@ -243,6 +243,19 @@ static DatasetPart shard_part(const char *name)
                : DATASET_TRAIN;
 }
 
+// Says what shards for validation beside a test part are for.
+static Status tell_valid(Dataset *dataset, int count)
+{
+    if (!count)
+        return status_ok();
+    dataset->valid_part = "shards of their own";
+    return dataset_add_note(dataset,
+                            "%d shard%s for validation while training, with "
+                            "--validate-every: no phase trains on %s",
+                            count, count == 1 ? " is" : "s are",
+                            count == 1 ? "it" : "them");
+}
+
 // Shards of one folder, whose names may tell parts. Those for validation are
 // the test part where there is no other.
 static Status read_flat(Dataset *dataset, const ShardList *list, int *classes)
@@ -253,38 +266,35 @@ static Status read_flat(Dataset *dataset, const ShardList *list, int *classes)
     bool parts = counts[DATASET_TRAIN] > 0;
     for (int i = 0; i < list->count; i++) {
         DatasetPart part = parts ? shard_part(list->items[i]) : DATASET_TRAIN;
-        if (part == DATASET_VALID && counts[DATASET_TEST])
-            continue;
-        TRY(read_shard(dataset,
-                       part == DATASET_TRAIN ? SPLIT_TRAIN : SPLIT_TEST,
-                       list->items[i], classes));
-        if (part != DATASET_TRAIN)
+        DataSplit split = part == DATASET_TRAIN ? SPLIT_TRAIN
+                          : part == DATASET_VALID && counts[DATASET_TEST]
+                              ? SPLIT_VALID
+                              : SPLIT_TEST;
+        TRY(read_shard(dataset, split, list->items[i], classes));
+        if (split == SPLIT_TEST)
             dataset->test_part = "shards of their own";
     }
-    if (parts && counts[DATASET_VALID] && counts[DATASET_TEST])
-        return dataset_add_note(dataset,
-                                "%d shards for validation are not used: there "
-                                "is a test part",
-                                counts[DATASET_VALID]);
-    return status_ok();
+    return tell_valid(
+        dataset, parts && counts[DATASET_TEST] ? counts[DATASET_VALID] : 0);
 }
 
 // A test image without a label in a set with classes could test nothing.
-static Status check_test(const Dataset *dataset, int classes)
+static Status check_test(const Dataset *dataset, DataSplit split, int classes)
 {
-    const SampleList *test = &dataset->splits[SPLIT_TEST];
+    const SampleList *test = &dataset->splits[split];
     for (int64_t i = 0; classes > 0 && i < test->count; i++)
         if (test->items[i].label < 0)
-            return status_error(STATUS_DATA,
-                                "%s/%s: a test image without a member .cls",
-                                dataset->folder, test->items[i].name);
+            return status_error(
+                STATUS_DATA, "%s/%s: a %s image without a member .cls",
+                dataset->folder, test->items[i].name, data_split_word(split));
     return status_ok();
 }
 
 static Status finish_shards(Dataset *dataset, int classes)
 {
     dataset->kind = "tar shards";
-    TRY(check_test(dataset, classes));
+    TRY(check_test(dataset, SPLIT_TEST, classes));
+    TRY(check_test(dataset, SPLIT_VALID, classes));
     TRY(dataset_name_classes(dataset, "classes.txt", classes));
     return dataset_check_found(dataset);
 }
@@ -322,12 +332,10 @@ static Status read_parts(Dataset *dataset, ShardList lists[DATASET_PARTS],
     TRY(read_list(dataset, &lists[DATASET_TRAIN], SPLIT_TRAIN, classes));
     TRY(read_list(dataset, &lists[test ? DATASET_TEST : DATASET_VALID],
                   SPLIT_TEST, classes));
-    if (test && lists[DATASET_VALID].count)
-        return dataset_add_note(dataset,
-                                "%d shards for validation are not used: there "
-                                "is a test part",
-                                lists[DATASET_VALID].count);
-    return status_ok();
+    if (!test)
+        return status_ok();
+    TRY(read_list(dataset, &lists[DATASET_VALID], SPLIT_VALID, classes));
+    return tell_valid(dataset, lists[DATASET_VALID].count);
 }
 
 // Shards directly in the folder, or in those of its parts.

@@ -75,12 +75,13 @@ static void mark_held(const Dataset *dataset, const Ranked *ranked,
     }
 }
 
-Status dataset_hold_out(Dataset *dataset, double fraction, uint64_t seed)
+Status dataset_hold_out(Dataset *dataset, DataSplit split, const char *purpose,
+                        double fraction, uint64_t seed)
 {
     SampleList *train = &dataset->splits[SPLIT_TRAIN];
-    SampleList *test = &dataset->splits[SPLIT_TEST];
+    SampleList *part = &dataset->splits[split];
     size_t count = (size_t)train->count;
-    Ranked *ranked = rank_samples(dataset, "held out", seed);
+    Ranked *ranked = rank_samples(dataset, purpose, seed);
     bool *held = calloc(count + 1, sizeof *held);
     Sample *items = malloc((count + 1) * sizeof *items);
     if (!ranked || !held || !items) {
@@ -91,12 +92,12 @@ Status dataset_hold_out(Dataset *dataset, double fraction, uint64_t seed)
                             dataset->root);
     }
     mark_held(dataset, ranked, fraction, held);
-    test->items = items;
-    test->room = train->count + 1;
+    part->items = items;
+    part->room = train->count + 1;
     int64_t kept = 0;
     for (int64_t i = 0; i < train->count; i++) {
         Sample *target =
-            held[i] ? &test->items[test->count++] : &train->items[kept++];
+            held[i] ? &part->items[part->count++] : &train->items[kept++];
         memmove(target, &train->items[i], sizeof *target);
     }
     train->count = kept;
@@ -219,14 +220,15 @@ static int compare_named(const void *left, const void *right)
     return strcmp(a->name, b->name);
 }
 
-// All samples of both parts by name. NULL for lack of memory.
+// All samples of all parts by name. NULL for lack of memory.
 static NamedSample *sort_named(const Dataset *dataset, size_t *count)
 {
-    *count = (size_t)(dataset->splits[SPLIT_TRAIN].count +
-                      dataset->splits[SPLIT_TEST].count);
+    *count = 0;
+    for (int split = 0; split < SPLIT_COUNT; split++)
+        *count += (size_t)dataset->splits[split].count;
     NamedSample *named = malloc((*count + 1) * sizeof *named);
     size_t used = 0;
-    for (int split = 0; named && split < 2; split++)
+    for (int split = 0; named && split < SPLIT_COUNT; split++)
         for (int64_t i = 0; i < dataset->splits[split].count; i++)
             named[used++] = (NamedSample){dataset->splits[split].items[i].name,
                                           (DataSplit)split, i};
@@ -258,6 +260,11 @@ static Status choose_line(ListedLabels *list, const char *name, int64_t line)
                     ? "is a test image"
                     : "is held out for testing: use the --seed and "
                       "--held-out that the list was made with";
+    else if (found->split == SPLIT_VALID)
+        wrong = list->dataset->valid_part
+                    ? "is an image for validation"
+                    : "is set aside for validation: use the --seed, --held-out "
+                      "and --validate that the list was made with";
     else if (dataset_label(list->dataset, SPLIT_TRAIN, found->index) < 0)
         wrong = "has no label";
     else if (list->chosen[found->index])

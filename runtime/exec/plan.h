@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 enum { PLAN_MAX_RANK = 6, PLAN_ALIGN = 64 };
+// Elements of the input "random", from which kernels draw (random_key.h).
+enum { PLAN_RANDOM_KEY = 5 };
 
 // Values equal to ir's DType.
 typedef enum PlanDType { PLAN_F32, PLAN_F64, PLAN_BF16, PLAN_BOOL } PlanDType;

@@ -34,6 +34,7 @@ Status checkpoint_save(const char *path, const Store *store,
         {"tally", info->tally},
         {"result", info->result},
         {"best", info->best},
+        {"validation", info->validation},
         {"parameters", info->parameters ? info->parameters : ""},
         {"classes", info->classes ? info->classes : ""},
         {"data", info->data ? info->data : ""},
@@ -79,6 +80,11 @@ static bool read_info(const SafeFile *file, CheckpointInfo *info)
         !number_meta(file, "seed", 10, &info->seed) ||
         !number_meta(file, "program", 16, &info->program) ||
         !number_meta(file, "ways_hash", 16, &info->ways))
+        return false;
+    // Checkpoints of before there was any do not say so.
+    if (safetensors_meta(file, "validation") &&
+        !copy_meta(file, "validation", info->validation,
+                   sizeof info->validation))
         return false;
     info->step = (int64_t)step;
     info->images = (int64_t)images;

@@ -26,6 +26,7 @@ typedef struct CheckpointInfo {
     char tally[CHECKPOINT_TEXT];  // train.c's running sums
     char result[CHECKPOINT_TEXT]; // train.c's result, when finished
     char best[64];                // the best checkpoint so far; see keep.h
+    char validation[192];         // how the phase is validated; "" = not
 } CheckpointInfo;
 
 // Writes weights, state and slots, atomically.

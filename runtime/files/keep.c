@@ -97,7 +97,7 @@ bool keep_exists(const Keep *keep)
 static void read_best(Keep *keep, const CheckpointInfo *info)
 {
     if (sscanf(info->best, "%" SCNd64 " %la", &keep->best_step,
-               &keep->best_loss) != 2)
+               &keep->best_score) != 2)
         keep->best_step = -1;
 }
 
@@ -177,23 +177,31 @@ static Status save_best(const Keep *keep, const Store *store,
     return checkpoint_save(best, store, info);
 }
 
+bool keep_improves(const Keep *keep, double score)
+{
+    return isfinite(score) && (keep->best_step < 0 || score < keep->best_score);
+}
+
 Status keep_save(Keep *keep, const Store *store, CheckpointInfo *info,
-                 double loss)
+                 double score)
 {
     char path[RUNDIR_PATH];
     Keep next = *keep;
-    bool best =
-        isfinite(loss) && (keep->best_step < 0 || loss < keep->best_loss);
+    bool best = keep_improves(keep, score);
     if (best) {
         next.best_step = info->step;
-        next.best_loss = loss;
+        next.best_score = score;
     }
     if (next.best_step >= 0)
         snprintf(info->best, sizeof info->best, "%" PRId64 " %a",
-                 next.best_step, next.best_loss);
+                 next.best_step, next.best_score);
     keep_newest_path(keep, path);
-    if (!keep->resumes)
+    if (!keep->resumes) {
+        char other[RUNDIR_PATH];
         drop_old(keep, 0, 0);
+        path_best(keep, other);
+        unlink(other);
+    }
     if (keep->newest >= 0 && keep->newest != info->step && keep->count > 1)
         TRY(keep_newest(keep));
     TRY(checkpoint_save(path, store, info));

@@ -2,7 +2,8 @@
 //
 //   checkpoint.safetensors       the newest
 //   checkpoint-STEP.safetensors  those before it
-//   best.safetensors             the one with the least loss before it
+//   best.safetensors             the one with the least score: the mean loss
+//                                before it, or what a validation says
 //
 // At every moment, also between two system calls, there is a sound one once
 // the first is written: a new one is complete before the name of the newest
@@ -21,7 +22,7 @@ typedef struct Keep {
     bool resumes;      // keep_find found one: those there are of this run
     int64_t newest;    // the step of checkpoint.safetensors, if sound; or -1
     int64_t best_step; // of best.safetensors; -1 = there is none
-    double best_loss;  // the mean loss of the steps before it
+    double best_score;
 } Keep;
 
 // For OUT/PHASE; count < 1 = KEEP_DEFAULT. STATUS_FAILED when the path is too
@@ -40,11 +41,14 @@ bool keep_exists(const Keep *keep);
 Status keep_find(Keep *keep, char path[RUNDIR_PATH], CheckpointInfo *info,
                  void (*warn)(void *context, const char *text), void *context);
 
-// Writes a checkpoint; `loss` is the mean of the steps since the one before,
-// NaN = none. Drops what is then more than `count`, and, unless keep_find
-// found one, all that were there: they are another run's. `info->best` is
-// filled in. When it fails, the checkpoints there were are untouched.
+// Is it the least so far? NaN never is.
+bool keep_improves(const Keep *keep, double score);
+
+// Writes a checkpoint; NaN = it has no score. Drops what is then more than
+// `count`, and, unless keep_find found one, all that were there: they are
+// another run's. `info->best` is filled in. When it fails, the checkpoints
+// there were are untouched.
 Status keep_save(Keep *keep, const Store *store, CheckpointInfo *info,
-                 double loss);
+                 double score);
 
 #endif

@@ -180,15 +180,28 @@ static void add_line(Drawing *drawing, const Series *series, const char *name)
         (PlotSeries){name, series->count, series->steps, series->values};
 }
 
-// "pretrain, blind guessing" for the loss of chance.
+// "pretrain, blind guessing" for the loss of chance, "finetune, validation".
 static const char *name_of_line(Drawing *drawing, int index)
 {
     const Series *series = &drawing->table->at[index];
-    if (strcmp(series->name, chance_name) != 0)
+    bool chance = strcmp(series->name, chance_name) == 0;
+    if (!chance && series->part == SERIES_TRAIN)
         return series->phase;
-    snprintf(drawing->names[index], sizeof drawing->names[index],
-             "%s, blind guessing", series->phase);
+    snprintf(drawing->names[index], sizeof drawing->names[index], "%s, %s",
+             series->phase, chance ? "blind guessing" : "validation");
     return drawing->names[index];
+}
+
+// The evaluation at the end is one point. Of a validation's numbers some tell
+// of it, not of the net.
+static bool is_drawn(const Series *series)
+{
+    static const char *const about[] = {"valid_images", "best", "best_step",
+                                        "since_best", "ended_early"};
+    bool drawn = series->part != SERIES_TEST;
+    for (int i = 0; i < 5 && series->part == SERIES_VALID; i++)
+        drawn = drawn && strcmp(series->name, about[i]) != 0;
+    return drawn;
 }
 
 // The lines of one panel: the number of that name in every phase.
@@ -198,7 +211,7 @@ static void add_lines(Drawing *drawing, const char *name)
         const Series *series = &drawing->table->at[i];
         bool chance =
             strcmp(name, "loss") == 0 && strcmp(series->name, chance_name) == 0;
-        if (!series->test && (chance || strcmp(series->name, name) == 0))
+        if (is_drawn(series) && (chance || strcmp(series->name, name) == 0))
             add_line(drawing, series, name_of_line(drawing, i));
     }
 }
@@ -215,7 +228,7 @@ static void add_panels(Drawing *drawing)
 {
     for (int i = 0; i < drawing->table->count; i++) {
         const Series *series = &drawing->table->at[i];
-        if (series->test || strcmp(series->name, "epoch") == 0 ||
+        if (!is_drawn(series) || strcmp(series->name, "epoch") == 0 ||
             strcmp(series->name, chance_name) == 0 ||
             has_panel(drawing, series->name))
             continue;

@@ -1,7 +1,8 @@
 // OUT/metrics.jsonl: one JSON object per line, in the order things happened.
 //   {"phase":"pretrain","step":50,"epoch":2.5,"loss":3.1,...,
 //    "images_per_second":410.0,"input_wait":0.002}
-// and, for an evaluation, "test_images" in the place of "epoch".
+// and "valid_images" in the place of "epoch" for a validation while training,
+// "test_images" for the evaluation at the end.
 #ifndef SIMCC_RUNTIME_METRICS_H
 #define SIMCC_RUNTIME_METRICS_H
 

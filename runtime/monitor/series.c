@@ -10,25 +10,25 @@
 #include "runtime/base/rundir.h"
 
 static Series *find(const SeriesTable *table, const char *phase,
-                    const char *name, bool test)
+                    const char *name, SeriesPart part)
 {
     for (int i = 0; i < table->count; i++)
-        if (table->at[i].test == test && strcmp(table->at[i].name, name) == 0 &&
+        if (table->at[i].part == part && strcmp(table->at[i].name, name) == 0 &&
             strcmp(table->at[i].phase, phase) == 0)
             return &table->at[i];
     return NULL;
 }
 
 const Series *series_find(const SeriesTable *table, const char *phase,
-                          const char *name, bool test)
+                          const char *name, SeriesPart part)
 {
-    return find(table, phase, name, test);
+    return find(table, phase, name, part);
 }
 
 static Series *find_or_add(SeriesTable *table, const char *phase,
-                           const char *name, bool test)
+                           const char *name, SeriesPart part)
 {
-    Series *series = find(table, phase, name, test);
+    Series *series = find(table, phase, name, part);
     if (series)
         return series;
     if (table->count == table->capacity) {
@@ -40,7 +40,7 @@ static Series *find_or_add(SeriesTable *table, const char *phase,
         table->capacity = capacity;
     }
     series = &table->at[table->count++];
-    *series = (Series){.test = test};
+    *series = (Series){.part = part};
     snprintf(series->phase, SERIES_NAME, "%s", phase);
     snprintf(series->name, SERIES_NAME, "%s", name);
     return series;
@@ -97,9 +97,12 @@ static bool add_line(SeriesTable *table, const char *line)
     if (!length || !take_number(&line, name, &step) ||
         strcmp(name, "step") != 0)
         return true;
-    bool test = strncmp(line, ",\"test_images\":", 15) == 0;
+    SeriesPart part = strncmp(line, ",\"test_images\":", 15) == 0 ? SERIES_TEST
+                      : strncmp(line, ",\"valid_images\":", 16) == 0
+                          ? SERIES_VALID
+                          : SERIES_TRAIN;
     while (take_number(&line, name, &value)) {
-        Series *series = find_or_add(table, phase, name, test);
+        Series *series = find_or_add(table, phase, name, part);
         if (!series || !add_point(series, step, value))
             return false;
     }

@@ -8,9 +8,12 @@
 
 enum { SERIES_NAME = 64 };
 
+// What a number was measured on.
+typedef enum SeriesPart { SERIES_TRAIN, SERIES_TEST, SERIES_VALID } SeriesPart;
+
 typedef struct Series {
     char phase[SERIES_NAME], name[SERIES_NAME];
-    bool test; // of evaluations
+    SeriesPart part;
     int count, capacity;
     double *steps, *values; // NaN where the file says null
 } Series;
@@ -27,6 +30,6 @@ void series_free(SeriesTable *table);
 
 // NULL when there is none.
 const Series *series_find(const SeriesTable *table, const char *phase,
-                          const char *name, bool test);
+                          const char *name, SeriesPart part);
 
 #endif

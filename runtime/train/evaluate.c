@@ -11,6 +11,7 @@
 #include "runtime/train/weights.h"
 
 typedef struct Evaluation {
+    DataSplit split;
     Executor *executor;
     Input *input;
     Reports reports;
@@ -35,8 +36,8 @@ static Status open_evaluation(Evaluation *evaluation, const ProgramPhase *phase,
     int views = rows % batch == 0 ? (int)(rows / batch) : 1;
     InputSpec spec = {
         .data = data,
-        .split = SPLIT_TEST,
-        .count = dataset_count(data, SPLIT_TEST),
+        .split = evaluation->split,
+        .count = dataset_count(data, evaluation->split),
         .augment = phase->evaluate,
         .augment_count = phase->evaluate_count,
         .batch = (int)(rows / views),
@@ -86,7 +87,7 @@ static Status hand_on_scores(const Evaluation *evaluation,
     const char *rows = executor_output(evaluation->executor, scores->name);
     int64_t row_bytes = scores->bytes / scores->dims[0];
     for (int64_t i = 0; i < evaluation->batch && first + i < count; i++)
-        TRY(sink->row(sink->context, SPLIT_TEST, first + i,
+        TRY(sink->row(sink->context, evaluation->split, first + i,
                       evaluation->valid[i] ? rows + i * row_bytes : NULL));
     return status_ok();
 }
@@ -112,14 +113,16 @@ static void collect(const Evaluation *evaluation, const TrainOptions *options,
                     TrainResult *result)
 {
     const Reports *reports = &evaluation->reports;
+    result->split = evaluation->split;
     result->test_count = evaluation->images;
     result->report_count = 0;
     for (int i = 0; i < reports->count; i++) {
         if (!evaluation->counts[i]) {
             train_say(options,
-                      "%s is a value of whole batches, and the test images do "
+                      "%s is a value of whole batches, and the %s images do "
                       "not fill one of %d: left out",
-                      reports->names[i], evaluation->batch);
+                      reports->names[i], data_split_word(evaluation->split),
+                      evaluation->batch);
             continue;
         }
         int at = result->report_count++;
@@ -132,37 +135,38 @@ static void collect(const Evaluation *evaluation, const TrainOptions *options,
 
 // Is there something to evaluate, and something to evaluate it with?
 static bool can_evaluate(const ProgramPhase *phase, const Dataset *data,
-                         const TrainOptions *options)
+                         DataSplit split, const TrainOptions *options)
 {
+    const char *word = data_split_word(split);
     if (phase->eval.step_count == 0 || !plan_input(&phase->eval, "images"))
         return false;
-    if (dataset_count(data, SPLIT_TEST) == 0) {
-        train_say(options, "no test images: nothing is evaluated");
+    if (dataset_count(data, split) == 0) {
+        train_say(options, "no %s images: nothing is evaluated", word);
         return false;
     }
     if (plan_input(&phase->eval, "labels") && dataset_classes(data) == 0) {
-        train_say(options,
-                  "the test images have no labels: nothing is evaluated");
+        train_say(options, "the %s images have no labels: nothing is evaluated",
+                  word);
         return false;
     }
     return true;
 }
 
 Status evaluate_plan(const ProgramPhase *phase, const Dataset *data,
-                     const CodeImage *code, Store *store, Pool *pool,
-                     const TrainOptions *options, const InferSink *scores,
-                     TrainResult *result)
+                     DataSplit split, const CodeImage *code, Store *store,
+                     Pool *pool, const TrainOptions *options,
+                     const InferSink *scores, TrainResult *result)
 {
     result->test_count = 0;
     result->report_count = 0;
-    if (!can_evaluate(phase, data, options))
+    if (!can_evaluate(phase, data, split, options))
         return status_ok();
-    Evaluation evaluation = {.scores = scores};
+    Evaluation evaluation = {.split = split, .scores = scores};
     Status status =
         open_evaluation(&evaluation, phase, data, code, store, pool, options);
     if (status.code == STATUS_OK)
-        status = run_batches(&evaluation, &phase->eval,
-                             dataset_count(data, SPLIT_TEST));
+        status =
+            run_batches(&evaluation, &phase->eval, dataset_count(data, split));
     if (status.code == STATUS_OK)
         collect(&evaluation, options, result);
     input_free(evaluation.input);
@@ -175,7 +179,8 @@ Status evaluate_plan(const ProgramPhase *phase, const Dataset *data,
 
 static Status evaluate_weights(const Program *program,
                                const ProgramPhase *phase, const Dataset *data,
-                               const char *weights, const TrainOptions *options,
+                               DataSplit split, const char *weights,
+                               const TrainOptions *options,
                                const InferSink *scores, TrainResult *result)
 {
     Store store = {0};
@@ -194,8 +199,8 @@ static Status evaluate_weights(const Program *program,
                  : status_error(STATUS_MEMORY, "no memory to start threads");
     }
     if (status.code == STATUS_OK)
-        status = evaluate_plan(phase, data, code, &store, pool, options, scores,
-                               result);
+        status = evaluate_plan(phase, data, split, code, &store, pool, options,
+                               scores, result);
     code_free(code);
     pool_free(pool);
     store_free(&store);
@@ -220,8 +225,9 @@ static Status tell_unnamed(const ProgramPhase *phase, const Dataset *data,
 }
 
 Status evaluate_phase(const Program *program, int phase, Dataset *data,
-                      const char *weights, const TrainOptions *options,
-                      const InferSink *scores, TrainResult *result)
+                      DataSplit split, const char *weights,
+                      const TrainOptions *options, const InferSink *scores,
+                      TrainResult *result)
 {
     const ProgramPhase *chosen = &program->phases[phase];
     double start = clock_seconds();
@@ -236,7 +242,7 @@ Status evaluate_phase(const Program *program, int phase, Dataset *data,
     TRY(trainset_check_classes(chosen, data));
     TRY(train_check_teacher(program, chosen, weights, options));
     TRY(tell_unnamed(chosen, data, weights, options));
-    TRY(evaluate_weights(program, chosen, data, weights, options, scores,
+    TRY(evaluate_weights(program, chosen, data, split, weights, options, scores,
                          result));
     result->seconds = clock_seconds() - start;
     return status_ok();

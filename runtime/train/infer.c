@@ -8,7 +8,7 @@
 #include "runtime/data/input.h"
 #include "runtime/train/weights.h"
 
-typedef struct Inference {
+struct Inference {
     const Program *program;
     const ProgramPhase *phase;
     const Dataset *data;
@@ -16,13 +16,12 @@ typedef struct Inference {
     const InferSink *sink;
     int batch;
     int64_t row_bytes; // of the value
-    AugmentStep whole; // the pipeline of a phase that has none
     Store store;
     Pool *pool;
     CodeImage *code;
     Executor *executor;
     bool *valid; // [batch]
-} Inference;
+};
 
 const PlanTensor *infer_value(const ProgramPhase *phase)
 {
@@ -79,21 +78,22 @@ static Status run_batches(Inference *run, DataSplit split, Input *input)
     return status_ok();
 }
 
-static Status run_split(Inference *run, DataSplit split)
+Status infer_images(Inference *run, const Dataset *data, DataSplit split,
+                    const InferSink *sink)
 {
     const ProgramPhase *phase = run->phase;
     const int64_t *dims = plan_input(&phase->eval, "images")->tensor.dims;
     Input *input;
     // What lib/augment.net's eval_crop does.
-    run->whole = (AugmentStep){
+    AugmentStep whole = {
         AUGMENT_CENTER_CROP,
         {(double)dims[2], dims[2] <= 32 ? 1.0 : 0.875},
     };
     InputSpec spec = {
-        .data = run->data,
+        .data = data,
         .split = split,
-        .count = dataset_count(run->data, split),
-        .augment = phase->evaluate_count ? phase->evaluate : &run->whole,
+        .count = dataset_count(data, split),
+        .augment = phase->evaluate_count ? phase->evaluate : &whole,
         .augment_count = phase->evaluate_count ? phase->evaluate_count : 1,
         .batch = run->batch,
         .views = 1,
@@ -105,6 +105,8 @@ static Status run_split(Inference *run, DataSplit split)
         .message = run->options->message,
         .context = run->options->context,
     };
+    run->data = data;
+    run->sink = sink;
     if (spec.count == 0)
         return status_ok();
     TRY(input_new(&spec, 0, &input));
@@ -113,23 +115,39 @@ static Status run_split(Inference *run, DataSplit split)
     return status;
 }
 
+Status infer_open(const Program *program, int phase, const char *weights,
+                  const TrainOptions *options, Inference **inference)
+{
+    Inference *run = *inference = calloc(1, sizeof *run);
+    if (!run)
+        return status_error(STATUS_MEMORY, "no memory for a batch");
+    run->program = program;
+    run->phase = &program->phases[phase];
+    run->options = options;
+    return open_inference(run, weights);
+}
+
+void infer_close(Inference *run)
+{
+    if (!run)
+        return;
+    executor_free(run->executor);
+    code_free(run->code);
+    pool_free(run->pool);
+    store_free(&run->store);
+    free(run->valid);
+    free(run);
+}
+
 Status infer_phase(const Program *program, int phase, const Dataset *data,
                    const char *weights, unsigned splits,
                    const TrainOptions *options, const InferSink *sink)
 {
-    Inference run = {.program = program,
-                     .phase = &program->phases[phase],
-                     .data = data,
-                     .options = options,
-                     .sink = sink};
-    Status status = open_inference(&run, weights);
-    for (int split = SPLIT_TRAIN; split <= SPLIT_TEST; split++)
+    Inference *run;
+    Status status = infer_open(program, phase, weights, options, &run);
+    for (int split = 0; split < SPLIT_COUNT; split++)
         if (status.code == STATUS_OK && splits >> split & 1)
-            status = run_split(&run, (DataSplit)split);
-    executor_free(run.executor);
-    code_free(run.code);
-    pool_free(run.pool);
-    store_free(&run.store);
-    free(run.valid);
+            status = infer_images(run, data, (DataSplit)split, sink);
+    infer_close(run);
     return status;
 }

@@ -17,8 +17,20 @@ typedef struct InferSink {
 // rows are images.
 const PlanTensor *infer_value(const ProgramPhase *phase);
 
-// `splits`: bit 1 << DataSplit. Weights as for evaluate_phase. A phase without
-// an evaluation pipeline sees the center of its images.
+// Weights and machine code ready for images, of one set or of many.
+typedef struct Inference Inference;
+
+// Weights as for evaluate_phase. The arguments outlive it; infer_close in any
+// case.
+Status infer_open(const Program *program, int phase, const char *weights,
+                  const TrainOptions *options, Inference **inference);
+// Hands on the rows of a part's images. A phase without an evaluation pipeline
+// sees the center of its images.
+Status infer_images(Inference *inference, const Dataset *data, DataSplit split,
+                    const InferSink *sink);
+void infer_close(Inference *inference);
+
+// All three. `splits`: bit 1 << DataSplit.
 Status infer_phase(const Program *program, int phase, const Dataset *data,
                    const char *weights, unsigned splits,
                    const TrainOptions *options, const InferSink *sink);

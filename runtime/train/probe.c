@@ -34,8 +34,11 @@ Status probe_new(const ProbeSpec *spec, Probe **result)
     double wanted = fmin(fmax(budget / PROBE_TIMES, PROBE_LEAST), PROBE_MOST);
     *result = NULL;
     if (!spec->phase->features.step_count ||
-        !plan_input(&spec->phase->features, "images") || classes < 2 ||
-        budget < wanted || wanted < 4 * classes)
+        !plan_input(&spec->phase->features, "images") || classes < 2)
+        return status_ok();
+    if (spec->validates)
+        wanted = PROBE_MOST;
+    else if (budget < wanted || wanted < 4 * classes)
         return status_ok();
     Probe *probe = calloc(1, sizeof *probe);
     if (!probe)
@@ -67,11 +70,22 @@ int probe_times(const Probe *probe)
     return probe->times;
 }
 
+// Half of a class's share: more would be outvoted by other classes.
+int probe_neighbours(const Probe *probe)
+{
+    int64_t half = probe->count / (2 * dataset_classes(probe->spec.data));
+    return half < 1 ? 1 : half < KNN_K ? (int)half : KNN_K;
+}
+
 // ---- features ---------------------------------------------------------------
 
+// Some images of a part of the data.
 typedef struct Rows {
+    DataSplit split;
+    const int64_t *indices; // NULL = all of it
+    int64_t count;
     float *features; // [count, width]
-    int32_t *labels; // -1: the image could not be read
+    int32_t *labels; // [count]; -1: the image could not be read
     bool *valid;     // [batch]
     int64_t width;
     int batch;
@@ -80,17 +94,19 @@ typedef struct Rows {
 static void take_rows(const Probe *probe, Rows *rows, const void *values,
                       int32_t dtype, int64_t first)
 {
-    for (int64_t i = 0; i < rows->batch && first + i < probe->count; i++) {
-        float *to = rows->features + (first + i) * rows->width;
+    for (int64_t i = 0; i < rows->batch && first + i < rows->count; i++) {
+        int64_t row = first + i;
+        float *to = rows->features + row * rows->width;
         for (int64_t c = 0; c < rows->width; c++) {
             int64_t at = i * rows->width + c;
             to[c] = dtype == PLAN_F64 ? (float)((const double *)values)[at]
                                       : ((const float *)values)[at];
         }
-        rows->labels[first + i] =
-            rows->valid[i] ? dataset_label(probe->spec.data, SPLIT_TRAIN,
-                                           probe->indices[first + i])
-                           : -1;
+        rows->labels[row] =
+            rows->valid[i]
+                ? dataset_label(probe->spec.data, rows->split,
+                                rows->indices ? rows->indices[row] : row)
+                : -1;
     }
 }
 
@@ -102,7 +118,7 @@ static Status fill_rows(const Probe *probe, Rows *rows, Executor *executor,
     void *images = executor_input(executor, "images");
     void *labels = executor_input(executor, "labels");
     const char *name = plan->outputs[0].tensor.name;
-    for (int64_t done = 0; done < probe->count; done += rows->batch) {
+    for (int64_t done = 0; done < rows->count; done += rows->batch) {
         TRY(input_take(input, dtype, images, labels, rows->valid));
         executor_run(executor);
         take_rows(probe, rows, executor_output(executor, name),
@@ -118,9 +134,9 @@ static Status start_input(const Probe *probe, const Rows *rows, Input **input)
     const int64_t *dims = plan_input(&phase->features, "images")->tensor.dims;
     InputSpec input_spec = {
         .data = spec->data,
-        .split = SPLIT_TRAIN,
-        .indices = probe->indices,
-        .count = probe->count,
+        .split = rows->split,
+        .indices = rows->indices,
+        .count = rows->count,
         .augment = phase->evaluate_count ? phase->evaluate : &probe->whole,
         .augment_count = phase->evaluate_count ? phase->evaluate_count : 1,
         .batch = rows->batch,
@@ -134,11 +150,21 @@ static Status start_input(const Probe *probe, const Rows *rows, Input **input)
     return input_new(&input_spec, 0, input);
 }
 
+// Fills `rows`, whose arrays are then to be freed.
 static Status find_features(const Probe *probe, Rows *rows)
 {
     const ProbeSpec *spec = &probe->spec;
+    const PlanTensor *value = &spec->phase->features.outputs[0].tensor;
     Executor *executor = NULL;
     Input *input = NULL;
+    rows->batch = (int)value->dims[0];
+    rows->width = plan_elements(value) / rows->batch;
+    rows->features =
+        calloc((size_t)rows->count * (size_t)rows->width, sizeof(float));
+    rows->labels = calloc((size_t)rows->count, sizeof *rows->labels);
+    rows->valid = calloc((size_t)rows->batch, sizeof *rows->valid);
+    if (!rows->features || !rows->labels || !rows->valid)
+        return status_error(STATUS_MEMORY, "no memory for the probe");
     Status status = executor_new(&spec->phase->features, spec->code,
                                  spec->store, spec->pool, &executor);
     if (status.code == STATUS_OK)
@@ -152,28 +178,38 @@ static Status find_features(const Probe *probe, Rows *rows)
 
 // ---- neighbours -------------------------------------------------------------
 
-static Status vote(const Probe *probe, const Rows *rows, double *accuracy)
+static void free_rows(Rows *rows)
 {
-    KnnRows all = {rows->features, rows->labels, probe->count};
-    int classes = dataset_classes(probe->spec.data);
+    free(rows->features);
+    free(rows->labels);
+    free(rows->valid);
+}
+
+static int64_t readable(const Rows *rows)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < rows->count; i++)
+        count += rows->labels[i] >= 0;
+    return count;
+}
+
+// Without `queries` each row of the bank is one to the others.
+static Status vote(const Probe *probe, const Rows *bank, const Rows *queries,
+                   double *accuracy)
+{
+    const Rows *tried = queries ? queries : bank;
     KnnProblem problem = {
-        .bank = all,
-        .queries = all,
-        .width = rows->width,
-        .classes = classes,
-        // Half of a class's share: more would be outvoted by other classes.
-        .k = (int)fmin(KNN_K, (double)(probe->count / (2 * classes))),
+        .bank = {bank->features, bank->labels, bank->count},
+        .queries = {tried->features, tried->labels, tried->count},
+        .width = bank->width,
+        .classes = dataset_classes(probe->spec.data),
+        .k = probe_neighbours(probe),
         .tau = KNN_TAU,
-        .leave_one_out = true,
+        .leave_one_out = !queries,
     };
     KnnResult result;
-    if (problem.k < 1)
-        problem.k = 1;
     *accuracy = NAN;
-    int64_t readable = 0;
-    for (int64_t i = 0; i < probe->count; i++)
-        readable += rows->labels[i] >= 0;
-    if (readable < 2)
+    if (readable(bank) < 2 || readable(tried) < 1)
         return status_ok();
     TRY(knn_classify(&problem, probe->spec.pool, NULL, &result));
     *accuracy = result.weighted;
@@ -182,19 +218,17 @@ static Status vote(const Probe *probe, const Rows *rows, double *accuracy)
 
 Status probe_run(const Probe *probe, double *accuracy)
 {
-    const PlanTensor *value = &probe->spec.phase->features.outputs[0].tensor;
-    int64_t batch = value->dims[0], width = plan_elements(value) / batch;
-    size_t count = (size_t)probe->count;
-    Rows rows = {calloc(count * (size_t)width, sizeof(float)),
-                 calloc(count, sizeof(int32_t)),
-                 calloc((size_t)batch, sizeof(bool)), width, (int)batch};
-    Status status = status_error(STATUS_MEMORY, "no memory for the probe");
-    if (rows.features && rows.labels && rows.valid)
-        status = find_features(probe, &rows);
+    bool validates = probe->spec.validates;
+    Rows bank = {
+        .split = SPLIT_TRAIN, .indices = probe->indices, .count = probe->count};
+    Rows valid = {.split = SPLIT_VALID,
+                  .count = dataset_count(probe->spec.data, SPLIT_VALID)};
+    Status status = find_features(probe, &bank);
+    if (status.code == STATUS_OK && validates)
+        status = find_features(probe, &valid);
     if (status.code == STATUS_OK)
-        status = vote(probe, &rows, accuracy);
-    free(rows.features);
-    free(rows.labels);
-    free(rows.valid);
+        status = vote(probe, &bank, validates ? &valid : NULL, accuracy);
+    free_rows(&bank);
+    free_rows(&valid);
     return status;
 }

@@ -6,14 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void bind(Reports *reports, int at, const PlanPort *port,
-                 const Executor *executor)
-{
-    reports->names[at] = port->tensor.name;
-    reports->ports[at] = port;
-    reports->data[at] = executor_output(executor, port->tensor.name);
-}
-
 static bool is_scores(const PlanPort *port)
 {
     static const char prefix[] = "scores.";
@@ -28,23 +20,33 @@ const PlanPort *plan_scores(const Plan *plan)
     return NULL;
 }
 
+void reports_list(Reports *reports, const Plan *plan)
+{
+    *reports = (Reports){0};
+    for (int others = 0; others < 2; others++)
+        for (int i = 0; i < plan->output_count; i++) {
+            const PlanPort *port = &plan->outputs[i];
+            bool loss = strcmp(port->tensor.name, "loss") == 0;
+            if (loss == (others == 1) || is_scores(port) ||
+                reports->count == REPORT_MAX)
+                continue;
+            reports->names[reports->count] = port->tensor.name;
+            reports->ports[reports->count++] = port;
+        }
+}
+
 Status reports_bind(Reports *reports, const Plan *plan, Executor *executor)
 {
     int count = 0;
-    *reports = (Reports){0};
     for (int i = 0; i < plan->output_count; i++)
         count += !is_scores(&plan->outputs[i]);
     if (count > REPORT_MAX)
         return status_error(STATUS_FAILED,
                             "%s reports %d values; %d is the most", plan->name,
                             count, REPORT_MAX);
-    for (int i = 0; i < plan->output_count; i++)
-        if (strcmp(plan->outputs[i].tensor.name, "loss") == 0)
-            bind(reports, reports->count++, &plan->outputs[i], executor);
-    for (int i = 0; i < plan->output_count; i++)
-        if (strcmp(plan->outputs[i].tensor.name, "loss") != 0 &&
-            !is_scores(&plan->outputs[i]))
-            bind(reports, reports->count++, &plan->outputs[i], executor);
+    reports_list(reports, plan);
+    for (int i = 0; i < reports->count; i++)
+        reports->data[i] = executor_output(executor, reports->names[i]);
     return status_ok();
 }
 

@@ -22,6 +22,8 @@ typedef struct Reports {
 // name begins with "scores.". NULL when there is none.
 const PlanPort *plan_scores(const Plan *plan);
 
+// The names and ports alone; at most REPORT_MAX of them.
+void reports_list(Reports *reports, const Plan *plan);
 // STATUS_FAILED when there are more than REPORT_MAX reports.
 Status reports_bind(Reports *reports, const Plan *plan, Executor *executor);
 // Is the output a vector with one number per example of the batch?

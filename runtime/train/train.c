@@ -13,6 +13,7 @@
 #include "runtime/base/philox.h"
 #include "runtime/base/rundir.h"
 #include "runtime/data/sampler.h"
+#include "runtime/exec/random_key.h"
 #include "runtime/exec/ranks.h"
 #include "runtime/train/evaluate.h"
 #include "runtime/train/weights.h"
@@ -105,15 +106,15 @@ Status train_fill_store(Run *run)
     return status_ok();
 }
 
-static void feed_scalar(const Run *run, const char *name, double value)
+static void feed(const Run *run, const char *name, int count,
+                 const double *values)
 {
     void *at = executor_input(run->executor, name);
-    if (!at)
-        return;
-    if (run->dtype == PLAN_F64)
-        *(double *)at = value;
-    else
-        *(float *)at = (float)value;
+    for (int i = 0; at && i < count; i++)
+        if (run->dtype == PLAN_F64)
+            ((double *)at)[i] = values[i];
+        else
+            ((float *)at)[i] = (float)values[i];
 }
 
 static Status start_executor(Run *run)
@@ -195,13 +196,17 @@ static int64_t metrics_interval(const Run *run)
 
 static Status start_watch(Run *run)
 {
+    char validation[VALIDATION_TEXT];
     if (!run->writes)
         return status_ok();
+    train_validation_text(run, validation);
     WatchSpec spec = {
         .options = run->options,
         .reports = &run->reports,
         .probe = {run->phase, run->data, run->code, &run->store, run->pool,
-                  run->options->seed, 0},
+                  run->options->seed, 0, false},
+        .probes = !run->valid.votes,
+        .validation = validation,
         .total_steps = run->total_steps,
         .images = run->image_count,
         .step = run->step,
@@ -280,10 +285,15 @@ Status train_feed(void *context, int pass, int chunk)
         labels += (size_t)chunk * (size_t)phase_rows(run->phase) *
                   (size_t)plan_dtype_bytes(run->dtype);
     TRY(input_take(run->input, run->dtype, run->images, labels, NULL));
-    feed_scalar(run, "step", (double)run->step);
-    feed_scalar(run, "total_steps", (double)run->total_steps);
-    feed_scalar(run, "epoch_steps",
-                (double)run->image_count / run->phase->batch);
+    double step = (double)run->step, total = (double)run->total_steps;
+    double epoch = (double)run->image_count / run->phase->batch;
+    feed(run, "step", 1, &step);
+    feed(run, "total_steps", 1, &total);
+    feed(run, "epoch_steps", 1, &epoch);
+    double key[PLAN_RANDOM_KEY];
+    random_key(run->options->seed, run->phase->name, run->step,
+               (int64_t)phase_rows(run->phase) * (ranks_index() + chunk), key);
+    feed(run, "random", PLAN_RANDOM_KEY, key);
     return status_ok();
 }
 
@@ -336,8 +346,26 @@ static Status check_and_save(Run *run)
     return train_save(run, false);
 }
 
+// Whether this step's validation found a better checkpoint, which is saved.
+static Status validate(Run *run, bool *better)
+{
+    *better = false;
+    if (!run->writes || !train_validation_due(run))
+        return status_ok();
+    TRY(train_validate(run));
+    *better = keep_improves(&run->keep, run->valid.score);
+    return status_ok();
+}
+
+// A phase that ends before its last step has a line of that step, too.
+static Status end_early(Run *run)
+{
+    return run->tally.interval_steps ? write_metrics(run) : status_ok();
+}
+
 static Status run_steps(Run *run)
 {
+    bool better, early = ranks_any(run->writes && train_validation_ends(run));
     double interval = run->options->checkpoint_seconds > 0
                           ? run->options->checkpoint_seconds
                           : 60;
@@ -346,13 +374,18 @@ static Status run_steps(Run *run)
     // A step that was asked for before, and taken, is not taken again.
     run->result->stopped =
         run->step < run->total_steps && ranks_any(has_taken_all(run));
-    while (run->step < run->total_steps && !run->result->stopped) {
+    while (run->step < run->total_steps && !run->result->stopped && !early) {
         TRY(run_step(run));
+        TRY(validate(run, &better));
+        early = ranks_any(run->writes && !better && train_validation_ends(run));
+        if (early)
+            TRY(end_early(run));
         bool stop = ranks_any(must_stop(run));
-        run->result->stopped = run->step < run->total_steps && stop;
+        run->result->stopped = run->step < run->total_steps && stop && !early;
         if (run->writes &&
-            (run->result->stopped || run->step == run->total_steps ||
-             save_is_wanted(run) || clock_seconds() - run->saved >= interval))
+            (better || early || run->result->stopped ||
+             run->step == run->total_steps || save_is_wanted(run) ||
+             clock_seconds() - run->saved >= interval))
             TRY(check_and_save(run));
     }
     return status_ok();
@@ -372,16 +405,25 @@ static void fill_result(Run *run)
     result->last_loss =
         tally->last_steps ? tally->last_sum / (double)tally->last_steps : NAN;
     result->seconds = tally->seconds + train_seconds(run);
+    train_validation_result(run, result);
 }
 
 void train_data_lines(const Run *run, char lines[TRAIN_DATA_LINES])
 {
     uint64_t seed;
+    size_t used = 0;
     double held_out = dataset_held_out(run->data, &seed);
+    double set_aside = dataset_set_aside(run->data, &seed);
     lines[0] = '\0';
     if (held_out > 0)
-        snprintf(lines, TRAIN_DATA_LINES, "held_out = %.17g\nseed = %" PRIu64,
-                 held_out, seed);
+        used += (size_t)snprintf(lines, TRAIN_DATA_LINES, "held_out = %.17g\n",
+                                 held_out);
+    if (set_aside > 0)
+        used += (size_t)snprintf(lines + used, TRAIN_DATA_LINES - used,
+                                 "validate = %.17g\n", set_aside);
+    if (used)
+        snprintf(lines + used, TRAIN_DATA_LINES - used, "seed = %" PRIu64,
+                 seed);
 }
 
 // With the classes' names, so that predictions of other images have them too.
@@ -411,8 +453,9 @@ static Status finish(Run *run)
     run->executor = NULL;
     if (!run->writes)
         return status_ok();
-    TRY(evaluate_plan(run->phase, run->data, run->code, &run->store, run->pool,
-                      run->options, NULL, run->result));
+    train_tell_best(run);
+    TRY(evaluate_plan(run->phase, run->data, SPLIT_TEST, run->code, &run->store,
+                      run->pool, run->options, NULL, run->result));
     if (run->result->test_count)
         TRY(watch_evaluation(run->watch, run->result));
     TRY(rundir_path(run->options->out, run->phase->name, "model.safetensors",
@@ -474,6 +517,7 @@ static Status run_phase(Run *run)
     bool finished = false;
     TRY(train_check_ranks(run));
     TRY(train_select(run));
+    TRY(train_choose_validation(run));
     if (run->writes)
         TRY(open_folder(run, &finished));
     share_start(run, &finished);
@@ -484,6 +528,7 @@ static Status run_phase(Run *run)
     TRY(order_classes(run));
     TRY(train_fill_store(run));
     TRY(start_executor(run));
+    TRY(train_start_validation(run));
     TRY(start_watch(run));
     TRY(train_start_input(run));
     TRY(run_steps(run));
@@ -515,6 +560,7 @@ static void close_run(Run *run)
     pool_free(run->pool);
     store_free(&run->store);
     watch_close(run->watch);
+    probe_free(run->valid.probe);
     trainset_free(&run->set);
     free(run->classes);
 }

@@ -26,13 +26,33 @@ typedef struct TrainResult {
     char phase[64];
     int64_t steps;
     double first_loss, last_loss; // means over the first and last 5% of steps
+    DataSplit split;              // of which part the next three are
     int64_t test_count;           // images evaluated; 0 = none
     int report_count;             // evaluation reports
     char report_names[16][64];
     double report_values[16];
     double seconds;
     bool stopped; // by `stop` or `stop_after`; a checkpoint was saved
+    // Of a phase that was validated.
+    int64_t valid_count; // images of a validation; 0 = it was not
+    char best_name[64];  // the number that chose the best checkpoint
+    double best_value;
+    int64_t best_step; // -1 = there is none
+    bool ended_early;  // for want of a better one
 } TrainResult;
+
+// Validation while a phase trains; all 0 = none.
+typedef struct ValidateOptions {
+    // Between two, in steps or in passes over the phase's training images,
+    // which need not be whole; one of them is positive.
+    int64_t every_steps;
+    double every_epochs;
+    // The number whose best checkpoint is kept: the greatest is best, of one
+    // whose name ends in "loss", and of -NAME, the least. NULL = top1, else
+    // knn, else the loss.
+    const char *best;
+    int64_t patience; // end the phase after so many without a better; 0 = never
+} ValidateOptions;
 
 typedef struct TrainOptions {
     const char *out; // run directory; created
@@ -47,6 +67,7 @@ typedef struct TrainOptions {
     const char *init, *init_map;
     double checkpoint_seconds; // between checkpoints inside a phase; 0 = 60
     int keep; // checkpoints of a phase, the newest included; 0 = KEEP_DEFAULT
+    ValidateOptions validate;
     int64_t stop_after; // stop after that many steps in all (tests); 0 = never
     // Set by a signal handler: finish the step, save, return. May be NULL.
     const volatile sig_atomic_t *stop;

@@ -39,8 +39,10 @@ static bool are_there(const Program *program, const ProgramPhase *phase,
     return true;
 }
 
+// *validated is counted up where the phase will be validated.
 static Status check_phase(const Program *program, int phase, const bool *made,
-                          Dataset *data, const TrainOptions *options)
+                          Dataset *data, const TrainOptions *options,
+                          int *validated)
 {
     TrainResult result = {0};
     Run *run;
@@ -48,6 +50,9 @@ static Status check_phase(const Program *program, int phase, const bool *made,
     Status status = train_check_ranks(run);
     if (status.code == STATUS_OK)
         status = train_select(run);
+    if (status.code == STATUS_OK)
+        status = train_choose_validation(run);
+    *validated += run->valid.on;
     if (status.code == STATUS_OK)
         status = check_checkpoint(run);
     if (status.code == STATUS_OK)
@@ -63,7 +68,9 @@ static Status check_phase(const Program *program, int phase, const bool *made,
 Status train_check(const Program *program, int count, const int *phases,
                    Dataset *data, const TrainOptions *options)
 {
+    int validated = 0;
     Status status = status_ok();
+    const ValidateOptions *validate = &options->validate;
     TrainOptions quiet = *options; // it is all said again when it happens
     quiet.message = NULL;
     quiet.warn = NULL;
@@ -71,10 +78,18 @@ Status train_check(const Program *program, int count, const int *phases,
     if (!made)
         return status_error(STATUS_MEMORY, "no memory to train");
     for (int i = 0; i < count && status.code == STATUS_OK; i++) {
-        status = check_phase(program, phases[i], made, data, &quiet);
+        status =
+            check_phase(program, phases[i], made, data, &quiet, &validated);
         made[phases[i]] = true;
         quiet.init = NULL; // it is for the first
     }
     free(made);
+    if (status.code == STATUS_OK && !validated &&
+        (validate->every_steps || validate->every_epochs > 0))
+        return status_error(STATUS_USAGE,
+                            "no phase of this run can be validated: that takes "
+                            "an `evaluate` pipeline and what it asks of the "
+                            "data, or two classes for whose labels the "
+                            "neighbours of `h` vote");
     return status;
 }

@@ -45,6 +45,7 @@ static bool print_result(const TrainResult *result, char *text, size_t size)
 static void parse_result(TrainResult *result, const char *text)
 {
     char *rest;
+    result->split = SPLIT_TEST;
     result->test_count = strtoll(text, &rest, 10);
     result->report_count = 0;
     while (*rest == ' ' && result->report_count < REPORT_MAX) {
@@ -60,6 +61,10 @@ static void parse_result(TrainResult *result, const char *text)
 Status train_save(Run *run, bool finished)
 {
     char data[TRAIN_DATA_LINES];
+    double steps = (double)(run->step - run->saved_step);
+    double score = run->valid.on ? run->valid.score
+                   : steps > 0   ? run->saved_loss / steps
+                                 : NAN;
     train_data_lines(run, data);
     CheckpointInfo info = {
         .step = run->step,
@@ -77,14 +82,14 @@ Status train_save(Run *run, bool finished)
     Tally tally = run->tally;
     tally.seconds += train_seconds(run);
     snprintf(info.phase, sizeof info.phase, "%s", run->phase->name);
+    train_validation_text(run, info.validation);
     if (!tally_print(&tally, info.tally, sizeof info.tally) ||
         (finished &&
          !print_result(run->result, info.result, sizeof info.result)))
         return status_error(STATUS_INTERNAL, "a checkpoint's notes are too "
                                              "long");
-    double steps = (double)(run->step - run->saved_step);
-    TRY(keep_save(&run->keep, &run->store, &info,
-                  steps > 0 ? run->saved_loss / steps : NAN));
+    TRY(keep_save(&run->keep, &run->store, &info, score));
+    run->valid.score = NAN;
     run->saved = clock_seconds();
     run->saved_step = run->step;
     run->saved_loss = 0;
@@ -127,12 +132,24 @@ static Status compare_parameters(const Run *run)
 static Status check_same_run(const Run *run, const CheckpointInfo *info)
 {
     const char *what = NULL;
+    char validation[VALIDATION_TEXT];
+    train_validation_text(run, validation);
     if (strcmp(info->phase, run->phase->name) != 0)
         what = "phase";
     else if (info->program != program_hash(run))
         what = "program, or its parameters or labels,";
     else if (info->seed != run->options->seed)
         what = "seed";
+    else if (strcmp(info->validation, validation) != 0)
+        return status_error(
+            STATUS_FAILED,
+            "%s cannot be resumed: it was %s%s, and is now %s%s; "
+            "use another --out, or the same --validate, "
+            "--validate-every, --best and --patience",
+            run->checkpoint_path,
+            *info->validation ? "validated " : "not validated",
+            info->validation, *validation ? "validated " : "not validated",
+            validation);
     else if (info->images != run->image_count)
         what = "number of training images";
     else if (info->step > run->total_steps)

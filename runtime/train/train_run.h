@@ -10,7 +10,20 @@
 #include "runtime/train/trainset.h"
 #include "runtime/train/watch.h"
 
-enum { TRAIN_DATA_LINES = 96 };
+enum { TRAIN_DATA_LINES = 160, VALIDATION_TEXT = 192 };
+
+// How a phase is validated while it trains (train_validate.c).
+typedef struct Validation {
+    bool on;
+    bool evaluates; // by the phase's evaluation
+    bool votes;     // by its features' neighbours
+    char name[64];  // the number that chooses the best
+    bool least;     // the least of it is best
+    int64_t images; // for validation
+    Probe *probe;   // of `votes`
+    double score;   // of this step, the least best; NaN = none
+    bool told;      // what is wrong with the images was said
+} Validation;
 
 // Everything one phase needs while it runs.
 typedef struct Run {
@@ -34,6 +47,7 @@ typedef struct Run {
     Reports reports;
     Tally tally;
     Watch *watch;
+    Validation valid;
 
     void *images, *labels; // input buffers in the slab
     int32_t dtype;         // of all inputs
@@ -83,6 +97,25 @@ Status train_check_teacher(const Program *program, const ProgramPhase *phase,
 
 // STATUS_USAGE when the phase was compiled for another number of processes.
 Status train_check_ranks(const Run *run);
+
+// ---- train_validate.c -------------------------------------------------------
+
+// Fills run->valid, by what the options ask and the phase has. STATUS_USAGE
+// without images for validation, or for a number that there is not.
+Status train_choose_validation(Run *run);
+// What must be the same in a run that goes on; "" = not validated.
+void train_validation_text(const Run *run, char text[VALIDATION_TEXT]);
+// Says how, and prepares it: the store and the code are there.
+Status train_start_validation(Run *run);
+// Is it validated once run->step is done?
+bool train_validation_due(const Run *run);
+// Validates and writes a line; run->valid.score is then this step's.
+Status train_validate(Run *run);
+// Has there been no better one for too long?
+bool train_validation_ends(const Run *run);
+// The best so far, and whether the phase ends early.
+void train_validation_result(const Run *run, TrainResult *result);
+void train_tell_best(const Run *run);
 
 // ---- train_keep.c -----------------------------------------------------------
 

@@ -218,6 +218,8 @@ static void begin_state(Watch *watch)
     notes_setf(state, "weight_bytes", "%" PRId64, store_bytes(store));
     notes_setf(state, "step_bytes", "%" PRId64, spec->step_bytes);
     notes_setf(state, "step_kernels", "%d", phase->train.step_count);
+    if (*spec->validation)
+        notes_set(state, "validation", spec->validation);
     write_state(watch);
 }
 
@@ -272,26 +274,51 @@ Status watch_line(Watch *watch, const WatchLine *from)
     return status_ok();
 }
 
+// A line of the reports on another part of the data, which the state knows as
+// PART.NAME and TensorBoard as PART/NAME. The first number is how many images.
+static Status write_part(Watch *watch, const char *part, int64_t step,
+                         Line *line)
+{
+    TRY(metrics_write(&watch->metrics, step, line->count, line->names,
+                      line->values));
+    for (int i = 1; i < line->count; i++) {
+        snprintf(line->made[i], LINE_NAME, "%s.%s", part, line->names[i]);
+        line->names[i] = line->made[i];
+    }
+    note_line(watch, step, line);
+    for (int i = 1; i < line->count; i++)
+        line->made[i][strlen(part)] = '/'; // it groups by what is before it
+    return events_write(&watch->events, step, line->count - 1, line->names + 1,
+                        line->values + 1);
+}
+
+static void add_reports(Line *line, const TrainResult *result)
+{
+    for (int i = 0; i < result->report_count; i++)
+        add(line, result->report_names[i], result->report_values[i]);
+}
+
+Status watch_validation(Watch *watch, const WatchValidation *from)
+{
+    Line line;
+    line.count = 0;
+    add(&line, "valid_images", (double)from->numbers->test_count);
+    add_reports(&line, from->numbers);
+    add(&line, "best", from->best);
+    add(&line, "best_step", (double)from->best_step);
+    add(&line, "since_best", (double)from->since);
+    if (from->ends)
+        add(&line, "ended_early", 1);
+    return write_part(watch, "valid", from->numbers->steps, &line);
+}
+
 Status watch_evaluation(Watch *watch, const TrainResult *result)
 {
     Line line;
     line.count = 0;
     add(&line, "test_images", (double)result->test_count);
-    for (int i = 0; i < result->report_count; i++)
-        add(&line, result->report_names[i], result->report_values[i]);
-    TRY(metrics_write(&watch->metrics, result->steps, line.count, line.names,
-                      line.values));
-    for (int i = 0; i < line.count; i++) {
-        bool count = i == 0;
-        snprintf(line.made[i], LINE_NAME, "%s%s", count ? "" : "test.",
-                 line.names[i]);
-        line.names[i] = line.made[i];
-    }
-    note_line(watch, result->steps, &line);
-    for (int i = 1; i < line.count; i++)
-        line.made[i][4] = '/'; // TensorBoard groups by what is before it
-    return events_write(&watch->events, result->steps, line.count - 1,
-                        line.names + 1, line.values + 1);
+    add_reports(&line, result);
+    return write_part(watch, "test", result->steps, &line);
 }
 
 void watch_end(Watch *watch, const char *state, const TrainResult *result)
@@ -324,7 +351,8 @@ static Status start(Watch *watch)
     watch->spec.probe.trained =
         watch->spec.total_steps * watch->spec.probe.phase->batch;
     TRY(weight_reports_find(watch->spec.probe.store, &watch->weight_reports));
-    TRY(probe_new(&watch->spec.probe, &watch->probe));
+    if (watch->spec.probes)
+        TRY(probe_new(&watch->spec.probe, &watch->probe));
     watch->weight_every = round_up(watch, WEIGHT_STEPS);
     if (watch->probe)
         watch->probe_every = round_up(watch, (double)watch->spec.total_steps /

@@ -11,6 +11,8 @@ typedef struct WatchSpec {
     const TrainOptions *options; // directory, callbacks
     const Reports *reports;      // of the training step
     ProbeSpec probe;             // phase, data, code, store, pool, seed
+    bool probes;                 // else a validation does
+    const char *validation;      // how the phase is validated; "" = not
     int64_t total_steps, images; // images in the phase's training set
     int64_t step;                // where it begins: what was written beyond
                                  // that comes again
@@ -35,6 +37,15 @@ typedef struct WatchLine {
 // Writes a line, with what the monitors add to it every so often, and draws
 // the curves when the last drawing is some time ago.
 Status watch_line(Watch *watch, const WatchLine *line);
+// A validation, as a line.
+typedef struct WatchValidation {
+    const TrainResult *numbers; // steps, images and reports of it
+    double best;                // the best there was; NaN = none
+    int64_t best_step;          // -1 = none
+    int64_t since;              // validations that were not better
+    bool ends;                  // the phase, early
+} WatchValidation;
+Status watch_validation(Watch *watch, const WatchValidation *from);
 // The evaluation at the end, as a line.
 Status watch_evaluation(Watch *watch, const TrainResult *result);
 // Draws the curves and writes the state once more: "finished", "stopped" or

@@ -6,6 +6,7 @@
 #include "frontend/cli/compiler.h"
 #include "tests/passes.h"
 #include "runtime/base/philox.h"
+#include "runtime/exec/random_key.h"
 #include "runtime/exec/store.h"
 #include "tests/compiled.h"
 #include "tests/harness.h"
@@ -41,8 +42,9 @@ static void load(Trained *run, const char *text, const char *chunk)
             "import \"%s/models/lib/attention.net\"\n"
             "import \"%s/models/lib/layers.net\"\n"
             "import \"%s/models/lib/heads.net\"\n"
+            "import \"%s/models/lib/random.net\"\n"
             "import \"%s/models/lib/optimizers.net\"\n%s",
-            here, here, here, here, here, text);
+            here, here, here, here, here, here, text);
     fclose(file);
     Setting setting = {"p.chunk", chunk, false};
     LangOptions options = {
@@ -96,8 +98,11 @@ static Status feed(void *context, int pass, int chunk)
                 labels[image] = image % CLASSES;
         }
     double *step = executor_input(run->executor, "step");
+    double *key = executor_input(run->executor, "random");
     if (step)
         *step = run->step;
+    if (key)
+        random_key(3, "p", run->step, (int64_t)chunk * run->rows, key);
     run->fed++;
     return status_ok();
 }
@@ -292,6 +297,47 @@ TEST(chunks_of_a_transformer)
     CHECK(part->plan.slab_bytes < whole->plan.slab_bytes / 2);
     trained_free(whole);
     trained_free(part);
+}
+
+// Of each image before the cut and behind it, of a step, and of a weight whose
+// first axis is as long as the batch.
+static const char drawing[] =
+    "optimizer noisy(w, g, rate) {\n"
+    "    w <- w - rate * (g + 0.1 * random_normal(shape(w)))\n"
+    "}\n"
+    "phase p(batch = 8, steps = 3) {\n"
+    "    input images = unlabeled.views(2), augment [random_crop(9)]\n"
+    "    x = relu(conv(images + 0.1 * random_normal(shape(images)), 8, 3)"
+    " as conv1)\n"
+    "    x = drop_path(dropout(x, 0.3), 0.25)\n"
+    "    h = mean(x, over = \"hw\") * (1 + random_uniform([]))\n"
+    "    z = dense(h, 5, sigma = 0.5) as fc\n"
+    "    minimize nt_xent(1 + dropout(z * (0.5 + random_uniform([5])),"
+    " 0.25), 0.5)\n"
+    "    using noisy(rate = 0.3)\n"
+    "}\n";
+
+// The norm over the gradients of all weights, before the cut and behind it.
+static const char clipped[] =
+    "phase p(batch = 8, steps = 3) {\n"
+    "    input images = unlabeled.views(2), augment [random_crop(9)]\n"
+    "    h = mean(relu(conv(images, 4, 3) as conv1), over = \"hw\")\n"
+    "    z = dense(h, 5, sigma = 0.5) as fc\n"
+    "    minimize nt_xent(1 + z, 0.5)\n"
+    "    using sgd(rate = 0.3, clip = 0.01) on \"fc.*\"\n"
+    "    using adamw(rate = 0.01, clip = 0.02)\n"
+    "}\n";
+
+TEST(chunks_clip_by_the_norm_of_all_gradients)
+{
+    compare(clipped, "2", clipped);
+}
+
+TEST(chunks_draw_what_the_whole_batch_draws)
+{
+    static const char *const chunks[] = {"2", "4"};
+    for (int i = 0; i < 2; i++)
+        compare(drawing, chunks[i], drawing);
 }
 
 TEST(chunks_are_the_plain_step_with_a_memory)

@@ -175,16 +175,20 @@ static Value conv(Graph *g, Op op, Value a, Value b,
     return v;
 }
 
-// A convolution and its gradients of one sort: x of 12 channels, w of 24.
+// A convolution and its gradients of one sort: x of 12 channels, w of 24, or as
+// many as it says.
 typedef struct ConvSort {
-    int64_t kernel, stride, pad, dilation, groups;
+    int64_t kernel, stride, pad, dilation, groups, inputs, outputs;
 } ConvSort;
 
 // Both ways, with an epilogue that can run in place.
 static void check_conv(DType dtype, const ConvSort *sort)
 {
     int64_t k = sort->kernel, p = sort->pad, s = sort->stride;
-    int64_t xd[] = {5, 12, 11, 10}, wd[] = {24, 12 / sort->groups, k, k};
+    int64_t inputs = sort->inputs ? sort->inputs : 12;
+    int64_t outputs = sort->outputs ? sort->outputs : 24;
+    int64_t xd[] = {5, inputs, 11, 10};
+    int64_t wd[] = {outputs, inputs / sort->groups, k, k};
     ConvGeometry geometry = {.stride = {s, s},
                              .pad = {p, p, p, p},
                              .dilation = {sort->dilation, sort->dilation},
@@ -193,7 +197,7 @@ static void check_conv(DType dtype, const ConvSort *sort)
     Value x = input(g, "x", dtype, 4, xd);
     Value w = param(g, "w", dtype, 4, wd);
     Value y = conv(g, OP_CONV2D, x, w, &geometry, NULL);
-    Value bias = input(g, "bias", dtype, 1, L(24));
+    Value bias = input(g, "bias", dtype, 1, L(outputs));
     const TensorType *type = graph_type(g, y);
     Value wide = build_broadcast(g, bias, 4, type->dims, L(1));
     Value z = build_unary(g, OP_RELU, build_binary(g, OP_ADD, y, wide));
@@ -216,9 +220,35 @@ TEST(compiled_convolutions_agree)
         {3, 1, 1, 1, 1},  {1, 1, 0, 1, 1}, {3, 2, 1, 1, 1},  {7, 2, 3, 1, 1},
         {1, 2, 0, 1, 1},  {3, 1, 1, 1, 3}, {3, 2, 1, 1, 12}, {1, 1, 0, 1, 4},
         {5, 1, 2, 1, 12}, {3, 1, 2, 2, 1}, {3, 2, 3, 3, 2},  {3, 1, 2, 2, 12}};
+    // What the layout pass puts in blocks, groups merged until they fill them,
+    // and what it leaves: dilation with a stride, groups that cannot be merged.
+    static const ConvSort blocks[] = {
+        {3, 1, 1, 1, 8, 32, 64},
+        {3, 2, 1, 1, 4, 48, 96},
+        {3, 1, 1, 1, 2, 64, 32},
+        {1, 1, 0, 1, 16, 64, 64},
+        {5, 2, 2, 1, 32, 32, 32},
+        {3, 1, 2, 2, 48, 48, 48},
+        {3, 1, 2, 2, 4, 32, 32},
+        {3, 1, 3, 3, 1, 32, 48},
+        {3, 2, 2, 2, 1, 32, 32},
+        {3, 1, 1, 1, 16, 16, 32},
+        {3, 1, 1, 1, 3, 12, 48},
+        {3, 2, 2, 2, 32, 32, 32},
+        // Spare lanes: in what is read, in what is made, in both.
+        {3, 1, 1, 1, 1, 24, 32},
+        {3, 2, 1, 1, 1, 32, 40},
+        {1, 1, 0, 1, 1, 17, 72},
+        {5, 2, 2, 1, 72, 72, 72},
+        {3, 1, 2, 2, 17, 17, 17},
+        {3, 2, 1, 1, 1, 3, 24},
+        {1, 2, 0, 1, 1, 120, 8},
+        {3, 1, 1, 1, 2, 40, 40}};
     for (int dtype = DT_F32; dtype <= DT_F64; dtype++)
         for (size_t i = 0; i < sizeof sorts / sizeof *sorts; i++)
             check_conv((DType)dtype, &sorts[i]);
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        check_conv(DT_F32, &blocks[i]);
 }
 
 static Value pool(Graph *g, Op op, int inputs, Value a, Value b,

@@ -272,7 +272,7 @@ Graph *generate_graph(Arena *arena, uint64_t seed, DType dtype, int nodes)
         make_pad,       make_concat,  make_reduce,        make_reduce,
         make_matmul,    make_conv,    make_pool,          make_collective,
         make_rows,      make_rows,    make_take,          make_resize,
-        make_attention, make_assign};
+        make_attention, make_random,  make_assign};
     enum { RECIPE_COUNT = sizeof recipes / sizeof recipes[0] };
     Generator gen = {
         .graph = graph_new(arena, arena_printf(arena, "random.%llu",

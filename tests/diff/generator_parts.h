@@ -63,6 +63,6 @@ Recipe make_unary, make_bounded_unary, make_stepped, make_binary, make_quotient,
     make_power, make_select, make_cast, make_broadcast, make_reshape,
     make_transpose, make_slice, make_pad, make_concat, make_reduce, make_matmul,
     make_rows, make_take, make_attention, make_conv, make_pool, make_resize,
-    make_collective;
+    make_collective, make_random;
 
 #endif

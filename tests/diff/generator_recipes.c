@@ -1,6 +1,7 @@
 // What the generator makes: one recipe per kind of op.
 #include <math.h>
 
+#include "ir/random.h"
 #include "tests/diff/generator_parts.h"
 
 // |x| + 0.5
@@ -164,6 +165,35 @@ Value make_cast(Generator *gen)
     if (gen_one_in(gen, 2) && other == DT_F64)
         wide = gen_note(gen, build_unary(g, OP_SIN, wide), 1);
     return gen_note(gen, build_cast(g, wide, gen->dtype), gen_bound(gen, x));
+}
+
+// Uniform numbers, or a choice by them, which is exact in both types. Their
+// steps are those of a plain tensor, or shorter, so that some are equal.
+Value make_random(Generator *gen)
+{
+    static const char *const streams[] = {"", "a/0", "a/1"};
+    Value x = gen_pick(gen, -1);
+    TensorType type = *gen_type(gen, x), key = {gen->dtype, 1, {5}};
+    int64_t steps[MAX_RANK], images[] = {1 + gen_choose(gen, 4), 8};
+    random_plain_steps(type.rank, type.dims, steps);
+    if (type.rank > 1 && gen_one_in(gen, 4))
+        steps[gen_choose(gen, type.rank)] = gen_choose(gen, 3);
+    bool split = type.rank > 0 && gen_one_in(gen, 2);
+    Attr attrs[MAX_ATTRS] = {
+        [RANDOM_DIMS] = {.ints = {type.rank, type.dims}},
+        [RANDOM_STEPS] = {.ints = {type.rank, steps}},
+        [RANDOM_STREAM] = {.text = streams[gen_choose(gen, 3)]},
+        [RANDOM_IMAGES] = {.ints = {split ? 2 : 0, images}}};
+    Value from = gen_leaf(gen, &key);
+    Value u = graph_add(gen->graph, OP_RANDOM, 1, &from, attrs, NULL);
+    gen_note(gen, u, 1);
+    if (gen_one_in(gen, 2))
+        return u;
+    Value y = gen_pick_like(gen, x);
+    Value rare = gen_note(gen, build_const_like(gen->graph, u, 0.25), 1);
+    rare = gen_note(gen, build_binary(gen->graph, OP_LT, u, rare), 1);
+    return gen_note(gen, build_select(gen->graph, rare, x, y),
+                    fmax(gen_bound(gen, x), gen_bound(gen, y)));
 }
 
 // ---- recipes that move elements ---------------------------------------------
@@ -442,16 +472,21 @@ static Value add_checked(Generator *gen, Op op, Value a, Value b,
     return y == NO_VALUE ? y : gen_note(gen, y, bound);
 }
 
+// Of few channels; or of as many as fill blocks of a target, or do not.
+static const int64_t wide_channels[] = {17, 24, 32, 96};
+
 static Value make_image(Generator *gen)
 {
-    Value x = gen_pick(gen, 4);
-    const TensorType *type = gen_type(gen, x);
-    if (type->dims[2] > 1 && type->dims[3] > 1)
-        return x;
     static const int low[4] = {1, 1, 3, 3}, spread[4] = {2, 3, 5, 5};
+    bool wide = gen_one_in(gen, 4);
+    Value x = wide ? NO_VALUE : gen_pick(gen, 4);
+    if (!wide && gen_type(gen, x)->dims[2] > 1 && gen_type(gen, x)->dims[3] > 1)
+        return x;
     TensorType dims = {gen->dtype, 4, {0}};
     for (int i = 0; i < 4; i++)
         dims.dims[i] = low[i] + gen_choose(gen, spread[i]);
+    if (wide)
+        dims.dims[1] = wide_channels[gen_choose(gen, 4)];
     return gen_leaf(gen, &dims);
 }
 
@@ -467,6 +502,10 @@ Value make_conv(Generator *gen)
     int64_t dilation[] = {1 + gen_one_in(gen, 4), 1 + gen_one_in(gen, 4)};
     TensorType kernel = {gen->dtype, 4, {0, channels / groups}};
     kernel.dims[0] = groups * (1 + gen_choose(gen, groups > 1 ? 2 : 4));
+    if (groups == 1 && channels > 16 && gen_one_in(gen, 2))
+        kernel.dims[0] = wide_channels[gen_choose(gen, 4)];
+    if (groups == channels && channels > 16)
+        kernel.dims[0] = groups; // depthwise
     kernel.dims[2] = 1 + gen_choose(gen, 3);
     kernel.dims[3] = 1 + gen_choose(gen, 3);
     Attr attrs[MAX_ATTRS] = {{0}};

@@ -130,6 +130,41 @@ for count in 1 2; do
 done
 check "ranks: the same memory" compare 1e-7 memory1 memory2
 
+# Random numbers: each process draws for its images what one draws for them,
+# and all draw the same for what is of no image.
+cat > "$work/drops.net" <<END
+import "$lib/random.net"
+import "$lib/layers.net"
+import "$lib/contrastive.net"
+import "$lib/optimizers.net"
+import "$lib/augment.net"
+phase views(batch = 8, steps = 6) {
+    input images = unlabeled.views(2), augment crop_and_flip(8, 0.3)
+    x = relu(conv(images + 0.1 * random_normal(shape(images)), 8, 3) as conv1)
+    x = drop_path(dropout(conv(x, 8, 3) as conv2, 0.3), 0.25)
+    z = dense(mean(x, over = "hw") * random_uniform([8], images = false), 8, sigma = 0.5) as fc
+    minimize nt_xent(z, 0.2)
+    using    sgd(rate = 0.1, clip = 0.5)
+    report   spread(z) # images whose branch is dropped are alike: no ranking
+}
+phase mixed(batch = 8, steps = 6, classes = 4) {
+    input images, y = labeled(all), augment crop_and_flip(8, 0.3)
+    m = cutmix(images)
+    n = mixup(m[0], 0.4)
+    logits = dense(mean(relu(conv(n[0], 8, 3) as conv1), over = "hw"), classes, sigma = 0.5) as fc
+    minimize mixed_cross_entropy(logits, y, m[1])
+    using    sgd(rate = 0.1)
+    report   own = m[1], kept = n[1]
+}
+END
+for count in 1 2 4; do
+    check "ranks: random numbers by $count" train $count "$work/drops.net" \
+        "drops$count" views mixed --dtype f64
+    numbers "drops$count" > "$work/drops$count.numbers"
+done
+check "ranks: two draw what one does" compare 1e-8 drops1 drops2
+check "ranks: and four" compare 1e-8 drops1 drops4
+
 # ---- stopping and going on --------------------------------------------------
 
 quickstart 2 broken pretrain --dtype f64 -q --stop-after 5

@@ -10,10 +10,12 @@ put() {
     cp -r "$work/drawn/$1/disc" "$2/disc"
     cp -r "$work/drawn/$1/ring" "$2/ring"
 }
-# counts SET WANT: "10/2 disc, 10/2 ring", training/test of each class.
+# counts SET WANT: "10/2 disc, 10/2 ring", training/test of each class, or
+# training/test/validation.
 counts() {
     "$simcc" data info "$1" --held-out 0 > "$work/info" || return 1
-    got=$(awk '/^ *[0-9]+ +[0-9]+  / { printf "%s%s/%s %s", sep, $1, $2, $3
+    got=$(awk '/^ *[0-9]+ +[0-9]+  / {
+        printf "%s%s/%s%s %s", sep, $1, $2, (NF > 3 ? "/" $3 : ""), $NF
         sep = ", " }' "$work/info")
     [ "$got" = "$2" ] || { cat "$work/info"; echo "$got, not $2"; false; }
 }
@@ -48,13 +50,14 @@ check "sets: test beside the classes" counts "$work/beside" "$both"
 put train "$work/three/train"
 put test "$work/three/test"
 put test "$work/three/valid"
-check "sets: three parts" counts "$work/three" "$both"
-check "sets: and one is not used" says "valid/ is not used" "$simcc" data info \
+check "sets: three parts" counts "$work/three" "10/2/2 disc, 10/2/2 ring"
+check "sets: and one is for validation" says "valid/ is for validation" \
+    "$simcc" data info \
     "$work/three"
 
-check "sets: data check says it, too" says "valid/ is not used" \
+check "sets: data check says it, too" says "valid/ is for validation" \
     "$simcc" data check "$work/three"
-check "sets: and data split" says "valid/ is not used" "$simcc" data split \
+check "sets: and data split" says "valid/ is for validation" "$simcc" data split \
     "$work/three" --per-class 2 --seeds 1 -o "$work/splits"
 
 put train "$work/flat/train"

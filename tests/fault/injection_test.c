@@ -27,7 +27,7 @@ static void hear(void *context, const char *text)
 
 static Status open_and_train(Program *program, const TrainOptions *options)
 {
-    DataOptions data_options = {0};
+    DataOptions data_options = {.valid_fraction = 0.3};
     Dataset *data;
     TrainResult result;
     TRY(dataset_open(power_path("data"), &data_options, &data));
@@ -48,6 +48,7 @@ static Status train(const char *out, int64_t stop_after, FaultKind kind, int n,
                             .resume = true,
                             .checkpoint_seconds = 1e-9,
                             .stop_after = stop_after,
+                            .validate = {.every_steps = 2},
                             .message = hear};
     left_out = false;
     fault_arm(kind, n);

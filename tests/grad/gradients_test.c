@@ -592,6 +592,7 @@ static const Sample flat_samples[] = {
     S(AND),
     S(OR),
     {OP_CAST, "cast through bool", sample_cast_through_bool},
+    {OP_RANDOM, "random", problem_random},
 };
 enum { FLAT_SAMPLES = sizeof flat_samples / sizeof flat_samples[0] };
 #undef S

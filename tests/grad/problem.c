@@ -102,6 +102,17 @@ Value problem_param_values(Problem *problem, int rank, const int64_t *dims,
     return leaf;
 }
 
+Value problem_random(Problem *problem)
+{
+    const int64_t dims[] = {2, 3}, steps[] = {3, 1}, five = 5;
+    const double key[] = {1, 2, 3, 4, 0};
+    Value from = problem_param_values(problem, 1, &five, key);
+    Attr attrs[MAX_ATTRS] = {[RANDOM_DIMS] = {.ints = {2, dims}},
+                             [RANDOM_STEPS] = {.ints = {2, steps}},
+                             [RANDOM_STREAM] = {.text = "here"}};
+    return graph_add(problem->graph, OP_RANDOM, 1, &from, attrs, NULL);
+}
+
 Value problem_weighted_sum(Problem *problem, Value y)
 {
     Graph *graph = problem->graph;

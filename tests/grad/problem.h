@@ -38,6 +38,8 @@ Value problem_param_of(Problem *problem, const TensorType *type, double low,
 // A leaf with these values, likewise.
 Value problem_param_values(Problem *problem, int rank, const int64_t *dims,
                            const double *values);
+// Random numbers [2,3] of a key that is such a leaf.
+Value problem_random(Problem *problem);
 
 // The sum of y's elements, each times a pseudo-random weight; y may have any
 // element type.

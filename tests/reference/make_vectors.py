@@ -128,6 +128,92 @@ def from_torch(make, rate, decay):
     return update
 
 
+def grouped(make, rate, group_of, clip=None):
+    """PyTorch's own optimizer with parameter groups: group_of gives a weight's
+    (factor of the rate, decay). All gradients are clipped before."""
+    state = {}
+
+    def update(weights, step, total):
+        if not state:
+            groups = {}
+            for name, w in weights.items():
+                groups.setdefault(group_of(name), []).append(w)
+            state["factors"] = [f for f, _ in groups]
+            state["optimizer"] = make([{"params": ws, "weight_decay": decay}
+                                       for (_, decay), ws in groups.items()])
+        if clip:
+            torch.nn.utils.clip_grad_norm_(weights.values(), clip)
+        for group, factor in zip(state["optimizer"].param_groups,
+                                 state["factors"]):
+            group["lr"] = factor * rate(step, total)
+        state["optimizer"].step()
+    return update
+
+
+def decayed_weights(decay):
+    """Decay on everything but norms and biases."""
+    return lambda name: (
+        1.0, 0.0 if is_norm(name) or name.endswith(".bias") else decay)
+
+
+def by_layer(name):
+    """The groups of optimizer_layers.net."""
+    factor = 0.1 if name.startswith("conv1.") else \
+        0.5 if name.startswith("layer1.") else 1.0
+    if is_norm(name):
+        return factor, 0.0
+    return factor, 1e-2 * (3.0 if is_classifier(name) else 1.0)
+
+
+class Lamb(torch.optim.Optimizer):
+    """You et al. 2020, algorithm 2; phi is the identity."""
+
+    def __init__(self, groups, lr, betas=(0.9, 0.999), eps=1e-6):
+        super().__init__(groups, dict(lr=lr, betas=betas, eps=eps))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            b1, b2 = group["betas"]
+            for w in group["params"]:
+                s = self.state[w]
+                if not s:
+                    s.update(t=0, m=torch.zeros_like(w),
+                             v=torch.zeros_like(w))
+                s["t"] += 1
+                s["m"].lerp_(w.grad, 1 - b1)
+                s["v"].mul_(b2).addcmul_(w.grad, w.grad, value=1 - b2)
+                u = (s["m"] / (1 - b1 ** s["t"])) / (
+                    (s["v"] / (1 - b2 ** s["t"])).sqrt() + group["eps"])
+                u = u + group["weight_decay"] * w
+                ratio = 1.0
+                if group["weight_decay"] and w.norm() > 0 and u.norm() > 0:
+                    ratio = w.norm() / u.norm()
+                w -= group["lr"] * ratio * u
+
+
+def schedule(make):
+    """The rates of one of PyTorch's schedulers, which counts steps."""
+    w = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=0.05)
+    scheduler = make(optimizer)
+    rates = []
+
+    def rate(step, total):
+        while len(rates) <= step:
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            scheduler.step()
+        return rates[step]
+    return rate
+
+
+def plain_sgd(rate, clip=None):
+    return grouped(lambda g: torch.optim.SGD(g, lr=1, momentum=0.9,
+                                             nesterov=True),
+                   rate, lambda name: (1.0, 0.0), clip)
+
+
 # ---- cases ------------------------------------------------------------------
 
 CASES = {}
@@ -215,6 +301,33 @@ def groups():
         y = torch.relu(model.grouped(model.pre(images)))
         y = torch.tanh(model.doubled(model.depthwise(y)))
         return {"loss": probe(model.both(model.dilated(y)))}
+    return model, forward
+
+
+@case("transposed", batch=3, size=5, update=subtract)
+def transposed():
+    """Transposed convolutions, PyTorch's own."""
+    class Layer(nn.Module):
+        def __init__(self, i, o, k, s=1, p=0, more=0, d=1, g=1):
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(i, o // g, k, k))
+            self.rest = dict(stride=s, padding=p, output_padding=more,
+                             dilation=d, groups=g)
+
+        def forward(self, x):
+            return F.conv_transpose2d(x, self.weight, **self.rest)
+
+    model = nn.Module()
+    model.pre = nets.conv(3, 8, 3)
+    model.plain = Layer(8, 6, 3)
+    model.doubled = Layer(6, 16, 4, s=2, p=1)
+    model.odd = Layer(16, 32, 3, s=2, p=1, more=1, g=4)
+    model.dilated = Layer(32, 4, 3, p=2, d=2)
+
+    def forward(images, labels):
+        y = torch.relu(model.plain(model.pre(images)))
+        y = torch.tanh(model.odd(model.doubled(y)))
+        return {"loss": probe(model.dilated(y))}
     return model, forward
 
 
@@ -391,18 +504,18 @@ def small_resnet():
     return nets.ResNet(nets.CifarStem(6), False, [1, 1], [6, 8])
 
 
-def labelled_case(name, update):
+def labelled_case(name, update, loss=F.cross_entropy, first_label=0):
     def build():
         model = small_resnet()
         model.fc = nn.Linear(8, 5)
 
         def forward(images, labels):
             logits = model.fc(model(images))
-            return {"loss": F.cross_entropy(logits, labels),
+            return {"loss": loss(logits, labels),
                     "top1": (logits.argmax(1) == labels).double().mean()}
         return model, forward
     CASES[name] = (build, dict(batch=8, size=8, steps=20, classes=5,
-                               update=update))
+                               first_label=first_label, update=update))
 
 
 labelled_case("optimizer_lars", lambda: lars(0.02, 5.0, 1e-2))
@@ -417,6 +530,40 @@ labelled_case("optimizer_sgd", lambda: from_torch(
     lambda s, t: cosine(0.05, s, t), 1e-2))
 labelled_case("optimizer_adam", lambda: from_torch(
     lambda g: torch.optim.Adam(g, lr=1), lambda s, t: 0.01, 1e-2))
+
+
+labelled_case("optimizer_adamw", lambda: grouped(
+    lambda g: torch.optim.AdamW(g, lr=1), lambda s, t: 0.01,
+    decayed_weights(0.05)))
+labelled_case("optimizer_lamb", lambda: grouped(
+    lambda g: Lamb(g, lr=1), lambda s, t: 0.01, decayed_weights(0.05)))
+labelled_case("optimizer_clip", lambda: plain_sgd(lambda s, t: 0.05, 0.7))
+labelled_case("optimizer_layers", lambda: grouped(
+    lambda g: torch.optim.SGD(g, lr=1, momentum=0.9, nesterov=True),
+    lambda s, t: 0.05, by_layer, 1.0))
+labelled_case("schedule_steps", lambda: plain_sgd(schedule(
+    lambda o: torch.optim.lr_scheduler.StepLR(o, 6, 0.3))))
+labelled_case("schedule_milestones", lambda: plain_sgd(
+    lambda s, t, rate=schedule(
+        lambda o: torch.optim.lr_scheduler.MultiStepLR(o, [3, 11], 0.2)):
+    min(s / 5, 1) * rate(s, t)))
+labelled_case("schedule_restarts", lambda: plain_sgd(schedule(
+    lambda o: torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(
+        o, 6, 1, 0.001))))
+labelled_case("schedule_growing", lambda: plain_sgd(schedule(
+    lambda o: torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(
+        o, 2, 2, 0.001))))
+
+CLASS_WEIGHTS = torch.tensor([0.5, 1.0, 2.0, 0.25, 1.5])
+labelled_case("loss_smoothing", lambda: plain_sgd(lambda s, t: 0.05),
+              lambda x, y: F.cross_entropy(x, y, label_smoothing=0.1))
+labelled_case("loss_weights", lambda: plain_sgd(lambda s, t: 0.05),
+              lambda x, y: F.cross_entropy(x, y, CLASS_WEIGHTS,
+                                           label_smoothing=0.2))
+labelled_case("loss_weights_unlabelled", lambda: plain_sgd(lambda s, t: 0.05),
+              lambda x, y: F.cross_entropy(
+                  x, y, CLASS_WEIGHTS, ignore_index=-1, reduction="none",
+                  label_smoothing=0.2).mean(), first_label=-1)
 
 
 @case("pretrain20", batch=8, views=2, size=8, steps=20,

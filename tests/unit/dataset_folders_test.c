@@ -28,8 +28,8 @@ static void add_split(const Dataset *set, DataSplit split, char *text,
     }
 }
 
-// The set as "name=class ... | name=class ..." of training and test, and a line
-// for each note.
+// The set as "name=class ... | name=class ... || name=class ..." of training,
+// test and validation, and a line for each note.
 static void check_set(const char *name, const char *want)
 {
     Dataset *set = NULL;
@@ -43,6 +43,9 @@ static void check_set(const char *name, const char *want)
     if (dataset_count(set, SPLIT_TEST))
         strcat(got, " |");
     add_split(set, SPLIT_TEST, got, sizeof got);
+    if (dataset_count(set, SPLIT_VALID))
+        strcat(got, " ||");
+    add_split(set, SPLIT_VALID, got, sizeof got);
     int count = dataset_notes(set, &notes);
     for (int i = 0; i < count; i++)
         snprintf(got + strlen(got), sizeof got - strlen(got), "\n%s", notes[i]);
@@ -96,8 +99,13 @@ TEST(folders_of_tests_are_not_trained_on)
           "folders of classes as the training part has: its images are not "
           "used");
     check("train/a/1.png train/b/1.png test/a/2.png valid/a/3.png",
-          " train/a/1.png=a train/b/1.png=b | test/a/2.png=a\nvalid/ is not "
-          "used: test/ is the test part");
+          " train/a/1.png=a train/b/1.png=b | test/a/2.png=a || "
+          "valid/a/3.png=a\nvalid/ is for validation while training, with "
+          "--validate-every: no phase trains on it");
+    check("train/a/1.png train/b/1.png test/a/2.png dev/3.png",
+          " train/a/1.png=a train/b/1.png=b | test/a/2.png=a\ndev/ has no "
+          "folders of classes as the training part has: its images are not "
+          "used");
     check("a/1.png b/1.png Test/a/2.png",
           " a/1.png=a b/1.png=b | Test/a/2.png=a");
     check("a/x/1.png b/1.png Test/a/2.png",

@@ -224,6 +224,14 @@ TEST(shards_in_train_and_test)
     CHECK_INT(pixel_of(set, SPLIT_TEST, 0, 0), 2);
     CHECK_TEXT(dataset_sample_name(set, SPLIT_TEST, 0), "test/0.tar/a.png");
     dataset_free(set);
+    add_image("a.png", 3);
+    archive_add(&archive, "a.cls", '0', "0", 1);
+    write_archive(test_path("s/val/0.tar"));
+    set = open_good(test_path("s"));
+    CHECK_INT(dataset_count(set, SPLIT_TRAIN), 1);
+    CHECK_INT(pixel_of(set, SPLIT_TEST, 0, 0), 2);
+    CHECK_INT(pixel_of(set, SPLIT_VALID, 0, 0), 3);
+    dataset_free(set);
 }
 
 // An archive that was left beside the folders it was unpacked to is no set.

@@ -28,7 +28,8 @@ static void add_split(const Dataset *set, DataSplit split, char *text,
     }
 }
 
-// The list, opened: "3 classes: a=x b=y | c=x (note)" of training and test.
+// The list, opened: "3: a=x b=y | c=x || d=y" of training, test and
+// validation, and a line for each note.
 static void check_list(const char *text, int64_t size, const char *want)
 {
     Dataset *set = NULL;
@@ -49,6 +50,9 @@ static void check_list(const char *text, int64_t size, const char *want)
     if (dataset_count(set, SPLIT_TEST))
         strcat(got, " |");
     add_split(set, SPLIT_TEST, got, sizeof got);
+    if (dataset_count(set, SPLIT_VALID))
+        strcat(got, " ||");
+    add_split(set, SPLIT_VALID, got, sizeof got);
     int count = dataset_notes(set, &notes);
     for (int i = 0; i < count; i++)
         snprintf(got + strlen(got), sizeof got - strlen(got), "\n%s", notes[i]);
@@ -176,8 +180,13 @@ TEST(lists_have_parts_by_many_names)
     }
     check("path,label,split\nc/1.png,x,train\nc/2.png,x,val\nd/1.png,x,test\n"
           "d/2.png,x,unlabeled\n",
-          "1: c/1.png=x d/2.png=- | d/1.png=x\n1 images marked for validation "
-          "are not used: there is a test part");
+          "1: c/1.png=x d/2.png=- | d/1.png=x || c/2.png=x\n1 image is marked "
+          "for validation while training, with --validate-every: no phase "
+          "trains on it");
+    check("path,label,split\nc/1.png,x,train\nc/2.png,y,val\nd/1.png,x,test\n",
+          "4:3: class y has validation images and no training image");
+    check("path,label,split\nc/1.png,x,train\nc/2.png,,val\nd/1.png,x,test\n",
+          "4:3: a validation image without a label");
     check("path,label,split\nc/1.png,x,train\nc/2.png,x,fold1\n",
           "4:3: the third column is train or test, not 'fold1'");
     check("split,path,label\ntrain,c/1.png,x\nfold1,c/2.png,x\n",

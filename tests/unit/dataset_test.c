@@ -155,6 +155,52 @@ static bool has_name(const Dataset *set, DataSplit split, const char *name)
     return false;
 }
 
+// Of what the hold-out leaves, the same share of each class, whatever is added
+// to others; one seed, other images than those held out.
+TEST(validation_part_is_set_aside_per_class_and_stable)
+{
+    make_class("s/a", 20, 1);
+    make_class("s/b", 10, 1);
+    make_class("s/c", 1, 1);
+    DataOptions options = {.test_fraction = 0.2, .seed = 5};
+    Dataset *whole = open_good(root("s"), options);
+    options.valid_fraction = 0.25;
+    Dataset *set = open_good(root("s"), options);
+    uint64_t seed;
+    CHECK_INT(dataset_count(set, SPLIT_VALID), 4 + 2);
+    CHECK_INT(dataset_count(set, SPLIT_TRAIN), 12 + 6 + 1);
+    CHECK_NEAR(dataset_set_aside(set, &seed), 0.25, 0);
+    CHECK_INT(seed, 5);
+    CHECK_TEXT(dataset_description(set),
+               "folder with 3 classes, 19 training images and 6 test images "
+               "(held out, 20% of each class, by seed 5), 6 for validation "
+               "(set aside)");
+    CHECK_INT(dataset_count(set, SPLIT_TEST), 6);
+    for (int i = 0; i < 6; i++) {
+        const char *name = dataset_sample_name(set, SPLIT_VALID, i);
+        CHECK(has_name(whole, SPLIT_TRAIN, name));
+        CHECK(!has_name(set, SPLIT_TRAIN, name));
+        CHECK(has_name(whole, SPLIT_TEST,
+                       dataset_sample_name(set, SPLIT_TEST, i)));
+    }
+    make_class("s/aa", 30, 1);
+    Dataset *after = open_good(root("s"), options);
+    for (int i = 0; i < 6; i++)
+        CHECK(has_name(after, SPLIT_VALID,
+                       dataset_sample_name(set, SPLIT_VALID, i)));
+    options.seed = 6;
+    Dataset *other = open_good(root("s"), options);
+    int kept = 0;
+    for (int i = 0; i < 6; i++)
+        kept += has_name(other, SPLIT_VALID,
+                         dataset_sample_name(set, SPLIT_VALID, i));
+    CHECK(kept < 6);
+    dataset_free(whole);
+    dataset_free(set);
+    dataset_free(after);
+    dataset_free(other);
+}
+
 TEST(held_out_part_is_per_class_and_stable)
 {
     make_class("s/a", 20, 1);

@@ -185,17 +185,17 @@ TEST(series_are_the_lines_of_metrics)
     SeriesTable table;
     write_metrics();
     CHECK_TEXT(series_read(test_folder(), &table).text, "");
-    const Series *loss = series_find(&table, "p", "loss", false);
+    const Series *loss = series_find(&table, "p", "loss", SERIES_TRAIN);
     CHECK(loss && loss->count == 5);
     CHECK_NEAR(loss->steps[2], 3, 0);
     CHECK_NEAR(loss->values[2], 3, 1e-8);
     CHECK(isnan(loss->values[1]));
-    const Series *knn = series_find(&table, "p", "knn", false);
+    const Series *knn = series_find(&table, "p", "knn", SERIES_TRAIN);
     CHECK(knn && knn->count == 1 && knn->steps[0] == 5);
-    const Series *top1 = series_find(&table, "p", "top1", true);
+    const Series *top1 = series_find(&table, "p", "top1", SERIES_TEST);
     CHECK(top1 && top1->values[0] == 0.5);
-    CHECK(!series_find(&table, "p", "top1", false));
-    CHECK(!series_find(&table, "q", "loss", false));
+    CHECK(!series_find(&table, "p", "top1", SERIES_TRAIN));
+    CHECK(!series_find(&table, "q", "loss", SERIES_TRAIN));
     series_free(&table);
 }
 

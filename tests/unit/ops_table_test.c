@@ -79,9 +79,15 @@ static const char sample[] =
     "  %64 = take_grad %63, %46 {count=5} : f32[5,3]\n"
     "  %65 = resize %1 {size=[3,9], mode=\"bilinear\"} : f32[2,3,3,9]\n"
     "  %66 = resize_grad %65 {size=[8,8], mode=\"nearest\"} : f32[2,3,8,8]\n"
-    "  %67 = attention %2, %3, %63 {scale=0.5} : f32[2,4]\n"
-    "  %68 = attention_grad_q %2, %3, %63, %67, %67 {scale=0.5} : f32[2,3]\n"
-    "  %69 = attention_grad_kv %2, %3, %63, %67, %67 {scale=0.5}"
+    "  %67 = input {name=\"random\"} : f32[5]\n"
+    "  %68 = random %67 {dims=[2,3], steps=[4294967296,1], stream=\"fc/0\"}"
+    " : f32[2,3]\n"
+    "  %69 = random %67 {dims=[4,2,3,3,8],"
+    " steps=[4294967296,72,3,1,9], stream=\"\", images=[2,8], form=blocked}"
+    " : f32[4,2,3,3,8] blocked\n"
+    "  %70 = attention %2, %3, %63 {scale=0.5} : f32[2,4]\n"
+    "  %71 = attention_grad_q %2, %3, %63, %70, %70 {scale=0.5} : f32[2,3]\n"
+    "  %72 = attention_grad_kv %2, %3, %63, %70, %70 {scale=0.5}"
     " : f32[2,6]\n"
     "  output \"sum\" = %42\n"
     "  output \"w\" = %61\n"
@@ -223,6 +229,11 @@ TEST(attribute_slots_follow_the_lists)
         {OP_ATTENTION, SCALE_SCALE, "scale"},
         {OP_RESIZE, RESIZE_SIZE, "size"},
         {OP_RESIZE_GRAD, RESIZE_MODE, "mode"},
+        {OP_RANDOM, RANDOM_DIMS, "dims"},
+        {OP_RANDOM, RANDOM_STEPS, "steps"},
+        {OP_RANDOM, RANDOM_STREAM, "stream"},
+        {OP_RANDOM, RANDOM_IMAGES, "images"},
+        {OP_RANDOM, RANDOM_FORM, "form"},
     };
     for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++) {
         CHECK(slots[i].slot < op_attr_count(slots[i].op));

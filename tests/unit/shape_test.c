@@ -25,7 +25,8 @@ static const char leaves[] =
     "  %15 = input {name=\"rows\"} : f32[2]\n"
     "  %16 = input {name=\"long\"} : f32[2,12]\n"
     "  %17 = input {name=\"one\"} : f32[8,1,5,3]\n"
-    "  %18 = ";
+    "  %18 = input {name=\"key\"} : f32[5]\n"
+    "  %19 = ";
 
 // The type or the message that `node` gives; the type in the text is `type`.
 static const char *infer(Arena *arena, const char *node, const char *type)
@@ -38,7 +39,7 @@ static const char *infer(Arena *arena, const char *node, const char *type)
     GraphList *list = graph_parse(arena, source, &diags);
     if (!list)
         return diags.items.at[0].message;
-    return type_text(arena, graph_type(list->graphs.at[0], 18));
+    return type_text(arena, graph_type(list->graphs.at[0], 19));
 }
 
 typedef struct Good {
@@ -443,6 +444,38 @@ TEST(reductions_and_collectives_refuse)
          "reduce_scatter: axis 0 of f32[2,3] cannot be divided by 3 ranks"},
         {"reduce_scatter %5 {ranks=1}",
          "reduce_scatter: axis 0 of f32[] cannot be divided by 1 ranks"},
+    };
+    CHECK_BAD(cases, "f32[]");
+}
+
+TEST(random_numbers_refuse)
+{
+    static const Bad cases[] = {
+        {"random %2 {dims=[2], steps=[1], stream=\"\"}",
+         "random: the key is f32[5] or f64[5], not f32[2,3]"},
+        {"random %18 {dims=[0], steps=[1], stream=\"\"}",
+         "random: f32[0] has a size below 1 or more than 2^40 elements"},
+        {"random %18 {dims=[1,65536,65537], steps=[0,0,0], stream=\"\"}",
+         "random: f32[1,65536,65537] has more than 2^32 elements for one index "
+         "of axis 0"},
+        {"random %18 {dims=[2,3], steps=[1], stream=\"\"}",
+         "random: steps are a number of at least 0 for each of 2 axes, and "
+         "lead to less than 2^60"},
+        {"random %18 {dims=[2], steps=[-1], stream=\"\"}",
+         "random: steps are a number of at least 0 for each of 1 axes, and "
+         "lead to less than 2^60"},
+        {"random %18 {dims=[4194304], steps=[1099511627776], stream=\"\"}",
+         "random: steps are a number of at least 0 for each of 1 axes, and "
+         "lead to less than 2^60"},
+        {"random %18 {dims=[2], steps=[1], stream=\"\", images=[2]}",
+         "random: images are two numbers from 1 to 2^24, of a part and of the "
+         "whole batch"},
+        {"random %18 {dims=[2], steps=[1], stream=\"\", images=[4,2]}",
+         "random: images are two numbers from 1 to 2^24, of a part and of the "
+         "whole batch"},
+        {"random %18 {dims=[2,3,4,4,6], steps=[1,1,1,1,1], stream=\"\", "
+         "form=blocked}",
+         "random: f32[2,3,4,4,6] blocked cannot be of that form"},
     };
     CHECK_BAD(cases, "f32[]");
 }

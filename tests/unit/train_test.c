@@ -193,7 +193,7 @@ TEST(evaluate_counts_every_image_once)
     for (int i = 0; i < 2; i++) {
         Program *program = power_program(PLAN_F64, 4 - i, 12);
         Dataset *data = power_data();
-        Status status = evaluate_phase(program, 0, data,
+        Status status = evaluate_phase(program, 0, data, SPLIT_TEST,
                                        power_path("run/p/model.safetensors"),
                                        &options, NULL, &result);
         CHECK_TEXT(status.text, "");

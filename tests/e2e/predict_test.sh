@@ -1,0 +1,66 @@
+#!/bin/sh
+# predict on names that standard input brings: answered one by one, with what a
+# folder's table says of the same images.
+. tests/e2e/lib.sh
+
+net=models/quickstart.net
+"$simcc" data synth "$work/shapes" --classes 3 --per-class 10 --size 16 -q
+"$simcc" run "$net" scratch --data "$work/shapes" --out "$work/run" -q --set \
+    filters=4 groups=2 image_size=16 scratch.steps=4 scratch.batch=8 \
+    scratch.labels=4 > "$work/log" 2>&1
+
+# stream OPTION...: names on standard input.
+stream() {
+    "$simcc" predict "$net" scratch --data - --out "$work/run" "$@"
+}
+ls "$work"/shapes/test/*/*.png > "$work/names"
+"$simcc" predict "$net" scratch --data "$work/shapes" --split test \
+    --out "$work/run" -o "$work/table.csv" -q
+# Without the folder of the names, and the true class, which a stream has not.
+sed "s#^#$work/shapes/#" "$work/table.csv" | tail -n +2 |
+    awk -F, -v OFS=, '{ print $1, $2, $4, $5, $6 }' > "$work/wanted"
+
+stream -q < "$work/names" > "$work/got"
+check "predict: a stream says what a folder does" sh -c \
+    "tail -n +2 '$work/got' | cmp - '$work/wanted'"
+check "predict: under a head of its own" grep -qx \
+    "name,predicted,disc,ring,square" "$work/got"
+stream -q --set scratch.batch=4 < "$work/names" > "$work/four"
+check "predict: four at a time say the same" cmp "$work/got" "$work/four"
+stream -q -o "$work/file.csv" < "$work/names"
+check "predict: and so does a file" cmp "$work/got" "$work/file.csv"
+
+# Each answer comes before the next name goes: this ends, or it would wait.
+mkfifo "$work/to" "$work/from"
+stream --top 1 < "$work/to" > "$work/from" 2> "$work/log" &
+worker=$!
+exec 3> "$work/to" 4< "$work/from"
+read -r head <&4
+check "predict: the head comes first" [ "$head" = "name,predicted,probability" ]
+answers=0
+while read -r name && [ "$answers" -lt 3 ]; do
+    echo "$name" >&3
+    read -r answer <&4
+    [ "${answer%%,*}" = "$name" ] && answers=$((answers + 1))
+done < "$work/names"
+check "predict: one answer for each name" [ "$answers" = 3 ]
+printf '%s/none.png\r\n\n' "$work" >&3
+read -r answer <&4
+check "predict: an empty one for what cannot be read" \
+    [ "$answer" = "$work/none.png,," ]
+printf '%s' "$(head -n 1 "$work/names")" >&3
+exec 3>&-
+read -r answer <&4
+check "predict: a last name without its end" \
+    [ "${answer%%,*}" = "$(head -n 1 "$work/names")" ]
+exec 4<&-
+wait "$worker"
+check "predict: and then it ends well" [ $? = 0 ]
+check "predict: which were not readable is said" grep -q "none.png" "$work/log"
+
+check "predict: other commands take no stream" says "\`simcc predict\` alone" \
+    "$simcc" embed "$net" scratch --data - --out "$work/run" \
+    --value logits -o "$work/x.npy"
+check "predict: a stream has no parts" says "--split says nothing of images" \
+    stream --split test
+finish
