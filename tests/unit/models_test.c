@@ -441,6 +441,42 @@ TEST(nets_have_torchvisions_sizes)
     }
 }
 
+// Draws of a net's step: stochastic depth at all of its shortcuts but the first
+// block's, whose probability is 0, and dropout before the last layer.
+static int count_draws(const char *encoder, int count, Setting *more)
+{
+    Arena *arena = arena_new();
+    Setting settings[4] = {{"encoder", encoder, false},
+                           {"supervised.batch", "2", false}};
+    for (int i = 0; i < count; i++)
+        settings[2 + i] = more[i];
+    const Experiment *e = load(arena, "simclrv2", 2 + count, settings);
+    const ExperimentPhase *phase = phase_of(e, "supervised");
+    int draws = 0;
+    for (Value i = 0; i < phase->forward->nodes.count; i++)
+        draws += graph_node(phase->forward, i)->op == OP_RANDOM;
+    for (Value i = 0; i < phase->eval->nodes.count; i++)
+        CHECK(graph_node(phase->eval, i)->op != OP_RANDOM);
+    arena_free(arena);
+    return draws;
+}
+
+TEST(nets_drop_in_training_what_torchvisions_do)
+{
+    Setting none[] = {{"stochastic_depth", "0", false},
+                      {"classifier_dropout", "0", false}};
+    Setting some[] = {{"stochastic_depth", "0.1", false}};
+    CHECK_INT(count_draws("resnet", 0, NULL), 0);
+    CHECK_INT(count_draws("regnet_y_400mf", 0, NULL), 0);
+    CHECK_INT(count_draws("mobilenet_v2", 0, NULL), 1);
+    CHECK_INT(count_draws("efficientnet_b0", 0, NULL), 9 + 1);
+    CHECK_INT(count_draws("convnext_tiny", 0, NULL), 17);
+    CHECK_INT(count_draws("efficientnet_b0", 2, none), 0);
+    CHECK_INT(count_draws("convnext_tiny", 2, none), 0);
+    CHECK_INT(count_draws("regnet_y_400mf", 1, some), 15);
+    CHECK_INT(count_draws("vit_ti_16", 1, some), 2 * 11);
+}
+
 // fc: features * classes + classes.
 TEST(classifiers_have_the_published_sizes)
 {
