@@ -39,7 +39,7 @@ const char *bench_folder(Arena *arena)
 void bench_compiler(Compiler *compiler, Arena *arena, const BenchCase *bench,
                     int threads)
 {
-    enum { SETTINGS = 5 };
+    enum { SETTINGS = 6 };
     Setting *settings = ARENA_ARRAY(arena, Setting, SETTINGS);
     const char **phases = ARENA_ARRAY(arena, const char *, 1);
     settings[0] =
@@ -51,6 +51,7 @@ void bench_compiler(Compiler *compiler, Arena *arena, const BenchCase *bench,
     settings[3] =
         (Setting){"images", arena_printf(arena, "%d", bench->images), false};
     settings[4] = (Setting){"net", bench->net, false};
+    settings[5] = (Setting){"stochastic_depth", "0", false};
     phases[0] = bench->phase;
     const char *target = getenv("BENCH_TARGET");
     *compiler =

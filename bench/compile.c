@@ -15,7 +15,7 @@
 
 #include "bench/bench.h"
 
-enum { RUNS = 5, MAX_WORDS = 16 };
+enum { RUNS = 5, MAX_WORDS = 20 };
 
 typedef struct Times {
     double ms, cpu_ms;
@@ -111,6 +111,7 @@ static void time_bench_case(Arena *arena, const BenchCase *bench)
     const char **words = command(arena, "bench/nets.net", bench->phase);
     int count = word_count(words);
     words[count++] = arena_printf(arena, "net=%s", bench->net);
+    words[count++] = "stochastic_depth=0";
     words[count++] = arena_printf(arena, "depth=%d", bench->depth);
     words[count++] = arena_printf(arena, "sk_ratio=%g", bench->sk_ratio);
     words[count++] = arena_printf(arena, "image_size=%d", bench->image_size);

@@ -199,7 +199,7 @@ static Row sum_rows(const Summary *summary, bool (*wanted)(const char *scope))
 
 static bool is_head(const char *scope)
 {
-    return begins(scope, "head");
+    return strcmp(scope, "head") == 0 || begins(scope, "head.");
 }
 
 static bool is_classifier(const char *scope)

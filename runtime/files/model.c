@@ -57,7 +57,8 @@ bool model_leaves_out(const char *name)
 
 bool model_is_classifier(const char *name)
 {
-    return name_matches("fc.*,classifier.1.*,classifier.2.*,classifier.3.*",
+    return name_matches("fc.*,classifier.1.*,classifier.2.*,classifier.3.*,"
+                        "heads.*",
                         name);
 }
 

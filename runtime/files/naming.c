@@ -6,7 +6,7 @@
 
 #include "runtime/files/naming_inside.h"
 
-enum { GROUPS = 9, ROOT_LIMIT = 32, ANCHORS = 4 };
+enum { GROUPS = 9, ROOT_LIMIT = 32, ANCHORS = 5 };
 
 bool naming_split(const char *name, char layer[64], const char **leaf)
 {
@@ -299,9 +299,9 @@ static void add_root(Trial *trial, Roots *roots, const char *name,
 // that is wanted.
 static void find_roots(Trial *trial, Roots *roots)
 {
-    static const char *const stems[ANCHORS] = {"conv1.weight", "conv1.0.weight",
-                                               "features.0.0.weight",
-                                               "stem.0.weight"};
+    static const char *const stems[ANCHORS] = {
+        "conv1.weight", "conv1.0.weight", "features.0.0.weight",
+        "stem.0.weight", "conv_proj.weight"};
     const char *anchors[ANCHORS];
     int count = 0;
     for (int i = 0; i < ANCHORS; i++)

@@ -323,6 +323,9 @@ void recognized_lines(const Recognized *net, char *text, size_t size)
     text[0] = '\0';
     if (net->net) {
         int used = snprintf(text, size, "encoder = \"%s\"\n", net->net);
+        if (net->image_size)
+            used += snprintf(text + used, size - (size_t)used,
+                             "image_size = %lld\n", (long long)net->image_size);
         if (net->classes)
             snprintf(text + used, size - (size_t)used, "classes = %lld\n",
                      (long long)net->classes);

@@ -13,9 +13,10 @@ typedef struct Recognized {
     const char *notes[2]; // as there
     char root[NAMING_ROOT];
     bool torch;      // pads its stem's pooling as PyTorch does
-    const char *net; // one of models/lib/nets, of which only the classes are
-                     // told besides; NULL = a ResNet
-    int depth;       // 18 ... 200; 0 = of other blocks
+    const char *net; // one of models/lib/nets, of which only classes and image
+                     // size are told besides; NULL = a ResNet
+    int64_t image_size; // that a vision transformer is made for, or 0
+    int depth;          // 18 ... 200; 0 = of other blocks
     int blocks[RECOGNIZED_GROUPS];
     bool bottleneck;
     int64_t filters; // of the first group; 64 at width 1

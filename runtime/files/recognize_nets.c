@@ -21,7 +21,9 @@ static const Family
     convnext = {"features.0.0.weight", "features.*,classifier.0.*",
                 "classifier.2.weight"},
     mobilenet_v3 = {"features.0.0.weight", "features.*,classifier.0.*",
-                    "classifier.3.weight"};
+                    "classifier.3.weight"},
+    vit = {"conv_proj.weight", "conv_proj.*,class_token,encoder.l*",
+           "heads.head.weight"};
 
 // `elements`: weights and statistics of norms, without the classifier.
 static const struct Net {
@@ -51,6 +53,9 @@ static const struct Net {
     {"mobilenet_v3_small", &mobilenet_v3, 1529968},
     {"efficientnet_b0", &mobilenet, 4049564},
     {"convnext_tiny", &convnext, 27820128},
+    {"vit_ti_16", &vit, 5486592}, // without embeddings of places
+    {"vit_s_16", &vit, 21590016},
+    {"vit_b_16", &vit, 85647360},
 };
 
 // Numbers of the family's encoder below `root`, and how many tensors they are.
@@ -92,6 +97,21 @@ static bool find_root(const Family *family, const char *name,
     return true;
 }
 
+// The side of the images that a transformer's embeddings of places are for, one
+// for each patch of 16 x 16 pixels and one for the class token; 0 when they are
+// for none.
+static int64_t embedded_size(const TensorFile *file, const char *root)
+{
+    char name[NAMING_ROOT + NAMING_NAME];
+    snprintf(name, sizeof name, "%sencoder.pos_embedding", root);
+    int at = tensors_find(file, name);
+    const SafeTensor *places = at < 0 ? NULL : tensors_at(file, at);
+    for (int64_t side = 1; places && places->rank == 3 && side <= 64; side++)
+        if (side * side + 1 == places->dims[1])
+            return 16 * side;
+    return 0;
+}
+
 // A net below the root, if there is one: of how many classes, too.
 static bool try_root(const TensorFile *file, const char *root, Recognized *net)
 {
@@ -105,6 +125,7 @@ static bool try_root(const TensorFile *file, const char *root, Recognized *net)
                             .notes = {naming_torchvision()->note},
                             .torch = true,
                             .net = nets[i].name,
+                            .image_size = embedded_size(file, root),
                             .tensors = tensors};
         strcpy(net->root, root);
         snprintf(name, sizeof name, "%s%s", root, nets[i].family->classifier);
@@ -118,7 +139,8 @@ static bool try_root(const TensorFile *file, const char *root, Recognized *net)
 
 void recognize_net(const TensorFile *file, Recognized *net)
 {
-    static const Family *const families[] = {&resnext, &regnet, &mobilenet};
+    static const Family *const families[] = {&resnext, &regnet, &mobilenet,
+                                             &vit};
     char root[NAMING_ROOT];
     // The net itself before its copies.
     for (int copies = 0; copies < 2; copies++)

@@ -27,7 +27,7 @@ typedef struct Export {
 static bool is_encoder(const char *name)
 {
     return name_matches("conv1.*,bn1.*,layer*,stem.*,trunk_output.*,features.*,"
-                        "classifier.0.*",
+                        "classifier.0.*,conv_proj.*,class_token,encoder.*",
                         name);
 }
 
@@ -36,7 +36,7 @@ static bool is_encoder(const char *name)
 static int part_of(const char *name)
 {
     int part;
-    if (name_matches("classifier.0.weight", name))
+    if (name_matches("classifier.0.weight,encoder.ln.weight", name))
         return INT_MAX;
     if (name_matches("*.running_mean", name) &&
         (sscanf(name, "layer%d.", &part) == 1 ||
@@ -181,15 +181,17 @@ static void tell_stem(const Export *out)
 
 static void tell_classifier(const Export *out)
 {
-    bool is_fc = has(out, "layer?.*,trunk_output.*");
+    const char *place = has(out, "layer?.*,trunk_output.*") ? "fc"
+                        : has(out, "encoder.*")             ? "heads.head"
+                                                            : "classifier[-1]";
     const SafeTensor *last = out->classifier;
     if (last && has(out, last->name))
         return;
     if (!last)
         train_say(out->options,
-                  "the phase has no classifier: in PyTorch, %s = "
+                  "the phase has no classifier: in PyTorch, model.%s = "
                   "torch.nn.Identity() before loading",
-                  is_fc ? "model.fc" : "model.classifier[-1]");
+                  place);
     else
         train_say(out->options,
                   "%.*s is left out, for it reads %s, not the encoder's "

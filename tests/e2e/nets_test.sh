@@ -53,7 +53,7 @@ small="image_size=32 classes=5 pretrain.batch=4 pretrain.steps=1 finetune.batch=
     finetune.steps=1 finetune.labels=2 finetune_100.batch=4 finetune_100.steps=1"
 # shellcheck disable=SC2086
 for it in resnext50_32x4d regnet_y_400mf regnet_x_400mf mobilenet_v2 \
-    mobilenet_v3_small efficientnet_b0 convnext_tiny; do
+    mobilenet_v3_small efficientnet_b0 convnext_tiny vit_ti_16; do
     check "nets: $it, from the middle of the head" "$simcc" run \
         models/simclrv2.net pretrain finetune finetune_100 --data "$data" \
         --out "$work/$it.run" --set encoder="$it" $small
@@ -91,7 +91,7 @@ row() {
 }
 sed -n 's/^| `\(.*\)` | \([0-9,]*\) | \([0-9.]*\) | \([0-9]*\) |$/\1 \2 \3 \4/p' docs/nets.md |
     tr -d , > "$work/rows"
-check "nets: the table has rows" test "$(wc -l < "$work/rows")" -ge 22
+check "nets: the table has rows" test "$(wc -l < "$work/rows")" -ge 25
 while read -r it parameters gmacs features; do
     check "nets: docs/nets.md, $it" row "$it" "$parameters" "$gmacs" "$features"
 done < "$work/rows"

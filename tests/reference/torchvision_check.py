@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 SIMCC, WORK = sys.argv[1], sys.argv[2]
 NETS = sys.argv[3:] or ["resnet50", "resnext50_32x4d", "regnet_y_400mf",
                         "regnet_x_400mf", "mobilenet_v2", "mobilenet_v3_small",
-                        "efficientnet_b0", "convnext_tiny"]
+                        "efficientnet_b0", "convnext_tiny", "vit_b_16"]
 NET = "models/simclrv2.net"
 SETTINGS = ["image_size=64", "pool_padding=torch", "classes=10",
             "linear.batch=4", "linear.epochs=1", "linear.rate=0"]
@@ -38,16 +38,23 @@ def at(name):
     return os.path.join(WORK, name)
 
 
+def make(net):
+    size = {"image_size": 64} if net.startswith("vit") else {}
+    return torchvision.models.get_model(net, num_classes=10, **size).eval()
+
+
 def random_weights(net):
     """A net whose every tensor matters, its features of size one."""
     torch.manual_seed(1)
-    model = torchvision.models.get_model(net, num_classes=10).eval()
+    model = make(net)
     for name, x in model.state_dict().items():
         if name.endswith("running_mean") or (x.dim() == 1 and
                                              name.endswith("bias")):
             x.normal_(0, 0.1)
         elif name.endswith("running_var"):
             x.uniform_(0.5, 1.5)
+        elif name in ("heads.head.weight", "class_token"):  # begin as zeros
+            x.normal_(0, 0.1)
         elif name.endswith(("bn3.weight", "c.1.weight", "layer_scale")):
             x.uniform_(0.1, 0.4)
     return model
@@ -103,7 +110,7 @@ def check(net):
     simcc("export", NET, "linear", "--out", run, "--backbone", "-o",
           at("export.safetensors"), "--set", *settings)
     exported = load_file(at("export.safetensors"))
-    other = torchvision.models.get_model(net, num_classes=10).eval()
+    other = make(net)
     other.load_state_dict(exported, strict=True)
     for name, x in state.items():
         if not torch.equal(exported[name], x):

@@ -613,6 +613,29 @@ TEST(a_parameter_may_name_the_optimizer)
     CHECK_INT(diags.error_count, 1);
 }
 
+// A def is called by a name that holds its name; a builtin comes before it.
+TEST(a_name_may_hold_the_def_to_call)
+{
+    static const char *text =
+        "param net = \"scale\"\n"
+        "param relu = \"scale\"\n"
+        "def twice(x) = scale(scale(x) as one) as two\n"
+        "def through(f, x) = f(x) as by_formal\n"
+        "phase p(batch = 2, steps = 1) {\n"
+        "    input images = unlabeled, augment [center_crop(4)]\n"
+        "    minimize mean(through(net, relu(net(images) as by_param)))\n"
+        "    using sgd(rate = 0.5)\n"
+        "}\n";
+    Setting setting = {"net", "twice", false};
+    const char *whole = arena_printf(arena = arena_new(), "%s%s", sgd, text);
+    const Graph *train = load(whole)->phases.at[0].train;
+    CHECK(find_param(train, "by_param.w") && find_param(train, "by_formal.w"));
+    CHECK_INT(count_op(train, OP_RELU), 1);
+    train = load_set(whole, 1, &setting)->phases.at[0].train;
+    CHECK(find_param(train, "by_param.two.w") != NULL);
+    CHECK(find_param(train, "by_formal.one.w") != NULL);
+}
+
 // What a slow copy declares begins as a copy, follows the weights, and learns
 // nothing by itself.
 TEST(moving_averages_follow_the_weights)

@@ -374,7 +374,7 @@ TEST(nets_have_the_published_sizes)
 static const struct {
     const char *name;
     int64_t trainable;
-    double gmacs;
+    double gmacs; // 0 = not counted here
 } nets[] = {
     {"resnext50_32x4d", 25028904, 4.23},
     {"resnext101_32x8d", 88791336, 16.414},
@@ -398,6 +398,11 @@ static const struct {
     {"mobilenet_v3_small", 2542856, 0.057},
     {"efficientnet_b0", 5288548, 0.386},
     {"convnext_tiny", 28589128, 4.456},
+    // The first of torchvision, the others its VisionTransformer of these
+    // sizes; summary counts attention's products, which are no convolution.
+    {"vit_b_16", 86567656, 0},
+    {"vit_ti_16", 5717416, 0},
+    {"vit_s_16", 22050664, 0},
 };
 
 // Of matrix products for one image.
@@ -429,10 +434,47 @@ TEST(nets_have_torchvisions_sizes)
                 trainable += type_elements(&node->type);
         }
         CHECK_INT(trainable, nets[i].trainable);
-        CHECK_NEAR((convolution_macs(graph) + product_macs(graph)) * 1e-9,
-                   nets[i].gmacs, 1e-3);
+        if (nets[i].gmacs > 0)
+            CHECK_NEAR((convolution_macs(graph) + product_macs(graph)) * 1e-9,
+                       nets[i].gmacs, 1e-3);
         arena_free(arena);
     }
+}
+
+// Draws of a net's step: stochastic depth at all of its shortcuts but the first
+// block's, whose probability is 0, and dropout before the last layer.
+static int count_draws(const char *encoder, int count, Setting *more)
+{
+    Arena *arena = arena_new();
+    Setting settings[4] = {{"encoder", encoder, false},
+                           {"supervised.batch", "2", false}};
+    for (int i = 0; i < count; i++)
+        settings[2 + i] = more[i];
+    const Experiment *e = load(arena, "simclrv2", 2 + count, settings);
+    const ExperimentPhase *phase = phase_of(e, "supervised");
+    int draws = 0;
+    for (Value i = 0; i < phase->forward->nodes.count; i++)
+        draws += graph_node(phase->forward, i)->op == OP_RANDOM;
+    for (Value i = 0; i < phase->eval->nodes.count; i++)
+        CHECK(graph_node(phase->eval, i)->op != OP_RANDOM);
+    arena_free(arena);
+    return draws;
+}
+
+TEST(nets_drop_in_training_what_torchvisions_do)
+{
+    Setting none[] = {{"stochastic_depth", "0", false},
+                      {"classifier_dropout", "0", false}};
+    Setting some[] = {{"stochastic_depth", "0.1", false}};
+    CHECK_INT(count_draws("resnet", 0, NULL), 0);
+    CHECK_INT(count_draws("regnet_y_400mf", 0, NULL), 0);
+    CHECK_INT(count_draws("mobilenet_v2", 0, NULL), 1);
+    CHECK_INT(count_draws("efficientnet_b0", 0, NULL), 9 + 1);
+    CHECK_INT(count_draws("convnext_tiny", 0, NULL), 17);
+    CHECK_INT(count_draws("efficientnet_b0", 2, none), 0);
+    CHECK_INT(count_draws("convnext_tiny", 2, none), 0);
+    CHECK_INT(count_draws("regnet_y_400mf", 1, some), 15);
+    CHECK_INT(count_draws("vit_ti_16", 1, some), 2 * 11);
 }
 
 // fc: features * classes + classes.

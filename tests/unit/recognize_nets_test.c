@@ -69,20 +69,39 @@ static void check_lines(const char *path, const char *encoder)
     CHECK_TEXT(value, encoder);
     model_parameter(lines, "classes", value, sizeof value);
     CHECK_TEXT(value, *encoder ? "7" : "");
+    // Only transformers are made for images of one size.
+    model_parameter(lines, "image_size", value, sizeof value);
+    CHECK_TEXT(value, strncmp(encoder, "\"vit", 4) == 0 ? "64" : "");
     free(lines);
 }
 
 TEST(recognizes_every_net_of_the_library)
 {
-    static const char *const nets[] = {
-        "resnext50_32x4d",    "resnext101_32x8d",   "wide_resnet50_2",
-        "regnet_y_400mf",     "regnet_y_800mf",     "regnet_y_1_6gf",
-        "regnet_y_3_2gf",     "regnet_y_8gf",       "regnet_y_16gf",
-        "regnet_y_32gf",      "regnet_x_400mf",     "regnet_x_800mf",
-        "regnet_x_1_6gf",     "regnet_x_3_2gf",     "regnet_x_8gf",
-        "regnet_x_16gf",      "regnet_x_32gf",      "mobilenet_v2",
-        "mobilenet_v3_large", "mobilenet_v3_small", "efficientnet_b0",
-        "convnext_tiny"};
+    static const char *const nets[] = {"resnext50_32x4d",
+                                       "resnext101_32x8d",
+                                       "wide_resnet50_2",
+                                       "regnet_y_400mf",
+                                       "regnet_y_800mf",
+                                       "regnet_y_1_6gf",
+                                       "regnet_y_3_2gf",
+                                       "regnet_y_8gf",
+                                       "regnet_y_16gf",
+                                       "regnet_y_32gf",
+                                       "regnet_x_400mf",
+                                       "regnet_x_800mf",
+                                       "regnet_x_1_6gf",
+                                       "regnet_x_3_2gf",
+                                       "regnet_x_8gf",
+                                       "regnet_x_16gf",
+                                       "regnet_x_32gf",
+                                       "mobilenet_v2",
+                                       "mobilenet_v3_large",
+                                       "mobilenet_v3_small",
+                                       "efficientnet_b0",
+                                       "convnext_tiny",
+                                       "vit_ti_16",
+                                       "vit_s_16",
+                                       "vit_b_16"};
     char path[500], quoted[64];
     snprintf(path, sizeof path, "%s/net.safetensors", test_folder());
     for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
@@ -95,6 +114,7 @@ TEST(recognizes_every_net_of_the_library)
         write_sketch(path, graph, "",
                      strncmp(nets[i], "reg", 3) == 0 ? "stem.1.weight"
                      : strstr(nets[i], "res")        ? "bn1.bias"
+                     : strstr(nets[i], "vit")        ? "class_token"
                                                      : "features.0.1.weight");
         check_lines(path, "");
         unlink(path);

@@ -24,7 +24,7 @@ import make_vectors as vectors  # noqa: E402
 CLASSES = 5
 WHOLE = ["resnext50_32x4d", "regnet_y_800mf", "regnet_x_800mf", "mobilenet_v2",
          "mobilenet_v3_large", "mobilenet_v3_small", "efficientnet_b0",
-         "convnext_tiny"]
+         "convnext_tiny", "vit_ti_16"]
 
 
 class Bottlenecks(nn.Module):
@@ -93,6 +93,11 @@ def small_convnext():
     return convnext.ConvNeXt(rows, num_classes=CLASSES)
 
 
+def vit(size, patch, width, depth, heads, mlp):
+    return torchvision.models.VisionTransformer(
+        size, patch, depth, heads, width, mlp, num_classes=CLASSES)
+
+
 TRAINED = {
     "resnext": (lambda: Bottlenecks([1, 2], 2, 32, 8), 24),
     "wide_resnet": (lambda: Bottlenecks([1, 2], 1, 128, 4), 24),
@@ -103,13 +108,15 @@ TRAINED = {
     "mobilenet_v3": (small_v3, 24),
     "efficientnet": (small_efficientnet, 16),
     "convnext": (small_convnext, 24),
+    "vit": (lambda: vit(16, 4, 8, 2, 2, 12), 16),
 }
 
 
 def is_decayed(name, w):
     """ResNets tell norms by their names; of the others every vector stays as
-    it is, and ConvNeXt's layer scales [c, 1, 1]."""
-    if name.startswith(("features.", "classifier.", "stem.", "trunk_output.")):
+    it is, ConvNeXt's layer scales [c, 1, 1], and a ViT's tokens."""
+    if name.startswith(("features.", "classifier.", "stem.", "trunk_output.",
+                        "conv_proj.", "class_token", "encoder.")):
         return w.dim() in (2, 4)
     return not vectors.is_norm(name)
 
@@ -140,7 +147,10 @@ def train(name, make, size):
 
 @torch.no_grad()
 def logits(name):
-    model = torchvision.models.get_model(name, num_classes=CLASSES).eval()
+    if name == "vit_ti_16":  # torchvision begins with B
+        model = vit(64, 16, 192, 12, 3, 768).eval()
+    else:
+        model = torchvision.models.get_model(name, num_classes=CLASSES).eval()
     for key, w in model.named_parameters():
         w.copy_(vectors.initial(key, tuple(w.shape)))
     for key, x in model.named_buffers():
