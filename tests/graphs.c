@@ -1,6 +1,7 @@
 #include "tests/graphs.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,4 +36,38 @@ Graph *copy_graph(Arena *arena, const Graph *graph)
     for (int i = 0; i < graph->outputs.count; i++)
         vec_push(arena, &copy->outputs, graph->outputs.at[i]);
     return copy;
+}
+
+const Node *graph_param(const Graph *graph, const char *name)
+{
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Node *node = &graph->nodes.at[i];
+        if (node->op == OP_PARAM &&
+            strcmp(node->attrs[PARAM_NAME].text, name) == 0)
+            return node;
+    }
+    return NULL;
+}
+
+const char *graph_role(const Graph *graph, const char *name)
+{
+    const Node *node = graph_param(graph, name);
+    return node ? node->attrs[PARAM_ROLE].text : "absent";
+}
+
+int graph_count(const Graph *graph, Op op)
+{
+    int count = 0;
+    for (int i = 0; i < graph->nodes.count; i++)
+        count += graph->nodes.at[i].op == op;
+    return count;
+}
+
+Value graph_result(const Graph *graph, const char *name)
+{
+    for (int i = 0; i < graph->outputs.count; i++)
+        if (strcmp(graph->outputs.at[i].name, name) == 0)
+            return graph->outputs.at[i].value;
+    test_fail(__FILE__, __LINE__, "no output %s", name);
+    exit(1);
 }

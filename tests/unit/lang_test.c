@@ -5,6 +5,7 @@
 #include "frontend/lang/experiment.h"
 #include "ir/eval.h"
 #include "ir/text_form.h"
+#include "tests/graphs.h"
 #include "tests/harness.h"
 
 static Arena *arena;
@@ -79,40 +80,6 @@ static Experiment *load_phase(const char *statements)
         sgd, statements));
 }
 
-static const Node *find_param(const Graph *graph, const char *name)
-{
-    for (int i = 0; i < graph->nodes.count; i++) {
-        const Node *node = &graph->nodes.at[i];
-        if (node->op == OP_PARAM &&
-            strcmp(node->attrs[PARAM_NAME].text, name) == 0)
-            return node;
-    }
-    return NULL;
-}
-
-static const char *role_of(const Graph *graph, const char *name)
-{
-    const Node *node = find_param(graph, name);
-    return node ? node->attrs[PARAM_ROLE].text : "absent";
-}
-
-static int count_op(const Graph *graph, Op op)
-{
-    int count = 0;
-    for (int i = 0; i < graph->nodes.count; i++)
-        count += graph->nodes.at[i].op == op;
-    return count;
-}
-
-static Value output(const Graph *graph, const char *name)
-{
-    for (int i = 0; i < graph->outputs.count; i++)
-        if (strcmp(graph->outputs.at[i].name, name) == 0)
-            return graph->outputs.at[i].value;
-    test_fail(__FILE__, __LINE__, "no output %s", name);
-    exit(1);
-}
-
 // The value of a reported scalar, with leaves bound to 1, 2, 3, ...; params
 // to their initial constants.
 static double report(const Graph *graph, const char *name)
@@ -131,7 +98,7 @@ static double report(const Graph *graph, const char *name)
         bindings[count++] = (EvalBinding){i, data};
     }
     double **results = eval_graph(graph, arena, count, bindings);
-    return results[output(graph, name)][0];
+    return results[graph_result(graph, name)][0];
 }
 
 static void check_report(const char *expression, double want)
@@ -362,17 +329,17 @@ TEST(weights_are_named_by_the_calls_that_made_them)
                    "    weight plain = normal(0.5)\n"
                    "    minimize mean(a) + mean(b) + plain\n");
     const Graph *train = e->phases.at[0].train;
-    CHECK_TEXT(role_of(train, "first.w"), "weight");
-    CHECK_TEXT(role_of(train, "inner.w"), "weight");
-    CHECK_TEXT(role_of(train, "outer.2.w"), "weight");
-    CHECK_TEXT(role_of(train, "optimizer.v.outer.2.w"), "slot");
-    const Node *plain = find_param(train, "plain");
+    CHECK_TEXT(graph_role(train, "first.w"), "weight");
+    CHECK_TEXT(graph_role(train, "inner.w"), "weight");
+    CHECK_TEXT(graph_role(train, "outer.2.w"), "weight");
+    CHECK_TEXT(graph_role(train, "optimizer.v.outer.2.w"), "slot");
+    const Node *plain = graph_param(train, "plain");
     CHECK(plain && plain->type.rank == 0);
     CHECK(plain && strcmp(plain->attrs[PARAM_INIT].text, "normal") == 0);
     CHECK_NEAR(plain ? plain->attrs[PARAM_SCALE].f : 0, 0.5, 0);
     // Four weights, each with its slot.
-    CHECK_INT(count_op(train, OP_PARAM), 8);
-    CHECK_INT(count_op(train, OP_ASSIGN), 8);
+    CHECK_INT(graph_count(train, OP_PARAM), 8);
+    CHECK_INT(graph_count(train, OP_ASSIGN), 8);
 }
 
 static const char *running = "def running(x) {\n"
@@ -396,14 +363,14 @@ TEST(states_change_in_training_only)
         "}\n",
         sgd, running));
     const ExperimentPhase *phase = &e->phases.at[0];
-    CHECK_TEXT(role_of(phase->train, "a.seen"), "state");
+    CHECK_TEXT(graph_role(phase->train, "a.seen"), "state");
     CHECK_NEAR(report(phase->train, "r"), 3 + 48.5, 1e-9);
     CHECK_NEAR(report(phase->train, "q"), 3, 1e-9);
     CHECK_NEAR(report(phase->eval, "r"), 3, 1e-9);
-    CHECK_INT(count_op(phase->eval, OP_ASSIGN), 0);
+    CHECK_INT(graph_count(phase->eval, OP_ASSIGN), 0);
     // first.w, its slot, a.seen; b.seen stands still.
-    CHECK_INT(count_op(phase->train, OP_ASSIGN), 3);
-    CHECK_INT(count_op(phase->forward, OP_ASSIGN), 0);
+    CHECK_INT(graph_count(phase->train, OP_ASSIGN), 3);
+    CHECK_INT(graph_count(phase->forward, OP_ASSIGN), 0);
 }
 
 // w = 1, g = d mean(images * w) = mean over n, h, w of images / 3.
@@ -415,8 +382,8 @@ TEST(optimizers_update_every_trained_weight)
     for (int i = 0; i < train->nodes.count; i++)
         assigned += train->nodes.at[i].op == OP_ASSIGN;
     CHECK_INT(assigned, 2);
-    CHECK_INT(count_op(train, OP_INPUT), 4);
-    CHECK_INT(count_op(e->phases.at[0].forward, OP_INPUT), 4);
+    CHECK_INT(graph_count(train, OP_INPUT), 4);
+    CHECK_INT(graph_count(e->phases.at[0].forward, OP_INPUT), 4);
     CHECK_NEAR(report(train, "loss"), 48.5, 1e-9);
 }
 
@@ -431,12 +398,12 @@ TEST(frozen_and_unreached_weights_are_left_alone)
                    "    minimize mean(kept) + mean(cut) + mean(tuned)\n"
                    "    freeze \"kept.*\"\n");
     const Graph *train = e->phases.at[0].train;
-    CHECK_TEXT(role_of(train, "kept.w"), "weight");
-    CHECK_TEXT(role_of(train, "optimizer.v.kept.w"), "absent");
-    CHECK_TEXT(role_of(train, "optimizer.v.cut.w"), "absent");
-    CHECK_TEXT(role_of(train, "optimizer.v.never"), "absent");
-    CHECK_TEXT(role_of(train, "optimizer.v.tuned.w"), "slot");
-    CHECK_TEXT(role_of(train, "optimizer.v.first.w"), "slot");
+    CHECK_TEXT(graph_role(train, "kept.w"), "weight");
+    CHECK_TEXT(graph_role(train, "optimizer.v.kept.w"), "absent");
+    CHECK_TEXT(graph_role(train, "optimizer.v.cut.w"), "absent");
+    CHECK_TEXT(graph_role(train, "optimizer.v.never"), "absent");
+    CHECK_TEXT(graph_role(train, "optimizer.v.tuned.w"), "slot");
+    CHECK_TEXT(graph_role(train, "optimizer.v.first.w"), "slot");
 }
 
 // ---- phases -----------------------------------------------------------------
@@ -504,11 +471,12 @@ TEST(a_teacher_is_frozen_and_shared_by_its_calls)
     Experiment *e =
         load(arena_printf(arena = arena_new(), "%s%s", sgd, two_phases));
     const ExperimentPhase *learn = &e->phases.at[1];
-    CHECK_TEXT(role_of(learn->train, "teacher.body.w"), "frozen");
-    CHECK_TEXT(role_of(learn->train, "teacher.head.w"), "frozen");
-    CHECK_TEXT(role_of(learn->train, "body.w"), "weight");
-    CHECK_TEXT(role_of(learn->train, "optimizer.v.teacher.body.w"), "absent");
-    CHECK_INT(count_op(learn->train, OP_STOP_GRADIENT), 2);
+    CHECK_TEXT(graph_role(learn->train, "teacher.body.w"), "frozen");
+    CHECK_TEXT(graph_role(learn->train, "teacher.head.w"), "frozen");
+    CHECK_TEXT(graph_role(learn->train, "body.w"), "weight");
+    CHECK_TEXT(graph_role(learn->train, "optimizer.v.teacher.body.w"),
+               "absent");
+    CHECK_INT(graph_count(learn->train, OP_STOP_GRADIENT), 2);
 }
 
 // Labels of unlabelled images are for evaluation: training must not see them.
@@ -517,10 +485,10 @@ TEST(hidden_labels_stay_out_of_training)
     Experiment *e =
         load(arena_printf(arena = arena_new(), "%s%s", sgd, two_phases));
     const ExperimentPhase *learn = &e->phases.at[1];
-    CHECK_INT(count_op(learn->train, OP_INPUT), 1);
+    CHECK_INT(graph_count(learn->train, OP_INPUT), 1);
     CHECK_INT(learn->train->outputs.count, 2);
     CHECK_INT(learn->forward->outputs.count, 2);
-    CHECK_INT(count_op(learn->eval, OP_INPUT), 2);
+    CHECK_INT(graph_count(learn->eval, OP_INPUT), 2);
     CHECK_INT(learn->eval->outputs.count, 3);
 }
 
@@ -532,8 +500,8 @@ TEST(steps_stay_out_of_evaluation)
     const ExperimentPhase *phase = &e->phases.at[0];
     CHECK_INT(phase->train->outputs.count, 3);
     CHECK_INT(phase->eval->outputs.count, 2);
-    CHECK(output(phase->train, "rate") != NO_VALUE);
-    CHECK(output(phase->eval, "top") != NO_VALUE);
+    CHECK(graph_result(phase->train, "rate") != NO_VALUE);
+    CHECK(graph_result(phase->eval, "top") != NO_VALUE);
 }
 
 TEST(evaluation_keeps_one_number_an_image)
@@ -541,10 +509,14 @@ TEST(evaluation_keeps_one_number_an_image)
     Experiment *e =
         load(arena_printf(arena = arena_new(), "%s%s", sgd, two_phases));
     const ExperimentPhase *teach = &e->phases.at[0];
-    CHECK_INT(graph_type(teach->eval, output(teach->eval, "loss"))->rank, 1);
-    CHECK_INT(graph_type(teach->eval, output(teach->eval, "top"))->dims[0], 4);
-    CHECK_INT(graph_type(teach->train, output(teach->train, "loss"))->rank, 0);
-    CHECK_INT(graph_type(teach->train, output(teach->train, "top"))->rank, 0);
+    CHECK_INT(graph_type(teach->eval, graph_result(teach->eval, "loss"))->rank,
+              1);
+    CHECK_INT(
+        graph_type(teach->eval, graph_result(teach->eval, "top"))->dims[0], 4);
+    CHECK_INT(
+        graph_type(teach->train, graph_result(teach->train, "loss"))->rank, 0);
+    CHECK_INT(graph_type(teach->train, graph_result(teach->train, "top"))->rank,
+              0);
 }
 
 TEST(settings_reach_params_and_phases)
@@ -629,11 +601,12 @@ TEST(a_name_may_hold_the_def_to_call)
     Setting setting = {"net", "twice", false};
     const char *whole = arena_printf(arena = arena_new(), "%s%s", sgd, text);
     const Graph *train = load(whole)->phases.at[0].train;
-    CHECK(find_param(train, "by_param.w") && find_param(train, "by_formal.w"));
-    CHECK_INT(count_op(train, OP_RELU), 1);
+    CHECK(graph_param(train, "by_param.w") &&
+          graph_param(train, "by_formal.w"));
+    CHECK_INT(graph_count(train, OP_RELU), 1);
     train = load_set(whole, 1, &setting)->phases.at[0].train;
-    CHECK(find_param(train, "by_param.two.w") != NULL);
-    CHECK(find_param(train, "by_formal.one.w") != NULL);
+    CHECK(graph_param(train, "by_param.two.w") != NULL);
+    CHECK(graph_param(train, "by_formal.one.w") != NULL);
 }
 
 // What a slow copy declares begins as a copy, follows the weights, and learns
@@ -657,13 +630,13 @@ TEST(moving_averages_follow_the_weights)
             .train;
     const char *names[] = {"ema.w", "ema.count"};
     for (int i = 0; i < 2; i++) {
-        const Node *param = find_param(graph, names[i]);
+        const Node *param = graph_param(graph, names[i]);
         CHECK_TEXT(param->attrs[PARAM_ROLE].text, "slot");
         CHECK_TEXT(param->attrs[PARAM_INIT].text, "copy");
     }
-    CHECK_TEXT(role_of(graph, "w"), "weight");
-    CHECK(find_param(graph, "optimizer.v.ema.w") == NULL);
-    CHECK_INT(count_op(graph, OP_ASSIGN), 5); // w, v, ema.w and both counts
+    CHECK_TEXT(graph_role(graph, "w"), "weight");
+    CHECK(graph_param(graph, "optimizer.v.ema.w") == NULL);
+    CHECK_INT(graph_count(graph, OP_ASSIGN), 5); // w, v, ema.w and both counts
 }
 
 TEST(shown_programs_mean_the_same)
