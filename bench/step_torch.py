@@ -4,8 +4,9 @@ waits; speaks the protocol of steps.c.
     step_torch.py MODE PHASE NET DEPTH SK_RATIO IMAGE_SIZE IMAGES THREADS
 
 NET is resnet, of DEPTH and SK_RATIO, or the name of one of torchvision's, which
-is taken without dropout and stochastic depth, as simcc's. MODE is eager (channels_last), compile (the same through torch.compile) or
-bf16 (eager under autocast)."""
+is taken without dropout and stochastic depth, as simcc's. MODE is eager
+(channels_last), compile (the same through torch.compile) or bf16 (eager under
+autocast)."""
 import resource
 import sys
 import time
