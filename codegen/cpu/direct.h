@@ -76,6 +76,9 @@ bool tap_inside(const TapAxis *axis, int64_t pixel, int64_t tap);
 void taps_choose_register_tile(int64_t count, int64_t out_blocks,
                                int vector_bytes, const ConvWay *way,
                                int *tile_pixels, int *tile_blocks);
+// Whether a tile stays in registers, with the weights of a step and a number of
+// x. (One register is left over when pixels x blocks x vectors is even.)
+bool taps_fit_registers(int64_t pixels, int64_t blocks, int vector_bytes);
 // Of gradients by weights: read channels for one block of written ones.
 int taps_weight_channels(int vector_bytes);
 
@@ -131,7 +134,7 @@ void images_text(Text *text, const ImagesKernel *kernel);
 // ---- gradients by weights ---------------------------------------------------
 
 typedef struct WeightsTile {
-    int channels;          // register tile: read channels x one block written
+    int channels, blocks;  // register tile: read channels x blocks written
     int64_t rows, images;  // summed at a time
     int64_t reads, writes; // blocks per task
 } WeightsTile;

@@ -92,9 +92,7 @@ static bool is_pointwise(const TapAxis *axis)
 
 // ---- register tiles ---------------------------------------------------------
 
-// Whether a tile stays in registers, with the weights of a step and a number of
-// x. (One register is left over when pixels x blocks x vectors is even.)
-static bool fits_registers(int64_t pixels, int64_t blocks, int vector_bytes)
+bool taps_fit_registers(int64_t pixels, int64_t blocks, int vector_bytes)
 {
     int registers = vector_bytes == 64 ? 32 : 16;
     int64_t vectors = CPU_BLOCK * (int)sizeof(float) / vector_bytes;
@@ -129,14 +127,15 @@ static void choose_tile(int64_t count, int64_t out_blocks,
     int64_t best = 0;
     int only = way->blocks && out_blocks % way->blocks == 0 &&
                        way->blocks <= most->blocks &&
-                       fits_registers(1, way->blocks, most->vector_bytes)
+                       taps_fit_registers(1, way->blocks, most->vector_bytes)
                    ? way->blocks
                    : 0;
     *tile_pixels = *tile_blocks = 1;
     for (int blocks = 1; blocks <= min_i64(most->blocks, MAX_TILE_BLOCKS);
          blocks++)
-        for (int pixels = 1; pixels <= min_i64(count, most->pixels) &&
-                             fits_registers(pixels, blocks, most->vector_bytes);
+        for (int pixels = 1;
+             pixels <= min_i64(count, most->pixels) &&
+             taps_fit_registers(pixels, blocks, most->vector_bytes);
              pixels++) {
             if (out_blocks % blocks || (only && blocks != only))
                 continue;
@@ -249,7 +248,7 @@ int64_t images_scratch(const ImagesKernel *kernel)
 int taps_weight_channels(int vector_bytes)
 {
     int channels = CPU_BLOCK;
-    while (channels > 1 && !fits_registers(channels, 1, vector_bytes))
+    while (channels > 1 && !taps_fit_registers(channels, 1, vector_bytes))
         channels /= 2;
     return channels;
 }

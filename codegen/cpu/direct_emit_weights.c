@@ -6,8 +6,9 @@
 // A task makes a share of the written and of the read blocks. It goes through
 // the pixels in parts of some rows and images, few enough that all its blocks
 // of x and dy stay in the cache until each of one has met each of the other. A
-// register tile holds `pixels` channels c of one tap of a pair of blocks while
-// the sum runs over the part; dw keeps the tile between parts. The order of the
+// register tile holds some channels c of one tap of a read block with one or
+// more written ones while the sum runs over the part; dw keeps the tile between
+// parts. The order of the
 // sum is that of the loops. Tasks may share the images out in chunks of imm[1];
 // each makes a partial result.
 #include "codegen/integers.h"
@@ -21,7 +22,8 @@ typedef struct WeightTask {
     const WeightsTile *tile;
     LLVMValueRef *sums;
     LLVMValueRef xs, dys;       // of the task's group of channels
-    LLVMValueRef x, dy, dw;     // of the current pair of blocks
+    LLVMValueRef x, dy, dw;     // of the current pair of blocks, or the first
+    int blocks;                 // written, of the current tile
     GradientRange in, out;      // blocks of the task
     GradientRange images, rows; // of the current part
     LLVMValueRef is_first;      // nothing is in dw yet
@@ -67,14 +69,20 @@ static void weights_add_pixels(const WeightTask *task, int64_t count,
                                LLVMValueRef x, LLVMValueRef dy)
 {
     const Emit *e = task->emit;
-    TapsTile tile = {task->tile->channels, 1, task->sums, 1, 0};
+    TapsTile tile = {.pixels = task->tile->channels,
+                     .blocks = task->blocks,
+                     .sums = task->sums,
+                     .pixel_step = 1,
+                     .block_step = written_map(task->taps)};
     const TapAxis *cols = &task->taps->cols;
     for (int64_t i = 0; i < count; i++) {
         LLVMValueRef xi = taps_at(e, x, i * cols->in_step * CPU_BLOCK);
         LLVMValueRef yi = taps_at(e, dy, i * CPU_BLOCK);
-        if (tile.pixels == CPU_BLOCK) {
+        if (tile.pixels * tile.blocks >= CPU_BLOCK) {
             taps_prefetch(e, taps_at(e, xi, read_map(task->taps)), false);
-            taps_prefetch(e, taps_at(e, yi, written_map(task->taps)), false);
+            taps_prefetch(e,
+                          taps_at(e, yi, tile.blocks * written_map(task->taps)),
+                          false);
         }
         taps_multiply_one(e, &tile, NULL, xi, yi);
     }
@@ -128,17 +136,20 @@ static void weights_make_tile(const WeightTask *task, LLVMValueRef x,
                               LLVMValueRef dw, GradientRange rows, Columns cols)
 {
     const Emit *e = task->emit;
-    int count = task->tile->channels;
-    for (int c = 0; c < count; c++)
-        gradient_resume(e, task->is_first, taps_at(e, dw, c * CPU_BLOCK),
-                        task->sums[c]);
+    int64_t next = task->taps->in_blocks * weight_pair(task->taps);
+    int count = task->tile->channels * task->blocks;
+    LLVMValueRef *at = ARENA_ARRAY(e->arena, LLVMValueRef, count);
+    for (int i = 0; i < count; i++) {
+        int c = i / task->blocks, b = i % task->blocks;
+        at[i] = taps_at(e, dw, c * CPU_BLOCK + b * next);
+        gradient_resume(e, task->is_first, at[i], task->sums[i]);
+    }
     weights_add_part(task, x, rows, cols);
-    for (int c = 0; c < count; c++)
-        taps_store(e, taps_get(e, task->sums[c]),
-                   taps_at(e, dw, c * CPU_BLOCK));
+    for (int i = 0; i < count; i++)
+        taps_store(e, taps_get(e, task->sums[i]), at[i]);
 }
 
-// All taps and channels of a pair of blocks.
+// All taps and channels of a read block with the tile's written ones.
 static void weights_make_pair(const WeightTask *task)
 {
     const Emit *e = task->emit;
@@ -165,22 +176,44 @@ static void weights_make_pair(const WeightTask *task)
 
 // ---- parts and tasks --------------------------------------------------------
 
-// Every pair of the task's blocks, for one part. dw points at the chunk's
-// result.
-static void weights_make_part(WeightTask *task, LLVMValueRef dw)
+// The task's read blocks with `blocks` written ones from `out` on.
+static void weights_make_column(WeightTask *task, LLVMValueRef dw,
+                                LLVMValueRef out, int blocks)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
-    EmitLoop out = emit_loop_begin(e, task->out.low, task->out.high, 1);
-    task->dy =
-        taps_opaque(e, taps_step(e, task->dys, out.index, written_map(taps)));
+    task->blocks = blocks;
+    task->dy = taps_opaque(e, taps_step(e, task->dys, out, written_map(taps)));
     LLVMValueRef dwo =
-        taps_step(e, dw, out.index, taps->in_blocks * weight_pair(taps));
+        taps_step(e, dw, out, taps->in_blocks * weight_pair(taps));
     EmitLoop in = emit_loop_begin(e, task->in.low, task->in.high, 1);
     task->x = taps_opaque(e, taps_step(e, task->xs, in.index, read_map(taps)));
     task->dw = taps_opaque(e, taps_step(e, dwo, in.index, weight_pair(taps)));
     weights_make_pair(task);
     emit_loop_end(e, &in);
+}
+
+// Every pair of the task's blocks, for one part. dw points at the chunk's
+// result. Written blocks are made a tile at a time, and one by one where the
+// last share has fewer.
+static void weights_make_part(WeightTask *task, LLVMValueRef dw)
+{
+    const Emit *e = task->emit;
+    int blocks = task->tile->blocks;
+    int64_t last = task->taps->out_blocks % task->tile->writes;
+    LLVMValueRef count =
+        LLVMBuildSub(e->builder, task->out.high, task->out.low, "");
+    LLVMValueRef whole = LLVMBuildSub(
+        e->builder, count,
+        LLVMBuildURem(e->builder, count, emit_i64(e, blocks), ""), "");
+    whole = LLVMBuildAdd(e->builder, task->out.low, whole, "");
+    EmitLoop out = emit_loop_begin(e, task->out.low, whole, blocks);
+    weights_make_column(task, dw, out.index, blocks);
+    emit_loop_end(e, &out);
+    if (last % blocks == 0)
+        return;
+    out = emit_loop_begin(e, whole, task->out.high, 1);
+    weights_make_column(task, dw, out.index, 1);
     emit_loop_end(e, &out);
 }
 
@@ -216,7 +249,7 @@ void emit_weights(Emit *e)
     const WeightsKernel *kernel = &cpu_kernel(e)->weights;
     const ConvTaps *taps = &kernel->taps;
     WeightTask task = {.emit = e, .taps = taps, .tile = &kernel->tile};
-    task.sums = taps_variables(e, kernel->tile.channels);
+    task.sums = taps_variables(e, kernel->tile.channels * kernel->tile.blocks);
     LLVMValueRef chunk = weights_decode_task(&task);
     LLVMValueRef dw =
         taps_step(e, e->args[2], chunk,

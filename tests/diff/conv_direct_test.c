@@ -84,6 +84,9 @@ TEST(blocked_convolutions_of_networks)
         {1, 16, 40, 33, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 40, 33},
         {8, 32, 14, 14, 48, 1, 1, 1, 1, {0, 0, 0, 0}, 14, 14},
         {2, 32, 39, 36, 48, 1, 1, 2, 2, {0, 0, 0, 0}, 20, 18},
+        // Eleven written blocks: shares of six and five.
+        {2, 32, 6, 5, 176, 1, 1, 1, 1, {0, 0, 0, 0}, 6, 5},
+        {2, 32, 6, 5, 176, 3, 3, 2, 2, {1, 1, 1, 1}, 3, 3},
     };
     Random random = {4};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
