@@ -48,8 +48,13 @@ static bool reader_is_gone(void)
 static void restart_for_blas(char **argv)
 {
     const char *core = calls_better_core();
-    if (core && setenv(BLAS_CORE, core, 1) == 0)
-        execv("/proc/self/exe", argv); // or goes on as it is
+    char path[4096]; // by its own name, which `ps` shows
+    ssize_t length = core ? readlink("/proc/self/exe", path, sizeof path) : -1;
+    if (length <= 0 || (size_t)length == sizeof path ||
+        setenv(BLAS_CORE, core, 1) != 0)
+        return;
+    path[length] = 0;
+    execv(path, argv); // or goes on as it is
 }
 
 int main(int argc, char **argv)

@@ -142,8 +142,9 @@ void *arena_alloc(Arena *arena, size_t size)
     if (rounded == 0)
         rounded = ALIGNMENT;
     arena->total += rounded;
-    void *at = rounded > FIRST_CHUNK / 4 ? alloc_large(arena, rounded)
-                                         : alloc_small(arena, rounded);
+    // A quarter of a chunk at most is left unused.
+    void *at = rounded > arena->next_chunk / 4 ? alloc_large(arena, rounded)
+                                               : alloc_small(arena, rounded);
     ASAN_UNPOISON_MEMORY_REGION(at, size);
     return at;
 }
