@@ -11,7 +11,12 @@
 #include "tests/compiled.h"
 #include "tests/harness.h"
 
-enum { MAX_CHANGES = 600, MAX_OUTPUTS = 200, NAME_SIZE = 80 };
+enum {
+    MAX_CHANGES = 600,
+    MAX_OUTPUTS = 200,
+    MAX_SETTINGS = 16,
+    NAME_SIZE = 80
+};
 
 // One line `output STEP NAME VALUE`.
 typedef struct ExpectedOutput {
@@ -26,10 +31,14 @@ typedef struct ExpectedChange {
     double norm, product;
 } ExpectedChange;
 
+// What the vectors are of: the last phase of the .net file beside them, or what
+// the lines `program PATH`, `phase NAME` and `set NAME VALUE` say.
 typedef struct Vectors {
-    int steps, classes, first_label, output_count, change_count;
+    int steps, classes, first_label, output_count, change_count, setting_count;
     ExpectedOutput outputs[MAX_OUTPUTS];
     ExpectedChange changes[MAX_CHANGES];
+    char program[NAME_SIZE], phase[NAME_SIZE];
+    char names[MAX_SETTINGS][NAME_SIZE], values[MAX_SETTINGS][NAME_SIZE];
 } Vectors;
 
 static Vectors *read_vectors(const char *path)
@@ -52,7 +61,13 @@ static Vectors *read_vectors(const char *path)
                  sscanf(line, "change %79s %lf %lf", c->name, &c->norm,
                         &c->product) == 3)
             v->change_count++;
-        else if (sscanf(line, "steps %d", &v->steps) != 1 &&
+        else if (v->setting_count < MAX_SETTINGS &&
+                 sscanf(line, "set %79s %79s", v->names[v->setting_count],
+                        v->values[v->setting_count]) == 2)
+            v->setting_count++;
+        else if (sscanf(line, "program %79s", v->program) != 1 &&
+                 sscanf(line, "phase %79s", v->phase) != 1 &&
+                 sscanf(line, "steps %d", &v->steps) != 1 &&
                  sscanf(line, "first_label %d", &v->first_label) != 1)
             CHECK_INT(sscanf(line, "classes %d", &v->classes), 1);
     }
@@ -354,25 +369,39 @@ static TrainedList run_compiled(Arena *arena, Graph *graph, DType dtype,
 
 // ---- cases ------------------------------------------------------------------
 
-// The training step of the case's last phase, or NULL.
-static Graph *load_case(Arena *arena, const char *name, DType dtype)
+// The training step of the case's phase.
+static Graph *load_case(Arena *arena, const char *name, DType dtype,
+                        const Vectors *v)
 {
     DiagList diags = diag_list_new(arena);
-    LangOptions options = {.dtype = dtype, .ranks = 1};
-    const char *path = arena_printf(arena, "tests/reference/%s.net", name);
+    Setting settings[MAX_SETTINGS];
+    for (int i = 0; i < v->setting_count; i++)
+        settings[i] = (Setting){v->names[i], v->values[i], false};
+    LangOptions options = {.dtype = dtype,
+                           .ranks = 1,
+                           .setting_count = v->setting_count,
+                           .settings = settings};
+    const char *path =
+        *v->program ? v->program
+                    : arena_printf(arena, "tests/reference/%s.net", name);
     Experiment *experiment = lang_load(arena, path, &options, &diags);
-    if (experiment)
-        return experiment->phases.at[experiment->phases.count - 1].train;
-    diag_print(&diags, stdout, false);
-    test_fail(__FILE__, __LINE__, "%s does not compile", path);
-    return NULL;
+    if (!experiment) {
+        diag_print(&diags, stdout, false);
+        test_fail(__FILE__, __LINE__, "%s does not compile", path);
+        exit(1);
+    }
+    for (int i = 0; i < experiment->phases.count; i++)
+        if (strcmp(experiment->phases.at[i].name, v->phase) == 0)
+            return experiment->phases.at[i].train;
+    CHECK_INT((int)strlen(v->phase), 0);
+    return experiment->phases.at[experiment->phases.count - 1].train;
 }
 
 static TrainedList run_case(Arena *arena, const char *name, bool oracle)
 {
-    Graph *graph = load_case(arena, name, DT_F64);
     Vectors *v =
         read_vectors(arena_printf(arena, "tests/reference/%s.txt", name));
+    Graph *graph = load_case(arena, name, DT_F64, v);
     if (oracle)
         run_oracle(arena, graph, v);
     TrainedList list = run_compiled(arena, graph, DT_F64, v);
@@ -404,7 +433,7 @@ static void run_single(const char *name)
     Vectors *v =
         read_vectors(arena_printf(arena, "tests/reference/%s.txt", name));
     TrainedList got =
-        run_compiled(arena, load_case(arena, name, DT_F32), DT_F32, v);
+        run_compiled(arena, load_case(arena, name, DT_F32, v), DT_F32, v);
     CHECK_INT(got.count, want.count);
     for (int i = 0; i < got.count; i++)
         check_single(&got.at[i], &want.at[i]);
@@ -470,6 +499,21 @@ CASE(memory_plain, true)
 CASE(probe, true)
 CASE(finetune20, true)
 CASE(distill20, true)
+CASE(supcon, true)
+CASE(moco, true)
+CASE(byol, true)
+CASE(simsiam, true)
+CASE(barlow_twins, true)
+CASE(vicreg, true)
+CASE(swav, true)
+CASE(model_simclr, true)
+CASE(model_supcon, true)
+CASE(model_mocov3, true)
+CASE(model_byol, true)
+CASE(model_simsiam, true)
+CASE(model_barlow_twins, true)
+CASE(model_vicreg, true)
+CASE(model_swav, true)
 
 TEST(reference_trainings_in_single_precision)
 {

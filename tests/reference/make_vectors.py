@@ -686,7 +686,9 @@ def distill20():
 
 
 def run(name, build, batch, size, update, views=1, steps=1, classes=0,
-        first_label=0):
+        first_label=0, program=None):
+    """`program` says which program's phase the vectors are of, where that is
+    no NAME.net beside them, and with which settings: lines for the test."""
     model, forward = build()
     weights = dict(model.named_parameters())
     states = {k: v for k, v in model.named_buffers()
@@ -723,6 +725,8 @@ def run(name, build, batch, size, update, views=1, steps=1, classes=0,
         out.write(f"steps {steps}\nclasses {classes}\n")
         if first_label:
             out.write(f"first_label {first_label}\n")
+        for line in program or ():
+            out.write(line + "\n")
         out.write("\n".join(lines) + "\n")
 
 
