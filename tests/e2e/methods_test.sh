@@ -4,28 +4,31 @@
 # made is what the others begin with; features of single images come out of all.
 . tests/e2e/lib.sh
 
-settings="encoder=small filters=4 image_size=8 classes=3 pretrain.batch=12
-    pretrain.steps=2 linear.batch=12 linear.steps=1 finetune.batch=6
-    finetune.steps=1 finetune.labels=2"
+settings="image_size=8 classes=3 pretrain.batch=12 pretrain.steps=2
+    linear.batch=12 linear.steps=1 finetune.batch=6 finetune.steps=1
+    finetune.labels=2"
 # What else must be small, by method.
 sizes_of() {
+    [ "$1" = mae ] || echo encoder=small filters=4
     case $1 in
     simclr) echo head_out=6 ;;
     supcon) echo head_hidden=8 head_out=6 ;;
     simsiam) echo hidden=8 out=6 predictor_hidden=4 ;;
     swav) echo hidden=8 out=6 prototypes=10 ;;
+    mae) echo patch=2 dim=8 depth=2 heads=2 decoder_dim=8 decoder_depth=1 \
+        decoder_heads=2 ;;
     *) echo hidden=8 out=6 ;;
     esac
 }
 # of METHOD COMMAND WORD...: a command of simcc on that method's run, with other
-# settings behind those above in $more.
-more=
+# settings behind those above in $more; $ending is that of the run's name.
+more= ending=
 of() {
     method=$1 command=$2
     shift 2
     # shellcheck disable=SC2046,SC2086
     "$simcc" "$command" "models/methods/$method.net" "$@" \
-        --data "$work/shapes" --out "$work/$method" \
+        --data "$work/shapes" --out "$work/$method$ending" \
         --set $(merged "$settings" "$more") $(sizes_of "$method")
 }
 # Every loss that a run reports is a number.
@@ -42,6 +45,10 @@ for file in models/methods/*.net; do
     check "methods: $method by its defaults" "$simcc" check "$file"
     check "methods: $method, all phases" says "tensors from" of "$method" run
     check "methods: $method has losses" has_losses "$method"
+    more=pretrain.chunk=4 ending=-chunks
+    check "methods: $method in chunks" says "in chunks of 4" of "$method" run \
+        pretrain
+    more= ending=
     check "methods: $method, features of single images" says "h of 45 images" \
         of "$method" embed pretrain -o "$work/$method.npy"
     check "methods: $method, the nearest neighbours" says "top1" \
@@ -50,7 +57,7 @@ for file in models/methods/*.net; do
         '"phase":"linear".*"test_images":.*"top1":' \
         "$work/$method/metrics.jsonl"
 done
-check "methods: all eight" test "$found" -ge 8
+check "methods: all nine" test "$found" -ge 9
 
 # A frozen encoder is the pretrained one; fine-tuning moves it.
 features() {

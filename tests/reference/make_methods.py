@@ -1,10 +1,11 @@
 """Writes the vectors of the methods: of the losses of models/lib/methods.net
 beside the .net files of this folder, and of whole pretraining phases of
 models/methods (model_*.txt), from PyTorch in double precision, by the papers'
-formulas. Needs torch and numpy:
+formulas. Needs torch, torchvision and numpy:
     python make_methods.py [CASE...]
 """
 import copy
+import functools
 import math
 import sys
 
@@ -275,6 +276,78 @@ def swav_of_three():
     return model, forward
 
 
+# ---- masked autoencoders ----------------------------------------------------
+
+
+def grid_positions(side, width):
+    """Columns in the first half, rows in the second."""
+    table = torch.empty(side, side, width)
+    for row in range(side):
+        for column in range(side):
+            for half, at in enumerate((column, row)):
+                for i in range(width // 4):
+                    angle = at / 10000 ** (i / (width // 4))
+                    start = half * width // 2 + i
+                    table[row, column, start] = math.sin(angle)
+                    table[row, column, start + width // 4] = math.cos(angle)
+    return table.reshape(side * side, width)
+
+
+class Blocks(nn.Module):
+    """torchvision's blocks and last norm."""
+
+    def __init__(self, width, depth, heads):
+        super().__init__()
+        from torchvision.models.vision_transformer import EncoderBlock
+        make = functools.partial(nn.LayerNorm, eps=1e-6)
+        self.layers = nn.Module()
+        for i in range(depth):
+            block = EncoderBlock(heads, width, 4 * width, 0.0, 0.0, make)
+            self.layers.add_module(f"encoder_layer_{i}", block)
+        self.ln = make(width)
+
+    def forward(self, x):
+        for block in self.layers.children():
+            x = block(x)
+        return self.ln(x)
+
+
+@base.case("mae", batch=3, size=12, update=base.subtract)
+def mae():
+    model = nn.Module()
+    model.conv_proj = nn.Conv2d(3, 8, 4, 4)
+    model.class_token = nn.Parameter(torch.empty(1, 1, 8))
+    model.encoder = Blocks(8, 2, 2)
+    model.decoder = Blocks(12, 1, 3)
+    model.decoder.embed = nn.Linear(8, 12)
+    model.decoder.mask_token = nn.Parameter(torch.empty(1, 1, 12))
+    model.decoder.pred = nn.Linear(12, 48)
+
+    def forward(images, labels):
+        pixels = F.unfold(images, 4, stride=4).mT  # [n, 9, c * 4 * 4]
+        pixels = pixels.reshape(3, 9, 3, 16).mT.reshape(3, 9, 48)
+        shuffled = pixels.mean(-1).argsort(1)
+        tokens = model.conv_proj(images).flatten(2).mT + grid_positions(3, 8)
+        total = 0
+        for n in range(3):
+            seen, hidden = shuffled[n, :3], shuffled[n, 3:]
+            x = torch.cat([model.class_token[0], tokens[n, seen]])
+            x = model.decoder.embed(model.encoder(x[None])[0])
+            every = [model.decoder.mask_token[0, 0]] * 9
+            for k, place in enumerate(seen.tolist()):
+                every[place] = x[1 + k]
+            every = torch.stack(every) + grid_positions(3, 12)
+            y = model.decoder(torch.cat([x[:1], every])[None])[0, 1:]
+            made = model.decoder.pred(y)[hidden]
+            wanted = pixels[n, hidden]
+            total = total + 0.1 * F.mse_loss(made, wanted)
+            wanted = (wanted - wanted.mean(1, keepdim=True)) / torch.sqrt(
+                wanted.var(1, keepdim=True) + 1e-6)
+            total = total + F.mse_loss(made, wanted)
+        return {"loss": total / 3}
+    return model, forward
+
+
 # ---- whole phases of models/methods -----------------------------------------
 
 BATCH, STEPS, WARMUP = 8, 6, 2
@@ -494,7 +567,7 @@ if __name__ == "__main__":
     ours = [name for name, (make, _) in base.CASES.items()
             if name.startswith("model_") or name in (
                 "supcon", "moco", "byol", "simsiam", "barlow_twins", "vicreg",
-                "swav")]
+                "swav", "mae")]
     for case_name in sys.argv[1:] or ours:
         make, settings = base.CASES[case_name]
         base.run(case_name, make, **settings)
