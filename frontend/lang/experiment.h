@@ -22,14 +22,18 @@ typedef struct ExperimentParam {
     bool from_command_line;
 } ExperimentParam;
 
-// An augmentation operation, args resolved in the order of augment.def.
+// An augmentation operation, args resolved in the order of augment.def. Where
+// it has other steps, these follow it in the list; its first argument counts
+// them.
 typedef struct ExperimentAugment {
     const char *name;
     int arg_count;
-    const char *const *arg_names;
-    const char *const *arg_words; // "tf|torch", NULL for numbers
-    const double *args;           // a word's place
+    const double *args;  // a word's place
+    const char *printed; // as one would write it, with its steps; NULL where it
+                         // belongs to another
 } ExperimentAugment;
+
+typedef VEC(ExperimentAugment) ExperimentAugments;
 
 typedef enum ImageSource {
     IMAGES_UNLABELED,      // all of them, labels unseen
@@ -58,8 +62,7 @@ typedef struct ExperimentPhase {
     ImageSource source;
     LabelAmount amount_rule; // of the labels seen
     double amount;
-    VEC(ExperimentAugment) augment;
-    VEC(ExperimentAugment) evaluate;
+    ExperimentAugments augment, evaluate;
     int image_height, image_width;
     int classes;    // the param `classes` when the phase reads labels, else 0
     Graph *forward; // the loss and reports only, before gradients

@@ -28,10 +28,8 @@ static const DatumList *eval_pipeline(Sema *s, const Expr *expr, int64_t *size)
                       datum_describe(s->arena, x.list->at[i], s->build->graph));
             return NULL;
         }
-        const Augment *augment = x.list->at[i].augment;
-        for (int k = 0; k < augment->row->count; k++)
-            if (strcmp(augment->row->names[k], "size") == 0)
-                *size = (int64_t)augment->args[k];
+        int64_t side = augment_size(x.list->at[i].augment);
+        *size = side ? side : *size;
     }
     if (*size)
         return x.list;
@@ -41,16 +39,31 @@ static const DatumList *eval_pipeline(Sema *s, const Expr *expr, int64_t *size)
     return NULL;
 }
 
-static ExperimentAugment export_augment(Arena *arena, const Augment *augment)
+// Adds a step and those that belong to it, of which it says how many there are.
+static void export_augment(Arena *arena, const Augment *augment,
+                           ExperimentAugments *out)
 {
-    int count = augment->row->count;
+    int count = augment->row->count, at = out->count;
     double *args = ARENA_ARRAY(arena, double, count);
     memcpy(args, augment->args, sizeof(double) * (size_t)count);
-    return (ExperimentAugment){.name = augment->row->name,
-                               .arg_count = count,
-                               .arg_names = augment->row->names,
-                               .arg_words = augment->row->words,
-                               .args = args};
+    ExperimentAugment step = {
+        .name = augment->row->name, .arg_count = count, .args = args};
+    vec_push(arena, out, step);
+    if (!augment->steps)
+        return;
+    for (int i = 0; i < augment->steps->count; i++)
+        export_augment(arena, augment->steps->at[i].augment, out);
+    args[0] = out->count - at - 1;
+}
+
+static void export_pipeline(Arena *arena, const DatumList *list,
+                            ExperimentAugments *out)
+{
+    for (int i = 0; list && i < list->count; i++) {
+        int at = out->count;
+        export_augment(arena, list->at[i].augment, out);
+        out->at[at].printed = datum_text(arena, list->at[i]);
+    }
 }
 
 // Evaluates both pipelines; false after a diagnostic.
@@ -88,12 +101,8 @@ static bool eval_clauses(Sema *s, const Stmt *stmt, ExperimentPhase *out)
     }
     // Of the graph made last, where a phase has several: all say the same.
     out->augment.count = out->evaluate.count = 0;
-    for (int i = 0; i < lists[0]->count; i++)
-        vec_push(s->arena, &out->augment,
-                 export_augment(s->arena, lists[0]->at[i].augment));
-    for (int i = 0; lists[1] && i < lists[1]->count; i++)
-        vec_push(s->arena, &out->evaluate,
-                 export_augment(s->arena, lists[1]->at[i].augment));
+    export_pipeline(s->arena, lists[0], &out->augment);
+    export_pipeline(s->arena, lists[1], &out->evaluate);
     out->image_height = out->image_width = (int)sizes[0];
     return true;
 }

@@ -101,21 +101,15 @@ static void print_module(Sema *s, const Module *module, Text *out)
         text_add(out, "\n");
 }
 
-static void print_pipeline(const char *what, const ExperimentAugment *ops,
-                           int count, Text *out)
+static void print_pipeline(const char *what, const ExperimentAugments *steps,
+                           Text *out)
 {
-    if (!count)
+    if (!steps->count)
         return;
     text_addf(out, "#   %s ", what);
-    for (int i = 0; i < count; i++) {
-        text_addf(out, "%s%s(", i ? ", " : "", ops[i].name);
-        for (int k = 0; k < ops[i].arg_count; k++) {
-            text_add(out, k ? ", " : "");
-            augment_print_arg(ops[i].arg_names[k], ops[i].arg_words[k],
-                              ops[i].args[k], out);
-        }
-        text_add(out, ")");
-    }
+    for (int i = 0; i < steps->count; i++)
+        if (steps->at[i].printed)
+            text_addf(out, "%s%s", i ? ", " : "", steps->at[i].printed);
     text_add(out, "\n");
 }
 
@@ -135,8 +129,8 @@ static void print_phase(Sema *s, const Phase *phase, Text *out)
     if (p->classes)
         text_addf(out, ", %d classes", p->classes);
     text_add(out, "\n");
-    print_pipeline("augment", p->augment.at, p->augment.count, out);
-    print_pipeline("evaluate", p->evaluate.at, p->evaluate.count, out);
+    print_pipeline("augment", &p->augment, out);
+    print_pipeline("evaluate", &p->evaluate, out);
     for (int i = 0; i < phase->usings.count; i++)
         text_addf(out, "#   using %s\n", phase->usings.at[i]);
 }

@@ -37,6 +37,7 @@ struct Phase;
 typedef struct Augment {
     const struct AugmentRow *row;
     double args[8];
+    const DatumList *steps; // those that it may run; else NULL
 } Augment;
 
 typedef struct Init {

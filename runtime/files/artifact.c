@@ -446,14 +446,6 @@ static Status close_section(const Codec *content, const char *path)
     return status_ok();
 }
 
-static bool is_sound_pipeline(const AugmentStep *steps, int count)
-{
-    for (int i = 0; i < count; i++)
-        if (steps[i].op < 0 || steps[i].op >= AUGMENT_COUNT)
-            return false;
-    return true;
-}
-
 static Status check_phase(const ProgramPhase *phase, const char *path)
 {
     int32_t chunks = phase->train.chunks.count;
@@ -471,8 +463,8 @@ static Status check_phase(const ProgramPhase *phase, const char *path)
         phase->classes < 0 || !phase->train.name ||
         (phase->eval.step_count > 0 && !phase->eval.name) ||
         (phase->features.step_count > 0 && !phase->features.name) ||
-        !is_sound_pipeline(phase->augment, phase->augment_count) ||
-        !is_sound_pipeline(phase->evaluate, phase->evaluate_count))
+        !augment_is_sound(phase->augment, phase->augment_count) ||
+        !augment_is_sound(phase->evaluate, phase->evaluate_count))
         return bad_artifact(path, "a phase has impossible settings");
     TRY(plan_check(&phase->train));
     if (phase->features.name)
