@@ -247,7 +247,7 @@ static Datum make_source(Sema *s, const Call *call, ImageSource images)
                          datum_describe(s->arena, amount, s->build->graph));
     DataSource *source = ARENA_NEW(s->arena, DataSource);
     source->images = images;
-    source->views = 1;
+    source->group_count = source->views[0] = 1;
     source->amount = ARENA_NEW(s->arena, Datum);
     *source->amount = amount;
     return (Datum){.kind = DATUM_SOURCE, .source = source};
@@ -341,7 +341,7 @@ void builtins_add(Arena *arena, Map *universe)
                   (Datum){.kind = DATUM_BUILTIN,
                           .builtin = parse_params(arena, &builtin_rows[i])});
     DataSource *unlabeled = ARENA_NEW(arena, DataSource);
-    unlabeled->views = 1;
+    unlabeled->group_count = unlabeled->views[0] = 1;
     add_datum(arena, universe, "unlabeled",
               (Datum){.kind = DATUM_SOURCE, .source = unlabeled});
     add_datum(arena, universe, "all", (Datum){.kind = DATUM_ALL});

@@ -258,19 +258,38 @@ static Datum eval_inference(Sema *s, const Expr *expr, const char *scope)
     return eval_with(s, expr, scope, &s->build->training, false);
 }
 
+// A number for each tensor of views.
 static Datum call_views(Sema *s, const Expr *expr, const DataSource *source)
 {
-    Call call = {.name = "views", .pos = expr->pos, .count = 1, .names = {"n"}};
-    if (!fill_call(s, expr, &call))
-        return datum_poison();
-    Datum n = call.args[0];
-    if (n.kind != DATUM_INT || n.whole < 1 || n.whole > 64)
-        return sema_fail(s, expr->pos,
-                         "views(n): n is a whole number from 1 "
-                         "to 64");
     DataSource *viewed = ARENA_NEW(s->arena, DataSource);
     *viewed = *source;
-    viewed->views = n.whole;
+    viewed->group_count = 0;
+    int total = 0;
+    for (int i = 0; i < expr->args->count; i++) {
+        const Arg *arg = &expr->args->at[i];
+        if (arg->name.text && (i > 0 || strcmp(arg->name.text, "n") != 0))
+            return sema_fail(s, arg->name.pos, "`views` has no argument `%s`",
+                             arg->name.text);
+        Datum n = eval_expr(s, arg->value);
+        if (n.kind == DATUM_POISON)
+            return n;
+        if (n.kind != DATUM_INT || n.whole < 1 || n.whole > MAX_VIEWS - total)
+            return sema_fail(s, arg->value->pos,
+                             "a number of views is a whole number from 1 to "
+                             "%d, all together, not %s",
+                             MAX_VIEWS,
+                             datum_describe(s->arena, n, s->build->graph));
+        if (i == VIEW_GROUPS)
+            return sema_fail(s, expr->pos,
+                             "`views` makes at most %d tensors of views",
+                             VIEW_GROUPS);
+        total += (int)n.whole;
+        viewed->views[viewed->group_count++] = (int)n.whole;
+    }
+    if (!viewed->group_count)
+        return sema_fail(s, expr->pos,
+                         "views(n), or views(n, m) for two tensors of views of "
+                         "different sizes or pipelines");
     return (Datum){.kind = DATUM_SOURCE, .source = viewed};
 }
 

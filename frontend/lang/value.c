@@ -163,8 +163,11 @@ static void print_source(const DataSource *source, Text *out)
         datum_print(*source->amount, NULL, out);
         text_add(out, ")");
     }
-    if (source->views != 1)
-        text_addf(out, ".views(%" PRId64 ")", source->views);
+    if (source->group_count == 1 && source->views[0] == 1)
+        return;
+    for (int i = 0; i < source->group_count; i++)
+        text_addf(out, "%s%d", i ? ", " : ".views(", source->views[i]);
+    text_add(out, ")");
 }
 
 static void print_items(const DatumList *list, const Graph *graph, Text *out)

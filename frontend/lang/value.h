@@ -47,7 +47,8 @@ typedef struct Init {
 
 typedef struct DataSource {
     ImageSource images;
-    int64_t views;
+    int group_count; // of views
+    int views[VIEW_GROUPS];
     Datum *amount; // of labels: DATUM_ALL, a fraction or a count
 } DataSource;
 

@@ -127,8 +127,9 @@ static AugmentStep *load_policy(const char *call, Program **program)
     }
     *program = program_from_experiment(experiment, DT_F32, "");
     arena_free(arena);
-    CHECK_INT((*program)->phases[0].augment[1].op, AUGMENT_RANDOM_CHOICE);
-    return (*program)->phases[0].augment;
+    CHECK_INT((*program)->phases[0].groups[0].augment[1].op,
+              AUGMENT_RANDOM_CHOICE);
+    return (*program)->phases[0].groups[0].augment;
 }
 
 static int by_size(const void *a, const void *b)
@@ -231,7 +232,7 @@ TEST(rand_augment_is_that_of_torchvision)
     Program *program;
     load_policy("rand_augment(96, operations = 3)", &program);
     int choices = 0;
-    const ProgramPhase *phase = &program->phases[0];
+    const ViewGroup *phase = &program->phases[0].groups[0];
     for (int i = 1; i < phase->augment_count;
          i = augment_next(phase->augment, i))
         choices += phase->augment[i].op == AUGMENT_RANDOM_CHOICE;
