@@ -15,8 +15,9 @@ typedef struct Evaluation {
     Input *input;
     Reports reports;
     int batch;
-    int32_t dtype; // of images and labels
-    bool *valid;   // [batch]
+    int32_t dtype;                    // of images and labels
+    bool *valid;                      // [batch]
+    void *images_at[MAX_VIEW_GROUPS]; // of the executor's inputs; may be NULL
     int64_t images;
     double sums[REPORT_MAX];
     int64_t counts[REPORT_MAX]; // what each sum is divided by
@@ -28,21 +29,11 @@ static Status open_evaluation(Evaluation *evaluation, const ProgramPhase *phase,
                               Store *store, Pool *pool,
                               const TrainOptions *options)
 {
-    const PlanPort *images = plan_input(&phase->eval, "images");
-    const int64_t *dims = images->tensor.dims;
-    int64_t rows = dims[0];
-    int batch = phase_rows(phase);
-    int views = rows % batch == 0 ? (int)(rows / batch) : 1;
     InputSpec spec = {
         .data = data,
         .split = SPLIT_TEST,
         .count = dataset_count(data, SPLIT_TEST),
-        .augment = phase->evaluate,
-        .augment_count = phase->evaluate_count,
-        .batch = (int)(rows / views),
-        .views = views,
-        .height = (int)dims[2],
-        .width = (int)dims[3],
+        .batch = phase_rows(phase),
         .seed = options->seed,
         .phase = random_name(phase->name),
         .threads = pool_threads(pool),
@@ -50,12 +41,27 @@ static Status open_evaluation(Evaluation *evaluation, const ProgramPhase *phase,
         .context = options->context,
     };
     evaluation->batch = spec.batch;
-    evaluation->dtype = images->tensor.dtype;
     evaluation->valid = calloc((size_t)spec.batch, sizeof *evaluation->valid);
     if (!evaluation->valid)
         return status_error(STATUS_MEMORY, "no memory to evaluate");
     TRY(executor_new(&phase->eval, code, store, pool, &evaluation->executor));
     TRY(reports_bind(&evaluation->reports, &phase->eval, evaluation->executor));
+    for (int i = 0; i < phase->group_count; i++)
+        evaluation->images_at[i] =
+            executor_input(evaluation->executor, phase_images(i));
+    input_set_groups(&spec, phase, true, evaluation->images_at);
+    for (int i = 0; i < phase->group_count; i++) {
+        const PlanPort *images = plan_input(&phase->eval, phase_images(i));
+        if (!images)
+            continue; // nothing reads these
+        evaluation->dtype = images->tensor.dtype;
+        spec.groups[i].views = (int)(images->tensor.dims[0] / spec.batch);
+        if (images->tensor.dims[0] % spec.batch != 0)
+            return status_error(STATUS_INTERNAL,
+                                "the images input of phase %s does not fit its "
+                                "evaluation",
+                                phase->name);
+    }
     return input_new(&spec, 0, &evaluation->input);
 }
 
@@ -95,11 +101,10 @@ static Status run_batches(Evaluation *evaluation, const Plan *plan,
                           int64_t count)
 {
     const PlanPort *scores = evaluation->scores ? plan_scores(plan) : NULL;
-    void *images = executor_input(evaluation->executor, "images");
     void *labels = executor_input(evaluation->executor, "labels");
     for (int64_t done = 0; done < count; done += evaluation->batch) {
-        TRY(input_take(evaluation->input, evaluation->dtype, images, labels,
-                       evaluation->valid));
+        TRY(input_take(evaluation->input, evaluation->dtype,
+                       evaluation->images_at, labels, evaluation->valid));
         executor_run(evaluation->executor);
         add_batch(evaluation);
         if (scores)
@@ -134,7 +139,10 @@ static void collect(const Evaluation *evaluation, const TrainOptions *options,
 static bool can_evaluate(const ProgramPhase *phase, const Dataset *data,
                          const TrainOptions *options)
 {
-    if (phase->eval.step_count == 0 || !plan_input(&phase->eval, "images"))
+    bool reads = false;
+    for (int i = 0; i < phase->group_count; i++)
+        reads = reads || plan_input(&phase->eval, phase_images(i));
+    if (phase->eval.step_count == 0 || !reads)
         return false;
     if (dataset_count(data, SPLIT_TEST) == 0) {
         train_say(options, "no test images: nothing is evaluated");

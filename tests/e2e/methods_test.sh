@@ -14,7 +14,7 @@ sizes_of() {
     simclr) echo head_out=6 ;;
     supcon) echo head_hidden=8 head_out=6 ;;
     simsiam) echo hidden=8 out=6 predictor_hidden=4 ;;
-    swav) echo hidden=8 out=6 prototypes=10 ;;
+    swav) echo hidden=8 out=6 prototypes=10 local_crops=3 local_size=8 ;;
     mae) echo patch=2 dim=8 depth=2 heads=2 decoder_dim=8 decoder_depth=1 \
         decoder_heads=2 ;;
     *) echo hidden=8 out=6 ;;

@@ -172,7 +172,8 @@ for method in barlow_twins vicreg swav mocov3 supcon mae; do
     sizes="encoder=small filters=4"
     case $method in
     supcon) sizes="$sizes head_hidden=8 head_out=6" ;;
-    swav) sizes="$sizes hidden=8 out=6 prototypes=10 pretrain.still=2" ;;
+    swav) sizes="$sizes hidden=8 out=6 prototypes=10 pretrain.still=2
+        local_crops=3 local_size=6" ;;
     mae) sizes="patch=2 dim=8 depth=2 heads=2 decoder_dim=8 decoder_depth=1
         decoder_heads=2" ;;
     *) sizes="$sizes hidden=8 out=6" ;;

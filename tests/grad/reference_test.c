@@ -159,7 +159,7 @@ static void fill_input(const Node *node, int step, const Vectors *v,
     int64_t count = type_elements(&node->type);
     for (int64_t i = 0; i < count; i++) {
         double u = hashed(name, step * count + i);
-        if (strcmp(name, "images") == 0)
+        if (strncmp(name, "images", 6) == 0)
             data[i] = (2 * u - 1 + 1) / 2;
         else if (strcmp(name, "labels") == 0)
             data[i] = floor(u * (v->classes - v->first_label)) + v->first_label;

@@ -396,14 +396,25 @@ def sgd(rate, decay):
     return update
 
 
-def model_case(method, make, reports, update, rate, settings=(), classes=0):
+APART = ((1, 8), (1, 8))
+
+
+def model_case(method, make, reports, update, rate, settings=(), classes=0,
+               groups=APART):
     """reports(model, h, images, labels) has the loss and what is reported
-    beside spread, rank and rate."""
+    beside spread, rank and rate. Groups of as many images are two views, each
+    a tensor; others are global and local crops."""
     def build():
         model = make()
 
         def forward(images, labels):
+            local = None
+            if groups:
+                images, local = images
+            if local is not None and len(local) == len(images):
+                images, local = torch.cat([images, local]), None
             h = model.features(images)
+            model.local = local
             out = reports(model, h, images, labels)
             out.update(spread=spread(h), effective_rank=effective_rank(h),
                        learning_rate=torch.tensor(rate(model.steps)))
@@ -415,7 +426,7 @@ def model_case(method, make, reports, update, rate, settings=(), classes=0):
     program += ["set " + s.replace("=", " ") for s in (*common, *settings)]
     base.CASES["model_" + method] = (
         build, dict(batch=BATCH, views=2, size=8, steps=STEPS, classes=classes,
-                    update=update, program=program))
+                    update=update, program=program, groups=groups))
 
 
 STAGES = [4, 8, 16]
@@ -459,7 +470,7 @@ def simclr_model():
 
 model_case("simclr", simclr_model, simclr_reports,
            lambda: lars(plain_rate(linear(0.3)), 1e-6),
-           plain_rate(linear(0.3)), ["head_out=6", WARM])
+           plain_rate(linear(0.3)), ["head_out=6", WARM], groups=None)
 
 
 def supcon_reports(model, h, images, labels):
@@ -475,7 +486,8 @@ model_case("supcon",
            supcon_reports,
            lambda: sgd(lambda name, step: scheduled(0.5, step, 0.0005), 1e-4),
            plain_rate(0.5, 0.0005),
-           ["head_hidden=12", "head_out=6", "classes=3", WARM], classes=3)
+           ["head_hidden=12", "head_out=6", "classes=3", WARM], classes=3,
+           groups=None)
 
 
 def moco_reports(model, h, images, labels):
@@ -545,10 +557,12 @@ def swav_model():
 
 
 def swav_reports(model, h, images, labels):
-    z = unit(projections(model, h))
+    """Norms of the encoder see the crops of a size, those of the projector
+    all."""
+    z = unit(model.projector(torch.cat([h, model.features(model.local)])))
     w = unit(model.prototypes.weight)
     scores = z @ (w.detach() if model.steps < 2 else w).T
-    return {"loss": swav(scores.chunk(2), 0.1, 0.05, 3),
+    return {"loss": swav(scores.chunk(5), 0.1, 0.05, 3),
             "spread_of_z": spread(z),
             "loss_at_chance": torch.tensor(math.log(10))}
 
@@ -559,7 +573,8 @@ def swav_rate(step):
 
 model_case("swav", swav_model, swav_reports,
            lambda: lars(swav_rate, 1e-6, all_alike=True), swav_rate,
-           ["hidden=12", "out=6", "prototypes=10", "pretrain.still=2", WARM])
+           ["hidden=12", "out=6", "prototypes=10", "pretrain.still=2",
+            "local_crops=3", "local_size=6", WARM], groups=((2, 8), (3, 6)))
 
 
 if __name__ == "__main__":
