@@ -168,12 +168,13 @@ check "ranks: and four" compare 1e-8 drops1 drops4
 # Statistics, assignments, negatives and sums by class of the methods' losses, by
 # the methods themselves.
 small="image_size=8 classes=4 pretrain.batch=16 pretrain.steps=6"
-for method in barlow_twins vicreg swav mocov3 supcon mae; do
+for method in barlow_twins vicreg swav dino mocov3 supcon mae; do
     sizes="encoder=small filters=4"
     case $method in
     supcon) sizes="$sizes head_hidden=8 head_out=6" ;;
     swav) sizes="$sizes hidden=8 out=6 prototypes=10 pretrain.still=2
         local_crops=3 local_size=6" ;;
+    dino) sizes="$sizes hidden=8 bottleneck=6 out=10 local_crops=3 local_size=6" ;;
     mae) sizes="patch=2 dim=8 depth=2 heads=2 decoder_dim=8 decoder_depth=1
         decoder_heads=2" ;;
     *) sizes="$sizes hidden=8 out=6" ;;

@@ -515,6 +515,7 @@ CASE(model_simsiam, true)
 CASE(model_barlow_twins, true)
 CASE(model_vicreg, true)
 CASE(model_swav, true)
+CASE(model_dino, true)
 
 TEST(reference_trainings_in_single_precision)
 {

@@ -73,12 +73,13 @@ class Siamese(nn.Module):
     together."""
 
     def __init__(self, filters, projector, predictor=None, apart=True,
-                 decay=None):
+                 decay=None, name="projector"):
         super().__init__()
         trunk = encoder(filters)
-        for name, part in trunk.named_children():
-            self.add_module(name, part)
-        self.projector = projector
+        for part, module in trunk.named_children():
+            self.add_module(part, module)
+        self.add_module(name, projector)
+        object.__setattr__(self, "projector", projector)
         slow = copy.deepcopy(self) if decay else None
         if predictor:
             self.predictor = predictor
@@ -87,8 +88,8 @@ class Siamese(nn.Module):
         if slow:
             self.ema = slow.requires_grad_(False)
             copied = encoder(filters)
-            for name, _ in trunk.named_children():
-                setattr(copied, name, getattr(slow, name))
+            for part, _ in trunk.named_children():
+                setattr(copied, part, getattr(slow, part))
             copied.stem = nn.Module()
             object.__setattr__(copied, "stem", lambda x: torch.relu(
                 slow.bn1(slow.conv1(x))))
@@ -381,15 +382,18 @@ def lars(rate, decay, factor=lambda name: 1.0, all_alike=False):
     return update
 
 
-def sgd(rate, decay):
+def sgd(rate, decay, undecayed=lambda name: False, clip=None):
     """PyTorch's own, with a rate by the weight's name."""
     state = {}
 
     def update(weights, step, total):
         if not state:
             state["sgd"] = torch.optim.SGD(
-                [{"params": [w], "name": n} for n, w in weights.items()], lr=1,
-                momentum=0.9, weight_decay=decay)
+                [{"params": [w], "name": n,
+                  "weight_decay": 0.0 if undecayed(n) else decay}
+                 for n, w in weights.items()], lr=1, momentum=0.9)
+        if clip:
+            torch.nn.utils.clip_grad_norm_(weights.values(), clip)
         for group in state["sgd"].param_groups:
             group["lr"] = rate(group["name"], step)
         state["sgd"].step()
@@ -410,9 +414,9 @@ def model_case(method, make, reports, update, rate, settings=(), classes=0,
         def forward(images, labels):
             local = None
             if groups:
-                images, local = images
-            if local is not None and len(local) == len(images):
-                images, local = torch.cat([images, local]), None
+                local = images[-1] if groups[-1] != groups[0] else None
+                images = torch.cat([x for x, group in zip(images, groups)
+                                    if group[1] == groups[0][1]])
             h = model.features(images)
             model.local = local
             out = reports(model, h, images, labels)
@@ -463,7 +467,7 @@ def simclr_reports(model, h, images, labels):
 
 def simclr_model():
     model = Siamese(STAGES, nn.Identity(), apart=False)
-    del model.projector
+    del model._modules["projector"]
     model.head = nets.Head(16, 2, 6).head
     return model
 
@@ -575,6 +579,51 @@ model_case("swav", swav_model, swav_reports,
            lambda: lars(swav_rate, 1e-6, all_alike=True), swav_rate,
            ["hidden=12", "out=6", "prototypes=10", "pretrain.still=2",
             "local_crops=3", "local_size=6", WARM], groups=((2, 8), (3, 6)))
+
+
+class DinoHead(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(16, 12), nn.GELU(),
+                                 nn.Linear(12, 12), nn.GELU(),
+                                 nn.Linear(12, 6))
+        self.last_layer = nn.Linear(6, 10, bias=False)
+
+    def forward(self, h, still=False):
+        w = self.last_layer.weight
+        w = w.detach() + 0 * w if still else w
+        return unit(self.mlp(h)) @ unit(w).T
+
+
+def dino_model():
+    model = Siamese(STAGES, DinoHead(), apart=False, name="head",
+                    decay=lambda step: growing(0.996, step))
+    model.register_buffer("center", torch.zeros(10))
+    return model
+
+
+def dino_reports(model, h, images, labels):
+    """Algorithm 1: all pairs of a teacher's view and another of the student's."""
+    student = model.projector(torch.cat([h, model.features(model.local)]),
+                              still=model.steps < 2).chunk(5)
+    teacher = model.targets(images)
+    wanted = torch.softmax((teacher - model.center) / 0.04, 1).chunk(2)
+    terms = [-(t * torch.log_softmax(s / 0.1, 1)).sum(1).mean()
+             for i, t in enumerate(wanted) for j, s in enumerate(student)
+             if i != j]
+    model.center = 0.9 * model.center + 0.1 * teacher.mean(0)
+    return {"loss": sum(terms) / len(terms),
+            "loss_at_chance": torch.tensor(math.log(10))}
+
+
+model_case("dino", dino_model, dino_reports,
+           lambda: sgd(lambda name, step: scheduled(linear(0.03), step, 1e-6),
+                       1e-4, lambda name: small(name) or "last" in name, 0.2),
+           plain_rate(linear(0.03), 1e-6),
+           ["hidden=12", "bottleneck=6", "out=10", "local_crops=3",
+            "local_size=6", f"pretrain.still_epochs={2 / STEPS!r}",
+            "pretrain.clip=0.2", WARM],
+           groups=((1, 8), (1, 8), (3, 6)))
 
 
 if __name__ == "__main__":

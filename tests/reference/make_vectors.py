@@ -726,6 +726,7 @@ def run(name, build, batch, size, update, views=1, steps=1, classes=0,
             step_update(trained, step, steps)
             if hasattr(model, "after_step"):
                 model.after_step()
+    states = {k: v for k, v in model.named_buffers() if k in states}
     for key, value in {**weights, **states}.items():
         change = (value.detach() - before[key]).reshape(-1)
         direction = signed("probe." + key, change.shape)

@@ -79,7 +79,7 @@ static int check_folder(const char *below)
 TEST(every_model_is_without_mistakes)
 {
     CHECK(check_folder("") >= 7);
-    CHECK(check_folder("methods/") >= 9);
+    CHECK(check_folder("methods/") >= 10);
 }
 
 TEST(the_largest_published_net_elaborates)
@@ -197,6 +197,8 @@ static const Row rows[] = {
     {"methods/vicreg", "linear", IMAGENET, 500456, 0, 0.02, 0},
     {"methods/vicreg", "finetune", ONE_PERCENT, 1001, 0, 0.03, 0},
     {"methods/swav", "linear", IMAGENET, 500456, 0, 0.3, 0},
+    {"methods/dino", "pretrain", IMAGENET, 250228, 25022, 0.06, 1e-6},
+    {"methods/dino", "linear", IMAGENET, 125114, 0, 0.004, 0},
     {"methods/mae", "pretrain", IMAGENET, 250228, 12511, 0.0024, 0},
     {"methods/mae", "linear", IMAGENET, 7038, 781, 6.4, 0},
     {"methods/mae", "finetune", IMAGENET, 125114, 6255, 0.002, 1e-6},
