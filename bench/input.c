@@ -56,8 +56,10 @@ static int pipeline(const InputCase *input, AugmentStep steps[STEPS])
 static Dataset *open_set(const InputCase *input, const char *folder)
 {
     AugmentStep steps[STEPS];
-    ProgramPhase phase = {.augment = steps,
-                          .augment_count = pipeline(input, steps)};
+    ProgramPhase phase = {
+        .group_count = 1,
+        .groups = {
+            {.augment = steps, .augment_count = pipeline(input, steps)}}};
     Program program = {.phases = &phase, .phase_count = 1};
     DataOptions options = {.min_side = input_min_side(&program),
                            .cache_bytes = -1};

@@ -205,12 +205,17 @@ static bool (*const row_rules[OP_COUNT])(const Splitter *s,
 #undef OP
 };
 
+bool split_is_images(const char *name)
+{
+    return strncmp(name, "images", 6) == 0 && (!name[6] || name[6] == '.');
+}
+
 static SplitClass leaf_class(const Node *node)
 {
     if (node->op != OP_INPUT)
         return SPLIT_FREE;
     const char *name = node->attrs[INPUT_NAME].text;
-    return strcmp(name, "images") == 0   ? SPLIT_ROWS
+    return split_is_images(name)         ? SPLIT_ROWS
            : strcmp(name, "labels") == 0 ? SPLIT_WHOLE
                                          : SPLIT_FREE;
 }
@@ -390,7 +395,7 @@ static Value images_of(const Graph *graph)
     for (Value v = 0; v < graph->nodes.count; v++) {
         const Node *node = graph_node(graph, v);
         if (node->op == OP_INPUT &&
-            strcmp(node->attrs[INPUT_NAME].text, "images") == 0)
+            split_is_images(node->attrs[INPUT_NAME].text))
             return v;
     }
     INTERNAL_ERROR("graph %s has no images", graph->name);

@@ -26,7 +26,10 @@ typedef struct Split {
     Value moving;       // a param that the cut reads and this step updates
 } Split;
 
-// `graph` is a forward pass with an input "images", whose rows are those of the
+// Is an input of that name images? "images", "images.1", ...
+bool split_is_images(const char *name);
+
+// `graph` is a forward pass with inputs of images, whose rows are those of the
 // first views of so many images, of the second, ...; its outputs are the loss
 // and the reports. `params` and `updates` are the running states and
 // the values that they get. A sum over the images is a chunk's statistic where

@@ -113,15 +113,16 @@ Program *power_program(int32_t dtype, int batch, int64_t steps)
     program->phases[0] = (ProgramPhase){
         .name = strdup("p"),
         .batch = batch,
-        .views = 2,
         .steps = steps,
         .source = SOURCE_UNLABELED,
-        .augment_count = 2,
-        .augment = copy(augment, sizeof augment),
-        .evaluate_count = 1,
-        .evaluate = copy(evaluate, sizeof evaluate),
-        .image_height = SIDE,
-        .image_width = SIDE,
+        .group_count = 1,
+        .groups = {{.views = 2,
+                    .height = SIDE,
+                    .width = SIDE,
+                    .augment_count = 2,
+                    .augment = copy(augment, sizeof augment),
+                    .evaluate_count = 1,
+                    .evaluate = copy(evaluate, sizeof evaluate)}},
     };
     fill_plan(&program->phases[0].train, dtype, 2 * batch, true);
     fill_plan(&program->phases[0].eval, dtype, batch, false);

@@ -62,20 +62,23 @@ static void fill_plan(Plan *plan)
 static void fill_phase(ProgramPhase *phase, const char *name, const char *from)
 {
     AugmentStep augment[] = {{0, {1, 2}}, {1, {0, 0, 0, 3.25}}};
-    *phase = (ProgramPhase){.name = strdup(name),
-                            .from = from ? strdup(from) : NULL,
-                            .from_except = strdup("head.*"),
-                            .batch = 8,
-                            .views = 2,
-                            .epochs = 2.5,
-                            .source = SOURCE_LABELED,
-                            .label_rule = LABELS_FRACTION,
-                            .label_amount = 0.1,
-                            .augment_count = 2,
-                            .augment = copy(augment, sizeof augment),
-                            .image_height = 32,
-                            .image_width = 48,
-                            .classes = 10};
+    *phase =
+        (ProgramPhase){.name = strdup(name),
+                       .from = from ? strdup(from) : NULL,
+                       .from_except = strdup("head.*"),
+                       .batch = 8,
+                       .epochs = 2.5,
+                       .source = SOURCE_LABELED,
+                       .label_rule = LABELS_FRACTION,
+                       .label_amount = 0.1,
+                       .group_count = 2,
+                       .groups = {{.views = 2,
+                                   .height = 32,
+                                   .width = 48,
+                                   .augment_count = 2,
+                                   .augment = copy(augment, sizeof augment)},
+                                  {.views = 6, .height = 8, .width = 8}},
+                       .classes = 10};
     fill_plan(&phase->train);
 }
 

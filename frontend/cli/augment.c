@@ -9,7 +9,7 @@
 #include "runtime/data/input.h"
 #include "runtime/monitor/plot.h"
 
-enum { SHEET_IMAGES = 6, SHEET_VIEWS = 8 };
+enum { SHEET_IMAGES = 6, SHEET_VIEWS = 7 };
 
 // Reads the program and finds the phase: the one named, else the first. An exit
 // code.
@@ -32,35 +32,63 @@ static int find_phase(Cli *cli, Program **program, int *phase)
     return STATUS_OK;
 }
 
+// What a row of the sheet shows behind the whole image: of a phase with one
+// tensor of views so many; else all views of each, in their order.
+static int sheet_views(const ProgramPhase *phase)
+{
+    return phase->group_count == 1 ? SHEET_VIEWS : phase_views(phase);
+}
+
+static Status draw_view(const AugmentStep *steps, int count, const Image *image,
+                        const AugmentKey *key, AugmentScratch *scratch,
+                        const ViewGroup *group, Image *view)
+{
+    size_t floats = 3 * (size_t)group->height * (size_t)group->width;
+    float *planes = malloc(floats * sizeof *planes);
+    Status status = planes ? status_ok()
+                           : status_error(STATUS_MEMORY, "no memory for views");
+    if (status.code == STATUS_OK)
+        status = augment_image(steps, count, image, key, scratch, group->height,
+                               group->width, planes);
+    if (status.code == STATUS_OK)
+        status =
+            plot_image_of_planes(planes, group->height, group->width, view);
+    free(planes);
+    return status;
+}
+
 // One row: the whole image, then its views, each with a line of what was drawn
 // for it.
 static Status draw_row(const ProgramPhase *phase, const Dataset *data,
-                       uint64_t seed, int64_t index, float *buffer, Image *row)
+                       uint64_t seed, int64_t index, Image *row)
 {
-    int h = phase->image_height, w = phase->image_width;
-    AugmentStep whole = {AUGMENT_CENTER_CROP, {w, 1}};
+    const ViewGroup *first = &phase->groups[0];
+    const AugmentStep whole = {AUGMENT_CENTER_CROP, {first->width, 1}};
     char drawn[AUGMENT_TOLD];
     AugmentScratch scratch = {.told = drawn};
+    AugmentKey key = {.seed = seed,
+                      .phase = random_name(phase->name),
+                      .sample = (uint64_t)index};
     Image image;
+    int in_group = 0, at = 0;
     TRY(dataset_read(data, SPLIT_TRAIN, index, &image));
-    Status status = status_ok();
-    for (int view = 0; view < SHEET_VIEWS && status.code == STATUS_OK; view++) {
-        // Every view stands for a batch of its own, with its own blur.
-        AugmentKey key = {seed,
-                          random_name(phase->name),
-                          0,
-                          (uint64_t)index,
-                          (uint64_t)view,
-                          (uint64_t)view};
-        const AugmentStep *steps = view == 0 ? &whole : phase->augment;
-        int count = view == 0 ? 1 : phase->augment_count;
-        status =
-            augment_image(steps, count, &image, &key, &scratch, h, w, buffer);
+    Status status =
+        draw_view(&whole, 1, &image, &key, &scratch, first, &row[0]);
+    for (int view = 0; view < sheet_views(phase) && status.code == STATUS_OK;
+         view++, in_group++) {
+        if (at + 1 < phase->group_count && in_group == phase->groups[at].views)
+            in_group = 0, at++;
+        const ViewGroup *group = &phase->groups[at];
+        // Where there is one tensor of views, every view stands for a batch of
+        // its own, with its own blur.
+        key.view = (uint64_t)view + (phase->group_count == 1);
+        key.step = phase->group_count == 1 ? key.view : 0;
+        status = draw_view(group->augment, group->augment_count, &image, &key,
+                           &scratch, group, &row[view + 1]);
         if (status.code == STATUS_OK)
-            status = plot_image_of_planes(buffer, h, w, &row[view]);
-        if (status.code == STATUS_OK && view > 0)
             printf("%s, view %d: %s\n",
-                   dataset_sample_name(data, SPLIT_TRAIN, index), view, drawn);
+                   dataset_sample_name(data, SPLIT_TRAIN, index), view + 1,
+                   drawn);
     }
     augment_scratch_free(&scratch);
     image_free(&image);
@@ -70,23 +98,21 @@ static Status draw_row(const ProgramPhase *phase, const Dataset *data,
 static Status draw_sheet(const ProgramPhase *phase, const Dataset *data,
                          uint64_t seed, const char *path)
 {
-    Image images[SHEET_IMAGES * SHEET_VIEWS] = {{0}};
-    const char *captions[SHEET_IMAGES * SHEET_VIEWS] = {"as it is"};
+    enum { MOST = SHEET_IMAGES * (1 + 64 * MAX_VIEW_GROUPS) };
+    static Image images[MOST];
+    static const char *captions[MOST] = {"as it is"};
+    int columns = 1 + sheet_views(phase);
     int64_t count = dataset_count(data, SPLIT_TRAIN);
     int rows = count < SHEET_IMAGES ? (int)count : SHEET_IMAGES;
-    size_t size = (size_t)phase->image_height * (size_t)phase->image_width * 3;
-    float *buffer = malloc(size * sizeof *buffer);
-    Status status = buffer ? status_ok()
-                           : status_error(STATUS_MEMORY, "no memory for views");
+    Status status = status_ok();
     RandomStream stream = random_stream(seed, random_name("sheet"), 0, 0, 0);
     for (int r = 0; r < rows && status.code == STATUS_OK; r++)
         status = draw_row(phase, data, seed, random_below(&stream, count),
-                          buffer, &images[r * SHEET_VIEWS]);
+                          &images[r * columns]);
     if (status.code == STATUS_OK)
-        status = plot_sheet(path, images, rows, SHEET_VIEWS, captions);
-    for (int i = 0; i < SHEET_IMAGES * SHEET_VIEWS; i++)
+        status = plot_sheet(path, images, rows, columns, captions);
+    for (int i = 0; i < rows * columns; i++)
         image_free(&images[i]);
-    free(buffer);
     return status;
 }
 
@@ -115,8 +141,8 @@ int command_augment(Cli *cli)
                             cli->values[OPT_output]);
     if (status.code == STATUS_OK)
         cli_note(cli, "%d views of each image, as phase %s draws them, in %s",
-                 SHEET_VIEWS - 1, program->phases[phase].name,
-                 cli->values[OPT_output]);
+                 sheet_views(&program->phases[phase]),
+                 program->phases[phase].name, cli->values[OPT_output]);
     else
         code = cli_fail(cli, &status);
     dataset_free(data);

@@ -240,8 +240,8 @@ static Status draw_mistakes(const ClassReport *report, const char *path)
     Arena *arena = report->job->cli->arena;
     Image images[SHEET_ROWS * SHEET_COLUMNS] = {0};
     const char *captions[SHEET_ROWS * SHEET_COLUMNS] = {0};
-    int side = report->phase->image_width < PICTURE_SIDE
-                   ? report->phase->image_width
+    int side = report->phase->groups[0].width < PICTURE_SIDE
+                   ? report->phase->groups[0].width
                    : PICTURE_SIDE;
     float *buffer = ARENA_ARRAY(arena, float, 3 * side * side);
     int shown = SHEET_ROWS * SHEET_COLUMNS;

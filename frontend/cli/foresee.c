@@ -270,7 +270,7 @@ static void warn_one_row(const Foresight *f, const Param *params, int count)
     static const char end[] = ".running_var";
     const ExperimentPhase *phase = f->phase;
     int images = phase->chunk ? phase->chunk : phase->batch;
-    for (int i = 0; i < count && images * phase->views == 1; i++) {
+    for (int i = 0; i < count && images * experiment_views(phase) == 1; i++) {
         size_t length = strlen(params[i].name);
         if (!params[i].assigned || length < sizeof end ||
             strcmp(params[i].name + length - (sizeof end - 1), end) != 0)

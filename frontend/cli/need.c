@@ -18,13 +18,17 @@ static int64_t plan_need(const Plan *plan, int threads)
 int64_t plans_need(const Plan *train, const Plan *eval, const Plan *features,
                    int threads, bool validates)
 {
-    const PlanPort *images = plan_input(train, "images");
     int64_t bytes = 0, step = plan_need(train, threads);
     int64_t evaluation = plan_need(eval, threads);
     for (int i = 0; i < train->param_count; i++)
         bytes += train->params[i].tensor.bytes;
-    if (images)
-        bytes += 2 * plan_elements(&images->tensor) * (int64_t)sizeof(float);
+    // Batches in the making (runtime/data/input.c), in floats.
+    for (int i = 0; i < MAX_VIEW_GROUPS; i++) {
+        const PlanPort *images = plan_input(train, phase_images(i));
+        if (images)
+            bytes +=
+                2 * plan_elements(&images->tensor) * (int64_t)sizeof(float);
+    }
     step += plan_need(features, threads);
     if (validates)
         return bytes + step + evaluation;

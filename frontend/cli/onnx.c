@@ -76,24 +76,13 @@ static Status load_weights(const Job *job, const Graph *graph, const char *path,
 static const char *preparation(const Cli *cli, const ExperimentPhase *phase)
 {
     Text text = text_new(cli->arena);
-    for (int i = 0; i < phase->evaluate.count; i++) {
-        const ExperimentAugment *step = &phase->evaluate.at[i];
-        text_addf(&text, "%s(", step->name);
-        for (int a = 0; a < step->arg_count; a++) {
-            text_addf(&text, "%s%s = ", a ? ", " : "", step->arg_names[a]);
-            const char *words = step->arg_words[a];
-            for (int skip = (int)step->args[a]; words && skip > 0; skip--)
-                words += strcspn(words, "|") + 1;
-            if (words)
-                text_addf(&text, "%.*s", (int)strcspn(words, "|"), words);
-            else
-                text_addf(&text, "%g", step->args[a]);
-        }
-        text_add(&text, "), then ");
-    }
-    if (!phase->evaluate.count)
+    const ExperimentViews *group = &phase->groups[0];
+    for (int i = 0; i < group->evaluate.count; i++)
+        if (group->evaluate.at[i].printed)
+            text_addf(&text, "%s, then ", group->evaluate.at[i].printed);
+    if (!group->evaluate.count)
         text_addf(&text, "center_crop(size = %d, proportion = %g), then ",
-                  phase->image_height, phase->image_height <= 32 ? 1 : 0.875);
+                  group->size, group->size <= 32 ? 1 : 0.875);
     text_add(&text, cli_has(cli, OPT_uint8) ? "RGB pixels, 0 to 255"
                                             : "RGB planes, 0 to 1");
     return text_string(&text);

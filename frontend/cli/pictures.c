@@ -122,8 +122,8 @@ static Status draw_neighbours(const Features *features)
              ->phases[job_phase(features->job, cli->words[1])];
     Sheet *sheet = ARENA_NEW(cli->arena, Sheet);
     int64_t queries = features->count < QUERIES ? features->count : QUERIES;
-    sheet->side =
-        phase->image_width < PICTURE_SIDE ? phase->image_width : PICTURE_SIDE;
+    sheet->side = phase->groups[0].width < PICTURE_SIDE ? phase->groups[0].width
+                                                        : PICTURE_SIDE;
     sheet->buffer =
         ARENA_ARRAY(cli->arena, float, 3 * sheet->side * sheet->side);
     Status status = status_ok();

@@ -17,7 +17,7 @@ static void fill_inputs(Profile *profile)
     for (int i = 0; i < profile->plan->input_count; i++) {
         const PlanTensor *tensor = &profile->plan->inputs[i].tensor;
         void *data = executor_input(profile->executor, tensor->name);
-        bool images = strcmp(tensor->name, "images") == 0;
+        bool images = strncmp(tensor->name, "images", 6) == 0;
         int64_t count = tensor->bytes / plan_dtype_bytes(tensor->dtype);
         RandomStream stream =
             random_stream(0, random_name(tensor->name), 0, 0, 0);

@@ -67,6 +67,9 @@ static PhaseSource image_source(ImageSource images)
     }
 }
 
+_Static_assert((int)VIEW_GROUPS == (int)MAX_VIEW_GROUPS,
+               "front end and runtime have as many groups of views");
+
 static void fill_phase(ProgramPhase *to, const ExperimentPhase *from)
 {
     to->name = new_text(from->name);
@@ -77,18 +80,24 @@ static void fill_phase(ProgramPhase *to, const ExperimentPhase *from)
     to->batch = from->batch;
     to->ranks = from->ranks;
     to->chunk = from->chunk;
-    to->views = from->views;
     to->epochs = from->epochs;
     to->steps = from->steps;
     to->source = image_source(from->source);
     to->label_rule = label_rule(from->amount_rule);
     to->label_amount = from->amount;
-    to->augment_count = from->augment.count;
-    to->augment = augment_steps(from->augment.at, from->augment.count);
-    to->evaluate_count = from->evaluate.count;
-    to->evaluate = augment_steps(from->evaluate.at, from->evaluate.count);
-    to->image_height = from->image_height;
-    to->image_width = from->image_width;
+    to->group_count = from->group_count;
+    for (int i = 0; i < from->group_count; i++) {
+        const ExperimentViews *views = &from->groups[i];
+        to->groups[i] = (ViewGroup){
+            .views = views->views,
+            .height = views->size,
+            .width = views->size,
+            .augment_count = views->augment.count,
+            .evaluate_count = views->evaluate.count,
+            .augment = augment_steps(views->augment.at, views->augment.count),
+            .evaluate =
+                augment_steps(views->evaluate.at, views->evaluate.count)};
+    }
     to->classes = from->classes;
 }
 

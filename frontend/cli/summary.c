@@ -119,7 +119,7 @@ static void count_param(Summary *summary, const Node *node)
 // Rows of images: a batch of views.
 static int64_t image_rows(const ExperimentPhase *phase)
 {
-    return (int64_t)phase->batch * phase->views;
+    return (int64_t)phase->batch * experiment_views(phase);
 }
 
 static void count_nodes(Summary *summary)
@@ -259,9 +259,14 @@ static void print_table(const Summary *summary)
     if (phase->chunk)
         printf(" in %d chunks of %d", phase->batch / phase->chunk,
                phase->chunk);
-    if (phase->views > 1)
-        printf(" x %d views", phase->views);
-    printf(" of %dx%d pixels\n\n", phase->image_width, phase->image_height);
+    for (int i = 0; i < phase->group_count; i++) {
+        const ExperimentViews *views = &phase->groups[i];
+        if (experiment_views(phase) > 1)
+            printf(" %s %d view%s", i ? "+" : "x", views->views,
+                   views->views == 1 ? "" : "s");
+        printf(" of %dx%d pixels", views->size, views->size);
+    }
+    puts("\n");
     printf("%-20s %-22s %14s %14s %16s\n", "block", "output", "trainable",
            "with state", "mult-adds/image");
     for (int i = 0; i < summary->rows.count; i++)
@@ -307,7 +312,7 @@ static void print_json(const Summary *summary)
     text_add_json(&text, phase->name);
     text_addf(&text, ",\"batch\":%d,\"chunk\":%d,\"views\":%d,\"layers\":[",
               phase->batch, phase->chunk ? phase->chunk : phase->batch,
-              phase->views);
+              experiment_views(phase));
     for (int i = 0; i < summary->rows.count; i++) {
         const Row *row = &summary->rows.at[i];
         text_addf(&text, "%s{\"name\":", i ? "," : "");

@@ -6,6 +6,7 @@
 #include "frontend/lang/value.h"
 
 enum { MAX_BUILTIN_ARGS = 7, MAX_AUGMENT_ARGS = 8 };
+enum { MAX_VIEWS = 64 }; // of an image
 
 struct Sema;
 
@@ -29,14 +30,26 @@ typedef struct BuiltinRow {
     bool optional[MAX_BUILTIN_ARGS];
 } BuiltinRow;
 
-// An augmentation operation; defaults are NAN where one must be given. An
-// argument that has words, "tf|torch", is one of them; its number is its place.
+// A parameter of an augmentation operation, as augment.def lists it.
+typedef enum AugmentParamKind {
+    AUGMENT_NUMBER,
+    AUGMENT_WHOLE,
+    AUGMENT_WORD,  // its number is its place among the words
+    AUGMENT_STEPS, // other augmentations
+} AugmentParamKind;
+
+typedef struct AugmentParam {
+    AugmentParamKind kind;
+    const char *name;
+    double value;      // the default; NAN = must be given
+    double low, high;  // of numbers
+    const char *words; // "tf|torch"; else NULL
+} AugmentParam;
+
 typedef struct AugmentRow {
     const char *name, *doc;
     int count;
-    const char *names[MAX_AUGMENT_ARGS];
-    double defaults[MAX_AUGMENT_ARGS];
-    const char *words[MAX_AUGMENT_ARGS];
+    AugmentParam params[MAX_AUGMENT_ARGS];
 } AugmentRow;
 
 // The place of a word, of `length` bytes, among "tf|torch"; -1 = none of them.
@@ -44,6 +57,13 @@ int augment_find_word(const char *words, const char *word, size_t length);
 // Prints an argument as it is read; words may be NULL.
 void augment_print_arg(const char *name, const char *words, double value,
                        Text *out);
+
+// The side of the images that come out of it; 0 = that of those that go in.
+int64_t augment_size(const Augment *augment);
+// sema_augment.c
+Datum call_augment(struct Sema *s, const Expr *expr, const AugmentRow *row);
+// Evaluates arguments into their places; false after a diagnostic. sema_call.c
+bool fill_call(struct Sema *s, const Expr *expr, Call *call);
 
 // Names that need no import: functions, operations, constants. Maps a name to
 // a Datum. Allocated in the arena.

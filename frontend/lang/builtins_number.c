@@ -247,7 +247,7 @@ static Datum make_source(Sema *s, const Call *call, ImageSource images)
                          datum_describe(s->arena, amount, s->build->graph));
     DataSource *source = ARENA_NEW(s->arena, DataSource);
     source->images = images;
-    source->views = 1;
+    source->group_count = source->views[0] = 1;
     source->amount = ARENA_NEW(s->arena, Datum);
     *source->amount = amount;
     return (Datum){.kind = DATUM_SOURCE, .source = source};
@@ -271,22 +271,22 @@ static const BuiltinRow builtin_rows[] = {
 #undef BUILTIN
 };
 
-// Arguments come before their row's other fields so that the rows of the
-// table can be written down as they are.
 static const struct {
     const char *name, *doc;
-    struct {
-        const char *name;
-        double value;
-        const char *words;
-    } params[MAX_AUGMENT_ARGS];
+    AugmentParam params[MAX_AUGMENT_ARGS];
 } augment_rows[] = {
-#define PARAM(name, value)             {#name, value, NULL},
-#define CHOICE(name, words)            {#name, 0, words},
+#define PARAM(name, value, low, high)                                          \
+    {AUGMENT_NUMBER, #name, value, low, high, NULL},
+#define WHOLE(name, value, low, high)                                          \
+    {AUGMENT_WHOLE, #name, value, low, high, NULL},
+#define CHOICE(name, words)            {AUGMENT_WORD, #name, 0, 0, 0, words},
+#define STEPS(name)                    {AUGMENT_STEPS, #name, NAN, 0, 0, NULL},
 #define AUGMENT(id, name, doc, params) {#name, doc, {params}},
 #include "runtime/data/augment.def"
 #undef AUGMENT
+#undef STEPS
 #undef CHOICE
+#undef WHOLE
 #undef PARAM
 };
 
@@ -328,11 +328,9 @@ void builtins_add(Arena *arena, Map *universe)
         AugmentRow *row = ARENA_NEW(arena, AugmentRow);
         row->name = augment_rows[i].name;
         row->doc = augment_rows[i].doc;
-        for (int k = 0; k < MAX_AUGMENT_ARGS && augment_rows[i].params[k].name;
-             k++) {
-            row->names[k] = augment_rows[i].params[k].name;
-            row->defaults[k] = augment_rows[i].params[k].value;
-            row->words[k] = augment_rows[i].params[k].words;
+        while (row->count < MAX_AUGMENT_ARGS &&
+               augment_rows[i].params[row->count].name) {
+            row->params[row->count] = augment_rows[i].params[row->count];
             row->count++;
         }
         add_datum(arena, universe, row->name,
@@ -343,7 +341,7 @@ void builtins_add(Arena *arena, Map *universe)
                   (Datum){.kind = DATUM_BUILTIN,
                           .builtin = parse_params(arena, &builtin_rows[i])});
     DataSource *unlabeled = ARENA_NEW(arena, DataSource);
-    unlabeled->views = 1;
+    unlabeled->group_count = unlabeled->views[0] = 1;
     add_datum(arena, universe, "unlabeled",
               (Datum){.kind = DATUM_SOURCE, .source = unlabeled});
     add_datum(arena, universe, "all", (Datum){.kind = DATUM_ALL});

@@ -67,8 +67,11 @@ static bool counts_images(Sema *s, const Call *call, int arg, int rank,
 {
     const Build *build = s->build;
     int64_t images = build->batch / build->ranks;
-    int64_t views = build->input ? build->phase->out->views : 1;
+    const ExperimentPhase *phase = build->phase->out;
+    int64_t views = build->input ? experiment_views(phase) : 1;
     bool fits = rank > 0 && (dims[0] == images || dims[0] == images * views);
+    for (int i = 0; build->input && i < phase->group_count; i++)
+        fits = fits || (rank > 0 && dims[0] == images * phase->groups[i].views);
     *counts = fits && !is_in_optimizer(s);
     if (!call_has(call, arg) || call->args[arg].kind == DATUM_NONE)
         return true;

@@ -22,14 +22,18 @@ typedef struct ExperimentParam {
     bool from_command_line;
 } ExperimentParam;
 
-// An augmentation operation, args resolved in the order of augment.def.
+// An augmentation operation, args resolved in the order of augment.def. Where
+// it has other steps, these follow it in the list; its first argument counts
+// them.
 typedef struct ExperimentAugment {
     const char *name;
     int arg_count;
-    const char *const *arg_names;
-    const char *const *arg_words; // "tf|torch", NULL for numbers
-    const double *args;           // a word's place
+    const double *args;  // a word's place
+    const char *printed; // as one would write it, with its steps; NULL where it
+                         // belongs to another
 } ExperimentAugment;
+
+typedef VEC(ExperimentAugment) ExperimentAugments;
 
 typedef enum ImageSource {
     IMAGES_UNLABELED,      // all of them, labels unseen
@@ -43,6 +47,15 @@ typedef enum LabelAmount {
     AMOUNT_PER_CLASS
 } LabelAmount;
 
+// Views of each image with a size and pipelines of their own; the graphs' input
+// of them is images_name(its place).
+enum { VIEW_GROUPS = 8 };
+typedef struct ExperimentViews {
+    int views;
+    int size; // pixels, of both sides
+    ExperimentAugments augment, evaluate;
+} ExperimentViews;
+
 typedef struct ExperimentPhase {
     const char *name;
     SourcePos pos;
@@ -50,7 +63,9 @@ typedef struct ExperimentPhase {
     const char *from_only;   // comma-separated globs or NULL
     const char *from_except; // comma-separated globs or NULL
     const char *teacher;     // phase name or NULL
-    int batch, views;
+    int batch;
+    int group_count; // of views
+    ExperimentViews groups[VIEW_GROUPS];
     int ranks; // that share a batch of the training
     int chunk; // images at a time in a step; 0 = the whole batch at once
     double epochs;
@@ -58,9 +73,6 @@ typedef struct ExperimentPhase {
     ImageSource source;
     LabelAmount amount_rule; // of the labels seen
     double amount;
-    VEC(ExperimentAugment) augment;
-    VEC(ExperimentAugment) evaluate;
-    int image_height, image_width;
     int classes;    // the param `classes` when the phase reads labels, else 0
     Graph *forward; // the loss and reports only, before gradients
     Graph *train;   // the whole step; options.phases. In chunks, what it does
@@ -84,6 +96,21 @@ typedef struct Experiment {
     VEC(ExperimentPhase) phases;
     const char *resolved; // `simcc show`: source text with all values resolved
 } Experiment;
+
+// The name of the input of a group's images: "images", "images.1", ...
+static inline const char *images_name(Arena *arena, int group)
+{
+    return group ? arena_printf(arena, "images.%d", group) : "images";
+}
+
+// Views of an image, of all groups.
+static inline int experiment_views(const ExperimentPhase *phase)
+{
+    int views = 0;
+    for (int i = 0; i < phase->group_count; i++)
+        views += phase->groups[i].views;
+    return views;
+}
 
 // No report's name begins with it: those are identifiers.
 #define SCORES_PREFIX "scores."

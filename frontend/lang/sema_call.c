@@ -177,8 +177,7 @@ static Datum call_function(Sema *s, const Expr *expr, const Function *function,
 
 // ---- built-ins --------------------------------------------------------------
 
-// Evaluates arguments into their places; false after a diagnostic.
-static bool fill_call(Sema *s, const Expr *expr, Call *call)
+bool fill_call(Sema *s, const Expr *expr, Call *call)
 {
     int slots[MAX_FORMALS];
     if (!match_args(s, call->name, expr->pos, 0, call->count, call->names,
@@ -207,72 +206,6 @@ static Datum call_builtin(Sema *s, const Expr *expr, const BuiltinRow *row)
             return sema_fail(s, expr->pos, "`%s` needs `%s`: %s", row->name,
                              row->names[i], row->doc);
     return row->run(s, &call);
-}
-
-// One of the words, as its place among them.
-static Datum check_augment_word(Sema *s, const Call *call, int i,
-                                const char *words)
-{
-    Datum x = call->args[i];
-    int place = -1;
-    if (x.kind == DATUM_STRING)
-        place = augment_find_word(words, x.text, strlen(x.text));
-    if (place >= 0)
-        return datum_float(place);
-    Text all = text_new(s->arena);
-    for (size_t at = 0; words[at]; at += words[at] == '|') {
-        size_t length = strcspn(words + at, "|");
-        text_addf(&all, "%s\"%.*s\"", at ? ", " : "", (int)length, words + at);
-        at += length;
-    }
-    return sema_fail(s, call->exprs[i]->pos, "`%s` of %s is one of %s, not %s",
-                     call->names[i], call->name, text_string(&all),
-                     datum_describe(s->arena, x, s->build->graph));
-}
-
-static Datum check_augment_arg(Sema *s, const Call *call, int i,
-                               const char *words)
-{
-    Datum x = call->args[i];
-    SourcePos pos = call->exprs[i]->pos;
-    const char *name = call->names[i];
-    if (words)
-        return check_augment_word(s, call, i, words);
-    if (!datum_is_number(x))
-        return sema_fail(s, pos, "`%s` of %s is a number, not %s", name,
-                         call->name,
-                         datum_describe(s->arena, x, s->build->graph));
-    double value = datum_number(x);
-    if (strcmp(name, "size") == 0 &&
-        (x.kind != DATUM_INT || value < 1 || value > 8192))
-        return sema_fail(s, pos,
-                         "a size is a whole number of pixels from 1 to 8192");
-    if (strcmp(name, "p") == 0 && (value < 0 || value > 1))
-        return sema_fail(s, pos, "a probability is from 0 to 1");
-    return datum_float(value);
-}
-
-static Datum call_augment(Sema *s, const Expr *expr, const AugmentRow *row)
-{
-    Call call = {.name = row->name, .pos = expr->pos, .count = row->count};
-    memcpy(call.names, row->names, sizeof row->names);
-    if (!fill_call(s, expr, &call))
-        return datum_poison();
-    Augment *augment = ARENA_NEW(s->arena, Augment);
-    augment->row = row;
-    for (int i = 0; i < row->count; i++) {
-        augment->args[i] = row->defaults[i];
-        if (call.args[i].kind != DATUM_ABSENT) {
-            Datum x = check_augment_arg(s, &call, i, row->words[i]);
-            if (x.kind == DATUM_POISON)
-                return x;
-            augment->args[i] = x.number;
-        } else if (row->defaults[i] != row->defaults[i]) { // NAN
-            return sema_fail(s, expr->pos, "`%s` needs `%s`: %s", row->name,
-                             row->names[i], row->doc);
-        }
-    }
-    return (Datum){.kind = DATUM_AUGMENT, .augment = augment};
 }
 
 // Of a number it is a number at once: sqrt(2) is no tensor.
@@ -326,19 +259,38 @@ static Datum eval_inference(Sema *s, const Expr *expr, const char *scope)
     return eval_with(s, expr, scope, &s->build->training, false);
 }
 
+// A number for each tensor of views.
 static Datum call_views(Sema *s, const Expr *expr, const DataSource *source)
 {
-    Call call = {.name = "views", .pos = expr->pos, .count = 1, .names = {"n"}};
-    if (!fill_call(s, expr, &call))
-        return datum_poison();
-    Datum n = call.args[0];
-    if (n.kind != DATUM_INT || n.whole < 1 || n.whole > 64)
-        return sema_fail(s, expr->pos,
-                         "views(n): n is a whole number from 1 "
-                         "to 64");
     DataSource *viewed = ARENA_NEW(s->arena, DataSource);
     *viewed = *source;
-    viewed->views = n.whole;
+    viewed->group_count = 0;
+    int total = 0;
+    for (int i = 0; i < expr->args->count; i++) {
+        const Arg *arg = &expr->args->at[i];
+        if (arg->name.text && (i > 0 || strcmp(arg->name.text, "n") != 0))
+            return sema_fail(s, arg->name.pos, "`views` has no argument `%s`",
+                             arg->name.text);
+        Datum n = eval_expr(s, arg->value);
+        if (n.kind == DATUM_POISON)
+            return n;
+        if (n.kind != DATUM_INT || n.whole < 1 || n.whole > MAX_VIEWS - total)
+            return sema_fail(s, arg->value->pos,
+                             "a number of views is a whole number from 1 to "
+                             "%d, all together, not %s",
+                             MAX_VIEWS,
+                             datum_describe(s->arena, n, s->build->graph));
+        if (i == VIEW_GROUPS)
+            return sema_fail(s, expr->pos,
+                             "`views` makes at most %d tensors of views",
+                             VIEW_GROUPS);
+        total += (int)n.whole;
+        viewed->views[viewed->group_count++] = (int)n.whole;
+    }
+    if (!viewed->group_count)
+        return sema_fail(s, expr->pos,
+                         "views(n), or views(n, m) for two tensors of views of "
+                         "different sizes or pipelines");
     return (Datum){.kind = DATUM_SOURCE, .source = viewed};
 }
 

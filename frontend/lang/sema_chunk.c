@@ -278,7 +278,7 @@ static bool reads_images(const Graph *graph)
     for (Value v = 0; v < graph->nodes.count; v++) {
         const Node *node = graph_node(graph, v);
         if (node->op == OP_INPUT &&
-            (strcmp(node->attrs[INPUT_NAME].text, "images") == 0 ||
+            (split_is_images(node->attrs[INPUT_NAME].text) ||
              strcmp(node->attrs[INPUT_NAME].text, "labels") == 0))
             return true;
     }

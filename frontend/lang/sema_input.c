@@ -28,10 +28,8 @@ static const DatumList *eval_pipeline(Sema *s, const Expr *expr, int64_t *size)
                       datum_describe(s->arena, x.list->at[i], s->build->graph));
             return NULL;
         }
-        const Augment *augment = x.list->at[i].augment;
-        for (int k = 0; k < augment->row->count; k++)
-            if (strcmp(augment->row->names[k], "size") == 0)
-                *size = (int64_t)augment->args[k];
+        int64_t side = augment_size(x.list->at[i].augment);
+        *size = side ? side : *size;
     }
     if (*size)
         return x.list;
@@ -41,66 +39,115 @@ static const DatumList *eval_pipeline(Sema *s, const Expr *expr, int64_t *size)
     return NULL;
 }
 
-static ExperimentAugment export_augment(Arena *arena, const Augment *augment)
+// Adds a step and those that belong to it, of which it says how many there are.
+static void export_augment(Arena *arena, const Augment *augment,
+                           ExperimentAugments *out)
 {
-    int count = augment->row->count;
+    int count = augment->row->count, at = out->count;
     double *args = ARENA_ARRAY(arena, double, count);
     memcpy(args, augment->args, sizeof(double) * (size_t)count);
-    return (ExperimentAugment){.name = augment->row->name,
-                               .arg_count = count,
-                               .arg_names = augment->row->names,
-                               .arg_words = augment->row->words,
-                               .args = args};
+    ExperimentAugment step = {
+        .name = augment->row->name, .arg_count = count, .args = args};
+    vec_push(arena, out, step);
+    if (!augment->steps)
+        return;
+    for (int i = 0; i < augment->steps->count; i++)
+        export_augment(arena, augment->steps->at[i].augment, out);
+    args[0] = out->count - at - 1;
 }
 
-// Evaluates both pipelines; false after a diagnostic.
-static bool eval_clauses(Sema *s, const Stmt *stmt, ExperimentPhase *out)
+static void export_pipeline(Arena *arena, const DatumList *list,
+                            ExperimentAugments *out)
 {
-    const DatumList *lists[2] = {NULL, NULL};
-    const Expr *exprs[2] = {NULL, NULL};
-    int64_t sizes[2] = {0, 0};
+    for (int i = 0; list && i < list->count; i++) {
+        int at = out->count;
+        export_augment(arena, list->at[i].augment, out);
+        out->at[at].printed = datum_text(arena, list->at[i]);
+    }
+}
+
+// The pipelines of `augment` or `evaluate` clauses, in their order.
+typedef struct Pipelines {
+    int count;
+    const Expr *exprs[VIEW_GROUPS];
+    const DatumList *lists[VIEW_GROUPS];
+    int64_t sizes[VIEW_GROUPS];
+} Pipelines;
+
+static bool eval_clauses(Sema *s, const Stmt *stmt, int groups,
+                         Pipelines *augment, Pipelines *evaluate)
+{
+    augment->count = evaluate->count = 0;
     for (int i = 0; i < stmt->clauses->count; i++) {
         const Arg *clause = &stmt->clauses->at[i];
-        int which = strcmp(clause->name.text, "evaluate") == 0;
-        if (exprs[which]) {
-            sema_fail(s, clause->name.pos, "`%s` is given twice",
-                      clause->name.text);
+        bool evaluates = strcmp(clause->name.text, "evaluate") == 0;
+        Pipelines *all = evaluates ? evaluate : augment;
+        if (all->count == groups) {
+            if (groups == 1)
+                sema_fail(s, clause->name.pos, "`%s` is given twice",
+                          clause->name.text);
+            else
+                sema_fail(s, clause->name.pos,
+                          "there is an `%s` for each of the %d tensors of "
+                          "views, and one more",
+                          clause->name.text, groups);
             return false;
         }
-        exprs[which] = clause->value;
-        lists[which] = eval_pipeline(s, clause->value, &sizes[which]);
-        if (!lists[which])
+        all->exprs[all->count] = clause->value;
+        all->lists[all->count] =
+            eval_pipeline(s, clause->value, &all->sizes[all->count]);
+        if (!all->lists[all->count++])
             return false;
     }
-    if (!lists[0]) {
+    if (!augment->count) {
         sema_fail(s, stmt->pos,
                   "the input says nothing of its images' size; "
                   "add `, augment [random_crop(size)]`");
         return false;
     }
-    if (lists[1] && sizes[0] != sizes[1]) {
-        sema_error(s, exprs[1]->pos,
-                   "evaluation images are %" PRId64
-                   " pixels wide, training images %" PRId64,
-                   sizes[1], sizes[0]);
-        sema_note(s, exprs[0]->pos, "the training pipeline");
+    for (int which = 0; which < 2; which++) {
+        const Pipelines *all = which ? evaluate : augment;
+        if (all->count <= 1 || all->count == groups)
+            continue;
+        sema_fail(s, all->exprs[all->count - 1]->pos,
+                  "there are %d tensors of views and %d `%s`: one for each of "
+                  "them, or one for all",
+                  groups, all->count, which ? "evaluate" : "augment");
         return false;
     }
-    // Of the graph made last, where a phase has several: all say the same.
-    out->augment.count = out->evaluate.count = 0;
-    for (int i = 0; i < lists[0]->count; i++)
-        vec_push(s->arena, &out->augment,
-                 export_augment(s->arena, lists[0]->at[i].augment));
-    for (int i = 0; lists[1] && i < lists[1]->count; i++)
-        vec_push(s->arena, &out->evaluate,
-                 export_augment(s->arena, lists[1]->at[i].augment));
-    out->image_height = out->image_width = (int)sizes[0];
+    return true;
+}
+
+// One pipeline is that of all tensors of views. False after a diagnostic.
+static bool set_groups(Sema *s, const DataSource *source,
+                       const Pipelines *augment, const Pipelines *evaluate,
+                       ExperimentPhase *out)
+{
+    out->group_count = source->group_count;
+    for (int i = 0; i < source->group_count; i++) {
+        int a = augment->count == 1 ? 0 : i, e = evaluate->count == 1 ? 0 : i;
+        if (evaluate->count && augment->sizes[a] != evaluate->sizes[e]) {
+            sema_error(s, evaluate->exprs[e]->pos,
+                       "evaluation images are %" PRId64
+                       " pixels wide, training images %" PRId64,
+                       evaluate->sizes[e], augment->sizes[a]);
+            sema_note(s, augment->exprs[a]->pos, "the training pipeline");
+            return false;
+        }
+        // Of the graph made last, where a phase has several: all say the same.
+        ExperimentViews *views = &out->groups[i];
+        views->views = source->views[i];
+        views->size = (int)augment->sizes[a];
+        views->augment.count = views->evaluate.count = 0;
+        export_pipeline(s->arena, augment->lists[a], &views->augment);
+        if (evaluate->count)
+            export_pipeline(s->arena, evaluate->lists[e], &views->evaluate);
+    }
     return true;
 }
 
 static void set_source(ExperimentPhase *out, const DataSource *source)
 {
-    out->views = (int)source->views;
     out->source = source->images;
     if (source->images == IMAGES_UNLABELED)
         return;
@@ -157,10 +204,25 @@ static bool check_input(Sema *s, const Stmt *stmt, Datum source)
                       datum_describe(s->arena, source, s->build->graph));
         return false;
     }
-    if (stmt->words->count <= 2)
+    int names = stmt->words->count, groups = source.source->group_count;
+    if (names > groups + 1) {
+        if (groups == 1)
+            sema_fail(s, stmt->words->at[2].pos,
+                      "an input has images and labels, nothing more; with "
+                      "views(n, m) it has two tensors of images");
+        else
+            sema_fail(s, stmt->words->at[groups + 1].pos,
+                      "an input of %d tensors of views has a name for each and "
+                      "one for labels, nothing more",
+                      groups);
+        return false;
+    }
+    if (names >= groups)
         return true;
-    sema_fail(s, stmt->words->at[2].pos,
-              "an input has images and labels, nothing more");
+    sema_fail(s, stmt->words->at[names - 1].pos,
+              "the input gives %d tensors of views and has %d name%s: first, "
+              "second = unlabeled.views(n, m)",
+              groups, names, names == 1 ? "" : "s");
     return false;
 }
 
@@ -174,22 +236,28 @@ void exec_input(Sema *s, const Stmt *stmt)
                    names->at[i].pos);
     Datum source = eval_expr(s, stmt->value);
     bool ok = check_input(s, stmt, source);
-    if (!eval_clauses(s, stmt, out) || !ok)
+    int groups = source.kind == DATUM_SOURCE ? source.source->group_count : 1;
+    Pipelines augment, evaluate;
+    if (!eval_clauses(s, stmt, groups, &augment, &evaluate) || !ok ||
+        !set_groups(s, source.source, &augment, &evaluate, out))
         return;
     s->build->phase->input = source;
     set_source(out, source.source);
-    if (out->source == IMAGES_LABELED || names->count > 1)
+    if (out->source == IMAGES_LABELED || names->count > groups)
         set_classes(s, stmt, out);
     int64_t rows = s->build->batch / s->build->ranks;
-    int64_t dims[] = {rows * out->views, 3, out->image_height,
-                      out->image_width};
-    Datum images = add_input(s, stmt, "images", 4, dims);
-    frame_bind(s, s->frame, names->at[0].text, images, names->at[0].pos);
-    if (names->count < 2)
+    for (int i = 0; i < groups; i++) {
+        const ExperimentViews *views = &out->groups[i];
+        int64_t dims[] = {rows * views->views, 3, views->size, views->size};
+        Datum images = add_input(s, stmt, images_name(s->arena, i), 4, dims);
+        frame_bind(s, s->frame, names->at[i].text, images, names->at[i].pos);
+    }
+    if (names->count == groups)
         return;
     Datum labels = add_input(s, stmt, "labels", 1, &rows);
     if (out->source == IMAGES_UNLABELED && s->build->training &&
         labels.kind == DATUM_TENSOR)
         s->build->hidden_labels = labels.tensor;
-    frame_bind(s, s->frame, names->at[1].text, labels, names->at[1].pos);
+    frame_bind(s, s->frame, names->at[groups].text, labels,
+               names->at[groups].pos);
 }

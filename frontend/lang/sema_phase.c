@@ -228,7 +228,8 @@ static void add_scores(Sema *s, const Build *build, const bool *left_out)
     Value scores = binding->value.tensor;
     const TensorType *type = graph_type(build->graph, scores);
     if (type->rank == 2 && type->dims[0] == build->batch &&
-        type->dtype == s->options->dtype && build->phase->out->views == 1 &&
+        type->dtype == s->options->dtype &&
+        experiment_views(build->phase->out) == 1 &&
         !(left_out && left_out[scores]))
         graph_add_output(build->graph,
                          arena_printf(s->arena, SCORES_PREFIX "%s", name),
@@ -240,7 +241,7 @@ static bool build_eval(Sema *s, Phase *phase)
     ExperimentPhase *out = phase->out;
     // Of a phase that is not wanted only where no other graph says whether it
     // reads labels.
-    if (!out->evaluate.count ||
+    if (!out->groups[0].evaluate.count ||
         (!phase->is_wanted &&
          (out->source == IMAGES_LABELED || reads_labels(out->train))))
         return true;
@@ -266,7 +267,7 @@ static void export_phase(Sema *s, Phase *phase)
     ExperimentPhase *out = ARENA_NEW(s->arena, ExperimentPhase);
     out->name = item->name.text;
     out->pos = item->name.pos;
-    out->views = 1;
+    out->group_count = out->groups[0].views = 1;
     out->ranks = s->options->ranks;
     phase->out = out;
     phase->is_wanted = s->options->phase_count == 0;

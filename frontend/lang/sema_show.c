@@ -101,21 +101,15 @@ static void print_module(Sema *s, const Module *module, Text *out)
         text_add(out, "\n");
 }
 
-static void print_pipeline(const char *what, const ExperimentAugment *ops,
-                           int count, Text *out)
+static void print_pipeline(const char *what, const ExperimentAugments *steps,
+                           Text *out)
 {
-    if (!count)
+    if (!steps->count)
         return;
     text_addf(out, "#   %s ", what);
-    for (int i = 0; i < count; i++) {
-        text_addf(out, "%s%s(", i ? ", " : "", ops[i].name);
-        for (int k = 0; k < ops[i].arg_count; k++) {
-            text_add(out, k ? ", " : "");
-            augment_print_arg(ops[i].arg_names[k], ops[i].arg_words[k],
-                              ops[i].args[k], out);
-        }
-        text_add(out, ")");
-    }
+    for (int i = 0; i < steps->count; i++)
+        if (steps->at[i].printed)
+            text_addf(out, "%s%s", i ? ", " : "", steps->at[i].printed);
     text_add(out, "\n");
 }
 
@@ -126,17 +120,21 @@ static void print_phase(Sema *s, const Phase *phase, Text *out)
     text_addf(out, "# phase %s\n", p->name);
     text_add(out, "#   input ");
     text_add(out, datum_text(s->arena, phase->input));
-    text_addf(out, ", images of %d x %d pixels, batch %d", p->image_height,
-              p->image_width, p->batch);
+    for (int i = 0; i < p->group_count; i++)
+        text_addf(out, "%s%d x %d", i ? " and " : ", images of ",
+                  p->groups[i].size, p->groups[i].size);
+    text_addf(out, " pixels, batch %d", p->batch);
     if (p->chunk)
         text_addf(out, " in chunks of %d", p->chunk);
-    if (p->views > 1)
-        text_addf(out, " with %d views each", p->views);
+    if (experiment_views(p) > 1)
+        text_addf(out, " with %d views each", experiment_views(p));
     if (p->classes)
         text_addf(out, ", %d classes", p->classes);
     text_add(out, "\n");
-    print_pipeline("augment", p->augment.at, p->augment.count, out);
-    print_pipeline("evaluate", p->evaluate.at, p->evaluate.count, out);
+    for (int i = 0; i < p->group_count; i++) {
+        print_pipeline("augment", &p->groups[i].augment, out);
+        print_pipeline("evaluate", &p->groups[i].evaluate, out);
+    }
     for (int i = 0; i < phase->usings.count; i++)
         text_addf(out, "#   using %s\n", phase->usings.at[i]);
 }

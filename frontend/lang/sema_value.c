@@ -52,6 +52,63 @@ static bool add_output(Sema *s, const Build *build, const char *name)
     return x.kind == DATUM_TENSOR;
 }
 
+// One view of each image, whatever the phase trains on: the same where views
+// are of the same size.
+static void add_images(Sema *s, const WordList *names, int64_t rows,
+                       const ExperimentPhase *phase)
+{
+    for (int i = 0; i < phase->group_count; i++) {
+        int64_t size = phase->groups[i].size, dims[] = {rows, 3, size, size};
+        int same = 0;
+        while (phase->groups[same].size != size)
+            same++;
+        if (same == i)
+            add_input(s, names->at[i], images_name(s->arena, i), 4, dims);
+        else
+            frame_bind(s, s->frame, names->at[i].text,
+                       frame_find(s->frame, names->at[same].text)->value,
+                       names->at[i].pos);
+    }
+}
+
+// The images that the output is made of become "images", the one input that a
+// value has of them.
+static bool name_images(Sema *s, const Build *build, const char *name)
+{
+    Graph *graph = build->graph;
+    bool *read = ARENA_ARRAY(s->arena, bool, graph->nodes.count + 1);
+    const char *first = NULL;
+    for (int i = 0; i < graph->outputs.count; i++)
+        read[graph->outputs.at[i].value] = true;
+    for (Value v = graph->nodes.count - 1; v >= 0; v--) {
+        Node *node = graph_node(graph, v);
+        for (int i = 0; read[v] && i < node->input_count; i++)
+            read[node->inputs[i]] = true;
+        if (!read[v] || node->op != OP_INPUT ||
+            !split_is_images(node->attrs[INPUT_NAME].text))
+            continue;
+        if (first) {
+            sema_fail(s, build->phase->item->name.pos,
+                      "`%.40s` is made of views of several sizes, and here "
+                      "each image has one",
+                      name);
+            return false;
+        }
+        first = node->attrs[INPUT_NAME].text;
+    }
+    for (Value v = 0; first && v < graph->nodes.count; v++) {
+        Node *node = graph_node(graph, v);
+        if (node->op != OP_INPUT)
+            continue;
+        const char **text = &node->attrs[INPUT_NAME].text;
+        if (*text == first)
+            *text = "images";
+        else if (strcmp(*text, "images") == 0)
+            *text = first;
+    }
+    return true;
+}
+
 static bool build_value(Sema *s, Phase *phase, const char *name,
                         const bool *keep)
 {
@@ -60,17 +117,16 @@ static bool build_value(Sema *s, Phase *phase, const char *name,
     ExperimentPhase *out = phase->out;
     Build build;
     build_begin(s, &build, phase, out->batch, false, "value");
-    // One view of each image, whatever the phase trains on.
     int64_t rows = out->batch < VALUE_ROWS ? out->batch : VALUE_ROWS;
-    int64_t dims[] = {rows, 3, out->image_height, out->image_width};
     out->value_rows = (int)rows;
-    add_input(s, input->words->at[0], "images", 4, dims);
-    if (input->words->count > 1)
-        add_input(s, input->words->at[1], "labels", 1, dims);
+    add_images(s, input->words, rows, out);
+    if (input->words->count > out->group_count)
+        add_input(s, input->words->at[out->group_count], "labels", 1, &rows);
     for (int i = 0; i < body->count; i++)
         if (keep[i])
             exec_stmt(s, body->at[i]);
-    bool ok = !build.failed && !s->stopped && add_output(s, &build, name);
+    bool ok = !build.failed && !s->stopped && add_output(s, &build, name) &&
+              name_images(s, &build, name);
     build_leave(s);
     out->value = ok ? build_finish(s, &build) : NULL;
     return ok;
@@ -83,7 +139,7 @@ static void build_features(Sema *s, Phase *phase)
     const char *name = s->options->features_name;
     const StmtList *body = phase->item->body;
     bool *keep = ARENA_ARRAY(s->arena, bool, body->count + 1);
-    if (!name || phase->out->views < 2 ||
+    if (!name || experiment_views(phase->out) < 2 ||
         !find_needed(s->arena, body, name, keep))
         return;
     DiagList *diags = s->diags, unheard = diag_list_new(s->arena);
@@ -108,8 +164,10 @@ bool value_build(Sema *s, Phase *phase)
     if (strcmp(phase->item->name.text, s->options->value_phase) != 0)
         return true;
     bool *keep = ARENA_ARRAY(s->arena, bool, body->count + 1);
-    bool is_input =
-        strcmp(name, find_input(phase->item->body)->words->at[0].text) == 0;
+    const WordList *inputs = find_input(phase->item->body)->words;
+    bool is_input = false;
+    for (int i = 0; i < phase->out->group_count; i++)
+        is_input = is_input || strcmp(name, inputs->at[i].text) == 0;
     if (!find_needed(s->arena, body, name, keep) && !is_input) {
         Text names = text_new(s->arena);
         for (int i = 0; i < body->count; i++)

@@ -138,8 +138,18 @@ static void print_augment(const Augment *augment, Text *out)
     const AugmentRow *row = augment->row;
     text_addf(out, "%s(", row->name);
     for (int i = 0; i < row->count; i++) {
+        const AugmentParam *param = &row->params[i];
         text_add(out, i ? ", " : "");
-        augment_print_arg(row->names[i], row->words[i], augment->args[i], out);
+        if (param->kind != AUGMENT_STEPS) {
+            augment_print_arg(param->name, param->words, augment->args[i], out);
+            continue;
+        }
+        text_add(out, "[");
+        for (int k = 0; k < augment->steps->count; k++) {
+            text_add(out, k ? ", " : "");
+            print_augment(augment->steps->at[k].augment, out);
+        }
+        text_add(out, "]");
     }
     text_add(out, ")");
 }
@@ -153,8 +163,11 @@ static void print_source(const DataSource *source, Text *out)
         datum_print(*source->amount, NULL, out);
         text_add(out, ")");
     }
-    if (source->views != 1)
-        text_addf(out, ".views(%" PRId64 ")", source->views);
+    if (source->group_count == 1 && source->views[0] == 1)
+        return;
+    for (int i = 0; i < source->group_count; i++)
+        text_addf(out, "%s%d", i ? ", " : ".views(", source->views[i]);
+    text_add(out, ")");
 }
 
 static void print_items(const DatumList *list, const Graph *graph, Text *out)

@@ -37,6 +37,7 @@ struct Phase;
 typedef struct Augment {
     const struct AugmentRow *row;
     double args[8];
+    const DatumList *steps; // those that it may run; else NULL
 } Augment;
 
 typedef struct Init {
@@ -46,7 +47,8 @@ typedef struct Init {
 
 typedef struct DataSource {
     ImageSource images;
-    int64_t views;
+    int group_count; // of views
+    int views[VIEW_GROUPS];
     Datum *amount; // of labels: DATUM_ALL, a fraction or a count
 } DataSource;
 

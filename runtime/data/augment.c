@@ -1,5 +1,6 @@
 #include "runtime/data/augment.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,7 +10,10 @@
 #include "runtime/base/philox.h"
 #include "runtime/data/augment_blur.h"
 #include "runtime/data/augment_color.h"
+#include "runtime/data/augment_move.h"
+#include "runtime/data/augment_noise.h"
 #include "runtime/data/augment_resize.h"
+#include "runtime/data/augment_tone.h"
 
 // The last loop of this file turns rows around in vectors.
 #pragma GCC optimize("O3", "no-trapping-math")
@@ -118,6 +122,14 @@ static void add_color(AugmentFrame *frame, ColorKind kind, double factor)
     if (frame->pending_count == MAX_PENDING)
         run_pending(frame);
     frame->pending[frame->pending_count++] = (ColorStep){kind, (float)factor};
+}
+
+// What waits is done, and values lie in [0, 1].
+static void run_clipped(AugmentFrame *frame)
+{
+    if (!frame->clipped && frame->pending_count == 0)
+        add_color(frame, COLOR_SCALE, 1);
+    run_pending(frame);
 }
 
 SIMD_BODY void write_rows_loop(const float *restrict from, float *restrict out,
@@ -300,14 +312,192 @@ static bool run_blur(AugmentFrame *frame, const double *args,
     int64_t floats = blur_scratch_floats(frame->width, frame->height);
     if (!reserve(&frame->scratch->work, floats))
         return false;
-    if (!frame->clipped && frame->pending_count == 0)
-        add_color(frame, COLOR_SCALE, 1);
-    run_pending(frame);
+    run_clipped(frame);
     for (int c = 0; c < 3; c++)
         blur_plane(frame->level, frame->planes + c * pixel_count(frame),
                    frame->scratch->work.at, frame->width, frame->height, sigma);
     frame->clipped = false; // by the rounding of the weights
     return true;
+}
+
+// ---- tones, places, noise --------------------------------------------------
+
+// Between args[0] and args[1], one of args[2] values where that is not 0, and
+// negated or not where the operation has a sign, args[3], and it is "random".
+static double draw_amount(RandomStream *stream, const double *args,
+                          bool has_sign)
+{
+    double low = args[0], high = args[1], levels = args[2];
+    double amount = low;
+    if (levels == 0)
+        amount = random_range(stream, low, high);
+    else if (levels > 1)
+        amount += (high - low) * (double)random_below(stream, (int64_t)levels) /
+                  (levels - 1);
+    bool negative = has_sign && args[3] != 0 && random_below(stream, 2) == 1;
+    return negative ? -amount : amount;
+}
+
+// The channels after each other: solarize, posterize, equalize, autocontrast.
+static void run_tone(AugmentFrame *frame, int op, double amount)
+{
+    int64_t count = pixel_count(frame);
+    run_clipped(frame);
+    if (op == AUGMENT_SOLARIZE) {
+        tell(frame, "solarize %.3g", amount);
+        tone_solarize(frame->planes, 3 * count, (float)amount);
+    } else if (op == AUGMENT_POSTERIZE) {
+        int bits = (int)rint(amount);
+        tell(frame, "posterize %d", bits);
+        tone_posterize(frame->planes, 3 * count, bits);
+    } else {
+        tell(frame, "%s", augment_name(op));
+        for (int c = 0; c < 3; c++)
+            (op == AUGMENT_EQUALIZE ? tone_equalize : tone_autocontrast)(
+                frame->planes + c * count, count);
+    }
+}
+
+// In the order of the words in augment.def.
+enum { ENHANCE_SHARPNESS };
+
+static bool run_enhance(AugmentFrame *frame, int what, double amount)
+{
+    static const char *const names[] = {"sharpness", "brightness", "contrast",
+                                        "saturation"};
+    static const ColorKind kinds[] = {COLOR_SCALE, COLOR_SCALE,
+                                      COLOR_LUMA_CONTRAST, COLOR_BLEND};
+    double factor = 1 + amount;
+    tell(frame, "%s x %.3g", names[what], factor);
+    if (what != ENHANCE_SHARPNESS) {
+        add_color(frame, kinds[what], factor);
+        return true;
+    }
+    int64_t count = pixel_count(frame);
+    run_clipped(frame);
+    if (!reserve(&frame->scratch->spare, 3 * count))
+        return false;
+    for (int c = 0; c < 3; c++)
+        tone_sharpen(frame->planes + c * count,
+                     frame->scratch->spare.at + c * count, frame->width,
+                     frame->height, (float)factor);
+    take_spare(frame);
+    return true;
+}
+
+static bool run_move(AugmentFrame *frame, const MoveMap *map, bool nearest)
+{
+    int64_t count = pixel_count(frame);
+    run_clipped(frame);
+    if (!settle(frame) || !reserve(&frame->scratch->spare, 3 * count))
+        return false;
+    for (int c = 0; c < 3; c++)
+        move_plane(frame->planes + c * count,
+                   frame->scratch->spare.at + c * count, frame->width,
+                   frame->height, map, nearest);
+    take_spare(frame);
+    return true;
+}
+
+static bool run_quarter_turn(AugmentFrame *frame, RandomStream *stream)
+{
+    int turns = 1 + (int)random_below(stream, 3);
+    int64_t count = pixel_count(frame);
+    tell(frame, "turned by %d degrees", 90 * turns);
+    if (!settle(frame) || !reserve(&frame->scratch->spare, 3 * count))
+        return false;
+    for (int c = 0; c < 3; c++)
+        move_quarter_turns(frame->planes + c * count,
+                           frame->scratch->spare.at + c * count, frame->width,
+                           frame->height, turns);
+    take_spare(frame);
+    if (turns != 2) {
+        int width = frame->width;
+        frame->width = frame->height;
+        frame->height = width;
+    }
+    return true;
+}
+
+static bool run_erase(AugmentFrame *frame, const double *args,
+                      RandomStream *stream)
+{
+    CropRange range = {args[1], args[2], args[3], args[4]};
+    CropBox box = noise_erased_box(stream, frame->width, frame->height, range);
+    if (box.width == 0)
+        return true;
+    tell(frame, "erase %d x %d at %d, %d", box.width, box.height, box.x, box.y);
+    if (!settle(frame))
+        return false;
+    for (int c = 0; c < 3; c++)
+        for (int y = box.y; y < box.y + box.height; y++) {
+            float *row =
+                frame->planes + c * pixel_count(frame) + y * frame->width;
+            for (int x = box.x; x < box.x + box.width; x++)
+                row[x] =
+                    (float)(args[5] != 0 ? random_uniform(stream) : args[6]);
+        }
+    return true;
+}
+
+static bool run_noise(AugmentFrame *frame, double sigma, RandomStream *stream)
+{
+    tell(frame, "noise %.3g", sigma);
+    run_clipped(frame);
+    if (!settle(frame))
+        return false;
+    noise_add(frame->planes, 3 * pixel_count(frame), sigma, stream);
+    return true;
+}
+
+// Operations that are kept with probability p and may have an amount. It is
+// drawn whether kept or not; what a single operation draws besides follows.
+static bool run_with_amount(AugmentFrame *frame, const AugmentStep *step,
+                            RandomStream *stream)
+{
+    const double *args = step->args;
+    bool along_y = args[0] != 0; // of shear and translate
+    switch ((AugmentOp)step->op) {
+    case AUGMENT_SOLARIZE:
+    case AUGMENT_POSTERIZE: {
+        bool kept = random_uniform(stream) < args[0];
+        double amount = draw_amount(stream, args + 1, false);
+        if (kept)
+            run_tone(frame, step->op, amount);
+        return true;
+    }
+    case AUGMENT_ROTATE: {
+        bool kept = random_uniform(stream) < args[0];
+        double degrees = draw_amount(stream, args + 1, true);
+        if (!kept)
+            return true;
+        tell(frame, "rotate %.3g", degrees);
+        MoveMap map = move_rotation(degrees, frame->width, frame->height);
+        return run_move(frame, &map, args[5] != 0);
+    }
+    case AUGMENT_NOISE: {
+        bool kept = random_uniform(stream) < args[0];
+        double sigma = random_range(stream, args[1], args[2]);
+        return !kept || run_noise(frame, sigma, stream);
+    }
+    default:
+        break;
+    }
+    bool kept = random_uniform(stream) < args[1];
+    double amount = draw_amount(stream, args + 2, true);
+    if (!kept)
+        return true;
+    if (step->op == AUGMENT_ENHANCE)
+        return run_enhance(frame, (int)args[0], amount);
+    MoveMap map;
+    if (step->op == AUGMENT_SHEAR) {
+        tell(frame, "shear_%s %.3g", along_y ? "y" : "x", amount);
+        map = move_shear(along_y, amount);
+    } else {
+        tell(frame, "translate_%s %d", along_y ? "y" : "x", (int)amount);
+        map = move_translation(along_y, (int)amount);
+    }
+    return run_move(frame, &map, step->op != AUGMENT_SHEAR || args[6] != 0);
 }
 
 // ---- pipelines -------------------------------------------------------------
@@ -336,10 +526,38 @@ static bool run_crop(AugmentFrame *frame, const AugmentStep *step,
     return run_pad_crop(frame, step->args, stream);
 }
 
+// Operations of which nothing but whether they are kept has been drawn.
+static bool run_kept(AugmentFrame *frame, const AugmentStep *step,
+                     RandomStream *stream)
+{
+    switch ((AugmentOp)step->op) {
+    case AUGMENT_FLIP:
+        tell(frame, "flip");
+        frame->mirrored = !frame->mirrored;
+        return true;
+    case AUGMENT_GRAYSCALE:
+        tell(frame, "grayscale");
+        add_color(frame, COLOR_GRAY, 0);
+        return true;
+    case AUGMENT_QUARTER_TURN:
+        return run_quarter_turn(frame, stream);
+    case AUGMENT_ERASE:
+        return run_erase(frame, step->args, stream);
+    default:
+        run_tone(frame, step->op, 0);
+        return true;
+    }
+}
+
+static bool run_steps(AugmentFrame *frame, const AugmentStep *steps, int from,
+                      int to, const AugmentKey *key);
+
+// Steps[at] and what belongs to it.
 static bool run_step(AugmentFrame *frame, const AugmentStep *steps, int at,
                      const AugmentKey *key)
 {
     const double *args = steps[at].args;
+    int next = augment_next(steps, at);
     uint64_t name = step_name(steps, at, key->phase, "augment");
     RandomStream stream =
         random_stream(key->seed, name, key->epoch, key->sample, key->view);
@@ -353,24 +571,48 @@ static bool run_step(AugmentFrame *frame, const AugmentStep *steps, int at,
     }
     if (!unpack_bytes(frame))
         return false;
-    if (steps[at].op == AUGMENT_FLIP && random_uniform(&stream) < args[0]) {
-        tell(frame, "flip");
-        frame->mirrored = !frame->mirrored;
+    switch ((AugmentOp)steps[at].op) {
+    case AUGMENT_RANDOM_APPLY:
+        return random_uniform(&stream) >= args[1] ||
+               run_steps(frame, steps, at + 1, next, key);
+    case AUGMENT_RANDOM_CHOICE: {
+        int choices = 0;
+        for (int i = at + 1; i < next; i = augment_next(steps, i))
+            choices++;
+        int chosen = at + 1;
+        for (int64_t skip = random_below(&stream, choices); skip > 0; skip--)
+            chosen = augment_next(steps, chosen);
+        return run_step(frame, steps, chosen, key);
     }
-    if (steps[at].op == AUGMENT_COLOR_JITTER)
+    case AUGMENT_COLOR_JITTER:
         run_color_jitter(frame, args, &stream);
-    if (steps[at].op == AUGMENT_GRAYSCALE &&
-        random_uniform(&stream) < args[0]) {
-        tell(frame, "grayscale");
-        add_color(frame, COLOR_GRAY, 0);
-    }
-    if (steps[at].op == AUGMENT_BLUR) {
+        return true;
+    case AUGMENT_BLUR: {
         uint64_t batch = step_name(steps, at, key->phase, "augment batch");
         RandomStream of_batch =
             random_stream(key->seed, batch, key->step, key->view, 0);
         return run_blur(frame, args, &stream, &of_batch);
     }
-    return true;
+    case AUGMENT_FLIP:
+    case AUGMENT_GRAYSCALE:
+    case AUGMENT_EQUALIZE:
+    case AUGMENT_AUTOCONTRAST:
+    case AUGMENT_QUARTER_TURN:
+    case AUGMENT_ERASE:
+        return random_uniform(&stream) >= args[0] ||
+               run_kept(frame, &steps[at], &stream);
+    default:
+        return run_with_amount(frame, &steps[at], &stream);
+    }
+}
+
+static bool run_steps(AugmentFrame *frame, const AugmentStep *steps, int from,
+                      int to, const AugmentKey *key)
+{
+    bool done = true;
+    for (int at = from; at < to && done; at = augment_next(steps, at))
+        done = run_step(frame, steps, at, key);
+    return done;
 }
 
 Status augment_image(const AugmentStep *steps, int count, const Image *image,
@@ -383,11 +625,9 @@ Status augment_image(const AugmentStep *steps, int count, const Image *image,
                           .bytes = image->pixels,
                           .scratch = scratch,
                           .level = simd_level()};
-    bool done = true;
     if (scratch->told)
         scratch->told[0] = 0;
-    for (int i = 0; i < count && done; i++)
-        done = run_step(&frame, steps, i, key);
+    bool done = run_steps(&frame, steps, 0, count, key);
     if (done)
         write_planes(&frame, out);
     return done ? status_ok()

@@ -4,6 +4,7 @@
 #ifndef SIMCC_RUNTIME_AUGMENT_H
 #define SIMCC_RUNTIME_AUGMENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/data/image.h"
@@ -19,6 +20,9 @@ typedef enum AugmentOp {
 // The name of an operation in the language.
 const char *augment_name(int op);
 
+// The step after steps[at] and those that belong to it.
+int augment_next(const AugmentStep *steps, int at);
+
 // What makes one augmented view unique.
 typedef struct AugmentKey {
     uint64_t seed;
@@ -29,8 +33,13 @@ typedef struct AugmentKey {
     uint64_t step; // of the batch: blur draws one sigma per (step, view)
 } AugmentKey;
 
+// Are steps known operations, and does what belongs to one of them end before
+// the pipeline, or the step that it is part of, does?
+bool augment_is_sound(const AugmentStep *steps, int count);
+
 // Refuses a pipeline that could not run: unknown operations, parameters out of
-// range, no crop, or a last crop of another size than height x width.
+// range, no crop, a crop that may be left out, or a last crop of another size
+// than height x width.
 Status augment_check(const AugmentStep *steps, int count, int height,
                      int width);
 

@@ -2,22 +2,40 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "runtime/data/augment.h"
 
-enum { MAX_SIZE = 4096 };
+// Of steps in steps; the language allows fewer.
+enum { MAX_DEPTH = 16 };
 
-// Names, and the words an argument chooses from; NULL = a number.
+typedef enum ParamKind {
+    ARG_NONE, // an operation has fewer
+    ARG_NUMBER,
+    ARG_WHOLE,
+    ARG_WORD,
+    ARG_STEPS,
+} ParamKind;
+
 static const struct {
     const char *name;
-    const char *words[AUGMENT_MAX_ARGS];
+    struct {
+        ParamKind kind;
+        const char *name;
+        const char *words; // that an argument chooses from; else NULL
+        double low, high;
+    } params[AUGMENT_MAX_ARGS];
 } rows[] = {
-#define PARAM(name, value)             NULL,
-#define CHOICE(name, words)            words,
+#define PARAM(name, value, low, high)  {ARG_NUMBER, #name, NULL, low, high},
+#define WHOLE(name, value, low, high)  {ARG_WHOLE, #name, NULL, low, high},
+#define CHOICE(name, words)            {ARG_WORD, #name, words, 0, 0},
+#define STEPS(name)                    {ARG_STEPS, #name, NULL, 0, INT32_MAX},
 #define AUGMENT(id, name, doc, params) {#name, {params}},
 #include "runtime/data/augment.def"
 #undef AUGMENT
+#undef STEPS
 #undef CHOICE
+#undef WHOLE
 #undef PARAM
 };
 
@@ -32,88 +50,107 @@ static bool is_crop(int op)
            op == AUGMENT_PAD_CROP;
 }
 
-static bool in_range(double value, double low, double high)
+static bool has_steps(int op)
 {
-    return value >= low && value <= high;
+    return rows[op].params[0].kind == ARG_STEPS;
 }
 
-static bool is_word(const char *words, double value)
+int augment_next(const AugmentStep *steps, int at)
 {
-    int count = 1;
-    for (; *words; words++)
-        count += *words == '|';
-    return in_range(value, 0, count - 1) && value == floor(value);
+    return at + 1 + (has_steps(steps[at].op) ? (int)steps[at].args[0] : 0);
 }
 
-static const char *jitter_fault(const double *args)
+// Random_apply and random_choice within each other: `depth` more.
+static bool is_sound(const AugmentStep *steps, int count, int depth)
+{
+    for (int i = 0; i < count; i++) {
+        if (steps[i].op < 0 || steps[i].op >= AUGMENT_COUNT)
+            return false;
+        if (!has_steps(steps[i].op))
+            continue;
+        double belong = steps[i].args[0];
+        if (!(belong >= 0 && belong < count - i) || belong != floor(belong))
+            return false;
+        if (depth == 0 || !is_sound(steps + i + 1, (int)belong, depth - 1))
+            return false;
+        i += (int)belong;
+    }
+    return true;
+}
+
+bool augment_is_sound(const AugmentStep *steps, int count)
+{
+    return is_sound(steps, count, MAX_DEPTH);
+}
+
+// One argument that is not in its range.
+static Status check_argument(const AugmentStep *step, int i)
+{
+    const char *name = augment_name(step->op);
+    const char *param = rows[step->op].params[i].name;
+    const char *words = rows[step->op].params[i].words;
+    double value = step->args[i], low = rows[step->op].params[i].low;
+    double high = rows[step->op].params[i].high;
+    ParamKind kind = rows[step->op].params[i].kind;
+    for (; words && *words; words++)
+        high += *words == '|';
+    bool whole = kind != ARG_NUMBER;
+    if (!(value >= low && value <= high) || (whole && value != floor(value)))
+        return status_error(STATUS_FAILED,
+                            words ? "augmentation %s: %s is none of its words"
+                                  : "augmentation %s: %s must be a %snumber "
+                                    "from %g to %g",
+                            name, param, whole ? "whole " : "", low, high);
+    size_t length = strlen(param);
+    if (length > 4 && strcmp(param + length - 4, "_max") == 0 &&
+        value < step->args[i - 1])
+        return status_error(STATUS_FAILED,
+                            "augmentation %s: %s is less than %s", name, param,
+                            rows[step->op].params[i - 1].name);
+    return status_ok();
+}
+
+static Status check_jitter(const double *args)
 {
     bool torch = args[7] != 0;
-    for (int i = 0; i < 6; i++)
-        if (!in_range(args[i], 0, 1e6))
-            return "parameters must be at least 0";
     if (!torch && (args[0] * args[3] > 1 || args[0] * args[4] > 1))
-        return "strength times contrast and strength times saturation "
-               "must not exceed 1";
+        return status_error(STATUS_FAILED,
+                            "augmentation color_jitter: strength times "
+                            "contrast and strength times saturation must not "
+                            "exceed 1");
     if (args[0] * args[5] > 0.5)
-        return "strength times hue must not exceed 0.5";
-    return args[1] <= 1 ? NULL : "p must be in [0, 1]";
-}
-
-// What is wrong with an operation's parameters, or NULL.
-static const char *find_fault(const AugmentStep *step)
-{
-    const double *args = step->args;
-    for (int i = 0; i < AUGMENT_MAX_ARGS; i++)
-        if (rows[step->op].words[i] &&
-            !is_word(rows[step->op].words[i], args[i]))
-            return "a choice is none of its words";
-    if (is_crop(step->op) &&
-        !(in_range(args[0], 1, MAX_SIZE) && args[0] == floor(args[0])))
-        return "size must be a whole number from 1 to 4096";
-    switch ((AugmentOp)step->op) {
-    case AUGMENT_RANDOM_CROP:
-        if (!in_range(args[1], 0, 1) || !in_range(args[2], args[1], 1))
-            return "areas must satisfy 0 <= area_min <= area_max <= 1";
-        if (!in_range(args[3], 0.01, 100) || !in_range(args[4], args[3], 100))
-            return "aspects must satisfy 0.01 <= aspect_min <= aspect_max "
-                   "<= 100";
-        return NULL;
-    case AUGMENT_CENTER_CROP:
-        return args[1] > 0 && args[1] <= 1 ? NULL
-                                           : "proportion must be in (0, 1]";
-    case AUGMENT_PAD_CROP:
-        return in_range(args[1], 0, MAX_SIZE) && args[1] == floor(args[1])
-                   ? NULL
-                   : "pad must be a whole number from 0 to 4096";
-    case AUGMENT_COLOR_JITTER:
-        return jitter_fault(args);
-    case AUGMENT_BLUR:
-        if (!(args[1] > 0) || !in_range(args[2], args[1], 1e6))
-            return "sigmas must satisfy 0 < sigma_min <= sigma_max";
-        return in_range(args[0], 0, 1) ? NULL : "p must be in [0, 1]";
-    case AUGMENT_FLIP:
-    case AUGMENT_GRAYSCALE:
-        return in_range(args[0], 0, 1) ? NULL : "p must be in [0, 1]";
-    case AUGMENT_COUNT:
-        break;
-    }
-    return "no such operation";
+        return status_error(STATUS_FAILED,
+                            "augmentation color_jitter: strength times hue "
+                            "must not exceed 0.5");
+    return status_ok();
 }
 
 Status augment_check(const AugmentStep *steps, int count, int height, int width)
 {
-    int size = 0;
+    int size = 0, top = 0;
+    if (!augment_is_sound(steps, count))
+        return status_error(STATUS_FAILED,
+                            "the augmentation has unknown operations");
     for (int i = 0; i < count; i++) {
         int op = steps[i].op;
-        if (op < 0 || op >= AUGMENT_COUNT)
-            return status_error(STATUS_FAILED, "augmentation %d is unknown",
-                                op);
-        const char *fault = find_fault(&steps[i]);
-        if (fault)
-            return status_error(STATUS_FAILED, "augmentation %s: %s",
-                                augment_name(op), fault);
+        for (int k = 0; k < AUGMENT_MAX_ARGS; k++)
+            if (rows[op].params[k].kind != ARG_NONE)
+                TRY(check_argument(&steps[i], k));
+        if (op == AUGMENT_COLOR_JITTER)
+            TRY(check_jitter(steps[i].args));
+        if (op == AUGMENT_RANDOM_CHOICE && steps[i].args[0] == 0)
+            return status_error(STATUS_FAILED,
+                                "augmentation random_choice: there is "
+                                "nothing to choose from");
+        if (is_crop(op) && i != top)
+            return status_error(STATUS_FAILED,
+                                "augmentation %s: a crop may not be left to "
+                                "chance",
+                                augment_name(op));
         if (is_crop(op))
             size = (int)steps[i].args[0];
+        if (i == top)
+            top = augment_next(steps, top);
     }
     if (size == 0)
         return status_error(STATUS_FAILED,

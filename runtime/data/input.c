@@ -16,22 +16,21 @@
 enum { SLOTS = 2 };
 
 typedef struct Slot {
-    int64_t turn;          // which batch of the run it is
-    int64_t step;          // of the training
-    int next, done;        // rows handed out, rows finished
-    StreamSample *samples; // [batch]
-    float *images;         // [views * batch, 3, height, width]
-    float *labels;         // [batch]
-    bool *valid;           // [batch]
+    int64_t turn;                   // which batch of the run it is
+    int64_t step;                   // of the training
+    int next, done;                 // rows handed out, rows finished
+    StreamSample *samples;          // [batch]
+    float *images[MAX_VIEW_GROUPS]; // [views * batch, 3, height, width]
+    float *labels;                  // [batch]
+    bool *valid;                    // [batch]
 } Slot;
 
 struct Input {
     InputSpec spec;
     Sampler sampler;
     Slot slots[SLOTS];
-    int64_t turn;       // the next batch to be taken
-    int64_t row_floats; // of one image in one view
-    atomic_bool *bad;   // [count]: found unreadable
+    int64_t turn;     // the next batch to be taken
+    atomic_bool *bad; // [count]: found unreadable
     double waited;
 
     pthread_t *threads;
@@ -95,6 +94,19 @@ static Status read_sample(Input *input, int64_t *place, Image *image,
     return status_ok();
 }
 
+// Floats of one image in one view.
+static int64_t row_floats(const InputViews *group)
+{
+    return 3 * (int64_t)group->height * group->width;
+}
+
+static float *row_of(const InputSpec *spec, const Slot *slot, int group,
+                     int view, int row)
+{
+    return slot->images[group] + ((int64_t)view * spec->batch + row) *
+                                     row_floats(&spec->groups[group]);
+}
+
 // All views of one decoded image. The key names the sample that was asked
 // for: a stand-in for two bad files is augmented in two ways.
 static Status augment_views(Input *input, Slot *slot, int row, int64_t asked,
@@ -108,23 +120,24 @@ static Status augment_views(Input *input, Slot *slot, int row, int64_t asked,
         .sample = (uint64_t)index_at(spec, asked),
         .step = (uint64_t)slot->step,
     };
-    for (int view = 0; view < spec->views; view++) {
-        int64_t at = (int64_t)view * spec->batch + row;
-        key.view = (uint64_t)view;
-        TRY(augment_image(spec->augment, spec->augment_count, image, &key,
-                          scratch, spec->height, spec->width,
-                          slot->images + at * input->row_floats));
-    }
+    for (int i = 0; i < spec->group_count; i++)
+        for (int view = 0; view < spec->groups[i].views; view++) {
+            const InputViews *group = &spec->groups[i];
+            key.view = (uint64_t)(group->first_view + view);
+            TRY(augment_image(group->augment, group->augment_count, image, &key,
+                              scratch, group->height, group->width,
+                              row_of(spec, slot, i, view, row)));
+        }
     return status_ok();
 }
 
 static void clear_row(Input *input, Slot *slot, int row)
 {
-    for (int view = 0; view < input->spec.views; view++) {
-        int64_t at = (int64_t)view * input->spec.batch + row;
-        memset(slot->images + at * input->row_floats, 0,
-               (size_t)input->row_floats * sizeof(float));
-    }
+    const InputSpec *spec = &input->spec;
+    for (int i = 0; i < spec->group_count; i++)
+        for (int view = 0; view < spec->groups[i].views; view++)
+            memset(row_of(spec, slot, i, view, row), 0,
+                   (size_t)row_floats(&spec->groups[i]) * sizeof(float));
     slot->labels[row] = 0;
     slot->valid[row] = false;
 }
@@ -210,28 +223,38 @@ static void schedule(Input *input, Slot *slot, int64_t turn)
 
 // ---- life -------------------------------------------------------------------
 
+// Of all views of a batch.
+static size_t group_floats(const InputSpec *spec, int group)
+{
+    const InputViews *views = &spec->groups[group];
+    return (size_t)spec->batch * (size_t)views->views *
+           (size_t)row_floats(views);
+}
+
 static Status allocate(Input *input)
 {
     const InputSpec *spec = &input->spec;
-    size_t batch = (size_t)spec->batch;
-    input->row_floats = 3 * (int64_t)spec->height * spec->width;
-    size_t floats = batch * (size_t)spec->views * (size_t)input->row_floats;
+    size_t batch = (size_t)spec->batch, all = 0;
     bool complete = true;
     for (int i = 0; i < SLOTS; i++) {
         Slot *slot = &input->slots[i];
         slot->samples = calloc(batch, sizeof *slot->samples);
-        slot->images = malloc(floats * sizeof *slot->images);
+        for (int k = 0; k < spec->group_count; k++) {
+            size_t floats = group_floats(spec, k);
+            slot->images[k] = floats ? malloc(floats * sizeof(float)) : NULL;
+            complete = complete && (slot->images[k] || !floats);
+            all += floats;
+        }
         slot->labels = calloc(batch, sizeof *slot->labels);
         slot->valid = calloc(batch, sizeof *slot->valid);
-        complete = complete && slot->samples && slot->images && slot->labels &&
-                   slot->valid;
+        complete = complete && slot->samples && slot->labels && slot->valid;
     }
     input->bad = calloc((size_t)spec->count, sizeof *input->bad);
     input->threads = calloc((size_t)spec->threads, sizeof *input->threads);
     if (!complete || !input->bad || !input->threads)
         return status_error(STATUS_MEMORY,
                             "no memory for input batches of %.1f MB",
-                            1e-6 * (double)(floats * sizeof(float)));
+                            1e-6 * (double)(all * sizeof(float)));
     return status_ok();
 }
 
@@ -289,7 +312,8 @@ void input_free(Input *input)
         pthread_join(input->threads[i], NULL);
     for (int i = 0; i < SLOTS; i++) {
         free(input->slots[i].samples);
-        free(input->slots[i].images);
+        for (int k = 0; k < MAX_VIEW_GROUPS; k++)
+            free(input->slots[i].images[k]);
         free(input->slots[i].labels);
         free(input->slots[i].valid);
     }
@@ -332,8 +356,8 @@ static void tell_notes(Input *input)
     input->note_count = 0;
 }
 
-Status input_take(Input *input, int32_t dtype, void *images, void *labels,
-                  bool *valid)
+Status input_take(Input *input, int32_t dtype, void *const *images,
+                  void *labels, bool *valid)
 {
     const InputSpec *spec = &input->spec;
     Slot *slot = &input->slots[0];
@@ -352,8 +376,10 @@ Status input_take(Input *input, int32_t dtype, void *images, void *labels,
         return failure;
 
     // A full slot belongs to this thread until it is scheduled again.
-    size_t rows = (size_t)spec->batch * (size_t)spec->views;
-    copy_numbers(images, dtype, slot->images, rows * (size_t)input->row_floats);
+    for (int i = 0; i < spec->group_count; i++)
+        if (spec->groups[i].views)
+            copy_numbers(images[i], dtype, slot->images[i],
+                         group_floats(spec, i));
     if (labels)
         copy_numbers(labels, dtype, slot->labels, (size_t)spec->batch);
     if (valid)
@@ -368,6 +394,25 @@ Status input_take(Input *input, int32_t dtype, void *images, void *labels,
 double input_wait_seconds(const Input *input)
 {
     return input->waited;
+}
+
+void input_set_groups(InputSpec *spec, const ProgramPhase *phase,
+                      bool evaluation, void *const *images)
+{
+    int first_view = 0;
+    spec->group_count = phase->group_count;
+    for (int i = 0; i < phase->group_count; i++) {
+        const ViewGroup *group = &phase->groups[i];
+        spec->groups[i] = (InputViews){
+            .augment = evaluation ? group->evaluate : group->augment,
+            .augment_count =
+                evaluation ? group->evaluate_count : group->augment_count,
+            .views = images[i] ? group->views : 0,
+            .first_view = first_view,
+            .height = group->height,
+            .width = group->width};
+        first_view += group->views;
+    }
 }
 
 // ---- decoding size ----------------------------------------------------------
@@ -395,10 +440,13 @@ int input_min_side(const Program *program)
     double side = 1;
     for (int p = 0; p < program->phase_count; p++) {
         const ProgramPhase *phase = &program->phases[p];
-        for (int i = 0; i < phase->augment_count; i++)
-            side = fmax(side, needed_side(&phase->augment[i]));
-        for (int i = 0; i < phase->evaluate_count; i++)
-            side = fmax(side, needed_side(&phase->evaluate[i]));
+        for (int k = 0; k < phase->group_count; k++) {
+            const ViewGroup *group = &phase->groups[k];
+            for (int i = 0; i < group->augment_count; i++)
+                side = fmax(side, needed_side(&group->augment[i]));
+            for (int i = 0; i < group->evaluate_count; i++)
+                side = fmax(side, needed_side(&group->evaluate[i]));
+        }
     }
     return (int)ceil(fmin(side, 65536));
 }

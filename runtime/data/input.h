@@ -10,6 +10,15 @@
 #include "runtime/data/data.h"
 #include "runtime/exec/program.h"
 
+// Views of each image that a batch has a tensor of its own for.
+typedef struct InputViews {
+    const AugmentStep *augment;
+    int augment_count;
+    int views;      // 0 = nobody wants them
+    int first_view; // what random choices count the first of them as
+    int height, width;
+} InputViews;
+
 typedef struct InputSpec {
     const Dataset *data;
     DataSplit split;
@@ -17,9 +26,9 @@ typedef struct InputSpec {
     int64_t count;          // how many indices
     const bool *seen;       // by image of the split: is its label seen, or -1
                             // given? NULL = all are
-    const AugmentStep *augment;
-    int augment_count;
-    int batch, views, height, width; // batch: images at a time
+    int group_count;
+    InputViews groups[MAX_VIEW_GROUPS];
+    int batch; // images at a time
     // A step of the training takes so many batches, and goes through them so
     // often; 0 = 1.
     int chunks, passes;
@@ -42,13 +51,20 @@ typedef struct Input Input;
 Status input_new(const InputSpec *spec, int64_t first_step, Input **input);
 void input_free(Input *input);
 
-// Waits for the next batch and copies it: `images` is [views * batch, 3,
-// height, width], all first views, then all second views, ...; `labels` (may
+// Waits for the next batch and copies it: images[i], of each group that has
+// views, is [views * batch, 3, height, width], all first views, then all second
+// views, ...; `labels` (may
 // be NULL) is [batch], -1 = no label; both in `dtype`, PLAN_F32 or PLAN_F64.
 // `valid` (may be NULL) is [batch]. Unreadable files are named once each
 // through spec.message.
-Status input_take(Input *input, int32_t dtype, void *images, void *labels,
-                  bool *valid);
+Status input_take(Input *input, int32_t dtype, void *const *images,
+                  void *labels, bool *valid);
+
+// Fills the groups of a spec: the phase's training views, or, for `evaluation`,
+// one run of the evaluation pipeline for each of them. images[i] is where those
+// of group i will be copied; NULL = nobody reads them.
+void input_set_groups(InputSpec *spec, const ProgramPhase *phase,
+                      bool evaluation, void *const *images);
 
 // Seconds spent waiting in input_take so far.
 double input_wait_seconds(const Input *input);

@@ -45,8 +45,10 @@ static void free_phase(ProgramPhase *phase)
     free(phase->from_except);
     free(phase->ways);
     free(phase->teacher);
-    free(phase->augment);
-    free(phase->evaluate);
+    for (int i = 0; i < MAX_VIEW_GROUPS; i++) {
+        free(phase->groups[i].augment);
+        free(phase->groups[i].evaluate);
+    }
     plan_free(&phase->train);
     plan_free(&phase->eval);
     plan_free(&phase->features);
@@ -95,6 +97,38 @@ int phase_ranks(const ProgramPhase *phase)
 int phase_rows(const ProgramPhase *phase)
 {
     return phase->chunk ? phase->chunk : phase->batch / phase_ranks(phase);
+}
+
+const char *phase_images(int group)
+{
+    static const char *const names[MAX_VIEW_GROUPS] = {
+        "images",   "images.1", "images.2", "images.3",
+        "images.4", "images.5", "images.6", "images.7"};
+    return names[group];
+}
+
+int phase_views(const ProgramPhase *phase)
+{
+    int views = 0;
+    for (int i = 0; i < phase->group_count; i++)
+        views += phase->groups[i].views;
+    return views;
+}
+
+bool phase_has_rows(const ProgramPhase *phase, int64_t rows, int64_t images)
+{
+    bool has = rows == images || rows == images * phase_views(phase);
+    for (int i = 0; i < phase->group_count; i++)
+        has = has || rows == images * phase->groups[i].views;
+    return has;
+}
+
+const ViewGroup *phase_group_of(const ProgramPhase *phase, int64_t height)
+{
+    for (int i = 0; i < phase->group_count; i++)
+        if (phase->groups[i].height == height)
+            return &phase->groups[i];
+    return &phase->groups[0];
 }
 
 int plan_passes(const Plan *plan)

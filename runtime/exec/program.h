@@ -32,6 +32,18 @@ typedef enum LabelRule {
     LABELS_PER_CLASS // label_amount images of each class
 } LabelRule;
 
+// Views of each image that have a size and pipelines in common: an input of the
+// plans.
+enum { MAX_VIEW_GROUPS = 8 };
+typedef struct ViewGroup {
+    int32_t views;         // per image; the input has a batch of rows for each:
+                           // all first views, then all second views, ...
+    int32_t height, width; // pixels
+    int32_t augment_count, evaluate_count;
+    AugmentStep *augment;  // training pipeline
+    AugmentStep *evaluate; // evaluation pipeline; count 0 = phase has none
+} ViewGroup;
+
 typedef struct ProgramPhase {
     char *name;
     char *from; // phase name or .safetensors path this starts from, or NULL
@@ -41,31 +53,27 @@ typedef struct ProgramPhase {
                        // resuming; NULL = all by the rule
     char *teacher;     // phase whose result the "teacher." params hold, or NULL
     int32_t batch;
-    int32_t ranks;      // processes that share each batch of the training; 0
-                        // or 1: it is one's own
-    int32_t chunk;      // images at a time in `train` and `eval`; 0 = `batch`
-    int32_t views;      // per image; the images input has batch * views rows:
-                        // all first views, then all second views, ...
+    int32_t ranks;       // processes that share each batch of the training; 0
+                         // or 1: it is one's own
+    int32_t chunk;       // images at a time in `train` and `eval`; 0 = `batch`
+    int32_t group_count; // of views, 1 and more
+    ViewGroup groups[MAX_VIEW_GROUPS];
     double epochs;      // 0 when `steps` is given
     int64_t steps;      // 0 when `epochs` is given
     int32_t source;     // PhaseSource
     int32_t label_rule; // LabelRule
     double label_amount;
-    int32_t augment_count, evaluate_count;
-    AugmentStep *augment;  // training pipeline
-    AugmentStep *evaluate; // evaluation pipeline; count 0 = phase has none
-    int32_t image_height, image_width; // of the images input
-    int32_t classes;                   // 0 when the phase has no labels
-    Plan train;    // of a phase that was not compiled, params alone; inputs:
-                   // "images", maybe "labels", "step", "total_steps",
-                   // "epoch_steps" (scalars), "random" (random_key.h); outputs:
-                   // "loss", reports. In chunks, "images" are a chunk's,
-                   // "labels" all
-    Plan eval;     // step_count 0 when the phase has no evaluation.
-                   // outputs: as train's; [batch] ones are per example;
-                   // maybe "scores.NAME" [batch, classes], no report
-    Plan features; // of the online probe: its one output is the value `h` of
-                   // plain images; step_count 0 when there is none
+    int32_t classes; // 0 when the phase has no labels
+    Plan train;      // of a phase that was not compiled, params alone; inputs:
+                     // phase_images(0) and of further groups, maybe "labels",
+                     // "step", "total_steps", "epoch_steps" (scalars), "random"
+                     // (random_key.h); outputs: "loss", reports. In chunks,
+                     // images are a chunk's, "labels" all
+    Plan eval;       // step_count 0 when the phase has no evaluation.
+                     // outputs: as train's; [batch] ones are per example;
+                     // maybe "scores.NAME" [batch, classes], no report
+    Plan features;   // of the online probe: its one output is the value `h` of
+                     // plain images; step_count 0 when there is none
 } ProgramPhase;
 
 typedef struct Program {
@@ -95,6 +103,15 @@ const PlanPort *plan_input(const Plan *plan, const char *name);
 int phase_ranks(const ProgramPhase *phase);
 // How many images the phase's plans take at a time.
 int phase_rows(const ProgramPhase *phase);
+// The name of the input of a group's images: "images", "images.1", ...
+const char *phase_images(int group);
+// Views of an image, of all groups.
+int phase_views(const ProgramPhase *phase);
+// Has a tensor of so many rows one for each of `images` images, or for each of
+// their views of one group, or of all?
+bool phase_has_rows(const ProgramPhase *phase, int64_t rows, int64_t images);
+// The first group of images of that side; the first of all where there is none.
+const ViewGroup *phase_group_of(const ProgramPhase *phase, int64_t height);
 // How often a step of a plan reads its images: 2 when it goes through the
 // chunks twice.
 int plan_passes(const Plan *plan);
@@ -111,7 +128,7 @@ bool plan_sums_by_word(const char *word, int32_t *sums);
 // "[64,3,7,7]", cut off at `size` bytes.
 void plan_shape_text(int rank, const int64_t *dims, char *text, size_t size);
 
-enum { PROGRAM_VERSION = 13 }; // of artifact files
+enum { PROGRAM_VERSION = 14 }; // of artifact files
 
 // Artifact files: "SIMCCART", version, then checksummed sections; see
 // docs/formats.md. Written atomically. Reading trusts no size in the file.

@@ -266,9 +266,28 @@ static void code_augment(Codec *codec, AugmentStep *step)
         code_f64(codec, &step->args[i]);
 }
 
-static void code_phase(Codec *codec, ProgramPhase *phase)
+static void code_groups(Codec *codec, ProgramPhase *phase)
 {
     const size_t augment_bytes = 4 + 8 * AUGMENT_MAX_ARGS;
+    code_i32(codec, &phase->group_count);
+    if (phase->group_count < 1 || phase->group_count > MAX_VIEW_GROUPS) {
+        codec->failed = true;
+        return;
+    }
+    for (int i = 0; i < phase->group_count; i++) {
+        ViewGroup *group = &phase->groups[i];
+        code_i32(codec, &group->views);
+        code_i32(codec, &group->height);
+        code_i32(codec, &group->width);
+        CODE_ARRAY(codec, group->augment_count, group->augment, augment_bytes,
+                   code_augment);
+        CODE_ARRAY(codec, group->evaluate_count, group->evaluate, augment_bytes,
+                   code_augment);
+    }
+}
+
+static void code_phase(Codec *codec, ProgramPhase *phase)
+{
     code_name(codec, &phase->name);
     code_text(codec, &phase->from);
     code_text(codec, &phase->from_only);
@@ -277,18 +296,12 @@ static void code_phase(Codec *codec, ProgramPhase *phase)
     code_text(codec, &phase->teacher);
     code_i32(codec, &phase->batch);
     code_i32(codec, &phase->ranks);
-    code_i32(codec, &phase->views);
+    code_groups(codec, phase);
     code_f64(codec, &phase->epochs);
     code_i64(codec, &phase->steps);
     code_i32(codec, &phase->source);
     code_i32(codec, &phase->label_rule);
     code_f64(codec, &phase->label_amount);
-    CODE_ARRAY(codec, phase->augment_count, phase->augment, augment_bytes,
-               code_augment);
-    CODE_ARRAY(codec, phase->evaluate_count, phase->evaluate, augment_bytes,
-               code_augment);
-    code_i32(codec, &phase->image_height);
-    code_i32(codec, &phase->image_width);
     code_i32(codec, &phase->classes);
     code_plan(codec, &phase->train);
     code_plan(codec, &phase->eval);
@@ -446,12 +459,12 @@ static Status close_section(const Codec *content, const char *path)
     return status_ok();
 }
 
-static bool is_sound_pipeline(const AugmentStep *steps, int count)
+static bool is_sound_group(const ViewGroup *group)
 {
-    for (int i = 0; i < count; i++)
-        if (steps[i].op < 0 || steps[i].op >= AUGMENT_COUNT)
-            return false;
-    return true;
+    return group->views > 0 && group->views <= 64 && group->height >= 0 &&
+           group->width >= 0 &&
+           augment_is_sound(group->augment, group->augment_count) &&
+           augment_is_sound(group->evaluate, group->evaluate_count);
 }
 
 static Status check_phase(const ProgramPhase *phase, const char *path)
@@ -464,16 +477,16 @@ static Status check_phase(const ProgramPhase *phase, const char *path)
         (phase->chunk > 0 && phase->ranks > 1) ||
         (phase->train.step_count > 0 && (phase->chunk == 0) != (chunks == 0)) ||
         (chunks > 0 && (int64_t)phase->chunk * chunks != phase->batch) ||
-        phase->views < 1 || phase->steps < 0 || !(phase->epochs >= 0) ||
-        phase->source < 0 || phase->source > SOURCE_PARTLY_LABELED ||
-        phase->label_rule < 0 || phase->label_rule > LABELS_PER_CLASS ||
-        phase->image_height < 0 || phase->image_width < 0 ||
-        phase->classes < 0 || !phase->train.name ||
+        phase->steps < 0 || !(phase->epochs >= 0) || phase->source < 0 ||
+        phase->source > SOURCE_PARTLY_LABELED || phase->label_rule < 0 ||
+        phase->label_rule > LABELS_PER_CLASS || phase->classes < 0 ||
+        !phase->train.name ||
         (phase->eval.step_count > 0 && !phase->eval.name) ||
-        (phase->features.step_count > 0 && !phase->features.name) ||
-        !is_sound_pipeline(phase->augment, phase->augment_count) ||
-        !is_sound_pipeline(phase->evaluate, phase->evaluate_count))
+        (phase->features.step_count > 0 && !phase->features.name))
         return bad_artifact(path, "a phase has impossible settings");
+    for (int i = 0; i < phase->group_count; i++)
+        if (!is_sound_group(&phase->groups[i]))
+            return bad_artifact(path, "a phase has impossible views");
     TRY(plan_check(&phase->train));
     if (phase->features.name)
         TRY(plan_check(&phase->features));

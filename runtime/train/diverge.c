@@ -112,7 +112,7 @@ static int64_t images_of(const Diverge *diverge, const PlanValue *value)
     const ProgramPhase *phase = diverge->phase;
     const int64_t counts[] = {phase_rows(phase), phase->batch};
     for (int i = 0; i < 2; i++)
-        if (value->rows == counts[i] * phase->views)
+        if (phase_has_rows(phase, value->rows, counts[i]))
             return counts[i];
     return value->rows;
 }

@@ -16,8 +16,9 @@ typedef struct Evaluation {
     Input *input;
     Reports reports;
     int batch;
-    int32_t dtype; // of images and labels
-    bool *valid;   // [batch]
+    int32_t dtype;                    // of images and labels
+    bool *valid;                      // [batch]
+    void *images_at[MAX_VIEW_GROUPS]; // of the executor's inputs; may be NULL
     int64_t images;
     double sums[REPORT_MAX];
     int64_t counts[REPORT_MAX]; // what each sum is divided by
@@ -29,21 +30,11 @@ static Status open_evaluation(Evaluation *evaluation, const ProgramPhase *phase,
                               Store *store, Pool *pool,
                               const TrainOptions *options)
 {
-    const PlanPort *images = plan_input(&phase->eval, "images");
-    const int64_t *dims = images->tensor.dims;
-    int64_t rows = dims[0];
-    int batch = phase_rows(phase);
-    int views = rows % batch == 0 ? (int)(rows / batch) : 1;
     InputSpec spec = {
         .data = data,
         .split = evaluation->split,
         .count = dataset_count(data, evaluation->split),
-        .augment = phase->evaluate,
-        .augment_count = phase->evaluate_count,
-        .batch = (int)(rows / views),
-        .views = views,
-        .height = (int)dims[2],
-        .width = (int)dims[3],
+        .batch = phase_rows(phase),
         .seed = options->seed,
         .phase = random_name(phase->name),
         .threads = pool_threads(pool),
@@ -51,12 +42,27 @@ static Status open_evaluation(Evaluation *evaluation, const ProgramPhase *phase,
         .context = options->context,
     };
     evaluation->batch = spec.batch;
-    evaluation->dtype = images->tensor.dtype;
     evaluation->valid = calloc((size_t)spec.batch, sizeof *evaluation->valid);
     if (!evaluation->valid)
         return status_error(STATUS_MEMORY, "no memory to evaluate");
     TRY(executor_new(&phase->eval, code, store, pool, &evaluation->executor));
     TRY(reports_bind(&evaluation->reports, &phase->eval, evaluation->executor));
+    for (int i = 0; i < phase->group_count; i++)
+        evaluation->images_at[i] =
+            executor_input(evaluation->executor, phase_images(i));
+    input_set_groups(&spec, phase, true, evaluation->images_at);
+    for (int i = 0; i < phase->group_count; i++) {
+        const PlanPort *images = plan_input(&phase->eval, phase_images(i));
+        if (!images)
+            continue; // nothing reads these
+        evaluation->dtype = images->tensor.dtype;
+        spec.groups[i].views = (int)(images->tensor.dims[0] / spec.batch);
+        if (images->tensor.dims[0] % spec.batch != 0)
+            return status_error(STATUS_INTERNAL,
+                                "the images input of phase %s does not fit its "
+                                "evaluation",
+                                phase->name);
+    }
     return input_new(&spec, 0, &evaluation->input);
 }
 
@@ -96,11 +102,10 @@ static Status run_batches(Evaluation *evaluation, const Plan *plan,
                           int64_t count)
 {
     const PlanPort *scores = evaluation->scores ? plan_scores(plan) : NULL;
-    void *images = executor_input(evaluation->executor, "images");
     void *labels = executor_input(evaluation->executor, "labels");
     for (int64_t done = 0; done < count; done += evaluation->batch) {
-        TRY(input_take(evaluation->input, evaluation->dtype, images, labels,
-                       evaluation->valid));
+        TRY(input_take(evaluation->input, evaluation->dtype,
+                       evaluation->images_at, labels, evaluation->valid));
         executor_run(evaluation->executor);
         add_batch(evaluation);
         if (scores)
@@ -138,7 +143,10 @@ static bool can_evaluate(const ProgramPhase *phase, const Dataset *data,
                          DataSplit split, const TrainOptions *options)
 {
     const char *word = data_split_word(split);
-    if (phase->eval.step_count == 0 || !plan_input(&phase->eval, "images"))
+    bool reads = false;
+    for (int i = 0; i < phase->group_count; i++)
+        reads = reads || plan_input(&phase->eval, phase_images(i));
+    if (phase->eval.step_count == 0 || !reads)
         return false;
     if (dataset_count(data, split) == 0) {
         train_say(options, "no %s images: nothing is evaluated", word);

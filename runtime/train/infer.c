@@ -68,7 +68,7 @@ static Status run_batches(Inference *run, DataSplit split, Input *input)
 {
     int64_t count = dataset_count(run->data, split);
     int32_t dtype = plan_input(&run->phase->eval, "images")->tensor.dtype;
-    void *images = executor_input(run->executor, "images");
+    void *images[] = {executor_input(run->executor, "images")};
     void *labels = executor_input(run->executor, "labels");
     for (int64_t done = 0; done < count; done += run->batch) {
         TRY(input_take(input, dtype, images, labels, run->valid));
@@ -83,6 +83,8 @@ Status infer_images(Inference *run, const Dataset *data, DataSplit split,
 {
     const ProgramPhase *phase = run->phase;
     const int64_t *dims = plan_input(&phase->eval, "images")->tensor.dims;
+    const ViewGroup *group = phase_group_of(phase, dims[2]);
+    bool plain = !group->evaluate_count;
     Input *input;
     // What lib/augment.net's eval_crop does.
     AugmentStep whole = {
@@ -93,12 +95,13 @@ Status infer_images(Inference *run, const Dataset *data, DataSplit split,
         .data = data,
         .split = split,
         .count = dataset_count(data, split),
-        .augment = phase->evaluate_count ? phase->evaluate : &whole,
-        .augment_count = phase->evaluate_count ? phase->evaluate_count : 1,
+        .group_count = 1,
+        .groups = {{.augment = plain ? &whole : group->evaluate,
+                    .augment_count = plain ? 1 : group->evaluate_count,
+                    .views = 1,
+                    .height = (int)dims[2],
+                    .width = (int)dims[3]}},
         .batch = run->batch,
-        .views = 1,
-        .height = (int)dims[2],
-        .width = (int)dims[3],
         .seed = run->options->seed,
         .phase = random_name(phase->name),
         .threads = pool_threads(run->pool),

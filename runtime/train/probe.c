@@ -115,7 +115,7 @@ static Status fill_rows(const Probe *probe, Rows *rows, Executor *executor,
 {
     const Plan *plan = &probe->spec.phase->features;
     int32_t dtype = plan_input(plan, "images")->tensor.dtype;
-    void *images = executor_input(executor, "images");
+    void *images[] = {executor_input(executor, "images")};
     void *labels = executor_input(executor, "labels");
     const char *name = plan->outputs[0].tensor.name;
     for (int64_t done = 0; done < rows->count; done += rows->batch) {
@@ -132,17 +132,20 @@ static Status start_input(const Probe *probe, const Rows *rows, Input **input)
     const ProbeSpec *spec = &probe->spec;
     const ProgramPhase *phase = spec->phase;
     const int64_t *dims = plan_input(&phase->features, "images")->tensor.dims;
+    const ViewGroup *group = phase_group_of(phase, dims[2]);
+    bool plain = !group->evaluate_count;
     InputSpec input_spec = {
         .data = spec->data,
         .split = rows->split,
         .indices = rows->indices,
         .count = rows->count,
-        .augment = phase->evaluate_count ? phase->evaluate : &probe->whole,
-        .augment_count = phase->evaluate_count ? phase->evaluate_count : 1,
+        .group_count = 1,
+        .groups = {{.augment = plain ? &probe->whole : group->evaluate,
+                    .augment_count = plain ? 1 : group->evaluate_count,
+                    .views = 1,
+                    .height = (int)dims[2],
+                    .width = (int)dims[3]}},
         .batch = rows->batch,
-        .views = 1,
-        .height = (int)dims[2],
-        .width = (int)dims[3],
         .seed = spec->seed,
         .phase = random_name(phase->name),
         .threads = pool_threads(spec->pool),

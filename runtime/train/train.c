@@ -117,17 +117,33 @@ static void feed(const Run *run, const char *name, int count,
             ((float *)at)[i] = (float)values[i];
 }
 
+// Finds the element type of the inputs and holds images to the phase's groups.
+static Status check_images(const ProgramPhase *phase, int32_t *dtype)
+{
+    bool any = false, fit = true;
+    for (int i = 0; i < phase->group_count; i++) {
+        const PlanPort *images = plan_input(&phase->train, phase_images(i));
+        const ViewGroup *group = &phase->groups[i];
+        const int64_t dims[] = {(int64_t)phase_rows(phase) * group->views, 3,
+                                group->height, group->width};
+        if (!images)
+            continue; // nothing reads these
+        any = true;
+        *dtype = images->tensor.dtype;
+        fit = fit && images->tensor.rank == 4 &&
+              memcmp(images->tensor.dims, dims, sizeof dims) == 0;
+    }
+    return any && fit ? status_ok()
+                      : status_error(STATUS_INTERNAL,
+                                     "the images input of phase %s does not "
+                                     "fit its batch",
+                                     phase->name);
+}
+
 static Status start_executor(Run *run)
 {
     const ProgramPhase *phase = run->phase;
-    const PlanPort *images = plan_input(&phase->train, "images");
-    if (!images || images->tensor.rank != 4 ||
-        images->tensor.dims[0] != (int64_t)phase_rows(phase) * phase->views)
-        return status_error(STATUS_INTERNAL,
-                            "the images input of phase %s does not fit its "
-                            "batch",
-                            phase->name);
-    run->dtype = images->tensor.dtype;
+    TRY(check_images(phase, &run->dtype));
     run->pool = pool_new(run->options->threads);
     if (!run->pool)
         return status_error(STATUS_MEMORY, "no memory to start threads");
@@ -151,7 +167,8 @@ static Status start_executor(Run *run)
               phase->name, run->total_steps, phase->batch, chunks,
               run->image_count, 1e-6 * (double)store_bytes(&run->store),
               1e-6 * (double)executor_bytes(run->executor));
-    run->images = executor_input(run->executor, "images");
+    for (int i = 0; i < phase->group_count; i++)
+        run->images[i] = executor_input(run->executor, phase_images(i));
     run->labels = executor_input(run->executor, "labels");
     return status_ok();
 }
@@ -159,23 +176,17 @@ static Status start_executor(Run *run)
 Status train_start_input(Run *run)
 {
     const ProgramPhase *phase = run->phase;
-    const int64_t *dims = plan_input(&phase->train, "images")->tensor.dims;
     InputSpec spec = {
         .data = run->data,
         .split = SPLIT_TRAIN,
         .indices = run->set.indices,
         .seen = run->set.seen,
         .count = run->image_count,
-        .augment = phase->augment,
-        .augment_count = phase->augment_count,
         .batch = phase_rows(phase),
         .ranks = ranks_count(),
         .rank = ranks_index(),
         .chunks = phase->train.chunks.count,
         .passes = plan_passes(&phase->train),
-        .views = phase->views,
-        .height = (int)dims[2],
-        .width = (int)dims[3],
         .seed = run->options->seed,
         .phase = random_name(phase->name),
         .training = true,
@@ -183,6 +194,7 @@ Status train_start_input(Run *run)
         .message = run->options->message,
         .context = run->options->context,
     };
+    input_set_groups(&spec, phase, false, run->images);
     return input_new(&spec, run->step, &run->input);
 }
 

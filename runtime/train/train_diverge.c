@@ -46,12 +46,11 @@ static void name_image(const Run *run, const PlanValue *value, int64_t row,
     Sampler sampler;
     // In a step in chunks, of a chunk or, between the passes, of them all.
     int rows = phase_rows(phase);
-    bool part = value->rows == rows || value->rows == rows * phase->views;
+    bool part = phase_has_rows(phase, value->rows, rows);
     if (!part)
         rows = phase->batch;
     text[0] = '\0';
-    if (row < 0 || rows < 2 ||
-        (value->rows != rows && value->rows != (int64_t)rows * phase->views) ||
+    if (row < 0 || rows < 2 || !phase_has_rows(phase, value->rows, rows) ||
         sampler_init(&sampler, run->options->seed, random_name(phase->name),
                      run->image_count, true)
                 .code != STATUS_OK)

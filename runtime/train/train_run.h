@@ -49,9 +49,9 @@ typedef struct Run {
     Watch *watch;
     Validation valid;
 
-    void *images, *labels; // input buffers in the slab
-    int32_t dtype;         // of all inputs
-    double started, saved; // seconds on the clock
+    void *images[MAX_VIEW_GROUPS], *labels; // input buffers in the slab
+    int32_t dtype;                          // of all inputs
+    double started, saved;                  // seconds on the clock
     int64_t started_step, saved_step;
     double saved_loss;        // sum since then
     double told, told_waited; // progress: when, and input wait until then

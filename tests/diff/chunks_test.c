@@ -74,7 +74,7 @@ static void compile(Trained *run)
                     &run->program.object_count);
     run->program.needs = codegen_needs(run->codegen);
     run->program.target = (char *)codegen_target(run->codegen);
-    run->views = phase->views;
+    run->views = phase->groups[0].views;
     run->rows = phase->chunk ? phase->chunk : phase->batch;
 }
 

@@ -23,7 +23,7 @@ check "onnx: a classifier" says "logits [N, 3] of images [N, 3, 16, 16]" \
     export_net finetune a.onnx
 check "onnx: an encoder" says "h [N, 8] of images" \
     export_net pretrain b.onnx --value h
-check "onnx: of bytes" says "[N, 16, 16, 3], center_crop(size = 16, proportion = 1, bicubic = tf2), then RGB pixels, 0 to 255" \
+check "onnx: of bytes" says "[N, 16, 16, 3], center_crop(size = 16, proportion = 1, bicubic = \"tf2\"), then RGB pixels, 0 to 255" \
     export_net finetune c.onnx --uint8
 check "onnx: with weights beside it" says "in $work/d.onnx.data" \
     export_net finetune d.onnx --external

@@ -165,6 +165,30 @@ done
 check "ranks: two draw what one does" compare 1e-8 drops1 drops2
 check "ranks: and four" compare 1e-8 drops1 drops4
 
+# Statistics, assignments, negatives and sums by class of the methods' losses, by
+# the methods themselves.
+small="image_size=8 classes=4 pretrain.batch=16 pretrain.steps=6"
+for method in barlow_twins vicreg swav dino mocov3 supcon mae; do
+    sizes="encoder=small filters=4"
+    case $method in
+    supcon) sizes="$sizes head_hidden=8 head_out=6" ;;
+    swav) sizes="$sizes hidden=8 out=6 prototypes=10 pretrain.still=2
+        local_crops=3 local_size=6" ;;
+    dino) sizes="$sizes hidden=8 bottleneck=6 out=10 local_crops=3 local_size=6" ;;
+    mae) sizes="patch=2 dim=8 depth=2 heads=2 decoder_dim=8 decoder_depth=1
+        decoder_heads=2" ;;
+    *) sizes="$sizes hidden=8 out=6" ;;
+    esac
+    for count in 1 2; do
+        # shellcheck disable=SC2086
+        check "ranks: $method by $count" train $count \
+            "models/methods/$method.net" "$method$count" pretrain --dtype f64 \
+            --set $small $sizes pretrain.warmup_epochs=0.2
+        numbers "$method$count" > "$work/$method$count.numbers"
+    done
+    check "ranks: two make $method's loss of one" compare 1e-8 "${method}1" "${method}2"
+done
+
 # ---- stopping and going on --------------------------------------------------
 
 quickstart 2 broken pretrain --dtype f64 -q --stop-after 5

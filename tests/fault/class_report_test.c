@@ -34,8 +34,8 @@ static void set_up(void)
     job = (Job){.cli = &cli, .data = power_data()};
     phase = (ProgramPhase){
         .name = "p",
-        .image_height = POWER_SIDE,
-        .image_width = POWER_SIDE,
+        .group_count = 1,
+        .groups = {{.height = POWER_SIDE, .width = POWER_SIDE}},
         .eval = {.step_count = 1, .output_count = 1, .outputs = &port}};
 }
 

@@ -12,7 +12,12 @@
 #include "tests/harness.h"
 #include "tests/tiled.h"
 
-enum { MAX_CHANGES = 600, MAX_OUTPUTS = 200, NAME_SIZE = 80 };
+enum {
+    MAX_CHANGES = 600,
+    MAX_OUTPUTS = 200,
+    MAX_SETTINGS = 16,
+    NAME_SIZE = 80
+};
 
 // One line `output STEP NAME VALUE`.
 typedef struct ExpectedOutput {
@@ -27,11 +32,15 @@ typedef struct ExpectedChange {
     double norm, product;
 } ExpectedChange;
 
+// What the vectors are of: the last phase of the .net file beside them, or what
+// the lines `program PATH`, `phase NAME` and `set NAME VALUE` say.
 typedef struct Vectors {
-    int steps, classes, first_label, output_count, change_count;
+    int steps, classes, first_label, output_count, change_count, setting_count;
     int statistics; // 1: those of norms begin with numbers of this test's, too
     ExpectedOutput outputs[MAX_OUTPUTS];
     ExpectedChange changes[MAX_CHANGES];
+    char program[NAME_SIZE], phase[NAME_SIZE];
+    char names[MAX_SETTINGS][NAME_SIZE], values[MAX_SETTINGS][NAME_SIZE];
 } Vectors;
 
 static Vectors *read_vectors(const char *path)
@@ -54,9 +63,15 @@ static Vectors *read_vectors(const char *path)
                  sscanf(line, "change %79s %lf %lf", c->name, &c->norm,
                         &c->product) == 3)
             v->change_count++;
-        else if (sscanf(line, "steps %d", &v->steps) != 1 &&
-                 sscanf(line, "first_label %d", &v->first_label) != 1 &&
-                 sscanf(line, "statistics %d", &v->statistics) != 1)
+        else if (v->setting_count < MAX_SETTINGS &&
+                 sscanf(line, "set %79s %79s", v->names[v->setting_count],
+                        v->values[v->setting_count]) == 2)
+            v->setting_count++;
+        else if (sscanf(line, "program %79s", v->program) != 1 &&
+                 sscanf(line, "phase %79s", v->phase) != 1 &&
+                 sscanf(line, "steps %d", &v->steps) != 1 &&
+                 sscanf(line, "statistics %d", &v->statistics) != 1 &&
+                 sscanf(line, "first_label %d", &v->first_label) != 1)
             CHECK_INT(sscanf(line, "classes %d", &v->classes), 1);
     }
     fclose(file);
@@ -156,7 +171,7 @@ static void fill_input(const Node *node, int step, const Vectors *v,
     int64_t count = type_elements(&node->type);
     for (int64_t i = 0; i < count; i++) {
         double u = hashed(name, step * count + i);
-        if (strcmp(name, "images") == 0)
+        if (strncmp(name, "images", 6) == 0)
             data[i] = (2 * u - 1 + 1) / 2;
         else if (strcmp(name, "labels") == 0)
             data[i] = floor(u * (v->classes - v->first_label)) + v->first_label;
@@ -378,30 +393,44 @@ static TrainedList run_compiled(Arena *arena, Graph *graph, DType dtype,
 
 // ---- cases ------------------------------------------------------------------
 
-// The training step of the case's last phase, or NULL. `setting` may be NULL.
+// The training step of the case's phase, with a setting beside the vectors' or
+// NULL. v is NULL where there are none.
 static Graph *load_case(Arena *arena, const char *name, DType dtype,
-                        Setting *setting)
+                        const Vectors *v, const Setting *more)
 {
     DiagList diags = diag_list_new(arena);
+    Setting settings[MAX_SETTINGS + 1];
+    int count = v ? v->setting_count : 0;
+    for (int i = 0; i < count; i++)
+        settings[i] = (Setting){v->names[i], v->values[i], false};
+    if (more)
+        settings[count++] = *more;
     LangOptions options = {.dtype = dtype,
                            .ranks = 1,
-                           .settings = setting,
-                           .setting_count = setting != NULL};
-    const char *path = arena_printf(arena, "tests/reference/%s.net", name);
+                           .setting_count = count,
+                           .settings = settings};
+    const char *path =
+        v && *v->program ? v->program
+                         : arena_printf(arena, "tests/reference/%s.net", name);
     Experiment *experiment = lang_load(arena, path, &options, &diags);
-    if (experiment)
-        return experiment->phases.at[experiment->phases.count - 1].train;
-    diag_print(&diags, stdout, false);
-    test_fail(__FILE__, __LINE__, "%s does not compile", path);
-    return NULL;
+    if (!experiment) {
+        diag_print(&diags, stdout, false);
+        test_fail(__FILE__, __LINE__, "%s does not compile", path);
+        exit(1);
+    }
+    for (int i = 0; v && i < experiment->phases.count; i++)
+        if (strcmp(experiment->phases.at[i].name, v->phase) == 0)
+            return experiment->phases.at[i].train;
+    CHECK(!v || !*v->phase);
+    return experiment->phases.at[experiment->phases.count - 1].train;
 }
 
 static TrainedList run_case(Arena *arena, const char *name, bool oracle,
                             Setting *setting)
 {
-    Graph *graph = load_case(arena, name, DT_F64, setting);
     Vectors *v =
         read_vectors(arena_printf(arena, "tests/reference/%s.txt", name));
+    Graph *graph = load_case(arena, name, DT_F64, v, setting);
     if (oracle)
         run_oracle(arena, graph, v);
     TrainedList list = run_compiled(arena, graph, DT_F64, v, NULL);
@@ -432,8 +461,8 @@ static void run_single(const char *name)
     TrainedList want = run_case(arena, name, false, NULL);
     Vectors *v =
         read_vectors(arena_printf(arena, "tests/reference/%s.txt", name));
-    TrainedList got = run_compiled(arena, load_case(arena, name, DT_F32, NULL),
-                                   DT_F32, v, NULL);
+    TrainedList got = run_compiled(
+        arena, load_case(arena, name, DT_F32, v, NULL), DT_F32, v, NULL);
     CHECK_INT(got.count, want.count);
     for (int i = 0; i < got.count; i++)
         check_single(&got.at[i], &want.at[i]);
@@ -499,6 +528,23 @@ CASE(memory_plain, true)
 CASE(probe, true)
 CASE(finetune20, true)
 CASE(distill20, true)
+CASE(supcon, true)
+CASE(moco, true)
+CASE(byol, true)
+CASE(simsiam, true)
+CASE(barlow_twins, true)
+CASE(vicreg, true)
+CASE(swav, true)
+CASE(mae, true)
+CASE(model_simclr, true)
+CASE(model_supcon, true)
+CASE(model_mocov3, true)
+CASE(model_byol, true)
+CASE(model_simsiam, true)
+CASE(model_barlow_twins, true)
+CASE(model_vicreg, true)
+CASE(model_swav, true)
+CASE(model_dino, true)
 
 TEST(reference_trainings_in_single_precision)
 {
@@ -529,11 +575,11 @@ static void check_logits(const char *net)
     Vectors *v = read_vectors(
         arena_printf(arena, "tests/reference/nets/logits_%s.txt", net));
     double got[MAX_OUTPUTS] = {0};
-    Graph *graph = load_case(arena, "nets/logits", DT_F64, &setting);
+    Graph *graph = load_case(arena, "nets/logits", DT_F64, NULL, &setting);
     run_compiled(arena, graph, DT_F64, v, NULL);
     arena_free(arena);
     arena = arena_new();
-    graph = load_case(arena, "nets/logits", DT_F32, &setting);
+    graph = load_case(arena, "nets/logits", DT_F32, NULL, &setting);
     run_compiled(arena, graph, DT_F32, v, got);
     CHECK_INT(graph->outputs.count, v->output_count);
     for (int i = 0; i < v->output_count; i++)

@@ -682,11 +682,19 @@ def distill20():
     return model, forward
 
 
+def pixels(name, shape, step):
+    return (signed(name, shape, step * math.prod(shape)) + 1) / 2
+
+
 # ---- running them -----------------------------------------------------------
 
 
 def run(name, build, batch, size, update, views=1, steps=1, classes=0,
-        first_label=0):
+        first_label=0, program=None, groups=None):
+    """`program` says which program's phase the vectors are of, where that is
+    no NAME.net beside them, and with which settings: lines for the test.
+    `groups` are (views, size) of each tensor of views, where there are
+    several; the model is given the list of them."""
     model, forward = build()
     weights = dict(model.named_parameters())
     states = {k: v for k, v in model.named_buffers()
@@ -699,7 +707,11 @@ def run(name, build, batch, size, update, views=1, steps=1, classes=0,
     shape = (batch * views, 3, size, size)
     step_update = update()
     for step in range(steps):
-        images = (signed("images", shape, step * math.prod(shape)) + 1) / 2
+        images = pixels("images", shape, step)
+        if groups:
+            images = [pixels(f"images.{i}" if i else "images",
+                             (batch * count, 3, side, side), step)
+                      for i, (count, side) in enumerate(groups)]
         labels = torch.from_numpy(np.floor(
             hashed("labels", batch, step * batch) * (classes - first_label)
         ).astype(np.int64) + first_label)
@@ -714,6 +726,7 @@ def run(name, build, batch, size, update, views=1, steps=1, classes=0,
             step_update(trained, step, steps)
             if hasattr(model, "after_step"):
                 model.after_step()
+    states = {k: v for k, v in model.named_buffers() if k in states}
     for key, value in {**weights, **states}.items():
         change = (value.detach() - before[key]).reshape(-1)
         direction = signed("probe." + key, change.shape)
@@ -723,6 +736,8 @@ def run(name, build, batch, size, update, views=1, steps=1, classes=0,
         out.write(f"steps {steps}\nclasses {classes}\n")
         if first_label:
             out.write(f"first_label {first_label}\n")
+        for line in program or ():
+            out.write(line + "\n")
         out.write("\n".join(lines) + "\n")
 
 

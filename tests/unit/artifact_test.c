@@ -32,8 +32,8 @@ TEST(artifact_round_trip_keeps_every_field)
     CHECK_INT(phase->batch, 8);
     CHECK_NEAR(phase->epochs, 2.5, 0);
     CHECK_NEAR(phase->label_amount, 0.1, 0);
-    CHECK_INT(phase->augment_count, 2);
-    CHECK_NEAR(phase->augment[1].args[3], 3.25, 0);
+    CHECK_INT(phase->groups[0].augment_count, 2);
+    CHECK_NEAR(phase->groups[0].augment[1].args[3], 3.25, 0);
     CHECK_INT(phase->train.params[0].tensor.dims[1], 7);
     CHECK_NEAR(phase->train.params[0].scale, 0.02, 0);
     CHECK_INT(phase->train.imms[1], INT64_MIN);

@@ -88,7 +88,7 @@ static void check_phase(const ExperimentPhase *whole,
 {
     CHECK(graph_verify(phase->train, arena) == NULL);
     CHECK(has_model_of(phase->train, whole->train));
-    CHECK_INT(phase->image_height, whole->image_height);
+    CHECK_INT(phase->groups[0].size, whole->groups[0].size);
     CHECK_INT(phase->classes, whole->classes);
     if (wanted) {
         CHECK_TEXT(printed(phase->train), printed(whole->train));

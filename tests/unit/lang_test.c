@@ -447,15 +447,15 @@ TEST(phases_carry_their_settings)
     CHECK_INT(teach->amount_rule, AMOUNT_PER_CLASS);
     CHECK_NEAR(teach->amount, 10, 0);
     CHECK_INT(teach->classes, 4);
-    CHECK_INT(teach->image_height, 8);
-    CHECK_INT(teach->augment.count, 2);
-    CHECK_TEXT(teach->augment.at[0].name, "random_crop");
-    CHECK_TEXT(teach->augment.at[0].arg_names[2], "area_max");
-    CHECK_NEAR(teach->augment.at[0].args[2], 0.5, 0);
-    CHECK_NEAR(teach->augment.at[0].args[1], 0.08, 0);
-    CHECK_INT(teach->evaluate.count, 1);
+    CHECK_INT(teach->groups[0].size, 8);
+    CHECK_INT(teach->groups[0].augment.count, 2);
+    CHECK_TEXT(teach->groups[0].augment.at[0].name, "random_crop");
+    CHECK(strstr(teach->groups[0].augment.at[0].printed, "area_max = 0.5,"));
+    CHECK_NEAR(teach->groups[0].augment.at[0].args[2], 0.5, 0);
+    CHECK_NEAR(teach->groups[0].augment.at[0].args[1], 0.08, 0);
+    CHECK_INT(teach->groups[0].evaluate.count, 1);
     CHECK_INT(learn->steps, 7);
-    CHECK_INT(learn->views, 2);
+    CHECK_INT(learn->groups[0].views, 2);
     CHECK_INT(learn->source, IMAGES_UNLABELED);
     CHECK_TEXT(learn->from, "teach");
     CHECK(!learn->from_only);
@@ -531,7 +531,7 @@ TEST(settings_reach_params_and_phases)
     CHECK(e != NULL);
     if (!e)
         return;
-    CHECK_INT(e->phases.at[0].image_width, 16);
+    CHECK_INT(e->phases.at[0].groups[0].size, 16);
     CHECK_INT(e->phases.at[0].batch, 6);
     CHECK_INT(e->phases.at[0].amount_rule, AMOUNT_FRACTION);
     CHECK_NEAR(e->phases.at[0].amount, 0.05, 1e-15);

@@ -232,8 +232,8 @@ TEST(train_checks_classes_and_labels)
 TEST(input_min_side_fits_the_smallest_crop)
 {
     Program *program = power_program(PLAN_F32, 4, 1);
-    program->phases[0].augment[0].args[1] = 0.25;
-    program->phases[0].augment[0].args[3] = 1;
+    program->phases[0].groups[0].augment[0].args[1] = 0.25;
+    program->phases[0].groups[0].augment[0].args[3] = 1;
     CHECK_INT(input_min_side(program), 2 * POWER_SIDE);
     program_free(program);
 }

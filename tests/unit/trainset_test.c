@@ -30,7 +30,7 @@ static ProgramPhase phase_for(PhaseSource source, double amount)
 {
     return (ProgramPhase){.name = "p",
                           .batch = 4,
-                          .views = 1,
+                          .group_count = 1,
                           .source = source,
                           .label_rule = LABELS_PER_CLASS,
                           .label_amount = amount,
@@ -72,20 +72,22 @@ TEST(unseen_labels_arrive_as_minus_one)
                       .indices = set.indices,
                       .count = set.count,
                       .seen = set.seen,
-                      .augment = &augment,
-                      .augment_count = 1,
+                      .group_count = 1,
+                      .groups = {{.augment = &augment,
+                                  .augment_count = 1,
+                                  .views = 1,
+                                  .height = SIDE,
+                                  .width = SIDE}},
                       .batch = ALL,
-                      .views = 1,
-                      .height = SIDE,
-                      .width = SIDE,
                       .training = true,
                       .threads = 2};
     Input *input = NULL;
     float *images = malloc(sizeof(float) * ALL * 3 * SIDE * SIDE);
     float labels[ALL];
     CHECK_INT(input_new(&spec, 0, &input).code, STATUS_OK);
-    CHECK_INT(input_take(input, PLAN_F32, images, labels, NULL).code,
-              STATUS_OK);
+    CHECK_INT(
+        input_take(input, PLAN_F32, (void *[]){images}, labels, NULL).code,
+        STATUS_OK);
     int counts[CLASSES + 1] = {0};
     for (int i = 0; i < ALL; i++)
         counts[(int)labels[i] + 1]++;

@@ -1,0 +1,167 @@
+// Calls of augmentation operations.
+#include <math.h>
+#include <string.h>
+
+#include "frontend/lang/builtins.h"
+#include "frontend/lang/eval.h"
+#include "frontend/lang/map.h"
+
+// How deep random_apply and random_choice may stand in each other. The runtime
+// refuses more (augment_check.c).
+enum { MAX_STEPS_DEPTH = 8 };
+
+// One of the words, as its place among them.
+static Datum check_word(Sema *s, const Call *call, int i, const char *words)
+{
+    Datum x = call->args[i];
+    int place = -1;
+    if (x.kind == DATUM_STRING)
+        place = augment_find_word(words, x.text, strlen(x.text));
+    if (place >= 0)
+        return datum_float(place);
+    Text all = text_new(s->arena);
+    for (size_t at = 0; words[at]; at += words[at] == '|') {
+        size_t length = strcspn(words + at, "|");
+        text_addf(&all, "%s\"%.*s\"", at ? ", " : "", (int)length, words + at);
+        at += length;
+    }
+    return sema_fail(s, call->exprs[i]->pos, "`%s` of %s is one of %s, not %s",
+                     call->names[i], call->name, text_string(&all),
+                     datum_describe(s->arena, x, s->build->graph));
+}
+
+static Datum check_number(Sema *s, const Call *call, int i,
+                          const AugmentParam *param)
+{
+    Datum x = call->args[i];
+    SourcePos pos = call->exprs[i]->pos;
+    if (!datum_is_number(x))
+        return sema_fail(s, pos, "`%s` of %s is a number, not %s", param->name,
+                         call->name,
+                         datum_describe(s->arena, x, s->build->graph));
+    double value = datum_number(x);
+    bool whole = param->kind == AUGMENT_WHOLE;
+    if (value >= param->low && value <= param->high &&
+        (!whole || value == floor(value)))
+        return datum_float(value);
+    return sema_fail(s, pos, "`%s` of %s is a %snumber from %g to %g",
+                     param->name, call->name, whole ? "whole " : "", param->low,
+                     param->high);
+}
+
+static int steps_depth(const DatumList *steps)
+{
+    int depth = 0;
+    for (int i = 0; steps && i < steps->count; i++) {
+        int inner = 1 + steps_depth(steps->at[i].augment->steps);
+        depth = inner > depth ? inner : depth;
+    }
+    return depth;
+}
+
+// A list as one step: all of it, always.
+static Datum wrap_steps(Sema *s, const DatumList *steps)
+{
+    const Datum *row = map_get(&s->universe, "random_apply");
+    Augment *all = ARENA_NEW(s->arena, Augment);
+    *all = (Augment){.row = row->augment_row, .args = {0, 1}, .steps = steps};
+    return (Datum){.kind = DATUM_AUGMENT, .augment = all};
+}
+
+// Augmentations, or one; where one of them is taken each may be a list. NULL
+// after a diagnostic.
+static const DatumList *check_steps(Sema *s, const Call *call, Datum x,
+                                    const Expr *expr, bool choice)
+{
+    if (x.kind == DATUM_AUGMENT)
+        x = datum_list(s->arena, 1, &x);
+    if (x.kind != DATUM_LIST) {
+        sema_fail(s, expr->pos, "`%s` takes a list of augmentations, not %s",
+                  call->name, datum_describe(s->arena, x, s->build->graph));
+        return NULL;
+    }
+    if (choice && x.list->count == 0) {
+        sema_fail(s, expr->pos,
+                  "`%s` has nothing to choose from; a list within the list, "
+                  "[], is a choice that changes nothing",
+                  call->name);
+        return NULL;
+    }
+    Datum copy = datum_list(s->arena, x.list->count, x.list->at);
+    for (int i = 0; i < copy.list->count; i++) {
+        Datum *item = &copy.list->at[i];
+        if (choice && item->kind == DATUM_LIST) {
+            const DatumList *inner = check_steps(s, call, *item, expr, false);
+            if (!inner)
+                return NULL;
+            *item = wrap_steps(s, inner);
+        }
+        if (item->kind != DATUM_AUGMENT) {
+            sema_fail(s, expr->pos, "item %d of `%s` is no augmentation but %s",
+                      i, call->name,
+                      datum_describe(s->arena, *item, s->build->graph));
+            return NULL;
+        }
+        if (augment_size(item->augment)) {
+            sema_fail(s, expr->pos,
+                      "`%s` sets the images' size and may not be left to "
+                      "chance; it stands in the pipeline beside `%s`",
+                      item->augment->row->name, call->name);
+            return NULL;
+        }
+    }
+    if (steps_depth(copy.list) > MAX_STEPS_DEPTH) {
+        sema_fail(s, expr->pos, "`%s` stands in others more than %d deep",
+                  call->name, MAX_STEPS_DEPTH);
+        return NULL;
+    }
+    return copy.list;
+}
+
+int64_t augment_size(const Augment *augment)
+{
+    for (int k = 0; k < augment->row->count; k++)
+        if (strcmp(augment->row->params[k].name, "size") == 0)
+            return (int64_t)augment->args[k];
+    return 0;
+}
+
+Datum call_augment(Sema *s, const Expr *expr, const AugmentRow *row)
+{
+    Call call = {.name = row->name, .pos = expr->pos, .count = row->count};
+    for (int i = 0; i < row->count; i++)
+        call.names[i] = row->params[i].name;
+    if (!fill_call(s, expr, &call))
+        return datum_poison();
+    Augment *augment = ARENA_NEW(s->arena, Augment);
+    augment->row = row;
+    for (int i = 0; i < row->count; i++) {
+        const AugmentParam *param = &row->params[i];
+        augment->args[i] = param->value;
+        if (call.args[i].kind == DATUM_ABSENT) {
+            if (isnan(param->value))
+                return sema_fail(s, expr->pos, "`%s` needs `%s`: %s", row->name,
+                                 param->name, row->doc);
+        } else if (param->kind == AUGMENT_STEPS) {
+            augment->steps = check_steps(s, &call, call.args[i], call.exprs[i],
+                                         row->count == 1);
+            if (!augment->steps)
+                return datum_poison();
+        } else {
+            Datum x = param->kind == AUGMENT_WORD
+                          ? check_word(s, &call, i, param->words)
+                          : check_number(s, &call, i, param);
+            if (x.kind == DATUM_POISON)
+                return x;
+            augment->args[i] = x.number;
+        }
+        size_t length = strlen(param->name);
+        if (length > 4 && strcmp(param->name + length - 4, "_max") == 0 &&
+            augment->args[i] < augment->args[i - 1])
+            return sema_fail(s, expr->pos,
+                             "`%s` of %s is %g, less than `%s`, which is %g",
+                             param->name, row->name, augment->args[i],
+                             call.names[i - 1], augment->args[i - 1]);
+    }
+    return (Datum){.kind = DATUM_AUGMENT, .augment = augment};
+}
