@@ -71,13 +71,14 @@ static bool counts_classes(const Job *job)
            !cli_has(job->cli, OPT_knn);
 }
 
-static Status open_data(Job *job, int min_side)
+static Status open_data(Job *job, int min_side, int channels)
 {
     const Cli *cli = job->cli;
     int64_t memory;
     TRY(fit_memory(cli, &memory));
     DataOptions options = {.seed = job->options.seed,
                            .min_side = min_side,
+                           .channels = channels,
                            .cache_bytes = fit_cache(memory)};
     TRY(cli_number(cli, OPT_held_out, 0.2, 0, 0.95, &options.test_fraction));
     TRY(cli_bytes(cli, OPT_cache, 0, &options.cache_bytes));
@@ -158,7 +159,8 @@ static Status open_artifact(Job *job)
     TRY(check_artifact(job));
     TRY(cpu_check(job->program->needs, cpu_here(), job->program->target));
     tell_cpu(job);
-    return open_data(job, input_min_side(job->program));
+    return open_data(job, input_min_side(job->program),
+                     job->program->phases[0].channels);
 }
 
 // How small images may be decoded, known before anything is compiled.
@@ -236,7 +238,8 @@ static Status compile_for_data(Job *job, Compiler *compiler)
         return status_error(STATUS_SOURCE, "no program");
     TRY(compiler_check_names(compiler)); // before thousands of files are read
     TRY(fit_weights(job, compiler));
-    TRY(open_data(job, experiment_min_side(compiler->experiment)));
+    TRY(open_data(job, experiment_min_side(compiler->experiment),
+                  compiler->experiment->phases.at[0].channels));
     TRY(fit_classes(job, compiler));
     TRY(fit_memory(job->cli, &memory));
     if (memory > 0)

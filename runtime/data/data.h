@@ -15,6 +15,7 @@ typedef struct DataOptions {
     double test_fraction; // held out per class when the set has no test part
     uint64_t seed;        // of the hold-out
     int min_side;         // see image_read; 0 = full size
+    int channels;         // see image_decode_channels; 0 = pictures to look at
     int64_t cache_bytes;  // decoded images kept; 0 = 512 MiB, negative = none
 } DataOptions;
 

@@ -362,6 +362,24 @@ static char *folder_of(const char *path, bool folder)
     return strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
+// A set of another number of channels than the program's is refused at once,
+// not image by image. Damaged files are not what is looked for.
+static Status check_channels(const Dataset *dataset)
+{
+    int64_t count = dataset->splits[SPLIT_TRAIN].count;
+    for (int64_t i = 0; dataset->channels && i < count && i < 4; i++) {
+        Image image;
+        Status status = dataset_read(dataset, SPLIT_TRAIN, i, &image);
+        if (status.code == STATUS_OK) {
+            image_free(&image);
+            break;
+        }
+        if (strstr(status.text, "and the program takes"))
+            return status;
+    }
+    return status_ok();
+}
+
 Status dataset_open(const char *path, const DataOptions *options,
                     Dataset **dataset)
 {
@@ -381,10 +399,13 @@ Status dataset_open(const char *path, const DataOptions *options,
         return status_error(STATUS_MEMORY, "%s: no memory to open it", path);
     }
     opened->min_side = options->min_side;
+    opened->channels = options->channels;
     atomic_init(&opened->cache_left, options->cache_bytes == 0
                                          ? default_cache
                                          : options->cache_bytes);
     Status status = fill(opened, options, folder);
+    if (status.code == STATUS_OK)
+        status = check_channels(opened);
     if (status.code != STATUS_OK) {
         dataset_free(opened);
         return status;

@@ -19,7 +19,8 @@ enum {
 // A decoded image kept for the next reader.
 typedef struct CachedImage {
     int width, height;
-    uint8_t pixels[]; // height * width * 3
+    int channels;    // of planes; 0 = pixels
+    uint8_t bytes[]; // of Image.pixels, or of Image.planes
 } CachedImage;
 
 typedef struct Sample {
@@ -57,17 +58,17 @@ struct Dataset {
     DataShape shape;
     uint8_t *blocks[16]; // file contents the samples' bytes point into
     int block_count;
-    int min_side;
-    const char *kind;      // "folder", "IDX files", ...
-    int64_t turned;        // files with an EXIF orientation but upright
-    char part_name[256];   // of a test part that has one
-    const char *test_part; // where the test images come from, for people
-    double held_out;       // share of each class held out as such, by
-    uint64_t held_seed;    // this seed; 0 = none
-    bool numbered;         // the format has no names: they are numbers
-    char *own_order;       // the classes' names as opened, once another order
-                           // has been taken; lines of class_names.h
-    const char *classless; // why there are no classes, when that may surprise
+    int min_side, channels; // as its options say
+    const char *kind;       // "folder", "IDX files", ...
+    int64_t turned;         // files with an EXIF orientation but upright
+    char part_name[256];    // of a test part that has one
+    const char *test_part;  // where the test images come from, for people
+    double held_out;        // share of each class held out as such, by
+    uint64_t held_seed;     // this seed; 0 = none
+    bool numbered;          // the format has no names: they are numbers
+    char *own_order;        // the classes' names as opened, once another order
+                            // has been taken; lines of class_names.h
+    const char *classless;  // why there are no classes, when that may surprise
     char *description;
     atomic_llong cache_left; // bytes
 };

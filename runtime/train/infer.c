@@ -102,6 +102,7 @@ static Status run_split(Inference *run, DataSplit split)
                     .height = (int)dims[2],
                     .width = (int)dims[3]}},
         .batch = run->batch,
+        .channels = (int)dims[1],
         .seed = run->options->seed,
         .phase = random_name(phase->name),
         .threads = pool_threads(run->pool),
