@@ -113,6 +113,8 @@ Status dataset_check_found(const Dataset *dataset);
 
 // By the extension: one that is read, and one of an image that is not.
 bool dataset_is_image_name(const char *name);
+// Of a .npy file, which may hold an image or anything else: its header says.
+bool dataset_is_array_name(const char *name);
 bool dataset_is_foreign_name(const char *name);
 // The first bytes from `offset` on, at most `size`, decide: NULL when they can
 // be an image, otherwise the reason, perhaps in `reason`, of `room` bytes.

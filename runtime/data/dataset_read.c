@@ -28,8 +28,14 @@ static bool has_extension(const char *name, const char *const *extensions)
 bool dataset_is_image_name(const char *name)
 {
     static const char *const readable[] = {"png",  "jpg", "jpeg", "jpe",
-                                           "jfif", "jif", "npy",  NULL};
+                                           "jfif", "jif", NULL};
     return has_extension(name, readable);
+}
+
+bool dataset_is_array_name(const char *name)
+{
+    static const char *const arrays[] = {"npy", NULL};
+    return has_extension(name, arrays);
 }
 
 bool dataset_is_foreign_name(const char *name)

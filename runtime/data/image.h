@@ -42,8 +42,8 @@ Status image_decode(const uint8_t *bytes, int64_t size, const char *name,
 // PNG and JPEG 3 is what image_decode makes of it; other numbers are planes, of
 // PNG with all of its bits: 1 is grey (over black, luma of colours), 2 is that
 // and alpha, 4 red, green, blue and alpha. .npy files of uint8, uint16 or
-// float32, [h, w, c] or [h, w], must have that many channels. Others fail and
-// say what the file has.
+// float32, [h, w, c], must have that many channels. Others fail and say what
+// the file has.
 Status image_decode_channels(const uint8_t *bytes, int64_t size,
                              const char *name, int min_side, int channels,
                              Image *image);

@@ -21,6 +21,9 @@ static const char *value_of(const char *header, const char *key)
     return at ? at + 1 + strspn(at + 1, " ") : NULL;
 }
 
+static const char no_image[] =
+    "it is no image: an array of [height, width, channels]";
+
 // NULL, or what is wrong with it.
 static const char *read_header(const uint8_t *bytes, int64_t size,
                                NpyHeader *header)
@@ -42,9 +45,9 @@ static const char *read_header(const uint8_t *bytes, int64_t size,
     const char *shape = value_of(text, "'shape'");
     if (!type || !order || !shape || *shape != '(')
         return "its header is damaged";
-    bool known = (strncmp(type + 1, "|u1'", 4) == 0) |
-                 (strncmp(type + 1, "<u2'", 4) == 0) |
-                 (strncmp(type + 1, "<f4'", 4) == 0);
+    bool known = (strncmp(type, "'|u1'", 5) == 0) |
+                 (strncmp(type, "'<u2'", 5) == 0) |
+                 (strncmp(type, "'<f4'", 5) == 0);
     if (!known)
         return "its numbers are none of uint8, uint16 and float32";
     memcpy(header->type, type + 2, 2);
@@ -52,20 +55,18 @@ static const char *read_header(const uint8_t *bytes, int64_t size,
     if (strncmp(order, "False", 5) != 0)
         return "it is in Fortran's order: numpy.ascontiguousarray";
     int rank = 0;
-    header->dims[2] = 1;
     for (shape++; *shape && *shape != ')'; shape += strspn(shape, " ,")) {
         char *end;
         long long dim = strtoll(shape, &end, 10);
         if (end == shape || rank == 3)
-            return "it is no image: [height, width, channels] or "
-                   "[height, width]";
+            return no_image;
         if (dim < 1 || dim > IMAGE_MAX_PIXELS)
             return "its size is none of an image";
         header->dims[rank++] = (int)dim;
         shape = end;
     }
-    if (rank < 2)
-        return "it is no image: [height, width, channels] or [height, width]";
+    if (rank < 3)
+        return no_image;
     if (header->dims[2] > IMAGE_MAX_CHANNELS)
         return "it has more than 64 channels; an image is [height, width, "
                "channels]";

@@ -1,6 +1,6 @@
-// Images in NumPy's .npy files: height x width x channels, or height x width,
-// of uint8, uint16 (both scaled to [0,1]) or float32 (already there), in C
-// order and little-endian.
+// Images in NumPy's .npy files: height x width x channels of
+// uint8, uint16 (both scaled to [0,1]) or float32 (already there), in C order
+// and little-endian. A table of two axes is none: embeddings lie in such files.
 #ifndef SIMCC_RUNTIME_IMAGE_NPY_H
 #define SIMCC_RUNTIME_IMAGE_NPY_H
 

@@ -88,6 +88,15 @@ check "channels: pictures of neighbours" with 10 neighbours \
     pretrain --out "$work/run10" -o "$work/near.png"
 check "channels: data info" says "2 classes, 16 training images and 8 test" \
     "$simcc" data info "$work/set10"
+cp -r "$work/set10/train" "$work/beside"
+cp "$work/h10.npy" "$work/beside/features.npy"
+check "channels: embeddings beside the folders are no image" \
+    says "folder with 2 classes" "$simcc" data info "$work/beside"
+for class in low high; do
+    for i in 1 2 3 4; do echo "train/$class/$i.npy,$class"; done
+done > "$work/set10/list.txt"
+check "channels: a list of arrays" says "8 training images" "$simcc" data info \
+    "$work/set10/list.txt" --held-out 0
 check "channels: data check" "$simcc" data check "$work/set10"
 check "channels: another number is an error before the first step" \
     says "it has 10 channels, and the program takes 4: param channels = 10" \

@@ -102,7 +102,7 @@ TEST(npy_of_every_type)
     check_values(make_npy("u2", "<u2", "False", "1, 2, 2", words, 8), 2, 4,
                  (double[]){0, 1, 0x1234 / 65535.0, 1 / 65535.0});
     const float floats[] = {0.25f, 1, 0, 0.5f};
-    const char *path = make_npy("f4", "<f4", "False", "2, 2", floats, 16);
+    const char *path = make_npy("f4", "<f4", "False", "2, 2, 1", floats, 16);
     check_values(path, 1, 4, (double[]){0.25, 1, 0, 0.5});
     // To look at: grey.
     Image image = decode_good(path, 0, 3);
@@ -117,15 +117,16 @@ TEST(npy_that_is_no_image)
     const struct {
         const char *type, *order, *shape, *problem;
     } bad[] = {
-        {"<f4", "False", "2, 2", "holds 1.5, and pixels are from 0 to 1"},
-        {"<f8", "False", "2, 1", "none of uint8, uint16 and float32"},
-        {">u2", "False", "2, 2", "none of uint8"},
-        {"|u1", "True", "2, 2", "Fortran's order"},
+        {"<f4", "False", "2, 2, 1", "holds 1.5, and pixels are from 0 to 1"},
+        {"<f8", "False", "2, 1, 1", "none of uint8, uint16 and float32"},
+        {">u2", "False", "2, 2, 1", "none of uint8"},
+        {"|u1", "True", "2, 2, 1", "Fortran's order"},
         {"|u1", "False", "4,", "it is no image"},
+        {"|u1", "False", "4, 4", "it is no image"},
         {"|u1", "False", "1, 1, 1, 1", "it is no image"},
-        {"|u1", "False", "0, 2", "its size"},
+        {"|u1", "False", "0, 2, 1", "its size"},
         {"|u1", "False", "1, 1, 65", "more than 64 channels"},
-        {"|u1", "False", "60, 60", "cut short"},
+        {"|u1", "False", "60, 60, 1", "cut short"},
         {"|u1", "False", "4, 4, 1",
          "has 1 channel, and the program takes 3: "
          "param channels = 1"},
@@ -134,7 +135,7 @@ TEST(npy_that_is_no_image)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const char *path = make_npy("bad", bad[i].type, bad[i].order,
                                     bad[i].shape, floats, 16);
-        Status status = decode(path, i < 9 ? 1 : 3, &image);
+        Status status = decode(path, i < 10 ? 1 : 3, &image);
         CHECK_INT(status.code, STATUS_DATA);
         if (!strstr(status.text, bad[i].problem))
             test_fail(__FILE__, __LINE__, "%s", status.text);
@@ -142,7 +143,7 @@ TEST(npy_that_is_no_image)
     }
     // Any prefix of a good file is refused, or read where nothing is missing.
     const char *path =
-        make_npy("whole", "<f4", "False", "2, 2", (float[4]){0}, 16);
+        make_npy("whole", "<f4", "False", "2, 2, 1", (float[4]){0}, 16);
     int64_t size;
     uint8_t *bytes = read_bytes(path, &size);
     for (int64_t cut = 0; cut < size; cut++)
