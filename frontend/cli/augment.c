@@ -99,7 +99,7 @@ static Status draw_row(const ProgramPhase *phase, const Dataset *data,
 static Status draw_sheet(const ProgramPhase *phase, const Dataset *data,
                          uint64_t seed, const char *path)
 {
-    enum { MOST = SHEET_IMAGES * (1 + 64 * MAX_VIEW_GROUPS) };
+    enum { MOST = SHEET_IMAGES * (1 + 64) }; // an image has at most 64 views
     static Image images[MOST];
     static const char *captions[MOST] = {"as it is"};
     int columns = 1 + sheet_views(phase);
