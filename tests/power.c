@@ -115,6 +115,7 @@ Program *power_program(int32_t dtype, int batch, int64_t steps)
         .batch = batch,
         .steps = steps,
         .source = SOURCE_UNLABELED,
+        .channels = 3,
         .group_count = 1,
         .groups = {{.views = 2,
                     .height = SIDE,

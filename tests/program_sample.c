@@ -71,6 +71,7 @@ static void fill_phase(ProgramPhase *phase, const char *name, const char *from)
                        .source = SOURCE_LABELED,
                        .label_rule = LABELS_FRACTION,
                        .label_amount = 0.1,
+                       .channels = 4,
                        .group_count = 2,
                        .groups = {{.views = 2,
                                    .height = 32,

@@ -43,7 +43,8 @@ static Status draw_view(const AugmentStep *steps, int count, const Image *image,
                         const AugmentKey *key, AugmentScratch *scratch,
                         const ViewGroup *group, Image *view)
 {
-    size_t floats = 3 * (size_t)group->height * (size_t)group->width;
+    size_t floats =
+        (size_t)image->channels * (size_t)group->height * (size_t)group->width;
     float *planes = malloc(floats * sizeof *planes);
     Status status = planes ? status_ok()
                            : status_error(STATUS_MEMORY, "no memory for views");
@@ -51,8 +52,8 @@ static Status draw_view(const AugmentStep *steps, int count, const Image *image,
         status = augment_image(steps, count, image, key, scratch, group->height,
                                group->width, planes);
     if (status.code == STATUS_OK)
-        status =
-            plot_image_of_planes(planes, group->height, group->width, view);
+        status = plot_image_of_planes(planes, image->channels, group->height,
+                                      group->width, view);
     free(planes);
     return status;
 }
@@ -98,7 +99,7 @@ static Status draw_row(const ProgramPhase *phase, const Dataset *data,
 static Status draw_sheet(const ProgramPhase *phase, const Dataset *data,
                          uint64_t seed, const char *path)
 {
-    enum { MOST = SHEET_IMAGES * (1 + 64 * MAX_VIEW_GROUPS) };
+    enum { MOST = SHEET_IMAGES * (1 + 64) }; // an image has at most 64 views
     static Image images[MOST];
     static const char *captions[MOST] = {"as it is"};
     int columns = 1 + sheet_views(phase);
@@ -135,6 +136,7 @@ int command_augment(Cli *cli)
         return code;
     options.seed = (uint64_t)seed;
     options.min_side = input_min_side(program);
+    options.channels = program->phases[phase].channels;
     Status status = dataset_open(cli->values[OPT_data], &options, &data);
     if (status.code == STATUS_OK)
         status = draw_sheet(&program->phases[phase], data, (uint64_t)seed,

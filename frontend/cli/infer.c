@@ -265,7 +265,9 @@ static Status fill_table(Table *table, int phase, bool predict)
 static Status predict_names(Table *table, Inference *inference, Names *names)
 {
     Dataset *data;
-    DataOptions options = {.min_side = table->job->min_side, .cache_bytes = -1};
+    DataOptions options = {.min_side = table->job->min_side,
+                           .channels = table->job->channels,
+                           .cache_bytes = -1};
     InferSink sink = {predict_row, table};
     TRY(dataset_open_files(names->count, names->at, &options, &data));
     table->data = data;

@@ -73,9 +73,9 @@ static bool counts_classes(const Job *job)
 }
 
 // --data -: the images come later.
-static Status open_stream(Job *job, int min_side)
+static Status open_stream(Job *job, int min_side, int channels)
 {
-    DataOptions options = {.cache_bytes = -1};
+    DataOptions options = {.cache_bytes = -1, .channels = channels};
     if (job->cli->command->run != command_predict)
         return status_error(STATUS_USAGE,
                             "--data -: `simcc predict` alone reads names of "
@@ -83,18 +83,20 @@ static Status open_stream(Job *job, int min_side)
                             "that name");
     job->streams = true;
     job->min_side = min_side;
+    job->channels = channels;
     return dataset_open_files(0, NULL, &options, &job->data);
 }
 
-static Status open_data(Job *job, int min_side)
+static Status open_data(Job *job, int min_side, int channels)
 {
     const Cli *cli = job->cli;
     int64_t memory;
     if (cli_has(cli, OPT_data) && strcmp(cli->values[OPT_data], "-") == 0)
-        return open_stream(job, min_side);
+        return open_stream(job, min_side, channels);
     TRY(fit_memory(cli, &memory));
     DataOptions options = {.seed = job->options.seed,
                            .min_side = min_side,
+                           .channels = channels,
                            .cache_bytes = fit_cache(memory)};
     TRY(cli_share(cli, OPT_held_out, 0.2, 0, &options.test_fraction));
     TRY(cli_share(cli, OPT_validate, 0, LEAST_SHARE, &options.valid_fraction));
@@ -176,7 +178,8 @@ static Status open_artifact(Job *job)
     TRY(check_artifact(job));
     TRY(cpu_check(job->program->needs, cpu_here(), job->program->target));
     tell_cpu(job);
-    return open_data(job, input_min_side(job->program));
+    return open_data(job, input_min_side(job->program),
+                     job->program->phases[0].channels);
 }
 
 // How small images may be decoded, known before anything is compiled.
@@ -254,7 +257,8 @@ static Status compile_for_data(Job *job, Compiler *compiler)
         return status_error(STATUS_SOURCE, "no program");
     TRY(compiler_check_names(compiler)); // before thousands of files are read
     TRY(fit_weights(job, compiler));
-    TRY(open_data(job, experiment_min_side(compiler->experiment)));
+    TRY(open_data(job, experiment_min_side(compiler->experiment),
+                  compiler->experiment->phases.at[0].channels));
     TRY(fit_classes(job, compiler));
     TRY(fit_memory(job->cli, &memory));
     if (memory > 0)

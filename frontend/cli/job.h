@@ -16,6 +16,7 @@ typedef struct Job {
     DataSplit tried;   // the part that eval evaluates
     bool streams;      // the images are named on standard input, one by one
     int min_side;      // as DataOptions.min_side, of these
+    int channels;      // likewise
     // The line of progress.
     bool live;           // it is rewritten in place
     bool on_screen;      // and stands there now

@@ -64,12 +64,14 @@ Status picture_square(const Dataset *data, DataSplit split, int64_t index,
     AugmentKey key = {0};
     TRY(dataset_read(data, split, index, &image));
     AugmentScratch scratch = {0};
-    Status status =
-        augment_image(&whole, 1, &image, &key, &scratch, side, side, buffer);
+    Status status = image_to_picture(&image);
+    if (status.code == STATUS_OK)
+        status = augment_image(&whole, 1, &image, &key, &scratch, side, side,
+                               buffer);
     augment_scratch_free(&scratch);
     image_free(&image);
     TRY(status);
-    return plot_image_of_planes(buffer, side, side, picture);
+    return plot_image_of_planes(buffer, 3, side, side, picture);
 }
 
 static Status draw_image(const Features *features, int64_t row, int side,

@@ -6,7 +6,7 @@
 #include "frontend/lang/value.h"
 
 enum { MAX_BUILTIN_ARGS = 7, MAX_AUGMENT_ARGS = 8 };
-enum { MAX_VIEWS = 64 }; // of an image
+enum { MAX_VIEWS = 64, MAX_CHANNELS = 64 }; // of an image
 
 struct Sema;
 

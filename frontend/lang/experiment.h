@@ -64,6 +64,7 @@ typedef struct ExperimentPhase {
     const char *from_except; // comma-separated globs or NULL
     const char *teacher;     // phase name or NULL
     int batch;
+    int channels;    // of its images
     int group_count; // of views
     ExperimentViews groups[VIEW_GROUPS];
     int ranks; // that share a batch of the training

@@ -177,6 +177,59 @@ static void set_classes(Sema *s, const Stmt *stmt, ExperimentPhase *out)
                   "classes = 10");
 }
 
+// The parameter of that name; 3 where the program has none.
+static bool set_channels(Sema *s, const Stmt *stmt, ExperimentPhase *out)
+{
+    const Global *global =
+        map_get(&s->build->phase->module->visible, "channels");
+    Datum channels =
+        global && global->param ? param_value(s, global->param) : datum_int(3);
+    if (channels.kind == DATUM_INT && channels.whole >= 1 &&
+        channels.whole <= MAX_CHANNELS) {
+        out->channels = (int)channels.whole;
+        return true;
+    }
+    if (channels.kind != DATUM_POISON)
+        sema_fail(
+            s, stmt->pos, "images have 1 to %d channels: param channels is %s",
+            MAX_CHANNELS, datum_describe(s->arena, channels, s->build->graph));
+    return false;
+}
+
+// The name of the first operation among these steps, and in them, that needs
+// red, green and blue; NULL = none does.
+static const char *find_colors(const DatumList *steps)
+{
+    for (int i = 0; steps && i < steps->count; i++) {
+        const Augment *augment = steps->at[i].augment;
+        const char *name = augment->row->name;
+        // Of enhance's words sharpness and brightness are of each channel.
+        if (strcmp(name, "color_jitter") == 0 ||
+            strcmp(name, "grayscale") == 0 ||
+            (strcmp(name, "enhance") == 0 && augment->args[0] >= 2))
+            return name;
+        name = find_colors(augment->steps);
+        if (name)
+            return name;
+    }
+    return NULL;
+}
+
+static bool check_colors(Sema *s, int channels, const Pipelines *pipelines)
+{
+    for (int i = 0; channels != 3 && i < pipelines->count; i++) {
+        const char *name = find_colors(pipelines->lists[i]);
+        if (!name)
+            continue;
+        sema_fail(s, pipelines->exprs[i]->pos,
+                  "`%s` needs three channels, red, green and blue, and images "
+                  "have %d here (param channels): leave it out",
+                  name, channels);
+        return false;
+    }
+    return true;
+}
+
 static Datum add_input(Sema *s, const Stmt *stmt, const char *name, int rank,
                        const int64_t *dims)
 {
@@ -241,6 +294,10 @@ void exec_input(Sema *s, const Stmt *stmt)
     if (!eval_clauses(s, stmt, groups, &augment, &evaluate) || !ok ||
         !set_groups(s, source.source, &augment, &evaluate, out))
         return;
+    if (!set_channels(s, stmt, out) ||
+        !check_colors(s, out->channels, &augment) ||
+        !check_colors(s, out->channels, &evaluate))
+        return;
     s->build->phase->input = source;
     set_source(out, source.source);
     if (out->source == IMAGES_LABELED || names->count > groups)
@@ -248,7 +305,8 @@ void exec_input(Sema *s, const Stmt *stmt)
     int64_t rows = s->build->batch / s->build->ranks;
     for (int i = 0; i < groups; i++) {
         const ExperimentViews *views = &out->groups[i];
-        int64_t dims[] = {rows * views->views, 3, views->size, views->size};
+        int64_t dims[] = {rows * views->views, out->channels, views->size,
+                          views->size};
         Datum images = add_input(s, stmt, images_name(s->arena, i), 4, dims);
         frame_bind(s, s->frame, names->at[i].text, images, names->at[i].pos);
     }

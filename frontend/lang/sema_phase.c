@@ -267,6 +267,7 @@ static void export_phase(Sema *s, Phase *phase)
     ExperimentPhase *out = ARENA_NEW(s->arena, ExperimentPhase);
     out->name = item->name.text;
     out->pos = item->name.pos;
+    out->channels = 3;
     out->group_count = out->groups[0].views = 1;
     out->ranks = s->options->ranks;
     phase->out = out;

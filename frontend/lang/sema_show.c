@@ -123,7 +123,11 @@ static void print_phase(Sema *s, const Phase *phase, Text *out)
     for (int i = 0; i < p->group_count; i++)
         text_addf(out, "%s%d x %d", i ? " and " : ", images of ",
                   p->groups[i].size, p->groups[i].size);
-    text_addf(out, " pixels, batch %d", p->batch);
+    text_add(out, " pixels");
+    if (p->channels != 3)
+        text_addf(out, " of %d channel%s", p->channels,
+                  p->channels == 1 ? "" : "s");
+    text_addf(out, ", batch %d", p->batch);
     if (p->chunk)
         text_addf(out, " in chunks of %d", p->chunk);
     if (experiment_views(p) > 1)

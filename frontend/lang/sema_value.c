@@ -58,7 +58,8 @@ static void add_images(Sema *s, const WordList *names, int64_t rows,
                        const ExperimentPhase *phase)
 {
     for (int i = 0; i < phase->group_count; i++) {
-        int64_t size = phase->groups[i].size, dims[] = {rows, 3, size, size};
+        int64_t size = phase->groups[i].size,
+                dims[] = {rows, phase->channels, size, size};
         int same = 0;
         while (phase->groups[same].size != size)
             same++;

@@ -24,8 +24,9 @@ enum { MAX_PENDING = 16 };
 // operation planes. Colour operations wait until something else needs the
 // pixels, and a flip until they are written: fewer passes over the image.
 typedef struct AugmentFrame {
-    int width, height;
-    const uint8_t *bytes;
+    int width, height, channels;
+    const uint8_t *bytes; // the caller's picture, until an operation wrote
+    const float *given;   // or the caller's planes
     float *planes;
     bool mirrored, clipped;
     ColorStep pending[MAX_PENDING];
@@ -78,6 +79,7 @@ static void take_spare(AugmentFrame *frame)
     frame->scratch->spare = kept;
     frame->planes = frame->scratch->planes.at;
     frame->bytes = NULL;
+    frame->given = NULL;
 }
 
 // ---- pixels ----------------------------------------------------------------
@@ -87,20 +89,30 @@ static int64_t pixel_count(const AugmentFrame *frame)
     return (int64_t)frame->width * frame->height;
 }
 
+// Of all channels.
+static int64_t value_count(const AugmentFrame *frame)
+{
+    return frame->channels * pixel_count(frame);
+}
+
 // Operations that change pixels in place need planes.
 static bool unpack_bytes(AugmentFrame *frame)
 {
-    if (!frame->bytes)
+    if (!frame->bytes && !frame->given)
         return true;
     int64_t count = pixel_count(frame);
-    if (!reserve(&frame->scratch->planes, 3 * count))
+    if (!reserve(&frame->scratch->planes, value_count(frame)))
         return false;
     frame->planes = frame->scratch->planes.at;
-    for (int64_t i = 0; i < count; i++)
+    if (frame->given)
+        memcpy(frame->planes, frame->given,
+               (size_t)value_count(frame) * sizeof *frame->planes);
+    for (int64_t i = 0; frame->bytes && i < count; i++)
         for (int c = 0; c < 3; c++)
             frame->planes[c * count + i] =
                 (float)frame->bytes[3 * i + c] * (1.0f / 255);
     frame->bytes = NULL;
+    frame->given = NULL;
     frame->clipped = true;
     return true;
 }
@@ -110,7 +122,13 @@ static void run_pending(AugmentFrame *frame)
     int64_t count = pixel_count(frame);
     ColorPlanes planes = {frame->planes, frame->planes + count,
                           frame->planes + 2 * count, count};
-    if (frame->pending_count > 0) {
+    if (frame->pending_count > 0 && frame->channels != 3) {
+        // What needs no colours is all that augment_check lets through.
+        for (int i = 0; i < frame->pending_count; i++)
+            tone_scale(frame->planes, value_count(frame),
+                       frame->pending[i].factor);
+        frame->clipped = true;
+    } else if (frame->pending_count > 0) {
         color_run(frame->level, planes, frame->pending, frame->pending_count);
         frame->clipped = true;
     }
@@ -153,8 +171,9 @@ SIMD_LOOP(write_rows, (from, out, rows, width, mirrored), const float *from,
 static void write_planes(AugmentFrame *frame, float *out)
 {
     run_pending(frame);
-    write_rows(frame->level, frame->planes, out, 3 * (int64_t)frame->height,
-               frame->width, frame->mirrored);
+    write_rows(frame->level, frame->planes, out,
+               frame->channels * (int64_t)frame->height, frame->width,
+               frame->mirrored);
     frame->mirrored = false;
     frame->clipped = true;
 }
@@ -165,7 +184,7 @@ static bool settle(AugmentFrame *frame)
     run_pending(frame);
     if (!frame->mirrored)
         return true;
-    if (!reserve(&frame->scratch->spare, 3 * pixel_count(frame)))
+    if (!reserve(&frame->scratch->spare, value_count(frame)))
         return false;
     write_planes(frame, frame->scratch->spare.at);
     take_spare(frame);
@@ -178,11 +197,12 @@ static bool resize_frame(AugmentFrame *frame, CropBox box, ResizeKind kind,
                          int size)
 {
     AugmentScratch *scratch = frame->scratch;
-    if (!reserve(&scratch->spare, 3 * (int64_t)size * size) ||
+    if (!reserve(&scratch->spare, frame->channels * (int64_t)size * size) ||
         !reserve(&scratch->work, resize_scratch_floats(kind, box, size, size)))
         return false;
     ResizeSource source = {frame->width, frame->height, frame->bytes,
-                           frame->planes};
+                           frame->given ? frame->given : frame->planes,
+                           frame->channels};
     resize_box(frame->level, &source, box, kind, size, size, scratch->work.at,
                scratch->spare.at);
     take_spare(frame);
@@ -216,7 +236,7 @@ static bool run_pad_crop(AugmentFrame *frame, const double *args,
 {
     int size = (int)args[0], pad = (int)args[1];
     CropBox whole = {0, 0, frame->width, frame->height};
-    int64_t floats = 3 * (int64_t)size * size;
+    int64_t floats = frame->channels * (int64_t)size * size;
     if (!resize_frame(frame, whole, RESIZE_TF2, size) ||
         !reserve(&frame->scratch->spare, floats))
         return false;
@@ -227,7 +247,7 @@ static bool run_pad_crop(AugmentFrame *frame, const double *args,
     int count = size - abs(dx);
     float *moved = frame->scratch->spare.at;
     memset(moved, 0, (size_t)floats * sizeof *moved);
-    for (int c = 0; c < 3; c++)
+    for (int c = 0; c < frame->channels; c++)
         for (int y = 0; y < size; y++) {
             if (y + dy < 0 || y + dy >= size || count <= 0)
                 continue;
@@ -313,7 +333,7 @@ static bool run_blur(AugmentFrame *frame, const double *args,
     if (!reserve(&frame->scratch->work, floats))
         return false;
     run_clipped(frame);
-    for (int c = 0; c < 3; c++)
+    for (int c = 0; c < frame->channels; c++)
         blur_plane(frame->level, frame->planes + c * pixel_count(frame),
                    frame->scratch->work.at, frame->width, frame->height, sigma);
     frame->clipped = false; // by the rounding of the weights
@@ -345,14 +365,14 @@ static void run_tone(AugmentFrame *frame, int op, double amount)
     run_clipped(frame);
     if (op == AUGMENT_SOLARIZE) {
         tell(frame, "solarize %.3g", amount);
-        tone_solarize(frame->planes, 3 * count, (float)amount);
+        tone_solarize(frame->planes, value_count(frame), (float)amount);
     } else if (op == AUGMENT_POSTERIZE) {
         int bits = (int)rint(amount);
         tell(frame, "posterize %d", bits);
-        tone_posterize(frame->planes, 3 * count, bits);
+        tone_posterize(frame->planes, value_count(frame), bits);
     } else {
         tell(frame, "%s", augment_name(op));
-        for (int c = 0; c < 3; c++)
+        for (int c = 0; c < frame->channels; c++)
             (op == AUGMENT_EQUALIZE ? tone_equalize : tone_autocontrast)(
                 frame->planes + c * count, count);
     }
@@ -375,9 +395,9 @@ static bool run_enhance(AugmentFrame *frame, int what, double amount)
     }
     int64_t count = pixel_count(frame);
     run_clipped(frame);
-    if (!reserve(&frame->scratch->spare, 3 * count))
+    if (!reserve(&frame->scratch->spare, value_count(frame)))
         return false;
-    for (int c = 0; c < 3; c++)
+    for (int c = 0; c < frame->channels; c++)
         tone_sharpen(frame->planes + c * count,
                      frame->scratch->spare.at + c * count, frame->width,
                      frame->height, (float)factor);
@@ -389,9 +409,9 @@ static bool run_move(AugmentFrame *frame, const MoveMap *map, bool nearest)
 {
     int64_t count = pixel_count(frame);
     run_clipped(frame);
-    if (!settle(frame) || !reserve(&frame->scratch->spare, 3 * count))
+    if (!settle(frame) || !reserve(&frame->scratch->spare, value_count(frame)))
         return false;
-    for (int c = 0; c < 3; c++)
+    for (int c = 0; c < frame->channels; c++)
         move_plane(frame->planes + c * count,
                    frame->scratch->spare.at + c * count, frame->width,
                    frame->height, map, nearest);
@@ -404,9 +424,9 @@ static bool run_quarter_turn(AugmentFrame *frame, RandomStream *stream)
     int turns = 1 + (int)random_below(stream, 3);
     int64_t count = pixel_count(frame);
     tell(frame, "turned by %d degrees", 90 * turns);
-    if (!settle(frame) || !reserve(&frame->scratch->spare, 3 * count))
+    if (!settle(frame) || !reserve(&frame->scratch->spare, value_count(frame)))
         return false;
-    for (int c = 0; c < 3; c++)
+    for (int c = 0; c < frame->channels; c++)
         move_quarter_turns(frame->planes + c * count,
                            frame->scratch->spare.at + c * count, frame->width,
                            frame->height, turns);
@@ -429,7 +449,7 @@ static bool run_erase(AugmentFrame *frame, const double *args,
     tell(frame, "erase %d x %d at %d, %d", box.width, box.height, box.x, box.y);
     if (!settle(frame))
         return false;
-    for (int c = 0; c < 3; c++)
+    for (int c = 0; c < frame->channels; c++)
         for (int y = box.y; y < box.y + box.height; y++) {
             float *row =
                 frame->planes + c * pixel_count(frame) + y * frame->width;
@@ -446,7 +466,7 @@ static bool run_noise(AugmentFrame *frame, double sigma, RandomStream *stream)
     run_clipped(frame);
     if (!settle(frame))
         return false;
-    noise_add(frame->planes, 3 * pixel_count(frame), sigma, stream);
+    noise_add(frame->planes, value_count(frame), sigma, stream);
     return true;
 }
 
@@ -619,10 +639,12 @@ Status augment_image(const AugmentStep *steps, int count, const Image *image,
                      const AugmentKey *key, AugmentScratch *scratch, int height,
                      int width, float *out)
 {
-    TRY(augment_check(steps, count, height, width));
+    TRY(augment_check(steps, count, image->channels, height, width));
     AugmentFrame frame = {.width = image->width,
                           .height = image->height,
+                          .channels = image->channels,
                           .bytes = image->pixels,
+                          .given = image->planes,
                           .scratch = scratch,
                           .level = simd_level()};
     if (scratch->told)

@@ -1,4 +1,4 @@
-// Augmentation: uint8 RGB in, float CHW in [0,1] out. Every random choice is a
+// Augmentation: an image in, float CHW in [0,1] out. Every random choice is a
 // function of the key, never of threads or order, and the arithmetic is the
 // same on every processor.
 #ifndef SIMCC_RUNTIME_AUGMENT_H
@@ -38,10 +38,11 @@ typedef struct AugmentKey {
 bool augment_is_sound(const AugmentStep *steps, int count);
 
 // Refuses a pipeline that could not run: unknown operations, parameters out of
-// range, no crop, a crop that may be left out, or a last crop of another size
-// than height x width.
-Status augment_check(const AugmentStep *steps, int count, int height,
-                     int width);
+// range, no crop, a crop that may be left out, a last crop of another size
+// than height x width, or operations of colours where there are not three
+// channels.
+Status augment_check(const AugmentStep *steps, int count, int channels,
+                     int height, int width);
 
 // What a thread keeps from one image to the next. Zeros to begin with.
 typedef struct AugmentRoom {
@@ -60,10 +61,10 @@ typedef struct AugmentScratch {
 
 void augment_scratch_free(AugmentScratch *scratch);
 
-// Runs the pipeline; `out` receives 3 x height x width floats, whose size the
-// pipeline's last crop decides. Each operation draws from a stream of its own
-// (its name and how many of that name stand before it), so that adding or
-// removing one leaves the draws of the others alone. Fails only for lack of
+// Runs the pipeline; `out` receives channels x height x width floats, whose
+// size the pipeline's last crop decides. Each operation draws from a stream of
+// its own (its name and how many of that name stand before it), so that adding
+// or removing one leaves the draws of the others alone. Fails only for lack of
 // memory or when augment_check does.
 Status augment_image(const AugmentStep *steps, int count, const Image *image,
                      const AugmentKey *key, AugmentScratch *scratch, int height,

@@ -125,7 +125,16 @@ static Status check_jitter(const double *args)
     return status_ok();
 }
 
-Status augment_check(const AugmentStep *steps, int count, int height, int width)
+// Red, green and blue.
+static bool needs_colors(const AugmentStep *step)
+{
+    // Of enhance's words sharpness and brightness are of each channel.
+    return step->op == AUGMENT_COLOR_JITTER || step->op == AUGMENT_GRAYSCALE ||
+           (step->op == AUGMENT_ENHANCE && step->args[0] >= 2);
+}
+
+Status augment_check(const AugmentStep *steps, int count, int channels,
+                     int height, int width)
 {
     int size = 0, top = 0;
     if (!augment_is_sound(steps, count))
@@ -136,6 +145,11 @@ Status augment_check(const AugmentStep *steps, int count, int height, int width)
         for (int k = 0; k < AUGMENT_MAX_ARGS; k++)
             if (rows[op].params[k].kind != ARG_NONE)
                 TRY(check_argument(&steps[i], k));
+        if (channels != 3 && needs_colors(&steps[i]))
+            return status_error(STATUS_FAILED,
+                                "augmentation %s needs three channels, red, "
+                                "green and blue; the images have %d",
+                                augment_name(op), channels);
         if (op == AUGMENT_COLOR_JITTER)
             TRY(check_jitter(steps[i].args));
         if (op == AUGMENT_RANDOM_CHOICE && steps[i].args[0] == 0)

@@ -30,20 +30,36 @@ typedef struct Plane {
     int width, height;
 } Plane;
 
-static double pixel(Plane plane, double x, double y)
+static double pixel(Plane plane, int x, int y)
 {
     bool inside = x >= 0 && y >= 0 && x < plane.width && y < plane.height;
-    return inside ? (double)plane.at[(int64_t)y * plane.width + (int64_t)x] : 0;
+    return inside ? (double)plane.at[(int64_t)y * plane.width + x] : 0;
+}
+
+// The largest whole number not above x, of |x| < 2^31; floor() is a call.
+static int whole_below(double x)
+{
+    int whole = (int)x;
+    return whole - (x < whole);
 }
 
 static double between(Plane plane, double x, double y)
 {
-    double left = floor(x), top = floor(y);
-    double u = x - left, v = y - top;
-    double upper =
-        pixel(plane, left, top) * (1 - u) + pixel(plane, left + 1, top) * u;
-    double lower = pixel(plane, left, top + 1) * (1 - u) +
-                   pixel(plane, left + 1, top + 1) * u;
+    int left = whole_below(x), top = whole_below(y);
+    double u = x - left, v = y - top, corners[4];
+    if (left >= 0 && top >= 0 && left + 1 < plane.width &&
+        top + 1 < plane.height) {
+        const float *at = plane.at + (int64_t)top * plane.width + left;
+        corners[0] = at[0];
+        corners[1] = at[1];
+        corners[2] = at[plane.width];
+        corners[3] = at[plane.width + 1];
+    } else {
+        for (int i = 0; i < 4; i++)
+            corners[i] = pixel(plane, left + i % 2, top + i / 2);
+    }
+    double upper = corners[0] * (1 - u) + corners[1] * u;
+    double lower = corners[2] * (1 - u) + corners[3] * u;
     return upper * (1 - v) + lower * v;
 }
 
@@ -55,7 +71,8 @@ void move_plane(const float *plane, float *out, int width, int height,
         for (int column = 0; column < width; column++) {
             double x = map->xx * column + map->xy * row + map->x0;
             double y = map->yx * column + map->yy * row + map->y0;
-            *out++ = (float)(nearest ? pixel(source, rint(x), rint(y))
+            *out++ = (float)(nearest ? pixel(source, whole_below(x + 0.5),
+                                             whole_below(y + 0.5))
                                      : between(source, x, y));
         }
 }

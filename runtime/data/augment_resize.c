@@ -134,14 +134,15 @@ SIMD_LOOP(mix_bytes, (line, rows, stride, weights, taps, count), float *line,
 
 // The same of planes, which becomes interleaved like the bytes. Rare: a second
 // crop in one pipeline.
-static void mix_planes(float *line, const ResizeSource *source, CropBox box,
-                       int first, const float *weights, int taps)
+static void mix_planes(float *line, const ResizeSource *source,
+                       const int at_channel[3], CropBox box, int first,
+                       const float *weights, int taps)
 {
     int64_t plane = (int64_t)source->width * source->height;
     for (int c = 0; c < 3; c++)
         for (int x = 0; x < box.width; x++) {
-            const float *at = source->planes + c * plane + box.x + x +
-                              (int64_t)(box.y + first) * source->width;
+            const float *at = source->planes + at_channel[c] * plane + box.x +
+                              x + (int64_t)(box.y + first) * source->width;
             float sum = 0;
             for (int k = 0; k < taps; k++)
                 sum += weights[k] * at[(int64_t)k * source->width];
@@ -177,7 +178,7 @@ SIMD_BODY void store_plane(float *at, Pixel four)
 // Four pixels at a time become four reds, four greens and four blues.
 SIMD_BODY void spread_pixels(const float *line, const int *first,
                              const float *weights, int taps, int width,
-                             int64_t plane, float *out)
+                             float *const out[3])
 {
     int x = 0;
     for (; x + 4 <= width; x += 4) {
@@ -189,33 +190,31 @@ SIMD_BODY void spread_pixels(const float *line, const int *first,
         Pixel gr = __builtin_shufflevector(p[2], p[3], 0, 4, 1, 5);
         Pixel b0 = __builtin_shufflevector(p[0], p[1], 2, 6, 2, 6);
         Pixel b1 = __builtin_shufflevector(p[2], p[3], 2, 6, 2, 6);
-        store_plane(out + x, __builtin_shufflevector(rg, gr, 0, 1, 4, 5));
-        store_plane(out + plane + x,
-                    __builtin_shufflevector(rg, gr, 2, 3, 6, 7));
-        store_plane(out + 2 * plane + x,
-                    __builtin_shufflevector(b0, b1, 0, 1, 4, 5));
+        store_plane(out[0] + x, __builtin_shufflevector(rg, gr, 0, 1, 4, 5));
+        store_plane(out[1] + x, __builtin_shufflevector(rg, gr, 2, 3, 6, 7));
+        store_plane(out[2] + x, __builtin_shufflevector(b0, b1, 0, 1, 4, 5));
     }
     for (; x < width; x++) {
         Pixel pixel = mix_pixel(line + 3 * (int64_t)first[x],
                                 weights + (int64_t)x * taps, taps);
         for (int c = 0; c < 3; c++)
-            out[c * plane + x] = pixel[c];
+            out[c][x] = pixel[c];
     }
 }
 
 SIMD_BODY void spread_line_loop(const float *line, const int *first,
                                 const float *weights, int taps, int width,
-                                int64_t plane, float *out)
+                                float *const out[3])
 {
     if (taps == CUBIC_TAPS)
-        spread_pixels(line, first, weights, CUBIC_TAPS, width, plane, out);
+        spread_pixels(line, first, weights, CUBIC_TAPS, width, out);
     else
-        spread_pixels(line, first, weights, taps, width, plane, out);
+        spread_pixels(line, first, weights, taps, width, out);
 }
 
-SIMD_LOOP(spread_line, (line, first, weights, taps, width, plane, out),
+SIMD_LOOP(spread_line, (line, first, weights, taps, width, out),
           const float *line, const int *first, const float *weights, int taps,
-          int width, int64_t plane, float *out)
+          int width, float *const out[3])
 
 // ---- boxes -----------------------------------------------------------------
 
@@ -264,9 +263,21 @@ void resize_box(SimdLevel level, const ResizeSource *source, CropBox box,
             mix_bytes(level, line,
                       bytes + (box.y + rows.first[y]) * stride + 3 * box.x,
                       stride, weights, rows.count, 3 * (int64_t)box.width);
-        else
-            mix_planes(line, source, box, rows.first[y], weights, rows.count);
-        spread_line(level, line, columns.first, columns.weights, columns.count,
-                    width, plane, out + y * width);
+        // Three channels at a time; the last ones once more where fewer are
+        // left.
+        int channels = source->channels ? source->channels : 3;
+        for (int from = 0; from < channels; from += 3) {
+            int at[3];
+            float *to[3];
+            for (int c = 0; c < 3; c++) {
+                at[c] = from + c < channels ? from + c : channels - 1;
+                to[c] = out + at[c] * plane + y * width;
+            }
+            if (!bytes)
+                mix_planes(line, source, at, box, rows.first[y], weights,
+                           rows.count);
+            spread_line(level, line, columns.first, columns.weights,
+                        columns.count, width, to);
+        }
     }
 }

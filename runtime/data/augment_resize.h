@@ -22,7 +22,8 @@ typedef enum ResizeKind {
 typedef struct ResizeSource {
     int width, height;
     const uint8_t *bytes; // height * width * 3, or NULL
-    const float *planes;  // 3 * height * width, or NULL
+    const float *planes;  // channels * height * width, or NULL
+    int channels;         // of planes; 0 = 3
 } ResizeSource;
 
 // Weights of `count` neighbours, from `first` on, for each output coordinate
@@ -42,8 +43,8 @@ void resize_find_taps(ResizeKind kind, int in, int out, ResizeTaps *taps);
 int64_t resize_scratch_floats(ResizeKind kind, CropBox box, int height,
                               int width);
 
-// Resizes the box to 3 x height x width planes in `out`. Pixels outside the
-// box are never read. May overshoot [0,1].
+// Resizes the box to 3 (channels) x height x width planes in `out`. Pixels
+// outside the box are never read. May overshoot [0,1].
 void resize_box(SimdLevel level, const ResizeSource *source, CropBox box,
                 ResizeKind kind, int height, int width, float *scratch,
                 float *out);

@@ -5,6 +5,15 @@
 
 #pragma GCC optimize("O3", "no-trapping-math")
 
+void tone_scale(float *values, int64_t count, float factor)
+{
+    for (int64_t i = 0; i < count; i++) {
+        float value = values[i] * factor;
+        value = value < 1 ? value : 1;
+        values[i] = value > 0 ? value : 0;
+    }
+}
+
 void tone_solarize(float *values, int64_t count, float threshold)
 {
     // A threshold that is a byte's value takes that byte, whatever rounding

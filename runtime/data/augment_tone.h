@@ -6,6 +6,9 @@
 
 #include <stdint.h>
 
+// x factor, clipped to [0,1].
+void tone_scale(float *values, int64_t count, float factor);
+
 // 1 - x where x >= threshold.
 void tone_solarize(float *values, int64_t count, float threshold);
 

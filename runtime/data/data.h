@@ -31,6 +31,7 @@ typedef struct DataOptions {
     double valid_fraction;
     uint64_t seed;       // of both choices
     int min_side;        // see image_read; 0 = full size
+    int channels;        // see image_decode_channels; 0 = pictures to look at
     int64_t cache_bytes; // decoded images kept; 0 = 512 MiB, negative = none
 } DataOptions;
 

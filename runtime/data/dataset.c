@@ -401,6 +401,7 @@ static char *folder_of(const char *path, bool folder)
 static void set_reading(Dataset *dataset, const DataOptions *options)
 {
     dataset->min_side = options->min_side;
+    dataset->channels = options->channels;
     atomic_init(&dataset->cache_left, options->cache_bytes == 0
                                           ? default_cache
                                           : options->cache_bytes);
@@ -423,6 +424,24 @@ Status dataset_open_files(int64_t count, const char *const *names,
     dataset_free(opened);
     *dataset = NULL;
     return status;
+}
+
+// A set of another number of channels than the program's is refused at once,
+// not image by image. Damaged files are not what is looked for.
+static Status check_channels(const Dataset *dataset)
+{
+    int64_t count = dataset->splits[SPLIT_TRAIN].count;
+    for (int64_t i = 0; dataset->channels && i < count && i < 4; i++) {
+        Image image;
+        Status status = dataset_read(dataset, SPLIT_TRAIN, i, &image);
+        if (status.code == STATUS_OK) {
+            image_free(&image);
+            break;
+        }
+        if (strstr(status.text, "and the program takes"))
+            return status;
+    }
+    return status_ok();
 }
 
 Status dataset_open(const char *path, const DataOptions *options,
@@ -449,6 +468,8 @@ Status dataset_open(const char *path, const DataOptions *options,
     }
     set_reading(opened, options);
     Status status = fill(opened, options, folder);
+    if (status.code == STATUS_OK)
+        status = check_channels(opened);
     if (status.code != STATUS_OK) {
         dataset_free(opened);
         return status;

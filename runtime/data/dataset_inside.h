@@ -19,7 +19,8 @@ enum {
 // A decoded image kept for the next reader.
 typedef struct CachedImage {
     int width, height;
-    uint8_t pixels[]; // height * width * 3
+    int channels;    // of planes; 0 = pixels
+    uint8_t bytes[]; // of Image.pixels, or of Image.planes
 } CachedImage;
 
 typedef struct Sample {
@@ -57,9 +58,9 @@ struct Dataset {
     DataShape shape;
     uint8_t *blocks[16]; // file contents the samples' bytes point into
     int block_count;
-    int min_side;
-    const char *kind; // "folder", "IDX files", ...
-    int64_t turned;   // files with an EXIF orientation but upright
+    int min_side, channels; // as its options say
+    const char *kind;       // "folder", "IDX files", ...
+    int64_t turned;         // files with an EXIF orientation but upright
     // Of a test part, and of one for validation, that have one.
     char part_name[256], valid_name[256];
     // Where their images come from, for people; NULL = no part of their own.
@@ -116,6 +117,8 @@ Status dataset_check_found(const Dataset *dataset);
 
 // By the extension: one that is read, and one of an image that is not.
 bool dataset_is_image_name(const char *name);
+// Of a .npy file, which may hold an image or anything else: its header says.
+bool dataset_is_array_name(const char *name);
 bool dataset_is_foreign_name(const char *name);
 // The first bytes from `offset` on, at most `size`, decide: NULL when they can
 // be an image, otherwise the reason, perhaps in `reason`, of `room` bytes.

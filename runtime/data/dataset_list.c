@@ -66,7 +66,8 @@ static const char *const index_words[] = {"id", "index", "idx",        "row",
 
 static bool is_image_word(const char *word)
 {
-    return dataset_is_image_name(word) || dataset_is_foreign_name(word);
+    return dataset_is_image_name(word) || dataset_is_array_name(word) ||
+           dataset_is_foreign_name(word);
 }
 
 // How well a column names image files, by rows after the first: those that

@@ -32,6 +32,12 @@ bool dataset_is_image_name(const char *name)
     return has_extension(name, readable);
 }
 
+bool dataset_is_array_name(const char *name)
+{
+    static const char *const arrays[] = {"npy", NULL};
+    return has_extension(name, arrays);
+}
+
 bool dataset_is_foreign_name(const char *name)
 {
     static const char *const foreign[] = {"bmp",  "gif", "webp", "tif",
@@ -161,8 +167,10 @@ Status dataset_stored(const Dataset *dataset, const Sample *sample,
 // ---- pixels ----------------------------------------------------------------
 
 // Planes to interleaved; one channel is copied to three.
-static Status unpack_planes(DataShape shape, const uint8_t *bytes, Image *image)
+static Status unpack_planes(const Dataset *dataset, const uint8_t *bytes,
+                            const char *name, Image *image)
 {
+    DataShape shape = dataset->shape;
     TRY(image_new(shape.width, shape.height, image));
     int64_t area = (int64_t)shape.width * shape.height;
     int64_t across = shape.by_columns ? shape.height : 1;
@@ -174,14 +182,27 @@ static Status unpack_planes(DataShape shape, const uint8_t *bytes, Image *image)
             for (int c = 0; c < 3; c++)
                 *pixel++ = at[shape.channels == 3 ? c * area : 0];
         }
-    return status_ok();
+    Status status = image_take_channels(image, dataset->channels, name);
+    if (status.code != STATUS_OK)
+        image_free(image);
+    return status;
+}
+
+static size_t image_bytes(int width, int height, int channels)
+{
+    size_t area = (size_t)width * (size_t)height;
+    return channels ? area * (size_t)channels * sizeof(float) : 3 * area;
 }
 
 static Status read_cached(const CachedImage *cached, Image *image)
 {
-    TRY(image_new(cached->width, cached->height, image));
-    memcpy(image->pixels, cached->pixels,
-           3 * (size_t)cached->width * (size_t)cached->height);
+    int width = cached->width, height = cached->height;
+    if (cached->channels)
+        TRY(image_new_planes(width, height, cached->channels, image));
+    else
+        TRY(image_new(width, height, image));
+    memcpy(image->planes ? (void *)image->planes : image->pixels, cached->bytes,
+           image_bytes(width, height, cached->channels));
     return status_ok();
 }
 
@@ -189,7 +210,8 @@ static Status read_cached(const CachedImage *cached, Image *image)
 // were too few, when memory is short, or when another thread was faster.
 static void keep_decoded(Dataset *dataset, Sample *sample, const Image *image)
 {
-    size_t pixels = 3 * (size_t)image->width * (size_t)image->height;
+    int channels = image->planes ? image->channels : 0;
+    size_t pixels = image_bytes(image->width, image->height, channels);
     long long size = (long long)(sizeof(CachedImage) + pixels);
     if (atomic_load(&dataset->cache_left) < size)
         return;
@@ -199,7 +221,10 @@ static void keep_decoded(Dataset *dataset, Sample *sample, const Image *image)
     if (entry) {
         entry->width = image->width;
         entry->height = image->height;
-        memcpy(entry->pixels, image->pixels, pixels);
+        entry->channels = channels;
+        memcpy(entry->bytes,
+               image->planes ? (const void *)image->planes : image->pixels,
+               pixels);
         if (atomic_compare_exchange_strong(&sample->cached, &expected, entry))
             return;
         free(entry);
@@ -213,9 +238,10 @@ Status dataset_unpack(const Dataset *dataset, const Sample *sample,
     char path[DATASET_PATH];
     *image = (Image){0};
     if (dataset->shape.width)
-        return unpack_planes(dataset->shape, bytes, image);
+        return unpack_planes(dataset, bytes, sample->name, image);
     dataset_sample_path(dataset, sample, path);
-    return image_decode(bytes, size, path, dataset->min_side, image);
+    return image_decode_channels(bytes, size, path, dataset->min_side,
+                                 dataset->channels, image);
 }
 
 Status dataset_read(const Dataset *dataset, DataSplit split, int64_t index,
@@ -223,7 +249,7 @@ Status dataset_read(const Dataset *dataset, DataSplit split, int64_t index,
 {
     Sample *sample = &dataset->splits[split].items[index];
     if (sample->bytes)
-        return unpack_planes(dataset->shape, sample->bytes, image);
+        return unpack_planes(dataset, sample->bytes, sample->name, image);
     const CachedImage *cached = atomic_load(&sample->cached);
     if (cached)
         return read_cached(cached, image);

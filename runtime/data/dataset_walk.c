@@ -119,7 +119,8 @@ bool walk_is_image(const Dataset *dataset, const char *folder, const char *name)
     char path[PATH_ROOM], full[PATH_ROOM], reason[128];
     struct stat info;
     bool named = dataset_is_image_name(name);
-    if ((!named && strchr(name, '.')) || !walk_join(path, folder, name))
+    if ((!named && !dataset_is_array_name(name) && strchr(name, '.')) ||
+        !walk_join(path, folder, name))
         return named;
     EntryKind kind = entry_kind(dataset, path, &info);
     if (kind != ENTRY_FILE)
@@ -186,8 +187,9 @@ static Status walk_entry(Walk *walk, const char *relative, const char *name,
         return is_ancestor(here, &info) ? status_ok()
                                         : walk_folder(walk, path, here);
     // What is there is named even when it is no image after all.
-    bool image = (walk->images && dataset_is_image_name(name)) ||
-                 walk_is_image(walk->dataset, relative, name);
+    bool named = dataset_is_image_name(name) || dataset_is_array_name(name);
+    bool image =
+        (walk->images && named) || walk_is_image(walk->dataset, relative, name);
     walk->found |= image;
     if (!walk->images)
         return status_ok();

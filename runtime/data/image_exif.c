@@ -108,16 +108,23 @@ Status exif_turn(Image *image, int orientation)
     bool bottom_up = orientation == 3 || orientation == 4 || orientation == 7 ||
                      orientation == 8;
     Image upright;
-    TRY(image_new(swapped ? image->height : image->width,
-                  swapped ? image->width : image->height, &upright));
-    uint8_t *to = upright.pixels;
-    for (int y = 0; y < upright.height; y++)
-        for (int x = 0; x < upright.width; x++, to += 3) {
-            int across = right_to_left ? upright.width - 1 - x : x;
-            int down = bottom_up ? upright.height - 1 - y : y;
+    int width = swapped ? image->height : image->width;
+    int height = swapped ? image->width : image->height;
+    TRY(image->planes
+            ? image_new_planes(width, height, image->channels, &upright)
+            : image_new(width, height, &upright));
+    int64_t area = (int64_t)width * height, at = 0;
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++, at++) {
+            int across = right_to_left ? width - 1 - x : x;
+            int down = bottom_up ? height - 1 - y : y;
             int64_t column = swapped ? down : across;
             int64_t row = swapped ? across : down;
-            memcpy(to, image->pixels + 3 * (row * image->width + column), 3);
+            int64_t from = row * image->width + column;
+            if (image->pixels)
+                memcpy(upright.pixels + 3 * at, image->pixels + 3 * from, 3);
+            for (int c = 0; image->planes && c < image->channels; c++)
+                upright.planes[c * area + at] = image->planes[c * area + from];
         }
     image_free(image);
     *image = upright;

@@ -25,6 +25,7 @@ typedef struct PngState {
     int64_t room;
     png_bytep *rows;
     int width, height;
+    bool deep; // decoder: rows of 16 bits
 } PngState;
 
 static void png_on_error(png_structp png, png_const_charp message)
@@ -70,23 +71,31 @@ static void png_flush_nothing(png_structp png)
     (void)png;
 }
 
-// Asks libpng to hand over every kind of file as 8-bit RGBA.
+static size_t png_stride(const PngState *state)
+{
+    return (size_t)state->width * (state->deep ? 8 : 4);
+}
+
+// Asks libpng to hand over every kind of file as RGBA of 8 or 16 bits.
 static void png_request_rgba(PngState *state)
 {
     png_structp png = state->png;
     png_set_expand(png); // palette, depths below 8, tRNS to alpha
-    png_set_scale_16(png);
+    if (state->deep)
+        png_set_expand_16(png); // a byte b becomes 257 b
+    else
+        png_set_scale_16(png);
     png_set_gray_to_rgb(png);
-    png_set_add_alpha(png, 255, PNG_FILLER_AFTER);
+    png_set_add_alpha(png, state->deep ? 65535 : 255, PNG_FILLER_AFTER);
     png_set_interlace_handling(png);
     png_read_update_info(png, state->info);
-    if (png_get_rowbytes(png, state->info) != (size_t)state->width * 4)
+    if (png_get_rowbytes(png, state->info) != png_stride(state))
         png_error(png, "unexpected row size");
 }
 
 static void png_allocate_rows(PngState *state)
 {
-    size_t stride = (size_t)state->width * 4;
+    size_t stride = png_stride(state);
     state->output = malloc(stride * (size_t)state->height);
     state->rows = malloc((size_t)state->height * sizeof *state->rows);
     if (!state->output || !state->rows)
@@ -134,10 +143,22 @@ static void blend_over_black(const uint8_t *rgba, Image *image)
                 (uint8_t)((rgba[4 * i + c] * rgba[4 * i + 3] + 127) / 255);
 }
 
-Status png_decode(const uint8_t *bytes, int64_t size, const char *name,
-                  Image *image)
+static Status split_planes(const uint8_t *rgba, const PngState *state,
+                           Image *image)
 {
-    PngState state = {.input = bytes, .size = size, .reason = "out of memory"};
+    TRY(image_new_planes(state->width, state->height, 4, image));
+    int64_t area = (int64_t)image->width * image->height;
+    for (int64_t i = 0; i < 4 * area; i++)
+        image->planes[i % 4 * area + i / 4] =
+            (float)((rgba[2 * i] << 8 | rgba[2 * i + 1]) / 65535.0);
+    return status_ok();
+}
+
+static Status decode(const uint8_t *bytes, int64_t size, const char *name,
+                     bool deep, Image *image)
+{
+    PngState state = {
+        .input = bytes, .size = size, .reason = "out of memory", .deep = deep};
     bool complete = png_read_rgba(&state);
     png_destroy_read_struct(&state.png, &state.info, NULL);
     Status status = status_ok();
@@ -146,13 +167,27 @@ Status png_decode(const uint8_t *bytes, int64_t size, const char *name,
     else if (!complete)
         status =
             status_error(STATUS_DATA, "%s: bad PNG: %s", name, state.reason);
+    else if (deep)
+        status = split_planes(state.output, &state, image);
     else
         status = image_new(state.width, state.height, image);
-    if (status.code == STATUS_OK)
+    if (status.code == STATUS_OK && !deep)
         blend_over_black(state.output, image);
     free(state.output);
     free(state.rows);
     return status;
+}
+
+Status png_decode(const uint8_t *bytes, int64_t size, const char *name,
+                  Image *image)
+{
+    return decode(bytes, size, name, false, image);
+}
+
+Status png_decode_planes(const uint8_t *bytes, int64_t size, const char *name,
+                         Image *image)
+{
+    return decode(bytes, size, name, true, image);
 }
 
 static bool png_write_rgb(PngState *state, const Image *image, bool drawn)

@@ -6,6 +6,9 @@
 
 Status png_decode(const uint8_t *bytes, int64_t size, const char *name,
                   Image *image);
+// Planes of red, green, blue and alpha, of all the bits that the file has.
+Status png_decode_planes(const uint8_t *bytes, int64_t size, const char *name,
+                         Image *image);
 // The text chunk of a picture that simcc drew.
 #define PNG_SOFTWARE "Software"
 #define PNG_DRAWN    "simcc"

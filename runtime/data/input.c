@@ -20,7 +20,7 @@ typedef struct Slot {
     int64_t step;                   // of the training
     int next, done;                 // rows handed out, rows finished
     StreamSample *samples;          // [batch]
-    float *images[MAX_VIEW_GROUPS]; // [views * batch, 3, height, width]
+    float *images[MAX_VIEW_GROUPS]; // [views * batch, c, height, width]
     float *labels;                  // [batch]
     bool *valid;                    // [batch]
 } Slot;
@@ -95,16 +95,17 @@ static Status read_sample(Input *input, int64_t *place, Image *image,
 }
 
 // Floats of one image in one view.
-static int64_t row_floats(const InputViews *group)
+static int64_t row_floats(const InputSpec *spec, int group)
 {
-    return 3 * (int64_t)group->height * group->width;
+    const InputViews *views = &spec->groups[group];
+    return spec->channels * (int64_t)views->height * views->width;
 }
 
 static float *row_of(const InputSpec *spec, const Slot *slot, int group,
                      int view, int row)
 {
-    return slot->images[group] + ((int64_t)view * spec->batch + row) *
-                                     row_floats(&spec->groups[group]);
+    return slot->images[group] +
+           ((int64_t)view * spec->batch + row) * row_floats(spec, group);
 }
 
 // All views of one decoded image. The key names the sample that was asked
@@ -113,6 +114,11 @@ static Status augment_views(Input *input, Slot *slot, int row, int64_t asked,
                             const Image *image, AugmentScratch *scratch)
 {
     const InputSpec *spec = &input->spec;
+    if (image->channels != spec->channels)
+        return status_error(
+            STATUS_DATA, "%s has %d channels where the net takes %d",
+            dataset_sample_name(spec->data, spec->split, index_at(spec, asked)),
+            image->channels, spec->channels);
     AugmentKey key = {
         .seed = spec->seed,
         .phase = spec->phase,
@@ -137,7 +143,7 @@ static void clear_row(Input *input, Slot *slot, int row)
     for (int i = 0; i < spec->group_count; i++)
         for (int view = 0; view < spec->groups[i].views; view++)
             memset(row_of(spec, slot, i, view, row), 0,
-                   (size_t)row_floats(&spec->groups[i]) * sizeof(float));
+                   (size_t)row_floats(spec, i) * sizeof(float));
     slot->labels[row] = 0;
     slot->valid[row] = false;
 }
@@ -228,7 +234,7 @@ static size_t group_floats(const InputSpec *spec, int group)
 {
     const InputViews *views = &spec->groups[group];
     return (size_t)spec->batch * (size_t)views->views *
-           (size_t)row_floats(views);
+           (size_t)row_floats(spec, group);
 }
 
 static Status allocate(Input *input)
@@ -277,6 +283,7 @@ Status input_new(const InputSpec *spec, int64_t first_step, Input **result)
         return status_error(STATUS_MEMORY, "no memory for input");
     input->spec = *spec;
     input->spec.chunks += spec->chunks == 0;
+    input->spec.channels += 3 * (spec->channels == 0);
     input->spec.passes += spec->passes == 0;
     input->spec.ranks += spec->ranks == 0;
     input->turn = first_step * input->spec.chunks * input->spec.passes;
@@ -400,6 +407,7 @@ void input_set_groups(InputSpec *spec, const ProgramPhase *phase,
                       bool evaluation, void *const *images)
 {
     int first_view = 0;
+    spec->channels = phase->channels;
     spec->group_count = phase->group_count;
     for (int i = 0; i < phase->group_count; i++) {
         const ViewGroup *group = &phase->groups[i];

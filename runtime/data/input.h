@@ -28,7 +28,8 @@ typedef struct InputSpec {
                             // given? NULL = all are
     int group_count;
     InputViews groups[MAX_VIEW_GROUPS];
-    int batch; // images at a time
+    int batch;    // images at a time
+    int channels; // of each; 0 = 3
     // A step of the training takes so many batches, and goes through them so
     // often; 0 = 1.
     int chunks, passes;

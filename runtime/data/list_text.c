@@ -168,8 +168,9 @@ static char *path_end(char *line)
     for (char *end = line + strcspn(line, " \t");; end += strcspn(end, " \t")) {
         char kept = *end;
         *end = 0;
-        bool image =
-            dataset_is_image_name(line) || dataset_is_foreign_name(line);
+        bool image = dataset_is_image_name(line) ||
+                     dataset_is_array_name(line) ||
+                     dataset_is_foreign_name(line);
         *end = kept;
         if (image)
             return end;

@@ -63,17 +63,18 @@ typedef struct ProgramPhase {
     int32_t source;     // PhaseSource
     int32_t label_rule; // LabelRule
     double label_amount;
-    int32_t classes; // 0 when the phase has no labels
-    Plan train;      // of a phase that was not compiled, params alone; inputs:
-                     // phase_images(0) and of further groups, maybe "labels",
-                     // "step", "total_steps", "epoch_steps" (scalars), "random"
-                     // (random_key.h); outputs: "loss", reports. In chunks,
-                     // images are a chunk's, "labels" all
-    Plan eval;       // step_count 0 when the phase has no evaluation.
-                     // outputs: as train's; [batch] ones are per example;
-                     // maybe "scores.NAME" [batch, classes], no report
-    Plan features;   // of the online probe: its one output is the value `h` of
-                     // plain images; step_count 0 when there is none
+    int32_t channels; // of its images
+    int32_t classes;  // 0 when the phase has no labels
+    Plan train;       // of a phase that was not compiled, params alone; inputs:
+                      // phase_images(0) and of further groups, maybe "labels",
+    // "step", "total_steps", "epoch_steps" (scalars), "random"
+    // (random_key.h); outputs: "loss", reports. In chunks,
+    // images are a chunk's, "labels" all
+    Plan eval;     // step_count 0 when the phase has no evaluation.
+                   // outputs: as train's; [batch] ones are per example;
+                   // maybe "scores.NAME" [batch, classes], no report
+    Plan features; // of the online probe: its one output is the value `h` of
+                   // plain images; step_count 0 when there is none
 } ProgramPhase;
 
 typedef struct Program {
@@ -128,7 +129,7 @@ bool plan_sums_by_word(const char *word, int32_t *sums);
 // "[64,3,7,7]", cut off at `size` bytes.
 void plan_shape_text(int rank, const int64_t *dims, char *text, size_t size);
 
-enum { PROGRAM_VERSION = 14 }; // of artifact files
+enum { PROGRAM_VERSION = 15 }; // of artifact files
 
 // Artifact files: "SIMCCART", version, then checksummed sections; see
 // docs/formats.md. Written atomically. Reading trusts no size in the file.

@@ -317,14 +317,14 @@ Status plot_sheet(const char *path, const Image *images, int rows, int columns,
     return status;
 }
 
-Status plot_image_of_planes(const float *planes, int height, int width,
-                            Image *image)
+Status plot_image_of_planes(const float *planes, int channels, int height,
+                            int width, Image *image)
 {
     int64_t area = (int64_t)height * width;
     TRY(image_new(width, height, image));
     for (int64_t i = 0; i < area; i++)
         for (int c = 0; c < 3; c++)
-            image->pixels[i * 3 + c] =
-                (uint8_t)lrintf(planes[c * area + i] * 255.0f);
+            image->pixels[i * 3 + c] = (uint8_t)lrintf(
+                planes[(channels < 3 ? 0 : c) * area + i] * 255.0f);
     return status_ok();
 }

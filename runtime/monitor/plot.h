@@ -24,10 +24,10 @@ Status plot_points(const char *path, const char *title,
                    const PlotSeries *series, int count, const char *x_label,
                    const char *y_label);
 
-// Planes [3, height, width] of floats in [0, 1], as augmentation makes them, as
-// an image; the caller's to free.
-Status plot_image_of_planes(const float *planes, int height, int width,
-                            Image *image);
+// Planes [channels, height, width] of floats in [0, 1], as augmentation makes
+// them, as an image; the caller's to free.
+Status plot_image_of_planes(const float *planes, int channels, int height,
+                            int width, Image *image);
 
 // rows * columns images in reading order; those without pixels leave a gap.
 // Small ones are enlarged by whole factors. `captions`, one below each image,

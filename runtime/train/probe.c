@@ -146,6 +146,7 @@ static Status start_input(const Probe *probe, const Rows *rows, Input **input)
                     .height = (int)dims[2],
                     .width = (int)dims[3]}},
         .batch = rows->batch,
+        .channels = (int)dims[1],
         .seed = spec->seed,
         .phase = random_name(phase->name),
         .threads = pool_threads(spec->pool),

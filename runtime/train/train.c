@@ -124,8 +124,8 @@ static Status check_images(const ProgramPhase *phase, int32_t *dtype)
     for (int i = 0; i < phase->group_count; i++) {
         const PlanPort *images = plan_input(&phase->train, phase_images(i));
         const ViewGroup *group = &phase->groups[i];
-        const int64_t dims[] = {(int64_t)phase_rows(phase) * group->views, 3,
-                                group->height, group->width};
+        const int64_t dims[] = {(int64_t)phase_rows(phase) * group->views,
+                                phase->channels, group->height, group->width};
         if (!images)
             continue; // nothing reads these
         any = true;

@@ -9,7 +9,7 @@
 // The file must be refused by name; `reason` is part of what must be said.
 static void check_refused(const char *path, const char *reason)
 {
-    Image image = {1, 1, (uint8_t *)1};
+    Image image = {1, 1, 3, (uint8_t *)1};
     Status status = image_read(path, 0, &image);
     CHECK_INT(status.code, STATUS_DATA);
     CHECK(image.pixels == NULL);

@@ -13,9 +13,19 @@ static void decode(const uint8_t *bytes, int64_t size, int min_side)
     image_probe(bytes, size, reason, sizeof reason);
     if (image_decode(bytes, size, "fuzz", min_side, &image).code == STATUS_OK)
         image_free(&image);
+    for (int channels = 0; channels < 5; channels++)
+        if (image_decode_channels(bytes, size, "fuzz", min_side, channels,
+                                  &image)
+                .code == STATUS_OK)
+            image_free(&image);
 }
 
 void fuzz_png(const uint8_t *bytes, int64_t size)
+{
+    decode(bytes, size, 0);
+}
+
+void fuzz_npy(const uint8_t *bytes, int64_t size)
 {
     decode(bytes, size, 0);
 }

@@ -310,7 +310,7 @@ TEST(unsound_steps_are_refused)
         {crop, {AUGMENT_ROTATE, {1, 0, 30, 2.5}}, {AUGMENT_FLIP, {1}}},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        CHECK_INT(augment_check(bad[i], 3, 24, 24).code, STATUS_FAILED);
+        CHECK_INT(augment_check(bad[i], 3, 3, 24, 24).code, STATUS_FAILED);
     AugmentStep deep[40] = {crop};
     for (int i = 1; i < 40; i++)
         deep[i] = (AugmentStep){AUGMENT_RANDOM_APPLY, {39 - i, 1}};

@@ -483,11 +483,11 @@ TEST(bad_pipelines_are_refused)
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const AugmentStep steps[] = {whole, bad[i]};
-        Status status = augment_check(steps, 2, SIDE, SIDE);
+        Status status = augment_check(steps, 2, 3, SIDE, SIDE);
         CHECK_INT(status.code, STATUS_FAILED);
         CHECK(strstr(status.text, "augmentation") != NULL);
     }
-    CHECK_INT(augment_check(&flip, 1, SIDE, SIDE).code, STATUS_FAILED);
-    CHECK_INT(augment_check(&crop, 1, SIDE + 1, SIDE).code, STATUS_FAILED);
-    CHECK_INT(augment_check(&crop, 1, SIDE, SIDE).code, STATUS_OK);
+    CHECK_INT(augment_check(&flip, 1, 3, SIDE, SIDE).code, STATUS_FAILED);
+    CHECK_INT(augment_check(&crop, 1, 3, SIDE + 1, SIDE).code, STATUS_FAILED);
+    CHECK_INT(augment_check(&crop, 1, 3, SIDE, SIDE).code, STATUS_OK);
 }

@@ -358,5 +358,5 @@ TEST(choices_out_of_range_are_refused)
         {AUGMENT_COLOR_JITTER, {1, 1, 0.8, 0.8, 0.8, 0.2, 0, -1}},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        CHECK_INT(augment_check(&bad[i], 1, 24, 24).code, STATUS_FAILED);
+        CHECK_INT(augment_check(&bad[i], 1, 3, 24, 24).code, STATUS_FAILED);
 }

@@ -109,7 +109,7 @@ TEST(planes_become_an_image)
 {
     const float planes[12] = {0, 1, 0.5f, 0.2f, 1, 1, 1, 1, 0, 0, 0, 0};
     Image image;
-    CHECK(plot_image_of_planes(planes, 2, 2, &image).code == STATUS_OK);
+    CHECK(plot_image_of_planes(planes, 3, 2, 2, &image).code == STATUS_OK);
     CHECK_INT(image.pixels[3], 255);
     CHECK_INT(image.pixels[6], 128);
     CHECK_INT(image.pixels[7], 255);

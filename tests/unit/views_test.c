@@ -33,7 +33,8 @@ static Dataset *open_data(void)
 
 static ProgramPhase two_groups(void)
 {
-    return (ProgramPhase){.group_count = 2,
+    return (ProgramPhase){.channels = 3,
+                          .group_count = 2,
                           .groups = {{.views = 2,
                                       .height = LARGE,
                                       .width = LARGE,
