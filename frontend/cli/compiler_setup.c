@@ -150,20 +150,35 @@ Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes,
     return status_ok();
 }
 
-// Parameters of the program that weights have at other values, but for those
-// that the command line sets, and `except`, which may be NULL.
+// A phase's settings that say how it is trained and not what its net is.
+static bool is_length(const char *name)
+{
+    static const char *const lengths[] = {".batch", ".chunk", ".epochs",
+                                          ".steps"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof lengths / sizeof *lengths; i++)
+        if (strcmp(dot, lengths[i]) == 0)
+            return true;
+    return false;
+}
+
+// Parameters of the program and settings of its phases that weights have at
+// other values, but for those that the command line sets, and `except`, which
+// may be NULL.
 static Status fit_lines(Compiler *compiler, Cli *cli, const char *lines,
                         const char *except)
 {
     char value[256];
     const Experiment *experiment = compiler->experiment;
-    int count = 0;
-    Setting *settings =
-        ARENA_ARRAY(cli->arena, Setting, experiment->params.count + 1);
-    for (int i = 0; i < experiment->params.count; i++) {
-        const ExperimentParam *param = &experiment->params.at[i];
+    int params = experiment->params.count, count = 0;
+    int all = params + experiment->settings.count;
+    Setting *settings = ARENA_ARRAY(cli->arena, Setting, all + 1);
+    for (int i = 0; i < all; i++) {
+        const ExperimentParam *param =
+            i < params ? &experiment->params.at[i]
+                       : &experiment->settings.at[i - params];
         model_parameter(lines, param->name, value, sizeof value);
-        if (*value && !param->from_command_line &&
+        if (*value && !param->from_command_line && !is_length(param->name) &&
             strcmp(value, param->value) != 0 &&
             (!except || strcmp(param->name, except) != 0))
             settings[count++] =

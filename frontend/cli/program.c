@@ -102,17 +102,28 @@ static void fill_phase(ProgramPhase *to, const ExperimentPhase *from)
     to->classes = from->classes;
 }
 
+// "depth = 18", and of phases "finetune.head_tap = 1": what `eval` and others
+// have to set again to have the same net.
 static char *parameter_lines(const Experiment *experiment)
 {
-    size_t size = 1;
-    for (int i = 0; i < experiment->params.count; i++)
-        size += strlen(experiment->params.at[i].name) +
-                strlen(experiment->params.at[i].value) + 4;
-    char *text = new_zeroed(size, 1);
-    for (int i = 0, used = 0; i < experiment->params.count; i++)
-        used += snprintf(text + used, size - (size_t)used, "%s = %s\n",
-                         experiment->params.at[i].name,
-                         experiment->params.at[i].value);
+    int params = experiment->params.count;
+    int count = params + experiment->settings.count;
+    size_t size = 1, used = 0;
+    char *text = NULL;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < count; i++) {
+            const ExperimentParam *param =
+                i < params ? &experiment->params.at[i]
+                           : &experiment->settings.at[i - params];
+            if (text)
+                used += (size_t)snprintf(text + used, size - used, "%s = %s\n",
+                                         param->name, param->value);
+            else
+                size += strlen(param->name) + strlen(param->value) + 4;
+        }
+        if (!text)
+            text = new_zeroed(size, 1);
+    }
     return text;
 }
 

@@ -56,7 +56,8 @@ static void note_parameters(const Job *job, Notes *about)
         size_t length = strcspn(line, "\n");
         const char *text = arena_printf(arena, "%.*s", (int)length, line);
         const char *gap = strstr(text, " = ");
-        if (gap)
+        // Those of phases are in the command.
+        if (gap && !memchr(text, '.', (size_t)(gap - text)))
             notes_set(
                 about,
                 arena_printf(arena, "param.%.*s", (int)(gap - text), text),

@@ -94,6 +94,7 @@ typedef struct Experiment {
     const char *name; // file name without folder and extension
     const char *path;
     VEC(ExperimentParam) params;
+    VEC(ExperimentParam) settings; // of phases, as "pretrain.batch"
     VEC(ExperimentPhase) phases;
     const char *resolved; // `simcc show`: source text with all values resolved
 } Experiment;

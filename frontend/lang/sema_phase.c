@@ -79,6 +79,16 @@ static void eval_options(Sema *s, Phase *phase)
         option.value = override_option(s, phase, &option);
         vec_push(s->arena, &phase->options, option);
         frame_bind(s, s->frame, option.name, option.value, option.pos);
+        if (option.value.kind == DATUM_POISON)
+            continue;
+        ExperimentParam setting = {
+            .name = arena_printf(s->arena, "%s.%s", phase->item->name.text,
+                                 option.name),
+            .value = datum_text(s->arena, option.value),
+            .range = "",
+            .doc = "",
+            .from_command_line = option.from_command_line};
+        vec_push(s->arena, &s->experiment->settings, setting);
     }
 }
 

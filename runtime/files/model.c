@@ -390,15 +390,18 @@ static const char *same_parameter(const char *text, const char *line)
     return NULL;
 }
 
-// Both are lines of "name = value".
+// Both are lines of "name = value". Settings of phases, "pretrain.batch", are
+// those of different runs.
 static void match_parameters(const char *theirs, const char *ours,
                              ModelReport *report)
 {
     while (*ours) {
         int length = line_length(ours);
         const char *other = same_parameter(theirs, ours);
-        if (other && (line_length(other) != length ||
-                      strncmp(other, ours, (size_t)length) != 0)) {
+        bool of_phase = memchr(ours, '.', strcspn(ours, "=\n")) != NULL;
+        if (other && !of_phase &&
+            (line_length(other) != length ||
+             strncmp(other, ours, (size_t)length) != 0)) {
             const char *value = strchr(ours, '=');
             value = value ? value + 1 + (value[1] == ' ') : ours;
             note(report, MODEL_PARAMETER, "%.*s in the file, %.*s here",

@@ -247,4 +247,45 @@ check "predict: unlabelled images have no column of true classes" sh -c "
     --top 1 -o - --set $(echo $settings) | head -n 1 |
     grep -qx 'name,predicted,probability'"
 
+# ---- the settings of phases -------------------------------------------------
+
+# They make the net, too, and are those of the weights unless one sets others.
+cat > "$work/set.net" <<'NET'
+import "lib/layers.net"
+import "lib/heads.net"
+import "lib/losses.net"
+import "lib/optimizers.net"
+import "lib/augment.net"
+param classes = 3
+phase train(batch = 8, steps = 5, rate = 0.1, labels = all, share = 10%, word = "plain", list = [1, 2],
+            scale = 1.0, deep = true, crop = 16) {
+    input images, y = labeled(labels), augment [center_crop(crop)], evaluate [center_crop(crop)]
+    h = scale * mean(relu(conv(images, 8, 3) as c), over = "hw") + share + list[0] + (if word == "plain" then 0 else 1)
+    h = if deep then relu(dense(h, 8)) else h
+    logits = classifier(h, classes)
+    minimize cross_entropy(logits, y)
+    using sgd(rate = rate)
+}
+NET
+others="train.scale=20.0 train.deep=false train.crop=8 train.labels=50% train.word=other train.share=20%"
+# shellcheck disable=SC2086
+check "eval: other settings train" "$simcc" run "$work/set.net" \
+    --data "$shapes" --out "$work/set" --set $others "train.list=[3, 4]"
+# loss SETTING...: of the test images, as printed.
+loss() {
+    "$simcc" eval "$work/set.net" train --data "$shapes" --out "$work/set" \
+        --json "$@" 2> "$work/said" | grep -o '"loss":[0-9.e-]*'
+}
+settings_return() {
+    # shellcheck disable=SC2086
+    want=$(loss --set $others "train.list=[3, 4]")
+    got=$(loss)
+    cat "$work/said"
+    echo "with the settings $want, without $got"
+    grep -q 'train.word = "other".*as in the weights' "$work/said" || return 1
+    ! grep -q "train.batch" "$work/said" || return 1
+    [ -n "$want" ] && [ "$got" = "$want" ] &&
+        [ "$(loss --set train.scale=1.0)" != "$want" ]
+}
+check "eval: takes a phase's settings from the weights" settings_return
 finish
