@@ -260,14 +260,14 @@ param classes = 3
 phase train(batch = 8, steps = 5, rate = 0.1, labels = all, share = 10%, word = "plain", list = [1, 2],
             scale = 1.0, deep = true, crop = 16) {
     input images, y = labeled(labels), augment [center_crop(crop)], evaluate [center_crop(crop)]
-    h = scale * mean(relu(conv(images, 8, 3) as c), over = "hw") + share + list[0] + (if word == "plain" then 0 else 1)
+    h = scale * mean((conv(images, 8, 3) as c)^2, over = "hw") + share * list[0] * (if word == "plain" then 0 else 1)
     h = if deep then relu(dense(h, 8)) else h
     logits = classifier(h, classes)
     minimize cross_entropy(logits, y)
     using sgd(rate = rate)
 }
 NET
-others="train.scale=20.0 train.deep=false train.crop=8 train.labels=50% train.word=other train.share=20%"
+others="train.rate=0.01 train.scale=2.0 train.deep=false train.crop=8 train.labels=50% train.word=other train.share=20%"
 # shellcheck disable=SC2086
 check "eval: other settings train" "$simcc" run "$work/set.net" \
     --data "$shapes" --out "$work/set" --set $others "train.list=[3, 4]"
