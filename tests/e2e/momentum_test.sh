@@ -111,4 +111,25 @@ check "momentum: parts of batches" says "make it a multiple of the batch" \
     "$simcc" check "$net" --set pretrain.memory=100
 check "momentum: fewer than a batch" says "make it a multiple of the batch" \
     "$simcc" check "$net" --set pretrain.memory=16
+# The loss reads the average alone: the net beside it is not trained, and the
+# average begins, and stays, at its first numbers.
+cat > "$work/alone.net" <<'NET'
+import "lib/layers.net"
+import "lib/heads.net"
+import "lib/losses.net"
+import "lib/optimizers.net"
+import "lib/augment.net"
+param classes = 3
+def net(x) = mean(relu(conv(x, 8, 3) as c1), over = "hw")
+phase train(batch = 4, steps = 2) {
+    input images, y = labeled(all), augment [random_crop(16)]
+    h = net(images)
+    minimize cross_entropy(classifier(moving_average(net(images), 0.9), classes), y)
+    using sgd(rate = 0.1)
+}
+NET
+check "momentum: data of classes" "$simcc" data synth "$work/alone" --classes 3 \
+    --per-class 4 --size 16
+check "momentum: an average of what the loss does not reach otherwise" \
+    "$simcc" run "$work/alone.net" --data "$work/alone" --out "$work/alone.run"
 finish
