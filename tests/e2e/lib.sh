@@ -67,6 +67,16 @@ says() {
         { cat "$work/said"; echo "does not say: $wanted"; false; }
 }
 
+# same_tensors ONE TWO: of two files, behind their headers, which have settings.
+safetensors_data() {
+    tail -c "+$(($(od -An -tu8 -N8 "$1") + 9))" "$1"
+}
+same_tensors() {
+    safetensors_data "$1" > "$work/one"
+    safetensors_data "$2" > "$work/two"
+    [ -s "$work/one" ] && cmp "$work/one" "$work/two"
+}
+
 # merged SETTINGS MORE: settings, those of MORE in place of others of their name.
 merged() {
     for setting in $1; do

@@ -70,15 +70,6 @@ check "momentum: as if unbroken" cmp "$run/pretrain/model.safetensors" \
     "$work/broken/pretrain/model.safetensors"
 export_to "$work/ema.st" --out "$run" --ema -q
 export_to "$work/ema2.st" --out "$work/broken" --ema -q --set pretrain.memory=0
-# The tensors of a file, behind its header, which has the settings.
-tensors() {
-    tail -c "+$(($(od -An -tu8 -N8 "$1") + 9))" "$1"
-}
-same_tensors() {
-    tensors "$1" > "$work/one"
-    tensors "$2" > "$work/two"
-    [ -s "$work/one" ] && cmp "$work/one" "$work/two"
-}
 check "momentum: the average, too" same_tensors "$work/ema.st" "$work/ema2.st"
 
 # Without norms, chunks of a batch are the batch, and so is what they remember.

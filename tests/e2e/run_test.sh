@@ -106,7 +106,7 @@ check "run: a finished run is skipped" says '"phase":"distill"' \
     train "$work/whole" --resume --json
 check "run: nothing is overwritten unasked" exits 1 train "$work/whole"
 check "eval: weights know their settings" says \
-    "image_size = 16, filters = 4, groups = 2, classes = 3, as in the weights" \
+    "image_size = 16, filters = 4, groups = 2, classes = 3, " \
     "$simcc" eval "$net" finetune --data "$shapes" --out "$work/whole"
 check "eval: but for those of the command line" says "filters = 4 in the file, 8 here" \
     "$simcc" eval "$net" finetune --data "$shapes" --out "$work/whole" \

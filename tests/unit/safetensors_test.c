@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "runtime/base/file.h"
+#include "runtime/files/tensors.h"
 #include "tests/harness.h"
 
 static const char *in_folder(const char *name)
@@ -154,4 +155,31 @@ TEST(safetensors_lists_types_of_others)
     CHECK_TEXT(safetensors_read(file, tensor, &number).text, "");
     CHECK_INT(number, 5);
     safetensors_close(file);
+}
+
+// A header's length is the file's beginning: of 640, 896 and 1152 bytes, and of
+// 64 KiB more, that is how pickles of protocols 2, 3 and 4 begin.
+TEST(safetensors_of_any_length_are_no_pickles)
+{
+    const char *path = in_folder("long.safetensors");
+    const float w[] = {1};
+    SafeTensor tensor = {"w", SAFE_F32, 1, {1}, 4, w};
+    char note[1200];
+    int alike = 0;
+    for (int length = 500; length < 1100; length += 8) {
+        memset(note, 'x', sizeof note);
+        note[length] = '\0';
+        SafeMeta meta = {"note", note};
+        CHECK_TEXT(safetensors_write(path, 1, &tensor, 1, &meta).text, "");
+        char *bytes;
+        int64_t size;
+        CHECK_TEXT(file_read(path, 1 << 20, &bytes, &size).text, "");
+        alike += bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 4;
+        free(bytes);
+        TensorFile *file;
+        CHECK_TEXT(tensors_open(path, &file).text, "");
+        CHECK_TEXT(tensors_format(file), "a safetensors file");
+        tensors_close(file);
+    }
+    CHECK_INT(alike, 3);
 }
