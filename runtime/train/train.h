@@ -25,10 +25,12 @@ typedef struct TrainProgress {
 typedef struct TrainResult {
     char phase[64];
     int64_t steps;
-    double first_loss, last_loss; // means over the first and last 5% of steps
-    DataSplit split;              // of which part the next three are
-    int64_t test_count;           // images evaluated; 0 = none
-    int report_count;             // evaluation reports
+    // Means over the first and last 5% of the steps; of a phase that ended
+    // before its last step, over the last 5% to 10%.
+    double first_loss, last_loss;
+    DataSplit split;    // of which part the next three are
+    int64_t test_count; // images evaluated; 0 = none
+    int report_count;   // evaluation reports
     char report_names[16][64];
     double report_values[16];
     double seconds;

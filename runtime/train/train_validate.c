@@ -128,7 +128,7 @@ void train_validation_text(const Run *run, char text[VALIDATION_TEXT])
     else if (asked->every_steps || asked->every_epochs == 1)
         snprintf(every, sizeof every, asked->every_steps ? "step" : "epoch");
     else
-        snprintf(every, sizeof every, "%.17g epochs", asked->every_epochs);
+        snprintf(every, sizeof every, "%.15g epochs", asked->every_epochs);
     snprintf(text, VALIDATION_TEXT,
              "every %s on %" PRId64 " images by the %s %s, patience %" PRId64,
              every, valid->images, valid->least ? "least" : "greatest",

@@ -160,6 +160,12 @@ check "validate: an unknown number" says \
 # A rate of nothing: no validation is better than the first.
 check "validate: ends early" says "ends at step 9 of 30" \
     colors "$work/early" --patience 2 --validate-every 3 --set colors.rate=0
+check "validate: with its last loss as others" grep -q \
+    '^colors: 9 steps, loss [0-9.]* -> [0-9.]*;' "$work/said"
+check "validate: which its state has" grep -q '^last_loss = [0-9]' \
+    "$work/early/colors/state"
+check "validate: and its card" grep -q '| [0-9.]* to [0-9.]* |' \
+    "$work/early/card.md"
 check "validate: and says so in its lines" grep -q '"ended_early":1' \
     "$work/early/metrics.jsonl"
 check "validate: in its state" grep -q '^valid.ended_early = 1$' \
@@ -173,6 +179,7 @@ check "validate: tested once" \
 check "validate: a finished one stays so" says '"ended_early":true' \
     colors "$work/early" --patience 2 --validate-every 3 --set colors.rate=0 \
     --resume --json
+check "validate: with its last loss" grep -q '"last_loss":[0-9]' "$work/said"
 
 # ---- killed and resumed -----------------------------------------------------
 
