@@ -50,8 +50,8 @@ typedef struct ValidateOptions {
     int64_t every_steps;
     double every_epochs;
     // The number whose best checkpoint is kept: the greatest is best, of one
-    // whose name ends in "loss", and of -NAME, the least. NULL = top1, else
-    // knn, else the loss.
+    // whose name ends in "loss", and of -NAME, the least. NULL, or what a phase
+    // does not have = top1, else knn, else the loss.
     const char *best;
     int64_t patience; // end the phase after so many without a better; 0 = never
 } ValidateOptions;
