@@ -61,7 +61,9 @@ static bool build_value(Sema *s, Phase *phase, const char *name,
     Build build;
     build_begin(s, &build, phase, out->batch, false, "value");
     // One view of each image, whatever the phase trains on.
-    int64_t rows = out->batch < VALUE_ROWS ? out->batch : VALUE_ROWS;
+    int64_t rows = s->options->value_rows    ? s->options->value_rows
+                   : out->batch < VALUE_ROWS ? out->batch
+                                             : VALUE_ROWS;
     int64_t dims[] = {rows, 3, out->image_height, out->image_width};
     out->value_rows = (int)rows;
     add_input(s, input->words->at[0], "images", 4, dims);
