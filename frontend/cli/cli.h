@@ -109,6 +109,14 @@ void cli_warn(const Cli *cli, const char *text);
 __attribute__((format(printf, 2, 3))) void cli_note(const Cli *cli,
                                                     const char *format, ...);
 
+// Adds a word as a shell would want it.
+void cli_add_quoted(Text *text, const char *word);
+// Adds those of the options that were given, as they were: " --seed 3".
+void cli_add_given(const Cli *cli, const OptionId *ids, size_t count,
+                   Text *text);
+// A share as --held-out takes it, every bit of it: "30%".
+const char *cli_share_text(Arena *arena, double share);
+
 // A warning when a file's name has the extension of another form than the one
 // that is written.
 void cli_check_extension(const Cli *cli, const char *path, const char *form,

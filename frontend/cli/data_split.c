@@ -75,10 +75,14 @@ int command_data_split(Cli *cli)
     }
     cli_note(cli, "%s", dataset_description(data));
     job_tell_notes(cli, cli->words[0], data);
+    // The lists are of the training images of this seed and these parts.
+    static const OptionId kept[] = {OPT_seed, OPT_held_out, OPT_validate};
+    Text given = text_new(cli->arena);
+    cli_add_given(cli, kept, sizeof kept / sizeof *kept, &given);
     cli_note(cli,
              "next: simcc run FILE PHASE --data %s --labels "
-             "%s/split-0.txt --out run",
-             cli->words[0], cli->values[OPT_output]);
+             "%s/split-0.txt --out run%s",
+             cli->words[0], cli->values[OPT_output], text_string(&given));
     dataset_free(data);
     return STATUS_OK;
 }

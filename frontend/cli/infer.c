@@ -335,20 +335,6 @@ static Status check_stream(const Cli *cli)
     return status_ok();
 }
 
-// One image at a time, unless the command line says how many.
-static Status begin_stream(Cli *cli)
-{
-    const char *name = arena_printf(cli->arena, "%s.batch", cli->words[1]);
-    TRY(check_stream(cli));
-    if (!cli_has(cli, OPT_output))
-        cli->values[OPT_output] = "/dev/stdout";
-    for (int i = 0; i < cli->settings.count; i++)
-        if (strcmp(cli->settings.at[i].name, name) == 0)
-            return status_ok();
-    vec_push(cli->arena, &cli->settings, ((Setting){name, "1", false}));
-    return status_ok();
-}
-
 static Status end_table(Table *table, Status status)
 {
     FileWriter *files[] = {&table->npy, &table->csv};
@@ -398,8 +384,11 @@ static int run_command(Cli *cli, const char *value, bool predict)
 {
     Job job;
     const char *data = cli->values[OPT_data];
-    if (predict && data && strcmp(data, "-") == 0)
-        CLI_TRY(cli, begin_stream(cli));
+    if (predict && data && strcmp(data, "-") == 0) {
+        CLI_TRY(cli, check_stream(cli));
+        if (!cli_has(cli, OPT_output))
+            cli->values[OPT_output] = "/dev/stdout";
+    }
     if (!cli_has(cli, OPT_output)) {
         Status status =
             status_error(STATUS_USAGE, "say where to write: -o FILE");

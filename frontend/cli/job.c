@@ -72,6 +72,22 @@ static bool counts_classes(const Job *job)
            !cli_has(job->cli, OPT_knn);
 }
 
+static bool is_stream(const Cli *cli)
+{
+    return cli_has(cli, OPT_data) && strcmp(cli->values[OPT_data], "-") == 0;
+}
+
+// Of a stream one image at a time, unless the command line says how many: a
+// batch of the value alone, for the training step may want another.
+static int value_rows(const Cli *cli)
+{
+    const char *name = arena_printf(cli->arena, "%s.batch", cli->words[1]);
+    for (int i = 0; i < cli->settings.count; i++)
+        if (strcmp(cli->settings.at[i].name, name) == 0)
+            return 0;
+    return is_stream(cli) ? 1 : 0;
+}
+
 // --data -: the images come later.
 static Status open_stream(Job *job, int min_side, int channels)
 {
@@ -91,7 +107,7 @@ static Status open_data(Job *job, int min_side, int channels)
 {
     const Cli *cli = job->cli;
     int64_t memory;
-    if (cli_has(cli, OPT_data) && strcmp(cli->values[OPT_data], "-") == 0)
+    if (is_stream(cli))
         return open_stream(job, min_side, channels);
     TRY(fit_memory(cli, &memory));
     DataOptions options = {.seed = job->options.seed,
@@ -288,6 +304,8 @@ static int open_source(Job *job)
     compiler.phases = job->cli->words + 1;
     compiler.lang.value_phase = job->cli->words[1];
     compiler.lang.value_name = job->value;
+    if (job->value)
+        compiler.lang.value_rows = value_rows(job->cli);
     if (job->cli->command->run == command_run)
         compiler.lang.features_name = PROBED_VALUE;
     compiler.validates = job->options.validate.every_steps ||

@@ -225,7 +225,7 @@ static void add_accuracy(Text *card, const Notes *state)
         text_addf(card, "%s %.1f%%", name, 100 * value);
 }
 
-// "4.2 to 0.31"; a phase that ended early has no last loss.
+// "4.2 to 0.31"
 static void add_losses(Text *card, const Notes *state)
 {
     double first = notes_number(state, "first_loss");

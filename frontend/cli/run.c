@@ -59,22 +59,6 @@ static void watch_signals(Job *job)
 
 // ---- the run directory ------------------------------------------------------
 
-// Adds a word as a shell would want it.
-static void add_quoted(Text *text, const char *word)
-{
-    static const char safe[] = "abcdefghijklmnopqrstuvwxyz"
-                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                               "0123456789%+,-./:=@_";
-    if (*word && strspn(word, safe) == strlen(word)) {
-        text_add(text, word);
-        return;
-    }
-    text_add(text, "'");
-    for (; *word; word++)
-        text_add(text, *word == '\'' ? "'\\''" : (char[]){*word, '\0'});
-    text_add(text, "'");
-}
-
 // Appends the command line to OUT/command, whose lock this process then holds
 // until it ends: two runs in one folder would write each other's checkpoints.
 static Status note_command(const Job *job)
@@ -84,7 +68,7 @@ static Status note_command(const Job *job)
     Text text = text_new(cli->arena);
     for (int i = 0; i < cli->argc; i++) {
         text_add(&text, i ? " " : "");
-        add_quoted(&text, cli->argv[i]);
+        cli_add_quoted(&text, cli->argv[i]);
     }
     text_add(&text, "\n");
     TRY(rundir_create(job->options.out, NULL));
@@ -206,8 +190,16 @@ static const ProgramPhase *next_phase(const Job *job, const PhaseList *done)
     return NULL;
 }
 
+// With what decides which images the next phase sees, what it computes and
+// what shapes its weights have. Not --best, a number of the phases that ran,
+// which the next need not have.
 static void tell_next(const Job *job, const PhaseList *done)
 {
+    static const OptionId kept[] = {
+        OPT_data,   OPT_out,      OPT_labels,     OPT_seed,
+        OPT_dtype,  OPT_held_out, OPT_validate,   OPT_validate_every,
+        OPT_strict, OPT_patience, OPT_plain_sums, OPT_tune,
+        OPT_target, OPT_memory,   OPT_set};
     const Cli *cli = job->cli;
     const ProgramPhase *next = next_phase(job, done);
     const char *last = job->program->phases[done->at[done->count - 1]].name;
@@ -217,14 +209,10 @@ static void tell_next(const Job *job, const PhaseList *done)
         (next->source == SOURCE_LABELED && dataset_classes(job->data) < 2))
         return;
     Text line = text_new(cli->arena);
-    text_addf(&line, "next: simcc run %s %s --data %s --out %s", cli->words[0],
-              next->name, cli->values[OPT_data], job->options.out);
-    // The next phase must find weights of its own shapes.
-    for (int i = 0; i < cli->settings.count; i++) {
-        const Setting *setting = &cli->settings.at[i];
-        text_addf(&line, "%s %s=", i ? "" : " --set", setting->name);
-        add_quoted(&line, setting->value);
-    }
+    text_add(&line, "next: simcc run ");
+    cli_add_quoted(&line, cli->words[0]);
+    text_addf(&line, " %s", next->name);
+    cli_add_given(cli, kept, sizeof kept / sizeof *kept, &line);
     cli_note(cli, "%s", text_string(&line));
 }
 

@@ -151,3 +151,55 @@ void cli_note(const Cli *cli, const char *format, ...)
         fprintf(stderr, "%s\n", text);
     free(text);
 }
+
+// ---- command lines ----------------------------------------------------------
+
+void cli_add_quoted(Text *text, const char *word)
+{
+    static const char safe[] = "abcdefghijklmnopqrstuvwxyz"
+                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                               "0123456789%+,-./:=@_";
+    if (*word && strspn(word, safe) == strlen(word)) {
+        text_add(text, word);
+        return;
+    }
+    text_add(text, "'");
+    for (; *word; word++)
+        text_add(text, *word == '\'' ? "'\\''" : (char[]){*word, '\0'});
+    text_add(text, "'");
+}
+
+void cli_add_given(const Cli *cli, const OptionId *ids, size_t count,
+                   Text *text)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *value = cli->values[ids[i]];
+        const Option *row = &option_table[ids[i]];
+        if (ids[i] == OPT_set) {
+            for (int k = 0; k < cli->settings.count; k++) {
+                const Setting *setting = &cli->settings.at[k];
+                text_addf(text, "%s %s=", k ? "" : " --set", setting->name);
+                cli_add_quoted(text, setting->value);
+            }
+        } else if (value) {
+            text_addf(text, " --%s", row->name);
+            if (row->argument) {
+                text_add(text, " ");
+                cli_add_quoted(text, value);
+            }
+        }
+    }
+}
+
+const char *cli_share_text(Arena *arena, double share)
+{
+    char text[40];
+    // The shortest that cli_share reads as the same share; 2 digits are the
+    // fewest that print 50 as it is.
+    for (int digits = 2; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, 100 * share);
+        if (strtod(text, NULL) / 100 == share)
+            return arena_printf(arena, "%s%%", text);
+    }
+    return arena_printf(arena, "%.17g", share);
+}

@@ -6,6 +6,12 @@
 #include "runtime/base/file.h"
 #include "runtime/files/model.h"
 
+// As ModelInfo.data has it, with 17 digits; "" = none.
+static const char *share_text(const Cli *cli, const char *digits)
+{
+    return digits[0] ? cli_share_text(cli->arena, strtod(digits, NULL)) : "0";
+}
+
 Status trained_held_out(Job *job, DataOptions *options)
 {
     const Cli *cli = job->cli;
@@ -40,8 +46,9 @@ Status trained_held_out(Job *job, DataOptions *options)
                               "the weights were trained with --held-out %s%s%s "
                               "--seed %s: others hold out images that were "
                               "trained on",
-                              held_out[0] ? held_out : "0",
-                              aside[0] ? " --validate " : "", aside, seed));
+                              share_text(cli, held_out),
+                              aside[0] ? " --validate " : "",
+                              aside[0] ? share_text(cli, aside) : "", seed));
     return status_ok();
 }
 
@@ -72,7 +79,7 @@ static Status compare_source(const Job *job, const char *path, bool ours)
     const char *how =
         seed[0]
             ? arena_printf(cli->arena, "--held-out %s --validate %s --seed %s",
-                           held_out[0] ? held_out : "0", aside[0] ? aside : "0",
+                           share_text(cli, held_out), share_text(cli, aside),
                            seed)
             : "all training images";
     cli_warn(cli, arena_printf(cli->arena,

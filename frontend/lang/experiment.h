@@ -128,6 +128,7 @@ typedef struct LangOptions {
     const char *const *phases;
     // Also make a graph of one named value of one phase; NULL = none.
     const char *value_phase, *value_name;
+    int value_rows; // images at a time of it; 0 = the phase's batch, at most 64
     // Without a value: also make a graph of this named value for every phase
     // of several views that has it; NULL = none.
     const char *features_name;

@@ -1,6 +1,7 @@
 // Names in bodies that no run elaborates: of defs nobody calls, and of
 // branches not taken. Only what is wrong whatever the values are is said here:
-// names that nothing sets, and arguments a def does not have.
+// names that nothing sets, arguments a def does not have, and optimizers that
+// leave their weight as it is.
 #include <string.h>
 
 #include "frontend/lang/eval.h"
@@ -93,6 +94,41 @@ static void check_block(Sema *s, const StmtList *body)
     }
 }
 
+// The first statement of that kind that sets the name; NULL when none does.
+static const Stmt *find_setting(const StmtList *body, StmtKind kind,
+                                const char *name)
+{
+    const Stmt *found = NULL;
+    for (int i = 0; body && i < body->count && !found; i++) {
+        const Stmt *stmt = body->at[i];
+        if (stmt->kind == kind && strcmp(stmt->name.text, name) == 0)
+            return stmt;
+        found = find_setting(stmt->body, kind, name);
+        if (!found)
+            found = find_setting(stmt->other, kind, name);
+    }
+    return found;
+}
+
+// An optimizer without `w <- ...` would train nothing, and nobody would know.
+static void check_optimizer(Sema *s, const DefItem *def)
+{
+    const char *weight = def->formals->at[0].name.text;
+    if (find_setting(def->body, STMT_UPDATE, weight))
+        return;
+    const Stmt *bound = find_setting(def->body, STMT_ASSIGN, weight);
+    if (bound)
+        sema_fail(s, bound->pos,
+                  "`=` gives the name `%s` to another value and leaves the "
+                  "weight as it is, so `%s` trains nothing: %s <- ...",
+                  weight, def->name.text, weight);
+    else
+        sema_fail(s, def->name.pos,
+                  "`%s` gives its weight no new value, and trains nothing: "
+                  "%s <- ...",
+                  def->name.text, weight);
+}
+
 void names_check(Sema *s)
 {
     for (int i = 0; i < s->modules.count; i++) {
@@ -106,6 +142,8 @@ void names_check(Sema *s)
             check_args(s, def->formals);
             check_expr(s, def->value);
             check_block(s, def->body);
+            if (def->is_optimizer)
+                check_optimizer(s, def);
             frame_pop(s);
         }
     }

@@ -140,14 +140,16 @@ static void exec_expr(Sema *s, const Stmt *stmt)
         inner = inner->kind == EXPR_AS ? inner->left : inner->args->at[0].value;
     s->for_effect = inner;
     Datum x = eval_expr(s, stmt->value);
-    bool effect = s->frame->kind == FRAME_PHASE ||
-                  s->frame->kind == FRAME_TEACHER || x.kind == DATUM_NONE;
+    // Of a teacher it was said where the phase itself was elaborated.
+    bool effect = s->frame->kind == FRAME_TEACHER || x.kind == DATUM_NONE;
     if (x.kind == DATUM_POISON || (effect && call->kind == EXPR_CALL))
         return;
     s->frame->damaged = true; // what the body returns is not known
     sema_fail(s, stmt->pos,
-              "this value is not used; a `return` or a name "
-              "in front of it is missing");
+              s->frame->kind == FRAME_PHASE
+                  ? "this value is not used; a name in front of it is missing"
+                  : "this value is not used; a `return` or a name in front of "
+                    "it is missing");
 }
 
 static bool needs_phase(Sema *s, const Stmt *stmt, const char *word)

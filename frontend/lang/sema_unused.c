@@ -1,6 +1,6 @@
 // Warnings about what a program sets and never reads: variables of defs and
-// optimizers, settings of phases, parameters. A phase's own variables are
-// values for others to ask for: teacher.logits, embed --value h.
+// optimizers, weights, states and settings of phases, parameters. What a phase
+// sets by `=` is there for others to ask for: teacher.logits, embed --value h.
 #include <string.h>
 
 #include "frontend/lang/module.h"
@@ -26,21 +26,22 @@ static void read_block(Sema *s, const StmtList *body, Map *names)
     }
 }
 
-static void warn_variables(Sema *s, const StmtList *body, const Map *read,
-                           Map *warned)
+// `values`: what is set by `=`, too.
+static void warn_variables(Sema *s, const StmtList *body, bool values,
+                           const Map *read, Map *warned)
 {
     for (int i = 0; body && i < body->count; i++) {
         const Stmt *stmt = body->at[i];
-        bool sets = stmt->kind == STMT_ASSIGN || stmt->kind == STMT_WEIGHT ||
-                    stmt->kind == STMT_STATE;
+        bool sets = (values && stmt->kind == STMT_ASSIGN) ||
+                    stmt->kind == STMT_WEIGHT || stmt->kind == STMT_STATE;
         if (sets && !map_get(read, stmt->name.text) &&
             !map_get(warned, stmt->name.text)) {
             diag_warning(s->diags, stmt->name.pos, "`%s` is set and never used",
                          stmt->name.text);
             map_set(warned, stmt->name.text, s);
         }
-        warn_variables(s, stmt->body, read, warned);
-        warn_variables(s, stmt->other, read, warned);
+        warn_variables(s, stmt->body, values, read, warned);
+        warn_variables(s, stmt->other, values, read, warned);
     }
 }
 
@@ -55,10 +56,11 @@ static bool is_for_runtime(const char *name)
     return false;
 }
 
-static void check_options(Sema *s, const PhaseItem *item, Map *anywhere)
+static void check_phase(Sema *s, const PhaseItem *item, Map *anywhere)
 {
-    Map read = map_new(s->arena);
+    Map read = map_new(s->arena), warned = map_new(s->arena);
     read_block(s, item->body, &read);
+    warn_variables(s, item->body, false, &read, &warned);
     read_args(item->options, &read);
     for (int i = 0; i < item->options->count; i++) {
         Word name = item->options->at[i].name;
@@ -84,10 +86,10 @@ static void read_module(Sema *s, const Program *program, Map *anywhere)
         read_block(s, def->body, anywhere);
         Map read = map_new(s->arena), warned = map_new(s->arena);
         read_block(s, def->body, &read);
-        warn_variables(s, def->body, &read, &warned);
+        warn_variables(s, def->body, true, &read, &warned);
     }
     for (int i = 0; i < program->phases.count; i++)
-        check_options(s, program->phases.at[i], anywhere);
+        check_phase(s, program->phases.at[i], anywhere);
 }
 
 void unused_check(Sema *s)

@@ -118,7 +118,10 @@ static bool build_value(Sema *s, Phase *phase, const char *name,
     ExperimentPhase *out = phase->out;
     Build build;
     build_begin(s, &build, phase, out->batch, false, "value");
-    int64_t rows = out->batch < VALUE_ROWS ? out->batch : VALUE_ROWS;
+    // One view of each image, whatever the phase trains on.
+    int64_t rows = s->options->value_rows    ? s->options->value_rows
+                   : out->batch < VALUE_ROWS ? out->batch
+                                             : VALUE_ROWS;
     out->value_rows = (int)rows;
     add_images(s, input->words, rows, out);
     if (input->words->count > out->group_count)

@@ -190,6 +190,31 @@ void tally_add(Tally *tally, int64_t step, int64_t total, const double *values)
         tally->last_sum += values[0];
         tally->last_steps++;
     }
+    if (step % share == 0) {
+        tally->recent_sum[1] = tally->recent_sum[0];
+        tally->recent_steps[1] = tally->recent_steps[0];
+        tally->recent_sum[0] = 0;
+        tally->recent_steps[0] = 0;
+    }
+    tally->recent_sum[0] += values[0];
+    tally->recent_steps[0]++;
+}
+
+static double mean(double sum, int64_t steps)
+{
+    return steps ? sum / (double)steps : NAN;
+}
+
+double tally_first_loss(const Tally *tally)
+{
+    return mean(tally->first_sum, tally->first_steps);
+}
+
+double tally_last_loss(const Tally *tally, bool ended_early)
+{
+    return ended_early ? mean(tally->recent_sum[0] + tally->recent_sum[1],
+                              tally->recent_steps[0] + tally->recent_steps[1])
+                       : mean(tally->last_sum, tally->last_steps);
 }
 
 // Hexadecimal floats keep every bit.
@@ -202,6 +227,9 @@ bool tally_print(const Tally *tally, char *text, size_t size)
     for (int i = 0; i < tally->count && used > 0 && (size_t)used < size; i++)
         used += snprintf(text + used, size - (size_t)used, " %a",
                          tally->interval[i]);
+    for (int i = 0; i < 2 && used > 0 && (size_t)used < size; i++)
+        used += snprintf(text + used, size - (size_t)used, " %" PRId64 " %a",
+                         tally->recent_steps[i], tally->recent_sum[i]);
     return used > 0 && (size_t)used < size;
 }
 
@@ -223,5 +251,9 @@ bool tally_parse(Tally *tally, const char *text)
             return false;
         rest = end;
     }
-    return true;
+    // Checkpoints of before there were these end here.
+    int got = sscanf(rest, "%" SCNd64 " %la %" SCNd64 " %la",
+                     &tally->recent_steps[0], &tally->recent_sum[0],
+                     &tally->recent_steps[1], &tally->recent_sum[1]);
+    return got == 4 || got == EOF;
 }

@@ -66,9 +66,17 @@ typedef struct Tally {
     double first_sum, last_sum; // of the loss, in the first and last 5%
     int64_t first_steps, last_steps;
     double seconds; // of training, over all processes that worked on it
+    // Of the loss, in blocks of a twentieth of all steps each: the one under
+    // way and the one before, for a phase that ends before its last step.
+    double recent_sum[2];
+    int64_t recent_steps[2];
 } Tally;
 
 void tally_add(Tally *tally, int64_t step, int64_t total, const double *values);
+// Mean losses, NaN of no steps: over the first 5% of the steps; and over the
+// last 5% of all, or where a phase has ended before, over the last 5% to 10%.
+double tally_first_loss(const Tally *tally);
+double tally_last_loss(const Tally *tally, bool ended_early);
 // Text with every bit of the sums; false when it does not fit.
 bool tally_print(const Tally *tally, char *text, size_t size);
 bool tally_parse(Tally *tally, const char *text);

@@ -411,11 +411,8 @@ static void fill_result(Run *run)
     const Tally *tally = &run->tally;
     snprintf(result->phase, sizeof result->phase, "%s", run->phase->name);
     result->steps = run->step;
-    result->first_loss = tally->first_steps
-                             ? tally->first_sum / (double)tally->first_steps
-                             : NAN;
-    result->last_loss =
-        tally->last_steps ? tally->last_sum / (double)tally->last_steps : NAN;
+    result->first_loss = tally_first_loss(tally);
+    result->last_loss = tally_last_loss(tally, run->step < run->total_steps);
     result->seconds = tally->seconds + train_seconds(run);
     train_validation_result(run, result);
 }

@@ -25,10 +25,12 @@ typedef struct TrainProgress {
 typedef struct TrainResult {
     char phase[64];
     int64_t steps;
-    double first_loss, last_loss; // means over the first and last 5% of steps
-    DataSplit split;              // of which part the next three are
-    int64_t test_count;           // images evaluated; 0 = none
-    int report_count;             // evaluation reports
+    // Means over the first and last 5% of the steps; of a phase that ended
+    // before its last step, over the last 5% to 10%.
+    double first_loss, last_loss;
+    DataSplit split;    // of which part the next three are
+    int64_t test_count; // images evaluated; 0 = none
+    int report_count;   // evaluation reports
     char report_names[16][64];
     double report_values[16];
     double seconds;
@@ -48,8 +50,8 @@ typedef struct ValidateOptions {
     int64_t every_steps;
     double every_epochs;
     // The number whose best checkpoint is kept: the greatest is best, of one
-    // whose name ends in "loss", and of -NAME, the least. NULL = top1, else
-    // knn, else the loss.
+    // whose name ends in "loss", and of -NAME, the least. NULL, or what a phase
+    // does not have = top1, else knn, else the loss.
     const char *best;
     int64_t patience; // end the phase after so many without a better; 0 = never
 } ValidateOptions;

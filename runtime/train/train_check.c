@@ -1,5 +1,7 @@
 // What can be said before a run begins: hours later is too late.
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/exec/ranks.h"
 #include "runtime/train/train_run.h"
@@ -39,10 +41,29 @@ static bool are_there(const Program *program, const ProgramPhase *phase,
     return true;
 }
 
-// *validated is counted up where the phase will be validated.
+// How the phases will be validated.
+typedef struct Validated {
+    int phases;
+    int asked;         // of which by the number that --best names
+    char numbers[512]; // "pretrain has knn; finetune has loss, top1"
+} Validated;
+
+static void add_validated(const Run *run, Validated *validated)
+{
+    char numbers[256], *text = validated->numbers;
+    size_t used = strlen(text), size = sizeof validated->numbers - used;
+    if (!run->valid.on)
+        return;
+    train_validation_numbers(run, numbers, sizeof numbers);
+    snprintf(text + used, size, "%s%s has %s", used ? "; " : "",
+             run->phase->name, numbers);
+    validated->phases++;
+    validated->asked += run->valid.asked;
+}
+
 static Status check_phase(const Program *program, int phase, const bool *made,
                           Dataset *data, const TrainOptions *options,
-                          int *validated)
+                          Validated *validated)
 {
     TrainResult result = {0};
     Run *run;
@@ -52,7 +73,8 @@ static Status check_phase(const Program *program, int phase, const bool *made,
         status = train_select(run);
     if (status.code == STATUS_OK)
         status = train_choose_validation(run);
-    *validated += run->valid.on;
+    if (status.code == STATUS_OK)
+        add_validated(run, validated);
     if (status.code == STATUS_OK)
         status = check_checkpoint(run);
     if (status.code == STATUS_OK)
@@ -68,7 +90,7 @@ static Status check_phase(const Program *program, int phase, const bool *made,
 Status train_check(const Program *program, int count, const int *phases,
                    Dataset *data, const TrainOptions *options)
 {
-    int validated = 0;
+    Validated validated = {0};
     Status status = status_ok();
     const ValidateOptions *validate = &options->validate;
     TrainOptions quiet = *options; // it is all said again when it happens
@@ -84,12 +106,17 @@ Status train_check(const Program *program, int count, const int *phases,
         quiet.init = NULL; // it is for the first
     }
     free(made);
-    if (status.code == STATUS_OK && !validated &&
+    if (status.code == STATUS_OK && !validated.phases &&
         (validate->every_steps || validate->every_epochs > 0))
         return status_error(STATUS_USAGE,
                             "no phase of this run can be validated: that takes "
                             "an `evaluate` pipeline and what it asks of the "
                             "data, or two classes for whose labels the "
                             "neighbours of `h` vote");
+    if (status.code == STATUS_OK && validate->best && !validated.asked)
+        return status_error(STATUS_USAGE,
+                            "--best %s: no validation of this run has a number "
+                            "of that name: %s",
+                            validate->best, validated.numbers);
     return status;
 }

@@ -18,6 +18,7 @@ typedef struct Validation {
     bool evaluates; // by the phase's evaluation
     bool votes;     // by its features' neighbours
     char name[64];  // the number that chooses the best
+    bool asked;     // it is what --best names
     bool least;     // the least of it is best
     int64_t images; // for validation
     Probe *probe;   // of `votes`
@@ -101,8 +102,10 @@ Status train_check_ranks(const Run *run);
 // ---- train_validate.c -------------------------------------------------------
 
 // Fills run->valid, by what the options ask and the phase has. STATUS_USAGE
-// without images for validation, or for a number that there is not.
+// without images for validation.
 Status train_choose_validation(Run *run);
+// The names of the numbers that a validation of the phase has: "loss, top1".
+void train_validation_numbers(const Run *run, char *text, size_t size);
 // What must be the same in a run that goes on; "" = not validated.
 void train_validation_text(const Run *run, char text[VALIDATION_TEXT]);
 // Says how, and prepares it: the store and the code are there.

@@ -42,20 +42,16 @@ static bool has_name(const Reports *reports, const char *name)
     return false;
 }
 
-static Status no_such_number(const Run *run, const char *name)
+void train_validation_numbers(const Run *run, char *text, size_t size)
 {
-    char names[512] = "";
     size_t used = 0;
     Reports reports = evaluated(run);
-    for (int i = 0; i < reports.count && used < sizeof names; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%.40s",
+    text[0] = '\0';
+    for (int i = 0; i < reports.count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%.40s",
                                  i ? ", " : "", reports.names[i]);
-    if (can_vote(run) && used < sizeof names)
-        snprintf(names + used, sizeof names - used, "%sknn", used ? ", " : "");
-    return status_error(STATUS_USAGE,
-                        "--best %s: the validation of phase %s has no number "
-                        "of that name, but %s",
-                        name, run->phase->name, names);
+    if (can_vote(run) && used < size)
+        snprintf(text + used, size - used, "%sknn", used ? ", " : "");
 }
 
 static bool is_loss(const char *name)
@@ -64,27 +60,29 @@ static bool is_loss(const char *name)
     return length >= 4 && strcmp(name + length - 4, "loss") == 0;
 }
 
-static Status choose_number(Run *run)
+// The number that --best names, where the phase has it, else that of a run
+// without --best.
+static void choose_number(Run *run)
 {
     Validation *valid = &run->valid;
     Reports reports = evaluated(run);
-    const char *name = run->options->validate.best;
-    bool least = name && name[0] == '-';
-    if (least)
-        name++;
-    if (!name)
-        name = has_name(&reports, "top1")   ? "top1"
-               : can_vote(run)              ? "knn"
-               : has_name(&reports, "loss") ? "loss"
-                                            : reports.names[0];
+    const char *asked = run->options->validate.best, *name = asked;
+    bool least = asked && asked[0] == '-';
     valid->evaluates = reports.count > 0;
     valid->votes = can_vote(run);
-    if (!has_name(&reports, name) &&
-        !(valid->votes && strcmp(name, "knn") == 0))
-        return no_such_number(run, run->options->validate.best);
+    if (least)
+        name++;
+    valid->asked = asked && (has_name(&reports, name) ||
+                             (valid->votes && strcmp(name, "knn") == 0));
+    if (!valid->asked) {
+        least = false;
+        name = has_name(&reports, "top1")   ? "top1"
+               : valid->votes               ? "knn"
+               : has_name(&reports, "loss") ? "loss"
+                                            : reports.names[0];
+    }
     snprintf(valid->name, sizeof valid->name, "%s", name);
     valid->least = least || is_loss(name);
-    return status_ok();
 }
 
 Status train_choose_validation(Run *run)
@@ -112,7 +110,8 @@ Status train_choose_validation(Run *run)
         return status_ok();
     }
     valid->on = true;
-    return choose_number(run);
+    choose_number(run);
+    return status_ok();
 }
 
 void train_validation_text(const Run *run, char text[VALIDATION_TEXT])
@@ -128,7 +127,7 @@ void train_validation_text(const Run *run, char text[VALIDATION_TEXT])
     else if (asked->every_steps || asked->every_epochs == 1)
         snprintf(every, sizeof every, asked->every_steps ? "step" : "epoch");
     else
-        snprintf(every, sizeof every, "%.17g epochs", asked->every_epochs);
+        snprintf(every, sizeof every, "%.15g epochs", asked->every_epochs);
     snprintf(text, VALIDATION_TEXT,
              "every %s on %" PRId64 " images by the %s %s, patience %" PRId64,
              every, valid->images, valid->least ? "least" : "greatest",
@@ -137,7 +136,9 @@ void train_validation_text(const Run *run, char text[VALIDATION_TEXT])
 
 Status train_start_validation(Run *run)
 {
-    char text[VALIDATION_TEXT], votes[80] = "", patience[96] = "";
+    char text[VALIDATION_TEXT], votes[80] = "", patience[96] = "",
+                                other[96] = "";
+    const char *best = run->options->validate.best;
     Validation *valid = &run->valid;
     int64_t most = run->options->validate.patience;
     if (!valid->on || !run->writes)
@@ -163,11 +164,14 @@ Status train_start_validation(Run *run)
                  "; the phase ends after %" PRId64
                  " validation%s without a better one",
                  most, most == 1 ? "" : "s");
+    if (best && !valid->asked)
+        snprintf(other, sizeof other, "; it has no %.64s, which --best names",
+                 best[0] == '-' ? best + 1 : best);
     train_validation_text(run, text);
     text[strcspn(text, ",")] = '\0'; // the patience is said in words
     train_say(run->options,
-              "%s: validated %s%s, whose checkpoint is best.safetensors%s",
-              run->phase->name, text, votes, patience);
+              "%s: validated %s%s, whose checkpoint is best.safetensors%s%s",
+              run->phase->name, text, votes, patience, other);
     return status_ok();
 }
 

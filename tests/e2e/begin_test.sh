@@ -54,6 +54,30 @@ check "begin: no step but those asked for" test \
 check "begin: nor twice" test \
     "$(grep -c '"step":2' "$work/short/metrics.jsonl")" = 1
 
+# ---- what comes next --------------------------------------------------------
+
+more="finetune.batch=8"
+kept="--seed 3 --dtype f64 --held-out 30% --validate 20% --validate-every 1"
+kept="$kept --patience 9 --strict"
+# shellcheck disable=SC2086
+check "begin: what comes next has what decides its images and numbers" says \
+    "--seed 3 --dtype f64 --held-out 30%" train "$work/next" pretrain $kept \
+    --best knn --threads 2
+sed -n 's/^next: simcc //p' "$work/said" > "$work/hint"
+cat > "$work/wanted" << END
+run models/quickstart.net finetune --data $work/photos --out $work/next --seed \
+3 --dtype f64 --held-out 30% --validate 20% --validate-every 1 --strict \
+--patience 9 --set $(merged "$settings" "$more") classes=3
+END
+check "begin: as it was given, and the classes found" diff "$work/hint" "$work/wanted"
+# shellcheck disable=SC2046
+check "begin: it sees no image set aside before" "$simcc" \
+    $(cat "$work/hint")
+check "begin: nor is warned" sh -c "! grep 'was trained with' '$work/check.log'"
+check "begin: another is warned, in the words of the option" says \
+    "was trained with --held-out 30% --validate 20% --seed 3" \
+    train "$work/next" finetune --dtype f64 --force
+
 # ---- what weights know of the data ------------------------------------------
 
 try() {
@@ -71,7 +95,7 @@ check "begin: with the run's own result" test \
     "$(grep -o '"test_images.*' "$work/run/metrics.jsonl" |
         sed 's/.*"loss":\([0-9.]*\),"top1":\([0-9.]*\).*/\1 \2/' |
         awk '{ printf "loss %.4g, top1 %.4g\n", $1, $2 }')"
-check "begin: others are warned of" says "were trained with --held-out 0.5" \
+check "begin: others are warned of" says "were trained with --held-out 50%" \
     try --seed 0
 check "begin: predictions, too" names tested
 check "begin: half of the images" test "$(wc -l < "$work/tested")" = \

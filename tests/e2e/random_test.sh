@@ -133,6 +133,19 @@ for mix in mixup cutmix; do
     check "random: $mix" run $mix mixed --set mix=$mix
     check "random: shares of $mix" draws_shares $mix
 done
+# Pairs are of the training step alone: predictions take images one by one.
+predict() {
+    "$simcc" predict "$work/drops.net" mixed --out "$work/mixup" -q \
+        --set mix=mixup --top 1 "$@"
+}
+predict --data "$shapes" --split test -o "$work/table.csv"
+cut -d , -f 1 "$work/table.csv" | sed "1d; s#^#$shapes/#" > "$work/names"
+check "random: a net of mixed images predicts a stream" \
+    predict --data - -o "$work/stream.csv" < "$work/names"
+check "random: as it does a folder" test -s "$work/names" -a \
+    "$(cut -d , -f 2,4 "$work/table.csv")" = \
+    "$(cut -d , -f 2,3 "$work/stream.csv")"
+
 check "random: mixes no images in chunks" says "images meet before this window" \
     run mixed mixed --set mix=mixup mixed.chunk=4
 finish

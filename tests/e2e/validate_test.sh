@@ -129,6 +129,13 @@ check "validate: by the loss, the least is best" says "by the least loss" \
     --validate-every 4
 least=$(of "$work/loss" scratch | sed 's/.*"loss":\([^,]*\).*/\1/' | sort -g | head -n 1)
 check "validate: and it is" [ "$(of "$work/loss" scratch | number best)" = "$least" ]
+check "validate: a phase without that number has its own" says \
+    "best.safetensors; it has no loss, which --best names" \
+    train "$work/each" "$work/shapes" "pretrain scratch" --validate 25% \
+    --best loss
+check "validate: which is its best" grep -q 'pretrain: best knn' "$work/said"
+check "validate: the others that which was named" grep -q \
+    'scratch: best loss' "$work/said"
 check "validate: -NAME is the least of any other" says "by the least top1" \
     train "$work/worst" "$work/shapes" scratch --validate 25% --best=-top1
 
@@ -155,11 +162,21 @@ colors() {
         --validate 25% "$@"
 }
 check "validate: an unknown number" says \
-    "no number of that name, but loss, top1" colors "$work/x" --best tap1
+    "has a number of that name: colors has loss, top1" \
+    colors "$work/x" --best tap1
+check "validate: a number of no phase" says \
+    "name: pretrain has knn; scratch has loss, top1" train "$work/x" \
+    "$work/shapes" "pretrain scratch" --validate 25% --best=-top2
 
 # A rate of nothing: no validation is better than the first.
 check "validate: ends early" says "ends at step 9 of 30" \
     colors "$work/early" --patience 2 --validate-every 3 --set colors.rate=0
+check "validate: with its last loss as others" grep -q \
+    '^colors: 9 steps, loss [0-9.]* -> [0-9.]*;' "$work/said"
+check "validate: which its state has" grep -q '^last_loss = [0-9]' \
+    "$work/early/colors/state"
+check "validate: and its card" grep -q '| [0-9.]* to [0-9.]* |' \
+    "$work/early/card.md"
 check "validate: and says so in its lines" grep -q '"ended_early":1' \
     "$work/early/metrics.jsonl"
 check "validate: in its state" grep -q '^valid.ended_early = 1$' \
@@ -173,6 +190,7 @@ check "validate: tested once" \
 check "validate: a finished one stays so" says '"ended_early":true' \
     colors "$work/early" --patience 2 --validate-every 3 --set colors.rate=0 \
     --resume --json
+check "validate: with its last loss" grep -q '"last_loss":[0-9]' "$work/said"
 
 # ---- killed and resumed -----------------------------------------------------
 

@@ -285,7 +285,30 @@ TEST(tally_survives_as_text)
     CHECK(tally_print(&back, again, sizeof again));
     CHECK_TEXT(again, text);
     CHECK(back.interval[1] == tally.interval[1]);
+    CHECK(tally_parse(&back, "1 1 1 0 0x1p0 0x0p0 0x0p0 0x1p0")); // of before
+    CHECK_INT(back.recent_steps[0], 0);
     CHECK(!tally_parse(&back, "99 1 1 1 0 0 0"));
     CHECK(!tally_parse(&back, "2 1 1 1 0x1p0 0x1p0 0x1p0 0x1p0"));
+    CHECK(!tally_parse(&back, "1 1 1 0 0x1p0 0x0p0 0x0p0 0x1p0 3 0x1p0"));
     CHECK(!tally_parse(&back, ""));
+}
+
+TEST(tally_of_a_phase_that_ends_early_has_a_last_loss)
+{
+    Tally tally = {.count = 1}, back;
+    char text[CHECKPOINT_TEXT];
+    CHECK(isnan(tally_first_loss(&tally)) && isnan(tally_last_loss(&tally, 1)));
+    // Blocks of two steps; the 35th is the first of the 18th block.
+    for (int step = 0; step < 35; step++)
+        tally_add(&tally, step, 40, (double[]){step});
+    CHECK_NEAR(tally_first_loss(&tally), 0.5, 0);
+    CHECK_NEAR(tally_last_loss(&tally, true), (32 + 33 + 34) / 3.0, 0);
+    CHECK(isnan(tally_last_loss(&tally, false)));
+    CHECK(tally_print(&tally, text, sizeof text));
+    CHECK(tally_parse(&back, text));
+    tally_add(&back, 35, 40, (double[]){35});
+    CHECK_NEAR(tally_last_loss(&back, true), (32 + 33 + 34 + 35) / 4.0, 0);
+    for (int step = 36; step < 40; step++)
+        tally_add(&back, step, 40, (double[]){step});
+    CHECK_NEAR(tally_last_loss(&back, false), 38.5, 0);
 }

@@ -73,6 +73,7 @@ TEST(train_gives_the_same_bits_however_it_is_run)
     train("resumed", &options, &stopped);
     CHECK(stopped.stopped);
     CHECK_INT(stopped.steps, 5);
+    CHECK(stopped.last_loss > stopped.first_loss);
     CHECK(!file_exists(power_path("resumed/p/model.safetensors")));
     options.stop_after = 0;
     options.resume = true;
