@@ -469,7 +469,8 @@ TEST(onnx_refuses_what_joins_images)
     fill_store(g);
     Status status = onnx_from_graph(g, &store, &(OnnxOptions){0}, &net);
     CHECK_INT(status.code, STATUS_FAILED);
-    CHECK_TEXT(status.text, "matmul cannot be written as ONNX: it joins each "
-                            "image with each other");
+    CHECK_TEXT(status.text,
+               "the product @ cannot be written as ONNX: it joins each "
+               "image with each other");
     end();
 }

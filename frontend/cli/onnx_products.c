@@ -1,0 +1,109 @@
+// Products, convolutions, pools, attention, and images of other sizes as ONNX
+// has them.
+#include <string.h>
+
+#include "frontend/cli/onnx_graph.h"
+#include "ir/base/diag.h"
+#include "ir/conv.h"
+
+Status onnx_add_product(OnnxBuild *build, Value value, const char *weights,
+                        const char *bias, OnnxShaped *made)
+{
+    const Node *node = graph_node(build->graph, value);
+    bool trans_a = node->attrs[MATMUL_TRANS_A].i;
+    bool trans_b = node->attrs[MATMUL_TRANS_B].i;
+    const OnnxShaped *a = onnx_input(build, node, 0);
+    const OnnxShaped *b = onnx_input(build, node, 1);
+    const char *inputs[] = {NULL, weights, bias};
+    OnnxAttribute attributes[] = {onnx_int("transA", trans_a),
+                                  onnx_int("transB", trans_b)};
+    // Weights of another name take the place of some that were not made.
+    int batch = weights ? -1 : b->batch;
+    if (a->batch == !trans_a || batch == trans_b)
+        return onnx_refuse(node, "it sums over the images of a batch");
+    if (a->batch >= 0 && batch >= 0)
+        return onnx_refuse(node, "it joins each image with each other");
+    TRY(onnx_full(build, node->inputs[0], 1u << !trans_a, &inputs[0]));
+    if (!weights)
+        TRY(onnx_full(build, node->inputs[1], 1u << trans_b, &inputs[1]));
+    made->dims[0] = a->dims[trans_a];
+    made->dims[1] = weights ? node->type.dims[1] : b->dims[!trans_b];
+    made->batch = a->batch >= 0 ? 0 : batch >= 0 ? 1 : -1;
+    made->name = onnx_add(build, node, "Gemm", 2 + (bias != NULL), inputs, 2,
+                          attributes);
+    return status_ok();
+}
+
+Status onnx_add_conv(OnnxBuild *build, Value value, const char *weights,
+                     const char *bias, OnnxShaped *made)
+{
+    const Node *node = graph_node(build->graph, value);
+    ConvGeometry conv = conv_geometry(build->graph, node);
+    // conv_transpose2d: the convolution's gradient by its data.
+    bool transposed = node->op == OP_CONV2D_GRAD_X;
+    int w_at = conv_weights_input(node->op), x_at = 1 - w_at;
+    int64_t further[2];
+    const OnnxShaped *x = onnx_input(build, node, x_at);
+    const OnnxShaped *w = onnx_input(build, node, w_at);
+    const char *inputs[] = {NULL, weights, bias};
+    OnnxAttribute attributes[] = {
+        onnx_attribute("kernel_shape", 2, &conv.w.dims[2]),
+        onnx_attribute("strides", 2, conv.stride),
+        onnx_attribute("pads", 4, conv.pad),
+        onnx_attribute("dilations", 2, conv.dilation),
+        onnx_int("group", conv.groups),
+        onnx_attribute("output_padding", 2, further),
+    };
+    for (int i = 0; i < 2; i++)
+        further[i] = conv.x.dims[2 + i] + conv.pad[i] + conv.pad[2 + i] -
+                     (conv.y.dims[2 + i] - 1) * conv.stride[i] -
+                     (conv.w.dims[2 + i] - 1) * conv.dilation[i] - 1;
+    if (x->batch > 0 || (!weights && w->batch >= 0))
+        return onnx_refuse(node, "its weights are made of images");
+    TRY(onnx_full(build, node->inputs[x_at], ~1u, &inputs[0]));
+    if (!weights)
+        TRY(onnx_full(build, node->inputs[w_at], ~0u, &inputs[1]));
+    memcpy(made->dims, node->type.dims, sizeof made->dims);
+    made->dims[0] = x->dims[0];
+    made->batch = x->batch;
+    made->name =
+        onnx_add(build, node, transposed ? "ConvTranspose" : "Conv",
+                 2 + (bias != NULL), inputs, 5 + transposed, attributes);
+    return status_ok();
+}
+
+// Padding counts as 0 in sums, which are means of the whole window, times its
+// size; in maxima it counts as nothing.
+Status onnx_add_pool(OnnxBuild *build, const Node *node, OnnxShaped *made)
+{
+    const OnnxShaped *from = onnx_input(build, node, 0);
+    const int64_t *kernel = node->attrs[POOL_KERNEL].ints.at;
+    const int64_t *pad = node->attrs[POOL_PAD].ints.at;
+    bool sum = node->op == OP_SUM_POOL;
+    OnnxAttribute attributes[] = {
+        onnx_attribute("kernel_shape", 2, kernel),
+        onnx_attribute("strides", 2, node->attrs[POOL_STRIDE].ints.at),
+        onnx_attribute("pads", 4, pad),
+        onnx_int("count_include_pad", 1),
+    };
+    const char *input;
+    if (from->batch > 0)
+        return onnx_refuse(node, "its windows join images");
+    for (int i = 0; i < 4; i++)
+        if (pad[i] >= kernel[i % 2])
+            return onnx_refuse(node, "its padding is as wide as its window");
+    TRY(onnx_full(build, node->inputs[0], 1u << 2 | 1u << 3, &input));
+    memcpy(made->dims, from->dims, sizeof made->dims);
+    made->dims[2] = node->type.dims[2];
+    made->dims[3] = node->type.dims[3];
+    made->batch = from->batch;
+    made->name = onnx_add(build, node, sum ? "AveragePool" : "MaxPool", 1,
+                          &input, 3 + sum, attributes);
+    if (!sum)
+        return status_ok();
+    const char *factors[] = {made->name,
+                             onnx_number(build, node->type.dtype, 4,
+                                         (double)(kernel[0] * kernel[1]))};
+    made->name = onnx_add(build, node, "Mul", 2, factors, 0, NULL);
+    return status_ok();
+}
