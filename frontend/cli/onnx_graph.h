@@ -98,8 +98,8 @@ Status onnx_add_conv(OnnxBuild *build, Value value, const char *weights,
                      const char *bias, OnnxShaped *made);
 Status onnx_add_product(OnnxBuild *build, Value value, const char *weights,
                         const char *bias, OnnxShaped *made);
-// Pools.
 Status onnx_add_pool(OnnxBuild *build, const Node *node, OnnxShaped *made);
+Status onnx_add_resize(OnnxBuild *build, const Node *node, OnnxShaped *made);
 
 // onnx_fold.c: finds what becomes one node; makes it.
 void onnx_find_fused(OnnxBuild *build);

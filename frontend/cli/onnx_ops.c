@@ -490,6 +490,8 @@ static Status add_moved(OnnxBuild *build, Value value, OnnxShaped *made)
     case OP_MAX_POOL:
     case OP_SUM_POOL:
         return onnx_add_pool(build, node, made);
+    case OP_RESIZE:
+        return onnx_add_resize(build, node, made);
     default:
         return onnx_refuse(node, has_images(build, node)
                                      ? "ONNX has no such operation on images"

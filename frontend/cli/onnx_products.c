@@ -107,3 +107,62 @@ Status onnx_add_pool(OnnxBuild *build, const Node *node, OnnxShaped *made)
     made->name = onnx_add(build, node, "Mul", 2, factors, 0, NULL);
     return status_ok();
 }
+
+// ---- images of other sizes --------------------------------------------------
+
+// Rows or columns by their numbers, in whole numbers: Resize divides in single
+// precision, and takes a neighbour where the quotient is whole but for
+// rounding.
+static const char *take_nearest(OnnxBuild *build, const Node *node,
+                                const char *name, int axis, int64_t from)
+{
+    int64_t count = node->type.dims[axis];
+    int64_t *places = ARENA_ARRAY(build->arena, int64_t, count + 1);
+    OnnxAttribute attribute = onnx_int("axis", axis);
+    for (int64_t i = 0; i < count; i++)
+        places[i] = i * from / count;
+    const char *inputs[] = {name, onnx_ints(build, (int)count, places)};
+    return onnx_add(build, node, "Gather", 2, inputs, 1, &attribute);
+}
+
+// By the size, for a scale may be no number of single precision. Nearest is
+// Resize where an image grows by whole numbers, Gather otherwise.
+Status onnx_add_resize(OnnxBuild *build, const Node *node, OnnxShaped *made)
+{
+    const OnnxShaped *from = onnx_input(build, node, 0);
+    const TensorType *type = graph_type(build->graph, node->inputs[0]);
+    const int64_t *dims = node->type.dims, first[] = {0}, second[] = {2};
+    bool linear = strcmp(node->attrs[RESIZE_MODE].text, "bilinear") == 0;
+    const char *image, *shape[3], *sizes[2], *inputs[] = {NULL, "", "", NULL};
+    OnnxAttribute axis = onnx_int("axis", 0);
+    OnnxAttribute attributes[] = {
+        onnx_text("mode", linear ? "linear" : "nearest"),
+        onnx_text("coordinate_transformation_mode",
+                  linear ? "half_pixel" : "asymmetric"),
+        onnx_text("nearest_mode", "floor")};
+    if (from->batch > 1)
+        return onnx_refuse(node, "its pixels are those of several images");
+    TRY(onnx_full(build, node->inputs[0], 1u << 2 | 1u << 3, &image));
+    memcpy(made->dims, from->dims, sizeof made->dims);
+    made->dims[2] = dims[2];
+    made->dims[3] = dims[3];
+    made->batch = from->batch;
+    made->name = image;
+    if (!linear && (dims[2] % type->dims[2] || dims[3] % type->dims[3])) {
+        for (int a = 2; a < 4; a++)
+            if (dims[a] != type->dims[a])
+                made->name =
+                    take_nearest(build, node, made->name, a, type->dims[a]);
+        return status_ok();
+    }
+    shape[0] = onnx_add(build, node, "Shape", 1, &image, 0, NULL);
+    shape[1] = onnx_ints(build, 1, first);
+    shape[2] = onnx_ints(build, 1, second);
+    sizes[0] = onnx_add(build, node, "Slice", 3, shape, 0, NULL);
+    sizes[1] = onnx_ints(build, 2, &dims[2]);
+    inputs[0] = image;
+    inputs[3] = onnx_add(build, node, "Concat", 2, sizes, 1, &axis);
+    made->name =
+        onnx_add(build, node, "Resize", 4, inputs, linear ? 2 : 3, attributes);
+    return status_ok();
+}

@@ -103,6 +103,7 @@ agrees() {
 }
 check "onnx: every operation" agrees "$ops" ops logits 16
 check "onnx: transposed convolutions" agrees "$ops" ops upward 16
+check "onnx: images of other sizes" agrees "$ops" ops sized 16
 paper="classes=2 finetune.batch=4"
 # shellcheck disable=SC2086
 {
