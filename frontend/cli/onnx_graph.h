@@ -28,7 +28,7 @@ Status onnx_from_graph(const Graph *graph, const Store *store,
 // 1 until somebody wants more.
 typedef struct OnnxShaped {
     const char *name;       // NULL = not made
-    int64_t dims[MAX_RANK]; // the type's, or 1
+    int64_t dims[MAX_RANK]; // the type's, or 1; attention's last is one less
     int batch;              // the axis of images, whose dim is free; -1 = none
 } OnnxShaped;
 
@@ -92,12 +92,14 @@ Status onnx_add_op(OnnxBuild *build, Value value);
 Status onnx_full(OnnxBuild *build, Value value, unsigned axes,
                  const char **name);
 
-// onnx_products.c. Conv, ConvTranspose or Gemm of a node, with weights and a
-// bias of other names; NULL = none.
+// onnx_products.c. Conv, ConvTranspose, Gemm or MatMul of a node, with weights
+// and a bias of other names, which MatMul, for more than two axes, has not;
+// NULL = none.
 Status onnx_add_conv(OnnxBuild *build, Value value, const char *weights,
                      const char *bias, OnnxShaped *made);
 Status onnx_add_product(OnnxBuild *build, Value value, const char *weights,
                         const char *bias, OnnxShaped *made);
+Status onnx_add_attention(OnnxBuild *build, const Node *node, OnnxShaped *made);
 Status onnx_add_pool(OnnxBuild *build, const Node *node, OnnxShaped *made);
 Status onnx_add_resize(OnnxBuild *build, const Node *node, OnnxShaped *made);
 

@@ -340,8 +340,9 @@ static Status add_slice(OnnxBuild *build, const Node *node, OnnxShaped *made)
     made->batch = from->batch;
     for (int a = 0; a < type->rank; a++) {
         made->dims[a] = from->dims[a] == 1 ? 1 : size[a];
-        if (size[a] == type->dims[a] || is_stretched(from, type, a))
+        if (size[a] == from->dims[a] || is_stretched(from, type, a))
             continue;
+        INTERNAL_CHECK(start[a] + size[a] <= from->dims[a]);
         if (a == from->batch)
             return onnx_refuse(node, "it takes some images of a batch");
         starts[count] = start[a];
@@ -490,6 +491,8 @@ static Status add_moved(OnnxBuild *build, Value value, OnnxShaped *made)
     case OP_MAX_POOL:
     case OP_SUM_POOL:
         return onnx_add_pool(build, node, made);
+    case OP_ATTENTION:
+        return onnx_add_attention(build, node, made);
     case OP_RESIZE:
         return onnx_add_resize(build, node, made);
     default:
@@ -505,6 +508,11 @@ Status onnx_add_op(OnnxBuild *build, Value value)
     OnnxShaped *made = &build->values[value];
     made->batch = -1;
     memcpy(made->dims, node->type.dims, sizeof made->dims);
+    // The sums of exponentials beside what attention makes are sliced off.
+    for (int i = 0; i < node->input_count; i++)
+        INTERNAL_CHECK(graph_node(build->graph, node->inputs[i])->op !=
+                           OP_ATTENTION ||
+                       node->op == OP_SLICE);
     switch (node->op) {
     case OP_INPUT:
         return add_input(build, node, made);

@@ -6,6 +6,101 @@
 #include "ir/base/diag.h"
 #include "ir/conv.h"
 
+// ---- products ---------------------------------------------------------------
+
+// Matrices in the last two axes of a value.
+typedef struct Matrices {
+    OnnxShaped shaped; // the axis that is summed over has its full size
+    int rank;
+    bool transposed;
+} Matrices;
+
+// MatMul, with as many axes as the operand of more: a[..,m,k] b[..,k,n], whose
+// axes before these are equal, 1 or missing.
+static Status multiply(OnnxBuild *build, const Node *node, const Matrices *a,
+                       const Matrices *b, OnnxShaped *made)
+{
+    const Matrices *sides[] = {a, b};
+    const char *inputs[2];
+    int rank = a->rank > b->rank ? a->rank : b->rank, batches[2];
+    OnnxShaped result = {.batch = -1};
+    for (int i = 0; i < rank; i++)
+        result.dims[i] = 1;
+    for (int i = 0; i < 2; i++) {
+        const Matrices *side = sides[i];
+        const OnnxShaped *from = &side->shaped;
+        int64_t perm[MAX_RANK];
+        int more = rank - side->rank, place = rank - 2 + i;
+        int own = side->rank - 2 + (i != (int)side->transposed);
+        int summed = 2 * side->rank - 3 - own;
+        if (from->batch == summed)
+            return onnx_refuse(node, "it sums over the images of a batch");
+        batches[i] = from->batch < 0      ? -1
+                     : from->batch == own ? place
+                                          : from->batch + more;
+        for (int axis = 0; axis < side->rank - 2; axis++)
+            if (from->dims[axis] > 1)
+                result.dims[axis + more] = from->dims[axis];
+        result.dims[place] = from->dims[own];
+        inputs[i] = from->name;
+        if (!side->transposed)
+            continue;
+        for (int axis = 0; axis < side->rank; axis++)
+            perm[axis] = axis;
+        perm[side->rank - 2] = side->rank - 1;
+        perm[side->rank - 1] = side->rank - 2;
+        OnnxAttribute attribute = onnx_attribute("perm", side->rank, perm);
+        inputs[i] =
+            onnx_add(build, node, "Transpose", 1, inputs + i, 1, &attribute);
+    }
+    if (batches[0] >= 0 && batches[1] >= 0 && batches[0] != batches[1])
+        return onnx_refuse(node, "it joins each image with each other");
+    result.batch = batches[0] >= 0 ? batches[0] : batches[1];
+    for (int i = 0; i < 2 && result.batch >= 0; i++) {
+        int axis = result.batch - (rank - sides[i]->rank);
+        if (batches[i] < 0 && result.batch < rank - 2 && axis >= 0 &&
+            sides[i]->shaped.dims[axis] > 1)
+            return onnx_refuse(node, "it reads another matrix for each image "
+                                     "of a batch");
+    }
+    result.name = onnx_add(build, node, "MatMul", 2, inputs, 0, NULL);
+    *made = result;
+    return status_ok();
+}
+
+// An input's matrices, whose axes of `axes` have their full size.
+static Status take_matrices(OnnxBuild *build, const Node *node, int input,
+                            bool transposed, unsigned axes, Matrices *matrices)
+{
+    const TensorType *type = graph_type(build->graph, node->inputs[input]);
+    *matrices =
+        (Matrices){*onnx_input(build, node, input), type->rank, transposed};
+    for (int axis = 0; axis < type->rank; axis++)
+        if (axes >> axis & 1)
+            matrices->shaped.dims[axis] = type->dims[axis];
+    return onnx_full(build, node->inputs[input], axes, &matrices->shaped.name);
+}
+
+// softmax(scale q k') v
+Status onnx_add_attention(OnnxBuild *build, const Node *node, OnnxShaped *made)
+{
+    Matrices q, k, v, scores = {.rank = node->type.rank};
+    unsigned last = 1u << (scores.rank - 1), rows = last >> 1;
+    OnnxAttribute axis = onnx_int("axis", scores.rank - 1);
+    const char *factors[2];
+    TRY(take_matrices(build, node, 0, false, last, &q));
+    TRY(take_matrices(build, node, 1, true, last | rows, &k));
+    TRY(take_matrices(build, node, 2, false, rows, &v));
+    TRY(multiply(build, node, &q, &k, &scores.shaped));
+    factors[0] = scores.shaped.name;
+    factors[1] = onnx_number(build, node->type.dtype, scores.rank,
+                             node->attrs[SCALE_SCALE].f);
+    factors[0] = onnx_add(build, node, "Mul", 2, factors, 0, NULL);
+    scores.shaped.name = onnx_add(build, node, "Softmax", 1, factors, 1, &axis);
+    return multiply(build, node, &scores, &v, made);
+}
+
+// Gemm of two matrices, MatMul of more.
 Status onnx_add_product(OnnxBuild *build, Value value, const char *weights,
                         const char *bias, OnnxShaped *made)
 {
@@ -17,6 +112,16 @@ Status onnx_add_product(OnnxBuild *build, Value value, const char *weights,
     const char *inputs[] = {NULL, weights, bias};
     OnnxAttribute attributes[] = {onnx_int("transA", trans_a),
                                   onnx_int("transB", trans_b)};
+    if (node->type.rank > 2) {
+        Matrices sides[2];
+        for (int i = 0; i < 2; i++) {
+            bool trans = i == 0 ? trans_a : trans_b;
+            int rank = graph_type(build->graph, node->inputs[i])->rank;
+            TRY(take_matrices(build, node, i, trans,
+                              1u << (rank - 1 - (i != (int)trans)), &sides[i]));
+        }
+        return multiply(build, node, &sides[0], &sides[1], made);
+    }
     // Weights of another name take the place of some that were not made.
     int batch = weights ? -1 : b->batch;
     if (a->batch == !trans_a || batch == trans_b)
@@ -33,6 +138,8 @@ Status onnx_add_product(OnnxBuild *build, Value value, const char *weights,
                           attributes);
     return status_ok();
 }
+
+// ---- convolutions, pools ----------------------------------------------------
 
 Status onnx_add_conv(OnnxBuild *build, Value value, const char *weights,
                      const char *bias, OnnxShaped *made)

@@ -104,6 +104,7 @@ agrees() {
 check "onnx: every operation" agrees "$ops" ops logits 16
 check "onnx: transposed convolutions" agrees "$ops" ops upward 16
 check "onnx: images of other sizes" agrees "$ops" ops sized 16
+check "onnx: attention, products of any rank" agrees "$ops" ops looked 16
 paper="classes=2 finetune.batch=4"
 # shellcheck disable=SC2086
 {
@@ -112,6 +113,8 @@ paper="classes=2 finetune.batch=4"
     check "onnx: ResNet-50 with selective kernels" agrees \
         models/simclrv2.net finetune logits 48 image_size=48 depth=50 \
         sk_ratio=0.0625 $paper
+    check "onnx: a vision transformer" agrees models/simclrv2.net finetune \
+        logits 32 image_size=32 encoder=vit_ti_16 $paper
     check "onnx: squeeze and excitation" agrees models/simclrv2.net \
         pretrain h 48 image_size=48 depth=34 se_ratio=0.25 pretrain.batch=4
     check "onnx: a projection" agrees models/cifar10.net pretrain z 32 \
