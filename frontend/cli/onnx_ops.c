@@ -420,6 +420,52 @@ static Status add_concat(OnnxBuild *build, const Node *node, OnnxShaped *made)
     return status_ok();
 }
 
+// Rows of x by their numbers. Gather has none for numbers that are no row's, so
+// such places take row 0, and zeros in its place.
+static Status add_take(OnnxBuild *build, const Node *node, OnnxShaped *made)
+{
+    const OnnxShaped *x = onnx_input(build, node, 0);
+    const OnnxShaped *numbers = onnx_input(build, node, 1);
+    const TensorType *type = graph_type(build->graph, node->inputs[0]);
+    DType dtype = node->type.dtype;
+    int places = node->type.rank - (type->rank - 1), count = 0;
+    int64_t fresh[MAX_RANK];
+    OnnxAttribute to = onnx_int("to", ONNX_INT64);
+    OnnxAttribute axis = onnx_int("axis", 0);
+    const char *zero = onnx_number(build, dtype, 0, 0);
+    const char *least[] = {zero, numbers->name};
+    const char *most[] = {numbers->name,
+                          onnx_number(build, dtype, 0, (double)type->dims[0])};
+    if (x->batch == 0)
+        return onnx_refuse(node, "it takes some images of a batch");
+    if (x->batch > 0 && numbers->batch >= 0)
+        return onnx_refuse(node, "it joins each image with each other");
+    made->batch = x->batch > 0 ? places + x->batch - 1 : numbers->batch;
+    for (int a = 0; a < node->type.rank; a++)
+        made->dims[a] = a < places ? numbers->dims[a] : x->dims[a - places + 1];
+    const char *is_row[] = {
+        onnx_add(build, node, "LessOrEqual", 2, least, 0, NULL),
+        onnx_add(build, node, "Less", 2, most, 0, NULL)};
+    const char *whole[] = {numbers->name, onnx_add(build, node, "Floor", 1,
+                                                   &numbers->name, 0, NULL)};
+    is_row[0] = onnx_add(build, node, "And", 2, is_row, 0, NULL);
+    is_row[1] = onnx_add(build, node, "Equal", 2, whole, 0, NULL);
+    const char *chosen[] = {onnx_add(build, node, "And", 2, is_row, 0, NULL),
+                            numbers->name, zero};
+    const char *there = onnx_add(build, node, "Where", 3, chosen, 0, NULL);
+    const char *rows[] = {NULL,
+                          onnx_add(build, node, "Cast", 1, &there, 1, &to)};
+    TRY(onnx_full(build, node->inputs[0], 1, &rows[0]));
+    chosen[1] = onnx_add(build, node, "Gather", 2, rows, 1, &axis);
+    for (int a = places; a < node->type.rank; a++)
+        fresh[count++] = a;
+    const char *wider[] = {chosen[0], onnx_ints(build, count, fresh)};
+    if (count)
+        chosen[0] = onnx_add(build, node, "Unsqueeze", 2, wider, 0, NULL);
+    made->name = onnx_add(build, node, "Where", 3, chosen, 0, NULL);
+    return status_ok();
+}
+
 // ---- reductions -------------------------------------------------------------
 
 // A sum over an axis that nobody stretched is a multiple.
@@ -480,6 +526,8 @@ static Status add_moved(OnnxBuild *build, Value value, OnnxShaped *made)
         return add_pad(build, node, made);
     case OP_CONCAT:
         return add_concat(build, node, made);
+    case OP_TAKE:
+        return add_take(build, node, made);
     case OP_REDUCE_SUM:
     case OP_REDUCE_MAX:
         return add_reduce(build, node, made);

@@ -105,6 +105,7 @@ check "onnx: every operation" agrees "$ops" ops logits 16
 check "onnx: transposed convolutions" agrees "$ops" ops upward 16
 check "onnx: images of other sizes" agrees "$ops" ops sized 16
 check "onnx: attention, products of any rank" agrees "$ops" ops looked 16
+check "onnx: rows by their numbers" agrees "$ops" ops taken 16
 paper="classes=2 finetune.batch=4"
 # shellcheck disable=SC2086
 {
