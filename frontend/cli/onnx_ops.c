@@ -1,16 +1,9 @@
 // Operations of a graph as those of ONNX, one by one.
+#include <inttypes.h>
 #include <string.h>
 
 #include "frontend/cli/onnx_graph.h"
 #include "ir/base/diag.h"
-
-static bool has_images(const OnnxBuild *build, const Node *node)
-{
-    for (int i = 0; i < node->input_count; i++)
-        if (onnx_input(build, node, i)->batch >= 0)
-            return true;
-    return false;
-}
 
 static bool is_stretched(const OnnxShaped *shaped, const TensorType *type,
                          int axis)
@@ -40,8 +33,13 @@ Status onnx_full(OnnxBuild *build, Value value, unsigned axes,
     for (int a = 0; a < wanted.rank; a++) {
         bool here = is_stretched(shaped, &node->type, a) && axes >> a & 1;
         if (here && a == 0 && wanted.dims[0] == build->images)
-            return onnx_refuse(node, "it has to have as many rows as there are "
-                                     "images, which are not known");
+            return onnx_refuse(
+                node,
+                "it has to have as many rows as there are images, which are "
+                "not known; if these rows are no images', --set "
+                "%.*s.batch=%" PRId64,
+                (int)strcspn(build->graph->name, "."), build->graph->name,
+                build->images + 1);
         missing = missing || here;
         if (!here)
             wanted.dims[a] = node->op == OP_CONST ? shaped->dims[a] : 1;
@@ -139,7 +137,12 @@ static Status add_iota(OnnxBuild *build, const Node *node, OnnxShaped *made)
     int64_t count = type.dims[axis];
     double *elements = ARENA_ARRAY(build->arena, double, count + 1);
     if (axis == 0 && count == build->images)
-        return onnx_refuse(node, "it numbers the images of a batch");
+        return onnx_refuse(
+            node,
+            "it numbers the images of a batch; if it numbers something else, "
+            "of which there are as many, --set %.*s.batch=%" PRId64,
+            (int)strcspn(build->graph->name, "."), build->graph->name,
+            count + 1);
     for (int a = 0; a < type.rank; a++)
         made->dims[a] = type.dims[a] = a == axis ? count : 1;
     for (int64_t i = 0; i < count; i++)
@@ -510,6 +513,28 @@ static Status add_reduce(OnnxBuild *build, const Node *node, OnnxShaped *made)
 
 // ---- all of them ------------------------------------------------------------
 
+// Products that are never stored, by what does store them.
+static Status refuse_other(const OnnxBuild *build, const Node *node)
+{
+    static const char *const instead[OP_COUNT] = {
+        [OP_MATMUL_LSE] = "log_sum_exp(p, over = 1)",
+        [OP_MATMUL_MAX] = "max_over(p, over = 1)",
+        [OP_MATMUL_ENTROPY] = "-sum(softmax(p, over = 1) * log(softmax(p, "
+                              "over = 1) + guard), over = 1)",
+    };
+    if (!instead[node->op])
+        return onnx_refuse(node,
+                           "export knows no counterpart of it; --value names "
+                           "another value, made without it");
+    if (onnx_input(build, node, 0)->batch >= 0 &&
+        onnx_input(build, node, 1)->batch >= 0)
+        return onnx_refuse(node, "it joins each image with each other");
+    return onnx_refuse(node,
+                       "ONNX has no product that is not stored; write %s, "
+                       "where p = a @ transpose(b)",
+                       instead[node->op]);
+}
+
 static Status add_moved(OnnxBuild *build, Value value, OnnxShaped *made)
 {
     const Node *node = graph_node(build->graph, value);
@@ -544,9 +569,7 @@ static Status add_moved(OnnxBuild *build, Value value, OnnxShaped *made)
     case OP_RESIZE:
         return onnx_add_resize(build, node, made);
     default:
-        return onnx_refuse(node, has_images(build, node)
-                                     ? "ONNX has no such operation on images"
-                                     : "ONNX has no such operation");
+        return refuse_other(build, node);
     }
 }
 

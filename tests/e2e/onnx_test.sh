@@ -63,6 +63,25 @@ check "onnx: images in pairs" refused pairs \
     "reshape cannot be written as ONNX: it puts several images into a row"
 check "onnx: numbered images" refused numbers \
     "iota cannot be written as ONNX: it numbers the images of a batch"
+check "onnx: attention of images" refused looks \
+    "attend cannot be written as ONNX: it joins each image with each other"
+check "onnx: a contrast of images" refused among \
+    "matmul_lse cannot be written as ONNX: it joins each image with each other"
+check "onnx: a transposed convolution over images" refused apart \
+    "conv_transpose2d cannot be written as ONNX: its weights are made of images"
+check "onnx: sums of products that are not stored" refused lse \
+    "matmul_lse cannot be written as ONNX: ONNX has no product that is not stored; write log_sum_exp(p, over = 1), where p = a @ transpose(b)"
+check "onnx: maxima of them" refused nearest \
+    "matmul_max cannot be written as ONNX: ONNX has no product that is not stored; write max_over(p, over = 1)"
+check "onnx: entropies of them" refused unsure \
+    "matmul_entropy cannot be written as ONNX: ONNX has no product that is not stored; write -sum(softmax(p, over = 1) * log("
+check "onnx: as many numbers as images" refused counted \
+    "iota cannot be written as ONNX: it numbers the images of a batch; if it numbers something else, of which there are as many, --set ops.batch=7"
+check "onnx: as many rows as images" refused alone \
+    "iota cannot be written as ONNX: it has to have as many rows as there are images, which are not known; if these rows are no images', --set ops.batch=7"
+check "onnx: which another batch tells apart" says "counted [N, 6] of images" \
+    "$simcc" export "$ops" ops --out "$work/ops" --value counted \
+    -o "$work/counted.onnx" --set ops.batch=8
 check "onnx: nothing is left of it" [ ! -e "$work/x.onnx" ]
 
 # ---- onnxruntime ------------------------------------------------------------
