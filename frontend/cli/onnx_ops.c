@@ -462,9 +462,10 @@ static Status add_take(OnnxBuild *build, const Node *node, OnnxShaped *made)
     chosen[1] = onnx_add(build, node, "Gather", 2, rows, 1, &axis);
     for (int a = places; a < node->type.rank; a++)
         fresh[count++] = a;
-    const char *wider[] = {chosen[0], onnx_ints(build, count, fresh)};
-    if (count)
+    if (count) {
+        const char *wider[] = {chosen[0], onnx_ints(build, count, fresh)};
         chosen[0] = onnx_add(build, node, "Unsqueeze", 2, wider, 0, NULL);
+    }
     made->name = onnx_add(build, node, "Where", 3, chosen, 0, NULL);
     return status_ok();
 }
