@@ -5,6 +5,7 @@
 
 #include "frontend/cli/onnx_graph.h"
 #include "ir/base/diag.h"
+#include "ir/conv.h"
 #include "ir/eval.h"
 
 // Numbers that are computed here have no more elements.
@@ -147,12 +148,19 @@ static bool take_step(const OnnxBuild *build, const Node *node, Value from,
     return true;
 }
 
+static int weights_input(const Node *root)
+{
+    return root->op == OP_MATMUL ? 1 : conv_weights_input(root->op);
+}
+
 // A convolution's or product's chain of norms and biases, as far as it goes.
 static void find_folded(OnnxBuild *build, Value root, const Value *readers)
 {
     const Node *node = graph_node(build->graph, root);
     int64_t channels = node->type.dims[1];
-    if (!build->constant[node->inputs[1]] || build->constant[node->inputs[0]])
+    int weights = weights_input(node);
+    if (!build->constant[node->inputs[weights]] ||
+        build->constant[node->inputs[1 - weights]])
         return;
     OnnxFused fused = {
         .kind = ONNX_FOLDED,
@@ -260,7 +268,10 @@ void onnx_find_fused(OnnxBuild *build)
             find_norm(build, v, readers);
     for (Value v = 0; v < count; v++) {
         Op op = graph_node(graph, v)->op;
-        if (op != OP_CONV2D && op != OP_MATMUL)
+        // Products of other ranks have their channels in the last axis, and no
+        // bias in ONNX.
+        if (op != OP_CONV2D && op != OP_CONV2D_GRAD_X &&
+            !(op == OP_MATMUL && graph_type(graph, v)->rank == 2))
             continue;
         if (build->options.fold)
             find_folded(build, v, readers);
@@ -289,7 +300,7 @@ int onnx_reads(const OnnxBuild *build, Value value, Value *reads, int room)
         return count;
     }
     for (int i = 0; i < node->input_count; i++)
-        if (fused->kind != ONNX_FOLDED || i == 0)
+        if (fused->kind != ONNX_FOLDED || i != weights_input(node))
             reads[count++] = node->inputs[i];
     if (fused->kind == ONNX_BIAS)
         reads[count++] = fused->beta;
@@ -324,30 +335,45 @@ static Status add_norm(OnnxBuild *build, const OnnxFused *fused, Value last)
     return status_ok();
 }
 
-// Weights times the scale of their output channel: axis 0 of a convolution's,
-// the one of a product's that is not summed over. In place of each number, not
+// The output channel that a number of the weights belongs to: axis 0 of a
+// convolution's, with the input's groups axis 1 of a transposed one's, the axis
+// of a product's that is not summed over.
+static int64_t channel_of(const Node *root, const TensorType *weights,
+                          int64_t i)
+{
+    int64_t channels = root->type.dims[1], count = type_elements(weights);
+    const int64_t *dims = weights->dims;
+    if (root->op == OP_MATMUL && !root->attrs[MATMUL_TRANS_B].i)
+        return i % channels;
+    if (root->op != OP_CONV2D_GRAD_X)
+        return i / (count / channels);
+    int64_t plane = i / (dims[2] * dims[3]);
+    int64_t groups = channels / dims[1], row = plane / dims[1];
+    return row / (dims[0] / groups) * dims[1] + plane % dims[1];
+}
+
+// Weights times the scale of their output channel. In place of each number, not
 // beside it: they may be most of the memory.
 static const char *scaled_weights(OnnxBuild *build, const OnnxFused *fused,
                                   const char *name)
 {
     const Node *root = graph_node(build->graph, fused->root);
-    const Node *node = graph_node(build->graph, root->inputs[1]);
+    Value weights = root->inputs[weights_input(root)];
+    const Node *node = graph_node(build->graph, weights);
     const TensorType *type = &node->type;
     const StoreTensor *stored =
         node->op == OP_PARAM
             ? store_find(build->store, node->attrs[PARAM_NAME].text)
             : NULL;
-    const double *numbers = stored ? NULL : numbers_of(build, root->inputs[1]);
-    bool inner = root->op == OP_MATMUL && !root->attrs[MATMUL_TRANS_B].i;
+    const double *numbers = stored ? NULL : numbers_of(build, weights);
     bool precise = type->dtype == DT_F64;
-    int64_t count = type_elements(type), channels = root->type.dims[1];
+    int64_t count = type_elements(type);
     if (!stored && !numbers)
         return NULL;
     void *scaled = arena_alloc(
         build->arena, (size_t)(count + 1) * (size_t)dtype_size(type->dtype));
     for (int64_t i = 0; i < count; i++) {
-        double scale =
-            fused->scale[inner ? i % channels : i / (count / channels)];
+        double scale = fused->scale[channel_of(root, type, i)];
         double number = numbers   ? numbers[i]
                         : precise ? ((const double *)stored->data)[i]
                                   : (double)((const float *)stored->data)[i];

@@ -7,19 +7,29 @@
 #include "ir/base/diag.h"
 #include "ir/base/text.h"
 
+// What operations are called in .net files, where the graph has other names.
+static const char *const words[OP_COUNT] = {
+    [OP_MATMUL] = "the product @", [OP_REDUCE_SUM] = "sum",
+    [OP_REDUCE_MAX] = "max_over",  [OP_SUM_POOL] = "avg_pool",
+    [OP_SELECT] = "where",         [OP_CONV2D_GRAD_X] = "conv_transpose2d",
+    [OP_ATTENTION] = "attend",
+};
+
 Status onnx_refuse(const Node *node, const char *format, ...)
 {
     char what[256];
+    const char *word =
+        words[node->op] ? words[node->op] : op_info(node->op)->text;
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
     if (!node->origin.file)
         return status_error(STATUS_FAILED, "%s cannot be written as ONNX: %s",
-                            op_info(node->op)->text, what);
-    return status_error(
-        STATUS_FAILED, "%s:%d: %s cannot be written as ONNX: %s",
-        node->origin.file, node->origin.line, op_info(node->op)->text, what);
+                            word, what);
+    return status_error(STATUS_FAILED,
+                        "%s:%d: %s cannot be written as ONNX: %s",
+                        node->origin.file, node->origin.line, word, what);
 }
 
 // ---- nodes ------------------------------------------------------------------
@@ -28,6 +38,21 @@ OnnxAttribute onnx_attribute(const char *name, int count, const int64_t *ints)
 {
     return (OnnxAttribute){
         .name = name, .kind = ONNX_INTS, .count = count, .ints = ints};
+}
+
+OnnxAttribute onnx_int(const char *name, int64_t value)
+{
+    return (OnnxAttribute){.name = name, .kind = ONNX_INT, .i = value};
+}
+
+OnnxAttribute onnx_text(const char *name, const char *text)
+{
+    return (OnnxAttribute){.name = name, .kind = ONNX_TEXT, .text = text};
+}
+
+const OnnxShaped *onnx_input(const OnnxBuild *build, const Node *node, int i)
+{
+    return &build->values[node->inputs[i]];
 }
 
 const char *onnx_add(OnnxBuild *build, const Node *from, const char *op,

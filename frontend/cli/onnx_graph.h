@@ -28,7 +28,7 @@ Status onnx_from_graph(const Graph *graph, const Store *store,
 // 1 until somebody wants more.
 typedef struct OnnxShaped {
     const char *name;       // NULL = not made
-    int64_t dims[MAX_RANK]; // the type's, or 1
+    int64_t dims[MAX_RANK]; // the type's, or 1; attention's last is one less
     int batch;              // the axis of images, whose dim is free; -1 = none
 } OnnxShaped;
 
@@ -81,17 +81,27 @@ const char *onnx_elements(OnnxBuild *build, const char *name,
                           const TensorType *type, const void *data);
 OnnxType onnx_type(DType dtype);
 OnnxAttribute onnx_attribute(const char *name, int count, const int64_t *ints);
+OnnxAttribute onnx_int(const char *name, int64_t value);
+OnnxAttribute onnx_text(const char *name, const char *text);
+// What was made of a node's input.
+const OnnxShaped *onnx_input(const OnnxBuild *build, const Node *node, int i);
 
 // onnx_ops.c: makes the value of a node whose inputs are made.
 Status onnx_add_op(OnnxBuild *build, Value value);
 // The name of a value whose axes of `axes` (a bit each) have their full size.
 Status onnx_full(OnnxBuild *build, Value value, unsigned axes,
                  const char **name);
-// Conv or Gemm of a node, with weights and a bias of other names; NULL = none.
+
+// onnx_products.c. Conv, ConvTranspose, Gemm or MatMul of a node, with weights
+// and a bias of other names, which MatMul, for more than two axes, has not;
+// NULL = none.
 Status onnx_add_conv(OnnxBuild *build, Value value, const char *weights,
                      const char *bias, OnnxShaped *made);
 Status onnx_add_product(OnnxBuild *build, Value value, const char *weights,
                         const char *bias, OnnxShaped *made);
+Status onnx_add_attention(OnnxBuild *build, const Node *node, OnnxShaped *made);
+Status onnx_add_pool(OnnxBuild *build, const Node *node, OnnxShaped *made);
+Status onnx_add_resize(OnnxBuild *build, const Node *node, OnnxShaped *made);
 
 // onnx_fold.c: finds what becomes one node; makes it.
 void onnx_find_fused(OnnxBuild *build);

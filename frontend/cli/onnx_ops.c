@@ -1,23 +1,9 @@
 // Operations of a graph as those of ONNX, one by one.
+#include <inttypes.h>
 #include <string.h>
 
 #include "frontend/cli/onnx_graph.h"
 #include "ir/base/diag.h"
-#include "ir/conv.h"
-
-static const OnnxShaped *input_of(const OnnxBuild *build, const Node *node,
-                                  int i)
-{
-    return &build->values[node->inputs[i]];
-}
-
-static bool has_images(const OnnxBuild *build, const Node *node)
-{
-    for (int i = 0; i < node->input_count; i++)
-        if (input_of(build, node, i)->batch >= 0)
-            return true;
-    return false;
-}
 
 static bool is_stretched(const OnnxShaped *shaped, const TensorType *type,
                          int axis)
@@ -34,11 +20,6 @@ static bool is_flat(const OnnxShaped *shaped, int rank)
     return shaped->batch < 0;
 }
 
-static OnnxAttribute int_attribute(const char *name, int64_t value)
-{
-    return (OnnxAttribute){.name = name, .kind = ONNX_INT, .i = value};
-}
-
 // ---- stretching -------------------------------------------------------------
 
 // Expand keeps what is longer than the shape it is given.
@@ -52,8 +33,13 @@ Status onnx_full(OnnxBuild *build, Value value, unsigned axes,
     for (int a = 0; a < wanted.rank; a++) {
         bool here = is_stretched(shaped, &node->type, a) && axes >> a & 1;
         if (here && a == 0 && wanted.dims[0] == build->images)
-            return onnx_refuse(node, "it has to have as many rows as there are "
-                                     "images, which are not known");
+            return onnx_refuse(
+                node,
+                "it has to have as many rows as there are images, which are "
+                "not known; if these rows are no images', --set "
+                "%.*s.batch=%" PRId64,
+                (int)strcspn(build->graph->name, "."), build->graph->name,
+                build->images + 1);
         missing = missing || here;
         if (!here)
             wanted.dims[a] = node->op == OP_CONST ? shaped->dims[a] : 1;
@@ -91,7 +77,7 @@ static const char *stretch_rows(OnnxBuild *build, const Node *node,
     parts[count++] = onnx_add(build, node, "Gather", 2, shape, 0, NULL);
     if (axis + 1 < rank)
         parts[count++] = onnx_ints(build, rank - axis - 1, ones);
-    OnnxAttribute attribute = int_attribute("axis", 0);
+    OnnxAttribute attribute = onnx_int("axis", 0);
     const char *inputs[] = {
         name, onnx_add(build, node, "Concat", count, parts, 1, &attribute)};
     return onnx_add(build, node, "Expand", 2, inputs, 0, NULL);
@@ -113,7 +99,7 @@ static Status add_input(OnnxBuild *build, const Node *node, OnnxShaped *made)
     if (!build->options.bytes)
         return status_ok();
     // The type goes through simcc's own numbers: FLOAT is 1 there, too.
-    OnnxAttribute to = int_attribute("to", onnx_type(node->type.dtype));
+    OnnxAttribute to = onnx_int("to", onnx_type(node->type.dtype));
     OnnxAttribute perm = onnx_attribute("perm", 4, planes);
     const char *inputs[] = {made->name};
     inputs[0] = onnx_add(build, node, "Cast", 1, inputs, 1, &to);
@@ -151,7 +137,12 @@ static Status add_iota(OnnxBuild *build, const Node *node, OnnxShaped *made)
     int64_t count = type.dims[axis];
     double *elements = ARENA_ARRAY(build->arena, double, count + 1);
     if (axis == 0 && count == build->images)
-        return onnx_refuse(node, "it numbers the images of a batch");
+        return onnx_refuse(
+            node,
+            "it numbers the images of a batch; if it numbers something else, "
+            "of which there are as many, --set %.*s.batch=%" PRId64,
+            (int)strcspn(build->graph->name, "."), build->graph->name,
+            count + 1);
     for (int a = 0; a < type.rank; a++)
         made->dims[a] = type.dims[a] = a == axis ? count : 1;
     for (int64_t i = 0; i < count; i++)
@@ -203,7 +194,7 @@ static Status shape_elementwise(OnnxBuild *build, const Node *node,
     for (int a = 0; a < node->type.rank; a++)
         made->dims[a] = 1;
     for (int i = 0; i < node->input_count; i++) {
-        const OnnxShaped *from = input_of(build, node, i);
+        const OnnxShaped *from = onnx_input(build, node, i);
         if (from->batch >= 0 && made->batch >= 0 && from->batch != made->batch)
             return onnx_refuse(node, "it joins each image with each other");
         made->batch = from->batch >= 0 ? from->batch : made->batch;
@@ -212,7 +203,7 @@ static Status shape_elementwise(OnnxBuild *build, const Node *node,
                 made->dims[a] = from->dims[a];
     }
     for (int i = 0; i < node->input_count && made->batch >= 0; i++) {
-        const OnnxShaped *from = input_of(build, node, i);
+        const OnnxShaped *from = onnx_input(build, node, i);
         if (from->batch < 0 && from->dims[made->batch] > 1)
             return onnx_refuse(node,
                                "it reads another number for each image of a "
@@ -225,10 +216,10 @@ static Status add_elementwise(OnnxBuild *build, const Node *node,
                               OnnxShaped *made)
 {
     const char *inputs[3];
-    OnnxAttribute to = int_attribute("to", onnx_type(node->type.dtype));
+    OnnxAttribute to = onnx_int("to", onnx_type(node->type.dtype));
     TRY(shape_elementwise(build, node, made));
     for (int i = 0; i < node->input_count; i++)
-        inputs[i] = input_of(build, node, i)->name;
+        inputs[i] = onnx_input(build, node, i)->name;
     made->name = onnx_add(build, node, elementwise_names[node->op],
                           node->input_count, inputs, node->op == OP_CAST, &to);
     if (node->op == OP_RSQRT)
@@ -246,7 +237,7 @@ static Status add_elementwise(OnnxBuild *build, const Node *node,
 static Status add_broadcast(OnnxBuild *build, const Node *node,
                             OnnxShaped *made)
 {
-    const OnnxShaped *from = input_of(build, node, 0);
+    const OnnxShaped *from = onnx_input(build, node, 0);
     const IntList *axes = &node->attrs[BROADCAST_AXES].ints;
     bool taken[MAX_RANK] = {false};
     int64_t fresh[MAX_RANK];
@@ -328,7 +319,7 @@ static Status add_reshape(OnnxBuild *build, const Node *node, OnnxShaped *made)
 static Status add_transpose(OnnxBuild *build, const Node *node,
                             OnnxShaped *made)
 {
-    const OnnxShaped *from = input_of(build, node, 0);
+    const OnnxShaped *from = onnx_input(build, node, 0);
     const IntList *perm = &node->attrs[PERM_PERM].ints;
     OnnxAttribute attribute = onnx_attribute("perm", perm->count, perm->at);
     for (int i = 0; i < perm->count; i++) {
@@ -343,7 +334,7 @@ static Status add_transpose(OnnxBuild *build, const Node *node,
 
 static Status add_slice(OnnxBuild *build, const Node *node, OnnxShaped *made)
 {
-    const OnnxShaped *from = input_of(build, node, 0);
+    const OnnxShaped *from = onnx_input(build, node, 0);
     const TensorType *type = graph_type(build->graph, node->inputs[0]);
     const int64_t *start = node->attrs[SLICE_START].ints.at;
     const int64_t *size = node->attrs[SLICE_SIZE].ints.at;
@@ -352,8 +343,9 @@ static Status add_slice(OnnxBuild *build, const Node *node, OnnxShaped *made)
     made->batch = from->batch;
     for (int a = 0; a < type->rank; a++) {
         made->dims[a] = from->dims[a] == 1 ? 1 : size[a];
-        if (size[a] == type->dims[a] || is_stretched(from, type, a))
+        if (size[a] == from->dims[a] || is_stretched(from, type, a))
             continue;
+        INTERNAL_CHECK(start[a] + size[a] <= from->dims[a]);
         if (a == from->batch)
             return onnx_refuse(node, "it takes some images of a batch");
         starts[count] = start[a];
@@ -372,7 +364,7 @@ static Status add_slice(OnnxBuild *build, const Node *node, OnnxShaped *made)
 
 static Status add_pad(OnnxBuild *build, const Node *node, OnnxShaped *made)
 {
-    const OnnxShaped *from = input_of(build, node, 0);
+    const OnnxShaped *from = onnx_input(build, node, 0);
     const int64_t *low = node->attrs[PAD_LOW].ints.at;
     const int64_t *high = node->attrs[PAD_HIGH].ints.at;
     int rank = node->type.rank;
@@ -403,9 +395,9 @@ static Status add_concat(OnnxBuild *build, const Node *node, OnnxShaped *made)
     unsigned full = 1u << axis;
     const char **inputs =
         ARENA_ARRAY(build->arena, const char *, node->input_count + 1);
-    OnnxAttribute attribute = int_attribute("axis", axis);
+    OnnxAttribute attribute = onnx_int("axis", axis);
     for (int i = 0; i < node->input_count; i++) {
-        const OnnxShaped *from = input_of(build, node, i);
+        const OnnxShaped *from = onnx_input(build, node, i);
         made->batch = from->batch >= 0 ? from->batch : made->batch;
         for (int a = 0; a < rank; a++)
             full |= (unsigned)(from->dims[a] > 1 && a != from->batch) << a;
@@ -413,7 +405,7 @@ static Status add_concat(OnnxBuild *build, const Node *node, OnnxShaped *made)
     if (made->batch == axis)
         return onnx_refuse(node, "it joins batches of images");
     for (int i = 0; i < node->input_count; i++) {
-        const OnnxShaped *from = input_of(build, node, i);
+        const OnnxShaped *from = onnx_input(build, node, i);
         bool rows = made->batch >= 0 && from->batch < 0;
         if ((from->batch >= 0 && from->batch != made->batch) ||
             (rows && from->dims[made->batch] > 1))
@@ -431,12 +423,59 @@ static Status add_concat(OnnxBuild *build, const Node *node, OnnxShaped *made)
     return status_ok();
 }
 
+// Rows of x by their numbers. Gather has none for numbers that are no row's, so
+// such places take row 0, and zeros in its place.
+static Status add_take(OnnxBuild *build, const Node *node, OnnxShaped *made)
+{
+    const OnnxShaped *x = onnx_input(build, node, 0);
+    const OnnxShaped *numbers = onnx_input(build, node, 1);
+    const TensorType *type = graph_type(build->graph, node->inputs[0]);
+    DType dtype = node->type.dtype;
+    int places = node->type.rank - (type->rank - 1), count = 0;
+    int64_t fresh[MAX_RANK];
+    OnnxAttribute to = onnx_int("to", ONNX_INT64);
+    OnnxAttribute axis = onnx_int("axis", 0);
+    const char *zero = onnx_number(build, dtype, 0, 0);
+    const char *least[] = {zero, numbers->name};
+    const char *most[] = {numbers->name,
+                          onnx_number(build, dtype, 0, (double)type->dims[0])};
+    if (x->batch == 0)
+        return onnx_refuse(node, "it takes some images of a batch");
+    if (x->batch > 0 && numbers->batch >= 0)
+        return onnx_refuse(node, "it joins each image with each other");
+    made->batch = x->batch > 0 ? places + x->batch - 1 : numbers->batch;
+    for (int a = 0; a < node->type.rank; a++)
+        made->dims[a] = a < places ? numbers->dims[a] : x->dims[a - places + 1];
+    const char *is_row[] = {
+        onnx_add(build, node, "LessOrEqual", 2, least, 0, NULL),
+        onnx_add(build, node, "Less", 2, most, 0, NULL)};
+    const char *whole[] = {numbers->name, onnx_add(build, node, "Floor", 1,
+                                                   &numbers->name, 0, NULL)};
+    is_row[0] = onnx_add(build, node, "And", 2, is_row, 0, NULL);
+    is_row[1] = onnx_add(build, node, "Equal", 2, whole, 0, NULL);
+    const char *chosen[] = {onnx_add(build, node, "And", 2, is_row, 0, NULL),
+                            numbers->name, zero};
+    const char *there = onnx_add(build, node, "Where", 3, chosen, 0, NULL);
+    const char *rows[] = {NULL,
+                          onnx_add(build, node, "Cast", 1, &there, 1, &to)};
+    TRY(onnx_full(build, node->inputs[0], 1, &rows[0]));
+    chosen[1] = onnx_add(build, node, "Gather", 2, rows, 1, &axis);
+    for (int a = places; a < node->type.rank; a++)
+        fresh[count++] = a;
+    if (count) {
+        const char *wider[] = {chosen[0], onnx_ints(build, count, fresh)};
+        chosen[0] = onnx_add(build, node, "Unsqueeze", 2, wider, 0, NULL);
+    }
+    made->name = onnx_add(build, node, "Where", 3, chosen, 0, NULL);
+    return status_ok();
+}
+
 // ---- reductions -------------------------------------------------------------
 
 // A sum over an axis that nobody stretched is a multiple.
 static Status add_reduce(OnnxBuild *build, const Node *node, OnnxShaped *made)
 {
-    const OnnxShaped *from = input_of(build, node, 0);
+    const OnnxShaped *from = onnx_input(build, node, 0);
     const TensorType *type = graph_type(build->graph, node->inputs[0]);
     const IntList *axes = &node->attrs[AXES_AXES].ints;
     bool sum = node->op == OP_REDUCE_SUM, gone[MAX_RANK] = {false};
@@ -460,8 +499,7 @@ static Status add_reduce(OnnxBuild *build, const Node *node, OnnxShaped *made)
     }
     // Sums have their axes as an input since opset 13, maxima an attribute.
     OnnxAttribute attributes[] = {
-        int_attribute("keepdims", 0),
-        onnx_attribute("axes", axes->count, axes->at)};
+        onnx_int("keepdims", 0), onnx_attribute("axes", axes->count, axes->at)};
     const char *inputs[] = {from->name,
                             sum ? onnx_ints(build, axes->count, axes->at) : ""};
     made->name = onnx_add(build, node, sum ? "ReduceSum" : "ReduceMax", 1 + sum,
@@ -474,101 +512,29 @@ static Status add_reduce(OnnxBuild *build, const Node *node, OnnxShaped *made)
     return status_ok();
 }
 
-// ---- products, convolutions, pools ------------------------------------------
-
-Status onnx_add_product(OnnxBuild *build, Value value, const char *weights,
-                        const char *bias, OnnxShaped *made)
-{
-    const Node *node = graph_node(build->graph, value);
-    bool trans_a = node->attrs[MATMUL_TRANS_A].i;
-    bool trans_b = node->attrs[MATMUL_TRANS_B].i;
-    const OnnxShaped *a = input_of(build, node, 0);
-    const OnnxShaped *b = input_of(build, node, 1);
-    const char *inputs[] = {NULL, weights, bias};
-    OnnxAttribute attributes[] = {int_attribute("transA", trans_a),
-                                  int_attribute("transB", trans_b)};
-    // Weights of another name take the place of some that were not made.
-    int batch = weights ? -1 : b->batch;
-    if (a->batch == !trans_a || batch == trans_b)
-        return onnx_refuse(node, "it sums over the images of a batch");
-    if (a->batch >= 0 && batch >= 0)
-        return onnx_refuse(node, "it joins each image with each other");
-    TRY(onnx_full(build, node->inputs[0], 1u << !trans_a, &inputs[0]));
-    if (!weights)
-        TRY(onnx_full(build, node->inputs[1], 1u << trans_b, &inputs[1]));
-    made->dims[0] = a->dims[trans_a];
-    made->dims[1] = weights ? node->type.dims[1] : b->dims[!trans_b];
-    made->batch = a->batch >= 0 ? 0 : batch >= 0 ? 1 : -1;
-    made->name = onnx_add(build, node, "Gemm", 2 + (bias != NULL), inputs, 2,
-                          attributes);
-    return status_ok();
-}
-
-Status onnx_add_conv(OnnxBuild *build, Value value, const char *weights,
-                     const char *bias, OnnxShaped *made)
-{
-    const Node *node = graph_node(build->graph, value);
-    ConvGeometry conv = conv_geometry(build->graph, node);
-    const OnnxShaped *x = input_of(build, node, 0);
-    const OnnxShaped *w = input_of(build, node, 1);
-    const char *inputs[] = {NULL, weights, bias};
-    OnnxAttribute attributes[] = {
-        onnx_attribute("kernel_shape", 2, &conv.w.dims[2]),
-        onnx_attribute("strides", 2, conv.stride),
-        onnx_attribute("pads", 4, conv.pad),
-        onnx_attribute("dilations", 2, conv.dilation),
-        int_attribute("group", conv.groups),
-    };
-    if (x->batch > 0 || (!weights && w->batch >= 0))
-        return onnx_refuse(node, "its weights are made of images");
-    TRY(onnx_full(build, node->inputs[0], ~1u, &inputs[0]));
-    if (!weights)
-        TRY(onnx_full(build, node->inputs[1], ~0u, &inputs[1]));
-    memcpy(made->dims, node->type.dims, sizeof made->dims);
-    made->dims[0] = x->dims[0];
-    made->batch = x->batch;
-    made->name = onnx_add(build, node, "Conv", 2 + (bias != NULL), inputs, 5,
-                          attributes);
-    return status_ok();
-}
-
-// Padding counts as 0 in sums, which are means of the whole window, times its
-// size; in maxima it counts as nothing.
-static Status add_pool(OnnxBuild *build, const Node *node, OnnxShaped *made)
-{
-    const OnnxShaped *from = input_of(build, node, 0);
-    const int64_t *kernel = node->attrs[POOL_KERNEL].ints.at;
-    const int64_t *pad = node->attrs[POOL_PAD].ints.at;
-    bool sum = node->op == OP_SUM_POOL;
-    OnnxAttribute attributes[] = {
-        onnx_attribute("kernel_shape", 2, kernel),
-        onnx_attribute("strides", 2, node->attrs[POOL_STRIDE].ints.at),
-        onnx_attribute("pads", 4, pad),
-        int_attribute("count_include_pad", 1),
-    };
-    const char *input;
-    if (from->batch > 0)
-        return onnx_refuse(node, "its windows join images");
-    for (int i = 0; i < 4; i++)
-        if (pad[i] >= kernel[i % 2])
-            return onnx_refuse(node, "its padding is as wide as its window");
-    TRY(onnx_full(build, node->inputs[0], 1u << 2 | 1u << 3, &input));
-    memcpy(made->dims, from->dims, sizeof made->dims);
-    made->dims[2] = node->type.dims[2];
-    made->dims[3] = node->type.dims[3];
-    made->batch = from->batch;
-    made->name = onnx_add(build, node, sum ? "AveragePool" : "MaxPool", 1,
-                          &input, 3 + sum, attributes);
-    if (!sum)
-        return status_ok();
-    const char *factors[] = {made->name,
-                             onnx_number(build, node->type.dtype, 4,
-                                         (double)(kernel[0] * kernel[1]))};
-    made->name = onnx_add(build, node, "Mul", 2, factors, 0, NULL);
-    return status_ok();
-}
-
 // ---- all of them ------------------------------------------------------------
+
+// Products that are never stored, by what does store them.
+static Status refuse_other(const OnnxBuild *build, const Node *node)
+{
+    static const char *const instead[OP_COUNT] = {
+        [OP_MATMUL_LSE] = "log_sum_exp(p, over = 1)",
+        [OP_MATMUL_MAX] = "max_over(p, over = 1)",
+        [OP_MATMUL_ENTROPY] = "-sum(softmax(p, over = 1) * log(softmax(p, "
+                              "over = 1) + guard), over = 1)",
+    };
+    if (!instead[node->op])
+        return onnx_refuse(node,
+                           "export knows no counterpart of it; --value names "
+                           "another value, made without it");
+    if (onnx_input(build, node, 0)->batch >= 0 &&
+        onnx_input(build, node, 1)->batch >= 0)
+        return onnx_refuse(node, "it joins each image with each other");
+    return onnx_refuse(node,
+                       "ONNX has no product that is not stored; write %s, "
+                       "where p = a @ transpose(b)",
+                       instead[node->op]);
+}
 
 static Status add_moved(OnnxBuild *build, Value value, OnnxShaped *made)
 {
@@ -586,20 +552,25 @@ static Status add_moved(OnnxBuild *build, Value value, OnnxShaped *made)
         return add_pad(build, node, made);
     case OP_CONCAT:
         return add_concat(build, node, made);
+    case OP_TAKE:
+        return add_take(build, node, made);
     case OP_REDUCE_SUM:
     case OP_REDUCE_MAX:
         return add_reduce(build, node, made);
     case OP_MATMUL:
         return onnx_add_product(build, value, NULL, NULL, made);
     case OP_CONV2D:
+    case OP_CONV2D_GRAD_X:
         return onnx_add_conv(build, value, NULL, NULL, made);
     case OP_MAX_POOL:
     case OP_SUM_POOL:
-        return add_pool(build, node, made);
+        return onnx_add_pool(build, node, made);
+    case OP_ATTENTION:
+        return onnx_add_attention(build, node, made);
+    case OP_RESIZE:
+        return onnx_add_resize(build, node, made);
     default:
-        return onnx_refuse(node, has_images(build, node)
-                                     ? "ONNX has no such operation on images"
-                                     : "ONNX has no such operation");
+        return refuse_other(build, node);
     }
 }
 
@@ -609,6 +580,11 @@ Status onnx_add_op(OnnxBuild *build, Value value)
     OnnxShaped *made = &build->values[value];
     made->batch = -1;
     memcpy(made->dims, node->type.dims, sizeof made->dims);
+    // The sums of exponentials beside what attention makes are sliced off.
+    for (int i = 0; i < node->input_count; i++)
+        INTERNAL_CHECK(graph_node(build->graph, node->inputs[i])->op !=
+                           OP_ATTENTION ||
+                       node->op == OP_SLICE);
     switch (node->op) {
     case OP_INPUT:
         return add_input(build, node, made);

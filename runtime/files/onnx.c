@@ -139,10 +139,12 @@ enum { // AttributeProto, and its AttributeType
     ATTRIBUTE_NAME = 1,
     ATTRIBUTE_F = 2,
     ATTRIBUTE_I = 3,
+    ATTRIBUTE_S = 4,
     ATTRIBUTE_INTS = 8,
     ATTRIBUTE_TYPE = 20,
     TYPE_FLOAT = 1,
     TYPE_INT = 2,
+    TYPE_STRING = 3,
     TYPE_INTS = 7
 };
 enum { // TensorProto
@@ -180,6 +182,9 @@ static void put_attribute(Wire *node, const OnnxAttribute *attribute)
     } else if (attribute->kind == ONNX_REAL) {
         put_real(&wire, ATTRIBUTE_F, attribute->f);
         put_int(&wire, ATTRIBUTE_TYPE, TYPE_FLOAT);
+    } else if (attribute->kind == ONNX_TEXT) {
+        put_text(&wire, ATTRIBUTE_S, attribute->text);
+        put_int(&wire, ATTRIBUTE_TYPE, TYPE_STRING);
     } else {
         for (int i = 0; i < attribute->count; i++)
             put_int(&wire, ATTRIBUTE_INTS, attribute->ints[i]);

@@ -21,7 +21,7 @@ typedef enum OnnxType {
     ONNX_BFLOAT16 = 16
 } OnnxType;
 
-typedef enum OnnxKind { ONNX_INT, ONNX_INTS, ONNX_REAL } OnnxKind;
+typedef enum OnnxKind { ONNX_INT, ONNX_INTS, ONNX_REAL, ONNX_TEXT } OnnxKind;
 
 typedef struct OnnxAttribute {
     const char *name;
@@ -30,6 +30,7 @@ typedef struct OnnxAttribute {
     double f;  // ONNX_REAL; written in single precision, as the schema has it
     int count; // ONNX_INTS
     const int64_t *ints;
+    const char *text; // ONNX_TEXT
 } OnnxAttribute;
 
 enum { ONNX_ATTRIBUTES = 6 };
@@ -38,7 +39,7 @@ enum { ONNX_ATTRIBUTES = 6 };
 typedef struct OnnxNode {
     const char *op, *name, *output;
     int input_count;
-    const char **inputs; // names of values
+    const char **inputs; // names of values; "" = left out
     int attribute_count;
     OnnxAttribute attributes[ONNX_ATTRIBUTES];
 } OnnxNode;
