@@ -137,7 +137,7 @@ void train_validation_text(const Run *run, char text[VALIDATION_TEXT])
 Status train_start_validation(Run *run)
 {
     char text[VALIDATION_TEXT], votes[80] = "", patience[96] = "",
-                                other[96] = "";
+                                other[128] = "";
     const char *best = run->options->validate.best;
     Validation *valid = &run->valid;
     int64_t most = run->options->validate.patience;
