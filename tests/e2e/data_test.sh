@@ -96,6 +96,9 @@ check "data split: four of each class" sh -c "
     [ \$(grep -c '^$first_class/' '$work/splits/split-0.txt') = 4 ]"
 check "data split: seeds differ" sh -c "
     ! cmp -s '$work/splits/split-0.txt' '$work/splits/split-2.txt'"
+check "data split: what comes next has the same parts" says \
+    "split-0.txt --out run --seed 5 --validate 10%" "$simcc" data split \
+    "$shapes" --per-class 2 --seeds 1 --seed 5 --validate 10% -o "$work/parts"
 check "data split: wants a folder" exits 2 "$simcc" data split "$shapes"
 check "data split: more labels than images" exits 4 "$simcc" data split \
     "$shapes" --per-class 13 -o "$work/none"
