@@ -130,7 +130,8 @@ static Value make_broadcast(Layout *layout, const Node *node)
     IntList old_axes = node->attrs[BROADCAST_AXES].ints;
     int64_t axes[MAX_RANK];
     int count = old->rank, at = layout_channel_axis(old, old_axes);
-    memcpy(axes, old_axes.at, sizeof *axes * (size_t)count);
+    for (int i = 0; i < count; i++) // none of a scalar's
+        axes[i] = old_axes.at[i];
     Value v;
     if (at == old->rank)
         v = layout_value(layout, from, FORM_PLAIN);

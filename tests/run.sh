@@ -5,7 +5,6 @@ set -u
 BUILD=$(cd "${BUILD:-build}" && pwd)
 export BUILD
 log=$BUILD/tests/log
-: > "$log"
 
 failures() {
     grep -c '^not ok ' "$log"
@@ -21,19 +20,36 @@ run() {
     }
 }
 
-run "$BUILD/tests/run"
-# The same kernels as a processor without AVX-512 gets them.
-if grep -qw avx2 /proc/cpuinfo && grep -qw fma /proc/cpuinfo; then
-    SIMCC_TEST_TARGET=x86-64-v3
-    export SIMCC_TEST_TARGET
-    run "$BUILD/tests/run" codegen_test
-    unset SIMCC_TEST_TARGET
-else
-    echo "skip kernels for x86-64-v3: this processor lacks AVX2" >> "$log"
-fi
-for script in tests/golden/run.sh tests/e2e/*_test.sh; do
-    [ -e "$script" ] && run sh "$script"
-done
+units() {
+    run "$BUILD/tests/run"
+    # The same kernels as a processor without AVX-512 gets them.
+    if grep -qw avx2 /proc/cpuinfo && grep -qw fma /proc/cpuinfo; then
+        SIMCC_TEST_TARGET=x86-64-v3
+        export SIMCC_TEST_TARGET
+        run "$BUILD/tests/run" codegen_test
+        unset SIMCC_TEST_TARGET
+    else
+        echo "skip kernels for x86-64-v3: this processor lacks AVX2" >> "$log"
+    fi
+}
+
+scripts() {
+    for script in tests/golden/run.sh tests/e2e/*_test.sh; do
+        [ -e "$script" ] && run sh "$script"
+    done
+}
+
+# Side by side, for each takes minutes of one core.
+: > "$log.units"
+: > "$log.scripts"
+whole=$log
+log=$whole.units
+units &
+log=$whole.scripts
+scripts
+wait
+log=$whole
+cat "$log.units" "$log.scripts" > "$log"
 
 passed=$(grep -c '^ok ' "$log")
 failed=$(failures)
