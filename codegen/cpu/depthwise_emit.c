@@ -50,9 +50,10 @@ static void add_tap_row(const Depthwise *d, int64_t first, int pixels,
     }
 }
 
-static void make_tile(const Depthwise *d, int64_t first, int pixels,
+static void make_tile(const void *of, int64_t first, int pixels,
                       LLVMValueRef column)
 {
+    const Depthwise *d = of;
     const Emit *e = d->emit;
     const TapAxis *rows = d->rows, *cols = d->cols;
     for (int p = 0; p < pixels; p++)
@@ -85,32 +86,6 @@ static void make_tile(const Depthwise *d, int64_t first, int pixels,
                    taps_at(e, to, p * cols->out_step * CPU_BLOCK));
 }
 
-// The tiles of one row of a sub-grid: those with every tap inside share code in
-// a loop.
-static void make_row(const Depthwise *d)
-{
-    const Emit *e = d->emit;
-    const TapAxis *cols = d->cols;
-    int pixels = d->kernel->pixels;
-    int64_t first = 0;
-    while (first < cols->count) {
-        int64_t end = first;
-        while (end + pixels <= cols->count && taps_inside(cols, end, pixels))
-            end += pixels;
-        if (end > first) {
-            EmitLoop tile = taps_loop(e, first, end, pixels);
-            make_tile(d, first, pixels, tile.index);
-            emit_loop_end(e, &tile);
-            first = end;
-            continue;
-        }
-        int64_t left = cols->count - first;
-        int some = left < pixels ? (int)left : pixels;
-        make_tile(d, first, some, emit_i64(e, first));
-        first += some;
-    }
-}
-
 // Rows [low, high) of every sub-grid, as far as it has them.
 static void make_plane(Depthwise *d, LLVMValueRef low, LLVMValueRef high)
 {
@@ -126,7 +101,7 @@ static void make_plane(Depthwise *d, LLVMValueRef low, LLVMValueRef high)
         taps_find_inside(e, d->rows, d->input_row, &d->low_tap, &d->high_tap);
         for (int j = 0; j < kernel->col_phases; j++) {
             d->cols = &kernel->cols[j];
-            make_row(d);
+            taps_each_tile(e, d->cols, kernel->pixels, make_tile, d);
         }
         emit_loop_end(e, &row);
     }

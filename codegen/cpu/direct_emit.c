@@ -125,9 +125,10 @@ static int64_t result_at(const RowTask *task, int index)
            block * block_map(taps->rows.out, taps->cols.out);
 }
 
-static void direct_make_tile(const RowTask *task, int64_t first, int pixels,
+static void direct_make_tile(const void *of, int64_t first, int pixels,
                              LLVMValueRef column)
 {
+    const RowTask *task = of;
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
     Tile tile = {.emit = e,
@@ -163,31 +164,6 @@ static void direct_make_tile(const RowTask *task, int64_t first, int pixels,
     for (int i = 0; i < pixels * task->tile->blocks; i++)
         taps_store(e, taps_get(e, tile.sums[i]),
                    taps_at(e, y, result_at(task, i)));
-}
-
-// The tiles of one row: those with every tap inside share code in a loop.
-static void direct_make_row(const RowTask *task)
-{
-    const Emit *e = task->emit;
-    const TapAxis *cols = &task->taps->cols;
-    int pixels = task->tile->pixels;
-    int64_t first = 0;
-    while (first < cols->count) {
-        int64_t end = first;
-        while (end + pixels <= cols->count && taps_inside(cols, end, pixels))
-            end += pixels;
-        if (end > first) {
-            EmitLoop tiles = taps_loop(e, first, end, pixels);
-            direct_make_tile(task, first, pixels, tiles.index);
-            emit_loop_end(e, &tiles);
-            first = end;
-            continue;
-        }
-        int64_t left = cols->count - first;
-        int some = left < pixels ? (int)left : pixels;
-        direct_make_tile(task, first, some, emit_i64(e, first));
-        first += some;
-    }
 }
 
 // Which image, blocks and rows the task number stands for, first to last
@@ -238,6 +214,7 @@ void emit_direct(Emit *e)
         taps_affine(e, task.row, taps->rows.in_step, taps->rows.in_first);
     taps_find_inside(e, &taps->rows, task.input_row, &task.low_tap,
                      &task.high_tap);
-    direct_make_row(&task);
+    taps_each_tile(e, &taps->cols, kernel->tile.pixels, direct_make_tile,
+                   &task);
     emit_loop_end(e, &rows);
 }

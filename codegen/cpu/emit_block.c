@@ -81,6 +81,28 @@ EmitLoop taps_loop(const Emit *e, int64_t low, int64_t high, int64_t step)
     return emit_loop_begin(e, emit_i64(e, low), emit_i64(e, high), step);
 }
 
+void taps_each_tile(const Emit *e, const TapAxis *cols, int pixels,
+                    TapsTileBody *body, const void *task)
+{
+    int64_t first = 0;
+    while (first < cols->count) {
+        int64_t end = first;
+        while (end + pixels <= cols->count && taps_inside(cols, end, pixels))
+            end += pixels;
+        if (end > first) {
+            EmitLoop tiles = taps_loop(e, first, end, pixels);
+            body(task, first, pixels, tiles.index);
+            emit_loop_end(e, &tiles);
+            first = end;
+            continue;
+        }
+        int64_t left = cols->count - first;
+        int some = left < pixels ? (int)left : pixels;
+        body(task, first, some, emit_i64(e, first));
+        first += some;
+    }
+}
+
 LLVMValueRef taps_imm(const Emit *e, int index)
 {
     LLVMTypeRef type = emit_int_type(e, 64, 1);

@@ -28,6 +28,13 @@ LLVMValueRef taps_opaque(const Emit *e, LLVMValueRef pointer);
 void taps_find_inside(const Emit *e, const TapAxis *axis, LLVMValueRef base,
                       LLVMValueRef *low, LLVMValueRef *high);
 EmitLoop taps_loop(const Emit *e, int64_t low, int64_t high, int64_t step);
+// The tiles of a row of so many pixels at most: body(task, first, pixels,
+// column), where `column` is the first pixel's and `first` one whose taps are
+// as valid. Those with every tap inside share code in a loop.
+typedef void TapsTileBody(const void *task, int64_t first, int pixels,
+                          LLVMValueRef column);
+void taps_each_tile(const Emit *e, const TapAxis *cols, int pixels,
+                    TapsTileBody *body, const void *task);
 // The step's integer number `index`.
 LLVMValueRef taps_imm(const Emit *e, int index);
 
