@@ -13,6 +13,12 @@
 // or nothing.
 static const double is_finite = INFINITY, is_unknown = NAN;
 
+// A number as a lane holds it: in single precision e^90 is infinite.
+static double lane_number(double number)
+{
+    return isfinite((float)number) ? number : is_unknown;
+}
+
 Value layout_unspoiled(Layout *layout, Value old, double number)
 {
     const TensorType *plain = &layout_node(layout, old)->type;
@@ -38,6 +44,10 @@ static bool makes_bools(Op op)
     return op == OP_EQ || op == OP_NE || op == OP_LT || op == OP_LE ||
            op == OP_AND || op == OP_OR || op == OP_NOT;
 }
+
+// Numbers beyond it are not taken to leave others finite: six of them
+// multiplied stay in the range of floats.
+static const double most_harmless = 1e6;
 
 // Finite wherever all inputs are, which are not large.
 static bool keeps_finite(Op op)
@@ -80,7 +90,7 @@ static double elementwise_spare(const Node *node, const double *in)
     bool numbers = true, finite = true;
     for (int i = 0; i < node->input_count; i++) {
         numbers &= isfinite(in[i]);
-        finite &= !isnan(in[i]);
+        finite &= in[i] == is_finite || fabs(in[i]) <= most_harmless;
     }
     if (op == OP_SELECT && !isfinite(in[0]))
         return in[1] == in[2]                 ? in[1]
@@ -90,8 +100,7 @@ static double elementwise_spare(const Node *node, const double *in)
         bool pole = op == OP_LOG || op == OP_RSQRT || op == OP_POW;
         if ((op == OP_DIV && is_risky(in[1])) || (pole && is_risky(in[0])))
             return is_unknown;
-        double number = eval_number(node, in);
-        return isfinite(number) ? number : is_unknown;
+        return lane_number(eval_number(node, in));
     }
     if (makes_bools(op)) // of whatever
         return is_finite;
@@ -123,16 +132,16 @@ double layout_spare(const Layout *layout, const Node *node)
     }
     switch (node->op) {
     case OP_CONST:
-        return any_of(node->attrs[CONST_VALUE].f, node->attrs[CONST_VALUE].f);
+        return lane_number(node->attrs[CONST_VALUE].f);
     case OP_BROADCAST: {
         const Node *from = layout_node(layout, node->inputs[0]);
         int at =
             layout_channel_axis(&from->type, node->attrs[BROADCAST_AXES].ints);
         if (at < from->type.rank) // lengthened by zeros, or an image itself
             return from->type.rank == 4 ? in[0] : 0;
-        return from->op == OP_CONST              ? from->attrs[CONST_VALUE].f
-               : layout->finite[node->inputs[0]] ? is_finite
-                                                 : is_unknown;
+        if (from->op == OP_CONST)
+            return lane_number(from->attrs[CONST_VALUE].f);
+        return layout->finite[node->inputs[0]] ? is_finite : is_unknown;
     }
     case OP_RANDOM:
         return is_finite;
@@ -140,7 +149,7 @@ double layout_spare(const Layout *layout, const Node *node)
     case OP_CONV2D_GRAD_X:
         return layout_conv_spare(layout, node);
     case OP_PAD:
-        return any_of(all, node->attrs[PAD_VALUE].f);
+        return any_of(all, lane_number(node->attrs[PAD_VALUE].f));
     case OP_SLICE:
     case OP_CONCAT:
     case OP_MAX_POOL:
@@ -166,7 +175,7 @@ bool layout_is_finite(const Layout *layout, const Node *node)
     case OP_RANDOM:
         return true;
     case OP_CONST:
-        return isfinite(node->attrs[CONST_VALUE].f);
+        return fabs(node->attrs[CONST_VALUE].f) <= most_harmless;
     case OP_BROADCAST:
     case OP_RESHAPE:
     case OP_TRANSPOSE:

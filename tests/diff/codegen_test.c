@@ -473,6 +473,32 @@ TEST(nan_is_not_swallowed)
     arena_free(g->arena);
 }
 
+// Seventeen channels lie in two blocks. Of those that are there the exponents
+// are moderate; of spare lanes, where the vector is 0, the power is e^90:
+// finite in the oracle's numbers and not in floats, so no convolution may read
+// it.
+TEST(compiled_spare_lanes_may_overflow)
+{
+    Graph *g = new_graph("spare");
+    const ConvGeometry one = {
+        .stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
+    Value x = input(g, "x", DT_F32, 4, L(2, 17, 5, 4));
+    Value v = param(g, "v", DT_F32, 4, L(17, 17, 1, 1));
+    Value w = param(g, "w", DT_F32, 4, L(32, 17, 1, 1));
+    Value p = param(g, "p", DT_F32, 1, L(17));
+    // Of numbers in [-2, 2), in [50, 250).
+    p = build_binary(g, OP_ADD, p, build_const_like(g, p, 3));
+    p = build_binary(g, OP_MUL, p, build_const_like(g, p, 50));
+    p = build_broadcast(g, p, 4, graph_type(g, x)->dims, L(1));
+    p = build_binary(g, OP_SUB, build_const_like(g, p, 90), p);
+    Value y = conv(g, OP_CONV2D, x, v, &one, NULL);
+    y = build_binary(g, OP_MUL, build_unary(g, OP_EXP, p),
+                     build_unary(g, OP_SIGMOID, y));
+    y = build_binary(g, OP_MUL, y, build_const_like(g, y, 1e-17));
+    graph_add_output(g, "z", conv(g, OP_CONV2D, y, w, &one, NULL));
+    check_graph("spare", g);
+}
+
 // ---- random graphs ----------------------------------------------------------
 
 enum { SEEDS = 24, NODES = 40 };
