@@ -71,3 +71,15 @@ Value graph_result(const Graph *graph, const char *name)
     test_fail(__FILE__, __LINE__, "no output %s", name);
     exit(1);
 }
+
+Value graph_assign(const Graph *graph, const char *name)
+{
+    for (Value v = 0; v < graph->nodes.count; v++) {
+        const Node *node = graph_node(graph, v);
+        if (node->op == OP_ASSIGN &&
+            strcmp(graph_node(graph, node->inputs[0])->attrs[PARAM_NAME].text,
+                   name) == 0)
+            return v;
+    }
+    return NO_VALUE;
+}

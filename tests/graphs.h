@@ -16,6 +16,8 @@ Graph *copy_graph(Arena *arena, const Graph *graph);
 // The param of that name, or NULL; its role, or "absent".
 const Node *graph_param(const Graph *graph, const char *name);
 const char *graph_role(const Graph *graph, const char *name);
+// The assignment to that param, or NO_VALUE.
+Value graph_assign(const Graph *graph, const char *name);
 // How many nodes the op has; the value of an output, which must be there.
 int graph_count(const Graph *graph, Op op);
 Value graph_result(const Graph *graph, const char *name);

@@ -99,12 +99,14 @@ static void call_RESIZE_GRAD(Lowering *lower, Value value)
 // ---- attention --------------------------------------------------------------
 
 // Tasks are of whole matrices, where these are enough, else of tiles of the
-// result's rows, of which there are `rows` in each: `work` multiply-adds.
-static void lower_attention(Lowering *lower, Value value, PlanCall call,
-                            int64_t rows, int64_t work)
+// result's rows: one for each query, or for each key.
+static void lower_attention(Lowering *lower, Value value, PlanCall f32,
+                            PlanCall f64, bool by_keys)
 {
     const Node *node = graph_node(lower->graph, value);
     AttentionSizes z = attention_sizes(lower->graph, node);
+    int64_t work = attention_macs(lower->graph, node);
+    int64_t rows = by_keys ? z.s : z.m;
     int64_t wanted = max_i64(1, min_i64(work / FLOPS_PER_TASK, MAX_TASKS));
     int64_t tiles = ceil_div(rows, PLAN_ROWS_TILE);
     int64_t blocks = max_i64(1, min_i64(wanted / z.count, tiles));
@@ -119,7 +121,7 @@ static void lower_attention(Lowering *lower, Value value, PlanCall call,
                           .rows_per_task = ceil_div(rows, blocks)};
     cpu_want_scratch(lower, (int64_t)2 * PLAN_ROWS_TILE * PLAN_ROWS_TILE_LONG *
                                 dtype_size(node->type.dtype));
-    LowerStep step = step_call(call,
+    LowerStep step = step_call(cpu_call_of(node, f32, f64),
                                ceil_div(z.count, imms.per_task) *
                                    ceil_div(rows, imms.rows_per_task),
                                value_label(lower, value));
@@ -129,32 +131,20 @@ static void lower_attention(Lowering *lower, Value value, PlanCall call,
 
 static void call_ATTENTION(Lowering *lower, Value value)
 {
-    const Node *node = graph_node(lower->graph, value);
-    AttentionSizes z = attention_sizes(lower->graph, node);
-    lower_attention(
-        lower, value,
-        cpu_call_of(node, PLAN_CALL_ATTENTION_F32, PLAN_CALL_ATTENTION_F64),
-        z.m, attention_macs(lower->graph, node));
+    lower_attention(lower, value, PLAN_CALL_ATTENTION_F32,
+                    PLAN_CALL_ATTENTION_F64, false);
 }
 
 static void call_ATTENTION_GRAD_Q(Lowering *lower, Value value)
 {
-    const Node *node = graph_node(lower->graph, value);
-    AttentionSizes z = attention_sizes(lower->graph, node);
-    lower_attention(lower, value,
-                    cpu_call_of(node, PLAN_CALL_ATTENTION_GRAD_Q_F32,
-                                PLAN_CALL_ATTENTION_GRAD_Q_F64),
-                    z.m, attention_macs(lower->graph, node));
+    lower_attention(lower, value, PLAN_CALL_ATTENTION_GRAD_Q_F32,
+                    PLAN_CALL_ATTENTION_GRAD_Q_F64, false);
 }
 
 static void call_ATTENTION_GRAD_KV(Lowering *lower, Value value)
 {
-    const Node *node = graph_node(lower->graph, value);
-    AttentionSizes z = attention_sizes(lower->graph, node);
-    lower_attention(lower, value,
-                    cpu_call_of(node, PLAN_CALL_ATTENTION_GRAD_KV_F32,
-                                PLAN_CALL_ATTENTION_GRAD_KV_F64),
-                    z.s, attention_macs(lower->graph, node));
+    lower_attention(lower, value, PLAN_CALL_ATTENTION_GRAD_KV_F32,
+                    PLAN_CALL_ATTENTION_GRAD_KV_F64, true);
 }
 
 void cpu_lower_call(Lowering *lower, Value value)

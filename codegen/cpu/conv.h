@@ -19,6 +19,10 @@ typedef struct ConvShape {
     ConvWay way;  // how it was asked to be computed
 } ConvShape;
 
+// Whether its sums are lines of taps in this direction: backwards a dilation
+// and a stride together are none (direct.h).
+bool conv_has_lines(const ConvShape *shape);
+
 // direct_lower.c: generated kernels on blocked f32 tensors and weights in
 // tiles. Return what lower_conv does.
 bool conv_direct_takes_data(const ConvShape *shape);

@@ -26,12 +26,9 @@ static bool is_depthwise(const ConvShape *s)
            s->groups == s->c && s->groups == s->o && s->dtype == DT_F32;
 }
 
-// Backwards a dilation and a stride together are no line of taps (direct.h).
 bool conv_depthwise_takes(const ConvShape *s)
 {
-    bool line = (s->sh == 1 || s->dh == 1) && (s->sw == 1 || s->dw == 1);
-    return is_depthwise(s) &&
-           (s->op == OP_CONV2D || (s->op == OP_CONV2D_GRAD_X && line));
+    return is_depthwise(s) && s->op != OP_CONV2D_GRAD_W && conv_has_lines(s);
 }
 
 bool conv_depthwise_takes_weights(const ConvShape *s)

@@ -3,7 +3,6 @@
 #include "codegen/cpu/conv.h"
 #include "codegen/integers.h"
 
-// (Backwards a dilation and a stride together are no line of taps: direct.h.)
 static bool is_blocked(const ConvShape *s)
 {
     return s->block == CPU_BLOCK && s->tile == CPU_BLOCK && s->dtype == DT_F32;
@@ -140,11 +139,15 @@ static int64_t phase_share(const CpuKernel *kernel)
            taps->cols.taps;
 }
 
+bool conv_has_lines(const ConvShape *s)
+{
+    return s->op != OP_CONV2D_GRAD_X ||
+           ((s->sh == 1 || s->dh == 1) && (s->sw == 1 || s->dw == 1));
+}
+
 bool conv_direct_takes_data(const ConvShape *s)
 {
-    bool line = (s->sh == 1 || s->dh == 1) && (s->sw == 1 || s->dw == 1);
-    return is_blocked(s) &&
-           (s->op == OP_CONV2D || (s->op == OP_CONV2D_GRAD_X && line));
+    return is_blocked(s) && s->op != OP_CONV2D_GRAD_W && conv_has_lines(s);
 }
 
 int64_t conv_direct_data(Lowering *lower, const ConvShape *s, Value value)

@@ -58,18 +58,6 @@ static const char *compare_values(Arena *arena, const Meaning *a, Value x,
     return NULL;
 }
 
-static Value find_assign(const Graph *graph, const char *name)
-{
-    for (Value v = 0; v < graph->nodes.count; v++) {
-        const Node *node = graph_node(graph, v);
-        if (node->op == OP_ASSIGN &&
-            strcmp(graph_node(graph, node->inputs[0])->attrs[PARAM_NAME].text,
-                   name) == 0)
-            return v;
-    }
-    return NO_VALUE;
-}
-
 static void check_same(Arena *arena, const Meaning *a, const Meaning *b,
                        double tolerance, const char *what)
 {
@@ -88,7 +76,7 @@ static void check_same(Arena *arena, const Meaning *a, const Meaning *b,
             continue;
         const char *name =
             graph_node(a->graph, node->inputs[0])->attrs[PARAM_NAME].text;
-        Value other = find_assign(b->graph, name);
+        Value other = graph_assign(b->graph, name);
         // An assign may go only when the param keeps what it has.
         const char *wrong =
             other == NO_VALUE

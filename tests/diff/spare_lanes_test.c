@@ -8,6 +8,7 @@
 #include "ir/random.h"
 #include "passes/pass.h"
 #include "tests/diff/generator.h"
+#include "tests/graphs.h"
 #include "tests/harness.h"
 #include "tests/tiled.h"
 
@@ -43,18 +44,6 @@ static void compare(const char *what, const double *want, const double *got,
         }
 }
 
-static Value find_assign(const Graph *graph, const char *name)
-{
-    for (Value v = 0; v < graph->nodes.count; v++) {
-        const Node *node = graph_node(graph, v);
-        if (node->op == OP_ASSIGN &&
-            strcmp(graph_node(graph, node->inputs[0])->attrs[PARAM_NAME].text,
-                   name) == 0)
-            return v;
-    }
-    return NO_VALUE;
-}
-
 typedef struct Seen {
     int blocked, spare; // convolutions; types of more lanes than channels
 } Seen;
@@ -81,7 +70,7 @@ static void check_graphs(const char *what, Arena *arena, uint64_t seed,
             continue;
         const char *name =
             graph_node(plain, node->inputs[0])->attrs[PARAM_NAME].text;
-        Value other = find_assign(changed, name);
+        Value other = graph_assign(changed, name);
         CHECK(other != NO_VALUE);
         if (other == NO_VALUE)
             continue;
