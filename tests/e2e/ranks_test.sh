@@ -201,6 +201,23 @@ check "ranks: others go on" quickstart 1 fewer pretrain finetune distill \
 numbers fewer > "$work/fewer.numbers"
 check "ranks: to the same end" compare 1e-8 by1 fewer
 
+# ---- validation -------------------------------------------------------------
+
+# The first process validates, and all end the phase where it says so: at a rate
+# of 0 nothing gets better.
+more="pretrain.rate=0 pretrain.epochs=40"
+for count in 1 2; do
+    check "ranks: validated by $count" quickstart $count "valid$count" \
+        pretrain --dtype f64 -q --validate 25% --validate-every 2 --patience 2
+    numbers "valid$count" > "$work/valid$count.numbers"
+    cp "$work/valid$count/pretrain/state" "$work/valid$count.state"
+done
+more=
+check "ranks: two are validated as one" compare 1e-8 valid1 valid2
+check "ranks: and end with it" test \
+    "$(grep '^step = ' "$work/valid1.state")" = "$(grep '^step = ' "$work/valid2.state")"
+check "ranks: early" test "$(sed -n 's/^step = //p' "$work/valid2.state")" -lt 20
+
 # start OUT: two processes in the background, until their first steps.
 start() {
     more="pretrain.epochs=4000"
