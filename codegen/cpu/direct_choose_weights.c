@@ -95,6 +95,24 @@ WeightsTile weights_choose_tile(const ConvTaps *taps, int vector_bytes,
     return tile;
 }
 
+bool weights_packs(const WeightsKernel *kernel)
+{
+    return kernel->taps.types.in[0] == DT_BF16;
+}
+
+WeightsScratch weights_scratch(const WeightsKernel *kernel)
+{
+    const ConvTaps *taps = &kernel->taps;
+    const WeightsTile *tile = &kernel->tile;
+    WeightsScratch s = {0};
+    if (!weights_packs(kernel))
+        return s;
+    s.x_image = s.y_image = tile->rows * taps->cols.count * CPU_BLOCK;
+    s.dy = tile->reads * tile->images * s.x_image;
+    s.total = s.dy + tile->writes * tile->images * s.y_image;
+    return s;
+}
+
 void weights_text(Text *text, const WeightsKernel *kernel)
 {
     const WeightsTile *tile = &kernel->tile;

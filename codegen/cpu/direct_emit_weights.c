@@ -21,7 +21,10 @@ typedef struct WeightTask {
     const ConvTaps *taps;
     const WeightsTile *tile;
     LLVMValueRef *sums;
-    LLVMValueRef xs, dys;       // of the task's group of channels
+    LLVMValueRef xs, dys;    // of the task's group of channels, or scratch
+    LLVMValueRef sources[2]; // x and dy of that group, where they are packed
+    WeightsScratch scratch;
+    int64_t x_image, y_image, x_map, y_map; // elements to the next
     LLVMValueRef x, dy, dw;     // of the current pair of blocks, or the first
     int blocks;                 // written, of the current tile
     GradientRange in, out;      // blocks of the task
@@ -73,16 +76,14 @@ static void weights_add_pixels(const WeightTask *task, int64_t count,
                      .blocks = task->blocks,
                      .sums = task->sums,
                      .pixel_step = 1,
-                     .block_step = written_map(task->taps)};
+                     .block_step = task->y_map};
     const TapAxis *cols = &task->taps->cols;
     for (int64_t i = 0; i < count; i++) {
         LLVMValueRef xi = taps_at(e, x, i * cols->in_step * CPU_BLOCK);
         LLVMValueRef yi = taps_at(e, dy, i * CPU_BLOCK);
         if (tile.pixels * tile.blocks >= CPU_BLOCK) {
-            taps_prefetch(e, taps_at(e, xi, read_map(task->taps)), false);
-            taps_prefetch(e,
-                          taps_at(e, yi, tile.blocks * written_map(task->taps)),
-                          false);
+            taps_prefetch(e, taps_at(e, xi, task->x_map), false);
+            taps_prefetch(e, taps_at(e, yi, tile.blocks * task->y_map), false);
         }
         taps_multiply_one(e, &tile, NULL, xi, yi);
     }
@@ -119,9 +120,8 @@ static void weights_add_part(const WeightTask *task, LLVMValueRef x,
     const TapAxis *r = &taps->rows, *c = &taps->cols;
     EmitLoop images =
         emit_loop_begin(e, task->images.low, task->images.high, 1);
-    LLVMValueRef xn = taps_step(e, x, images.index, taps_image_in(taps));
-    LLVMValueRef yn =
-        taps_step(e, task->dy, images.index, taps_image_out(taps));
+    LLVMValueRef xn = taps_step(e, x, images.index, task->x_image);
+    LLVMValueRef yn = taps_step(e, task->dy, images.index, task->y_image);
     EmitLoop row = emit_loop_begin(e, rows.low, rows.high, 1);
     LLVMValueRef xr =
         taps_step(e, xn, row.index, r->in_step * c->in * CPU_BLOCK);
@@ -183,11 +183,11 @@ static void weights_make_column(WeightTask *task, LLVMValueRef dw,
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
     task->blocks = blocks;
-    task->dy = taps_opaque(e, taps_step(e, task->dys, out, written_map(taps)));
+    task->dy = taps_opaque(e, taps_step(e, task->dys, out, task->y_map));
     LLVMValueRef dwo =
         taps_step(e, dw, out, taps->in_blocks * weight_pair(taps));
     EmitLoop in = emit_loop_begin(e, task->in.low, task->in.high, 1);
-    task->x = taps_opaque(e, taps_step(e, task->xs, in.index, read_map(taps)));
+    task->x = taps_opaque(e, taps_step(e, task->xs, in.index, task->x_map));
     task->dw = taps_opaque(e, taps_step(e, dwo, in.index, weight_pair(taps)));
     weights_make_pair(task);
     emit_loop_end(e, &in);
@@ -215,6 +215,48 @@ static void weights_make_part(WeightTask *task, LLVMValueRef dw)
     out = emit_loop_begin(e, whole, task->out.high, 1);
     weights_make_column(task, dw, out.index, 1);
     emit_loop_end(e, &out);
+}
+
+// Blocks [low, high) of the current part of x or dy, whose images have
+// `blocks`, as floats: [blocks][images][pixels], at `to`. Returns where block,
+// image and row 0 would be.
+static LLVMValueRef pack_part(const WeightTask *task, int input,
+                              GradientRange blocks, int64_t image_elements,
+                              LLVMValueRef to)
+{
+    const Emit *e = task->emit;
+    const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
+    DType dtype = task->taps->types.in[input];
+    int64_t row = cols->count * CPU_BLOCK, map = rows->count * row;
+    int64_t image_step_of = task->scratch.x_image;
+    int64_t block_step = task->tile->images * image_step_of;
+    LLVMValueRef before = LLVMBuildNeg(e->builder, blocks.low, "");
+    LLVMValueRef origin = taps_step(e, to, before, block_step);
+    before = LLVMBuildNeg(e->builder, task->images.low, "");
+    origin = taps_step(e, origin, before, image_step_of);
+    before = LLVMBuildNeg(e->builder, task->rows.low, "");
+    origin = taps_step(e, origin, before, row);
+    LLVMValueRef pixels = taps_affine(
+        e, LLVMBuildSub(e->builder, task->rows.high, task->rows.low, ""),
+        cols->count, 0);
+    EmitLoop block = emit_loop_begin(e, blocks.low, blocks.high, 1);
+    EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
+    LLVMValueRef from =
+        image_step(e, dtype, task->sources[input], image.index, image_elements);
+    from = image_step(e, dtype, from, block.index, map);
+    from = image_step(e, dtype, from, task->rows.low, row);
+    LLVMValueRef at = taps_step(e, origin, block.index, block_step);
+    at = taps_step(e, at, image.index, image_step_of);
+    at = taps_step(e, at, task->rows.low, row);
+    EmitLoop pixel = emit_loop_begin(e, emit_i64(e, 0), pixels, 1);
+    taps_store(e,
+               image_load(e, dtype,
+                          image_step(e, dtype, from, pixel.index, CPU_BLOCK)),
+               taps_step(e, at, pixel.index, CPU_BLOCK));
+    emit_loop_end(e, &pixel);
+    emit_loop_end(e, &image);
+    emit_loop_end(e, &block);
+    return origin;
 }
 
 // Share `index` of so many blocks.
@@ -248,7 +290,21 @@ void emit_weights(Emit *e)
 {
     const WeightsKernel *kernel = &cpu_kernel(e)->weights;
     const ConvTaps *taps = &kernel->taps;
-    WeightTask task = {.emit = e, .taps = taps, .tile = &kernel->tile};
+    WeightTask task = {.emit = e,
+                       .taps = taps,
+                       .tile = &kernel->tile,
+                       .scratch = weights_scratch(kernel),
+                       .x_image = taps_image_in(taps),
+                       .y_image = taps_image_out(taps),
+                       .x_map = read_map(taps),
+                       .y_map = written_map(taps)};
+    bool packs = weights_packs(kernel);
+    if (packs) {
+        task.x_image = task.scratch.x_image;
+        task.y_image = task.scratch.y_image;
+        task.x_map = kernel->tile.images * task.x_image;
+        task.y_map = kernel->tile.images * task.y_image;
+    }
     task.sums = taps_variables(e, kernel->tile.channels * kernel->tile.blocks);
     LLVMValueRef chunk = weights_decode_task(&task);
     LLVMValueRef dw =
@@ -260,11 +316,13 @@ void emit_weights(Emit *e)
         LLVMValueRef groups = emit_i64(e, taps->groups);
         LLVMValueRef group = LLVMBuildURem(e->builder, chunk, groups, "");
         chunk = LLVMBuildUDiv(e->builder, chunk, groups, "");
-        task.xs =
-            taps_step(e, task.xs, group, taps->in_blocks * read_map(taps));
-        task.dys =
-            taps_step(e, task.dys, group, taps->out_blocks * written_map(taps));
+        task.xs = image_step(e, taps->types.in[0], task.xs, group,
+                             taps->in_blocks * read_map(taps));
+        task.dys = image_step(e, taps->types.in[1], task.dys, group,
+                              taps->out_blocks * written_map(taps));
     }
+    task.sources[0] = task.xs;
+    task.sources[1] = task.dys;
     GradientRange whole = gradient_images(e, chunk);
     GradientRange all_rows = {emit_i64(e, 0), emit_i64(e, taps->rows.count)};
     EmitLoop images =
@@ -275,6 +333,12 @@ void emit_weights(Emit *e)
     LLVMValueRef first_row =
         LLVMBuildICmp(e->builder, LLVMIntEQ, rows.index, all_rows.low, "");
     task.is_first = LLVMBuildAnd(e->builder, first_image, first_row, "");
+    if (packs) {
+        LLVMValueRef scratch = LLVMGetParam(e->function, 3);
+        task.xs = pack_part(&task, 0, task.in, taps_image_in(taps), scratch);
+        task.dys = pack_part(&task, 1, task.out, taps_image_out(taps),
+                             taps_at(e, scratch, task.scratch.dy));
+    }
     weights_make_part(&task, dw);
     emit_loop_end(e, &rows);
     emit_loop_end(e, &images);

@@ -22,7 +22,7 @@ static int64_t written_blocks(const ConvShape *s)
 static ConvTaps forward_taps(const ConvShape *s)
 {
     return (ConvTaps){
-        .types = kernel_types(s->dtype),
+        .types = conv_types(s),
         .groups = s->groups,
         .in_blocks = read_blocks(s),
         .out_blocks = written_blocks(s),
@@ -74,7 +74,7 @@ static ConvTaps data_taps(const ConvShape *s, int64_t row_phase,
 {
     if (s->op == OP_CONV2D)
         return forward_taps(s);
-    return (ConvTaps){.types = kernel_types(s->dtype),
+    return (ConvTaps){.types = conv_types(s),
                       .groups = s->groups,
                       .in_blocks = written_blocks(s),
                       .out_blocks = read_blocks(s),
@@ -145,6 +145,15 @@ bool conv_has_lines(const ConvShape *s)
            ((s->sh == 1 || s->dh == 1) && (s->sw == 1 || s->dw == 1));
 }
 
+bool conv_pointwise_takes_data(const ConvShape *s)
+{
+    if (!conv_direct_takes_data(s))
+        return false;
+    ConvTaps taps = data_taps(s, 0, 0);
+    taps_reshape_pointwise(&taps);
+    return pointwise_takes(&taps, &s->way);
+}
+
 bool conv_direct_takes_data(const ConvShape *s)
 {
     return is_blocked(s) && s->op != OP_CONV2D_GRAD_W && conv_has_lines(s);
@@ -172,7 +181,7 @@ int64_t conv_direct_data(Lowering *lower, const ConvShape *s, Value value)
             turned = transpose_weights(lower, s, stored, rest);
         args[1] = made.as_stored ? stored : turned;
         images = made.images;
-        cpu_want_scratch(lower, made.scratch * dtype_size(s->dtype));
+        cpu_want_scratch(lower, made.scratch * dtype_size(DT_F32));
         LowerStep step = cpu_step(lower, &made.kernel, 3, made.tasks, label);
         step.share = phase_share(&made.kernel);
         for (int a = 0; a < 3; a++)
@@ -244,10 +253,10 @@ static Place compact_pixels(Lowering *lower, const ConvShape *s, Value value)
     Value x = graph_node(lower->graph, value)->inputs[0];
     int64_t map = s->h * s->w * CPU_BLOCK, strides[MAX_RANK] = {0};
     TensorType read =
-        type_make(DT_F32, 5,
+        type_make(s->in[0], 5,
                   (int64_t[]){s->n, s->c / CPU_BLOCK, s->oh, s->ow, CPU_BLOCK});
     Access access = {.kind = EXPR_LOAD,
-                     .dtype = DT_F32,
+                     .dtype = s->in[0],
                      .place = value_place(lower, x),
                      .strides = {s->c / CPU_BLOCK * map, map,
                                  s->sh * s->w * CPU_BLOCK, s->sw * CPU_BLOCK,
@@ -258,6 +267,13 @@ static Place compact_pixels(Lowering *lower, const ConvShape *s, Value value)
                       arena_printf(lower->arena, "%s: pixels read",
                                    value_label(lower, value)));
     return out;
+}
+
+bool conv_pointwise_takes_weights(const ConvShape *s)
+{
+    return conv_direct_takes_weights(s) && s->kh == 1 && s->kw == 1 &&
+           s->top == 0 && s->left == 0 &&
+           (skips_pixels(s) || (s->oh == s->h && s->ow == s->w));
 }
 
 int64_t conv_direct_weights(Lowering *lower, const ConvShape *s, Value value)
@@ -277,6 +293,8 @@ int64_t conv_direct_weights(Lowering *lower, const ConvShape *s, Value value)
                         .weights = weights_kernel(lower, &dense)};
     const ConvTaps *taps = &kernel.weights.taps;
     const WeightsTile *tile = &kernel.weights.tile;
+    cpu_want_scratch(lower, weights_scratch(&kernel.weights).total *
+                                dtype_size(DT_F32));
     gradient.tasks = taps->groups * ceil_div(taps->in_blocks, tile->reads) *
                      ceil_div(taps->out_blocks, tile->writes);
     gradient.out = value_new_buffer(lower, value);
