@@ -159,7 +159,8 @@ static int64_t loose_macs(const Summary *summary)
 static void plan_memory(Summary *summary, const Compiler *compiler)
 {
     Codegen *codegen = codegen_new(&compiler->codegen);
-    PassOptions passes = {.block = codegen_block(&compiler->codegen)};
+    PassOptions passes = {.block = codegen_block(&compiler->codegen),
+                          .bf16 = summary->phase->bf16};
     Plan plan = {0};
     Graph *graphs[PLAN_PARTS];
     compiler_train_graphs(summary->phase, graphs);

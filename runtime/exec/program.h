@@ -65,8 +65,11 @@ typedef struct ProgramPhase {
     double label_amount;
     int32_t channels; // of its images
     int32_t classes;  // 0 when the phase has no labels
-    Plan train;       // of a phase that was not compiled, params alone; inputs:
-                      // phase_images(0) and of further groups, maybe "labels",
+    // PlanDType that activations are stored in: PLAN_BF16, or PLAN_F32, which
+    // stands for Program.dtype.
+    int32_t precision;
+    Plan train; // of a phase that was not compiled, params alone; inputs:
+                // phase_images(0) and of further groups, maybe "labels",
     // "step", "total_steps", "epoch_steps" (scalars), "random"
     // (random_key.h); outputs: "loss", reports. In chunks,
     // images are a chunk's, "labels" all
@@ -129,7 +132,7 @@ bool plan_sums_by_word(const char *word, int32_t *sums);
 // "[64,3,7,7]", cut off at `size` bytes.
 void plan_shape_text(int rank, const int64_t *dims, char *text, size_t size);
 
-enum { PROGRAM_VERSION = 15 }; // of artifact files
+enum { PROGRAM_VERSION = 16 }; // of artifact files
 
 // Artifact files: "SIMCCART", version, then checksummed sections; see
 // docs/formats.md. Written atomically. Reading trusts no size in the file.
