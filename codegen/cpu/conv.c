@@ -80,10 +80,6 @@ static bool takes_tiles(const ConvShape *s)
     return conv_winograd_takes(s) || conv_winograd_takes_weights(s);
 }
 
-// What a kernel reads and writes itself in bf16, of the node's inputs and its
-// result. The rest it has in f32, by copies.
-enum { CONV_IN_0 = 1, CONV_IN_1 = 2, CONV_OUT = 4 };
-
 // Implementations, best first; the first that supports the shape, and pays
 // there, is taken. A rule of the shape alone: results must not depend on the
 // machine's load.
@@ -93,32 +89,36 @@ typedef struct ConvKernel {
     bool (*supports)(const ConvShape *shape);
     bool (*pays)(const ConvShape *shape); // NULL: wherever it is supported
     unsigned bf16; // CONV_* of what it takes and gives in bf16
+    // Of these, what it had better get in f32; NULL: nothing.
+    unsigned (*widened)(const Lowering *lower, const ConvShape *shape);
     int64_t (*lower)(Lowering *lower, const ConvShape *shape, Value value);
 } ConvKernel;
 
 static const ConvKernel conv_kernels[] = {
     {"blocked, Winograd", false, conv_winograd_takes, conv_winograd_pays,
-     CONV_IN_0 | CONV_IN_1 | CONV_OUT, conv_winograd},
+     CONV_IN_0 | CONV_IN_1 | CONV_OUT, NULL, conv_winograd},
     {"blocked, Winograd, weights", false, conv_winograd_takes_weights,
-     conv_winograd_pays, CONV_IN_0 | CONV_IN_1, conv_winograd_weights},
+     conv_winograd_pays, CONV_IN_0 | CONV_IN_1, NULL, conv_winograd_weights},
     {"blocked, products of pixels", true, conv_pointwise_takes_data, NULL,
-     CONV_IN_0 | CONV_IN_1 | CONV_OUT, conv_direct_data},
-    {"blocked, products of pixels, weights", true, conv_pointwise_takes_weights,
-     NULL, CONV_IN_0 | CONV_IN_1, conv_direct_weights},
-    {"blocked, direct", true, conv_direct_takes_data, NULL, CONV_OUT,
+     CONV_IN_0 | CONV_IN_1 | CONV_OUT, conv_pointwise_widened,
      conv_direct_data},
-    {"blocked, direct, weights", true, conv_direct_takes_weights, NULL, 0,
+    {"blocked, products of pixels, weights", true, conv_pointwise_takes_weights,
+     NULL, CONV_IN_0 | CONV_IN_1, conv_weights_widened, conv_direct_weights},
+    {"blocked, direct", true, conv_direct_takes_data, NULL, CONV_OUT, NULL,
+     conv_direct_data},
+    {"blocked, direct, weights", true, conv_direct_takes_weights, NULL, 0, NULL,
      conv_direct_weights},
     {"blocked, depthwise", true, conv_depthwise_takes, NULL,
-     CONV_IN_0 | CONV_IN_1 | CONV_OUT, conv_depthwise},
+     CONV_IN_0 | CONV_IN_1 | CONV_OUT, NULL, conv_depthwise},
     {"blocked, depthwise, weights", true, conv_depthwise_takes_weights, NULL,
-     CONV_IN_0 | CONV_IN_1, conv_depthwise_weights},
-    {"planes to blocks", true, conv_stem_takes, NULL, CONV_OUT, conv_stem},
+     CONV_IN_0 | CONV_IN_1, NULL, conv_depthwise_weights},
+    {"planes to blocks", true, conv_stem_takes, NULL, CONV_OUT, NULL,
+     conv_stem},
     {"planes to blocks, weights", true, conv_stem_takes_weights, NULL,
-     CONV_IN_1, conv_stem_weights},
-    {"im2col and BLAS by image", true, conv_blas_takes_images, NULL, 0,
+     CONV_IN_1, NULL, conv_stem_weights},
+    {"im2col and BLAS by image", true, conv_blas_takes_images, NULL, 0, NULL,
      conv_blas_images},
-    {"im2col and BLAS by weight", true, conv_blas_takes_weights, NULL, 0,
+    {"im2col and BLAS by weight", true, conv_blas_takes_weights, NULL, 0, NULL,
      conv_blas_weights},
 };
 
@@ -157,17 +157,20 @@ static int64_t lower_converted(Lowering *lower, const ConvKernel *kernel,
         arena_printf(lower->arena, "%s: in f32", value_label(lower, value));
     ConvShape changed = *shape;
     Place before[2];
+    unsigned narrow = kernel->bf16;
+    if (kernel->widened)
+        narrow &= ~kernel->widened(lower, shape);
     for (int i = 0; i < 2; i++) {
         Value input = node->inputs[i];
         before[i] = lower->place[input];
-        if (shape->in[i] != DT_BF16 || kernel->bf16 & in_bits[i])
+        if (shape->in[i] != DT_BF16 || narrow & in_bits[i])
             continue;
         lower->place[input] = convert_image(
             lower, graph_type(lower->graph, input), value_place(lower, input),
             DT_F32, (Place){PLACE_NONE, 0}, label);
         changed.in[i] = DT_F32;
     }
-    bool widens = shape->out == DT_BF16 && !(kernel->bf16 & CONV_OUT);
+    bool widens = shape->out == DT_BF16 && !(narrow & CONV_OUT);
     if (widens) {
         lower->wide = value;
         changed.out = DT_F32;

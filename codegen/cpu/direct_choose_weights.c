@@ -95,21 +95,21 @@ WeightsTile weights_choose_tile(const ConvTaps *taps, int vector_bytes,
     return tile;
 }
 
-bool weights_packs(const WeightsKernel *kernel)
+bool weights_packs(const WeightsKernel *kernel, int input)
 {
-    return kernel->taps.types.in[0] == DT_BF16;
+    return kernel->taps.types.in[input] == DT_BF16;
 }
 
 WeightsScratch weights_scratch(const WeightsKernel *kernel)
 {
-    const ConvTaps *taps = &kernel->taps;
     const WeightsTile *tile = &kernel->tile;
-    WeightsScratch s = {0};
-    if (!weights_packs(kernel))
-        return s;
-    s.x_image = s.y_image = tile->rows * taps->cols.count * CPU_BLOCK;
-    s.dy = tile->reads * tile->images * s.x_image;
-    s.total = s.dy + tile->writes * tile->images * s.y_image;
+    WeightsScratch s = {.image =
+                            tile->rows * kernel->taps.cols.count * CPU_BLOCK};
+    if (weights_packs(kernel, 0))
+        s.dy = tile->reads * tile->images * s.image;
+    s.total = s.dy;
+    if (weights_packs(kernel, 1))
+        s.total += tile->writes * tile->images * s.image;
     return s;
 }
 

@@ -27,6 +27,7 @@ typedef struct WeightTask {
     int64_t x_image, y_image, x_map, y_map; // elements to the next
     LLVMValueRef x, dy, dw;     // of the current pair of blocks, or the first
     int blocks;                 // written, of the current tile
+    bool packs[2];              // x, dy go to scratch, a part at a time
     GradientRange in, out;      // blocks of the task
     GradientRange images, rows; // of the current part
     LLVMValueRef is_first;      // nothing is in dw yet
@@ -174,9 +175,58 @@ static void weights_make_pair(const WeightTask *task)
     emit_loop_end(e, &row);
 }
 
+// ---- parts in scratch -------------------------------------------------------
+
+// Of x or dy in scratch, [blocks][images][pixels] from `at` on: where block,
+// image and row 0 would be, the first of the current part being there.
+static LLVMValueRef part_origin(const WeightTask *task, LLVMValueRef at,
+                                LLVMValueRef block)
+{
+    const Emit *e = task->emit;
+    int64_t row = task->taps->cols.count * CPU_BLOCK;
+    LLVMValueRef before = LLVMBuildNeg(e->builder, block, "");
+    at = taps_step(e, at, before, task->tile->images * task->scratch.image);
+    before = LLVMBuildNeg(e->builder, task->images.low, "");
+    at = taps_step(e, at, before, task->scratch.image);
+    before = LLVMBuildNeg(e->builder, task->rows.low, "");
+    return taps_step(e, at, before, row);
+}
+
+// The current part of a block of x (input 0) or dy (1), of which an image has
+// `image_elements`, as floats to `to`, its place in scratch.
+static void pack_block(const WeightTask *task, int input, LLVMValueRef block,
+                       int64_t image_elements, LLVMValueRef to)
+{
+    const Emit *e = task->emit;
+    const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
+    DType dtype = task->taps->types.in[input];
+    int64_t row = cols->count * CPU_BLOCK;
+    LLVMValueRef pixels = taps_affine(
+        e, LLVMBuildSub(e->builder, task->rows.high, task->rows.low, ""),
+        cols->count, 0);
+    LLVMValueRef from =
+        image_step(e, dtype, task->sources[input], block, rows->count * row);
+    from = image_step(e, dtype, from, task->rows.low, row);
+    to = taps_step(e, to, task->rows.low, row);
+    EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
+    LLVMValueRef source =
+        taps_opaque(e, image_step(e, dtype, from, image.index, image_elements));
+    LLVMValueRef target =
+        taps_opaque(e, taps_step(e, to, image.index, task->scratch.image));
+    EmitLoop pixel = emit_loop_begin(e, emit_i64(e, 0), pixels, 1);
+    taps_store(e,
+               image_load(e, dtype,
+                          image_step(e, dtype, source, pixel.index, CPU_BLOCK)),
+               taps_step(e, target, pixel.index, CPU_BLOCK));
+    emit_loop_end(e, &pixel);
+    emit_loop_end(e, &image);
+}
+
 // ---- parts and tasks --------------------------------------------------------
 
-// The task's read blocks with `blocks` written ones from `out` on.
+// The task's read blocks with `blocks` written ones from `out` on. Blocks of
+// bf16 come to scratch when they are first met: those of dy here, those of x
+// with the task's first of dy.
 static void weights_make_column(WeightTask *task, LLVMValueRef dw,
                                 LLVMValueRef out, int blocks)
 {
@@ -186,8 +236,24 @@ static void weights_make_column(WeightTask *task, LLVMValueRef dw,
     task->dy = taps_opaque(e, taps_step(e, task->dys, out, task->y_map));
     LLVMValueRef dwo =
         taps_step(e, dw, out, taps->in_blocks * weight_pair(taps));
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef is_first = LLVMBuildICmp(b, LLVMIntEQ, out, task->out.low, "");
+    if (task->packs[1]) {
+        EmitLoop block = emit_loop_begin(e, out, taps_add(e, out, blocks), 1);
+        pack_block(task, 1, block.index, taps_image_out(taps),
+                   taps_step(e, task->dys, block.index, task->y_map));
+        emit_loop_end(e, &block);
+    }
     EmitLoop in = emit_loop_begin(e, task->in.low, task->in.high, 1);
     task->x = taps_opaque(e, taps_step(e, task->xs, in.index, task->x_map));
+    if (task->packs[0]) {
+        LLVMBasicBlockRef yes = emit_block(e), then = emit_block(e);
+        LLVMBuildCondBr(b, is_first, yes, then);
+        LLVMPositionBuilderAtEnd(b, yes);
+        pack_block(task, 0, in.index, taps_image_in(taps), task->x);
+        LLVMBuildBr(b, then);
+        LLVMPositionBuilderAtEnd(b, then);
+    }
     task->dw = taps_opaque(e, taps_step(e, dwo, in.index, weight_pair(taps)));
     weights_make_pair(task);
     emit_loop_end(e, &in);
@@ -215,48 +281,6 @@ static void weights_make_part(WeightTask *task, LLVMValueRef dw)
     out = emit_loop_begin(e, whole, task->out.high, 1);
     weights_make_column(task, dw, out.index, 1);
     emit_loop_end(e, &out);
-}
-
-// Blocks [low, high) of the current part of x or dy, whose images have
-// `blocks`, as floats: [blocks][images][pixels], at `to`. Returns where block,
-// image and row 0 would be.
-static LLVMValueRef pack_part(const WeightTask *task, int input,
-                              GradientRange blocks, int64_t image_elements,
-                              LLVMValueRef to)
-{
-    const Emit *e = task->emit;
-    const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
-    DType dtype = task->taps->types.in[input];
-    int64_t row = cols->count * CPU_BLOCK, map = rows->count * row;
-    int64_t image_step_of = task->scratch.x_image;
-    int64_t block_step = task->tile->images * image_step_of;
-    LLVMValueRef before = LLVMBuildNeg(e->builder, blocks.low, "");
-    LLVMValueRef origin = taps_step(e, to, before, block_step);
-    before = LLVMBuildNeg(e->builder, task->images.low, "");
-    origin = taps_step(e, origin, before, image_step_of);
-    before = LLVMBuildNeg(e->builder, task->rows.low, "");
-    origin = taps_step(e, origin, before, row);
-    LLVMValueRef pixels = taps_affine(
-        e, LLVMBuildSub(e->builder, task->rows.high, task->rows.low, ""),
-        cols->count, 0);
-    EmitLoop block = emit_loop_begin(e, blocks.low, blocks.high, 1);
-    EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
-    LLVMValueRef from =
-        image_step(e, dtype, task->sources[input], image.index, image_elements);
-    from = image_step(e, dtype, from, block.index, map);
-    from = image_step(e, dtype, from, task->rows.low, row);
-    LLVMValueRef at = taps_step(e, origin, block.index, block_step);
-    at = taps_step(e, at, image.index, image_step_of);
-    at = taps_step(e, at, task->rows.low, row);
-    EmitLoop pixel = emit_loop_begin(e, emit_i64(e, 0), pixels, 1);
-    taps_store(e,
-               image_load(e, dtype,
-                          image_step(e, dtype, from, pixel.index, CPU_BLOCK)),
-               taps_step(e, at, pixel.index, CPU_BLOCK));
-    emit_loop_end(e, &pixel);
-    emit_loop_end(e, &image);
-    emit_loop_end(e, &block);
-    return origin;
 }
 
 // Share `index` of so many blocks.
@@ -298,11 +322,12 @@ void emit_weights(Emit *e)
                        .y_image = taps_image_out(taps),
                        .x_map = read_map(taps),
                        .y_map = written_map(taps)};
-    bool packs = weights_packs(kernel);
-    if (packs) {
-        task.x_image = task.scratch.x_image;
-        task.y_image = task.scratch.y_image;
+    if ((task.packs[0] = weights_packs(kernel, 0))) {
+        task.x_image = task.scratch.image;
         task.x_map = kernel->tile.images * task.x_image;
+    }
+    if ((task.packs[1] = weights_packs(kernel, 1))) {
+        task.y_image = task.scratch.image;
         task.y_map = kernel->tile.images * task.y_image;
     }
     task.sums = taps_variables(e, kernel->tile.channels * kernel->tile.blocks);
@@ -333,12 +358,12 @@ void emit_weights(Emit *e)
     LLVMValueRef first_row =
         LLVMBuildICmp(e->builder, LLVMIntEQ, rows.index, all_rows.low, "");
     task.is_first = LLVMBuildAnd(e->builder, first_image, first_row, "");
-    if (packs) {
-        LLVMValueRef scratch = LLVMGetParam(e->function, 3);
-        task.xs = pack_part(&task, 0, task.in, taps_image_in(taps), scratch);
-        task.dys = pack_part(&task, 1, task.out, taps_image_out(taps),
-                             taps_at(e, scratch, task.scratch.dy));
-    }
+    LLVMValueRef scratch = LLVMGetParam(e->function, 3);
+    if (task.packs[0])
+        task.xs = part_origin(&task, scratch, task.in.low);
+    if (task.packs[1])
+        task.dys = part_origin(&task, taps_at(e, scratch, task.scratch.dy),
+                               task.out.low);
     weights_make_part(&task, dw);
     emit_loop_end(e, &rows);
     emit_loop_end(e, &images);

@@ -126,6 +126,21 @@ static DataKernel data_kernel(const Lowering *lower, const ConvShape *s,
     return made;
 }
 
+enum {
+    // A task brings a block of pixels to f32 in a third of the time that a copy
+    // of it takes, which goes to memory and back.
+    MOST_WIDENED = 3,
+};
+
+unsigned conv_pointwise_widened(const Lowering *lower, const ConvShape *s)
+{
+    DataKernel made = data_kernel(lower, s, 0, 0);
+    const PointwiseKernel *p = &made.kernel.pointwise;
+    return ceil_div(p->taps.out_blocks, p->tile.writes) > MOST_WIDENED
+               ? CONV_IN_0 | CONV_IN_1
+               : 0;
+}
+
 // What a phase of a stride does, against the others: products per pair of
 // channels. (Results do not depend on it; work.c shares the arithmetic out.)
 static int64_t phase_share(const CpuKernel *kernel)
@@ -274,6 +289,21 @@ bool conv_pointwise_takes_weights(const ConvShape *s)
     return conv_direct_takes_weights(s) && s->kh == 1 && s->kw == 1 &&
            s->top == 0 && s->left == 0 &&
            (skips_pixels(s) || (s->oh == s->h && s->ow == s->w));
+}
+
+unsigned conv_weights_widened(const Lowering *lower, const ConvShape *s)
+{
+    ConvShape dense = *s;
+    if (skips_pixels(s)) {
+        dense.h = s->oh;
+        dense.w = s->ow;
+        dense.sh = dense.sw = 1;
+    }
+    WeightsKernel kernel = weights_kernel(lower, &dense);
+    const ConvTaps *taps = &kernel.taps;
+    bool x = ceil_div(taps->out_blocks, kernel.tile.writes) > MOST_WIDENED;
+    bool dy = ceil_div(taps->in_blocks, kernel.tile.reads) > MOST_WIDENED;
+    return (x ? CONV_IN_0 : 0) | (dy ? CONV_IN_1 : 0);
 }
 
 int64_t conv_direct_weights(Lowering *lower, const ConvShape *s, Value value)

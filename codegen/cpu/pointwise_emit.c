@@ -33,6 +33,9 @@ typedef struct PointTask {
     LLVMValueRef is_first; // part: nothing is in y yet
     int64_t x_image, x_map, y_image, y_map, w_block; // elements to the next
     DType stored; // of what tiles write: y or scratch
+    // Whether the current group is the task's first, whose tiles bring their
+    // pixels to scratch as they come to them; NULL: pixels are there already.
+    LLVMValueRef packs;
 } PointTask;
 
 static LLVMValueRef scratch_at(const PointTask *task, int64_t elements)
@@ -42,9 +45,36 @@ static LLVMValueRef scratch_at(const PointTask *task, int64_t elements)
 
 // ---- tiles ------------------------------------------------------------------
 
-// The tile's pixels lie from x on, its results from y on.
+// Where the current group is the first: the tile's pixels of block `index`, if
+// there is such a block, from where they come to x, as floats.
+static void pack_tile(const PointTask *task, int pixels, LLVMValueRef from,
+                      LLVMValueRef x, LLVMValueRef index)
+{
+    const Emit *e = task->emit;
+    LLVMBuilderRef b = e->builder;
+    DType dtype = task->taps->types.in[0];
+    const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
+    LLVMBasicBlockRef yes = emit_block(e), then = emit_block(e);
+    LLVMValueRef there =
+        LLVMBuildICmp(b, LLVMIntSLT, index, task->part.high, "");
+    LLVMBuildCondBr(b, LLVMBuildAnd(b, there, task->packs, ""), yes, then);
+    LLVMPositionBuilderAtEnd(b, yes);
+    LLVMValueRef source =
+        image_step(e, dtype, from, index, block_map(rows->in, cols->in));
+    LLVMValueRef to = taps_step(e, x, index, task->x_map);
+    for (int p = 0; p < pixels; p++)
+        taps_store(
+            e, image_load(e, dtype, image_at(e, dtype, source, p * CPU_BLOCK)),
+            taps_at(e, to, p * CPU_BLOCK));
+    LLVMBuildBr(b, then);
+    LLVMPositionBuilderAtEnd(b, then);
+}
+
+// The tile's pixels lie from x on, or are to and come from `from`; its results
+// lie from y on.
 static void pointwise_make_tile(const PointTask *task, int pixels,
-                                LLVMValueRef x, LLVMValueRef y)
+                                LLVMValueRef from, LLVMValueRef x,
+                                LLVMValueRef y)
 {
     const Emit *e = task->emit;
     TapsTile tile = {.pixels = pixels,
@@ -64,7 +94,12 @@ static void pointwise_make_tile(const PointTask *task, int pixels,
         taps_set_zero(e, tile.sums[i]);
         taps_prefetch(e, at, true);
     }
+    // A block ahead, that what was stored can be read.
+    if (task->packs)
+        pack_tile(task, pixels, from, x, task->part.low);
     EmitLoop block = emit_loop_begin(e, task->part.low, task->part.high, 1);
+    if (task->packs)
+        pack_tile(task, pixels, from, x, block.next);
     taps_multiply(e, &tile, NULL,
                   taps_opaque(e, taps_step(e, x, block.index, task->x_map)),
                   taps_opaque(e, taps_step(e, task->w, block.index, CPU_TILE)));
@@ -76,21 +111,26 @@ static void pointwise_make_tile(const PointTask *task, int pixels,
                                  i % tile.blocks * task->y_map));
 }
 
-static void pointwise_make_line(const PointTask *task, LLVMValueRef x,
-                                LLVMValueRef y)
+static void pointwise_make_line(const PointTask *task, LLVMValueRef from,
+                                LLVMValueRef x, LLVMValueRef y)
 {
     const Emit *e = task->emit;
+    DType in = task->taps->types.in[0];
     int pixels = task->tile->pixels;
     int rest = (int)(task->line % pixels);
     int64_t whole = task->line - rest;
     EmitLoop pixel = taps_loop(e, 0, whole, pixels);
     pointwise_make_tile(
-        task, pixels, taps_opaque(e, taps_step(e, x, pixel.index, CPU_BLOCK)),
+        task, pixels,
+        taps_opaque(e, image_step(e, in, from, pixel.index, CPU_BLOCK)),
+        taps_opaque(e, taps_step(e, x, pixel.index, CPU_BLOCK)),
         taps_opaque(e, image_step(e, task->stored, y, pixel.index, CPU_BLOCK)));
     emit_loop_end(e, &pixel);
     if (rest)
         pointwise_make_tile(
-            task, rest, taps_opaque(e, taps_at(e, x, whole * CPU_BLOCK)),
+            task, rest,
+            taps_opaque(e, image_at(e, in, from, whole * CPU_BLOCK)),
+            taps_opaque(e, taps_at(e, x, whole * CPU_BLOCK)),
             taps_opaque(e, image_at(e, task->stored, y, whole * CPU_BLOCK)));
 }
 
@@ -115,7 +155,8 @@ static void pack_row(const Emit *e, DType dtype, int64_t count,
     emit_loop_end(e, &col);
 }
 
-// The task's pixels of the current part's channels: [images][reads][line].
+// The task's pixels of the current part's channels: [images][reads][line]. A
+// line of bf16 without gaps is left to the tiles of the first group.
 static void pack_pixels(PointTask *task)
 {
     const Emit *e = task->emit;
@@ -131,6 +172,8 @@ static void pack_pixels(PointTask *task)
     task->x = taps_step(e, scratch, before, task->x_image);
     before = LLVMBuildNeg(e->builder, task->part.low, "");
     task->x = taps_step(e, task->x, before, line);
+    if (task->packs)
+        return;
     EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
     EmitLoop block = emit_loop_begin(e, task->part.low, task->part.high, 1);
     LLVMValueRef from =
@@ -138,17 +181,13 @@ static void pack_pixels(PointTask *task)
     from = image_step(e, dtype, from, block.index, map);
     LLVMValueRef to = taps_step(e, task->x, image.index, task->x_image);
     to = taps_step(e, to, block.index, line);
-    if (rows->in_step == 1 && cols->in_step == 1 && cols->in == cols->count) {
-        pack_row(e, dtype, task->line, from, 1, to);
-    } else {
-        EmitLoop row = taps_loop(e, 0, task->tile->rows, 1);
-        pack_row(e, dtype, cols->count,
-                 image_step(e, dtype, from, row.index,
-                            rows->in_step * cols->in * CPU_BLOCK),
-                 cols->in_step,
-                 taps_step(e, to, row.index, cols->count * CPU_BLOCK));
-        emit_loop_end(e, &row);
-    }
+    EmitLoop row = taps_loop(e, 0, task->tile->rows, 1);
+    pack_row(e, dtype, cols->count,
+             image_step(e, dtype, from, row.index,
+                        rows->in_step * cols->in * CPU_BLOCK),
+             cols->in_step,
+             taps_step(e, to, row.index, cols->count * CPU_BLOCK));
+    emit_loop_end(e, &row);
     emit_loop_end(e, &block);
     emit_loop_end(e, &image);
 }
@@ -290,6 +329,7 @@ static void pointwise_make_group(PointTask *task, LLVMValueRef group)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
+    int64_t in_map = block_map(taps->rows.in, taps->cols.in);
     int64_t blocks = task->tile->blocks;
     bool spread = spreads(taps);
     int64_t out_map =
@@ -302,12 +342,15 @@ static void pointwise_make_group(PointTask *task, LLVMValueRef group)
         task->w = taps_step(e, e->args[1], group, blocks * task->w_block);
     EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
     LLVMValueRef x = taps_step(e, task->x, image.index, task->x_image);
+    LLVMValueRef from = image_step(e, taps->types.in[0], task->source,
+                                   image.index, taps->in_blocks * in_map);
     LLVMValueRef yi = image_step(e, out, y, image.index, task->y_image);
     if (spread) {
-        pointwise_make_line(task, x, scratch_at(task, task->scratch.results));
+        pointwise_make_line(task, from, x,
+                            scratch_at(task, task->scratch.results));
         spread_results(task, yi);
     } else {
-        pointwise_make_line(task, x, yi);
+        pointwise_make_line(task, from, x, yi);
     }
     emit_loop_end(e, &image);
 }
@@ -378,9 +421,15 @@ void emit_pointwise(Emit *e)
     if (tile->reads < taps->in_blocks)
         task.is_first =
             LLVMBuildICmp(e->builder, LLVMIntEQ, part.index, all.low, "");
+    bool dense = taps->rows.in_step == 1 && taps->cols.in_step == 1 &&
+                 taps->cols.in == taps->cols.count;
+    if (pointwise_packs(taps) && dense)
+        task.packs = low; // until the groups are counted
     if (pointwise_packs(taps))
         pack_pixels(&task);
     EmitLoop group = emit_loop_begin(e, low, high, 1);
+    if (task.packs)
+        task.packs = LLVMBuildICmp(e->builder, LLVMIntEQ, group.index, low, "");
     pointwise_make_group(&task, group.index);
     emit_loop_end(e, &group);
     emit_loop_end(e, &part);
