@@ -123,6 +123,13 @@ LLVMValueRef taps_load(const Emit *e, LLVMValueRef pointer)
     return value;
 }
 
+LLVMValueRef taps_load_unaligned(const Emit *e, LLVMValueRef pointer)
+{
+    LLVMValueRef value = taps_load(e, pointer);
+    LLVMSetAlignment(value, sizeof(float));
+    return value;
+}
+
 LLVMValueRef taps_load_splat(const Emit *e, LLVMValueRef pointer)
 {
     LLVMValueRef one =
@@ -264,11 +271,15 @@ static LLVMValueRef exchange(const Emit *e, LLVMValueRef a, LLVMValueRef b,
                                   LLVMConstVector(lanes, CPU_BLOCK), "");
 }
 
-void taps_transpose(const Emit *e, LLVMValueRef from, LLVMValueRef to)
+void taps_transpose(const Emit *e, LLVMValueRef from, int64_t step,
+                    LLVMValueRef to)
 {
     LLVMValueRef rows[CPU_BLOCK];
-    for (int i = 0; i < CPU_BLOCK; i++)
-        rows[i] = taps_load(e, taps_at(e, from, i * CPU_BLOCK));
+    for (int i = 0; i < CPU_BLOCK; i++) {
+        LLVMValueRef at = taps_at(e, from, i * step);
+        rows[i] =
+            step % CPU_BLOCK ? taps_load_unaligned(e, at) : taps_load(e, at);
+    }
     for (int bit = 1; bit < CPU_BLOCK; bit *= 2)
         for (int i = 0; i < CPU_BLOCK; i++) {
             if (i & bit)

@@ -39,6 +39,8 @@ void taps_each_tile(const Emit *e, const TapAxis *cols, int pixels,
 LLVMValueRef taps_imm(const Emit *e, int index);
 
 LLVMValueRef taps_load(const Emit *e, LLVMValueRef pointer);
+// The same from anywhere: rows of plain matrices do not start on whole lines.
+LLVMValueRef taps_load_unaligned(const Emit *e, LLVMValueRef pointer);
 // One number in every lane.
 LLVMValueRef taps_load_splat(const Emit *e, LLVMValueRef pointer);
 void taps_store(const Emit *e, LLVMValueRef value, LLVMValueRef pointer);
@@ -70,8 +72,10 @@ void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
 // point at channel 0.
 void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
                    LLVMValueRef x, LLVMValueRef w);
-// The 16 x 16 numbers at `from`, rows becoming columns, at `to`.
-void taps_transpose(const Emit *e, LLVMValueRef from, LLVMValueRef to);
+// The 16 x 16 numbers at `from`, in rows `step` elements apart, rows becoming
+// columns, at `to`.
+void taps_transpose(const Emit *e, LLVMValueRef from, int64_t step,
+                    LLVMValueRef to);
 // a * b + c, fused where the target can.
 LLVMValueRef taps_fused(const Emit *e, LLVMValueRef a, LLVMValueRef b,
                         LLVMValueRef c);

@@ -226,7 +226,7 @@ static void pointwise_transpose_group(PointTask *task, LLVMValueRef group)
     LLVMValueRef target = taps_step(e, task->w, read.index, CPU_TILE);
     for (int i = 0; i < CPU_BLOCK; i++)
         taps_prefetch(e, taps_at(e, source, stored + i * CPU_BLOCK), false);
-    taps_transpose(e, taps_opaque(e, source),
+    taps_transpose(e, taps_opaque(e, source), CPU_BLOCK,
                    taps_step(e, target, block.index, task->w_block));
     emit_loop_end(e, &block);
     emit_loop_end(e, &read);

@@ -231,6 +231,42 @@ TEST(simplify_products_of_transposes)
             OUT("%3"));
 }
 
+// A product that only its transpose reads is made transposed; one that others
+// read, too, is made once.
+TEST(simplify_transposes_of_products)
+{
+    check_rule(
+        "  %2 = matmul %0, %1 {trans_a=1, trans_b=0} : f64[3,3]\n"
+        "  %3 = transpose %2 {perm=[1,0]} : f64[3,3]\n" OUT("%3"),
+        "  %2 = matmul %1, %0 {trans_a=1, trans_b=0} : f64[3,3]\n" OUT("%2"));
+    const char *shared =
+        "  %2 = matmul %0, %1 {trans_a=1, trans_b=0} : f64[3,3]\n"
+        "  %3 = transpose %2 {perm=[1,0]} : f64[3,3]\n"
+        "  %4 = add %2, %3 : f64[3,3]\n" OUT("%4");
+    check_rule(shared, shared);
+}
+
+// The gradient of slices: parts in zeros, added, are the parts side by side.
+TEST(simplify_sums_of_padded_parts)
+{
+    check_rule("  %2 = pad %0 {low=[0,3], high=[0,3], value=0} : f64[2,9]\n"
+               "  %3 = pad %1 {low=[0,6], high=[0,0], value=0} : f64[2,9]\n"
+               "  %4 = pad %0 {low=[0,0], high=[0,6], value=0} : f64[2,9]\n"
+               "  %5 = add %3, %2 : f64[2,9]\n"
+               "  %6 = add %5, %4 : f64[2,9]\n" OUT("%6"),
+               "  %2 = concat %0, %0, %1 {axis=1} : f64[2,9]\n" OUT("%2"));
+    // Apart, of other values, or one upon the other.
+    const char *kept =
+        "  %2 = pad %0 {low=[0,0], high=[0,7], value=0} : f64[2,10]\n"
+        "  %3 = pad %1 {low=[0,6], high=[0,1], value=0} : f64[2,10]\n"
+        "  %4 = add %2, %3 : f64[2,10]\n"
+        "  %5 = pad %0 {low=[0,3], high=[0,4], value=1} : f64[2,10]\n"
+        "  %6 = add %2, %5 : f64[2,10]\n"
+        "  %7 = pad %1 {low=[0,2], high=[0,5], value=0} : f64[2,10]\n"
+        "  %8 = add %2, %7 : f64[2,10]\n" OUT("%4") OUT("%6") OUT("%8");
+    check_rule(kept, kept);
+}
+
 // Of more axes only where the matrices are what is transposed.
 TEST(simplify_products_of_transposed_matrices)
 {
