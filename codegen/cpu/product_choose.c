@@ -51,21 +51,26 @@ ProductKernel product_choose(const MatmulGeometry *g, int vector_bytes,
     ProductKernel kernel = {
         .types = kernel_types(DT_F32), .m = g->m, .n = g->n, .k = g->k};
     ProductTile *tile = &kernel.tile;
+    int64_t panels = ceil_div(g->n, CPU_BLOCK);
     int64_t row_blocks = ceil_div(g->m, TASK_ROWS);
     if (g->n * g->k * (int64_t)sizeof(float) <= ROW_BYTES)
         row_blocks =
             max_i64(row_blocks, min_i64(ENOUGH_TASKS, g->m / LEAST_TASK_ROWS));
-    tile->task_rows = ceil_div(g->m, row_blocks);
-    if (tile->task_rows >= unit)
-        tile->task_rows = ceil_div(tile->task_rows, unit) * unit;
-    row_blocks = ceil_div(g->m, tile->task_rows);
-    int64_t panels = ceil_div(g->n, CPU_BLOCK);
-    taps_choose_register_tile(tile->task_rows, panels, vector_bytes, &rule,
-                              &tile->rows, &tile->panels);
-    int64_t groups = panels / tile->panels;
+    int64_t rows = ceil_div(g->m, row_blocks);
     int64_t wanted = min_i64(ENOUGH_TASKS, matmul_macs(g) / TASK_MACS + 1);
-    int64_t shares = min_i64(groups, ceil_div(wanted, row_blocks));
-    tile->task_panels = ceil_div(groups, shares) * tile->panels;
+    bool whole = row_blocks >= wanted; // tasks have all columns
+    if (whole && rows >= unit)
+        rows = ceil_div(rows, unit) * unit;
+    taps_choose_register_tile(rows, panels, vector_bytes, &rule, &tile->rows,
+                              &tile->panels);
+    // Whole tiles, where no epilogue has to follow.
+    if (!whole && row_blocks > 1)
+        rows = ceil_div(rows, tile->rows) * tile->rows;
+    tile->task_rows = rows;
+    int64_t groups = panels / tile->panels;
+    int64_t shares =
+        min_i64(groups, ceil_div(wanted, ceil_div(g->m, tile->task_rows)));
+    tile->task_panels = ceil_div(groups, whole ? 1 : shares) * tile->panels;
     int64_t parts =
         ceil_div(tile->task_rows * g->k * (int64_t)sizeof(float), ROW_BYTES);
     tile->reads = ceil_div(g->k / CPU_BLOCK, min_i64(parts, g->k / CPU_BLOCK));
