@@ -44,9 +44,15 @@ LLVMValueRef taps_load_unaligned(const Emit *e, LLVMValueRef pointer);
 // One number in every lane.
 LLVMValueRef taps_load_splat(const Emit *e, LLVMValueRef pointer);
 void taps_store(const Emit *e, LLVMValueRef value, LLVMValueRef pointer);
-// Asks for the line of the cache at the pointer, to be written or read soon.
-// Any address will do.
-void taps_prefetch(const Emit *e, LLVMValueRef pointer, bool write);
+// Asks for the line of the cache at the pointer. Any address will do. What is
+// wanted after more than the first-level cache holds goes to the second level
+// alone, for it would drive out what is in use.
+typedef enum TapsPrefetch {
+    PREFETCH_READ,  // soon
+    PREFETCH_LATER, // to be read, but not soon
+    PREFETCH_WRITE
+} TapsPrefetch;
+void taps_prefetch(const Emit *e, LLVMValueRef pointer, TapsPrefetch what);
 
 // Vector variables, which the clean-up passes turn into registers.
 LLVMValueRef *taps_variables(const Emit *e, int count);

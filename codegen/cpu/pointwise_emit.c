@@ -58,7 +58,7 @@ static void pointwise_make_tile(const PointTask *task, int pixels,
             continue;
         }
         taps_set_zero(e, tile.sums[i]);
-        taps_prefetch(e, at, true);
+        taps_prefetch(e, at, PREFETCH_WRITE);
     }
     EmitLoop block = emit_loop_begin(e, task->part.low, task->part.high, 1);
     taps_multiply(e, &tile, NULL,
@@ -225,7 +225,8 @@ static void pointwise_transpose_group(PointTask *task, LLVMValueRef group)
     source = taps_step(e, source, block.index, CPU_TILE);
     LLVMValueRef target = taps_step(e, task->w, read.index, CPU_TILE);
     for (int i = 0; i < CPU_BLOCK; i++)
-        taps_prefetch(e, taps_at(e, source, stored + i * CPU_BLOCK), false);
+        taps_prefetch(e, taps_at(e, source, stored + i * CPU_BLOCK),
+                      PREFETCH_READ);
     taps_transpose(e, taps_opaque(e, source), CPU_BLOCK,
                    taps_step(e, target, block.index, task->w_block));
     emit_loop_end(e, &block);

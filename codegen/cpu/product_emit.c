@@ -134,7 +134,7 @@ static void make_tile(const ProductTask *task, int rows, LLVMValueRef row,
                                          emit_const(e, DT_F32, CPU_BLOCK, 0),
                                          load(task, at[i]), ""));
             else
-                taps_prefetch(e, at[i], true);
+                taps_prefetch(e, at[i], PREFETCH_WRITE);
         }
     }
     LLVMValueRef x = taps_step(e, e->args[0], row, task->row_step);
@@ -143,7 +143,8 @@ static void make_tile(const ProductTask *task, int rows, LLVMValueRef row,
     int lines = find_soon(task, rows, row, w, soon);
     EmitLoop block = emit_loop_begin(e, task->part.low, task->part.high, 1);
     for (int i = 0; i < lines; i++)
-        taps_prefetch(e, taps_step(e, soon[i], block.index, CPU_TILE), false);
+        taps_prefetch(e, taps_step(e, soon[i], block.index, CPU_TILE),
+                      PREFETCH_LATER);
     taps_multiply(
         e, &tile, NULL,
         taps_opaque(e, taps_step(e, x, block.index, task->block_step)),
