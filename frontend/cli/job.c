@@ -304,6 +304,7 @@ static int open_source(Job *job)
     compiler.phases = job->cli->words + 1;
     compiler.lang.value_phase = job->cli->words[1];
     compiler.lang.value_name = job->value;
+    compiler.codegen.inference = job->value != NULL;
     if (job->value)
         compiler.lang.value_rows = value_rows(job->cli);
     if (job->cli->command->run == command_run)

@@ -10,6 +10,8 @@
 //          The same for each index into dims, in row-major order, with
 //          matrices of a and b that lie steps apart and of c one after the
 //          other.
+// DOTS     a[m,k] b[n,k] c[m,n]     [n / cols_per_task, rounded up]
+//          c = a b'; task t makes its columns of c. In calls_dots.c.
 // MATMUL_ROWS  a[m,d] b[k,d] skip[m] out[m]   [m / rows_per_task, rounded up]
 //          out_i = what (PlanRows) of a_i . b_j over all j but skip_i; -1 skips
 //          none.
