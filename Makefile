@@ -38,6 +38,58 @@ TESTS    = $(wildcard tests/*.c tests/unit/*.c tests/grad/*.c tests/diff/*.c \
 ## make: build build/simcc; installs the Debian packages it finds missing
 all: $(BUILD)/simcc
 
+# ---- what `simcc bundle` puts into libraries --------------------------------
+
+# The runtime for nets alone, and the reader of pictures with libpng and
+# libjpeg: an object each, in which nothing but the functions of simcc.h can be
+# seen. They lie inside build/simcc.
+BUNDLE = $(BUILD)/bundle
+BUNDLE_RUNTIME = runtime/bundle/net.c runtime/train/class_metrics.c \
+    runtime/files/artifact.c $(wildcard runtime/data/augment*.c) \
+    $(addprefix runtime/exec/,exec.c pool.c calls.c calls_dots.c calls_ranks.c \
+        ranks_one.c exp_rows.c plan.c program.c store.c tiles.c cpu.c) \
+    $(addprefix runtime/base/,status.c checksum.c philox.c cgroup.c file.c)
+BUNDLE_PICTURE = runtime/bundle/picture.c $(wildcard runtime/data/image*.c) \
+    $(addprefix runtime/base/,status.c file.c pretender.c)
+BUNDLE_FLAGS = -std=c11 -D_GNU_SOURCE -O2 -fPIC -fvisibility=hidden \
+    -ffunction-sections -fdata-sections -ffp-contract=off -pthread $(WARNINGS) \
+    $(WERROR) -isystem runtime/bundle/blas -I.
+
+$(BUNDLE)/%.o: %.c | $(BUILD)/packages
+	@mkdir -p $(@D)
+	$(call say,compile,$< for bundles)
+	$(Q)$(CC) $(BUNDLE_FLAGS) -MMD -MP -c -o $@ $<
+
+# Keeps what can be reached from the functions of simcc.h, and shows these.
+define bundle_object
+$(call say,bundle ,$@)
+$(Q)ld -r --gc-sections $(2:%=-u %) -o $@.part $(1)
+$(Q)objcopy --strip-debug --remove-section=.comment \
+    --remove-section=.note.gnu.property $(2:%=--keep-global-symbol=%) $@.part $@
+@rm $@.part
+endef
+# The functions of runtime/bundle/simcc.h.
+FUNCTIONS = $(addprefix simcc_,init free put input input_size run output width \
+    batch classify class target bytes)
+READERS = simcc_read simcc_drop
+
+$(BUNDLE)/runtime.o: $(BUNDLE_RUNTIME:%.c=$(BUNDLE)/%.o) runtime/bundle/simcc.h
+	$(call bundle_object,$(filter %.o,$^),$(FUNCTIONS))
+$(BUNDLE)/picture.o: $(BUNDLE_PICTURE:%.c=$(BUNDLE)/%.o) \
+                     $(addprefix $(BUNDLE)/lib,png.a jpeg.a z.a)
+	$(call bundle_object,$^,$(READERS))
+# These are made for programs: only by another name can the C library's stderr
+# be reached in a shared library (picture.c).
+$(BUNDLE)/lib%.a: | $(BUILD)/packages
+	@mkdir -p $(@D)
+	$(Q)objcopy --redefine-sym stderr=simcc_stderr \
+	    $$($(CC) -print-file-name=lib$*.a) $@
+
+# The assembler looks for both there.
+$(BUILD)/frontend/cli/bundle_files.o: $(BUNDLE)/runtime.o $(BUNDLE)/picture.o \
+    $(addprefix runtime/bundle/,simcc.h example.c example.mk)
+$(BUILD)/frontend/cli/bundle_files.o: FLAGS += -Wa,-I$(BUNDLE) -Wa,-I.
+
 $(BUILD)/simcc: $(OBJECTS)
 	$(call say,link   ,$@)
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)

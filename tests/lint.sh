@@ -48,6 +48,7 @@ ladder_out=$(
     ladder runtime/files runtime/files/ runtime/data/ runtime/exec/ runtime/base/
     ladder runtime/monitor runtime/monitor/ runtime/data/ runtime/base/
     ladder runtime/train runtime/
+    ladder runtime/bundle runtime/
     ladder frontend/cli frontend/ ir/ passes/ codegen/codegen.h \
         codegen/cache.h runtime/
     ladder bench bench/ frontend/ ir/ passes/ codegen/codegen.h runtime/

@@ -274,6 +274,24 @@ int call_imm_count(PlanCall call)
     return (int)calls[call].imms;
 }
 
+bool call_uses_blas(PlanCall call)
+{
+    switch (call) {
+    case PLAN_CALL_DOTS_F32:
+    case PLAN_CALL_TAKE_F32:
+    case PLAN_CALL_TAKE_F64:
+    case PLAN_CALL_TAKE_GRAD_F32:
+    case PLAN_CALL_TAKE_GRAD_F64:
+    case PLAN_CALL_RESIZE_F32:
+    case PLAN_CALL_RESIZE_F64:
+    case PLAN_CALL_RESIZE_GRAD_F32:
+    case PLAN_CALL_RESIZE_GRAD_F64:
+        return false;
+    default:
+        return !call_is_collective(call);
+    }
+}
+
 int call_arg_count(PlanCall call)
 {
     return calls[call].args;
