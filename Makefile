@@ -214,12 +214,14 @@ fuzz-objects: $(LIBRARY) $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/fuzz/ent
 	@ar rcs $(BUILD)/library.a $^
 
 ## make lint: dependency ladder, sizes, table meta-tests, format
-lint:
+lint: $(BUILD)/simcc
 	$(call install,$(LINT_PACKAGES))
-	@sh tests/lint.sh
+	@BUILD=$(BUILD) sh tests/lint.sh
 
 ## make format: rewrite the sources in the house style
-format:
+format: $(BUILD)/simcc
+	@$(BUILD)/simcc fmt -q $$(find models bench docs tests/reference tests/e2e \
+	    -name '*.net')
 	@find ir passes codegen runtime frontend tests bench -name '*.[ch]' \
 	    | xargs clang-format -i
 

@@ -144,6 +144,11 @@ for target in $(sed -n 's/^## make:.*/all/; s/^## make \([a-z-]*\):.*/\1/p; /^al
     esac
 done
 
+# Programs; those in tests/golden are wrong on purpose.
+"${BUILD:-build}/simcc" fmt --check -q \
+    $(find models bench docs tests/reference tests/e2e -name '*.net') ||
+    complain "programs above are not in the house format (make format)"
+
 if command -v clang-format >/dev/null 2>&1; then
     for file in $(echo "$sources" | tr ' ' '\n' | grep '\.[ch]$'); do
         clang-format --dry-run --Werror "$file" >/dev/null 2>&1 ||

@@ -63,7 +63,7 @@ static Status read_name(Bundle *bundle)
     const Cli *cli = bundle->cli;
     bundle->folder = cli->values[OPT_output];
     bundle->name = cli_has(cli, OPT_name) ? cli->values[OPT_name] : "net";
-    if (!cli_has(cli, OPT_output) || strcmp(bundle->folder, "-") == 0)
+    if (!cli_has(cli, OPT_output))
         return status_error(STATUS_USAGE, "say where to write: -o DIR");
     bool good = isalpha((unsigned char)bundle->name[0]);
     for (const char *c = bundle->name; *c; c++)

@@ -187,8 +187,8 @@ static Status check_words(const Cli *cli)
 static Status check_outputs(Cli *cli)
 {
     static CommandFunction *const silent[] = {command_compile, command_export,
-                                              command_embed, command_predict,
-                                              command_names};
+                                              command_embed,   command_predict,
+                                              command_names,   command_fmt};
     static const OptionId files[] = {OPT_output, OPT_out, OPT_trace};
     for (int i = 0; i < 3; i++) {
         const char *value = cli->values[files[i]];
