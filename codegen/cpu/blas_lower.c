@@ -12,6 +12,10 @@ enum {
     // BLAS packs its operands anew in every block: thin ones are mostly that.
     MIN_BLOCK_ROWS = 64,
     MIN_BLOCK_COLS = 128,
+    // Most rows that are dotted with the weights one by one: they and a few
+    // rows of the weights stay in a core's cache.
+    MAX_DOT_ROWS = 256,
+    DOT_COLS_PER_TASK = 64,
     // Weight gradients are summed per chunk of images, then over the chunks,
     // whose sums take memory.
     MAX_IMAGE_CHUNKS = 16,
@@ -78,10 +82,41 @@ static int64_t whole_units(int64_t size, int64_t unit)
     return size < unit ? size : ceil_div(size, unit) * unit;
 }
 
+// x w' of few rows, as a net ends: the weights are read once, which takes as
+// long as it takes, and nothing is to be packed.
+static bool is_dots(const Lowering *lower, const Node *node,
+                    const MatmulGeometry *g)
+{
+    return lower->codegen->options.inference && node->type.dtype == DT_F32 &&
+           g->rank == 0 && !g->trans_a && g->trans_b && g->m <= MAX_DOT_ROWS;
+}
+
+static int64_t lower_dots(Lowering *lower, Value value, const MatmulGeometry *g)
+{
+    CallMatmul imms = {.m = g->m,
+                       .n = g->n,
+                       .k = g->k,
+                       .trans_b = 1,
+                       .lda = g->k,
+                       .ldb = g->k,
+                       .ldc = g->n,
+                       .rows_per_task = g->m,
+                       .cols_per_task = min_i64(g->n, DOT_COLS_PER_TASK)};
+    LowerStep step =
+        step_call(PLAN_CALL_DOTS_F32, ceil_div(g->n, DOT_COLS_PER_TASK),
+                  value_label(lower, value));
+    step_call_imms(lower, &step, &imms, sizeof imms);
+    cpu_push_call(lower, &step, graph_node(lower->graph, value),
+                  value_new_buffer(lower, value));
+    return 0;
+}
+
 static int64_t product_MATMUL(Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
     MatmulGeometry g = matmul_geometry(lower->graph, node);
+    if (is_dots(lower, node, &g))
+        return lower_dots(lower, value, &g);
     int64_t count = matmul_count(&g);
     if (product_takes(&g, node->type.dtype))
         return product_lower(lower, &g, value);

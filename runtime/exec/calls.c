@@ -10,6 +10,8 @@
 //          The same for each index into dims, in row-major order, with
 //          matrices of a and b that lie steps apart and of c one after the
 //          other.
+// DOTS     a[m,k] b[n,k] c[m,n]     [n / cols_per_task, rounded up]
+//          c = a b'; task t makes its columns of c. In calls_dots.c.
 // MATMUL_ROWS  a[m,d] b[k,d] skip[m] out[m]   [m / rows_per_task, rounded up]
 //          out_i = what (PlanRows) of a_i . b_j over all j but skip_i; -1 skips
 //          none.
@@ -283,6 +285,24 @@ const char *call_name(PlanCall call)
 int call_imm_count(PlanCall call)
 {
     return (int)calls[call].imms;
+}
+
+bool call_uses_blas(PlanCall call)
+{
+    switch (call) {
+    case PLAN_CALL_DOTS_F32:
+    case PLAN_CALL_TAKE_F32:
+    case PLAN_CALL_TAKE_F64:
+    case PLAN_CALL_TAKE_GRAD_F32:
+    case PLAN_CALL_TAKE_GRAD_F64:
+    case PLAN_CALL_RESIZE_F32:
+    case PLAN_CALL_RESIZE_F64:
+    case PLAN_CALL_RESIZE_GRAD_F32:
+    case PLAN_CALL_RESIZE_GRAD_F64:
+        return false;
+    default:
+        return !call_is_collective(call);
+    }
 }
 
 int call_arg_count(PlanCall call)

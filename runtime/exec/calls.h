@@ -33,6 +33,8 @@ const char *calls_core_instead(const char *core, CpuSet has);
 PlanKernel *call_function(PlanCall call);
 int call_imm_count(PlanCall call);
 int call_arg_count(PlanCall call);
+// Does it call BLAS?
+bool call_uses_blas(PlanCall call);
 // Do processes meet in it? Then it is one task, which thread 0 runs.
 bool call_is_collective(PlanCall call);
 // Scratch that collectives of a checked plan need among so many processes: of

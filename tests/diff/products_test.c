@@ -168,3 +168,22 @@ TEST(products_are_shared_over_tasks_by_their_shapes)
     CHECK_INT(tasks, 16);
     CHECK(!chained);
 }
+
+// Nothing is trained: a layer of few rows is dot products, and calls no BLAS.
+TEST(dense_layers_of_inference_are_dot_products)
+{
+    static const int64_t rows[] = {1, 3, 8, 256, 257};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Graph *g = graph_new(arena_new(), "dense");
+        Value x = build_input(g, type_make(DT_F32, 2, L(rows[i], 40)), "x");
+        Value w = build_input(g, type_make(DT_F32, 2, L(70, 40)), "w");
+        graph_add_output(g, "y", build_matmul(g, x, w, false, true));
+        CHECK(run_passes(g, NULL, false) == NULL);
+        Compiled compiled = compiled_for_inference(g->arena, g, "native");
+        CHECK_INT(compiled.plan.steps[0].call,
+                  rows[i] <= 256 ? PLAN_CALL_DOTS_F32 : PLAN_CALL_MATMUL_F32);
+        CHECK_INT(compiled.plan.steps[0].task_count, rows[i] <= 256 ? 2 : 1);
+        compiled_free(&compiled);
+        arena_free(g->arena);
+    }
+}
