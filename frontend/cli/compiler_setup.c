@@ -154,7 +154,7 @@ Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes,
 static bool is_length(const char *name)
 {
     static const char *const lengths[] = {".batch", ".chunk", ".epochs",
-                                          ".steps"};
+                                          ".steps", ".balanced"};
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < sizeof lengths / sizeof *lengths; i++)
         if (strcmp(dot, lengths[i]) == 0)

@@ -74,6 +74,7 @@ typedef struct ExperimentPhase {
     ImageSource source;
     LabelAmount amount_rule; // of the labels seen
     double amount;
+    bool balanced;  // training has each class as often as the others
     int classes;    // the param `classes` when the phase reads labels, else 0
     Graph *forward; // the loss and reports only, before gradients
     Graph *train;   // the whole step; options.phases. In chunks, what it does

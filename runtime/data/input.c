@@ -9,7 +9,6 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/data/augment.h"
-#include "runtime/data/sampler.h"
 
 // Two batches in the making: one for the step that is about to be taken, one
 // being filled while that step runs.
@@ -290,8 +289,11 @@ Status input_new(const InputSpec *spec, int64_t first_step, Input **result)
     pthread_mutex_init(&input->lock, NULL);
     pthread_cond_init(&input->work, NULL);
     pthread_cond_init(&input->ready, NULL);
-    Status status = sampler_init(&input->sampler, spec->seed, spec->phase,
-                                 spec->count, spec->training);
+    Status status = spec->strata
+                        ? sampler_init_balanced(&input->sampler, spec->seed,
+                                                spec->phase, spec->strata)
+                        : sampler_init(&input->sampler, spec->seed, spec->phase,
+                                       spec->count, spec->training);
     if (status.code == STATUS_OK)
         status = allocate(input);
     if (status.code == STATUS_OK) {

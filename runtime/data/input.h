@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "runtime/data/data.h"
+#include "runtime/data/sampler.h"
 #include "runtime/exec/program.h"
 
 // Views of each image that a batch has a tensor of its own for.
@@ -26,6 +27,9 @@ typedef struct InputSpec {
     int64_t count;          // how many indices
     const bool *seen;       // by image of the split: is its label seen, or -1
                             // given? NULL = all are
+    const Strata *strata;   // training, classes drawn alike: places in
+                            // `indices` by class; NULL = each image once an
+                            // epoch
     int group_count;
     InputViews groups[MAX_VIEW_GROUPS];
     int batch;    // images at a time

@@ -63,6 +63,7 @@ typedef struct ProgramPhase {
     int32_t source;     // PhaseSource
     int32_t label_rule; // LabelRule
     double label_amount;
+    int32_t balanced; // 1: training has each class as often as the others
     int32_t channels; // of its images
     int32_t classes;  // 0 when the phase has no labels
     Plan train;       // of a phase that was not compiled, params alone; inputs:
@@ -129,7 +130,7 @@ bool plan_sums_by_word(const char *word, int32_t *sums);
 // "[64,3,7,7]", cut off at `size` bytes.
 void plan_shape_text(int rank, const int64_t *dims, char *text, size_t size);
 
-enum { PROGRAM_VERSION = 15 }; // of artifact files
+enum { PROGRAM_VERSION = 16 }; // of artifact files
 
 // Artifact files: "SIMCCART", version, then checksummed sections; see
 // docs/formats.md. Written atomically. Reading trusts no size in the file.

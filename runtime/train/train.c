@@ -140,6 +140,24 @@ static Status check_images(const ProgramPhase *phase, int32_t *dtype)
                                      phase->name);
 }
 
+// Which classes a balanced phase repeats, and how much.
+static void tell_balance(const Run *run)
+{
+    const Strata *strata = &run->set.strata;
+    int64_t least = INT64_MAX, most = 0;
+    for (int i = 0; i < strata->count; i++) {
+        int64_t images = strata->starts[i + 1] - strata->starts[i];
+        least = images < least ? images : least;
+        most = images > most ? images : most;
+    }
+    if (strata->count)
+        train_say(run->options,
+                  "%s: balanced: each class comes as often, an image of the "
+                  "smallest (%" PRId64 " images) %.1f times as often as one of "
+                  "the largest (%" PRId64 ")",
+                  run->phase->name, least, (double)most / (double)least, most);
+}
+
 static Status start_executor(Run *run)
 {
     const ProgramPhase *phase = run->phase;
@@ -167,6 +185,7 @@ static Status start_executor(Run *run)
               phase->name, run->total_steps, phase->batch, chunks,
               run->image_count, 1e-6 * (double)store_bytes(&run->store),
               1e-6 * (double)executor_bytes(run->executor));
+    tell_balance(run);
     for (int i = 0; i < phase->group_count; i++)
         run->images[i] = executor_input(run->executor, phase_images(i));
     run->labels = executor_input(run->executor, "labels");
@@ -181,6 +200,7 @@ Status train_start_input(Run *run)
         .split = SPLIT_TRAIN,
         .indices = run->set.indices,
         .seen = run->set.seen,
+        .strata = run->set.strata.count ? &run->set.strata : NULL,
         .count = run->image_count,
         .batch = phase_rows(phase),
         .ranks = ranks_count(),

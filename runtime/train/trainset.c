@@ -25,6 +25,11 @@ Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data)
     return status_ok();
 }
 
+static Status no_memory_for_classes(void)
+{
+    return status_error(STATUS_MEMORY, "no memory to count classes");
+}
+
 // `labels = 10` means ten of every class, not ten where there are ten.
 static Status check_amount(const ProgramPhase *phase, const Dataset *data)
 {
@@ -33,7 +38,7 @@ static Status check_amount(const ProgramPhase *phase, const Dataset *data)
         return status_ok();
     int64_t *counts = calloc((size_t)classes, sizeof *counts);
     if (!counts)
-        return status_error(STATUS_MEMORY, "no memory to count classes");
+        return no_memory_for_classes();
     int64_t images = dataset_count(data, SPLIT_TRAIN);
     for (int64_t i = 0; i < images; i++) {
         int label = dataset_label(data, SPLIT_TRAIN, i);
@@ -121,6 +126,44 @@ static Status check_count(const ProgramPhase *phase, const Trainset *set)
     return status_ok();
 }
 
+// How many of the phase's images each class has, [classes].
+static void count_images(const Dataset *data, const Trainset *set,
+                         int64_t *counts)
+{
+    for (int64_t i = 0; i < set->count; i++) {
+        int label = dataset_label(data, SPLIT_TRAIN, set->indices[i]);
+        if (label >= 0 && (!set->seen || set->seen[set->indices[i]]))
+            counts[label]++;
+    }
+}
+
+static Status divide(const Dataset *data, Trainset *set)
+{
+    int classes = dataset_classes(data);
+    Strata *strata = &set->strata;
+    int64_t *ends = calloc((size_t)classes, sizeof *ends);
+    strata->starts = calloc((size_t)classes + 1, sizeof *strata->starts);
+    strata->members = calloc((size_t)set->count, sizeof *strata->members);
+    if (!ends || !strata->starts || !strata->members) {
+        free(ends);
+        return no_memory_for_classes();
+    }
+    count_images(data, set, ends);
+    // From counts to where the next image of the class goes.
+    for (int c = 0; c < classes; c++) {
+        int64_t count = ends[c], start = strata->starts[strata->count];
+        ends[c] = start;
+        if (count)
+            strata->starts[++strata->count] = start + count;
+    }
+    for (int64_t i = 0; i < set->count; i++) {
+        int label = dataset_label(data, SPLIT_TRAIN, set->indices[i]);
+        strata->members[ends[label]++] = i;
+    }
+    free(ends);
+    return status_ok();
+}
+
 Status trainset_select(const ProgramPhase *phase, const Dataset *data,
                        const char *labels, uint64_t seed, Trainset *set)
 {
@@ -137,6 +180,8 @@ Status trainset_select(const ProgramPhase *phase, const Dataset *data,
                                 &set->indices, &set->count);
     if (status.code == STATUS_OK)
         status = check_count(phase, set);
+    if (status.code == STATUS_OK && phase->balanced)
+        status = divide(data, set);
     if (status.code != STATUS_OK)
         trainset_free(set);
     return status;
@@ -146,5 +191,7 @@ void trainset_free(Trainset *set)
 {
     free(set->indices);
     free(set->seen);
+    free(set->strata.starts);
+    free(set->strata.members);
     *set = (Trainset){0};
 }

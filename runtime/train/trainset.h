@@ -3,6 +3,7 @@
 #define SIMCC_RUNTIME_TRAINSET_H
 
 #include "runtime/data/data.h"
+#include "runtime/data/sampler.h"
 
 // STATUS_DATA when the phase needs labels and the data has none, or both have
 // classes and not the same number.
@@ -12,7 +13,9 @@ Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data);
 typedef struct Trainset {
     int64_t *indices; // [count], of training images, ascending
     int64_t count;
-    bool *seen; // by training image: may its label be seen? NULL = all may
+    bool *seen;    // by training image: may its label be seen? NULL = all may
+    Strata strata; // of a balanced phase: places in `indices` by class, those
+                   // without images left out; else count 0
 } Trainset;
 
 // Chooses the training images of a phase. STATUS_DATA when there are none or

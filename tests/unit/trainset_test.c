@@ -151,3 +151,23 @@ TEST(phases_that_the_data_cannot_feed_are_refused)
     phase.classes = 9;
     check_refused(&phase, "--set classes=3");
 }
+
+TEST(balanced_phases_know_the_images_of_each_class)
+{
+    Dataset *data = open_data("");
+    ProgramPhase phase = phase_for(SOURCE_LABELED, 2);
+    Trainset set;
+    phase.balanced = 1;
+    CHECK_INT(trainset_select(&phase, data, NULL, 7, &set).code, STATUS_OK);
+    CHECK_INT(set.strata.count, CLASSES);
+    for (int c = 0; c < CLASSES; c++) {
+        CHECK_INT(set.strata.starts[c], 2 * c);
+        for (int i = 0; i < 2; i++) {
+            int64_t place = set.strata.members[2 * c + i];
+            CHECK_INT(dataset_label(data, SPLIT_TRAIN, set.indices[place]), c);
+        }
+    }
+    CHECK_INT(set.strata.starts[CLASSES], 2 * CLASSES);
+    trainset_free(&set);
+    dataset_free(data);
+}
