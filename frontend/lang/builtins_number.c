@@ -29,6 +29,12 @@ Datum builtin_len(Sema *s, const Call *call)
     return datum_int(call->args[0].list->count);
 }
 
+Datum builtin_is_tensor(Sema *s, const Call *call)
+{
+    (void)s;
+    return datum_bool(call->args[0].kind == DATUM_TENSOR);
+}
+
 Datum builtin_int(Sema *s, const Call *call)
 {
     Datum x = call->args[0];

@@ -68,7 +68,8 @@ typedef struct ProgramPhase {
     int32_t classes;  // 0 when the phase has no labels
     Plan train;       // of a phase that was not compiled, params alone; inputs:
                       // phase_images(0) and of further groups, maybe "labels",
-    // "step", "total_steps", "epoch_steps" (scalars), "random"
+    // "step", "total_steps", "epoch_steps", "image_count"
+    // (scalars), "class_counts" [classes], "random"
     // (random_key.h); outputs: "loss", reports. In chunks,
     // images are a chunk's, "labels" all
     Plan eval;     // step_count 0 when the phase has no evaluation.

@@ -117,6 +117,18 @@ static void feed(const Run *run, const char *name, int count,
             ((float *)at)[i] = (float)values[i];
 }
 
+static void feed_counts(const Run *run)
+{
+    double images = (double)run->image_count;
+    void *at = executor_input(run->executor, "class_counts");
+    feed(run, "image_count", 1, &images);
+    for (int i = 0; at && i < run->phase->classes; i++)
+        if (run->dtype == PLAN_F64)
+            ((double *)at)[i] = (double)run->set.counts[i];
+        else
+            ((float *)at)[i] = (float)run->set.counts[i];
+}
+
 // Finds the element type of the inputs and holds images to the phase's groups.
 static Status check_images(const ProgramPhase *phase, int32_t *dtype)
 {
@@ -322,6 +334,7 @@ Status train_feed(void *context, int pass, int chunk)
     feed(run, "step", 1, &step);
     feed(run, "total_steps", 1, &total);
     feed(run, "epoch_steps", 1, &epoch);
+    feed_counts(run);
     double key[PLAN_RANDOM_KEY];
     random_key(run->options->seed, run->phase->name, run->step,
                (int64_t)phase_rows(run->phase) * (ranks_index() + chunk), key);
@@ -555,6 +568,7 @@ static Status run_phase(Run *run)
         return status_ok();
     }
     TRY(order_classes(run));
+    TRY(trainset_count_classes(run->phase, run->data, &run->set));
     TRY(train_fill_store(run));
     TRY(start_executor(run));
     TRY(train_start_validation(run));

@@ -126,44 +126,6 @@ static Status check_count(const ProgramPhase *phase, const Trainset *set)
     return status_ok();
 }
 
-// How many of the phase's images each class has, [classes].
-static void count_images(const Dataset *data, const Trainset *set,
-                         int64_t *counts)
-{
-    for (int64_t i = 0; i < set->count; i++) {
-        int label = dataset_label(data, SPLIT_TRAIN, set->indices[i]);
-        if (label >= 0 && (!set->seen || set->seen[set->indices[i]]))
-            counts[label]++;
-    }
-}
-
-static Status divide(const Dataset *data, Trainset *set)
-{
-    int classes = dataset_classes(data);
-    Strata *strata = &set->strata;
-    int64_t *ends = calloc((size_t)classes, sizeof *ends);
-    strata->starts = calloc((size_t)classes + 1, sizeof *strata->starts);
-    strata->members = calloc((size_t)set->count, sizeof *strata->members);
-    if (!ends || !strata->starts || !strata->members) {
-        free(ends);
-        return no_memory_for_classes();
-    }
-    count_images(data, set, ends);
-    // From counts to where the next image of the class goes.
-    for (int c = 0; c < classes; c++) {
-        int64_t count = ends[c], start = strata->starts[strata->count];
-        ends[c] = start;
-        if (count)
-            strata->starts[++strata->count] = start + count;
-    }
-    for (int64_t i = 0; i < set->count; i++) {
-        int label = dataset_label(data, SPLIT_TRAIN, set->indices[i]);
-        strata->members[ends[label]++] = i;
-    }
-    free(ends);
-    return status_ok();
-}
-
 Status trainset_select(const ProgramPhase *phase, const Dataset *data,
                        const char *labels, uint64_t seed, Trainset *set)
 {
@@ -180,15 +142,60 @@ Status trainset_select(const ProgramPhase *phase, const Dataset *data,
                                 &set->indices, &set->count);
     if (status.code == STATUS_OK)
         status = check_count(phase, set);
-    if (status.code == STATUS_OK && phase->balanced)
-        status = divide(data, set);
     if (status.code != STATUS_OK)
         trainset_free(set);
     return status;
 }
 
+// ---- by class ---------------------------------------------------------------
+
+// Which places of the set are of which class, from the counts.
+static Status divide(const ProgramPhase *phase, const Dataset *data,
+                     Trainset *set)
+{
+    int classes = phase->classes;
+    Strata *strata = &set->strata;
+    int64_t *ends = calloc((size_t)classes, sizeof *ends);
+    strata->starts = calloc((size_t)classes + 1, sizeof *strata->starts);
+    strata->members = calloc((size_t)set->count, sizeof *strata->members);
+    if (!ends || !strata->starts || !strata->members) {
+        free(ends);
+        return no_memory_for_classes();
+    }
+    for (int c = 0; c < classes; c++) {
+        ends[c] = strata->starts[strata->count];
+        if (set->counts[c])
+            strata->starts[++strata->count] = ends[c] + set->counts[c];
+    }
+    for (int64_t i = 0; i < set->count; i++) {
+        int label = dataset_label(data, SPLIT_TRAIN, set->indices[i]);
+        strata->members[ends[label]++] = i;
+    }
+    free(ends);
+    return status_ok();
+}
+
+Status trainset_count_classes(const ProgramPhase *phase, const Dataset *data,
+                              Trainset *set)
+{
+    if (!phase->classes)
+        return status_ok();
+    set->counts = calloc((size_t)phase->classes, sizeof *set->counts);
+    if (!set->counts)
+        return no_memory_for_classes();
+    for (int64_t i = 0; i < set->count; i++) {
+        int64_t index = set->indices[i];
+        int label = dataset_label(data, SPLIT_TRAIN, index);
+        if (label >= 0 && label < phase->classes &&
+            (!set->seen || set->seen[index]))
+            set->counts[label]++;
+    }
+    return phase->balanced ? divide(phase, data, set) : status_ok();
+}
+
 void trainset_free(Trainset *set)
 {
+    free(set->counts);
     free(set->indices);
     free(set->seen);
     free(set->strata.starts);

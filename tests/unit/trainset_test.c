@@ -159,9 +159,11 @@ TEST(balanced_phases_know_the_images_of_each_class)
     Trainset set;
     phase.balanced = 1;
     CHECK_INT(trainset_select(&phase, data, NULL, 7, &set).code, STATUS_OK);
+    CHECK_INT(trainset_count_classes(&phase, data, &set).code, STATUS_OK);
     CHECK_INT(set.strata.count, CLASSES);
     for (int c = 0; c < CLASSES; c++) {
         CHECK_INT(set.strata.starts[c], 2 * c);
+        CHECK_INT(set.counts[c], 2);
         for (int i = 0; i < 2; i++) {
             int64_t place = set.strata.members[2 * c + i];
             CHECK_INT(dataset_label(data, SPLIT_TRAIN, set.indices[place]), c);
