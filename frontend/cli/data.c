@@ -10,8 +10,12 @@
 static int64_t class_count(const Dataset *data, DataSplit split, int label)
 {
     int64_t images = 0, all = dataset_count(data, split);
-    for (int64_t i = 0; i < all; i++)
-        images += dataset_label(data, split, i) == label;
+    for (int64_t i = 0; i < all; i++) {
+        const int32_t *classes;
+        int count = dataset_labels(data, split, i, &classes);
+        for (int k = 0; k < count; k++)
+            images += classes[k] == label;
+    }
     return images;
 }
 

@@ -228,7 +228,7 @@ static Status fit_classes(const Job *job, Compiler *compiler)
 {
     int classes = dataset_classes(job->data);
     const char *whence = "data";
-    if (job->value || classes == 1)
+    if (job->value || (classes == 1 && !dataset_several(job->data)))
         return status_ok();
     if (classes == 0 && job->options.out) {
         TRY(trained_teacher(job, compiler->experiment, &classes));

@@ -62,6 +62,8 @@ static PhaseSource image_source(ImageSource images)
         return SOURCE_LABELED;
     case IMAGES_PARTLY_LABELED:
         return SOURCE_PARTLY_LABELED;
+    case IMAGES_MULTI_LABELED:
+        return SOURCE_MULTI_LABELED;
     default:
         return SOURCE_UNLABELED;
     }

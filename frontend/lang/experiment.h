@@ -39,7 +39,14 @@ typedef enum ImageSource {
     IMAGES_UNLABELED,      // all of them, labels unseen
     IMAGES_LABELED,        // those with labels
     IMAGES_PARTLY_LABELED, // all of them, labels where they are seen, else -1
+    IMAGES_MULTI_LABELED,  // those with labels, of which each may have several
 } ImageSource;
+
+// Are they images that have labels alone?
+static inline bool source_is_labeled(ImageSource source)
+{
+    return source == IMAGES_LABELED || source == IMAGES_MULTI_LABELED;
+}
 
 typedef enum LabelAmount {
     AMOUNT_ALL,

@@ -155,7 +155,7 @@ static void check_balanced(Sema *s, Phase *phase)
 static bool check_balanced_source(Sema *s, const Phase *phase)
 {
     const ExperimentPhase *out = phase->out;
-    if (!out->balanced || out->source == IMAGES_LABELED)
+    if (!out->balanced || source_is_labeled(out->source))
         return true;
     sema_fail(s, phase_option(phase, "balanced")->pos,
               "phase `%s` cannot be balanced: it does not see the class of "
@@ -298,7 +298,7 @@ static bool build_eval(Sema *s, Phase *phase)
     // reads labels.
     if (!out->groups[0].evaluate.count ||
         (!phase->is_wanted &&
-         (out->source == IMAGES_LABELED || reads_labels(out->train))))
+         (source_is_labeled(out->source) || reads_labels(out->train))))
         return true;
     int rows = out->chunk ? out->chunk : out->batch / s->options->ranks;
     Build build;
@@ -355,7 +355,7 @@ static void elaborate_phase(Sema *s, Phase *phase)
             from_check(s, phase);
         // How many classes there are matters to a phase that reads labels.
         const ExperimentPhase *out = phase->out;
-        if (out->source != IMAGES_LABELED && !reads_labels(out->train) &&
+        if (!source_is_labeled(out->source) && !reads_labels(out->train) &&
             !reads_labels(out->eval))
             phase->out->classes = 0;
         if (ok && !outside.failed)

@@ -187,6 +187,8 @@ void dataset_free(Dataset *dataset)
         free(dataset->containers[i]);
     free(dataset->containers);
     free(dataset->classes);
+    free(dataset->label_starts);
+    free(dataset->label_classes);
     free(dataset->notes);
     free(dataset->skips);
     free(dataset->description);
@@ -227,8 +229,9 @@ static Status describe(Dataset *dataset, const DataOptions *options)
     char classes[96] = "no classes", held[96] = "", where[128] = "";
     char valid[400] = "";
     if (dataset->class_count > 0)
-        snprintf(classes, sizeof classes, "%d class%s", dataset->class_count,
-                 dataset->class_count == 1 ? "" : "es");
+        snprintf(classes, sizeof classes, "%d class%s%s", dataset->class_count,
+                 dataset->class_count == 1 ? "" : "es",
+                 dataset->several ? ", several to an image" : "");
     else if (dataset->classless)
         snprintf(classes, sizeof classes, "no classes (%s)",
                  dataset->classless);
@@ -498,7 +501,7 @@ const char *dataset_class_name(const Dataset *dataset, int label)
 
 int dataset_label(const Dataset *dataset, DataSplit split, int64_t index)
 {
-    return dataset->splits[split].items[index].label;
+    return dataset->several ? -1 : dataset->splits[split].items[index].label;
 }
 
 double dataset_held_out(const Dataset *dataset, uint64_t *seed)

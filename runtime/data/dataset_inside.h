@@ -51,6 +51,14 @@ struct Dataset {
     SampleList splits[SPLIT_COUNT]; // by DataSplit
     char **classes;
     int class_count;
+    // Images may have several classes. The label of a sample is then a number
+    // of a list of them: label_classes[label_starts[i]], ascending, up to
+    // label_starts[i + 1].
+    bool several;
+    int64_t *label_starts; // [label_count + 1]
+    int32_t *label_classes;
+    int label_count, label_room;
+    int64_t label_class_room;
     DataSkip *skips;
     int skip_count, skip_room;
     char **notes;
@@ -98,6 +106,18 @@ Status dataset_add_part(Dataset *dataset, DataSplit split, const char *name,
 Status dataset_add_container(Dataset *dataset, const char *path,
                              int *container);
 Status dataset_add_class(Dataset *dataset, const char *name);
+// Of a set with several: begins the list *label, to which the next calls add
+// classes, each once.
+Status dataset_begin_labels(Dataset *dataset, int *label);
+Status dataset_add_label(Dataset *dataset, int class);
+// The classes of a sample: how many, and which; -1 = no label.
+int dataset_sample_labels(const Dataset *dataset, const Sample *sample,
+                          const int32_t **classes);
+// Do both have labels, and not the same?
+bool dataset_labels_differ(const Dataset *dataset, const Sample *one,
+                           const Sample *other);
+// places[i] is where class i goes, in all lists.
+void dataset_renumber_labels(Dataset *dataset, const int *places);
 Status dataset_add_skip(Dataset *dataset, const char *path, const char *reason);
 // A decision about the set that its owner may want to know of: one line.
 Status dataset_add_note(Dataset *dataset, const char *format, ...)

@@ -34,6 +34,9 @@ typedef struct InputSpec {
     InputViews groups[MAX_VIEW_GROUPS];
     int batch;    // images at a time
     int channels; // of each; 0 = 3
+    // Numbers of labels an image: 1, its class (0 = 1); else a 0 or 1 for each
+    // class, all -1 where no label is seen.
+    int label_width;
     // A step of the training takes so many batches, and goes through them so
     // often; 0 = 1.
     int chunks, passes;
@@ -59,9 +62,9 @@ void input_free(Input *input);
 // Waits for the next batch and copies it: images[i], of each group that has
 // views, is [views * batch, 3, height, width], all first views, then all second
 // views, ...; `labels` (may
-// be NULL) is [batch], -1 = no label; both in `dtype`, PLAN_F32 or PLAN_F64.
-// `valid` (may be NULL) is [batch]. Unreadable files are named once each
-// through spec.message.
+// be NULL) is [batch, label_width], -1 = no label; both in `dtype`, PLAN_F32 or
+// PLAN_F64. `valid` (may be NULL) is [batch]. Unreadable files are named once
+// each through spec.message.
 Status input_take(Input *input, int32_t dtype, void *const *images,
                   void *labels, bool *valid);
 

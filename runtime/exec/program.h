@@ -23,6 +23,8 @@ typedef enum PhaseSource {
     SOURCE_UNLABELED,      // every training image, labels unseen
     SOURCE_LABELED,        // the labelled part of the training images
     SOURCE_PARTLY_LABELED, // every training image; -1 where no label is seen
+    SOURCE_MULTI_LABELED, // as SOURCE_LABELED, several classes an image: labels
+                          // are rows of a 0 or 1 for each class
 } PhaseSource;
 
 // How many labels a phase may see.
@@ -104,6 +106,15 @@ const ProgramPhase *program_phase(const Program *program, const char *name);
 const PlanPort *plan_input(const Plan *plan, const char *name);
 // Processes that share a batch, at least 1.
 int phase_ranks(const ProgramPhase *phase);
+// Does it train on images that have labels alone?
+static inline bool phase_is_labeled(const ProgramPhase *phase)
+{
+    return phase->source == SOURCE_LABELED ||
+           phase->source == SOURCE_MULTI_LABELED;
+}
+// Numbers of its input "labels" for each image: its class, or a 0 or 1 for
+// each.
+int phase_label_width(const ProgramPhase *phase);
 // How many images the phase's plans take at a time.
 int phase_rows(const ProgramPhase *phase);
 // The name of the input of a group's images: "images", "images.1", ...

@@ -327,6 +327,7 @@ Status train_feed(void *context, int pass, int chunk)
     char *labels = pass == 0 ? run->labels : NULL;
     if (labels)
         labels += (size_t)chunk * (size_t)phase_rows(run->phase) *
+                  (size_t)phase_label_width(run->phase) *
                   (size_t)plan_dtype_bytes(run->dtype);
     TRY(input_take(run->input, run->dtype, run->images, labels, NULL));
     double step = (double)run->step, total = (double)run->total_steps;
