@@ -33,6 +33,8 @@ typedef struct DataOptions {
     int min_side;        // see image_read; 0 = full size
     int channels;        // see image_decode_channels; 0 = pictures to look at
     int64_t cache_bytes; // decoded images kept; 0 = 512 MiB, negative = none
+    const char *index; // folder for lists of large sets' files, which are then
+                       // looked at by the first command alone; NULL = none
 } DataOptions;
 
 // A set opened from a path, which is one of

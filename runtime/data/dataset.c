@@ -1,4 +1,4 @@
-#include "runtime/data/dataset_inside.h"
+#include "runtime/data/dataset_index.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -167,12 +167,12 @@ static void free_samples(SampleList *list)
     free(list->items);
 }
 
-void dataset_free(Dataset *dataset)
+void dataset_empty(Dataset *dataset)
 {
-    if (!dataset)
-        return;
-    for (int split = 0; split < SPLIT_COUNT; split++)
+    for (int split = 0; split < SPLIT_COUNT; split++) {
         free_samples(&dataset->splits[split]);
+        dataset->splits[split] = (SampleList){0};
+    }
     for (int i = 0; i < dataset->class_count; i++)
         free(dataset->classes[i]);
     for (int i = 0; i < dataset->skip_count; i++) {
@@ -191,6 +191,23 @@ void dataset_free(Dataset *dataset)
     free(dataset->label_classes);
     free(dataset->notes);
     free(dataset->skips);
+    dataset->containers = dataset->classes = dataset->notes = NULL;
+    dataset->label_starts = NULL;
+    dataset->label_classes = NULL;
+    dataset->skips = NULL;
+    dataset->container_count = dataset->class_count = dataset->note_count = 0;
+    dataset->skip_count = dataset->skip_room = dataset->block_count = 0;
+    dataset->label_count = dataset->label_room = 0;
+    dataset->label_class_room = dataset->turned = 0;
+    dataset->test_part = dataset->valid_part = dataset->classless = NULL;
+}
+
+void dataset_free(Dataset *dataset)
+{
+    if (!dataset)
+        return;
+    dataset_empty(dataset);
+    dataset_forget_folders(dataset);
     free(dataset->description);
     free(dataset->own_order);
     free(dataset->folder);
@@ -365,10 +382,27 @@ static Status set_aside(Dataset *dataset, const DataOptions *options)
         (unsigned long long)options->seed);
 }
 
+// As an index has it, or by looking at each file.
+static Status read_indexed(Dataset *dataset, const DataOptions *options)
+{
+    bool found = false;
+    dataset->indexes = options->index != NULL;
+    if (options->index)
+        TRY(dataset_index_read(dataset, options->index, &found));
+    if (found)
+        return status_ok();
+    TRY(read_folder(dataset));
+    // Other kinds are a few files, and read as fast.
+    if (options->index && strcmp(dataset->kind, "folder") == 0)
+        TRY(dataset_index_write(dataset, options->index));
+    dataset_forget_folders(dataset);
+    return status_ok();
+}
+
 static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
 {
     if (folder)
-        TRY(read_folder(dataset));
+        TRY(read_indexed(dataset, options));
     else if (is_archive_name(dataset->root))
         TRY(dataset_read_archive(dataset));
     else

@@ -43,6 +43,17 @@ typedef struct DataShape {
     bool by_columns;             // each plane column by column
 } DataShape;
 
+// A folder whose entries were read, as it was then.
+typedef struct FolderStamp {
+    char *path;
+    int64_t device, inode, seconds, nanoseconds, size; // seconds: changed
+} FolderStamp;
+
+typedef struct FolderSeen {
+    FolderStamp *at;
+    int64_t count, room;
+} FolderSeen;
+
 struct Dataset {
     char *root;        // as opened: a folder or a file
     char *folder;      // what samples' names are relative to
@@ -83,6 +94,8 @@ struct Dataset {
     const char *classless; // why there are no classes, when that may surprise
     char *description;
     atomic_llong cache_left; // bytes
+    bool indexes;            // folders that are read are noted in `seen`
+    FolderSeen seen;
 };
 
 // Each reads the files it knows below dataset->root and sets `*found` when
@@ -127,6 +140,8 @@ Status dataset_number_classes(Dataset *dataset, int count);
 // Classes named by the lines of a file in the set's folder; those it lacks, and
 // all when there is no such file, by their numbers.
 Status dataset_name_classes(Dataset *dataset, const char *file, int count);
+// Drops all that readers have added.
+void dataset_empty(Dataset *dataset);
 // Takes ownership of malloc'ed file contents.
 void dataset_keep_block(Dataset *dataset, uint8_t *block);
 
