@@ -113,7 +113,8 @@ static Status open_data(Job *job, int min_side, int channels)
     DataOptions options = {.seed = job->options.seed,
                            .min_side = min_side,
                            .channels = channels,
-                           .cache_bytes = fit_cache(memory)};
+                           .cache_bytes = fit_cache(memory),
+                           .index = compiler_index_folder(cli)};
     TRY(cli_share(cli, OPT_held_out, 0.2, 0, &options.test_fraction));
     TRY(cli_share(cli, OPT_validate, 0, LEAST_SHARE, &options.valid_fraction));
     TRY(cli_bytes(cli, OPT_cache, 0, &options.cache_bytes));
@@ -228,7 +229,7 @@ static Status fit_classes(const Job *job, Compiler *compiler)
 {
     int classes = dataset_classes(job->data);
     const char *whence = "data";
-    if (job->value || classes == 1)
+    if (job->value || (classes == 1 && !dataset_several(job->data)))
         return status_ok();
     if (classes == 0 && job->options.out) {
         TRY(trained_teacher(job, compiler->experiment, &classes));
