@@ -8,7 +8,8 @@
 // results before it knows them. Where pixels of many channels would not stay in
 // that cache, all groups go through a part of the channels, then the next, and
 // results hold the sums in between. With a stride, pixels are read into scratch
-// first, forward; by data a group's results are made there and then put among
+// first, forward, small images one after the other, whose results are then
+// parted; by data a group's results are made there and then put among
 // the zeros of pixels that were never read. By data a task may transpose its
 // weights for itself. The order of the sum is that of the channels, for any
 // tile, task and thread.
@@ -92,7 +93,7 @@ static void pointwise_make_tile(const PointTask *task, int pixels,
             continue;
         }
         taps_set_zero(e, tile.sums[i]);
-        taps_prefetch(e, at, true);
+        taps_prefetch(e, at, PREFETCH_WRITE);
     }
     // A block ahead, that what was stored can be read.
     if (task->packs)
@@ -155,18 +156,20 @@ static void pack_row(const Emit *e, DType dtype, int64_t count,
     emit_loop_end(e, &col);
 }
 
-// The task's pixels of the current part's channels: [images][reads][line]. A
-// line of bf16 without gaps is left to the tiles of the first group.
+// The task's pixels of the current part's channels: [images][reads][an
+// image's], or joined, [reads][images][an image's]. A line of bf16 without gaps
+// is left to the tiles of the first group.
 static void pack_pixels(PointTask *task)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
     DType dtype = taps->types.in[0];
+    int64_t own = task->tile->rows * cols->count * CPU_BLOCK;
     int64_t line = task->line * CPU_BLOCK, map = block_map(rows->in, cols->in);
     LLVMValueRef scratch = scratch_at(task, task->scratch.pixels);
     task->x_map = line;
-    task->x_image = task->tile->reads * line;
+    task->x_image = task->tile->joins ? own : task->tile->reads * own;
     // So that images and blocks are found by their numbers.
     LLVMValueRef before = LLVMBuildNeg(e->builder, task->images.low, "");
     task->x = taps_step(e, scratch, before, task->x_image);
@@ -256,6 +259,34 @@ static void spread_results(const PointTask *task, LLVMValueRef y)
     emit_loop_end(e, &block);
 }
 
+// The joined images' results of the group, from scratch. y points at image 0's
+// first row.
+static void part_results(const PointTask *task, LLVMValueRef y)
+{
+    const Emit *e = task->emit;
+    const ConvTaps *taps = task->taps;
+    DType out = taps->types.out;
+    int64_t own = task->tile->rows * taps->cols.count;
+    LLVMValueRef from = scratch_at(task, task->scratch.results);
+    EmitLoop block = taps_loop(e, 0, task->tile->blocks, 1);
+    LLVMValueRef results = taps_step(e, from, block.index, task->y_map);
+    LLVMValueRef to = image_step(e, out, y, block.index,
+                                 block_map(taps->rows.out, taps->cols.out));
+    EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
+    LLVMValueRef nth =
+        LLVMBuildSub(e->builder, image.index, task->images.low, "");
+    LLVMValueRef mine = taps_step(e, results, nth, own * CPU_BLOCK);
+    LLVMValueRef theirs =
+        image_step(e, out, to, image.index, taps_image_out(taps));
+    EmitLoop pixel = taps_loop(e, 0, own, 1);
+    image_store(e, out,
+                taps_load(e, taps_step(e, mine, pixel.index, CPU_BLOCK)),
+                image_step(e, out, theirs, pixel.index, CPU_BLOCK));
+    emit_loop_end(e, &pixel);
+    emit_loop_end(e, &image);
+    emit_loop_end(e, &block);
+}
+
 // ---- weights ----------------------------------------------------------------
 
 // The weights of the group and part, stored as [in_blocks][out_blocks],
@@ -276,8 +307,9 @@ static void pointwise_transpose_group(PointTask *task, LLVMValueRef group)
     source = taps_step(e, source, block.index, CPU_TILE);
     LLVMValueRef target = taps_step(e, task->w, read.index, CPU_TILE);
     for (int i = 0; i < CPU_BLOCK; i++)
-        taps_prefetch(e, taps_at(e, source, stored + i * CPU_BLOCK), false);
-    taps_transpose(e, taps_opaque(e, source),
+        taps_prefetch(e, taps_at(e, source, stored + i * CPU_BLOCK),
+                      PREFETCH_READ);
+    taps_transpose(e, taps_opaque(e, source), CPU_BLOCK,
                    taps_step(e, target, block.index, task->w_block));
     emit_loop_end(e, &block);
     emit_loop_end(e, &read);
@@ -331,7 +363,8 @@ static void pointwise_make_group(PointTask *task, LLVMValueRef group)
     const ConvTaps *taps = task->taps;
     int64_t in_map = block_map(taps->rows.in, taps->cols.in);
     int64_t blocks = task->tile->blocks;
-    bool spread = spreads(taps);
+    // Results that go by way of scratch are made there, a group at a time.
+    bool spread = spreads(taps) || task->tile->joins;
     int64_t out_map =
         spread ? block_map(taps->rows.out, taps->cols.out) : task->y_map;
     DType out = spread ? taps->types.out : task->stored;
@@ -340,6 +373,13 @@ static void pointwise_make_group(PointTask *task, LLVMValueRef group)
         pointwise_transpose_group(task, group);
     else
         task->w = taps_step(e, e->args[1], group, blocks * task->w_block);
+    if (task->tile->joins) {
+        pointwise_make_line(task, task->source,
+                            scratch_at(task, task->scratch.pixels),
+                            scratch_at(task, task->scratch.results));
+        part_results(task, y);
+        return;
+    }
     EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
     LLVMValueRef x = taps_step(e, task->x, image.index, task->x_image);
     LLVMValueRef from = image_step(e, taps->types.in[0], task->source,
@@ -390,7 +430,7 @@ void emit_pointwise(Emit *e)
     PointTask task = {.emit = e,
                       .taps = taps,
                       .tile = tile,
-                      .line = tile->rows * taps->cols.count,
+                      .line = pointwise_line(taps, tile),
                       .scratch = pointwise_scratch(kernel),
                       .x_map = block_map(taps->rows.in, taps->cols.in),
                       .y_map = block_map(taps->rows.out, taps->cols.out),
@@ -410,7 +450,7 @@ void emit_pointwise(Emit *e)
     LLVMValueRef y = task.y;
     if (pointwise_sums_apart(kernel))
         task.y = sums_apart(&task, low);
-    if (spreads(taps) || pointwise_sums_apart(kernel)) {
+    if (spreads(taps) || tile->joins || pointwise_sums_apart(kernel)) {
         task.stored = DT_F32;
         task.y_map = task.line * CPU_BLOCK;
     }
