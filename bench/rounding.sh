@@ -1,7 +1,8 @@
 #!/bin/sh
 # Does the way convolutions round change what training learns? Pretrains the
 # same small net for 300 steps by default, with --strict, with --plain-sums and
-# with activations in bf16, each with several seeds; then bench/rounding compares the losses.
+# with activations in bf16, each with several seeds; then bench/rounding compares
+# the losses.
 #   BUILD=build SEEDS=4 DATA=DIR sh bench/rounding.sh [FOLDER]
 # DATA: folders of images; without it shapes are drawn. What is in FOLDER from
 # an earlier call is not run again.
