@@ -96,7 +96,7 @@ int phase_ranks(const ProgramPhase *phase)
 
 int phase_rows(const ProgramPhase *phase)
 {
-    return phase->chunk ? phase->chunk : phase->batch / phase_ranks(phase);
+    return (phase->chunk ? phase->chunk : phase->batch) / phase_ranks(phase);
 }
 
 const char *phase_images(int group)

@@ -155,16 +155,16 @@ static Status start_executor(Run *run)
         return status_error(STATUS_INTERNAL, "phase %s has no loss",
                             phase->name);
     run->tally.count = run->reports.count;
-    char chunks[64] = "";
+    char chunks[64] = "", shares[64] = "";
     if (phase->chunk)
         snprintf(chunks, sizeof chunks, " in chunks of %d", phase->chunk);
     if (ranks_count() > 1)
-        snprintf(chunks, sizeof chunks, ", %d to each of %d processes",
+        snprintf(shares, sizeof shares, ", %d to each of %d processes",
                  phase_rows(phase), ranks_count());
     train_say(run->options,
-              "%s: %" PRId64 " steps of %d%s from %" PRId64
+              "%s: %" PRId64 " steps of %d%s%s from %" PRId64
               " images; %.1f MB of weights and optimizer, %.1f MB for a step",
-              phase->name, run->total_steps, phase->batch, chunks,
+              phase->name, run->total_steps, phase->batch, chunks, shares,
               run->image_count, 1e-6 * (double)store_bytes(&run->store),
               1e-6 * (double)executor_bytes(run->executor));
     for (int i = 0; i < phase->group_count; i++)
@@ -303,9 +303,12 @@ Status train_feed(void *context, int pass, int chunk)
     feed(run, "total_steps", 1, &total);
     feed(run, "epoch_steps", 1, &epoch);
     double key[PLAN_RANDOM_KEY];
+    int64_t rows = phase_rows(run->phase), here = rows * ranks_index();
     random_key(run->options->seed, run->phase->name, run->step,
-               (int64_t)phase_rows(run->phase) * (ranks_index() + chunk), key);
+               rows * ranks_count() * chunk + here, key);
     feed(run, "random", PLAN_RANDOM_KEY, key);
+    key[PLAN_RANDOM_KEY - 1] = (double)here;
+    feed(run, "random.batch", PLAN_RANDOM_KEY, key);
     return status_ok();
 }
 

@@ -138,12 +138,13 @@ import "$lib/layers.net"
 import "$lib/contrastive.net"
 import "$lib/optimizers.net"
 import "$lib/augment.net"
-phase views(batch = 8, steps = 6) {
+phase views(batch = 8, steps = 6, chunk = none) {
     input images = unlabeled.views(2), augment crop_and_flip(8, 0.3)
     x = relu(conv(images + 0.1 * random_normal(shape(images)), 8, 3) as conv1)
     x = drop_path(dropout(conv(x, 8, 3) as conv2, 0.3), 0.25)
     z = dense(mean(x, over = "hw") * random_uniform([8], images = false), 8, sigma = 0.5) as fc
     minimize nt_xent(z, 0.2)
+    minimize mean(z^2 * random_uniform([batch_size(z), 1])) # of the whole batch
     using    sgd(rate = 0.1, clip = 0.5)
     report   spread(z) # images whose branch is dropped are alike: no ranking
 }
@@ -188,6 +189,56 @@ for method in barlow_twins vicreg swav dino mocov3 supcon mae; do
     done
     check "ranks: two make $method's loss of one" compare 1e-8 "${method}1" "${method}2"
 done
+
+# ---- shared and in chunks ---------------------------------------------------
+
+# A chunk of all processes together is the chunk of one.
+more="pretrain.chunk=8 finetune.chunk=8 distill.chunk=4"
+for count in 1 2 4; do
+    check "ranks: in chunks by $count" quickstart $count "chunks$count" \
+        pretrain finetune distill --dtype f64
+    numbers "chunks$count" > "$work/chunks$count.numbers"
+    features "chunks$count" > "$work/chunks$count.features"
+done
+check "ranks: two report what one does in chunks" compare 1e-9 chunks1 chunks2
+check "ranks: and four" compare 1e-9 chunks1 chunks4
+check "ranks: with the features of one" alike 1e-9 "$work/chunks1.features" \
+    "$work/chunks2.features"
+check "ranks: four, too" alike 1e-9 "$work/chunks1.features" "$work/chunks4.features"
+check "ranks: which are not those of the whole batch" exits 1 \
+    alike 1e-6 "$work/by1.features" "$work/chunks1.features"
+quickstart 2 chunked pretrain --dtype f64 -q --stop-after 5
+check "ranks: goes on in chunks" quickstart 2 chunked pretrain --dtype f64 --resume
+check "ranks: as if unbroken" cmp "$work/chunks2/pretrain/model.safetensors" \
+    "$work/chunked/pretrain/model.safetensors"
+# With norms of each process alone, a chunk of eight is two of four.
+more="global_bn=false pretrain.chunk=4"
+quickstart 1 own1 pretrain --dtype f64 -q
+more="global_bn=false pretrain.chunk=8"
+quickstart 2 own2 pretrain --dtype f64 -q
+more=
+for count in 1 2; do
+    numbers "own$count" > "$work/own$count.numbers"
+done
+check "ranks: each with norms of its own" compare 1e-9 own1 own2
+# A moving average, what it made of past batches, and a probe on the labels.
+for count in 1 2 4; do
+    check "ranks: SimCLRv2 in chunks by $count" train $count \
+        models/simclrv2.net "paper$count" pretrain --dtype f64 --set depth=18 \
+        image_size=8 classes=4 head_out=8 pretrain.batch=16 \
+        pretrain.steps=4 pretrain.chunk=8 pretrain.memory=32 pretrain.probe=true pretrain.rate=0.01
+    numbers "paper$count" > "$work/paper$count.numbers"
+done
+check "ranks: two train SimCLRv2 as one" compare 1e-8 paper1 paper2
+check "ranks: and four" compare 1e-8 paper1 paper4
+# Random numbers before the embeddings and behind them.
+for count in 1 2 4; do
+    check "ranks: random numbers in chunks by $count" train $count \
+        "$work/drops.net" "part$count" views --dtype f64 --set views.chunk=4
+    numbers "part$count" > "$work/part$count.numbers"
+done
+check "ranks: two draw what one does in chunks" compare 1e-8 part1 part2
+check "ranks: and four" compare 1e-8 part1 part4
 
 # ---- stopping and going on --------------------------------------------------
 
@@ -253,8 +304,9 @@ check "ranks: after the same step" grep -q "stopped after step" "$work/log"
 check "ranks: batches that do not divide" says "does not divide by 3 processes; one of 18 does" \
     quickstart 3 wrong pretrain
 check "ranks: said once" test "$(grep -c 'of 16 images does not divide' "$work/said")" = 1
-check "ranks: chunks" says "taken in chunks, not both" train 2 \
-    "$work/memory.net" wrong pretrain --set pretrain.chunk=4
+check "ranks: chunks" says "chunk of 4 images in phase \`pretrain\` does not divide by 3 processes; one of 3 does" \
+    train 3 "$work/memory.net" wrong pretrain --set pretrain.batch=12 \
+    pretrain.memory=24 pretrain.chunk=4
 check "ranks: tuning" says "--tune measures one process" quickstart 2 wrong \
     pretrain --tune
 more="pretrain.rate=1e30"
