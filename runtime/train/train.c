@@ -191,7 +191,7 @@ Status train_start_input(Run *run)
         .phase = random_name(phase->name),
         .training = true,
         .threads = pool_threads(run->pool),
-        .message = run->options->message,
+        .message = train_unreadable(run->options),
         .context = run->options->context,
     };
     input_set_groups(&spec, phase, false, run->images);
@@ -209,8 +209,6 @@ static int64_t metrics_interval(const Run *run)
 static Status start_watch(Run *run)
 {
     char validation[VALIDATION_TEXT];
-    if (!run->writes)
-        return status_ok();
     train_validation_text(run, validation);
     WatchSpec spec = {
         .options = run->options,
@@ -224,6 +222,7 @@ static Status start_watch(Run *run)
         .step = run->step,
         .interval = metrics_interval(run),
         .step_bytes = executor_bytes(run->executor),
+        .silent = !run->writes,
     };
     return watch_open(&spec, &run->watch);
 }
@@ -365,10 +364,10 @@ static Status check_and_save(Run *run)
 static Status validate(Run *run, bool *better)
 {
     *better = false;
-    if (!run->writes || !train_validation_due(run))
+    if (!train_validation_due(run))
         return status_ok();
     TRY(train_validate(run));
-    *better = keep_improves(&run->keep, run->valid.score);
+    *better = run->writes && keep_improves(&run->keep, run->valid.score);
     return status_ok();
 }
 
@@ -463,11 +462,11 @@ static Status finish(Run *run)
     run->input = NULL;
     executor_free(run->executor);
     run->executor = NULL;
-    if (!run->writes)
-        return status_ok();
     train_tell_best(run);
     TRY(evaluate_plan(run->phase, run->data, SPLIT_TEST, run->code, &run->store,
                       run->pool, run->options, NULL, run->result));
+    if (!run->writes)
+        return status_ok();
     if (run->result->test_count)
         TRY(watch_evaluation(run->watch, run->result));
     TRY(rundir_path(run->options->out, run->phase->name, "model.safetensors",

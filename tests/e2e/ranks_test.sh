@@ -254,8 +254,8 @@ check "ranks: to the same end" compare 1e-8 by1 fewer
 
 # ---- validation -------------------------------------------------------------
 
-# The first process validates, and all end the phase where it says so: at a rate
-# of 0 nothing gets better.
+# All validate, each its share, and end the phase where the first says so: at a
+# rate of 0 nothing gets better.
 more="pretrain.rate=0 pretrain.epochs=40"
 for count in 1 2; do
     check "ranks: validated by $count" quickstart $count "valid$count" \
@@ -268,6 +268,55 @@ check "ranks: two are validated as one" compare 1e-8 valid1 valid2
 check "ranks: and end with it" test \
     "$(grep '^step = ' "$work/valid1.state")" = "$(grep '^step = ' "$work/valid2.state")"
 check "ranks: early" test "$(sed -n 's/^step = //p' "$work/valid2.state")" -lt 20
+
+# A probe now and then, of neighbours that each process finds for its share.
+more="pretrain.rate=0.02 pretrain.epochs=30"
+for count in 1 2; do
+    check "ranks: probed by $count" quickstart $count "probed$count" \
+        pretrain --dtype f64 -q
+    numbers "probed$count" > "$work/probed$count.numbers"
+done
+more=
+check "ranks: two are probed as one" compare 1e-8 probed1 probed2
+check "ranks: often" test "$(grep -c '"knn"' "$work/probed1.numbers")" -ge 2
+
+# ---- evaluation -------------------------------------------------------------
+
+# judge PROCESSES COMMAND PHASE WORD...: a command on the weights of `by1`. One
+# image cannot be read.
+cp -r "$work/shapes" "$work/images"
+bad=$(find "$work/images" -name '*.png' -path '*/test/*' | sort | head -n 1)
+echo "no image" > "$bad"
+judge() {
+    count=$1 command=$2 phase=$3
+    shift 3
+    # shellcheck disable=SC2086
+    set -- "$simcc" "$command" models/quickstart.net "$phase" --data \
+        "$work/images" --out "$work/by1" --threads 1 "$@" --set $settings
+    [ "$count" = 1 ] || set -- mpirun -n "$count" "$@"
+    "$@"
+}
+for count in 1 2 3; do
+    out=$work/judged$count
+    check "ranks: features by $count" judge $count embed pretrain --csv \
+        -o "$out.npy"
+    check "ranks: classes by $count" judge $count predict finetune -o "$out.pred.csv"
+    check "ranks: evaluated by $count" judge $count eval finetune -o "$out"
+    judge $count eval finetune --json > "$out.json" 2> /dev/null
+    judge $count eval pretrain --knn --json > "$out.knn" 2> /dev/null
+    [ "$count" = 1 ] && continue
+    for file in .npy .csv .pred.csv .knn /confusion.csv; do
+        check "ranks: $count make $file of one" cmp "$work/judged1$file" "$out$file"
+    done
+    check "ranks: $count evaluate as one" sh -c 'sed "s/,\"seconds\":[^,}]*//" "$1" > "$1.a"
+        sed "s/,\"seconds\":[^,}]*//" "$2" > "$2.a"; cmp "$1.a" "$2.a"' - \
+        "$work/judged1.json" "$out.json"
+    check "ranks: $count say what cannot be read" says "$bad" \
+        judge $count embed pretrain -o "$out.npy"
+done
+check "ranks: names on standard input are for one" says "leave out the launcher" \
+    mpirun -n 2 "$simcc" predict models/quickstart.net finetune --data - \
+    --out "$work/by1"
 
 # start OUT: two processes in the background, until their first steps.
 start() {
