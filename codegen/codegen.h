@@ -13,6 +13,7 @@ typedef struct CodegenOptions {
     const char *cache_dir; // object cache; NULL = no cache
     int threads;           // compile threads; 0 = one per core
     PlanSums sums;         // how convolutions add up
+    bool sums_wait;        // over processes: each by itself, where it stands
 } CodegenOptions;
 
 // NULL, or why this is no processor that code can be made for.

@@ -20,11 +20,10 @@ static const char *test_cpu(const char *cpu)
     return other && strcmp(cpu, "native") == 0 ? other : cpu;
 }
 
-static Compiled compile(Arena *arena, const Graph *graph, const char *cpu,
-                        PlanSums sums, const char *ways)
+static Compiled compile(Arena *arena, const Graph *graph,
+                        const CodegenOptions *options, const char *ways)
 {
-    CodegenOptions options = {.cpu = test_cpu(cpu), .threads = 1, .sums = sums};
-    Compiled compiled = {.graph = graph, .codegen = codegen_new(&options)};
+    Compiled compiled = {.graph = graph, .codegen = codegen_new(options)};
     compiled.program = calloc(1, sizeof *compiled.program);
     codegen_set_ways(compiled.codegen, ways);
     codegen_lower(compiled.codegen, graph, &compiled.plan);
@@ -41,19 +40,28 @@ static Compiled compile(Arena *arena, const Graph *graph, const char *cpu,
 
 Compiled compiled_new(Arena *arena, const Graph *graph, const char *cpu)
 {
-    return compile(arena, graph, cpu, PLAN_SUMS_FAST, NULL);
+    return compiled_by_ways(arena, graph, cpu, NULL);
 }
 
 Compiled compiled_by_ways(Arena *arena, const Graph *graph, const char *cpu,
                           const char *ways)
 {
-    return compile(arena, graph, cpu, PLAN_SUMS_FAST, ways);
+    CodegenOptions options = {.cpu = test_cpu(cpu), .threads = 1};
+    return compile(arena, graph, &options, ways);
 }
 
 Compiled compiled_by_sums(Arena *arena, const Graph *graph, const char *cpu,
                           PlanSums sums)
 {
-    return compile(arena, graph, cpu, sums, NULL);
+    CodegenOptions options = {.cpu = test_cpu(cpu), .threads = 1, .sums = sums};
+    return compile(arena, graph, &options, NULL);
+}
+
+Compiled compiled_waiting(Arena *arena, const Graph *graph, const char *cpu)
+{
+    CodegenOptions options = {
+        .cpu = test_cpu(cpu), .threads = 1, .sums_wait = true};
+    return compile(arena, graph, &options, NULL);
 }
 
 void compiled_free(Compiled *compiled)

@@ -26,7 +26,7 @@ static Loops loops_begin(Lowering *lower, const TensorType *space)
 
 static bool same_place(Place a, Place b)
 {
-    return a.kind == b.kind && a.index == b.index;
+    return a.kind == b.kind && a.index == b.index && a.offset == b.offset;
 }
 
 static int loops_arg(Loops *loops, Place place, int64_t offset, bool write)

@@ -162,6 +162,7 @@ static int64_t loose_macs(const Summary *summary)
 static Status plan_memory(Summary *summary, const Compiler *compiler)
 {
     int64_t room;
+    SumsNeed behind;
     Codegen *codegen = codegen_new(&compiler->codegen);
     PassOptions passes = {.block = codegen_block(&compiler->codegen)};
     Plan plan = {0};
@@ -175,9 +176,10 @@ static Status plan_memory(Summary *summary, const Compiler *compiler)
         summary->param_bytes += plan.params[i].tensor.bytes;
     summary->slab_bytes = plan.slab_bytes;
     summary->scratch_bytes = plan.scratch_bytes;
-    Status status = calls_room(&plan, summary->phase->ranks, &room);
+    Status status = calls_room(&plan, summary->phase->ranks, &room, &behind);
+    summary->shared_bytes = behind.room;
     if (room > plan.scratch_bytes) // it lies in thread 0's
-        summary->shared_bytes = room - plan.scratch_bytes;
+        summary->shared_bytes += room - plan.scratch_bytes;
     plan_free(&plan);
     codegen_free(codegen);
     return status;

@@ -240,6 +240,38 @@ done
 check "ranks: two draw what one does in chunks" compare 1e-8 part1 part2
 check "ranks: and four" compare 1e-8 part1 part4
 
+# ---- sums behind the work ---------------------------------------------------
+
+# Buckets, begun and waited for in one order, and none of it seen in the bits.
+more="filters=32 pretrain.epochs=1"
+check "ranks: sums behind the work" quickstart 2 behind pretrain -q
+check "ranks: and where each waits" quickstart 2 waiting pretrain -q --no-overlap
+check "ranks: the same bits" same_tensors "$work/behind/pretrain/model.safetensors" \
+    "$work/waiting/pretrain/model.safetensors"
+more="$more pretrain.chunk=8"
+check "ranks: behind the work in chunks" quickstart 2 behind8 pretrain -q --threads 2
+check "ranks: and where each waits" quickstart 2 waiting8 pretrain -q --no-overlap
+check "ranks: the same bits in chunks" same_tensors \
+    "$work/behind8/pretrain/model.safetensors" "$work/waiting8/pretrain/model.safetensors"
+more=
+plan() {
+    # shellcheck disable=SC2046
+    "$simcc" compile models/quickstart.net --phase pretrain --ranks 2 \
+        --emit plan "$@" --set $(merged "$settings" "filters=64") |
+        sed -n 's/.*call_sum_\([a-z]*\).*(\([^)]*\)).*/\1 \2/p' > "$work/plan"
+    cat "$work/plan"
+}
+plan > /dev/null
+check "ranks: several buckets" test "$(grep -c start "$work/plan")" -ge 2
+check "ranks: each is waited for" test "$(grep -c start "$work/plan")" = \
+    "$(grep -c finish "$work/plan")"
+check "ranks: one is sent while backward goes on" sh -c \
+    'test "$(head -n 2 "$1" | grep -c start)" = 2' - "$work/plan"
+plan --no-overlap > /dev/null
+check "ranks: none with --no-overlap" test ! -s "$work/plan"
+check "ranks: of which one process has none" exits 2 quickstart 1 wrong \
+    pretrain --no-overlap
+
 # ---- stopping and going on --------------------------------------------------
 
 quickstart 2 broken pretrain --dtype f64 -q --stop-after 5
@@ -390,7 +422,7 @@ check "ranks: with what was unsaid" grep -q "last words of 1" "$work/said"
 # shellcheck disable=SC2086
 check "ranks: compiles for two" "$simcc" compile models/quickstart.net \
     --phase pretrain --ranks 2 -o "$work/two.simcc" --set $settings
-check "ranks: they run it" train 2 "$work/two.simcc" two pretrain
+check "ranks: they run it" train 2 "$work/two.simcc" compiled pretrain
 check "ranks: one does not" says "compiled for 2 processes and started as 1" \
     train 1 "$work/two.simcc" alone pretrain
 finish
