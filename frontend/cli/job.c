@@ -97,6 +97,10 @@ static Status open_stream(Job *job, int min_side, int channels)
                             "--data -: `simcc predict` alone reads names of "
                             "images from standard input; ./- is a folder of "
                             "that name");
+    if (ranks_count() > 1)
+        return status_error(STATUS_USAGE,
+                            "--data -: names on standard input are for one "
+                            "process: leave out the launcher");
     job->streams = true;
     job->min_side = min_side;
     job->channels = channels;
@@ -113,7 +117,8 @@ static Status open_data(Job *job, int min_side, int channels)
     DataOptions options = {.seed = job->options.seed,
                            .min_side = min_side,
                            .channels = channels,
-                           .cache_bytes = fit_cache(memory)};
+                           .cache_bytes = fit_cache(memory),
+                           .index = compiler_index_folder(cli)};
     TRY(cli_share(cli, OPT_held_out, 0.2, 0, &options.test_fraction));
     TRY(cli_share(cli, OPT_validate, 0, LEAST_SHARE, &options.valid_fraction));
     TRY(cli_bytes(cli, OPT_cache, 0, &options.cache_bytes));
@@ -228,7 +233,7 @@ static Status fit_classes(const Job *job, Compiler *compiler)
 {
     int classes = dataset_classes(job->data);
     const char *whence = "data";
-    if (job->value || classes == 1)
+    if (job->value || (classes == 1 && !dataset_several(job->data)))
         return status_ok();
     if (classes == 0 && job->options.out) {
         TRY(trained_teacher(job, compiler->experiment, &classes));
@@ -307,6 +312,9 @@ static int open_source(Job *job)
     compiler.codegen.inference = job->value != NULL;
     if (job->value)
         compiler.lang.value_rows = value_rows(job->cli);
+    // Evaluations are shared by batches, each as one process has it.
+    if (tries_weights(job))
+        compiler.lang.ranks = 1;
     if (job->cli->command->run == command_run)
         compiler.lang.features_name = PROBED_VALUE;
     compiler.validates = job->options.validate.every_steps ||
@@ -392,6 +400,7 @@ static Status read_options(Job *job)
     TRY(read_validation(cli, &options->validate));
     options->progress = progress_tell;
     options->message = progress_message;
+    options->unreadable = progress_unreadable;
     options->warn = progress_warn;
     options->explain = progress_explain;
     options->context = job;

@@ -54,6 +54,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/exec/exp_rows.h"
 
@@ -240,6 +241,18 @@ const char *calls_better_core(void)
     return getenv(BLAS_CORE)
                ? NULL
                : calls_core_instead(openblas_get_corename(), cpu_here());
+}
+
+void calls_restart_for_blas(char **argv)
+{
+    const char *core = calls_better_core();
+    char path[4096]; // by its own name, which `ps` shows
+    ssize_t length = core ? readlink("/proc/self/exe", path, sizeof path) : -1;
+    if (length <= 0 || (size_t)length == sizeof path ||
+        setenv(BLAS_CORE, core, 1) != 0)
+        return;
+    path[length] = 0;
+    execv(path, argv); // or goes on as it is
 }
 
 void calls_init(void)

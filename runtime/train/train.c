@@ -117,6 +117,18 @@ static void feed(const Run *run, const char *name, int count,
             ((float *)at)[i] = (float)values[i];
 }
 
+static void feed_counts(const Run *run)
+{
+    double images = (double)run->image_count;
+    void *at = executor_input(run->executor, "class_counts");
+    feed(run, "image_count", 1, &images);
+    for (int i = 0; at && i < run->phase->classes; i++)
+        if (run->dtype == PLAN_F64)
+            ((double *)at)[i] = (double)run->set.counts[i];
+        else
+            ((float *)at)[i] = (float)run->set.counts[i];
+}
+
 // Finds the element type of the inputs and holds images to the phase's groups.
 static Status check_images(const ProgramPhase *phase, int32_t *dtype)
 {
@@ -140,6 +152,24 @@ static Status check_images(const ProgramPhase *phase, int32_t *dtype)
                                      phase->name);
 }
 
+// Which classes a balanced phase repeats, and how much.
+static void tell_balance(const Run *run)
+{
+    const Strata *strata = &run->set.strata;
+    int64_t least = INT64_MAX, most = 0;
+    for (int i = 0; i < strata->count; i++) {
+        int64_t images = strata->starts[i + 1] - strata->starts[i];
+        least = images < least ? images : least;
+        most = images > most ? images : most;
+    }
+    if (strata->count)
+        train_say(run->options,
+                  "%s: balanced: each class comes as often, an image of the "
+                  "smallest (%" PRId64 " images) %.1f times as often as one of "
+                  "the largest (%" PRId64 ")",
+                  run->phase->name, least, (double)most / (double)least, most);
+}
+
 static Status start_executor(Run *run)
 {
     const ProgramPhase *phase = run->phase;
@@ -155,18 +185,19 @@ static Status start_executor(Run *run)
         return status_error(STATUS_INTERNAL, "phase %s has no loss",
                             phase->name);
     run->tally.count = run->reports.count;
-    char chunks[64] = "";
+    char chunks[64] = "", shares[64] = "";
     if (phase->chunk)
         snprintf(chunks, sizeof chunks, " in chunks of %d", phase->chunk);
     if (ranks_count() > 1)
-        snprintf(chunks, sizeof chunks, ", %d to each of %d processes",
+        snprintf(shares, sizeof shares, ", %d to each of %d processes",
                  phase_rows(phase), ranks_count());
     train_say(run->options,
-              "%s: %" PRId64 " steps of %d%s from %" PRId64
+              "%s: %" PRId64 " steps of %d%s%s from %" PRId64
               " images; %.1f MB of weights and optimizer, %.1f MB for a step",
-              phase->name, run->total_steps, phase->batch, chunks,
+              phase->name, run->total_steps, phase->batch, chunks, shares,
               run->image_count, 1e-6 * (double)store_bytes(&run->store),
               1e-6 * (double)executor_bytes(run->executor));
+    tell_balance(run);
     for (int i = 0; i < phase->group_count; i++)
         run->images[i] = executor_input(run->executor, phase_images(i));
     run->labels = executor_input(run->executor, "labels");
@@ -181,6 +212,7 @@ Status train_start_input(Run *run)
         .split = SPLIT_TRAIN,
         .indices = run->set.indices,
         .seen = run->set.seen,
+        .strata = run->set.strata.count ? &run->set.strata : NULL,
         .count = run->image_count,
         .batch = phase_rows(phase),
         .ranks = ranks_count(),
@@ -191,7 +223,7 @@ Status train_start_input(Run *run)
         .phase = random_name(phase->name),
         .training = true,
         .threads = pool_threads(run->pool),
-        .message = run->options->message,
+        .message = train_unreadable(run->options),
         .context = run->options->context,
     };
     input_set_groups(&spec, phase, false, run->images);
@@ -209,8 +241,6 @@ static int64_t metrics_interval(const Run *run)
 static Status start_watch(Run *run)
 {
     char validation[VALIDATION_TEXT];
-    if (!run->writes)
-        return status_ok();
     train_validation_text(run, validation);
     WatchSpec spec = {
         .options = run->options,
@@ -224,6 +254,7 @@ static Status start_watch(Run *run)
         .step = run->step,
         .interval = metrics_interval(run),
         .step_bytes = executor_bytes(run->executor),
+        .silent = !run->writes,
     };
     return watch_open(&spec, &run->watch);
 }
@@ -295,6 +326,7 @@ Status train_feed(void *context, int pass, int chunk)
     char *labels = pass == 0 ? run->labels : NULL;
     if (labels)
         labels += (size_t)chunk * (size_t)phase_rows(run->phase) *
+                  (size_t)phase_label_width(run->phase) *
                   (size_t)plan_dtype_bytes(run->dtype);
     TRY(input_take(run->input, run->dtype, run->images, labels, NULL));
     double step = (double)run->step, total = (double)run->total_steps;
@@ -302,10 +334,14 @@ Status train_feed(void *context, int pass, int chunk)
     feed(run, "step", 1, &step);
     feed(run, "total_steps", 1, &total);
     feed(run, "epoch_steps", 1, &epoch);
+    feed_counts(run);
     double key[PLAN_RANDOM_KEY];
+    int64_t rows = phase_rows(run->phase), here = rows * ranks_index();
     random_key(run->options->seed, run->phase->name, run->step,
-               (int64_t)phase_rows(run->phase) * (ranks_index() + chunk), key);
+               rows * ranks_count() * chunk + here, key);
     feed(run, "random", PLAN_RANDOM_KEY, key);
+    key[PLAN_RANDOM_KEY - 1] = (double)here;
+    feed(run, "random.batch", PLAN_RANDOM_KEY, key);
     return status_ok();
 }
 
@@ -362,10 +398,10 @@ static Status check_and_save(Run *run)
 static Status validate(Run *run, bool *better)
 {
     *better = false;
-    if (!run->writes || !train_validation_due(run))
+    if (!train_validation_due(run))
         return status_ok();
     TRY(train_validate(run));
-    *better = keep_improves(&run->keep, run->valid.score);
+    *better = run->writes && keep_improves(&run->keep, run->valid.score);
     return status_ok();
 }
 
@@ -460,11 +496,11 @@ static Status finish(Run *run)
     run->input = NULL;
     executor_free(run->executor);
     run->executor = NULL;
-    if (!run->writes)
-        return status_ok();
     train_tell_best(run);
     TRY(evaluate_plan(run->phase, run->data, SPLIT_TEST, run->code, &run->store,
                       run->pool, run->options, NULL, run->result));
+    if (!run->writes)
+        return status_ok();
     if (run->result->test_count)
         TRY(watch_evaluation(run->watch, run->result));
     TRY(rundir_path(run->options->out, run->phase->name, "model.safetensors",
@@ -535,6 +571,7 @@ static Status run_phase(Run *run)
         return status_ok();
     }
     TRY(order_classes(run));
+    TRY(trainset_count_classes(run->phase, run->data, &run->set));
     TRY(train_fill_store(run));
     TRY(start_executor(run));
     TRY(train_start_validation(run));
