@@ -47,7 +47,7 @@ BUNDLE = $(BUILD)/bundle
 BUNDLE_RUNTIME = runtime/bundle/net.c runtime/train/class_metrics.c \
     runtime/files/artifact.c $(wildcard runtime/data/augment*.c) \
     $(addprefix runtime/exec/,exec.c pool.c calls.c calls_dots.c calls_ranks.c \
-        ranks_one.c exp_rows.c plan.c program.c store.c tiles.c cpu.c) \
+        ranks_one.c sums.c exp_rows.c plan.c program.c store.c tiles.c cpu.c) \
     $(addprefix runtime/base/,status.c checksum.c philox.c cgroup.c file.c)
 BUNDLE_PICTURE = runtime/bundle/picture.c $(wildcard runtime/data/image*.c) \
     $(addprefix runtime/base/,status.c file.c pretender.c)
