@@ -13,6 +13,9 @@ typedef struct CodegenOptions {
     const char *cache_dir; // object cache; NULL = no cache
     int threads;           // compile threads; 0 = one per core
     PlanSums sums;         // how convolutions add up
+    // Nothing is trained: products of few rows do without BLAS, so that a
+    // library of the net needs none (`simcc bundle`).
+    bool inference;
 } CodegenOptions;
 
 // NULL, or why this is no processor that code can be made for.

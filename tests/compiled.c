@@ -21,9 +21,10 @@ static const char *test_cpu(const char *cpu)
 }
 
 static Compiled compile(Arena *arena, const Graph *graph, const char *cpu,
-                        PlanSums sums, const char *ways)
+                        CodegenOptions options, const char *ways)
 {
-    CodegenOptions options = {.cpu = test_cpu(cpu), .threads = 1, .sums = sums};
+    options.cpu = test_cpu(cpu);
+    options.threads = 1;
     Compiled compiled = {.graph = graph, .codegen = codegen_new(&options)};
     compiled.program = calloc(1, sizeof *compiled.program);
     codegen_set_ways(compiled.codegen, ways);
@@ -41,19 +42,26 @@ static Compiled compile(Arena *arena, const Graph *graph, const char *cpu,
 
 Compiled compiled_new(Arena *arena, const Graph *graph, const char *cpu)
 {
-    return compile(arena, graph, cpu, PLAN_SUMS_FAST, NULL);
+    return compile(arena, graph, cpu, (CodegenOptions){0}, NULL);
 }
 
 Compiled compiled_by_ways(Arena *arena, const Graph *graph, const char *cpu,
                           const char *ways)
 {
-    return compile(arena, graph, cpu, PLAN_SUMS_FAST, ways);
+    return compile(arena, graph, cpu, (CodegenOptions){0}, ways);
 }
 
 Compiled compiled_by_sums(Arena *arena, const Graph *graph, const char *cpu,
                           PlanSums sums)
 {
-    return compile(arena, graph, cpu, sums, NULL);
+    return compile(arena, graph, cpu, (CodegenOptions){.sums = sums}, NULL);
+}
+
+Compiled compiled_for_inference(Arena *arena, const Graph *graph,
+                                const char *cpu)
+{
+    return compile(arena, graph, cpu, (CodegenOptions){.inference = true},
+                   NULL);
 }
 
 void compiled_free(Compiled *compiled)

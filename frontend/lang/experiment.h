@@ -155,6 +155,9 @@ Experiment *lang_load(Arena *arena, const char *path,
 // of it. False when they cannot be read or parsed.
 bool lang_add_sources(Arena *arena, const char *path, Text *text);
 
+// The folder of the programs that come with simcc; NULL when it is not there.
+const char *lang_models(Arena *arena);
+
 // The tree as text, for --emit=ast. NULL after a syntax error.
 const char *lang_dump_ast(Arena *arena, const char *path, DiagList *diags);
 

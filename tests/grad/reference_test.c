@@ -547,6 +547,7 @@ CASE(model_barlow_twins, true)
 CASE(model_vicreg, true)
 CASE(model_swav, true)
 CASE(model_dino, true)
+CASE(model_dino_norms, true)
 
 TEST(reference_trainings_in_single_precision)
 {
