@@ -1,8 +1,8 @@
-// Compares the losses of runs whose convolutions add up in several ways, as
-// rounding.sh makes them: FOLDER/HOW-SEED.
+// Compares the losses of runs whose convolutions add up in several ways, or
+// whose activations are in bf16, as rounding.sh makes them: FOLDER/HOW-SEED.
 //   rounding FOLDER SEEDS  ->  a table, and FOLDER/rounding.png
-// A way agrees with plain sums when its mean over the seeds is no farther from
-// theirs than runs of other seeds are from each other.
+// A way agrees with plain sums, and bf16 with f32, when its mean over the seeds
+// is no farther from theirs than runs of other seeds are from each other.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +11,10 @@
 #include "runtime/monitor/curves.h"
 #include "runtime/monitor/series.h"
 
-enum { WAYS = 3, PLAIN = 2, MAX_SEEDS = 16, STEPS = 300, STRETCHES = 6 };
+enum { FAST, STRICT, PLAIN, BF16, WAYS };
+enum { MAX_SEEDS = 16, STEPS = 300, STRETCHES = 6 };
 enum { STRETCH = STEPS / STRETCHES, POINTS = 30, POINT = STEPS / POINTS };
-static const char *const ways[WAYS] = {"fast", "strict", "plain"};
+static const char *const ways[WAYS] = {"fast", "strict", "plain", "bf16"};
 
 typedef struct Losses {
     int seeds;
@@ -69,8 +70,9 @@ static double spread(const Losses *losses, int first, int count)
 
 static void print_table(const Losses *losses)
 {
-    printf("| steps | fast | strict | plain | fast - plain | strict - plain | "
-           "seed to seed |\n|---|---|---|---|---|---|---|\n");
+    printf("| steps | fast | strict | plain | bf16 | fast - plain | strict - "
+           "plain | bf16 - fast | seed to seed |\n"
+           "|---|---|---|---|---|---|---|---|---|\n");
     for (int i = 0; i < STRETCHES; i++) {
         int first = i * STRETCH;
         double plain = mean(losses, PLAIN, first, STRETCH);
@@ -79,6 +81,8 @@ static void print_table(const Losses *losses)
             printf(" | %.3f", mean(losses, way, first, STRETCH));
         for (int way = 0; way < PLAIN; way++)
             printf(" | %+.3f", mean(losses, way, first, STRETCH) - plain);
+        printf(" | %+.3f", mean(losses, BF16, first, STRETCH) -
+                               mean(losses, FAST, first, STRETCH));
         printf(" | %.3f |\n", spread(losses, first, STRETCH));
     }
 }
@@ -87,9 +91,9 @@ static void print_table(const Losses *losses)
 static void draw(const Losses *losses, const char *path)
 {
     enum { LINES = WAYS + 2 };
-    static const char *const names[LINES] = {"by default", "--strict",
-                                             "--plain-sums", "plus a spread",
-                                             "minus a spread"};
+    static const char *const names[LINES] = {
+        "by default",       "--strict",      "--plain-sums",
+        "--precision bf16", "plus a spread", "minus a spread"};
     double x[POINTS], y[LINES][POINTS];
     PlotSeries series[LINES];
     for (int i = 0; i < POINTS; i++) {
@@ -103,7 +107,7 @@ static void draw(const Losses *losses, const char *path)
     }
     for (int i = 0; i < LINES; i++)
         series[i] = (PlotSeries){names[i], POINTS, x, y[i]};
-    Status status = plot_curves(path, "How convolutions add up", series, LINES,
+    Status status = plot_curves(path, "How numbers are rounded", series, LINES,
                                 "step", "loss, mean of the seeds");
     bench_require(&status);
 }

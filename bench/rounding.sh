@@ -1,7 +1,7 @@
 #!/bin/sh
 # Does the way convolutions round change what training learns? Pretrains the
-# same small net for 300 steps by default, with --strict and with --plain-sums,
-# each with several seeds; then bench/rounding compares the losses.
+# same small net for 300 steps by default, with --strict, with --plain-sums and
+# with activations in bf16, each with several seeds; then bench/rounding compares the losses.
 #   BUILD=build SEEDS=4 DATA=DIR sh bench/rounding.sh [FOLDER]
 # DATA: folders of images; without it shapes are drawn. What is in FOLDER from
 # an earlier call is not run again.
@@ -16,11 +16,12 @@ if [ -z "${DATA:-}" ]; then
 fi
 
 for seed in $(seq 0 $((SEEDS - 1))); do
-    for how in fast strict plain; do
+    for how in fast strict plain bf16; do
         case $how in
         fast) option= ;;
         strict) option=--strict ;;
         plain) option=--plain-sums ;;
+        bf16) option='--precision bf16' ;;
         esac
         [ -e "$out/$how-$seed/pretrain/model.safetensors" ] ||
             "$BUILD/simcc" run models/quickstart.net pretrain --quiet \

@@ -7,6 +7,18 @@
 #include "ir/base/diag.h"
 #include "ir/eval_rules.h"
 
+double eval_bf16(double value)
+{
+    float single = (float)value;
+    if (!isfinite(single))
+        return single;
+    uint32_t bits;
+    memcpy(&bits, &single, sizeof bits);
+    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
+    memcpy(&single, &bits, sizeof bits);
+    return single;
+}
+
 double **eval_graph(const Graph *graph, Arena *arena, int binding_count,
                     const EvalBinding *bindings)
 {
@@ -22,6 +34,10 @@ double **eval_graph(const Graph *graph, Arena *arena, int binding_count,
         context.results[v] =
             ARENA_ARRAY(arena, double, type_elements(&node->type));
         rules[node->op](&context, v, context.results[v]);
+        int64_t count =
+            node->type.dtype == DT_BF16 ? type_elements(&node->type) : 0;
+        for (int64_t i = 0; i < count; i++)
+            context.results[v][i] = eval_bf16(context.results[v][i]);
     }
     return context.results;
 }

@@ -62,8 +62,8 @@ LIST(random, [RANDOM_DIMS] = {"dims", ATTR_INTS},
 #undef LIST
 
 static const OpInfo op_table[OP_COUNT] = {
-#define OP(id, text, in, attrs, shape, grad, eval, rows, layout, lower,        \
-           traits, doc)                                                        \
+#define OP(id, text, in, attrs, shape, grad, eval, rows, layout, precision,    \
+           lower, traits, doc)                                                 \
     [OP_##id] = {text, in, attrs_##attrs, #grad, LOWER_##lower, traits, doc},
 #include "ir/ops.def"
 #undef OP

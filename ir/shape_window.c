@@ -109,6 +109,13 @@ static bool window_type(const TensorType *x, int64_t channels, int64_t block,
 
 // ---- convolution ------------------------------------------------------------
 
+// Weights of images of that type: those of bf16 stay f32, and so do their
+// gradients.
+static DType weights_dtype(DType image)
+{
+    return image == DT_BF16 ? DT_F32 : image;
+}
+
 // The type of conv2d(x, w) with this node's stride and pad. Where x is planes
 // its result is in blocks of `block` channels.
 static const char *conv_type(const Graph *graph, const Node *node,
@@ -131,8 +138,12 @@ static const char *conv_type(const Graph *graph, const Node *node,
     if (groups < 1)
         return shape_error(graph, node, "groups must be 1 or more, not %lld",
                            (long long)groups);
-    if (!image_has_form(x) || !weights_have_form(w) || x->dtype != w->dtype ||
-        !dtype_is_float(x->dtype))
+    if (x->dtype == DT_BF16 && w->dtype != DT_F32)
+        return shape_error(graph, node,
+                           "weights of images in bf16 are f32, not %s",
+                           type_text(graph->arena, w));
+    if (!image_has_form(x) || !weights_have_form(w) ||
+        weights_dtype(x->dtype) != w->dtype || !dtype_is_float(x->dtype))
         return shape_error(graph, node,
                            "needs x[n,c,h,w] and w[o,c,kh,kw] of one float "
                            "type, not %s and %s",
@@ -251,8 +262,8 @@ const char *shape_conv_grad_x(const Graph *graph, Node *node)
 {
     TensorType x, y;
     const TensorType *w = shape_input(graph, node, 0);
-    const char *error =
-        type_from_dims(graph, node, CONV_DIMS, CONV_FORM, w->dtype, &x);
+    const char *error = type_from_dims(graph, node, CONV_DIMS, CONV_FORM,
+                                       shape_input(graph, node, 1)->dtype, &x);
     if (!error)
         error = conv_type(graph, node, &x, w,
                           image_block(shape_input(graph, node, 1)), &y);
@@ -266,8 +277,8 @@ const char *shape_conv_grad_w(const Graph *graph, Node *node)
 {
     TensorType w, y;
     const TensorType *x = shape_input(graph, node, 0);
-    const char *error =
-        type_from_dims(graph, node, CONV_DIMS, CONV_FORM, x->dtype, &w);
+    const char *error = type_from_dims(graph, node, CONV_DIMS, CONV_FORM,
+                                       weights_dtype(x->dtype), &w);
     if (!error)
         error = conv_type(graph, node, x, &w,
                           image_block(shape_input(graph, node, 1)), &y);

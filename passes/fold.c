@@ -3,25 +3,11 @@
 // (ir/eval.h) on scalars, rounded to the node's element type: every folded node
 // gives what a kernel would have stored.
 #include <math.h>
-#include <string.h>
 
 #include "ir/build.h"
 #include "ir/eval.h"
 #include "passes/all.h"
 #include "passes/rewrite.h"
-
-// Nearest bfloat16, ties to even: the upper half of a float's bits.
-static double round_bf16(double value)
-{
-    float single = (float)value;
-    if (!isfinite(single))
-        return single;
-    uint32_t bits;
-    memcpy(&bits, &single, sizeof bits);
-    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
-    memcpy(&single, &bits, sizeof bits);
-    return single;
-}
 
 static double round_to(DType dtype, double value)
 {
@@ -29,7 +15,7 @@ static double round_to(DType dtype, double value)
     case DT_F32:
         return (float)value;
     case DT_BF16:
-        return round_bf16(value);
+        return eval_bf16(value);
     case DT_BOOL:
         return value != 0;
     default:

@@ -64,7 +64,7 @@ static void check_graph(const Graph *graph, const Pass *pass, Arena *scratch)
 
 static void run_pass(Graph *graph, const Pass *pass, const PassOptions *options)
 {
-    PassContext context = {arena_new(), options->block};
+    PassContext context = {arena_new(), options->block, options->bf16};
     pass->run(graph, &context);
     if (options->observe)
         options->observe(options->context, pass, graph);

@@ -9,6 +9,7 @@
 typedef struct PassContext {
     Arena *scratch; // dies after the pass
     int block;      // PassOptions.block
+    bool bf16;      // PassOptions.bf16
 } PassContext;
 
 typedef void PassFunction(Graph *graph, const PassContext *context);
@@ -32,6 +33,8 @@ typedef struct PassOptions {
     // Channels that the target's convolutions want side by side, as
     // codegen_block says; 0 or 1: images stay plain.
     int block;
+    // Activations and their gradients are stored in bf16 (precision.c).
+    bool bf16;
     PassObserver *observe; // called after each pass; may be NULL
     void *context;         // for it
 } PassOptions;

@@ -21,7 +21,10 @@ static ConvShape conv_shape(const Codegen *codegen, const Graph *graph,
     ConvGeometry conv = conv_geometry(graph, node);
     TensorType plain = weights_plain_type(&conv.w);
     return (ConvShape){.op = node->op,
-                       .dtype = node->type.dtype,
+                       .dtype = conv.w.dtype,
+                       .in = {graph_type(graph, node->inputs[0])->dtype,
+                              graph_type(graph, node->inputs[1])->dtype},
+                       .out = node->type.dtype,
                        .n = conv.x.dims[0],
                        .c = plain.dims[1] * conv.groups,
                        .h = conv.x.dims[2],
@@ -44,6 +47,14 @@ static ConvShape conv_shape(const Codegen *codegen, const Graph *graph,
                        .winograd = tile_results[codegen->options.sums]};
 }
 
+KernelTypes conv_types(const ConvShape *s)
+{
+    int data = conv_weights_input(s->op) == 0; // which input, or the first
+    bool by_weights = s->op == OP_CONV2D_GRAD_W;
+    return (KernelTypes){
+        {s->in[data], by_weights ? s->in[1] : s->dtype}, s->out, s->dtype};
+}
+
 // What a way is chosen for.
 static const char *shape_text(Arena *arena, const ConvShape *s)
 {
@@ -51,7 +62,7 @@ static const char *shape_text(Arena *arena, const ConvShape *s)
         arena,
         "%s %s %lldx%lldx%lldx%lld > %lldx%lldx%lld window %lldx%lld/%lld,%lld "
         "pad %lld,%lld blocks %lld,%lld,%lld",
-        op_info(s->op)->text, dtype_name(s->dtype), (long long)s->n,
+        op_info(s->op)->text, dtype_name(conv_types(s).in[0]), (long long)s->n,
         (long long)s->c, (long long)s->h, (long long)s->w, (long long)s->o,
         (long long)s->oh, (long long)s->ow, (long long)s->kh, (long long)s->kw,
         (long long)s->sh, (long long)s->sw, (long long)s->top,
@@ -77,26 +88,37 @@ typedef struct ConvKernel {
     bool plain; // a sum of products
     bool (*supports)(const ConvShape *shape);
     bool (*pays)(const ConvShape *shape); // NULL: wherever it is supported
+    unsigned bf16; // CONV_* of what it takes and gives in bf16
+    // Of these, what it had better get in f32; NULL: nothing.
+    unsigned (*widened)(const Lowering *lower, const ConvShape *shape);
     int64_t (*lower)(Lowering *lower, const ConvShape *shape, Value value);
 } ConvKernel;
 
 static const ConvKernel conv_kernels[] = {
     {"blocked, Winograd", false, conv_winograd_takes, conv_winograd_pays,
-     conv_winograd},
+     CONV_IN_0 | CONV_IN_1 | CONV_OUT, NULL, conv_winograd},
     {"blocked, Winograd, weights", false, conv_winograd_takes_weights,
-     conv_winograd_pays, conv_winograd_weights},
-    {"blocked, direct", true, conv_direct_takes_data, NULL, conv_direct_data},
-    {"blocked, direct, weights", true, conv_direct_takes_weights, NULL,
+     conv_winograd_pays, CONV_IN_0 | CONV_IN_1, NULL, conv_winograd_weights},
+    {"blocked, products of pixels", true, conv_pointwise_takes_data, NULL,
+     CONV_IN_0 | CONV_IN_1 | CONV_OUT, conv_pointwise_widened,
+     conv_direct_data},
+    {"blocked, products of pixels, weights", true, conv_pointwise_takes_weights,
+     NULL, CONV_IN_0 | CONV_IN_1, conv_weights_widened, conv_direct_weights},
+    {"blocked, direct", true, conv_direct_takes_data, NULL, CONV_OUT, NULL,
+     conv_direct_data},
+    {"blocked, direct, weights", true, conv_direct_takes_weights, NULL, 0, NULL,
      conv_direct_weights},
-    {"blocked, depthwise", true, conv_depthwise_takes, NULL, conv_depthwise},
+    {"blocked, depthwise", true, conv_depthwise_takes, NULL,
+     CONV_IN_0 | CONV_IN_1 | CONV_OUT, NULL, conv_depthwise},
     {"blocked, depthwise, weights", true, conv_depthwise_takes_weights, NULL,
-     conv_depthwise_weights},
-    {"planes to blocks", true, conv_stem_takes, NULL, conv_stem},
+     CONV_IN_0 | CONV_IN_1, NULL, conv_depthwise_weights},
+    {"planes to blocks", true, conv_stem_takes, NULL, CONV_OUT, NULL,
+     conv_stem},
     {"planes to blocks, weights", true, conv_stem_takes_weights, NULL,
-     conv_stem_weights},
-    {"im2col and BLAS by image", true, conv_blas_takes_images, NULL,
+     CONV_IN_1, NULL, conv_stem_weights},
+    {"im2col and BLAS by image", true, conv_blas_takes_images, NULL, 0, NULL,
      conv_blas_images},
-    {"im2col and BLAS by weight", true, conv_blas_takes_weights, NULL,
+    {"im2col and BLAS by weight", true, conv_blas_takes_weights, NULL, 0, NULL,
      conv_blas_weights},
 };
 
@@ -109,6 +131,65 @@ static bool is_taken(const ConvKernel *kernel, const ConvShape *s)
            (!plain && (!kernel->pays || kernel->pays(s)));
 }
 
+// A copy of an image in elements of `dtype`, to `to` or, where that is no
+// place, to a buffer of its own.
+static Place convert_image(Lowering *lower, const TensorType *type, Place from,
+                           DType dtype, Place to, const char *label)
+{
+    TensorType space = *type;
+    space.dtype = dtype;
+    Access access = {.kind = EXPR_LOAD, .dtype = type->dtype, .place = from};
+    strides_row_major(type->rank, type->dims, access.strides);
+    if (to.kind == PLACE_NONE)
+        to = (Place){PLACE_SLAB, buffer_new(lower, type_bytes(&space))};
+    lower_copy_access(lower, &space, &access, to, 0, access.strides, label);
+    return to;
+}
+
+// Images of bf16 that the kernel does not read or write itself: it has copies
+// in f32, which live as long as its steps.
+static int64_t lower_converted(Lowering *lower, const ConvKernel *kernel,
+                               const ConvShape *shape, Value value)
+{
+    static const unsigned in_bits[2] = {CONV_IN_0, CONV_IN_1};
+    const Node *node = graph_node(lower->graph, value);
+    const char *label =
+        arena_printf(lower->arena, "%s: in f32", value_label(lower, value));
+    ConvShape changed = *shape;
+    Place before[2];
+    unsigned narrow = kernel->bf16;
+    if (kernel->widened)
+        narrow &= ~kernel->widened(lower, shape);
+    for (int i = 0; i < 2; i++) {
+        Value input = node->inputs[i];
+        before[i] = lower->place[input];
+        if (shape->in[i] != DT_BF16 || narrow & in_bits[i])
+            continue;
+        lower->place[input] = convert_image(
+            lower, graph_type(lower->graph, input), value_place(lower, input),
+            DT_F32, (Place){PLACE_NONE, 0}, label);
+        changed.in[i] = DT_F32;
+    }
+    bool widens = shape->out == DT_BF16 && !(narrow & CONV_OUT);
+    if (widens) {
+        lower->wide = value;
+        changed.out = DT_F32;
+    }
+    int64_t rows = kernel->lower(lower, &changed, value);
+    lower->wide = NO_VALUE;
+    for (int i = 0; i < 2; i++)
+        lower->place[node->inputs[i]] = before[i];
+    if (!widens)
+        return rows;
+    TensorType made = node->type;
+    made.dtype = DT_F32;
+    Place from = lower->place[value];
+    convert_image(
+        lower, &made, from, DT_BF16, value_new_buffer(lower, value),
+        arena_printf(lower->arena, "%s: in bf16", value_label(lower, value)));
+    return 0;
+}
+
 int64_t cpu_lower_conv(Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
@@ -119,7 +200,7 @@ int64_t cpu_lower_conv(Lowering *lower, Value value)
         shape.way = way_find(codegen->ways, shape_text(lower->arena, &shape));
     for (int i = 0; i < count; i++)
         if (is_taken(&conv_kernels[i], &shape))
-            return conv_kernels[i].lower(lower, &shape, value);
+            return lower_converted(lower, &conv_kernels[i], &shape, value);
     INTERNAL_ERROR("no kernel for %s with blocks of %lld and tiles of %lld",
                    op_info(node->op)->text, (long long)shape.block,
                    (long long)shape.tile);

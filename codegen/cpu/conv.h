@@ -10,7 +10,9 @@
 // of w in tiles.
 typedef struct ConvShape {
     Op op;
-    DType dtype;
+    DType dtype; // of weights and sums
+    // Of the node's inputs and of what it makes: images may be of bf16.
+    DType in[2], out;
     int64_t n, c, h, w, o, kh, kw, oh, ow, sh, sw, top, left; // c: of x
     int64_t dh, dw, groups;                                   // dilation
     int64_t block, out_block;                                 // of x and of y
@@ -18,6 +20,9 @@ typedef struct ConvShape {
     int winograd; // results along a tile; 0: plain sums alone
     ConvWay way;  // how it was asked to be computed
 } ConvShape;
+
+// The types of a kernel that reads and writes its tensors as they are.
+KernelTypes conv_types(const ConvShape *shape);
 
 // Whether its sums are lines of taps in this direction: backwards a dilation
 // and a stride together are none (direct.h).
@@ -30,6 +35,17 @@ int64_t conv_direct_data(Lowering *lower, const ConvShape *shape, Value value);
 bool conv_direct_takes_weights(const ConvShape *shape);
 int64_t conv_direct_weights(Lowering *lower, const ConvShape *shape,
                             Value value);
+// What a kernel reads and writes itself in bf16, of the node's inputs and its
+// result. The rest it has in f32, by copies.
+enum { CONV_IN_0 = 1, CONV_IN_1 = 2, CONV_OUT = 4 };
+// Those of them that are products of pixels with weights, or of pixels: whose
+// windows are 1x1.
+bool conv_pointwise_takes_data(const ConvShape *shape);
+bool conv_pointwise_takes_weights(const ConvShape *shape);
+// What of their bf16 so many tasks would bring to f32 again that one copy is
+// cheaper.
+unsigned conv_pointwise_widened(const Lowering *lower, const ConvShape *shape);
+unsigned conv_weights_widened(const Lowering *lower, const ConvShape *shape);
 // What a kernel by weights reads beside dy and where its result goes, in its
 // own order; tasks per chunk of images.
 typedef struct ConvGradient {

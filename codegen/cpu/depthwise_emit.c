@@ -44,7 +44,9 @@ static void add_tap_row(const Depthwise *d, int64_t first, int pixels,
                 tap >= cols->taps || !tap_inside(cols, first + p, tap))
                 continue;
             if (!number)
-                number = taps_load(e, taps_at(e, x, at * CPU_BLOCK));
+                number = image_load(
+                    e, d->kernel->types.in[0],
+                    image_at(e, d->kernel->types.in[0], x, at * CPU_BLOCK));
             taps_add_product(e, d->sums[p], number, weights[tap]);
         }
     }
@@ -56,12 +58,13 @@ static void make_tile(const void *of, int64_t first, int pixels,
     const Depthwise *d = of;
     const Emit *e = d->emit;
     const TapAxis *rows = d->rows, *cols = d->cols;
+    DType in = d->kernel->types.in[0], out = d->kernel->types.out;
     for (int p = 0; p < pixels; p++)
         taps_set_zero(e, d->sums[p]);
     if (rows->taps > 0 && cols->taps > 0) {
         LLVMValueRef from =
-            taps_at(e, taps_step(e, d->x, column, cols->in_step * CPU_BLOCK),
-                    cols->in_first * CPU_BLOCK);
+            image_step(e, in, d->x, column, cols->in_step * CPU_BLOCK);
+        from = image_at(e, in, from, cols->in_first * CPU_BLOCK);
         EmitLoop tap = emit_loop_begin(e, d->low_tap, d->high_tap, 1);
         LLVMValueRef row = LLVMBuildAdd(
             e->builder, taps_affine(e, tap.index, rows->tap_step, 0),
@@ -70,20 +73,20 @@ static void make_tile(const void *of, int64_t first, int pixels,
             taps_affine(e, tap.index, rows->weight_step, rows->weight_first);
         add_tap_row(
             d, first, pixels,
-            taps_opaque(e, taps_step(e, from, row, cols->in * CPU_BLOCK)),
+            taps_opaque(e, image_step(e, in, from, row, cols->in * CPU_BLOCK)),
             taps_opaque(e,
                         taps_step(e, d->w, weight, cols->kernel * CPU_BLOCK)));
         emit_loop_end(e, &tap);
     }
-    LLVMValueRef to = taps_step(
-        e, d->y, taps_affine(e, d->row, rows->out_step, rows->out_first),
+    LLVMValueRef to = image_step(
+        e, out, d->y, taps_affine(e, d->row, rows->out_step, rows->out_first),
         cols->out * CPU_BLOCK);
-    to = taps_step(e, to,
-                   taps_affine(e, column, cols->out_step, cols->out_first),
-                   CPU_BLOCK);
+    to = image_step(e, out, to,
+                    taps_affine(e, column, cols->out_step, cols->out_first),
+                    CPU_BLOCK);
     for (int p = 0; p < pixels; p++)
-        taps_store(e, taps_get(e, d->sums[p]),
-                   taps_at(e, to, p * cols->out_step * CPU_BLOCK));
+        image_store(e, out, taps_get(e, d->sums[p]),
+                    image_at(e, out, to, p * cols->out_step * CPU_BLOCK));
 }
 
 // Rows [low, high) of every sub-grid, as far as it has them.
@@ -124,11 +127,12 @@ void emit_depthwise(Emit *e)
         emit_min_i64(e, taps_add(e, first, kernel->planes), taps_imm(e, 0)), 1);
     LLVMValueRef block =
         LLVMBuildURem(b, plane.index, emit_i64(e, kernel->blocks), "");
-    d.x = taps_step(e, e->args[0], plane.index, block_map(rows->in, cols->in));
+    d.x = image_step(e, kernel->types.in[0], e->args[0], plane.index,
+                     block_map(rows->in, cols->in));
     d.w = taps_step(e, e->args[1], block,
                     rows->kernel * cols->kernel * CPU_BLOCK);
-    d.y =
-        taps_step(e, e->args[2], plane.index, block_map(rows->out, cols->out));
+    d.y = image_step(e, kernel->types.out, e->args[2], plane.index,
+                     block_map(rows->out, cols->out));
     LLVMValueRef low = taps_affine(e, part, kernel->part_rows, 0);
     make_plane(&d, low, taps_add(e, low, kernel->part_rows));
     emit_loop_end(e, &plane);

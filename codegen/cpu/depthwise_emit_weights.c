@@ -26,8 +26,10 @@ static void add_pixels(const DepthwiseGradient *g, int64_t first, int64_t end,
     const Emit *e = g->emit;
     const TapAxis *rows = &g->kernel->rows, *cols = &g->kernel->cols;
     LLVMValueRef index = column ? column : emit_i64(e, at);
-    LLVMValueRef x = taps_step(e, g->x, index, cols->in_step * CPU_BLOCK);
-    LLVMValueRef y = taps_step(e, g->dy, index, CPU_BLOCK);
+    DType x_type = g->kernel->types.in[0], y_type = g->kernel->types.in[1];
+    LLVMValueRef x =
+        image_step(e, x_type, g->x, index, cols->in_step * CPU_BLOCK);
+    LLVMValueRef y = image_step(e, y_type, g->dy, index, CPU_BLOCK);
     for (int p = 0; p < count; p++) {
         LLVMValueRef dy = NULL;
         for (int64_t t = first; t < end; t++) {
@@ -35,12 +37,15 @@ static void add_pixels(const DepthwiseGradient *g, int64_t first, int64_t end,
             if (!tap_inside(cols, at + p, b))
                 continue;
             if (!dy)
-                dy = taps_load(e, taps_at(e, y, p * CPU_BLOCK));
+                dy = image_load(e, y_type,
+                                image_at(e, y_type, y, p * CPU_BLOCK));
             int64_t place = a * rows->tap_step * cols->in + b * cols->tap_step +
                             p * cols->in_step;
-            taps_add_product(e, g->sums[t - g->first],
-                             taps_load(e, taps_at(e, x, place * CPU_BLOCK)),
-                             dy);
+            taps_add_product(
+                e, g->sums[t - g->first],
+                image_load(e, x_type,
+                           image_at(e, x_type, x, place * CPU_BLOCK)),
+                dy);
         }
     }
 }
@@ -80,9 +85,12 @@ static void add_rows(DepthwiseGradient *g, int64_t low, int64_t high,
     EmitLoop row = taps_loop(e, low, high, 1);
     LLVMValueRef from =
         taps_affine(e, row.index, rows->in_step, rows->in_first);
-    g->x = taps_step(e, x, from, cols->in * CPU_BLOCK);
-    g->x = taps_opaque(e, taps_at(e, g->x, cols->in_first * CPU_BLOCK));
-    g->dy = taps_opaque(e, taps_step(e, dy, row.index, cols->out * CPU_BLOCK));
+    DType x_type = g->kernel->types.in[0], y_type = g->kernel->types.in[1];
+    g->x = image_step(e, x_type, x, from, cols->in * CPU_BLOCK);
+    g->x =
+        taps_opaque(e, image_at(e, x_type, g->x, cols->in_first * CPU_BLOCK));
+    g->dy = taps_opaque(
+        e, image_step(e, y_type, dy, row.index, cols->out * CPU_BLOCK));
     if (all) {
         add_row(g, g->first, g->end);
         emit_loop_end(e, &row);
@@ -134,10 +142,10 @@ void emit_depthwise_weights(Emit *e)
         EmitLoop image = emit_loop_begin(e, images.low, images.high, 1);
         LLVMValueRef plane = LLVMBuildAdd(
             b, LLVMBuildMul(b, image.index, blocks, ""), block, "");
-        LLVMValueRef x =
-            taps_step(e, e->args[0], plane, block_map(rows->in, cols->in));
-        LLVMValueRef dy =
-            taps_step(e, e->args[1], plane, block_map(rows->out, cols->out));
+        LLVMValueRef x = image_step(e, kernel->types.in[0], e->args[0], plane,
+                                    block_map(rows->in, cols->in));
+        LLVMValueRef dy = image_step(e, kernel->types.in[1], e->args[1], plane,
+                                     block_map(rows->out, cols->out));
         int64_t low = 0, high = rows->count;
         while (low < high && !has_all_rows(&g, low))
             low++;

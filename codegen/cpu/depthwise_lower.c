@@ -110,7 +110,7 @@ static int64_t cut_planes(DepthwiseKernel *kernel, const ConvShape *s)
 static DepthwiseKernel phases_kernel(const Lowering *lower, const ConvShape *s,
                                      int64_t row, int64_t col)
 {
-    DepthwiseKernel kernel = {.types = kernel_types(s->dtype),
+    DepthwiseKernel kernel = {.types = conv_types(s),
                               .blocks = s->c / CPU_BLOCK,
                               .row_phases = 1,
                               .col_phases = 1};
@@ -173,7 +173,7 @@ int64_t conv_depthwise_weights(Lowering *lower, const ConvShape *s, Value value)
     CpuKernel kernel = {.kind = CPU_DEPTHWISE_WEIGHTS_KERNEL};
     DepthwiseWeightsKernel *made = &kernel.depthwise_weights;
     *made = (DepthwiseWeightsKernel){
-        .types = kernel_types(s->dtype),
+        .types = conv_types(s),
         .blocks = s->c / CPU_BLOCK,
         .rows = taps_forward(s->h, s->oh, s->kh, s->sh, s->top, s->dh),
         .cols = taps_forward(s->w, s->ow, s->kw, s->sw, s->left, s->dw)};

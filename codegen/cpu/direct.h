@@ -148,6 +148,16 @@ typedef struct WeightsKernel {
 
 WeightsTile weights_choose_tile(const ConvTaps *taps, int vector_bytes,
                                 int64_t images);
+// Whether a task's part of x (input 0) or dy goes to scratch first, as floats:
+// where it is of bf16, which the kernel takes of 1x1 windows that leave no
+// pixel out.
+bool weights_packs(const WeightsKernel *kernel, int input);
+// Per thread, in elements: x and dy, [blocks][images][pixels of a part].
+typedef struct WeightsScratch {
+    int64_t dy, total;
+    int64_t image; // elements of an image, of one block
+} WeightsScratch;
+WeightsScratch weights_scratch(const WeightsKernel *kernel);
 void weights_text(Text *text, const WeightsKernel *kernel);
 
 // ---- weights, transposed ----------------------------------------------------

@@ -95,6 +95,24 @@ WeightsTile weights_choose_tile(const ConvTaps *taps, int vector_bytes,
     return tile;
 }
 
+bool weights_packs(const WeightsKernel *kernel, int input)
+{
+    return kernel->taps.types.in[input] == DT_BF16;
+}
+
+WeightsScratch weights_scratch(const WeightsKernel *kernel)
+{
+    const WeightsTile *tile = &kernel->tile;
+    WeightsScratch s = {.image =
+                            tile->rows * kernel->taps.cols.count * CPU_BLOCK};
+    if (weights_packs(kernel, 0))
+        s.dy = tile->reads * tile->images * s.image;
+    s.total = s.dy;
+    if (weights_packs(kernel, 1))
+        s.total += tile->writes * tile->images * s.image;
+    return s;
+}
+
 void weights_text(Text *text, const WeightsKernel *kernel)
 {
     const WeightsTile *tile = &kernel->tile;

@@ -112,8 +112,9 @@ static LLVMValueRef tile_results(const RowTask *task, const Tile *tile)
         taps_affine(e, task->row, rows->out_step, rows->out_first);
     LLVMValueRef col =
         taps_affine(e, tile->column, cols->out_step, cols->out_first);
-    LLVMValueRef y = taps_step(e, task->y, row, cols->out * CPU_BLOCK);
-    return taps_step(e, y, col, CPU_BLOCK);
+    DType out = task->taps->types.out;
+    LLVMValueRef y = image_step(e, out, task->y, row, cols->out * CPU_BLOCK);
+    return image_step(e, out, y, col, CPU_BLOCK);
 }
 
 // Where one of them goes, past the first.
@@ -138,10 +139,12 @@ static void direct_make_tile(const void *of, int64_t first, int pixels,
                  .sums = task->sums,
                  .column = column,
                  .first = first};
+    DType out = taps->types.out;
     LLVMValueRef y = taps_opaque(e, tile_results(task, &tile));
     for (int i = 0; i < pixels * task->tile->blocks; i++) {
         taps_set_zero(e, task->sums[i]);
-        taps_prefetch(e, taps_at(e, y, result_at(task, i)), PREFETCH_WRITE);
+        taps_prefetch(e, image_at(e, out, y, result_at(task, i)),
+                      PREFETCH_WRITE);
     }
     if (taps->rows.taps > 0 && taps->cols.taps > 0) {
         EmitLoop blocks = taps_loop(e, 0, taps->in_blocks, 1);
@@ -162,8 +165,8 @@ static void direct_make_tile(const void *of, int64_t first, int pixels,
         emit_loop_end(e, &blocks);
     }
     for (int i = 0; i < pixels * task->tile->blocks; i++)
-        taps_store(e, taps_get(e, tile.sums[i]),
-                   taps_at(e, y, result_at(task, i)));
+        image_store(e, out, taps_get(e, tile.sums[i]),
+                    image_at(e, out, y, result_at(task, i)));
 }
 
 // Which image, blocks and rows the task number stands for, first to last
@@ -193,8 +196,10 @@ static LLVMValueRef direct_decode_task(RowTask *task)
                             taps->in_blocks * in_map);
     task->w = taps_step(e, e->args[1], group,
                         task->tile->blocks * weight_block(taps));
-    task->y = taps_step(e, e->args[2], image, taps_image_out(taps));
-    task->y = taps_step(e, task->y, group, task->tile->blocks * out_map);
+    task->y =
+        image_step(e, taps->types.out, e->args[2], image, taps_image_out(taps));
+    task->y = image_step(e, taps->types.out, task->y, group,
+                         task->tile->blocks * out_map);
     return LLVMBuildURem(b, e->task, emit_i64(e, row_blocks), "");
 }
 

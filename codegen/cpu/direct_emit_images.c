@@ -145,8 +145,10 @@ static void images_make_tile(const ImageTask *task, int count,
     emit_loop_end(e, &block);
     for (int p = 0; p < count; p++)
         for (int b = 0; b < tile.blocks; b++)
-            taps_store(e, taps_get(e, task->sums[p * tile.blocks + b]),
-                       taps_at(e, y, p * taps_image_out(taps) + b * out_map));
+            image_store(e, taps->types.out,
+                        taps_get(e, task->sums[p * tile.blocks + b]),
+                        image_at(e, taps->types.out, y,
+                                 p * taps_image_out(taps) + b * out_map));
 }
 
 static void images_make_pixel(const ImageTask *task, const TapRange *row,
@@ -160,12 +162,12 @@ static void images_make_pixel(const ImageTask *task, const TapRange *row,
     EmitLoop image = taps_loop(e, 0, whole, pixels);
     images_make_tile(task, pixels, row, col,
                      taps_step(e, task->x, image.index, x_step),
-                     taps_step(e, y, image.index, y_step));
+                     image_step(e, taps->types.out, y, image.index, y_step));
     emit_loop_end(e, &image);
     if (rest)
         images_make_tile(task, rest, row, col,
                          taps_at(e, task->x, whole * x_step),
-                         taps_at(e, y, whole * y_step));
+                         image_at(e, taps->types.out, y, whole * y_step));
 }
 
 // Tasks count groups first, then shares of the images.
@@ -190,20 +192,22 @@ void emit_images(Emit *e)
     if (taps->groups > 1)
         task.x = taps_step(e, task.x, LLVMBuildUDiv(b, group, own, ""),
                            taps->in_blocks * in_map);
+    task.y = image_step(e, taps->types.out, e->args[2], share,
+                        tile->images * taps_image_out(taps));
     task.y =
-        taps_step(e, e->args[2], share, tile->images * taps_image_out(taps));
-    task.y = taps_step(e, task.y, group, tile->blocks * out_map);
+        image_step(e, taps->types.out, task.y, group, tile->blocks * out_map);
     find_weights(&task, group, own);
     EmitLoop row = taps_loop(e, 0, rows->count, 1);
     TapRange row_taps = find_taps(e, rows, row.index);
     EmitLoop col = taps_loop(e, 0, cols->count, 1);
     TapRange col_taps = find_taps(e, cols, col.index);
-    LLVMValueRef y = taps_step(
-        e, task.y, taps_affine(e, row.index, rows->out_step, rows->out_first),
-        cols->out * CPU_BLOCK);
-    y = taps_step(e, y,
-                  taps_affine(e, col.index, cols->out_step, cols->out_first),
-                  CPU_BLOCK);
+    LLVMValueRef y =
+        image_step(e, taps->types.out, task.y,
+                   taps_affine(e, row.index, rows->out_step, rows->out_first),
+                   cols->out * CPU_BLOCK);
+    y = image_step(e, taps->types.out, y,
+                   taps_affine(e, col.index, cols->out_step, cols->out_first),
+                   CPU_BLOCK);
     images_make_pixel(&task, &row_taps, &col_taps, y);
     emit_loop_end(e, &col);
     emit_loop_end(e, &row);

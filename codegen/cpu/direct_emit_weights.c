@@ -21,9 +21,13 @@ typedef struct WeightTask {
     const ConvTaps *taps;
     const WeightsTile *tile;
     LLVMValueRef *sums;
-    LLVMValueRef xs, dys;       // of the task's group of channels
+    LLVMValueRef xs, dys;    // of the task's group of channels, or scratch
+    LLVMValueRef sources[2]; // x and dy of that group, where they are packed
+    WeightsScratch scratch;
+    int64_t x_image, y_image, x_map, y_map; // elements to the next
     LLVMValueRef x, dy, dw;     // of the current pair of blocks, or the first
     int blocks;                 // written, of the current tile
+    bool packs[2];              // x, dy go to scratch, a part at a time
     GradientRange in, out;      // blocks of the task
     GradientRange images, rows; // of the current part
     LLVMValueRef is_first;      // nothing is in dw yet
@@ -73,16 +77,14 @@ static void weights_add_pixels(const WeightTask *task, int64_t count,
                      .blocks = task->blocks,
                      .sums = task->sums,
                      .pixel_step = 1,
-                     .block_step = written_map(task->taps)};
+                     .block_step = task->y_map};
     const TapAxis *cols = &task->taps->cols;
     for (int64_t i = 0; i < count; i++) {
         LLVMValueRef xi = taps_at(e, x, i * cols->in_step * CPU_BLOCK);
         LLVMValueRef yi = taps_at(e, dy, i * CPU_BLOCK);
         if (tile.pixels * tile.blocks >= CPU_BLOCK) {
-            taps_prefetch(e, taps_at(e, xi, read_map(task->taps)),
-                          PREFETCH_LATER);
-            taps_prefetch(e,
-                          taps_at(e, yi, tile.blocks * written_map(task->taps)),
+            taps_prefetch(e, taps_at(e, xi, task->x_map), PREFETCH_LATER);
+            taps_prefetch(e, taps_at(e, yi, tile.blocks * task->y_map),
                           PREFETCH_LATER);
         }
         taps_multiply_one(e, &tile, NULL, xi, yi);
@@ -120,9 +122,8 @@ static void weights_add_part(const WeightTask *task, LLVMValueRef x,
     const TapAxis *r = &taps->rows, *c = &taps->cols;
     EmitLoop images =
         emit_loop_begin(e, task->images.low, task->images.high, 1);
-    LLVMValueRef xn = taps_step(e, x, images.index, taps_image_in(taps));
-    LLVMValueRef yn =
-        taps_step(e, task->dy, images.index, taps_image_out(taps));
+    LLVMValueRef xn = taps_step(e, x, images.index, task->x_image);
+    LLVMValueRef yn = taps_step(e, task->dy, images.index, task->y_image);
     EmitLoop row = emit_loop_begin(e, rows.low, rows.high, 1);
     LLVMValueRef xr =
         taps_step(e, xn, row.index, r->in_step * c->in * CPU_BLOCK);
@@ -175,20 +176,85 @@ static void weights_make_pair(const WeightTask *task)
     emit_loop_end(e, &row);
 }
 
+// ---- parts in scratch -------------------------------------------------------
+
+// Of x or dy in scratch, [blocks][images][pixels] from `at` on: where block,
+// image and row 0 would be, the first of the current part being there.
+static LLVMValueRef part_origin(const WeightTask *task, LLVMValueRef at,
+                                LLVMValueRef block)
+{
+    const Emit *e = task->emit;
+    int64_t row = task->taps->cols.count * CPU_BLOCK;
+    LLVMValueRef before = LLVMBuildNeg(e->builder, block, "");
+    at = taps_step(e, at, before, task->tile->images * task->scratch.image);
+    before = LLVMBuildNeg(e->builder, task->images.low, "");
+    at = taps_step(e, at, before, task->scratch.image);
+    before = LLVMBuildNeg(e->builder, task->rows.low, "");
+    return taps_step(e, at, before, row);
+}
+
+// The current part of a block of x (input 0) or dy (1), of which an image has
+// `image_elements`, as floats to `to`, its place in scratch.
+static void pack_block(const WeightTask *task, int input, LLVMValueRef block,
+                       int64_t image_elements, LLVMValueRef to)
+{
+    const Emit *e = task->emit;
+    const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
+    DType dtype = task->taps->types.in[input];
+    int64_t row = cols->count * CPU_BLOCK;
+    LLVMValueRef pixels = taps_affine(
+        e, LLVMBuildSub(e->builder, task->rows.high, task->rows.low, ""),
+        cols->count, 0);
+    LLVMValueRef from =
+        image_step(e, dtype, task->sources[input], block, rows->count * row);
+    from = image_step(e, dtype, from, task->rows.low, row);
+    to = taps_step(e, to, task->rows.low, row);
+    EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
+    LLVMValueRef source =
+        taps_opaque(e, image_step(e, dtype, from, image.index, image_elements));
+    LLVMValueRef target =
+        taps_opaque(e, taps_step(e, to, image.index, task->scratch.image));
+    EmitLoop pixel = emit_loop_begin(e, emit_i64(e, 0), pixels, 1);
+    taps_store(e,
+               image_load(e, dtype,
+                          image_step(e, dtype, source, pixel.index, CPU_BLOCK)),
+               taps_step(e, target, pixel.index, CPU_BLOCK));
+    emit_loop_end(e, &pixel);
+    emit_loop_end(e, &image);
+}
+
 // ---- parts and tasks --------------------------------------------------------
 
-// The task's read blocks with `blocks` written ones from `out` on.
+// The task's read blocks with `blocks` written ones from `out` on. Blocks of
+// bf16 come to scratch when they are first met: those of dy here, those of x
+// with the task's first of dy.
 static void weights_make_column(WeightTask *task, LLVMValueRef dw,
                                 LLVMValueRef out, int blocks)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
     task->blocks = blocks;
-    task->dy = taps_opaque(e, taps_step(e, task->dys, out, written_map(taps)));
+    task->dy = taps_opaque(e, taps_step(e, task->dys, out, task->y_map));
     LLVMValueRef dwo =
         taps_step(e, dw, out, taps->in_blocks * weight_pair(taps));
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef is_first = LLVMBuildICmp(b, LLVMIntEQ, out, task->out.low, "");
+    if (task->packs[1]) {
+        EmitLoop block = emit_loop_begin(e, out, taps_add(e, out, blocks), 1);
+        pack_block(task, 1, block.index, taps_image_out(taps),
+                   taps_step(e, task->dys, block.index, task->y_map));
+        emit_loop_end(e, &block);
+    }
     EmitLoop in = emit_loop_begin(e, task->in.low, task->in.high, 1);
-    task->x = taps_opaque(e, taps_step(e, task->xs, in.index, read_map(taps)));
+    task->x = taps_opaque(e, taps_step(e, task->xs, in.index, task->x_map));
+    if (task->packs[0]) {
+        LLVMBasicBlockRef yes = emit_block(e), then = emit_block(e);
+        LLVMBuildCondBr(b, is_first, yes, then);
+        LLVMPositionBuilderAtEnd(b, yes);
+        pack_block(task, 0, in.index, taps_image_in(taps), task->x);
+        LLVMBuildBr(b, then);
+        LLVMPositionBuilderAtEnd(b, then);
+    }
     task->dw = taps_opaque(e, taps_step(e, dwo, in.index, weight_pair(taps)));
     weights_make_pair(task);
     emit_loop_end(e, &in);
@@ -249,7 +315,22 @@ void emit_weights(Emit *e)
 {
     const WeightsKernel *kernel = &cpu_kernel(e)->weights;
     const ConvTaps *taps = &kernel->taps;
-    WeightTask task = {.emit = e, .taps = taps, .tile = &kernel->tile};
+    WeightTask task = {.emit = e,
+                       .taps = taps,
+                       .tile = &kernel->tile,
+                       .scratch = weights_scratch(kernel),
+                       .x_image = taps_image_in(taps),
+                       .y_image = taps_image_out(taps),
+                       .x_map = read_map(taps),
+                       .y_map = written_map(taps)};
+    if ((task.packs[0] = weights_packs(kernel, 0))) {
+        task.x_image = task.scratch.image;
+        task.x_map = kernel->tile.images * task.x_image;
+    }
+    if ((task.packs[1] = weights_packs(kernel, 1))) {
+        task.y_image = task.scratch.image;
+        task.y_map = kernel->tile.images * task.y_image;
+    }
     task.sums = taps_variables(e, kernel->tile.channels * kernel->tile.blocks);
     LLVMValueRef chunk = weights_decode_task(&task);
     LLVMValueRef dw =
@@ -261,11 +342,13 @@ void emit_weights(Emit *e)
         LLVMValueRef groups = emit_i64(e, taps->groups);
         LLVMValueRef group = LLVMBuildURem(e->builder, chunk, groups, "");
         chunk = LLVMBuildUDiv(e->builder, chunk, groups, "");
-        task.xs =
-            taps_step(e, task.xs, group, taps->in_blocks * read_map(taps));
-        task.dys =
-            taps_step(e, task.dys, group, taps->out_blocks * written_map(taps));
+        task.xs = image_step(e, taps->types.in[0], task.xs, group,
+                             taps->in_blocks * read_map(taps));
+        task.dys = image_step(e, taps->types.in[1], task.dys, group,
+                              taps->out_blocks * written_map(taps));
     }
+    task.sources[0] = task.xs;
+    task.sources[1] = task.dys;
     GradientRange whole = gradient_images(e, chunk);
     GradientRange all_rows = {emit_i64(e, 0), emit_i64(e, taps->rows.count)};
     EmitLoop images =
@@ -276,6 +359,12 @@ void emit_weights(Emit *e)
     LLVMValueRef first_row =
         LLVMBuildICmp(e->builder, LLVMIntEQ, rows.index, all_rows.low, "");
     task.is_first = LLVMBuildAnd(e->builder, first_image, first_row, "");
+    LLVMValueRef scratch = LLVMGetParam(e->function, 3);
+    if (task.packs[0])
+        task.xs = part_origin(&task, scratch, task.in.low);
+    if (task.packs[1])
+        task.dys = part_origin(&task, taps_at(e, scratch, task.scratch.dy),
+                               task.out.low);
     weights_make_part(&task, dw);
     emit_loop_end(e, &rows);
     emit_loop_end(e, &images);

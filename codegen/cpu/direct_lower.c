@@ -26,7 +26,7 @@ static int64_t written_blocks(const ConvShape *s)
 static ConvTaps forward_taps(const ConvShape *s)
 {
     return (ConvTaps){
-        .types = kernel_types(s->dtype),
+        .types = conv_types(s),
         .groups = s->groups,
         .in_blocks = read_blocks(s),
         .out_blocks = written_blocks(s),
@@ -78,7 +78,7 @@ static ConvTaps data_taps(const ConvShape *s, int64_t row_phase,
 {
     if (s->op == OP_CONV2D)
         return forward_taps(s);
-    return (ConvTaps){.types = kernel_types(s->dtype),
+    return (ConvTaps){.types = conv_types(s),
                       .groups = s->groups,
                       .in_blocks = written_blocks(s),
                       .out_blocks = read_blocks(s),
@@ -130,6 +130,21 @@ static DataKernel data_kernel(const Lowering *lower, const ConvShape *s,
     return made;
 }
 
+enum {
+    // A task brings a block of pixels to f32 in a third of the time that a copy
+    // of it takes, which goes to memory and back.
+    MOST_WIDENED = 3,
+};
+
+unsigned conv_pointwise_widened(const Lowering *lower, const ConvShape *s)
+{
+    DataKernel made = data_kernel(lower, s, 0, 0);
+    const PointwiseKernel *p = &made.kernel.pointwise;
+    return ceil_div(p->taps.out_blocks, p->tile.writes) > MOST_WIDENED
+               ? CONV_IN_0 | CONV_IN_1
+               : 0;
+}
+
 // What a phase of a stride does, against the others: products per pair of
 // channels. (Results do not depend on it; work.c shares the arithmetic out.)
 static int64_t phase_share(const CpuKernel *kernel)
@@ -147,6 +162,15 @@ bool conv_has_lines(const ConvShape *s)
 {
     return s->op != OP_CONV2D_GRAD_X ||
            ((s->sh == 1 || s->dh == 1) && (s->sw == 1 || s->dw == 1));
+}
+
+bool conv_pointwise_takes_data(const ConvShape *s)
+{
+    if (!conv_direct_takes_data(s))
+        return false;
+    ConvTaps taps = data_taps(s, 0, 0);
+    taps_reshape_pointwise(&taps);
+    return pointwise_takes(&taps, &s->way);
 }
 
 bool conv_direct_takes_data(const ConvShape *s)
@@ -176,7 +200,7 @@ int64_t conv_direct_data(Lowering *lower, const ConvShape *s, Value value)
             turned = transpose_weights(lower, s, stored, rest);
         args[1] = made.as_stored ? stored : turned;
         images = made.images;
-        cpu_want_scratch(lower, made.scratch * dtype_size(s->dtype));
+        cpu_want_scratch(lower, made.scratch * dtype_size(DT_F32));
         LowerStep step = cpu_step(lower, &made.kernel, 3, made.tasks, label);
         step.share = phase_share(&made.kernel);
         for (int a = 0; a < 3; a++)
@@ -251,10 +275,10 @@ static Place compact_pixels(Lowering *lower, const ConvShape *s, Value value)
     Value x = graph_node(lower->graph, value)->inputs[0];
     int64_t map = s->h * s->w * CPU_BLOCK, strides[MAX_RANK] = {0};
     TensorType read =
-        type_make(DT_F32, 5,
+        type_make(s->in[0], 5,
                   (int64_t[]){s->n, s->c / CPU_BLOCK, s->oh, s->ow, CPU_BLOCK});
     Access access = {.kind = EXPR_LOAD,
-                     .dtype = DT_F32,
+                     .dtype = s->in[0],
                      .place = value_place(lower, x),
                      .strides = {s->c / CPU_BLOCK * map, map,
                                  s->sh * s->w * CPU_BLOCK, s->sw * CPU_BLOCK,
@@ -265,6 +289,28 @@ static Place compact_pixels(Lowering *lower, const ConvShape *s, Value value)
                       arena_printf(lower->arena, "%s: pixels read",
                                    value_label(lower, value)));
     return out;
+}
+
+bool conv_pointwise_takes_weights(const ConvShape *s)
+{
+    return conv_direct_takes_weights(s) && s->kh == 1 && s->kw == 1 &&
+           s->top == 0 && s->left == 0 &&
+           (skips_pixels(s) || (s->oh == s->h && s->ow == s->w));
+}
+
+unsigned conv_weights_widened(const Lowering *lower, const ConvShape *s)
+{
+    ConvShape dense = *s;
+    if (skips_pixels(s)) {
+        dense.h = s->oh;
+        dense.w = s->ow;
+        dense.sh = dense.sw = 1;
+    }
+    WeightsKernel kernel = weights_kernel(lower, &dense);
+    const ConvTaps *taps = &kernel.taps;
+    bool x = ceil_div(taps->out_blocks, kernel.tile.writes) > MOST_WIDENED;
+    bool dy = ceil_div(taps->in_blocks, kernel.tile.reads) > MOST_WIDENED;
+    return (x ? CONV_IN_0 : 0) | (dy ? CONV_IN_1 : 0);
 }
 
 int64_t conv_direct_weights(Lowering *lower, const ConvShape *s, Value value)
@@ -284,6 +330,8 @@ int64_t conv_direct_weights(Lowering *lower, const ConvShape *s, Value value)
                         .weights = weights_kernel(lower, &dense)};
     const ConvTaps *taps = &kernel.weights.taps;
     const WeightsTile *tile = &kernel.weights.tile;
+    cpu_want_scratch(lower, weights_scratch(&kernel.weights).total *
+                                dtype_size(DT_F32));
     gradient.tasks = taps->groups * ceil_div(taps->in_blocks, tile->reads) *
                      ceil_div(taps->out_blocks, tile->writes);
     gradient.out = value_new_buffer(lower, value);

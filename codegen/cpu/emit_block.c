@@ -23,22 +23,35 @@ LLVMValueRef taps_max(const Emit *e, LLVMValueRef a, LLVMValueRef b)
 
 // Not inbounds: the first tap of a row may point before the tensor, though
 // nothing is read there.
-static LLVMValueRef offset(const Emit *e, LLVMValueRef pointer,
+static LLVMValueRef offset(const Emit *e, DType dtype, LLVMValueRef pointer,
                            LLVMValueRef elements)
 {
-    return LLVMBuildGEP2(e->builder, emit_type(e, DT_F32, 1), pointer,
+    return LLVMBuildGEP2(e->builder, emit_stored_type(e, dtype, 1), pointer,
                          &elements, 1, "");
+}
+
+LLVMValueRef image_at(const Emit *e, DType dtype, LLVMValueRef pointer,
+                      int64_t elements)
+{
+    return elements ? offset(e, dtype, pointer, emit_i64(e, elements))
+                    : pointer;
+}
+
+LLVMValueRef image_step(const Emit *e, DType dtype, LLVMValueRef pointer,
+                        LLVMValueRef index, int64_t elements)
+{
+    return offset(e, dtype, pointer, taps_affine(e, index, elements, 0));
 }
 
 LLVMValueRef taps_at(const Emit *e, LLVMValueRef pointer, int64_t elements)
 {
-    return elements ? offset(e, pointer, emit_i64(e, elements)) : pointer;
+    return image_at(e, DT_F32, pointer, elements);
 }
 
 LLVMValueRef taps_step(const Emit *e, LLVMValueRef pointer, LLVMValueRef index,
                        int64_t elements)
 {
-    return offset(e, pointer, taps_affine(e, index, elements, 0));
+    return image_step(e, DT_F32, pointer, index, elements);
 }
 
 LLVMValueRef taps_opaque(const Emit *e, LLVMValueRef pointer)
@@ -114,13 +127,27 @@ LLVMValueRef taps_imm(const Emit *e, int index)
 
 // ---- memory -----------------------------------------------------------------
 
-// Blocks start on whole cache lines, for buffers do.
-LLVMValueRef taps_load(const Emit *e, LLVMValueRef pointer)
+// Blocks of floats start on whole cache lines, for buffers do; those of bf16 on
+// halves.
+LLVMValueRef image_load(const Emit *e, DType dtype, LLVMValueRef pointer)
 {
     LLVMValueRef value = LLVMBuildLoad2(
-        e->builder, emit_type(e, DT_F32, CPU_BLOCK), pointer, "");
-    LLVMSetAlignment(value, CPU_BLOCK * sizeof(float));
-    return value;
+        e->builder, emit_stored_type(e, dtype, CPU_BLOCK), pointer, "");
+    LLVMSetAlignment(value, (unsigned)(CPU_BLOCK * dtype_size(dtype)));
+    return emit_from_stored(e, dtype, CPU_BLOCK, value);
+}
+
+void image_store(const Emit *e, DType dtype, LLVMValueRef value,
+                 LLVMValueRef pointer)
+{
+    LLVMValueRef store = LLVMBuildStore(
+        e->builder, emit_to_stored(e, dtype, CPU_BLOCK, value), pointer);
+    LLVMSetAlignment(store, (unsigned)(CPU_BLOCK * dtype_size(dtype)));
+}
+
+LLVMValueRef taps_load(const Emit *e, LLVMValueRef pointer)
+{
+    return image_load(e, DT_F32, pointer);
 }
 
 LLVMValueRef taps_load_unaligned(const Emit *e, LLVMValueRef pointer)
@@ -139,8 +166,7 @@ LLVMValueRef taps_load_splat(const Emit *e, LLVMValueRef pointer)
 
 void taps_store(const Emit *e, LLVMValueRef value, LLVMValueRef pointer)
 {
-    LLVMValueRef store = LLVMBuildStore(e->builder, value, pointer);
-    LLVMSetAlignment(store, CPU_BLOCK * sizeof(float));
+    image_store(e, DT_F32, value, pointer);
 }
 
 void taps_prefetch(const Emit *e, LLVMValueRef pointer, TapsPrefetch what)

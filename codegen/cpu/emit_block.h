@@ -19,6 +19,11 @@ LLVMValueRef taps_max(const Emit *e, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef taps_at(const Emit *e, LLVMValueRef pointer, int64_t elements);
 LLVMValueRef taps_step(const Emit *e, LLVMValueRef pointer, LLVMValueRef index,
                        int64_t elements);
+// The same where elements are of that type: images may be of bf16.
+LLVMValueRef image_at(const Emit *e, DType dtype, LLVMValueRef pointer,
+                      int64_t elements);
+LLVMValueRef image_step(const Emit *e, DType dtype, LLVMValueRef pointer,
+                        LLVMValueRef index, int64_t elements);
 // The pointer, by an empty piece of assembly that LLVM cannot see through. Left
 // to itself it rewrites addresses across all the loops of a kernel, which takes
 // most of the compile time and gains nothing.
@@ -44,6 +49,10 @@ LLVMValueRef taps_load_unaligned(const Emit *e, LLVMValueRef pointer);
 // One number in every lane.
 LLVMValueRef taps_load_splat(const Emit *e, LLVMValueRef pointer);
 void taps_store(const Emit *e, LLVMValueRef value, LLVMValueRef pointer);
+// A block of an image, as floats; of bf16 a store rounds to nearest even.
+LLVMValueRef image_load(const Emit *e, DType dtype, LLVMValueRef pointer);
+void image_store(const Emit *e, DType dtype, LLVMValueRef value,
+                 LLVMValueRef pointer);
 // Asks for the line of the cache at the pointer. Any address will do. What is
 // wanted after more than the first-level cache holds goes to the second level
 // alone, for it would drive out what is in use.

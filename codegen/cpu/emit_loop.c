@@ -349,6 +349,15 @@ static void enter(Nest *n, int loop, LLVMValueRef index)
     n->at = outside;
 }
 
+// What a store takes: of a cast to bf16 what is cast, for the store rounds.
+static int stored_expr(const Nest *n, const LoopStore *store)
+{
+    const LoopExpr *exprs = n->k->exprs.at, *expr = &exprs[store->expr];
+    bool rounds = store->dtype == DT_BF16 && expr->kind == EXPR_OP &&
+                  expr->op == OP_CAST && exprs[expr->in[0]].dtype == DT_F32;
+    return rounds ? expr->in[0] : store->expr;
+}
+
 static void innermost(Nest *n)
 {
     for (int i = 0; i < n->k->stores.count; i++) {
@@ -356,7 +365,7 @@ static void innermost(Nest *n)
         for (int r = 0; r < n->rounds; r++)
             if (store->kind == STORE_MAP)
                 store_wide(n, store->dtype,
-                           operand(n, store->expr, n->lanes, r),
+                           operand(n, stored_expr(n, store), n->lanes, r),
                            n->at[n->k->exprs.count + i],
                            vector_stride(n, store->strides), r);
             else

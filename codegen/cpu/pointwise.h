@@ -31,10 +31,17 @@ int64_t pointwise_row_blocks(const ConvTaps *taps, const PointwiseTile *tile);
 // Pixels side by side, of which register tiles are made.
 int64_t pointwise_line(const ConvTaps *taps, const PointwiseTile *tile);
 int64_t pointwise_tasks(const PointwiseKernel *kernel, int64_t images);
-// Per thread, in elements: pixels packed, a group's results not yet spread,
-// and its weights transposed.
+// Whether a task's pixels go to scratch first, a part of the channels at a
+// time: side by side where there is a stride, as floats where they are of bf16.
+bool pointwise_packs(const ConvTaps *taps);
+// Whether sums of a part of the channels wait in scratch for the next, for y
+// would round them.
+bool pointwise_sums_apart(const PointwiseKernel *kernel);
+// Per thread, in elements of f32: pixels packed, [images][reads][line]; sums
+// apart, [images][writes][line]; a group's results not yet spread; and its
+// weights transposed. Each is where it begins.
 typedef struct PointwiseScratch {
-    int64_t pixels, results, weights, total;
+    int64_t pixels, sums, results, weights, total;
 } PointwiseScratch;
 PointwiseScratch pointwise_scratch(const PointwiseKernel *kernel);
 void pointwise_text(Text *text, const PointwiseKernel *kernel);

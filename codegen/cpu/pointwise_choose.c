@@ -122,14 +122,29 @@ int64_t pointwise_tasks(const PointwiseKernel *kernel, int64_t images)
            ceil_div(kernel->taps.out_blocks, tile->writes);
 }
 
+bool pointwise_packs(const ConvTaps *taps)
+{
+    return taps->rows.in_step > 1 || taps->cols.in_step > 1 ||
+           taps->types.in[0] == DT_BF16;
+}
+
+bool pointwise_sums_apart(const PointwiseKernel *kernel)
+{
+    return kernel->tile.reads < kernel->taps.in_blocks &&
+           kernel->taps.types.out == DT_BF16;
+}
+
 PointwiseScratch pointwise_scratch(const PointwiseKernel *kernel)
 {
     const ConvTaps *taps = &kernel->taps;
     const PointwiseTile *tile = &kernel->tile;
     int64_t image = tile->rows * taps->cols.count * CPU_BLOCK;
     PointwiseScratch s = {0};
-    if (taps->rows.in_step > 1 || taps->cols.in_step > 1)
-        s.results = tile->images * taps->in_blocks * image;
+    if (pointwise_packs(taps))
+        s.sums = tile->images * tile->reads * image;
+    s.results = s.sums;
+    if (pointwise_sums_apart(kernel))
+        s.results += tile->images * tile->writes * image;
     s.weights = s.results;
     if (tile->joins || taps->rows.out_step > 1 || taps->cols.out_step > 1)
         s.weights += tile->blocks * pointwise_line(taps, tile) * CPU_BLOCK;

@@ -25,12 +25,18 @@ typedef struct PointTask {
     LLVMValueRef first_row; // of the product's
     int64_t line;           // pixels of an image
     PointwiseScratch scratch;
-    LLVMValueRef x, y;     // of image 0: the line's first pixel; y's whole map
-                           // where results are spread
+    LLVMValueRef source;   // x, of image 0: the line's first pixel
+    LLVMValueRef x;        // the same of what is multiplied: x or scratch
+    LLVMValueRef y;        // of image 0: the line's first pixel, or the whole
+                           // map where results are spread
     LLVMValueRef w;        // of the current group and part
     GradientRange part;    // blocks that are read
     LLVMValueRef is_first; // part: nothing is in y yet
-    int64_t x_image, x_map, y_map, w_block; // elements to the next
+    int64_t x_image, x_map, y_image, y_map, w_block; // elements to the next
+    DType stored; // of what tiles write: y or scratch
+    // Whether the current group is the task's first, whose tiles bring their
+    // pixels to scratch as they come to them; NULL: pixels are there already.
+    LLVMValueRef packs;
 } PointTask;
 
 static LLVMValueRef scratch_at(const PointTask *task, int64_t elements)
@@ -40,9 +46,36 @@ static LLVMValueRef scratch_at(const PointTask *task, int64_t elements)
 
 // ---- tiles ------------------------------------------------------------------
 
-// The tile's pixels lie from x on, its results from y on.
+// Where the current group is the first: the tile's pixels of block `index`, if
+// there is such a block, from where they come to x, as floats.
+static void pack_tile(const PointTask *task, int pixels, LLVMValueRef from,
+                      LLVMValueRef x, LLVMValueRef index)
+{
+    const Emit *e = task->emit;
+    LLVMBuilderRef b = e->builder;
+    DType dtype = task->taps->types.in[0];
+    const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
+    LLVMBasicBlockRef yes = emit_block(e), then = emit_block(e);
+    LLVMValueRef there =
+        LLVMBuildICmp(b, LLVMIntSLT, index, task->part.high, "");
+    LLVMBuildCondBr(b, LLVMBuildAnd(b, there, task->packs, ""), yes, then);
+    LLVMPositionBuilderAtEnd(b, yes);
+    LLVMValueRef source =
+        image_step(e, dtype, from, index, block_map(rows->in, cols->in));
+    LLVMValueRef to = taps_step(e, x, index, task->x_map);
+    for (int p = 0; p < pixels; p++)
+        taps_store(
+            e, image_load(e, dtype, image_at(e, dtype, source, p * CPU_BLOCK)),
+            taps_at(e, to, p * CPU_BLOCK));
+    LLVMBuildBr(b, then);
+    LLVMPositionBuilderAtEnd(b, then);
+}
+
+// The tile's pixels lie from x on, or are to and come from `from`; its results
+// lie from y on.
 static void pointwise_make_tile(const PointTask *task, int pixels,
-                                LLVMValueRef x, LLVMValueRef y)
+                                LLVMValueRef from, LLVMValueRef x,
+                                LLVMValueRef y)
 {
     const Emit *e = task->emit;
     TapsTile tile = {.pixels = pixels,
@@ -52,8 +85,9 @@ static void pointwise_make_tile(const PointTask *task, int pixels,
                      .block_step = task->w_block,
                      .x_ahead = pixels * CPU_BLOCK};
     for (int i = 0; i < pixels * tile.blocks; i++) {
-        LLVMValueRef at = taps_at(
-            e, y, i / tile.blocks * CPU_BLOCK + i % tile.blocks * task->y_map);
+        LLVMValueRef at = image_at(e, task->stored, y,
+                                   i / tile.blocks * CPU_BLOCK +
+                                       i % tile.blocks * task->y_map);
         if (task->is_first) {
             gradient_resume(e, task->is_first, at, tile.sums[i]);
             continue;
@@ -61,109 +95,124 @@ static void pointwise_make_tile(const PointTask *task, int pixels,
         taps_set_zero(e, tile.sums[i]);
         taps_prefetch(e, at, PREFETCH_WRITE);
     }
+    // A block ahead, that what was stored can be read.
+    if (task->packs)
+        pack_tile(task, pixels, from, x, task->part.low);
     EmitLoop block = emit_loop_begin(e, task->part.low, task->part.high, 1);
+    if (task->packs)
+        pack_tile(task, pixels, from, x, block.next);
     taps_multiply(e, &tile, NULL,
                   taps_opaque(e, taps_step(e, x, block.index, task->x_map)),
                   taps_opaque(e, taps_step(e, task->w, block.index, CPU_TILE)));
     emit_loop_end(e, &block);
     for (int i = 0; i < pixels * tile.blocks; i++)
-        taps_store(e, taps_get(e, tile.sums[i]),
-                   taps_at(e, y,
-                           i / tile.blocks * CPU_BLOCK +
-                               i % tile.blocks * task->y_map));
+        image_store(e, task->stored, taps_get(e, tile.sums[i]),
+                    image_at(e, task->stored, y,
+                             i / tile.blocks * CPU_BLOCK +
+                                 i % tile.blocks * task->y_map));
 }
 
-static void pointwise_make_line(const PointTask *task, LLVMValueRef x,
-                                LLVMValueRef y)
+static void pointwise_make_line(const PointTask *task, LLVMValueRef from,
+                                LLVMValueRef x, LLVMValueRef y)
 {
     const Emit *e = task->emit;
+    DType in = task->taps->types.in[0];
     int pixels = task->tile->pixels;
     int rest = (int)(task->line % pixels);
     int64_t whole = task->line - rest;
     EmitLoop pixel = taps_loop(e, 0, whole, pixels);
     pointwise_make_tile(
-        task, pixels, taps_opaque(e, taps_step(e, x, pixel.index, CPU_BLOCK)),
-        taps_opaque(e, taps_step(e, y, pixel.index, CPU_BLOCK)));
+        task, pixels,
+        taps_opaque(e, image_step(e, in, from, pixel.index, CPU_BLOCK)),
+        taps_opaque(e, taps_step(e, x, pixel.index, CPU_BLOCK)),
+        taps_opaque(e, image_step(e, task->stored, y, pixel.index, CPU_BLOCK)));
     emit_loop_end(e, &pixel);
     if (rest)
-        pointwise_make_tile(task, rest,
-                            taps_opaque(e, taps_at(e, x, whole * CPU_BLOCK)),
-                            taps_opaque(e, taps_at(e, y, whole * CPU_BLOCK)));
+        pointwise_make_tile(
+            task, rest,
+            taps_opaque(e, image_at(e, in, from, whole * CPU_BLOCK)),
+            taps_opaque(e, taps_at(e, x, whole * CPU_BLOCK)),
+            taps_opaque(e, image_at(e, task->stored, y, whole * CPU_BLOCK)));
 }
 
-// ---- strides ----------------------------------------------------------------
-
-static bool packs(const ConvTaps *taps)
-{
-    return taps->rows.in_step > 1 || taps->cols.in_step > 1;
-}
+// ---- pixels in scratch ------------------------------------------------------
 
 static bool spreads(const ConvTaps *taps)
 {
     return taps->rows.out_step > 1 || taps->cols.out_step > 1;
 }
 
-// A row of `count` pixels, `from_step` apart, to one `to_step` apart.
-static void copy_row(const Emit *e, int64_t count, LLVMValueRef from,
-                     int64_t from_step, LLVMValueRef to, int64_t to_step)
+// A row of `count` pixels, `step` apart and of that type, side by side as
+// floats.
+static void pack_row(const Emit *e, DType dtype, int64_t count,
+                     LLVMValueRef from, int64_t step, LLVMValueRef to)
 {
     EmitLoop col = taps_loop(e, 0, count, 1);
     taps_store(
-        e, taps_load(e, taps_step(e, from, col.index, from_step * CPU_BLOCK)),
-        taps_step(e, to, col.index, to_step * CPU_BLOCK));
+        e,
+        image_load(e, dtype,
+                   image_step(e, dtype, from, col.index, step * CPU_BLOCK)),
+        taps_step(e, to, col.index, CPU_BLOCK));
     emit_loop_end(e, &col);
 }
 
-// The task's pixels, side by side: [images][in_blocks][an image's], or joined,
-// [in_blocks][images][an image's].
+// The task's pixels of the current part's channels: [images][reads][an
+// image's], or joined, [reads][images][an image's]. A line of bf16 without gaps
+// is left to the tiles of the first group.
 static void pack_pixels(PointTask *task)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
+    DType dtype = taps->types.in[0];
     int64_t own = task->tile->rows * cols->count * CPU_BLOCK;
-    int64_t line = task->line * CPU_BLOCK;
-    int64_t image_step = task->tile->joins ? own : taps->in_blocks * own;
+    int64_t line = task->line * CPU_BLOCK, map = block_map(rows->in, cols->in);
     LLVMValueRef scratch = scratch_at(task, task->scratch.pixels);
-    LLVMValueRef count =
-        LLVMBuildSub(e->builder, task->images.high, task->images.low, "");
-    LLVMValueRef first = taps_step(e, task->x, task->images.low, task->x_image);
-    EmitLoop image = emit_loop_begin(e, emit_i64(e, 0), count, 1);
-    EmitLoop block = taps_loop(e, 0, taps->in_blocks, 1);
-    EmitLoop row = taps_loop(e, 0, task->tile->rows, 1);
-    LLVMValueRef from = taps_step(e, first, image.index, task->x_image);
-    from = taps_step(e, from, block.index, task->x_map);
-    from = taps_step(e, from, row.index, rows->in_step * cols->in * CPU_BLOCK);
-    LLVMValueRef to = taps_step(e, scratch, image.index, image_step);
+    task->x_map = line;
+    task->x_image = task->tile->joins ? own : task->tile->reads * own;
+    // So that images and blocks are found by their numbers.
+    LLVMValueRef before = LLVMBuildNeg(e->builder, task->images.low, "");
+    task->x = taps_step(e, scratch, before, task->x_image);
+    before = LLVMBuildNeg(e->builder, task->part.low, "");
+    task->x = taps_step(e, task->x, before, line);
+    if (task->packs)
+        return;
+    EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
+    EmitLoop block = emit_loop_begin(e, task->part.low, task->part.high, 1);
+    LLVMValueRef from =
+        image_step(e, dtype, task->source, image.index, taps->in_blocks * map);
+    from = image_step(e, dtype, from, block.index, map);
+    LLVMValueRef to = taps_step(e, task->x, image.index, task->x_image);
     to = taps_step(e, to, block.index, line);
-    to = taps_step(e, to, row.index, cols->count * CPU_BLOCK);
-    copy_row(e, cols->count, from, cols->in_step, to, 1);
+    EmitLoop row = taps_loop(e, 0, task->tile->rows, 1);
+    pack_row(e, dtype, cols->count,
+             image_step(e, dtype, from, row.index,
+                        rows->in_step * cols->in * CPU_BLOCK),
+             cols->in_step,
+             taps_step(e, to, row.index, cols->count * CPU_BLOCK));
     emit_loop_end(e, &row);
     emit_loop_end(e, &block);
     emit_loop_end(e, &image);
-    task->x_map = line;
-    task->x_image = image_step;
-    LLVMValueRef before = LLVMBuildNeg(e->builder, task->images.low, "");
-    task->x = taps_step(e, scratch, before, task->x_image);
 }
 
 // `count` pixels of zeros.
-static void clear_pixels(const Emit *e, LLVMValueRef count, LLVMValueRef at)
+static void clear_pixels(const Emit *e, DType dtype, LLVMValueRef count,
+                         LLVMValueRef at)
 {
     EmitLoop pixel = emit_loop_begin(e, emit_i64(e, 0), count, 1);
-    taps_store(e, emit_const(e, DT_F32, CPU_BLOCK, 0),
-               taps_step(e, at, pixel.index, CPU_BLOCK));
+    image_store(e, dtype, emit_const(e, DT_F32, CPU_BLOCK, 0),
+                image_step(e, dtype, at, pixel.index, CPU_BLOCK));
     emit_loop_end(e, &pixel);
 }
 
 // A pixel of the product and what is right of it, `width` pixels in all.
-static void spread_pixel(const Emit *e, int64_t width, LLVMValueRef from,
-                         LLVMValueRef to)
+static void spread_pixel(const Emit *e, DType dtype, int64_t width,
+                         LLVMValueRef from, LLVMValueRef to)
 {
-    taps_store(e, taps_load(e, from), to);
+    image_store(e, dtype, taps_load(e, from), to);
     for (int64_t i = 1; i < width; i++)
-        taps_store(e, emit_const(e, DT_F32, CPU_BLOCK, 0),
-                   taps_at(e, to, i * CPU_BLOCK));
+        image_store(e, dtype, emit_const(e, DT_F32, CPU_BLOCK, 0),
+                    image_at(e, dtype, to, i * CPU_BLOCK));
 }
 
 // A row of the product and the rows below it, up to the next.
@@ -172,20 +221,22 @@ static void spread_row(const PointTask *task, LLVMValueRef row,
 {
     const Emit *e = task->emit;
     const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
+    DType out = task->taps->types.out;
     int64_t last = cols->count - 1, step = cols->out_step;
     LLVMValueRef at = taps_affine(e, row, rows->out_step, 0);
     LLVMValueRef left =
         LLVMBuildSub(e->builder, emit_i64(e, rows->out), at, "");
-    LLVMValueRef to = taps_step(e, y, at, cols->out * CPU_BLOCK);
+    LLVMValueRef to = image_step(e, out, y, at, cols->out * CPU_BLOCK);
     EmitLoop col = taps_loop(e, 0, last, 1);
-    spread_pixel(e, step, taps_step(e, from, col.index, CPU_BLOCK),
-                 taps_step(e, to, col.index, step * CPU_BLOCK));
+    spread_pixel(e, out, step, taps_step(e, from, col.index, CPU_BLOCK),
+                 image_step(e, out, to, col.index, step * CPU_BLOCK));
     emit_loop_end(e, &col);
-    spread_pixel(e, cols->out - last * step, taps_at(e, from, last * CPU_BLOCK),
-                 taps_at(e, to, last * step * CPU_BLOCK));
+    spread_pixel(e, out, cols->out - last * step,
+                 taps_at(e, from, last * CPU_BLOCK),
+                 image_at(e, out, to, last * step * CPU_BLOCK));
     left = emit_min_i64(e, left, emit_i64(e, rows->out_step));
-    clear_pixels(e, taps_affine(e, left, cols->out, -cols->out),
-                 taps_at(e, to, cols->out * CPU_BLOCK));
+    clear_pixels(e, out, taps_affine(e, left, cols->out, -cols->out),
+                 image_at(e, out, to, cols->out * CPU_BLOCK));
 }
 
 // An image's results of the group, from scratch. y points at its first row.
@@ -197,8 +248,8 @@ static void spread_results(const PointTask *task, LLVMValueRef y)
     EmitLoop block = taps_loop(e, 0, task->tile->blocks, 1);
     LLVMValueRef results =
         taps_step(e, from, block.index, task->line * CPU_BLOCK);
-    LLVMValueRef to =
-        taps_step(e, y, block.index, block_map(taps->rows.out, taps->cols.out));
+    LLVMValueRef to = image_step(e, taps->types.out, y, block.index,
+                                 block_map(taps->rows.out, taps->cols.out));
     EmitLoop row = taps_loop(e, 0, task->tile->rows, 1);
     LLVMValueRef at = LLVMBuildAdd(e->builder, task->first_row, row.index, "");
     spread_row(task, at,
@@ -214,17 +265,24 @@ static void part_results(const PointTask *task, LLVMValueRef y)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
+    DType out = taps->types.out;
     int64_t own = task->tile->rows * taps->cols.count;
     LLVMValueRef from = scratch_at(task, task->scratch.results);
     EmitLoop block = taps_loop(e, 0, task->tile->blocks, 1);
     LLVMValueRef results = taps_step(e, from, block.index, task->y_map);
-    LLVMValueRef to =
-        taps_step(e, y, block.index, block_map(taps->rows.out, taps->cols.out));
+    LLVMValueRef to = image_step(e, out, y, block.index,
+                                 block_map(taps->rows.out, taps->cols.out));
     EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
     LLVMValueRef nth =
         LLVMBuildSub(e->builder, image.index, task->images.low, "");
-    copy_row(e, own, taps_step(e, results, nth, own * CPU_BLOCK), 1,
-             taps_step(e, to, image.index, taps_image_out(taps)), 1);
+    LLVMValueRef mine = taps_step(e, results, nth, own * CPU_BLOCK);
+    LLVMValueRef theirs =
+        image_step(e, out, to, image.index, taps_image_out(taps));
+    EmitLoop pixel = taps_loop(e, 0, own, 1);
+    image_store(e, out,
+                taps_load(e, taps_step(e, mine, pixel.index, CPU_BLOCK)),
+                image_step(e, out, theirs, pixel.index, CPU_BLOCK));
+    emit_loop_end(e, &pixel);
     emit_loop_end(e, &image);
     emit_loop_end(e, &block);
 }
@@ -259,31 +317,80 @@ static void pointwise_transpose_group(PointTask *task, LLVMValueRef group)
 
 // ---- tasks ------------------------------------------------------------------
 
+// Sums apart, [images][writes][line], of the task's groups from `low` on: where
+// image 0 and group 0 would be.
+static LLVMValueRef sums_apart(const PointTask *task, LLVMValueRef low)
+{
+    const Emit *e = task->emit;
+    int64_t line = task->line * CPU_BLOCK;
+    LLVMValueRef before = LLVMBuildNeg(e->builder, task->images.low, "");
+    LLVMValueRef at = taps_step(e, scratch_at(task, task->scratch.sums), before,
+                                task->tile->writes * line);
+    before = LLVMBuildNeg(e->builder, low, "");
+    return taps_step(e, at, before, task->tile->blocks * line);
+}
+
+// What is whole now, from scratch to y, rounded.
+static void round_sums(const PointTask *task, LLVMValueRef y,
+                       GradientRange groups)
+{
+    const Emit *e = task->emit;
+    const ConvTaps *taps = task->taps;
+    int64_t line = task->line * CPU_BLOCK, blocks = task->tile->blocks;
+    int64_t map = block_map(taps->rows.out, taps->cols.out);
+    DType out = taps->types.out;
+    EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
+    EmitLoop block = emit_loop_begin(e, taps_affine(e, groups.low, blocks, 0),
+                                     taps_affine(e, groups.high, blocks, 0), 1);
+    LLVMValueRef from =
+        taps_step(e, task->y, image.index, task->tile->writes * line);
+    from = taps_step(e, from, block.index, line);
+    LLVMValueRef to =
+        image_step(e, out, y, image.index, taps->out_blocks * map);
+    to = image_step(e, out, to, block.index, map);
+    EmitLoop pixel = taps_loop(e, 0, task->line, 1);
+    image_store(e, out,
+                taps_load(e, taps_step(e, from, pixel.index, CPU_BLOCK)),
+                image_step(e, out, to, pixel.index, CPU_BLOCK));
+    emit_loop_end(e, &pixel);
+    emit_loop_end(e, &block);
+    emit_loop_end(e, &image);
+}
+
 static void pointwise_make_group(PointTask *task, LLVMValueRef group)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
+    int64_t in_map = block_map(taps->rows.in, taps->cols.in);
     int64_t blocks = task->tile->blocks;
-    int64_t out_map = block_map(taps->rows.out, taps->cols.out);
-    LLVMValueRef y = taps_step(e, task->y, group, blocks * out_map);
+    // Results that go by way of scratch are made there, a group at a time.
+    bool spread = spreads(taps) || task->tile->joins;
+    int64_t out_map =
+        spread ? block_map(taps->rows.out, taps->cols.out) : task->y_map;
+    DType out = spread ? taps->types.out : task->stored;
+    LLVMValueRef y = image_step(e, out, task->y, group, blocks * out_map);
     if (task->tile->transposes)
         pointwise_transpose_group(task, group);
     else
         task->w = taps_step(e, e->args[1], group, blocks * task->w_block);
     if (task->tile->joins) {
-        pointwise_make_line(task, scratch_at(task, task->scratch.pixels),
+        pointwise_make_line(task, task->source,
+                            scratch_at(task, task->scratch.pixels),
                             scratch_at(task, task->scratch.results));
         part_results(task, y);
         return;
     }
     EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
     LLVMValueRef x = taps_step(e, task->x, image.index, task->x_image);
-    LLVMValueRef yi = taps_step(e, y, image.index, taps->out_blocks * out_map);
-    if (spreads(taps)) {
-        pointwise_make_line(task, x, scratch_at(task, task->scratch.results));
+    LLVMValueRef from = image_step(e, taps->types.in[0], task->source,
+                                   image.index, taps->in_blocks * in_map);
+    LLVMValueRef yi = image_step(e, out, y, image.index, task->y_image);
+    if (spread) {
+        pointwise_make_line(task, from, x,
+                            scratch_at(task, task->scratch.results));
         spread_results(task, yi);
     } else {
-        pointwise_make_line(task, x, yi);
+        pointwise_make_line(task, from, x, yi);
     }
     emit_loop_end(e, &image);
 }
@@ -305,11 +412,13 @@ static LLVMValueRef pointwise_decode_task(PointTask *task, int64_t shares)
     task->images.low = taps_affine(e, LLVMBuildUDiv(b, rest, row_blocks, ""),
                                    task->tile->images, 0);
     task->images.high = taps_add(e, task->images.low, task->tile->images);
-    task->x = taps_step(e, e->args[0], task->first_row,
-                        rows->in_step * cols->in * CPU_BLOCK);
+    task->source = image_step(e, taps->types.in[0], e->args[0], task->first_row,
+                              rows->in_step * cols->in * CPU_BLOCK);
+    task->x = task->source;
     task->y = e->args[2];
     if (!spreads(taps))
-        task->y = taps_step(e, task->y, task->first_row, cols->out * CPU_BLOCK);
+        task->y = image_step(e, taps->types.out, task->y, task->first_row,
+                             cols->out * CPU_BLOCK);
     return LLVMBuildURem(b, e->task, count, "");
 }
 
@@ -327,10 +436,10 @@ void emit_pointwise(Emit *e)
                       .y_map = block_map(taps->rows.out, taps->cols.out),
                       .w_block =
                           (tile->transposes ? tile->reads : taps->in_blocks) *
-                          CPU_TILE};
+                          CPU_TILE,
+                      .stored = taps->types.out};
     task.x_image = taps->in_blocks * task.x_map;
-    if (spreads(taps) || tile->joins)
-        task.y_map = task.line * CPU_BLOCK;
+    task.y_image = taps->out_blocks * task.y_map;
     task.sums = taps_variables(e, tile->pixels * tile->blocks);
     int64_t groups = taps->out_blocks / tile->blocks;
     int64_t share = tile->writes / tile->blocks;
@@ -338,15 +447,32 @@ void emit_pointwise(Emit *e)
     LLVMValueRef low = taps_affine(e, index, share, 0);
     LLVMValueRef high =
         emit_min_i64(e, taps_add(e, low, share), emit_i64(e, groups));
-    if (packs(taps))
-        pack_pixels(&task);
+    LLVMValueRef y = task.y;
+    if (pointwise_sums_apart(kernel))
+        task.y = sums_apart(&task, low);
+    if (spreads(taps) || tile->joins || pointwise_sums_apart(kernel)) {
+        task.stored = DT_F32;
+        task.y_map = task.line * CPU_BLOCK;
+    }
+    if (pointwise_sums_apart(kernel))
+        task.y_image = tile->writes * task.y_map;
     GradientRange all = {emit_i64(e, 0), emit_i64(e, taps->in_blocks)};
     EmitLoop part = gradient_parts(e, all, tile->reads, &task.part);
     if (tile->reads < taps->in_blocks)
         task.is_first =
             LLVMBuildICmp(e->builder, LLVMIntEQ, part.index, all.low, "");
+    bool dense = taps->rows.in_step == 1 && taps->cols.in_step == 1 &&
+                 taps->cols.in == taps->cols.count;
+    if (pointwise_packs(taps) && dense)
+        task.packs = low; // until the groups are counted
+    if (pointwise_packs(taps))
+        pack_pixels(&task);
     EmitLoop group = emit_loop_begin(e, low, high, 1);
+    if (task.packs)
+        task.packs = LLVMBuildICmp(e->builder, LLVMIntEQ, group.index, low, "");
     pointwise_make_group(&task, group.index);
     emit_loop_end(e, &group);
     emit_loop_end(e, &part);
+    if (pointwise_sums_apart(kernel))
+        round_sums(&task, y, (GradientRange){low, high});
 }

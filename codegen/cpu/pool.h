@@ -14,6 +14,9 @@ typedef struct PoolKernel {
     int64_t chunk; // planes per task
 } PoolKernel;
 
+// Whether a gradient is added up in scratch, where a plane of it has to fit as
+// floats: bf16 would round every sum.
+bool pool_sums_apart(const PoolKernel *kernel);
 void pool_text(Text *text, const PoolKernel *kernel);
 
 #endif

@@ -13,6 +13,8 @@ typedef struct Pool {
     LLVMValueRef x, y, out;   // of the plane; out is one of the other two, or
                               // max_pool_grad's dx
     LLVMValueRef best, place; // allocas: the largest so far, its tap or -1
+    DType made;               // of what `out` holds: of bf16 gradients are
+                              // added up in scratch, as floats
 } Pool;
 
 static LLVMValueRef int64(const Pool *w, int64_t value)
@@ -26,32 +28,43 @@ static LLVMValueRef clamp_low(const Pool *w, LLVMValueRef x)
     return LLVMBuildSelect(w->b, negative, int64(w, 0), x, "");
 }
 
-static LLVMValueRef address(const Pool *w, LLVMValueRef base,
+static LLVMValueRef address(const Pool *w, DType dtype, LLVMValueRef base,
                             LLVMValueRef pixel)
 {
     LLVMValueRef index =
         LLVMBuildNSWMul(w->b, pixel, int64(w, w->p->block), "");
-    return emit_offset(w->e, w->p->types.out, base, index);
+    return emit_offset(w->e, dtype, base, index);
 }
 
-static LLVMValueRef load(const Pool *w, LLVMValueRef base, LLVMValueRef pixel)
+static LLVMValueRef load_as(const Pool *w, DType dtype, LLVMValueRef base,
+                            LLVMValueRef pixel)
 {
-    DType dtype = w->p->types.out;
     LLVMValueRef stored =
         LLVMBuildLoad2(w->b, emit_stored_type(w->e, dtype, w->lanes),
-                       address(w, base, pixel), "");
+                       address(w, dtype, base, pixel), "");
     LLVMSetAlignment(stored, (unsigned)dtype_size(dtype));
     return emit_from_stored(w->e, dtype, w->lanes, stored);
 }
 
-static void store(const Pool *w, LLVMValueRef base, LLVMValueRef pixel,
-                  LLVMValueRef value)
+// Of x or y.
+static LLVMValueRef load(const Pool *w, LLVMValueRef base, LLVMValueRef pixel)
 {
-    DType dtype = w->p->types.out;
+    return load_as(w, w->p->types.out, base, pixel);
+}
+
+static void store_as(const Pool *w, DType dtype, LLVMValueRef base,
+                     LLVMValueRef pixel, LLVMValueRef value)
+{
     LLVMValueRef done =
         LLVMBuildStore(w->b, emit_to_stored(w->e, dtype, w->lanes, value),
-                       address(w, base, pixel));
+                       address(w, dtype, base, pixel));
     LLVMSetAlignment(done, (unsigned)dtype_size(dtype));
+}
+
+// To `out`.
+static void store(const Pool *w, LLVMValueRef pixel, LLVMValueRef value)
+{
+    store_as(w, w->made, w->out, pixel, value);
 }
 
 static LLVMValueRef number(const Pool *w, double value)
@@ -62,8 +75,8 @@ static LLVMValueRef number(const Pool *w, double value)
 // out[index] += value
 static void add_to(const Pool *w, LLVMValueRef index, LLVMValueRef value)
 {
-    LLVMValueRef sum = LLVMBuildFAdd(w->b, load(w, w->out, index), value, "");
-    store(w, w->out, index, sum);
+    LLVMValueRef before = load_as(w, w->made, w->out, index);
+    store(w, index, LLVMBuildFAdd(w->b, before, value, ""));
 }
 
 // ---- loops ------------------------------------------------------------------
@@ -119,7 +132,7 @@ static void clear_plane(const Pool *w)
 {
     const PoolKernel *p = w->p;
     EmitLoop i = emit_loop_begin(w->e, int64(w, 0), int64(w, p->h * p->w), 1);
-    store(w, w->out, i.index, number(w, 0));
+    store(w, i.index, number(w, 0));
     emit_loop_end(w->e, &i);
 }
 
@@ -177,7 +190,7 @@ static void max_window(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
                        LLVMValueRef index)
 {
     find_largest(w, oy, ox);
-    store(w, w->out, index, load_best(w));
+    store(w, index, load_best(w));
 }
 
 static void add_to_largest(const Pool *w, LLVMValueRef index, LLVMValueRef dy)
@@ -208,7 +221,7 @@ static void sum_window(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
 {
     LLVMBuildStore(w->b, number(w, 0), w->best);
     each_tap(w, oy, ox, NULL, add_tap);
-    store(w, w->out, index, load_best(w));
+    store(w, index, load_best(w));
 }
 
 static void sum_grad_window(const Pool *w, LLVMValueRef oy, LLVMValueRef ox,
@@ -251,21 +264,34 @@ static void plane_SUM_POOL(Pool *w, LLVMValueRef plane)
     each_window(w, sum_window);
 }
 
+// A gradient is added up where it is to lie, or first in scratch.
+static void make_gradient(Pool *w, LLVMValueRef to, WindowBody *body)
+{
+    DType dtype = w->p->types.out;
+    bool apart = pool_sums_apart(w->p);
+    w->out = apart ? LLVMGetParam(w->e->function, 3) : to;
+    w->made = apart ? DT_F32 : dtype;
+    clear_plane(w);
+    each_window(w, body);
+    if (!apart)
+        return;
+    EmitLoop i =
+        emit_loop_begin(w->e, int64(w, 0), int64(w, w->p->h * w->p->w), 1);
+    store_as(w, dtype, to, i.index, load_as(w, DT_F32, w->out, i.index));
+    emit_loop_end(w->e, &i);
+}
+
 static void plane_MAX_POOL_GRAD(Pool *w, LLVMValueRef plane)
 {
     w->x = plane_of(w, 0, plane, larger(w->p));
     w->y = plane_of(w, 1, plane, smaller(w->p));
-    w->out = plane_of(w, 2, plane, larger(w->p));
-    clear_plane(w);
-    each_window(w, max_grad_window);
+    make_gradient(w, plane_of(w, 2, plane, larger(w->p)), max_grad_window);
 }
 
 static void plane_SUM_POOL_GRAD(Pool *w, LLVMValueRef plane)
 {
     w->y = plane_of(w, 0, plane, smaller(w->p));
-    w->out = plane_of(w, 1, plane, larger(w->p));
-    clear_plane(w);
-    each_window(w, sum_grad_window);
+    make_gradient(w, plane_of(w, 1, plane, larger(w->p)), sum_grad_window);
 }
 
 // What each op of the class does with a plane.
@@ -278,7 +304,11 @@ void emit_pool(Emit *emit)
 {
     const PoolKernel *p = &cpu_kernel(emit)->pool;
     DType dtype = p->types.out;
-    Pool w = {.e = emit, .b = emit->builder, .p = p, .lanes = (int)p->block};
+    Pool w = {.e = emit,
+              .b = emit->builder,
+              .p = p,
+              .lanes = (int)p->block,
+              .made = dtype};
     w.best = LLVMBuildAlloca(w.b, emit_type(emit, dtype, w.lanes), "");
     w.place = LLVMBuildAlloca(w.b, emit_int_type(emit, 32, w.lanes), "");
     LLVMValueRef chunk = int64(&w, p->chunk);

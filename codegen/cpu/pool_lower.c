@@ -10,6 +10,12 @@ enum {
     MAX_POOL_BLOCK = 64, // lanes that a window kernel can have
 };
 
+bool pool_sums_apart(const PoolKernel *p)
+{
+    return p->types.out == DT_BF16 &&
+           (p->op == OP_MAX_POOL_GRAD || p->op == OP_SUM_POOL_GRAD);
+}
+
 void pool_text(Text *text, const PoolKernel *p)
 {
     const int64_t sizes[] = {p->planes, p->block, p->h,   p->w,
@@ -59,6 +65,9 @@ void cpu_lower_pool(Lowering *lower, Value value)
     int64_t tasks = min_i64(planes * work / POOL_ELEMENTS_PER_TASK, MAX_TASKS);
     int64_t chunk = ceil_div(planes, max_i64(1, min_i64(tasks, planes)));
     kernel.pool.chunk = chunk;
+    if (pool_sums_apart(&kernel.pool))
+        cpu_want_scratch(lower, x->dims[2] * x->dims[3] * image_block(x) *
+                                    dtype_size(DT_F32));
     LowerStep step =
         cpu_step(lower, &kernel, node->input_count + 1, ceil_div(planes, chunk),
                  value_label(lower, value));

@@ -83,15 +83,17 @@ static void stem_make_tile(const Stem *stem, int64_t first, int pixels,
     for (int i = 0; i < pixels * blocks; i++)
         taps_set_zero(e, stem->sums[i]);
     stem_add_rows(stem, first, pixels, column);
+    DType out = taps->types.out;
     LLVMValueRef y =
-        taps_step(e, stem->y, stem->row, taps->cols.out * CPU_BLOCK);
-    y = taps_opaque(e, taps_step(e, y, column, CPU_BLOCK));
+        image_step(e, out, stem->y, stem->row, taps->cols.out * CPU_BLOCK);
+    y = taps_opaque(e, image_step(e, out, y, column, CPU_BLOCK));
     for (int p = 0; p < pixels; p++)
         for (int b = 0; b < blocks; b++)
-            taps_store(e, taps_get(e, stem->sums[p * blocks + b]),
-                       taps_at(e, y,
-                               p * CPU_BLOCK + b * block_map(taps->rows.out,
-                                                             taps->cols.out)));
+            image_store(
+                e, out, taps_get(e, stem->sums[p * blocks + b]),
+                image_at(e, out, y,
+                         p * CPU_BLOCK +
+                             b * block_map(taps->rows.out, taps->cols.out)));
 }
 
 // ---- rows and tasks ---------------------------------------------------------
@@ -143,12 +145,12 @@ void emit_stem(Emit *e)
                        taps->in_blocks * taps->rows.in * taps->cols.in);
     stem.w = taps_step(e, e->args[1], group,
                        kernel->tile.blocks * weight_block(taps));
-    stem.y =
-        taps_step(e, e->args[2], image,
-                  taps->out_blocks * block_map(taps->rows.out, taps->cols.out));
-    stem.y = taps_step(e, stem.y, group,
-                       kernel->tile.blocks *
-                           block_map(taps->rows.out, taps->cols.out));
+    stem.y = image_step(e, taps->types.out, e->args[2], image,
+                        taps->out_blocks *
+                            block_map(taps->rows.out, taps->cols.out));
+    stem.y = image_step(e, taps->types.out, stem.y, group,
+                        kernel->tile.blocks *
+                            block_map(taps->rows.out, taps->cols.out));
     EmitLoop rows = emit_loop_begin(e, low, high, 1);
     stem.row = rows.index;
     stem.input_row =

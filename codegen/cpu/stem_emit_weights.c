@@ -44,9 +44,12 @@ static void stem_weights_add_pixel(const StemGradient *g, int64_t first,
     const TapAxis *cols = &taps->cols;
     int blocks = g->tile->blocks;
     LLVMValueRef y[TAPS_MAX_TILE];
+    DType dtype = taps->types.in[1];
     for (int b = 0; b < blocks; b++)
-        y[b] = taps_load(
-            e, taps_at(e, dy, b * block_map(taps->rows.out, taps->cols.out)));
+        y[b] =
+            image_load(e, dtype,
+                       image_at(e, dtype, dy,
+                                b * block_map(taps->rows.out, taps->cols.out)));
     for (int i = 0; i < count; i++) {
         int64_t c = (first + i) / cols->taps, tap = (first + i) % cols->taps;
         if (!tap_inside(cols, column, tap))
@@ -65,6 +68,7 @@ static void stem_weights_add_row(const StemGradient *g, int64_t first,
 {
     const Emit *e = g->emit;
     const TapAxis *cols = &g->taps->cols;
+    DType dtype = g->taps->types.in[1];
     int64_t column = 0;
     while (column < cols->count) {
         int64_t end = column;
@@ -73,14 +77,15 @@ static void stem_weights_add_row(const StemGradient *g, int64_t first,
         if (end <= column + 1) {
             stem_weights_add_pixel(g, first, count, column,
                                    taps_at(e, x, column * cols->in_step),
-                                   taps_at(e, dy, column * CPU_BLOCK));
+                                   image_at(e, dtype, dy, column * CPU_BLOCK));
             column++;
             continue;
         }
         EmitLoop inner = taps_loop(e, column, end, 1);
-        stem_weights_add_pixel(g, first, count, column,
-                               taps_step(e, x, inner.index, cols->in_step),
-                               taps_step(e, dy, inner.index, CPU_BLOCK));
+        stem_weights_add_pixel(
+            g, first, count, column,
+            taps_step(e, x, inner.index, cols->in_step),
+            image_step(e, dtype, dy, inner.index, CPU_BLOCK));
         emit_loop_end(e, &inner);
         column = end;
     }
@@ -108,7 +113,8 @@ static void stem_weights_make_tile(const StemGradient *g, int64_t first,
         e->builder, base, taps_affine(e, row.index, taps->rows.in_step, 0), "");
     LLVMValueRef x =
         taps_at(e, taps_step(e, g->x, from, cols->in), cols->in_first);
-    LLVMValueRef dy = taps_step(e, g->dy, row.index, cols->out * CPU_BLOCK);
+    LLVMValueRef dy = image_step(e, taps->types.in[1], g->dy, row.index,
+                                 cols->out * CPU_BLOCK);
     stem_weights_add_row(g, first, count, taps_opaque(e, x),
                          taps_opaque(e, dy));
     emit_loop_end(e, &row);
@@ -154,14 +160,14 @@ void emit_stem_weights(Emit *e)
         taps_step(e, e->args[2], chunk, taps->out_blocks * weight_block(taps));
     g.dw = taps_step(e, g.dw, group, blocks * weight_block(taps));
     LLVMValueRef dy =
-        taps_step(e, e->args[1], group,
-                  blocks * block_map(taps->rows.out, taps->cols.out));
+        image_step(e, taps->types.in[1], e->args[1], group,
+                   blocks * block_map(taps->rows.out, taps->cols.out));
     EmitLoop image = emit_loop_begin(e, images.low, images.high, 1);
     g.x = taps_step(e, e->args[0], image.index,
                     taps->in_blocks * taps->rows.in * taps->cols.in);
-    g.dy =
-        taps_step(e, dy, image.index,
-                  taps->out_blocks * block_map(taps->rows.out, taps->cols.out));
+    g.dy = image_step(e, taps->types.in[1], dy, image.index,
+                      taps->out_blocks *
+                          block_map(taps->rows.out, taps->cols.out));
     LLVMValueRef first_image =
         LLVMBuildICmp(b, LLVMIntEQ, image.index, images.low, "");
     GradientRange whole = {emit_i64(e, 0), emit_i64(e, taps->rows.count)};

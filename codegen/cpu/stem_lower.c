@@ -30,7 +30,7 @@ bool conv_stem_takes_weights(const ConvShape *s)
 static ConvTaps stem_taps(const ConvShape *s)
 {
     return (ConvTaps){
-        .types = kernel_types(s->dtype),
+        .types = conv_types(s),
         .groups = 1,
         .in_blocks = s->c,
         .out_blocks = s->o / CPU_BLOCK,

@@ -111,11 +111,11 @@ LLVMValueRef winograd_is_inside(const Emit *e, LLVMValueRef index, int64_t size)
 }
 
 // Where pixel (row, col) of a map is, or `outside` where there is none.
-static LLVMValueRef pixel_or(const Emit *e, LLVMValueRef inside,
+static LLVMValueRef pixel_or(const Emit *e, DType dtype, LLVMValueRef inside,
                              LLVMValueRef row, LLVMValueRef col,
                              LLVMValueRef outside)
 {
-    LLVMValueRef at = taps_step(e, row, col, CPU_BLOCK);
+    LLVMValueRef at = image_step(e, dtype, row, col, CPU_BLOCK);
     return LLVMBuildSelect(e->builder, inside, at, outside, "");
 }
 
@@ -148,7 +148,7 @@ static void transform_columns(const WinogradWork *work,
     for (int i = 0; i < source->side; i++) {
         LLVMValueRef row = taps_add(e, corner->row, i - source->top);
         inside[i] = winograd_is_inside(e, row, source->h);
-        rows[i] = taps_step(e, map, row, source->w * CPU_BLOCK);
+        rows[i] = image_step(e, source->dtype, map, row, source->w * CPU_BLOCK);
     }
     EmitLoop j = taps_loop(e, 0, source->side, 1);
     LLVMValueRef col = taps_add(
@@ -156,7 +156,9 @@ static void transform_columns(const WinogradWork *work,
     LLVMValueRef col_inside = winograd_is_inside(e, col, source->w);
     for (int i = 0; i < source->side; i++) {
         LLVMValueRef both = LLVMBuildAnd(e->builder, inside[i], col_inside, "");
-        d[i] = taps_load(e, pixel_or(e, both, rows[i], col, work->zeros));
+        d[i] = image_load(
+            e, source->dtype,
+            pixel_or(e, source->dtype, both, rows[i], col, work->zeros));
     }
     source->axis(e, d, v);
     winograd_store_column(work, j.index, work->side, v);
@@ -188,14 +190,15 @@ void winograd_transform_tiles(const WinogradWork *work,
     int64_t area = source->h * source->w * CPU_BLOCK;
     EmitLoop tile = emit_loop_begin(e, emit_i64(e, 0), work->count, 1);
     WinogradCorner corner = winograd_corner(work, tile.index);
-    LLVMValueRef map =
-        taps_step(e, source->map, corner.image, source->blocks * area);
+    LLVMValueRef map = image_step(e, source->dtype, source->map, corner.image,
+                                  source->blocks * area);
     LLVMValueRef out = taps_step(e, source->out, tile.index, CPU_BLOCK);
     EmitLoop block = emit_loop_begin(e, emit_i64(e, 0), source->count, 1);
-    transform_tile(work, source, &corner,
-                   taps_opaque(e, taps_step(e, map, block.index, area)),
-                   taps_opaque(e, taps_step(e, out, block.index,
-                                            work->k->tiles * CPU_BLOCK)));
+    transform_tile(
+        work, source, &corner,
+        taps_opaque(e, image_step(e, source->dtype, map, block.index, area)),
+        taps_opaque(
+            e, taps_step(e, out, block.index, work->k->tiles * CPU_BLOCK)));
     emit_loop_end(e, &block);
     emit_loop_end(e, &tile);
 }
@@ -301,14 +304,15 @@ static void transform_result(const WinogradWork *work,
     EmitLoop i = taps_loop(e, 0, k->out, 1);
     LLVMValueRef row = LLVMBuildAdd(e->builder, corner->row, i.index, "");
     LLVMValueRef row_inside = winograd_is_inside(e, row, k->oh);
-    LLVMValueRef to = taps_step(e, map, row, k->ow * CPU_BLOCK);
+    DType dtype = k->types.out;
+    LLVMValueRef to = image_step(e, dtype, map, row, k->ow * CPU_BLOCK);
     winograd_load_line(work, i.index, work->side, m);
     axis(e, m, y);
     for (int n = 0; n < k->out; n++) {
         LLVMValueRef both = LLVMBuildAnd(e->builder, inside[n], row_inside, "");
-        taps_store(
-            e, y[n],
-            pixel_or(e, both, to, taps_add(e, corner->col, n), work->waste));
+        image_store(e, dtype, y[n],
+                    pixel_or(e, dtype, both, to, taps_add(e, corner->col, n),
+                             work->waste));
     }
     emit_loop_end(e, &i);
 }
@@ -321,16 +325,17 @@ static void transform_results(const WinogradWork *work, LLVMValueRef first)
     int64_t map = k->oh * k->ow * CPU_BLOCK;
     EmitLoop tile = emit_loop_begin(e, emit_i64(e, 0), work->count, 1);
     WinogradCorner corner = winograd_corner(work, tile.index);
-    LLVMValueRef y =
-        taps_step(e, e->args[2], corner.image, k->out_blocks * map);
-    y = taps_step(e, y, first, map);
+    LLVMValueRef y = image_step(e, k->types.out, e->args[2], corner.image,
+                                k->out_blocks * map);
+    y = image_step(e, k->types.out, y, first, map);
     LLVMValueRef product = taps_at(e, work->scratch, work->at.product);
     product = taps_step(e, product, tile.index, CPU_BLOCK);
     EmitLoop block = taps_loop(e, 0, k->blocks, 1);
-    transform_result(work, &corner,
-                     taps_opaque(e, taps_step(e, product, block.index,
-                                              k->tiles * CPU_BLOCK)),
-                     taps_opaque(e, taps_step(e, y, block.index, map)));
+    transform_result(
+        work, &corner,
+        taps_opaque(e,
+                    taps_step(e, product, block.index, k->tiles * CPU_BLOCK)),
+        taps_opaque(e, image_step(e, k->types.out, y, block.index, map)));
     emit_loop_end(e, &block);
     emit_loop_end(e, &tile);
 }
@@ -341,6 +346,7 @@ static void transform_inputs(const WinogradWork *work)
     const WinogradKernel *k = work->k;
     WinogradSource source = {.axis = work->axes->input,
                              .side = work->side,
+                             .dtype = k->types.in[0],
                              .h = k->h,
                              .w = k->w,
                              .top = k->top,

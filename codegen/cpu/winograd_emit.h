@@ -55,6 +55,7 @@ void winograd_load_line(const WinogradWork *work, LLVMValueRef i, int count,
 typedef struct WinogradSource {
     WinogradAxis *axis;
     int side;
+    DType dtype;        // of the map
     int64_t h, w;       // of the map; zero outside
     int64_t top, left;  // of the tile's first result, the piece begins
     LLVMValueRef map;   // image 0, the first block wanted

@@ -71,15 +71,16 @@ static WinogradSource x_source(const WinogradWork *work, LLVMValueRef x,
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
-    return (WinogradSource){.axis = work->axes->input,
-                            .side = work->side,
-                            .h = k->h,
-                            .w = k->w,
-                            .top = k->top,
-                            .left = k->left,
-                            .map =
-                                taps_step(e, x, first, k->h * k->w * CPU_BLOCK),
-                            .blocks = k->in_blocks};
+    return (WinogradSource){
+        .axis = work->axes->input,
+        .side = work->side,
+        .dtype = k->types.in[0],
+        .h = k->h,
+        .w = k->w,
+        .top = k->top,
+        .left = k->left,
+        .map = image_step(e, k->types.in[0], x, first, k->h * k->w * CPU_BLOCK),
+        .blocks = k->in_blocks};
 }
 
 static WinogradSource dy_source(const WinogradWork *work, LLVMValueRef dy,
@@ -87,13 +88,14 @@ static WinogradSource dy_source(const WinogradWork *work, LLVMValueRef dy,
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
-    return (WinogradSource){
-        .axis = work->axes->result_gradient,
-        .side = k->out,
-        .h = k->oh,
-        .w = k->ow,
-        .map = taps_step(e, dy, first, k->oh * k->ow * CPU_BLOCK),
-        .blocks = k->out_blocks};
+    return (WinogradSource){.axis = work->axes->result_gradient,
+                            .side = k->out,
+                            .dtype = k->types.in[1],
+                            .h = k->oh,
+                            .w = k->ow,
+                            .map = image_step(e, k->types.in[1], dy, first,
+                                              k->oh * k->ow * CPU_BLOCK),
+                            .blocks = k->out_blocks};
 }
 
 static void transform(const Gradient *g)

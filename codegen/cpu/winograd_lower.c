@@ -7,7 +7,7 @@
 // taps in reverse order, over dy with 2 - pad zeros around.
 static WinogradKernel winograd_of(const ConvShape *s)
 {
-    WinogradKernel k = {.types = kernel_types(s->dtype),
+    WinogradKernel k = {.types = conv_types(s),
                         .out = s->winograd,
                         .in_blocks = s->c / CPU_BLOCK,
                         .out_blocks = s->o / CPU_BLOCK,
@@ -65,7 +65,7 @@ static Place transform_weights(Lowering *lower, const WinogradKernel *winograd,
                                Place weights, const char *label)
 {
     CpuKernel kernel = {.kind = CPU_WINOGRAD_WEIGHTS_KERNEL,
-                        .winograd_weights = {.types = winograd->types,
+                        .winograd_weights = {.types = kernel_types(DT_F32),
                                              .out = winograd->out,
                                              .in_blocks = winograd->in_blocks,
                                              .out_blocks = winograd->out_blocks,
@@ -118,6 +118,7 @@ static Place transform_tiles(Lowering *lower, const WinogradKernel *winograd,
     WinogradKernel *tiles = &kernel.winograd_tiles;
     tiles->of_results = of_results;
     tiles->task_blocks = tiles->task_reads = 0;
+    tiles->types.out = DT_F32;
     int64_t blocks = of_results ? winograd->out_blocks : winograd->in_blocks;
     Place out = {PLACE_SLAB,
                  buffer_new(lower, winograd_tile_elements(winograd, blocks) *
@@ -147,7 +148,9 @@ static void push_products(Lowering *lower, const ConvShape *s, Value value,
             lower, winograd, value_place(lower, node->inputs[i]), i == 1, rest);
     int64_t tasks = ceil_div(winograd->out_blocks, winograd->task_blocks) *
                     ceil_div(winograd->in_blocks, winograd->task_reads);
-    LowerStep step = cpu_step(lower, kernel, 3, tasks, label);
+    CpuKernel products = *kernel;
+    products.winograd_products.types = kernel_types(DT_F32);
+    LowerStep step = cpu_step(lower, &products, 3, tasks, label);
     for (int i = 0; i < 2; i++)
         step_arg(lower, &step, sources[i], 0, false, false);
     step_arg(lower, &step, value_new_buffer(lower, value), 0, true, false);

@@ -298,9 +298,15 @@ static void keep_old_params(Lowering *lower, const Value *nodes, int count)
     }
 }
 
+// Named by its first operation and its last, but for the casts around them by
+// which bf16 is read and stored.
 static const char *group_label(const Lowering *lower, int count,
                                const Value *nodes)
 {
+    while (count > 1 && value_is_stored_form(lower, nodes[count - 1]))
+        count--;
+    while (count > 1 && value_is_stored_form(lower, nodes[0]))
+        nodes++, count--;
     const char *first = value_label(lower, nodes[0]);
     if (count == 1)
         return first;

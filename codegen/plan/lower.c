@@ -265,7 +265,8 @@ static Lowering lowering_new(Codegen *codegen, const Graph *graph)
 {
     Arena *arena = arena_new();
     int count = graph->nodes.count;
-    Lowering lower = {.arena = arena, .codegen = codegen, .graph = graph};
+    Lowering lower = {
+        .arena = arena, .codegen = codegen, .graph = graph, .wide = NO_VALUE};
     lower.group_count = 1;
     lower.place = ARENA_ARRAY(arena, Place, count);
     lower.param_index = ARENA_ARRAY(arena, int, count);

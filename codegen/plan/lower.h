@@ -126,6 +126,8 @@ typedef struct Lowering {
     VEC(Made) made;
     int64_t slab_bytes, scratch_bytes;
     Value current;    // the node being lowered: steps are made for it
+    Value wide;       // of bf16, but its buffer is to be of f32 for now; or
+                      // NO_VALUE
     bool ports_first; // inputs and outputs lie in front of all else
     bool many_ranks;  // `rank` is known when the program runs
 } Lowering;
@@ -224,6 +226,8 @@ void step_imms(Lowering *lower, LowerStep *step, int count,
 void step_call_imms(Lowering *lower, LowerStep *step, const void *imms,
                     size_t bytes);
 void step_push(Lowering *lower, const LowerStep *step);
+// Whether it is a cast to or from bf16.
+bool value_is_stored_form(const Lowering *lower, Value value);
 // "layer1.0.conv1: conv2d"
 const char *value_label(const Lowering *lower, Value value);
 

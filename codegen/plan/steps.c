@@ -18,7 +18,10 @@ int buffer_new(Lowering *lower, int64_t bytes)
 
 Place value_new_buffer(Lowering *lower, Value value)
 {
-    int64_t bytes = type_bytes(graph_type(lower->graph, value));
+    TensorType type = *graph_type(lower->graph, value);
+    if (value == lower->wide)
+        type.dtype = DT_F32;
+    int64_t bytes = type_bytes(&type);
     Place place = lower->stretch[value];
     if (place.kind == PLACE_NONE)
         place = (Place){PLACE_SLAB, buffer_new(lower, bytes), 0};
@@ -92,6 +95,14 @@ void step_push(Lowering *lower, const LowerStep *step)
         pushed.time = before->time;
     }
     vec_push(lower->arena, &lower->steps, pushed);
+}
+
+bool value_is_stored_form(const Lowering *lower, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    return node->op == OP_CAST &&
+           (node->type.dtype == DT_BF16 ||
+            graph_type(lower->graph, node->inputs[0])->dtype == DT_BF16);
 }
 
 const char *value_label(const Lowering *lower, Value value)

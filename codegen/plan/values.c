@@ -42,7 +42,16 @@ static void write_lines(const Lowering *lower, Value value, PlanValue *to)
             to->last_line =
                 origin->line > to->last_line ? origin->line : to->last_line;
         }
-        if (first != value)
+        for (int i = 1; first < value && value_is_stored_form(lower, first);
+             i++)
+            first = members->nodes.at[i];
+        // What a cast stores is the operation's before it.
+        if (value_is_stored_form(lower, value)) {
+            value = node->inputs[0];
+            node = graph_node(lower->graph, value);
+            label = value_label(lower, value);
+        }
+        if (first < value)
             label = arena_printf(lower->arena, "%s .. %s",
                                  value_label(lower, first),
                                  op_info(node->op)->text);

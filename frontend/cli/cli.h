@@ -90,6 +90,8 @@ Status cli_share(const Cli *cli, OptionId id, double fallback, double least,
 // Bytes: a number and K, M or G, which count in powers of 1024.
 Status cli_bytes(const Cli *cli, OptionId id, int64_t fallback, int64_t *bytes);
 Status cli_dtype(const Cli *cli, DType *dtype);
+// --precision: "f32" or "bf16"; NULL = not given. f64 has no other.
+Status cli_precision(const Cli *cli, const char **precision);
 
 // ---- talk (talk.c), all on standard error -----------------------------------
 

@@ -75,6 +75,7 @@ static Status compile_program(Compiler *compiler, const Cli *cli)
     tune_tell(&compiler->tuned, cli);
     if (!program)
         return print_dump(compiler, cli);
+    compiler_tell_precision(program, cli);
     const char *path = artifact_path(program, cli);
     Status status = program_write(program, path);
     program_free(program);

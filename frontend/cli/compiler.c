@@ -89,7 +89,7 @@ void compiler_train_graphs(const ExperimentPhase *phase,
     graphs[PLAN_UPDATE] = phase->update;
 }
 
-static Status run_passes(Compiler *compiler, Graph *graph)
+static Status run_passes(Compiler *compiler, Graph *graph, bool bf16)
 {
     PassClock clock = {compiler, clock_seconds()};
     if (compiler->passes && strcmp(compiler->passes, "none") == 0)
@@ -97,6 +97,7 @@ static Status run_passes(Compiler *compiler, Graph *graph)
     PassOptions options = {.names = compiler->passes,
                            .paranoid = compiler->verify,
                            .block = codegen_block(&compiler->codegen),
+                           .bf16 = bf16,
                            .observe = time_pass,
                            .context = &clock};
     const char *unknown = passes_run(graph, &options);
@@ -112,8 +113,9 @@ static Status run_passes(Compiler *compiler, Graph *graph)
                         compiler_list_names(compiler->arena, count, names));
 }
 
-// Every graph that is to be compiled, in the order of phases: to `visit`.
-typedef Status VisitGraph(Compiler *compiler, Graph *graph);
+// Every graph that is to be compiled, in the order of phases, and whether its
+// activations are stored in bf16: to `visit`.
+typedef Status VisitGraph(Compiler *compiler, Graph *graph, bool bf16);
 
 static Status each_graph(Compiler *compiler, VisitGraph *visit)
 {
@@ -128,13 +130,14 @@ static Status each_graph(Compiler *compiler, VisitGraph *visit)
         for (int g = 0; g < PLAN_PARTS + 2; g++)
             if (compiler_wants(compiler, phase->name) && graphs[g] &&
                 (!value_alone || graphs[g] == phase->value))
-                TRY(visit(compiler, graphs[g]));
+                TRY(visit(compiler, graphs[g], phase->bf16));
     }
     return status_ok();
 }
 
-static Status dump_graph(Compiler *compiler, Graph *graph)
+static Status dump_graph(Compiler *compiler, Graph *graph, bool bf16)
 {
+    (void)bf16;
     if (compiler->emit == EMIT_DOT)
         graph_print_dot(graph, &compiler->dump);
     else
@@ -344,14 +347,16 @@ Status compiler_run_graphs(Compiler *compiler)
         return source_errors(compiler);
     Codegen *codegen = codegen_new(&compiler->codegen);
     Status status = status_ok();
+    const char *precision = compiler->lang.precision;
+    bool bf16 = precision && strcmp(precision, "bf16") == 0;
     for (int i = 0; i < list->graphs.count && status.code == STATUS_OK; i++) {
         Graph *graph = list->graphs.at[i];
         Plan plan = {0};
-        status = run_passes(compiler, graph);
+        status = run_passes(compiler, graph, bf16);
         if (status.code != STATUS_OK)
             break;
         if (compiler->emit == EMIT_GRAPH || compiler->emit == EMIT_DOT) {
-            dump_graph(compiler, graph);
+            dump_graph(compiler, graph, bf16);
             continue;
         }
         codegen_lower(codegen, graph, &plan);

@@ -97,6 +97,9 @@ void compiler_lower_train(Codegen *codegen, const ExperimentPhase *phase,
 // Runs passes on graphs read from a file in text form: --from=graph.
 Status compiler_run_graphs(Compiler *compiler);
 
+// Says of phases that are to store activations in bf16 which have none.
+void compiler_tell_precision(const Program *program, const Cli *cli);
+
 // Prints errors and warnings of the source and then the status, unless it only
 // says that there were such errors. Returns the exit code.
 int compiler_report(const Compiler *compiler, const Cli *cli,

@@ -36,6 +36,7 @@ Status compiler_open(Compiler *compiler, const Cli *cli)
     compiler->diags = diag_list_new(cli->arena);
     compiler->dump = text_new(cli->arena);
     TRY(cli_dtype(cli, &compiler->lang.dtype));
+    TRY(cli_precision(cli, &compiler->lang.precision));
     TRY(cli_whole(cli, OPT_threads, 0, 1, 1024, &threads));
     TRY(cli_whole(cli, OPT_ranks, ranks_count(), 1, RANKS_MAX, &ranks));
     compiler->lang.ranks = (int)ranks;
@@ -219,6 +220,23 @@ Status compiler_fit_init(Compiler *compiler, Cli *cli, const char *path)
 }
 
 // ---- reporting --------------------------------------------------------------
+
+void compiler_tell_precision(const Program *program, const Cli *cli)
+{
+    for (int i = 0; i < program->phase_count; i++) {
+        const ProgramPhase *phase = &program->phases[i];
+        const Plan *plan =
+            phase->train.step_count ? &phase->train : &phase->eval;
+        bool any = phase->precision != PLAN_BF16 || plan->step_count == 0;
+        for (int v = 0; v < plan->value_count; v++)
+            any = any || plan->values[v].dtype == PLAN_BF16;
+        if (!any)
+            cli_note(cli,
+                     "%s: precision bf16 changes nothing, for the phase has no "
+                     "convolution or pool whose results it could store so",
+                     phase->name);
+    }
+}
 
 int compiler_report(const Compiler *compiler, const Cli *cli,
                     const Status *status)

@@ -186,15 +186,15 @@ static Status open_artifact(Job *job)
 {
     const Cli *cli = job->cli;
     if (cli->settings.count || cli_has(cli, OPT_dtype) ||
-        cli_has(cli, OPT_target) || cli_has(cli, OPT_strict) ||
-        cli_has(cli, OPT_plain_sums) || cli_has(cli, OPT_tune) ||
-        cli_has(cli, OPT_memory))
-        return status_error(
-            STATUS_USAGE,
-            "%s is compiled: --set, --dtype, --target, "
-            "--strict, --plain-sums, --tune and --memory need the .net "
-            "file",
-            cli->words[0]);
+        cli_has(cli, OPT_precision) || cli_has(cli, OPT_target) ||
+        cli_has(cli, OPT_strict) || cli_has(cli, OPT_plain_sums) ||
+        cli_has(cli, OPT_tune) || cli_has(cli, OPT_memory))
+        return status_error(STATUS_USAGE,
+                            "%s is compiled: --set, --dtype, --precision, "
+                            "--target, --strict, --plain-sums, --tune and "
+                            "--memory need the .net "
+                            "file",
+                            cli->words[0]);
     TRY(program_read(cli->words[0], &job->program));
     TRY(check_artifact(job));
     TRY(cpu_check(job->program->needs, cpu_here(), job->program->target));
@@ -290,6 +290,7 @@ static Status compile_for_data(Job *job, Compiler *compiler)
     TRY(keep_ways(job, compiler));
     TRY(compiler_run(compiler, &job->program));
     tune_tell(&compiler->tuned, job->cli);
+    compiler_tell_precision(job->program, job->cli);
     TRY(fit_machine(job->program, compiler_threads(compiler),
                     compiler->validates));
     double seconds = 0;

@@ -370,3 +370,19 @@ Status cli_dtype(const Cli *cli, DType *dtype)
     *dtype = DT_F64;
     return status_ok();
 }
+
+Status cli_precision(const Cli *cli, const char **precision)
+{
+    const char *text = cli->values[OPT_precision];
+    DType dtype;
+    *precision = text;
+    if (text && strcmp(text, "f32") != 0 && strcmp(text, "bf16") != 0)
+        return status_error(
+            STATUS_USAGE, "--precision wants f32 or bf16, and got '%s'", text);
+    TRY(cli_dtype(cli, &dtype));
+    if (text && strcmp(text, "bf16") == 0 && dtype == DT_F64)
+        return status_error(STATUS_USAGE,
+                            "--precision bf16 stores activations of f32; with "
+                            "--dtype f64 leave it out");
+    return status_ok();
+}

@@ -108,6 +108,8 @@ int command_profile(Cli *cli)
     compiler.phases = cli->words + 1;
     Status status = compiler_run(&compiler, &program);
     tune_tell(&compiler.tuned, cli);
+    if (program)
+        compiler_tell_precision(program, cli);
     for (int i = 0; status.code == STATUS_OK && i < program->phase_count; i++)
         if (program->phases[i].train.step_count) {
             status = profile_phase(cli, program, i);

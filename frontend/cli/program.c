@@ -89,6 +89,7 @@ static void fill_phase(ProgramPhase *to, const ExperimentPhase *from)
     to->label_amount = from->amount;
     to->balanced = from->balanced;
     to->channels = from->channels;
+    to->precision = from->bf16 ? PLAN_BF16 : PLAN_F32;
     to->group_count = from->group_count;
     for (int i = 0; i < from->group_count; i++) {
         const ExperimentViews *views = &from->groups[i];

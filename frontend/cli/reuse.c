@@ -37,7 +37,8 @@ static void add_word(Text *key, const char *name, const char *value)
 static void add_options(Text *key, const Compiler *compiler)
 {
     const LangOptions *lang = &compiler->lang;
-    text_addf(key, "dtype %s, ranks %d, sums %s%s\n", dtype_name(lang->dtype),
+    text_addf(key, "dtype %s, precision %s, ranks %d, sums %s%s\n",
+              dtype_name(lang->dtype), lang->precision ? lang->precision : "",
               lang->ranks, plan_sums_word((int32_t)compiler->codegen.sums),
               compiler->codegen.sums_wait ? ", which wait" : "");
     add_word(key, "features", lang->features_name);

@@ -196,10 +196,10 @@ static const ProgramPhase *next_phase(const Job *job, const PhaseList *done)
 static void tell_next(const Job *job, const PhaseList *done)
 {
     static const OptionId kept[] = {
-        OPT_data,   OPT_out,      OPT_labels,     OPT_seed,
-        OPT_dtype,  OPT_held_out, OPT_validate,   OPT_validate_every,
-        OPT_strict, OPT_patience, OPT_plain_sums, OPT_tune,
-        OPT_target, OPT_memory,   OPT_set};
+        OPT_data,           OPT_out,       OPT_labels,   OPT_seed,
+        OPT_dtype,          OPT_precision, OPT_held_out, OPT_validate,
+        OPT_validate_every, OPT_strict,    OPT_patience, OPT_plain_sums,
+        OPT_tune,           OPT_target,    OPT_memory,   OPT_set};
     const Cli *cli = job->cli;
     const ProgramPhase *next = next_phase(job, done);
     const char *last = job->program->phases[done->at[done->count - 1]].name;

@@ -97,8 +97,9 @@ static const char *run_folder(const Sweep *sweep, int variant, int64_t seed)
 static char **run_words(const Sweep *sweep, int variant, int64_t seed)
 {
     static const OptionId handed[] = {
-        OPT_data,   OPT_labels,   OPT_threads,        OPT_held_out, OPT_dtype,
-        OPT_target, OPT_validate, OPT_validate_every, OPT_patience, OPT_best};
+        OPT_data,           OPT_labels,    OPT_threads, OPT_held_out,
+        OPT_dtype,          OPT_precision, OPT_target,  OPT_validate,
+        OPT_validate_every, OPT_patience,  OPT_best};
     const Cli *cli = sweep->cli;
     Arena *arena = cli->arena;
     char **words = ARENA_ARRAY(arena, char *, MOST_WORDS);

@@ -72,6 +72,7 @@ typedef struct ExperimentPhase {
     const char *teacher;     // phase name or NULL
     int batch;
     int channels;    // of its images
+    bool bf16;       // activations are stored so
     int group_count; // of views
     ExperimentViews groups[VIEW_GROUPS];
     int ranks; // that share a batch of the training
@@ -127,7 +128,10 @@ static inline int experiment_views(const ExperimentPhase *phase)
 
 typedef struct LangOptions {
     DType dtype; // element type of all tensors: DT_F32 or DT_F64
-    int ranks;   // processes; 1
+    // What activations are stored in: "f32" or "bf16"; NULL = as the program's
+    // param `precision` says.
+    const char *precision;
+    int ranks; // processes; 1
     int setting_count;
     Setting *settings;
     // The phases whose graphs are wanted; 0 = all. Of each other one `train` is

@@ -196,6 +196,34 @@ static bool set_channels(Sema *s, const Stmt *stmt, ExperimentPhase *out)
     return false;
 }
 
+// The parameter of that name, unless the command line has said it; f32 where
+// the program has none.
+static bool set_precision(Sema *s, const Stmt *stmt, ExperimentPhase *out)
+{
+    const Global *global =
+        map_get(&s->build->phase->module->visible, "precision");
+    const char *word = s->options->precision;
+    if (!word && global && global->param) {
+        Datum precision = param_value(s, global->param);
+        if (precision.kind == DATUM_POISON)
+            return false;
+        word = precision.kind == DATUM_STRING ? precision.text : "";
+        if (strcmp(word, "f32") != 0 && strcmp(word, "bf16") != 0) {
+            sema_fail(s, stmt->pos,
+                      "activations are stored in \"f32\" or \"bf16\": param "
+                      "precision is %s",
+                      datum_describe(s->arena, precision, s->build->graph));
+            return false;
+        }
+    }
+    out->bf16 = word && strcmp(word, "bf16") == 0;
+    if (out->bf16 && s->options->dtype == DT_F64)
+        sema_fail(s, stmt->pos,
+                  "param precision is \"bf16\", and all tensors are f64: leave "
+                  "out --dtype, or say --precision f32");
+    return !out->bf16 || s->options->dtype != DT_F64;
+}
+
 // The name of the first operation among these steps, and in them, that needs
 // red, green and blue; NULL = none does.
 static const char *find_colors(const DatumList *steps)
@@ -295,7 +323,7 @@ void exec_input(Sema *s, const Stmt *stmt)
     if (!eval_clauses(s, stmt, groups, &augment, &evaluate) || !ok ||
         !set_groups(s, source.source, &augment, &evaluate, out))
         return;
-    if (!set_channels(s, stmt, out) ||
+    if (!set_channels(s, stmt, out) || !set_precision(s, stmt, out) ||
         !check_colors(s, out->channels, &augment) ||
         !check_colors(s, out->channels, &evaluate))
         return;

@@ -69,8 +69,11 @@ typedef struct ProgramPhase {
     int32_t balanced; // 1: training has each class as often as the others
     int32_t channels; // of its images
     int32_t classes;  // 0 when the phase has no labels
-    Plan train;       // of a phase that was not compiled, params alone; inputs:
-                      // phase_images(0) and of further groups, maybe "labels",
+    // PlanDType that activations are stored in: PLAN_BF16, or PLAN_F32, which
+    // stands for Program.dtype.
+    int32_t precision;
+    Plan train; // of a phase that was not compiled, params alone; inputs:
+                // phase_images(0) and of further groups, maybe "labels",
     // "step", "total_steps", "epoch_steps", "image_count"
     // (scalars), "class_counts" [classes], "random"
     // (random_key.h); outputs: "loss", reports. In chunks,

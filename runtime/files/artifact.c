@@ -305,6 +305,7 @@ static void code_phase(Codec *codec, ProgramPhase *phase)
     code_i32(codec, &phase->balanced);
     code_i32(codec, &phase->channels);
     code_i32(codec, &phase->classes);
+    code_i32(codec, &phase->precision);
     code_plan(codec, &phase->train);
     code_plan(codec, &phase->eval);
     code_plan(codec, &phase->features);
@@ -488,6 +489,7 @@ static Status check_phase(const ProgramPhase *phase, const char *path)
         (phase->source == SOURCE_MULTI_LABELED &&
          phase->label_rule == LABELS_PER_CLASS) ||
         phase->classes < 0 || phase->channels < 1 || phase->channels > 64 ||
+        (phase->precision != PLAN_F32 && phase->precision != PLAN_BF16) ||
         !phase->train.name ||
         (phase->eval.step_count > 0 && !phase->eval.name) ||
         (phase->features.step_count > 0 && !phase->features.name))

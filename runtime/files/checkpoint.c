@@ -28,6 +28,7 @@ Status checkpoint_save(const char *path, const Store *store,
         {"seed", seed},
         {"program", program},
         {"sums", plan_sums_word(info->sums)},
+        {"precision", info->precision == PLAN_BF16 ? "bf16" : "f32"},
         {"ways_hash", ways},
         {"ways", info->ways_text ? info->ways_text : ""},
         {"finished", info->finished ? "true" : "false"},
@@ -86,6 +87,9 @@ static bool read_info(const SafeFile *file, CheckpointInfo *info)
         !copy_meta(file, "validation", info->validation,
                    sizeof info->validation))
         return false;
+    const char *precision = safetensors_meta(file, "precision");
+    info->precision =
+        precision && strcmp(precision, "bf16") == 0 ? PLAN_BF16 : PLAN_F32;
     info->step = (int64_t)step;
     info->images = (int64_t)images;
     info->finished = strcmp(finished, "true") == 0;

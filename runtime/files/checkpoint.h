@@ -18,6 +18,7 @@ typedef struct CheckpointInfo {
     uint64_t seed;
     uint64_t program;             // hash of the program
     int32_t sums;                 // as Program.sums: they decide low bits
+    int32_t precision;            // as ProgramPhase.precision
     uint64_t ways;                // hash of ProgramPhase.ways, for the same
     const char *ways_text;        // they; written, not read back
     const char *parameters;       // as in ModelInfo; written, not read back

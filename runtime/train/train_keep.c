@@ -72,6 +72,7 @@ Status train_save(Run *run, bool finished)
         .seed = run->options->seed,
         .program = program_hash(run),
         .sums = run->program->sums,
+        .precision = run->phase->precision,
         .ways = ways_hash(run),
         .ways_text = run->phase->ways,
         .parameters = run->program->parameters,
@@ -134,8 +135,12 @@ static Status check_same_run(const Run *run, const CheckpointInfo *info)
     const char *what = NULL;
     char validation[VALIDATION_TEXT];
     train_validation_text(run, validation);
+    bool bf16 = info->precision == PLAN_BF16;
     if (strcmp(info->phase, run->phase->name) != 0)
         what = "phase";
+    else if (info->precision != run->phase->precision)
+        what = bf16 ? "precision (with --precision bf16)"
+                    : "precision (without --precision bf16)";
     else if (info->program != program_hash(run))
         what = "program, or its parameters or labels,";
     else if (info->seed != run->options->seed)

@@ -28,6 +28,10 @@ Executor *run_once(Run *run, Pool *pool, int count,
 // threads against one, bit by bit.
 void check_graph_seed(const char *what, Arena *arena, const Graph *graph,
                       uint64_t seed, const char *cpu);
+// The same with a tolerance so many times as large: where values are rounded to
+// bf16, a rounding error may tip one over to the next number, 2^-8 away.
+void check_graph_loosely(const char *what, Arena *arena, const Graph *graph,
+                         uint64_t seed, const char *cpu, double looser);
 // As it is, and after the passes: fusion, scheduling and all. Frees the graph.
 void check_graph(const char *what, Graph *graph);
 

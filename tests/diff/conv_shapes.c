@@ -74,7 +74,10 @@ static Value add_node(Graph *g, Op op, int count, const Value *inputs,
         test_fail(__FILE__, __LINE__, "%s", g->error);
         exit(1);
     }
-    graph_add_output(g, op_info(op)->text, value);
+    Value out = value;
+    if (graph_type(g, value)->dtype == DT_BF16)
+        out = build_cast(g, value, DT_F32);
+    graph_add_output(g, op_info(op)->text, out);
     return value;
 }
 
@@ -106,12 +109,16 @@ Graph *directions_graph(Arena *arena, const Shape *s)
     return g;
 }
 
-// All four pools as outputs.
-Graph *pool_graph(Arena *arena, const Shape *s)
+// All four pools as outputs, of images of that type.
+static Graph *pools_of(Arena *arena, const Shape *s, DType dtype)
 {
     Graph *g = graph_new(arena, "pool");
     Value x = build_input(g, blocked(s->n, s->c, s->h, s->w), "x");
     Value dy = build_input(g, blocked(s->n, s->c, s->oh, s->ow), "dy");
+    if (dtype != DT_F32) {
+        x = build_cast(g, x, dtype);
+        dy = build_cast(g, dy, dtype);
+    }
     Attr attrs[MAX_ATTRS] = {
         [POOL_KERNEL].ints = {2, L(s->kh, s->kw)},
         [POOL_STRIDE].ints = {2, L(s->sh, s->sw)},
@@ -123,6 +130,16 @@ Graph *pool_graph(Arena *arena, const Shape *s)
     add_node(g, OP_SUM_POOL, 1, &x, attrs);
     add_node(g, OP_SUM_POOL_GRAD, 1, &dy, attrs);
     return g;
+}
+
+Graph *pool_graph(Arena *arena, const Shape *s)
+{
+    return pools_of(arena, s, DT_F32);
+}
+
+Graph *bf16_pool_graph(Arena *arena, const Shape *s)
+{
+    return pools_of(arena, s, DT_BF16);
 }
 
 // Numbers in (-1, 1) that floats hold exactly.

@@ -42,6 +42,8 @@ typedef Graph *GraphOf(Arena *arena, const Shape *shape);
 Graph *directions_graph(Arena *arena, const Shape *shape);
 // All four pools as outputs.
 Graph *pool_graph(Arena *arena, const Shape *shape);
+// Likewise, of images in bf16; outputs are f32.
+Graph *bf16_pool_graph(Arena *arena, const Shape *shape);
 
 // Numbers in (-1, 1), which floats hold exactly, for inputs and params.
 EvalBinding *bind_random(const Graph *graph, Arena *arena, Random *random,

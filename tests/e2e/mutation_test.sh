@@ -6,11 +6,11 @@
 llvm=${LLVM:-/usr/lib/llvm-19}
 mkdir -p "$work/ir"
 
-# mutant SHAPE GRAD EVAL ROWS LAYOUT CLASS: the table with one more row.
+# mutant SHAPE GRAD EVAL ROWS LAYOUT PRECISION CLASS: the table with one more row.
 mutant() {
     {
         cat ir/ops.def
-        echo "OP(MUTANT, \"mutant\", 1, none, $1, $2, $3, $4, $5, $6, 0, \"none\")"
+        echo "OP(MUTANT, \"mutant\", 1, none, $1, $2, $3, $4, $5, $6, $7, 0, \"none\")"
     } > "$work/ir/ops.def"
 }
 
@@ -32,7 +32,7 @@ breaks() {
 
 # class CLASS FILE NAME: every column but the class is served.
 class() {
-    mutant unary zero map each plain "$1"
+    mutant unary zero map each plain full "$1"
     check "mutation_class_$1" breaks "$2" "$3"
 }
 class LEAF codegen/plan/lower.c leaf_MUTANT
@@ -50,7 +50,7 @@ class NOVEL ir/op.c LOWER_NOVEL
 
 # A view is the same bytes: the class says all there is to say, and so a row of
 # it compiles everywhere.
-mutant unary zero map each plain VIEW
+mutant unary zero map each plain full VIEW
 view_compiles() {
     for file in codegen/plan/lower.c codegen/plan/access.c codegen/plan/uses.c \
         codegen/cpu/emit_map.c ir/op.c; do
@@ -70,17 +70,19 @@ unlinked() {
     nm -u "$work/object.o" | grep -qw "$2" && ! grep -rqw "$2" ir
 }
 
-mutant novel zero map each plain MAP
+mutant novel zero map each plain full MAP
 check mutation_column_shape unlinked ir/shape.c shape_novel
-mutant unary novel map each plain MAP
+mutant unary novel map each plain full MAP
 check mutation_column_grad unlinked ir/gradients.c grad_novel
-mutant unary zero novel each plain VIEW
+mutant unary zero novel each plain full VIEW
 check mutation_column_eval unlinked ir/eval.c eval_novel
-mutant unary zero map novel plain MAP
+mutant unary zero map novel plain full MAP
 check mutation_column_rows breaks ir/split.c rows_novel
-mutant unary zero map each novel MAP
+mutant unary zero map each novel full MAP
 check mutation_column_layout breaks passes/layout_ops.c layout_novel
+mutant unary zero map each plain novel MAP
+check mutation_column_precision breaks passes/precision.c precision_novel
 # Elementwise ops share the evaluation eval_map, and each has its value there.
-mutant unary zero map each plain MAP
+mutant unary zero map each plain full MAP
 check mutation_value breaks ir/eval.c value_MUTANT
 finish

@@ -61,9 +61,12 @@ TEST(eval_unary_maps)
     VALUES(&p, build_unary(g, OP_SQRT, y), 0.5, 1, 2);
     VALUES(&p, build_unary(g, OP_RSQRT, y), 2, 1, 0.5);
     VALUES(&p, build_cast(g, x, DT_BOOL), 1, 0, 1);
-    // The oracle is exact: no rounding to the element type.
-    Value third = vector(&p, 1, V(1. / 3));
-    VALUES(&p, build_cast(g, third, DT_BF16), 1. / 3);
+    // The oracle is exact but for bf16: the nearest of 8 bits, ties to even.
+    Value thirds = vector(&p, 4, V(1. / 3, 1 + 1. / 256, 1 + 3. / 256, 3e38));
+    VALUES(&p, build_cast(g, thirds, DT_F32), 1. / 3, 1 + 1. / 256,
+           1 + 3. / 256, 3e38);
+    VALUES(&p, build_cast(g, thirds, DT_BF16), 171. / 512, 1, 1 + 1. / 64,
+           0xe2p120);
     problem_free(&p);
 }
 

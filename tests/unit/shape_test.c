@@ -26,7 +26,10 @@ static const char leaves[] =
     "  %16 = input {name=\"long\"} : f32[2,12]\n"
     "  %17 = input {name=\"one\"} : f32[8,1,5,3]\n"
     "  %18 = input {name=\"key\"} : f32[5]\n"
-    "  %19 = ";
+    "  %19 = input {name=\"half\"} : bf16[8,3,32,32]\n"
+    "  %20 = input {name=\"wh\"} : bf16[64,3,7,7]\n"
+    "  %21 = input {name=\"yh\"} : bf16[8,64,16,16]\n"
+    "  %22 = ";
 
 // The type or the message that `node` gives; the type in the text is `type`.
 static const char *infer(Arena *arena, const char *node, const char *type)
@@ -39,7 +42,7 @@ static const char *infer(Arena *arena, const char *node, const char *type)
     GraphList *list = graph_parse(arena, source, &diags);
     if (!list)
         return diags.items.at[0].message;
-    return type_text(arena, graph_type(list->graphs.at[0], 19));
+    return type_text(arena, graph_type(list->graphs.at[0], 22));
 }
 
 typedef struct Good {
@@ -50,6 +53,13 @@ TEST(shape_rules_accept)
 {
     static const Good cases[] = {
         {"conv2d %0, %6 {stride=[2,2], pad=[3,3,3,3]}", "f32[8,64,16,16]"},
+        {"conv2d %19, %6 {stride=[2,2], pad=[3,3,3,3]}", "bf16[8,64,16,16]"},
+        {"conv2d_grad_x %6, %21 {stride=[2,2], pad=[3,3,3,3], "
+         "dims=[8,3,32,32]}",
+         "bf16[8,3,32,32]"},
+        {"conv2d_grad_w %19, %21 {stride=[2,2], pad=[3,3,3,3], "
+         "dims=[64,3,7,7]}",
+         "f32[64,3,7,7]"},
         {"conv2d %0, %6 {stride=[1,3], pad=[0,1,2,3]}", "f32[8,64,28,10]"},
         {"conv2d %0, %6 {stride=[100,100], pad=[0,0,0,0]}", "f32[8,64,1,1]"},
         {"conv2d %9, %10 {stride=[2,2], pad=[1,1,1,1]}",
@@ -142,6 +152,15 @@ TEST(window_rules_refuse)
         {"conv2d %0, %2 {stride=[1,1], pad=[0,0,0,0]}",
          "conv2d: needs x[n,c,h,w] and w[o,c,kh,kw] of one float type, not "
          "f32[8,3,32,32] and f32[2,3]"},
+        {"conv2d %19, %20 {stride=[1,1], pad=[0,0,0,0]}",
+         "conv2d: weights of images in bf16 are f32, not bf16[64,3,7,7]"},
+        {"conv2d %0, %20 {stride=[1,1], pad=[0,0,0,0]}",
+         "conv2d: needs x[n,c,h,w] and w[o,c,kh,kw] of one float type, not "
+         "f32[8,3,32,32] and bf16[64,3,7,7]"},
+        {"conv2d_grad_w %19, %11 {stride=[2,2], pad=[3,3,3,3], "
+         "dims=[64,3,7,7]}",
+         "conv2d_grad_w: dy is f32[2,2,5,4,4] blocked, but the result it is "
+         "for is bf16[8,64,16,16]"},
         {"conv2d %0, %6 {stride=[0,1], pad=[0,0,0,0]}",
          "conv2d: stride is two positive numbers: down and across"},
         {"conv2d %0, %6 {stride=[1], pad=[0,0,0,0]}",

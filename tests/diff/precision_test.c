@@ -1,0 +1,212 @@
+// Activations in bf16 against the oracle, which rounds where the graph's casts
+// do: every kind of convolution and pool, to the bit where sums are exact, and
+// random graphs; the same bits on any number of threads.
+#include "passes/pass.h"
+#include "tests/diff/against_oracle.h"
+#include "tests/diff/conv_shapes.h"
+#include "tests/diff/generator.h"
+#include "tests/harness.h"
+#include "tests/passes.h"
+
+enum {
+    // A number near the middle of two of bf16 becomes the one or the other; of
+    // some hundred such a few meet in a sum.
+    FLIPS = 200, // times 1e-4
+    SEEDS = 60,
+    NODES = 40,
+};
+
+// Inputs are rounded, and so are images that come out.
+static Graph *narrow(Graph *graph)
+{
+    CHECK(!passes_run(
+        graph,
+        &(PassOptions){.names = "precision", .paranoid = true, .bf16 = true}));
+    return graph;
+}
+
+static Graph *narrow_directions(Arena *arena, const Shape *shape)
+{
+    return narrow(directions_graph(arena, shape));
+}
+
+// Multiples of 1/16 below 2 in size, of which bf16 holds all: products are
+// multiples of 2^-8, and sums of fewer than 2^14 of them exact in f32.
+static EvalBinding *bind_coarse(const Graph *graph, Arena *arena,
+                                Random *random, int *count)
+{
+    EvalBinding *bindings = bind_random(graph, arena, random, count);
+    for (int i = 0; i < *count; i++) {
+        double *data = (double *)(uintptr_t)bindings[i].data;
+        int64_t elements = type_elements(graph_type(graph, bindings[i].value));
+        for (int64_t k = 0; k < elements; k++)
+            data[k] = (double)draw(random, -31, 31) / 16;
+    }
+    return bindings;
+}
+
+static int count_bf16(const Graph *graph)
+{
+    int count = 0;
+    for (Value v = 0; v < graph->nodes.count; v++) {
+        const Node *node = graph_node(graph, v);
+        LowerClass class = op_info(node->op)->lower;
+        bool images = class == LOWER_CONV || class == LOWER_POOL;
+        for (int i = 0; i < node->input_count; i++)
+            count +=
+                images && graph_type(graph, node->inputs[i])->dtype == DT_BF16;
+    }
+    return count;
+}
+
+// Plain sums of such numbers are the oracle's to the bit.
+static void check_exact(const Shape *shape, GraphOf *graph_of, const char *cpu,
+                        Random *random)
+{
+    Arena *arena = arena_new();
+    Graph *graph = graph_of(arena, shape);
+    int count;
+    int64_t total;
+    CHECK(count_bf16(graph) > 0);
+    EvalBinding *bindings = bind_coarse(graph, arena, random, &count);
+    double **want = eval_graph(graph, arena, count, bindings);
+    Compiled build = compiled_by_sums(arena, graph, cpu, PLAN_SUMS_PLAIN);
+    const char *what = shape_string(arena, shape, cpu);
+    const float *one = run_convs(&build, arena, 1, count, bindings, &total);
+    const float *two = run_convs(&build, arena, 2, count, bindings, &total);
+    if (memcmp(one, two, (size_t)total * sizeof *one) != 0)
+        test_fail(__FILE__, __LINE__, "%s: two threads give other bits", what);
+    for (int i = 0; i < graph->outputs.count; i++) {
+        const Output *output = &graph->outputs.at[i];
+        int64_t elements = type_elements(graph_type(graph, output->value));
+        for (int64_t k = 0; k < elements; k++)
+            if ((double)one[k] != want[output->value][k]) {
+                test_fail(__FILE__, __LINE__, "%s, %s[%lld] is %g, not %g",
+                          what, output->name, (long long)k, one[k],
+                          want[output->value][k]);
+                break;
+            }
+        one += elements;
+    }
+    compiled_free(&build);
+    arena_free(arena);
+}
+
+static void check_drawn(Shape draw_one(Random *random), const char *cpu,
+                        uint64_t seed, int count)
+{
+    Random random = {seed};
+    for (int i = 0; i < count; i++) {
+        Shape shape = draw_one(&random);
+        check_exact(&shape, narrow_directions, cpu, &random);
+    }
+}
+
+static Shape draw_any(Random *random)
+{
+    return draw_shape(random, 3);
+}
+
+static Shape draw_stem(Random *random)
+{
+    Shape shape = draw_shape(random, 5);
+    shape.c = draw(random, 1, 4);
+    return shape;
+}
+
+static Shape draw_pointwise(Random *random)
+{
+    Shape s = {.n = draw(random, 1, 9),
+               .c = 16 * draw(random, 1, 9),
+               .h = draw(random, 2, 20),
+               .w = draw(random, 2, 20),
+               .o = 16 * draw(random, 1, 9),
+               .kh = 1,
+               .kw = 1};
+    s.sh = s.sw = draw(random, 1, 2);
+    count_windows(&s);
+    return s;
+}
+
+TEST(bf16_convolutions_are_exact_where_sums_are)
+{
+    check_drawn(draw_any, "native", 1, 24);
+    check_drawn(draw_pointwise, "native", 2, 24);
+    check_drawn(draw_grouped_shape, "native", 3, 10);
+    check_drawn(draw_depthwise_shape, "native", 4, 12);
+    check_drawn(draw_stem, "native", 5, 8);
+    check_drawn(draw_small_shape, "native", 6, 12);
+}
+
+TEST(bf16_convolutions_with_narrower_vectors)
+{
+    check_drawn(draw_any, "x86-64", 11, 6);
+    check_drawn(draw_pointwise, "x86-64", 12, 6);
+    check_drawn(draw_depthwise_shape, "x86-64", 13, 4);
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("x86-64-v3"))
+        check_drawn(draw_pointwise, "x86-64-v3", 14, 6);
+}
+
+TEST(bf16_pointwise_convolutions_of_networks)
+{
+    // Whose channels are summed in parts, forward and by data; a stride;
+    // weights that the task transposes; more images than a task's.
+    static const Shape shapes[] = {
+        {2, 1024, 14, 14, 64, 1, 1, 1, 1, {0, 0, 0, 0}, 14, 14},
+        {2, 64, 14, 14, 1024, 1, 1, 1, 1, {0, 0, 0, 0}, 14, 14},
+        {4, 1024, 8, 8, 128, 1, 1, 2, 2, {0, 0, 0, 0}, 4, 4},
+        {32, 64, 2, 2, 256, 1, 1, 1, 1, {0, 0, 0, 0}, 2, 2},
+        {4, 2048, 4, 4, 512, 1, 1, 1, 1, {0, 0, 0, 0}, 4, 4},
+        {2, 176, 6, 5, 176, 1, 1, 1, 1, {0, 0, 0, 0}, 6, 5},
+    };
+    Random random = {21};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        check_exact(&shapes[i], narrow_directions, "native", &random);
+}
+
+TEST(bf16_pools_are_exact)
+{
+    Random random = {31};
+    for (int i = 0; i < 12; i++) {
+        Shape shape = draw_shape(&random, 3);
+        check_exact(&shape, bf16_pool_graph, "native", &random);
+    }
+}
+
+TEST(bf16_winograd_convolutions)
+{
+    Random random = {41};
+    for (int i = 0; i < 12; i++) {
+        Shape shape = draw_winograd_shape(&random, 1 + i % 3);
+        Arena *arena = arena_new();
+        Graph *graph = narrow_directions(arena, &shape);
+        CHECK(count_bf16(graph) == 4);
+        check_graph_loosely(shape_string(arena, &shape, "bf16"), arena, graph,
+                            (uint64_t)i, "native", FLIPS);
+        arena_free(arena);
+    }
+}
+
+// ---- whole graphs -----------------------------------------------------------
+
+static void check_random(uint64_t seed, const char *cpu)
+{
+    Arena *arena = arena_new();
+    Graph *graph = generate_graph(arena, seed, DT_F32, NODES);
+    CHECK(!passes_run(
+        graph,
+        &(PassOptions){.block = TEST_BLOCK, .paranoid = true, .bf16 = true}));
+    check_graph_loosely(
+        arena_printf(arena, "seed %llu", (unsigned long long)seed), arena,
+        graph, seed, cpu, FLIPS);
+    arena_free(arena);
+}
+
+TEST(bf16_random_graphs_agree)
+{
+    for (uint64_t seed = 500; seed < 500 + SEEDS; seed++)
+        check_random(seed, "native");
+    for (uint64_t seed = 600; seed < 600 + SEEDS / 4; seed++)
+        check_random(seed, "x86-64");
+}
