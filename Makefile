@@ -47,7 +47,7 @@ BUNDLE = $(BUILD)/bundle
 BUNDLE_RUNTIME = runtime/bundle/net.c runtime/train/class_metrics.c \
     runtime/files/artifact.c $(wildcard runtime/data/augment*.c) \
     $(addprefix runtime/exec/,exec.c pool.c calls.c calls_dots.c calls_ranks.c \
-        ranks_one.c exp_rows.c plan.c program.c store.c tiles.c cpu.c) \
+        ranks_one.c sums.c exp_rows.c plan.c program.c store.c tiles.c cpu.c) \
     $(addprefix runtime/base/,status.c checksum.c philox.c cgroup.c file.c)
 BUNDLE_PICTURE = runtime/bundle/picture.c $(wildcard runtime/data/image*.c) \
     $(addprefix runtime/base/,status.c file.c pretender.c)
@@ -239,7 +239,7 @@ asan:
 # What threads share: the pool, the executor, the input, the training loop.
 # Nothing of LLVM or OpenBLAS needs to be suppressed.
 TSAN_TESTS = pool_test exec_test train_test dataset_test bad_data_test \
-             knn_test monitor_test injection_short
+             knn_test monitor_test injection_short sums_test
 
 ## make mpi: build build/mpi/simcc, for several processes:
 ##     mpirun -n 2 --bind-to none build/mpi/simcc run ...

@@ -19,7 +19,9 @@ int buffer_new(Lowering *lower, int64_t bytes)
 Place value_new_buffer(Lowering *lower, Value value)
 {
     int64_t bytes = type_bytes(graph_type(lower->graph, value));
-    Place place = {PLACE_SLAB, buffer_new(lower, bytes)};
+    Place place = lower->stretch[value];
+    if (place.kind == PLACE_NONE)
+        place = (Place){PLACE_SLAB, buffer_new(lower, bytes), 0};
     lower->place[value] = place;
     return place;
 }
