@@ -16,7 +16,7 @@ WARNINGS = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes \
            -Wmissing-prototypes -Wvla -Wno-missing-field-initializers
 # No contraction: the same arithmetic in every build of the same source.
 FLAGS    = -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARNINGS) $(WERROR) $(SANITIZE) \
-           -ffp-contract=off -pthread -I. -I$(BUILD) \
+           -ffp-contract=off -ffile-prefix-map=$(CURDIR)=. -pthread -I. -I$(BUILD) \
            -isystem $(LLVM)/include $(CFLAGS)
 LIBS     = -L$(LLVM)/lib -Wl,-rpath,$(LLVM)/lib -lLLVM-19 \
            -lopenblas -lpng -ljpeg -lz -lm
@@ -37,6 +37,58 @@ TESTS    = $(wildcard tests/*.c tests/unit/*.c tests/grad/*.c tests/diff/*.c \
 
 ## make: build build/simcc; installs the Debian packages it finds missing
 all: $(BUILD)/simcc
+
+# ---- what `simcc bundle` puts into libraries --------------------------------
+
+# The runtime for nets alone, and the reader of pictures with libpng and
+# libjpeg: an object each, in which nothing but the functions of simcc.h can be
+# seen. They lie inside build/simcc.
+BUNDLE = $(BUILD)/bundle
+BUNDLE_RUNTIME = runtime/bundle/net.c runtime/train/class_metrics.c \
+    runtime/files/artifact.c $(wildcard runtime/data/augment*.c) \
+    $(addprefix runtime/exec/,exec.c pool.c calls.c calls_dots.c calls_ranks.c \
+        ranks_one.c sums.c exp_rows.c plan.c program.c store.c tiles.c cpu.c) \
+    $(addprefix runtime/base/,status.c checksum.c philox.c cgroup.c file.c)
+BUNDLE_PICTURE = runtime/bundle/picture.c $(wildcard runtime/data/image*.c) \
+    $(addprefix runtime/base/,status.c file.c pretender.c)
+BUNDLE_FLAGS = -std=c11 -D_GNU_SOURCE -O2 -fPIC -fvisibility=hidden \
+    -ffunction-sections -fdata-sections -ffp-contract=off -pthread $(WARNINGS) \
+    $(WERROR) -isystem runtime/bundle/blas -I.
+
+$(BUNDLE)/%.o: %.c | $(BUILD)/packages
+	@mkdir -p $(@D)
+	$(call say,compile,$< for bundles)
+	$(Q)$(CC) $(BUNDLE_FLAGS) -MMD -MP -c -o $@ $<
+
+# Keeps what can be reached from the functions of simcc.h, and shows these.
+define bundle_object
+$(call say,bundle ,$@)
+$(Q)ld -r --gc-sections $(2:%=-u %) -o $@.part $(1)
+$(Q)objcopy --strip-debug --remove-section=.comment \
+    --remove-section=.note.gnu.property $(2:%=--keep-global-symbol=%) $@.part $@
+@rm $@.part
+endef
+# The functions of runtime/bundle/simcc.h.
+FUNCTIONS = $(addprefix simcc_,init free put input input_size run output width \
+    batch classify class target bytes)
+READERS = simcc_read simcc_drop
+
+$(BUNDLE)/runtime.o: $(BUNDLE_RUNTIME:%.c=$(BUNDLE)/%.o) runtime/bundle/simcc.h
+	$(call bundle_object,$(filter %.o,$^),$(FUNCTIONS))
+$(BUNDLE)/picture.o: $(BUNDLE_PICTURE:%.c=$(BUNDLE)/%.o) \
+                     $(addprefix $(BUNDLE)/lib,png.a jpeg.a z.a)
+	$(call bundle_object,$^,$(READERS))
+# These are made for programs: only by another name can the C library's stderr
+# be reached in a shared library (picture.c).
+$(BUNDLE)/lib%.a: | $(BUILD)/packages
+	@mkdir -p $(@D)
+	$(Q)objcopy --redefine-sym stderr=simcc_stderr \
+	    $$($(CC) -print-file-name=lib$*.a) $@
+
+# The assembler looks for both there.
+$(BUILD)/frontend/cli/bundle_files.o: $(BUNDLE)/runtime.o $(BUNDLE)/picture.o \
+    $(addprefix runtime/bundle/,simcc.h example.c example.mk)
+$(BUILD)/frontend/cli/bundle_files.o: FLAGS += -Wa,-I$(BUNDLE) -Wa,-I.
 
 $(BUILD)/simcc: $(OBJECTS)
 	$(call say,link   ,$@)
@@ -79,7 +131,7 @@ $(BUILD)/frontend/lang/lexer.c $(BUILD)/frontend/lang/lexer.h &: \
 $(SOURCES:%.c=$(BUILD)/%.o) $(PARSER): | $(BUILD)/frontend/lang/grammar.h \
                                          $(BUILD)/frontend/lang/lexer.h
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 # ---- packages ---------------------------------------------------------------
 
@@ -107,6 +159,71 @@ $(BUILD)/packages: Makefile
 	@mkdir -p $(BUILD)
 	$(call install,$(PACKAGES))
 	@touch $@
+
+# ---- installing -------------------------------------------------------------
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION = $(shell sed -n 's/.*SIMCC_VERSION "\(.*\)"/\1/p' frontend/cli/cli.h)
+COMMANDS = $(shell sed -n 's/^COMMAND.[a-z_]*, "\([a-z ]*\)",/\1/p' \
+    frontend/cli/commands.def | tr ' ' -)
+# What is to be installed, as it will lie in PREFIX.
+STAGE = $(BUILD)/stage
+
+$(STAGE)/made: $(BUILD)/simcc $(shell find models docs -type f) README.md Makefile
+	$(call say,stage  ,$(STAGE))
+	@rm -rf $(STAGE)
+	@mkdir -p $(STAGE)/bin $(STAGE)/share/man/man1 $(STAGE)/share/simcc/models \
+	    $(STAGE)/share/doc/simcc $(STAGE)/share/bash-completion/completions \
+	    $(STAGE)/share/zsh/site-functions $(STAGE)/share/vim/vimfiles \
+	    $(STAGE)/share/fish/vendor_completions.d $(STAGE)/share/simcc/editors
+	@strip -o $(STAGE)/bin/simcc $(BUILD)/simcc
+	@cp -r models/. $(STAGE)/share/simcc/models
+	@cp -r README.md docs/*.md $(STAGE)/share/doc/simcc
+	@cp -r docs/editors/vscode $(STAGE)/share/simcc/editors/vscode
+	@cp -r docs/editors/vim/. $(STAGE)/share/vim/vimfiles
+	@$(BUILD)/simcc help --as man > $(STAGE)/share/man/man1/simcc.1
+	@for c in $(COMMANDS); do \
+	    $(BUILD)/simcc help $$(echo $$c | tr - ' ') --as man \
+	        > $(STAGE)/share/man/man1/simcc-$$c.1 || exit 1; done
+	@$(BUILD)/simcc help --as bash > $(STAGE)/share/bash-completion/completions/simcc
+	@$(BUILD)/simcc help --as zsh > $(STAGE)/share/zsh/site-functions/_simcc
+	@$(BUILD)/simcc help --as fish > $(STAGE)/share/fish/vendor_completions.d/simcc.fish
+	@cd $(STAGE) && find . -type f ! -name made.part | sort > made.part && \
+	    mv made.part made
+
+## make install: to PREFIX=/usr/local, below DESTDIR if that is given
+install: $(STAGE)/made
+	@while read -r file; do \
+	    mode=644; [ "$$file" != ./bin/simcc ] || mode=755; \
+	    install -D -m $$mode "$(STAGE)/$$file" "$(DESTDIR)$(PREFIX)/$$file" || exit 1; \
+	done < $(STAGE)/made
+	@echo "simcc is in $(DESTDIR)$(PREFIX)/bin"
+
+## make uninstall: removes what `make install` put there
+uninstall: $(STAGE)/made
+	@while read -r file; do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done < $(STAGE)/made
+	@cd $(STAGE) && find . -mindepth 2 -depth -type d | while read -r folder; do \
+	    [ ! -d "$(DESTDIR)$(PREFIX)/$$folder" ] || \
+	    rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(PREFIX)/$$folder"; done
+
+## make deb: build/simcc_VERSION_amd64.deb
+deb: $(STAGE)/made
+	@rm -rf $(BUILD)/deb
+	@$(MAKE) install DESTDIR=$(BUILD)/deb PREFIX=/usr >/dev/null
+	@mkdir -p $(BUILD)/deb/DEBIAN
+	@printf '%s\n' 'Package: simcc' 'Version: $(VERSION)' 'Architecture: amd64' \
+	    'Maintainer: simcc <simcc@localhost>' 'Section: science' 'Priority: optional' \
+	    "Installed-Size: $$(du -sk --apparent-size $(BUILD)/deb/usr | cut -f1)" \
+	    'Depends: libc6, libllvm19, libopenblas0-pthread, libpng16-16, libjpeg62-turbo, zlib1g' \
+	    'Description: compiler and runtime for SimCLRv2' \
+	    ' Compiles networks, losses and training phases from .net files to machine' \
+	    ' code and trains them on images.' > $(BUILD)/deb/DEBIAN/control
+	@find $(BUILD)/deb -exec touch -h -d @$(EPOCH) {} +
+	@SOURCE_DATE_EPOCH=$(EPOCH) dpkg-deb --root-owner-group -Zgzip --build \
+	    $(BUILD)/deb $(BUILD)/simcc_$(VERSION)_amd64.deb
+# Of the last commit, so that the same source makes the same package.
+EPOCH = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 # ---- tests ------------------------------------------------------------------
 
@@ -162,12 +279,14 @@ fuzz-objects: $(LIBRARY) $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/fuzz/ent
 	@ar rcs $(BUILD)/library.a $^
 
 ## make lint: dependency ladder, sizes, table meta-tests, format
-lint:
+lint: $(BUILD)/simcc
 	$(call install,$(LINT_PACKAGES))
-	@sh tests/lint.sh
+	@BUILD=$(BUILD) sh tests/lint.sh
 
 ## make format: rewrite the sources in the house style
-format:
+format: $(BUILD)/simcc
+	@$(BUILD)/simcc fmt -q $$(find models bench docs tests/reference tests/e2e \
+	    -name '*.net')
 	@find ir passes codegen runtime frontend tests bench -name '*.[ch]' \
 	    | xargs clang-format -i
 
@@ -223,6 +342,6 @@ clean:
 help:
 	@grep -h '^## ' Makefile | sed 's/^## //'
 
-.PHONY: all test asan tsan mpi mpi-test kill-test fuzz fuzz-objects lint \
+.PHONY: all install uninstall deb test asan tsan mpi mpi-test kill-test fuzz fuzz-objects lint \
         format demo bench bench-programs bench-input clean help
 .DELETE_ON_ERROR:

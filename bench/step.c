@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "bench/bench.h"
+#include "runtime/exec/calls.h"
 #include "runtime/exec/exec.h"
 
 typedef struct Step {
@@ -82,6 +83,7 @@ static void serve(Step *step)
 
 int main(int argc, char **argv)
 {
+    calls_restart_for_blas(argv);
     const BenchCase *bench = argc == 3 ? bench_case_by_id(argv[1]) : NULL;
     int threads = argc == 3 ? (int)strtol(argv[2], NULL, 10) : 0;
     if (!bench || threads < 1) {

@@ -14,6 +14,9 @@ typedef struct CodegenOptions {
     int threads;           // compile threads; 0 = one per core
     PlanSums sums;         // how convolutions add up
     bool sums_wait;        // over processes: each by itself, where it stands
+    // Nothing is trained: products of few rows do without BLAS, so that a
+    // library of the net needs none (`simcc bundle`).
+    bool inference;
 } CodegenOptions;
 
 // NULL, or why this is no processor that code can be made for.

@@ -36,8 +36,8 @@ enum {
     TRAIT_CHEAP = 4,       // recompute rather than store
     TRAIT_EFFECT = 8,      // kept although nobody reads it
     TRAIT_NAMED = 16,      // identity is the name: never merged, never moved
-    TRAIT_LIGHT = 32,      // an instruction or two an element: made again
-                           // where that saves a tensor from memory
+    TRAIT_LIGHT = 32, // an instruction or two an element, no function: made
+                      // again where that saves a tensor from memory
 };
 
 // Attribute kinds; every op has at most MAX_ATTRS attributes.

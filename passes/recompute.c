@@ -13,14 +13,20 @@
 //   (a) when all readers in other kernels can have clones, so that v is never
 //       stored, and b is stored anyway, or
 //   (b) when that kernel reads b anyway: a read less.
-// A clone must not prolong b's life by more bytes than it saves.
+// A clone must not prolong b's life by more bytes than it saves. Functions that
+// take a polynomial, such as erf in gelu, take about as long as a tensor's trip
+// to memory and back, so that (b) would gain nothing by them; (a) halves what a
+// net with such activations keeps for its backward part.
 #include "ir/base/diag.h"
 #include "passes/all.h"
 #include "passes/rewrite.h"
 #include "passes/storage.h"
 
 enum {
-    MOST_OPS = 8,      // arithmetic is cheaper than memory, up to a point
+    // Arithmetic is cheaper than memory, up to a point: a batch norm and a
+    // sigmoid.
+    MOST_OPS = 12,
+    HEAVY_OPS = 4,     // what a function counts for, against a light op
     SMALL_FACTOR = 8,  // "much smaller"
     FEW_ELEMENTS = 64, // not worth the trouble below
     NO_BASE = -2,      // a function of constants and small tensors only
@@ -30,7 +36,8 @@ typedef struct Recompute {
     const Graph *old; // scheduled and fused
     ReaderTable readers;
     Value *base;     // by value: itself where it is not cheap
-    int *ops;        // by value: maps between it and its base
+    int *ops;        // by value: maps between it and its base, weighed
+    bool *heavy;     // by value: some of them are functions
     bool *unstored;  // (a) holds
     bool *stored;    // something but clonable reads wants it in memory
     Value *last;     // by value: last node that reads its bytes
@@ -76,13 +83,15 @@ static void find_bases(Recompute *r)
     for (Value v = 0; v < r->old->nodes.count; v++) {
         const Node *node = node_of(r, v);
         Value base = NO_BASE;
-        int ops = 1;
-        bool one = op_has(node->op, TRAIT_LIGHT);
+        bool heavy = !op_has(node->op, TRAIT_LIGHT);
+        int ops = heavy ? HEAVY_OPS : 1;
+        bool one = op_has(node->op, TRAIT_ELEMENTWISE);
         for (int i = 0; one && i < node->input_count; i++) {
             Value input = node->inputs[i];
             if (is_free(r, input))
                 continue;
             ops += r->ops[input];
+            heavy |= r->heavy[input];
             one = base == NO_BASE || r->base[input] == NO_BASE ||
                   base == r->base[input];
             if (base == NO_BASE)
@@ -91,6 +100,7 @@ static void find_bases(Recompute *r)
         one = one && ops <= MOST_OPS;
         r->base[v] = one ? base : v;
         r->ops[v] = one ? ops : 0;
+        r->heavy[v] = one && heavy;
     }
 }
 
@@ -196,8 +206,8 @@ static bool wants_clone(const Recompute *r, Value v, Value reader, Value first)
         return false;
     if (r->unstored[v])
         return true;
-    return r->base[v] != NO_BASE && r->read_by[r->base[v]] == first &&
-           base_serves(r, v, reader);
+    return !r->heavy[v] && r->base[v] != NO_BASE &&
+           r->read_by[r->base[v]] == first && base_serves(r, v, reader);
 }
 
 typedef struct RecomputeContext {
@@ -247,6 +257,7 @@ void pass_recompute(Graph *graph, const PassContext *context)
                    .readers = storage_readers(graph, scratch),
                    .base = ARENA_ARRAY(scratch, Value, size),
                    .ops = ARENA_ARRAY(scratch, int, size),
+                   .heavy = ARENA_ARRAY(scratch, bool, size),
                    .unstored = ARENA_ARRAY(scratch, bool, size),
                    .stored = ARENA_ARRAY(scratch, bool, size),
                    .last = ARENA_ARRAY(scratch, Value, size),

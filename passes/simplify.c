@@ -111,7 +111,7 @@ static Value simplify_add(Rewrite *rewrite, const Node *node)
         if (y != NO_VALUE)
             return build_binary(rewrite->graph, OP_SUB, node->inputs[1 - i], y);
     }
-    return NO_VALUE;
+    return simplify_add_padded(rewrite, node);
 }
 
 static Value simplify_sub(Rewrite *rewrite, const Node *node)
@@ -277,7 +277,9 @@ void pass_simplify(Graph *graph, const PassContext *context)
     // Each walk may uncover more; every rule takes a node away or makes it
     // cheaper, so it ends by itself, and soon.
     enum { MOST_WALKS = 8 };
-    for (int i = 0; i < MOST_WALKS; i++)
-        if (!rewrite_graph(graph, scratch, simplify_node, NULL))
+    for (int i = 0; i < MOST_WALKS; i++) {
+        SimplifyContext simplify = {graph, graph_use_counts(graph, scratch)};
+        if (!rewrite_graph(graph, scratch, simplify_node, &simplify))
             break;
+    }
 }

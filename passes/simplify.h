@@ -5,6 +5,12 @@
 
 #include "passes/rewrite.h"
 
+// Rewrite.context of both.
+typedef struct SimplifyContext {
+    const Graph *graph; // as it was before the walk
+    const int *uses;    // of its values
+} SimplifyContext;
+
 RewriteRule simplify_broadcast;
 RewriteRule simplify_reshape;
 RewriteRule simplify_transpose;
@@ -13,5 +19,6 @@ RewriteRule simplify_pad;
 RewriteRule simplify_concat;
 RewriteRule simplify_reduce;
 RewriteRule simplify_matmul;
+RewriteRule simplify_add_padded; // an ADD of two PADs
 
 #endif

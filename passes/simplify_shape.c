@@ -74,12 +74,27 @@ static bool moves_nothing(const Node *node, IntList perm)
     return true;
 }
 
+// (a b)' = b' a', of a product of two matrices that nobody else reads: the
+// gradient of a weight that is read transposed.
+static Value transpose_product(Rewrite *rewrite, const Node *product)
+{
+    const SimplifyContext *context = rewrite->context;
+    Value old = graph_node(context->graph, rewrite->old)->inputs[0];
+    if (product->type.rank != 2 || context->uses[old] > 1)
+        return NO_VALUE;
+    return build_matmul(rewrite->graph, product->inputs[1], product->inputs[0],
+                        product->attrs[MATMUL_TRANS_B].i == 0,
+                        product->attrs[MATMUL_TRANS_A].i == 0);
+}
+
 Value simplify_transpose(Rewrite *rewrite, const Node *node)
 {
     IntList perm = node->attrs[PERM_PERM].ints;
     if (moves_nothing(node, perm))
         return reshape_to(rewrite, node->inputs[0], &node->type);
     const Node *inner = rewrite_node(rewrite, node->inputs[0]);
+    if (inner->op == OP_MATMUL)
+        return transpose_product(rewrite, inner);
     if (inner->op != OP_TRANSPOSE)
         return NO_VALUE;
     // Axis i is axis perm[i] of the inner result, which is first[perm[i]] of x.
@@ -114,10 +129,69 @@ Value simplify_pad(Rewrite *rewrite, const Node *node)
     return nothing ? node->inputs[0] : NO_VALUE;
 }
 
+// A concatenation first or last in another along the same axis is part of it.
 Value simplify_concat(Rewrite *rewrite, const Node *node)
 {
-    (void)rewrite;
-    return node->input_count == 1 ? node->inputs[0] : NO_VALUE;
+    if (node->input_count == 1)
+        return node->inputs[0];
+    int64_t axis = node->attrs[AXIS_AXIS].i;
+    VEC(Value) parts = {0};
+    for (int i = 0; i < node->input_count; i++) {
+        const Node *part = rewrite_node(rewrite, node->inputs[i]);
+        bool same = part->op == OP_CONCAT && part->attrs[AXIS_AXIS].i == axis;
+        for (int k = 0; same && k < part->input_count; k++)
+            vec_push(rewrite->scratch, &parts, part->inputs[k]);
+        if (!same)
+            vec_push(rewrite->scratch, &parts, node->inputs[i]);
+    }
+    return parts.count > node->input_count
+               ? build_concat(rewrite->graph, parts.count, parts.at, (int)axis)
+               : NO_VALUE;
+}
+
+// The axis along which `next` begins where `first` ends, both framed by zeros
+// to tensors of one type, and elsewhere framed alike; -1: there is none.
+static int adjoining_axis(const Rewrite *rewrite, const Node *first,
+                          const Node *next)
+{
+    IntList low[] = {first->attrs[PAD_LOW].ints, next->attrs[PAD_LOW].ints};
+    IntList high[] = {first->attrs[PAD_HIGH].ints, next->attrs[PAD_HIGH].ints};
+    const TensorType *type = graph_type(rewrite->graph, first->inputs[0]);
+    int found = -1;
+    for (int i = 0; i < low[0].count; i++) {
+        if (low[0].at[i] == low[1].at[i] && high[0].at[i] == high[1].at[i])
+            continue;
+        if (found >= 0 || low[0].at[i] + type->dims[i] != low[1].at[i])
+            return -1;
+        found = i;
+    }
+    return found;
+}
+
+// Neighbours in zeros, added: what the gradient of slices of one tensor is.
+Value simplify_add_padded(Rewrite *rewrite, const Node *node)
+{
+    const Node *pads[2];
+    for (int i = 0; i < 2; i++) {
+        pads[i] = rewrite_node(rewrite, node->inputs[i]);
+        if (pads[i]->op != OP_PAD || pads[i]->attrs[PAD_VALUE].f != 0)
+            return NO_VALUE;
+    }
+    for (int i = 0; i < 2; i++) {
+        const Node *first = pads[i], *next = pads[1 - i];
+        int axis = adjoining_axis(rewrite, first, next);
+        if (axis < 0)
+            continue;
+        int64_t high[MAX_RANK];
+        IntList low = first->attrs[PAD_LOW].ints;
+        for (int k = 0; k < low.count; k++)
+            high[k] = next->attrs[PAD_HIGH].ints.at[k];
+        Value both =
+            build_concat(rewrite->graph, 2,
+                         (Value[]){first->inputs[0], next->inputs[0]}, axis);
+        return build_pad(rewrite->graph, both, low.at, high, 0);
+    }
+    return NO_VALUE;
 }
 
 // Over axes of size 1 both sum and maximum are the element itself.

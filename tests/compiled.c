@@ -20,10 +20,12 @@ static const char *test_cpu(const char *cpu)
     return other && strcmp(cpu, "native") == 0 ? other : cpu;
 }
 
-static Compiled compile(Arena *arena, const Graph *graph,
-                        const CodegenOptions *options, const char *ways)
+static Compiled compile(Arena *arena, const Graph *graph, const char *cpu,
+                        CodegenOptions options, const char *ways)
 {
-    Compiled compiled = {.graph = graph, .codegen = codegen_new(options)};
+    options.cpu = test_cpu(cpu);
+    options.threads = 1;
+    Compiled compiled = {.graph = graph, .codegen = codegen_new(&options)};
     compiled.program = calloc(1, sizeof *compiled.program);
     codegen_set_ways(compiled.codegen, ways);
     codegen_lower(compiled.codegen, graph, &compiled.plan);
@@ -40,28 +42,32 @@ static Compiled compile(Arena *arena, const Graph *graph,
 
 Compiled compiled_new(Arena *arena, const Graph *graph, const char *cpu)
 {
-    return compiled_by_ways(arena, graph, cpu, NULL);
+    return compile(arena, graph, cpu, (CodegenOptions){0}, NULL);
 }
 
 Compiled compiled_by_ways(Arena *arena, const Graph *graph, const char *cpu,
                           const char *ways)
 {
-    CodegenOptions options = {.cpu = test_cpu(cpu), .threads = 1};
-    return compile(arena, graph, &options, ways);
+    return compile(arena, graph, cpu, (CodegenOptions){0}, ways);
 }
 
 Compiled compiled_by_sums(Arena *arena, const Graph *graph, const char *cpu,
                           PlanSums sums)
 {
-    CodegenOptions options = {.cpu = test_cpu(cpu), .threads = 1, .sums = sums};
-    return compile(arena, graph, &options, NULL);
+    return compile(arena, graph, cpu, (CodegenOptions){.sums = sums}, NULL);
+}
+
+Compiled compiled_for_inference(Arena *arena, const Graph *graph,
+                                const char *cpu)
+{
+    return compile(arena, graph, cpu, (CodegenOptions){.inference = true},
+                   NULL);
 }
 
 Compiled compiled_waiting(Arena *arena, const Graph *graph, const char *cpu)
 {
-    CodegenOptions options = {
-        .cpu = test_cpu(cpu), .threads = 1, .sums_wait = true};
-    return compile(arena, graph, &options, NULL);
+    return compile(arena, graph, cpu, (CodegenOptions){.sums_wait = true},
+                   NULL);
 }
 
 void compiled_free(Compiled *compiled)

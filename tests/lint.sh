@@ -48,6 +48,7 @@ ladder_out=$(
     ladder runtime/files runtime/files/ runtime/data/ runtime/exec/ runtime/base/
     ladder runtime/monitor runtime/monitor/ runtime/data/ runtime/base/
     ladder runtime/train runtime/
+    ladder runtime/bundle runtime/
     ladder frontend/cli frontend/ ir/ passes/ codegen/codegen.h \
         codegen/cache.h runtime/
     ladder bench bench/ frontend/ ir/ passes/ codegen/codegen.h runtime/
@@ -142,6 +143,11 @@ for target in $(sed -n 's/^## make:.*/all/; s/^## make \([a-z-]*\):.*/\1/p; /^al
     *) complain "nothing in .ci/run makes the target $target of \`make help\`" ;;
     esac
 done
+
+# Programs; those in tests/golden are wrong on purpose.
+"${BUILD:-build}/simcc" fmt --check -q \
+    $(find models bench docs tests/reference tests/e2e -name '*.net') ||
+    complain "programs above are not in the house format (make format)"
 
 if command -v clang-format >/dev/null 2>&1; then
     for file in $(echo "$sources" | tr ' ' '\n' | grep '\.[ch]$'); do

@@ -1,5 +1,7 @@
 // Products, and convolutions of plain tensors as products of columns (im2col),
 // by calls of BLAS.
+#include <math.h>
+
 #include "codegen/cpu/conv.h"
 #include "codegen/integers.h"
 #include "ir/matmul.h"
@@ -10,6 +12,10 @@ enum {
     // BLAS packs its operands anew in every block: thin ones are mostly that.
     MIN_BLOCK_ROWS = 64,
     MIN_BLOCK_COLS = 128,
+    // Most rows that are dotted with the weights one by one: they and a few
+    // rows of the weights stay in a core's cache.
+    MAX_DOT_ROWS = 256,
+    DOT_COLS_PER_TASK = 64,
     // Weight gradients are summed per chunk of images, then over the chunks,
     // whose sums take memory.
     MAX_IMAGE_CHUNKS = 16,
@@ -21,22 +27,51 @@ enum {
 
 // ---- products ---------------------------------------------------------------
 
-// A product cut into blocks of rows, and of columns where the rows are few.
+// What it costs to have columns in several blocks, as a factor of what is
+// packed: the epilogue then reads the result from memory again.
+static const double SPLIT_COLUMNS_COST = 1.2;
+
+// A product cut into blocks of rows and columns.
 typedef struct ProductBlocks {
     int64_t rows, cols; // of one block
     int64_t row_blocks, col_blocks;
 } ProductBlocks;
 
-static ProductBlocks product_blocks(int64_t m, int64_t n, int64_t wanted)
+static ProductBlocks cut_product(int64_t m, int64_t n, int64_t row_blocks,
+                                 int64_t col_blocks)
 {
-    int64_t row_blocks = max_i64(1, min_i64(wanted, m / MIN_BLOCK_ROWS));
-    int64_t col_blocks =
-        max_i64(1, min_i64(wanted / row_blocks, n / MIN_BLOCK_COLS));
     ProductBlocks blocks = {ceil_div(m, row_blocks), ceil_div(n, col_blocks), 0,
                             0};
     blocks.row_blocks = ceil_div(m, blocks.rows);
     blocks.col_blocks = ceil_div(n, blocks.cols);
     return blocks;
+}
+
+// At least `wanted` blocks, where blocks as small as the least make so many.
+// BLAS packs rows and columns of each block, (rows + cols) * k numbers for
+// rows * cols * k multiply-adds: of all cuts that with the least of it, or, if
+// little more, one of rows alone, whose epilogue can follow task by task.
+static ProductBlocks product_blocks(int64_t m, int64_t n, int64_t wanted)
+{
+    int64_t most_rows = max_i64(1, m / MIN_BLOCK_ROWS);
+    int64_t most_cols = max_i64(1, n / MIN_BLOCK_COLS);
+    ProductBlocks best = {0};
+    double least = INFINITY;
+    wanted = max_i64(1, min_i64(wanted, most_rows * most_cols));
+    for (int64_t i = 1; i <= min_i64(wanted, most_cols); i++) {
+        int64_t row_blocks = ceil_div(wanted, i);
+        if (row_blocks > most_rows)
+            continue;
+        ProductBlocks blocks = cut_product(m, n, row_blocks, i);
+        double packed = 1. / blocks.rows + 1. / blocks.cols;
+        if (i > 1)
+            packed *= SPLIT_COLUMNS_COST;
+        if (packed < least) {
+            least = packed;
+            best = blocks;
+        }
+    }
+    return best;
 }
 
 // Tasks of `size` things, or of a few more: of whole `unit`s, of which each is
@@ -47,13 +82,47 @@ static int64_t whole_units(int64_t size, int64_t unit)
     return size < unit ? size : ceil_div(size, unit) * unit;
 }
 
+// x w' of few rows, as a net ends: the weights are read once, which takes as
+// long as it takes, and nothing is to be packed.
+static bool is_dots(const Lowering *lower, const Node *node,
+                    const MatmulGeometry *g)
+{
+    return lower->codegen->options.inference && node->type.dtype == DT_F32 &&
+           g->rank == 0 && !g->trans_a && g->trans_b && g->m <= MAX_DOT_ROWS;
+}
+
+static int64_t lower_dots(Lowering *lower, Value value, const MatmulGeometry *g)
+{
+    CallMatmul imms = {.m = g->m,
+                       .n = g->n,
+                       .k = g->k,
+                       .trans_b = 1,
+                       .lda = g->k,
+                       .ldb = g->k,
+                       .ldc = g->n,
+                       .rows_per_task = g->m,
+                       .cols_per_task = min_i64(g->n, DOT_COLS_PER_TASK)};
+    LowerStep step =
+        step_call(PLAN_CALL_DOTS_F32, ceil_div(g->n, DOT_COLS_PER_TASK),
+                  value_label(lower, value));
+    step_call_imms(lower, &step, &imms, sizeof imms);
+    cpu_push_call(lower, &step, graph_node(lower->graph, value),
+                  value_new_buffer(lower, value));
+    return 0;
+}
+
 static int64_t product_MATMUL(Lowering *lower, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
     MatmulGeometry g = matmul_geometry(lower->graph, node);
+    if (is_dots(lower, node, &g))
+        return lower_dots(lower, value, &g);
     int64_t count = matmul_count(&g);
-    int64_t wanted = max_i64(
-        1, min_i64(matmul_macs(&g) / PRODUCT_FLOPS_PER_TASK, MAX_TASKS));
+    if (product_takes(&g, node->type.dtype))
+        return product_lower(lower, &g, value);
+    int64_t wanted =
+        max_i64(1, min_i64(matmul_macs(&g) / PRODUCT_FLOPS_PER_TASK,
+                           count == 1 ? ENOUGH_TASKS : MAX_TASKS));
     // Rows of all the products that stand at one index of the first axis.
     int64_t unit = count * g.m / node->type.dims[0];
     // Products go to the tasks whole, where there are enough of them: BLAS

@@ -141,7 +141,7 @@ static void direct_make_tile(const void *of, int64_t first, int pixels,
     LLVMValueRef y = taps_opaque(e, tile_results(task, &tile));
     for (int i = 0; i < pixels * task->tile->blocks; i++) {
         taps_set_zero(e, task->sums[i]);
-        taps_prefetch(e, taps_at(e, y, result_at(task, i)), true);
+        taps_prefetch(e, taps_at(e, y, result_at(task, i)), PREFETCH_WRITE);
     }
     if (taps->rows.taps > 0 && taps->cols.taps > 0) {
         EmitLoop blocks = taps_loop(e, 0, taps->in_blocks, 1);

@@ -55,8 +55,8 @@ static void images_transpose_group(ImageTask *task, LLVMValueRef group,
     for (int i = 0; i < CPU_BLOCK; i++)
         taps_prefetch(
             e, taps_at(e, line, taps->out_blocks * stored + i * CPU_BLOCK),
-            false);
-    taps_transpose(e, taps_opaque(e, line),
+            PREFETCH_READ);
+    taps_transpose(e, taps_opaque(e, line), CPU_BLOCK,
                    taps_step(e, to, col.index, task->w_col));
     emit_loop_end(e, &col);
     emit_loop_end(e, &row);

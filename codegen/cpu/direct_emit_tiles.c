@@ -31,7 +31,7 @@ void emit_transpose(Emit *e)
         taps_step(e, from, block.index, kernel->out_blocks * pair);
     LLVMValueRef target = taps_step(e, to, block.index, pair);
     EmitLoop place = taps_loop(e, 0, window, 1);
-    taps_transpose(e, taps_step(e, source, place.index, tile),
+    taps_transpose(e, taps_step(e, source, place.index, tile), CPU_BLOCK,
                    taps_step(e, target, place.index, tile));
     emit_loop_end(e, &place);
     emit_loop_end(e, &block);

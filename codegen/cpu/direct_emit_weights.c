@@ -79,10 +79,11 @@ static void weights_add_pixels(const WeightTask *task, int64_t count,
         LLVMValueRef xi = taps_at(e, x, i * cols->in_step * CPU_BLOCK);
         LLVMValueRef yi = taps_at(e, dy, i * CPU_BLOCK);
         if (tile.pixels * tile.blocks >= CPU_BLOCK) {
-            taps_prefetch(e, taps_at(e, xi, read_map(task->taps)), false);
+            taps_prefetch(e, taps_at(e, xi, read_map(task->taps)),
+                          PREFETCH_LATER);
             taps_prefetch(e,
                           taps_at(e, yi, tile.blocks * written_map(task->taps)),
-                          false);
+                          PREFETCH_LATER);
         }
         taps_multiply_one(e, &tile, NULL, xi, yi);
     }

@@ -123,6 +123,13 @@ LLVMValueRef taps_load(const Emit *e, LLVMValueRef pointer)
     return value;
 }
 
+LLVMValueRef taps_load_unaligned(const Emit *e, LLVMValueRef pointer)
+{
+    LLVMValueRef value = taps_load(e, pointer);
+    LLVMSetAlignment(value, sizeof(float));
+    return value;
+}
+
 LLVMValueRef taps_load_splat(const Emit *e, LLVMValueRef pointer)
 {
     LLVMValueRef one =
@@ -136,16 +143,17 @@ void taps_store(const Emit *e, LLVMValueRef value, LLVMValueRef pointer)
     LLVMSetAlignment(store, CPU_BLOCK * sizeof(float));
 }
 
-void taps_prefetch(const Emit *e, LLVMValueRef pointer, bool write)
+void taps_prefetch(const Emit *e, LLVMValueRef pointer, TapsPrefetch what)
 {
     static const char name[] = "llvm.prefetch";
-    enum { ALL_LEVELS = 3, DATA = 1 };
+    enum { SECOND_LEVEL = 2, ALL_LEVELS = 3, DATA = 1 };
+    int levels = what == PREFETCH_LATER ? SECOND_LEVEL : ALL_LEVELS;
     unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);
     LLVMTypeRef type = LLVMTypeOf(pointer);
     LLVMValueRef function =
         LLVMGetIntrinsicDeclaration(e->module, id, &type, 1);
-    LLVMValueRef args[] = {pointer, emit_int(e, 32, 1, write),
-                           emit_int(e, 32, 1, ALL_LEVELS),
+    LLVMValueRef args[] = {pointer, emit_int(e, 32, 1, what == PREFETCH_WRITE),
+                           emit_int(e, 32, 1, levels),
                            emit_int(e, 32, 1, DATA)};
     LLVMBuildCall2(e->builder, LLVMGlobalGetValueType(function), function, args,
                    4, "");
@@ -237,11 +245,12 @@ void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
         taps_prefetch(e,
                       taps_step(e, taps_at(e, x, tile->x_ahead), channels.index,
                                 tile->pixel_step),
-                      false);
+                      PREFETCH_READ);
     if (tile->w_ahead)
         for (int b = 0; b < tile->blocks; b++)
-            taps_prefetch(
-                e, taps_at(e, wc, tile->w_ahead + b * tile->block_step), false);
+            taps_prefetch(e,
+                          taps_at(e, wc, tile->w_ahead + b * tile->block_step),
+                          PREFETCH_READ);
     taps_multiply_one(e, tile, valid, taps_step(e, x, channels.index, 1), wc);
     emit_loop_end(e, &channels);
 }
@@ -264,11 +273,15 @@ static LLVMValueRef exchange(const Emit *e, LLVMValueRef a, LLVMValueRef b,
                                   LLVMConstVector(lanes, CPU_BLOCK), "");
 }
 
-void taps_transpose(const Emit *e, LLVMValueRef from, LLVMValueRef to)
+void taps_transpose(const Emit *e, LLVMValueRef from, int64_t step,
+                    LLVMValueRef to)
 {
     LLVMValueRef rows[CPU_BLOCK];
-    for (int i = 0; i < CPU_BLOCK; i++)
-        rows[i] = taps_load(e, taps_at(e, from, i * CPU_BLOCK));
+    for (int i = 0; i < CPU_BLOCK; i++) {
+        LLVMValueRef at = taps_at(e, from, i * step);
+        rows[i] =
+            step % CPU_BLOCK ? taps_load_unaligned(e, at) : taps_load(e, at);
+    }
     for (int bit = 1; bit < CPU_BLOCK; bit *= 2)
         for (int i = 0; i < CPU_BLOCK; i++) {
             if (i & bit)

@@ -39,12 +39,20 @@ void taps_each_tile(const Emit *e, const TapAxis *cols, int pixels,
 LLVMValueRef taps_imm(const Emit *e, int index);
 
 LLVMValueRef taps_load(const Emit *e, LLVMValueRef pointer);
+// The same from anywhere: rows of plain matrices do not start on whole lines.
+LLVMValueRef taps_load_unaligned(const Emit *e, LLVMValueRef pointer);
 // One number in every lane.
 LLVMValueRef taps_load_splat(const Emit *e, LLVMValueRef pointer);
 void taps_store(const Emit *e, LLVMValueRef value, LLVMValueRef pointer);
-// Asks for the line of the cache at the pointer, to be written or read soon.
-// Any address will do.
-void taps_prefetch(const Emit *e, LLVMValueRef pointer, bool write);
+// Asks for the line of the cache at the pointer. Any address will do. What is
+// wanted after more than the first-level cache holds goes to the second level
+// alone, for it would drive out what is in use.
+typedef enum TapsPrefetch {
+    PREFETCH_READ,  // soon
+    PREFETCH_LATER, // to be read, but not soon
+    PREFETCH_WRITE
+} TapsPrefetch;
+void taps_prefetch(const Emit *e, LLVMValueRef pointer, TapsPrefetch what);
 
 // Vector variables, which the clean-up passes turn into registers.
 LLVMValueRef *taps_variables(const Emit *e, int count);
@@ -70,8 +78,10 @@ void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
 // point at channel 0.
 void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
                    LLVMValueRef x, LLVMValueRef w);
-// The 16 x 16 numbers at `from`, rows becoming columns, at `to`.
-void taps_transpose(const Emit *e, LLVMValueRef from, LLVMValueRef to);
+// The 16 x 16 numbers at `from`, in rows `step` elements apart, rows becoming
+// columns, at `to`.
+void taps_transpose(const Emit *e, LLVMValueRef from, int64_t step,
+                    LLVMValueRef to);
 // a * b + c, fused where the target can.
 LLVMValueRef taps_fused(const Emit *e, LLVMValueRef a, LLVMValueRef b,
                         LLVMValueRef c);

@@ -5,6 +5,7 @@
 #include "codegen/cpu/depthwise.h"
 #include "codegen/cpu/pointwise.h"
 #include "codegen/cpu/pool.h"
+#include "codegen/cpu/product.h"
 #include "codegen/cpu/stem.h"
 #include "codegen/cpu/winograd.h"
 #include "codegen/plan/kernel.h"

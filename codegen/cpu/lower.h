@@ -3,7 +3,8 @@
 //   direct_lower.c      as sums over taps, products of pixels among them
 //   winograd_lower.c    with fewer products
 //   stem_lower.c        from planes to blocks
-//   blas_lower.c        products; convolutions of plain tensors
+//   product_lower.c     products of matrices
+//   blas_lower.c        other products; convolutions of plain tensors
 //   rows_lower.c        products that are reduced tile by tile
 //   pool_lower.c        windows
 //   call_lower.c        rows by number, images of other sizes, attention
@@ -31,6 +32,10 @@ void cpu_lower_call(Lowering *lower, Value value);
 int64_t cpu_split_loop(LoopKernel *loop);
 const char *cpu_conv_ways(const Codegen *codegen, const Graph *graph,
                           Value value, Arena *arena, const char **shape);
+
+// A product that product.h takes. Returns what cpu_lower_product does.
+int64_t product_lower(Lowering *lower, const MatmulGeometry *geometry,
+                      Value value);
 
 // Bytes of the target's widest registers.
 int cpu_vector_bytes(const Lowering *lower);

@@ -11,6 +11,7 @@ typedef struct PointwiseTile {
     int64_t writes;       // blocks written per task; a multiple of `blocks`
     int64_t reads;        // blocks summed at a time, over all its pixels
     bool transposes;      // by data: the task turns its weights
+    bool joins;           // the images' pixels are one line, in scratch
 } PointwiseTile;
 
 // args and imms as of DirectKernel.
@@ -27,6 +28,8 @@ PointwiseTile pointwise_choose_tile(const ConvTaps *taps, int vector_bytes,
                                     const ConvWay *way);
 // Blocks of tile.rows rows; tasks of the whole.
 int64_t pointwise_row_blocks(const ConvTaps *taps, const PointwiseTile *tile);
+// Pixels side by side, of which register tiles are made.
+int64_t pointwise_line(const ConvTaps *taps, const PointwiseTile *tile);
 int64_t pointwise_tasks(const PointwiseKernel *kernel, int64_t images);
 // Per thread, in elements: pixels packed, a group's results not yet spread,
 // and its weights transposed.

@@ -3,7 +3,14 @@
 #include "codegen/integers.h"
 
 enum {
-    MIN_PIXELS = 4,    // of an image, for a register tile has those of one
+    MIN_PIXELS = 4, // of an image, for a register tile has those of one
+    // Each share of the written blocks packs the pixels for itself: rather
+    // shorter lines, down to so many pixels, than more shares.
+    MAX_PACKED = 2,
+    PACKED_PIXELS = 64,
+    // Where pixels are packed anyway, images of so few are one line: tiles are
+    // full, and each reads the weights of a group once for more pixels.
+    MAX_JOINED = 32,
     LINE_PIXELS = 256, // of a task, with those of other images
     // Where that makes so few tasks, each may as well transpose the weights.
     MAX_TRANSPOSED = 3,
@@ -54,6 +61,11 @@ static int64_t choose_line(const ConvTaps *taps, int64_t images, int64_t pixels,
     return images / tile->images * (rows / tile->rows);
 }
 
+int64_t pointwise_line(const ConvTaps *taps, const PointwiseTile *tile)
+{
+    return tile->rows * taps->cols.count * (tile->joins ? tile->images : 1);
+}
+
 // Of all channels that a task reads.
 static int64_t pixel_bytes(const ConvTaps *taps, const PointwiseTile *tile)
 {
@@ -78,16 +90,21 @@ PointwiseTile pointwise_choose_tile(const ConvTaps *taps, int vector_bytes,
             pixels /= 2;
     }
     int64_t tasks = choose_line(taps, images, pixels, &tile);
-    taps_choose_register_tile(tile.rows * taps->cols.count, taps->out_blocks,
+    bool packs = taps->rows.in_step > 1 || taps->cols.in_step > 1;
+    while (packs && tasks * MAX_PACKED < ENOUGH_TASKS && pixels > PACKED_PIXELS)
+        tasks = choose_line(taps, images, pixels /= 2, &tile);
+    tile.joins =
+        packs && tile.images > 1 && pointwise_line(taps, &tile) <= MAX_JOINED;
+    taps_choose_register_tile(pointwise_line(taps, &tile), taps->out_blocks,
                               vector_bytes, way, &tile.pixels, &tile.blocks);
     int64_t groups = taps->out_blocks / tile.blocks;
     int64_t shares = min_i64(groups, ceil_div(ENOUGH_TASKS, tasks));
     tile.writes = ceil_div(groups, shares) * tile.blocks;
     int64_t parts = ceil_div(pixel_bytes(taps, &tile), PIXEL_BYTES);
     bool spreads = taps->rows.out_step > 1 || taps->cols.out_step > 1;
-    // A group whose results are spread makes them at once. One group alone
-    // reads its pixels once whatever the parts are.
-    if (spreads || tile.writes == tile.blocks)
+    // A group whose results go by way of scratch makes them at once. One group
+    // alone reads its pixels once whatever the parts are.
+    if (spreads || tile.joins || tile.writes == tile.blocks)
         parts = 1;
     tile.reads = ceil_div(taps->in_blocks, min_i64(parts, taps->in_blocks));
     return tile;
@@ -109,13 +126,13 @@ PointwiseScratch pointwise_scratch(const PointwiseKernel *kernel)
 {
     const ConvTaps *taps = &kernel->taps;
     const PointwiseTile *tile = &kernel->tile;
-    int64_t line = tile->rows * taps->cols.count * CPU_BLOCK;
+    int64_t image = tile->rows * taps->cols.count * CPU_BLOCK;
     PointwiseScratch s = {0};
     if (taps->rows.in_step > 1 || taps->cols.in_step > 1)
-        s.results = tile->images * taps->in_blocks * line;
+        s.results = tile->images * taps->in_blocks * image;
     s.weights = s.results;
-    if (taps->rows.out_step > 1 || taps->cols.out_step > 1)
-        s.weights += tile->blocks * line;
+    if (tile->joins || taps->rows.out_step > 1 || taps->cols.out_step > 1)
+        s.weights += tile->blocks * pointwise_line(taps, tile) * CPU_BLOCK;
     s.total = s.weights;
     if (tile->transposes)
         s.total += tile->blocks * tile->reads * CPU_TILE;
@@ -127,9 +144,10 @@ void pointwise_text(Text *text, const PointwiseKernel *kernel)
     const PointwiseTile *tile = &kernel->tile;
     text_addf(text,
               "pointwise: tile %d x %d, rows %lld, images %lld, writes "
-              "%lld, reads %lld%s\n",
+              "%lld, reads %lld%s%s\n",
               tile->pixels, tile->blocks, (long long)tile->rows,
               (long long)tile->images, (long long)tile->writes,
-              (long long)tile->reads, tile->transposes ? ", transposes" : "");
+              (long long)tile->reads, tile->transposes ? ", transposes" : "",
+              tile->joins ? ", joins" : "");
     taps_text(text, &kernel->taps);
 }

@@ -8,7 +8,8 @@
 // results before it knows them. Where pixels of many channels would not stay in
 // that cache, all groups go through a part of the channels, then the next, and
 // results hold the sums in between. With a stride, pixels are read into scratch
-// first, forward; by data a group's results are made there and then put among
+// first, forward, small images one after the other, whose results are then
+// parted; by data a group's results are made there and then put among
 // the zeros of pixels that were never read. By data a task may transpose its
 // weights for itself. The order of the sum is that of the channels, for any
 // tile, task and thread.
@@ -58,7 +59,7 @@ static void pointwise_make_tile(const PointTask *task, int pixels,
             continue;
         }
         taps_set_zero(e, tile.sums[i]);
-        taps_prefetch(e, at, true);
+        taps_prefetch(e, at, PREFETCH_WRITE);
     }
     EmitLoop block = emit_loop_begin(e, task->part.low, task->part.high, 1);
     taps_multiply(e, &tile, NULL,
@@ -113,13 +114,16 @@ static void copy_row(const Emit *e, int64_t count, LLVMValueRef from,
     emit_loop_end(e, &col);
 }
 
-// The task's pixels, side by side: [images][in_blocks][line].
+// The task's pixels, side by side: [images][in_blocks][an image's], or joined,
+// [in_blocks][images][an image's].
 static void pack_pixels(PointTask *task)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
+    int64_t own = task->tile->rows * cols->count * CPU_BLOCK;
     int64_t line = task->line * CPU_BLOCK;
+    int64_t image_step = task->tile->joins ? own : taps->in_blocks * own;
     LLVMValueRef scratch = scratch_at(task, task->scratch.pixels);
     LLVMValueRef count =
         LLVMBuildSub(e->builder, task->images.high, task->images.low, "");
@@ -130,8 +134,7 @@ static void pack_pixels(PointTask *task)
     LLVMValueRef from = taps_step(e, first, image.index, task->x_image);
     from = taps_step(e, from, block.index, task->x_map);
     from = taps_step(e, from, row.index, rows->in_step * cols->in * CPU_BLOCK);
-    LLVMValueRef to =
-        taps_step(e, scratch, image.index, taps->in_blocks * line);
+    LLVMValueRef to = taps_step(e, scratch, image.index, image_step);
     to = taps_step(e, to, block.index, line);
     to = taps_step(e, to, row.index, cols->count * CPU_BLOCK);
     copy_row(e, cols->count, from, cols->in_step, to, 1);
@@ -139,7 +142,7 @@ static void pack_pixels(PointTask *task)
     emit_loop_end(e, &block);
     emit_loop_end(e, &image);
     task->x_map = line;
-    task->x_image = taps->in_blocks * line;
+    task->x_image = image_step;
     LLVMValueRef before = LLVMBuildNeg(e->builder, task->images.low, "");
     task->x = taps_step(e, scratch, before, task->x_image);
 }
@@ -205,6 +208,27 @@ static void spread_results(const PointTask *task, LLVMValueRef y)
     emit_loop_end(e, &block);
 }
 
+// The joined images' results of the group, from scratch. y points at image 0's
+// first row.
+static void part_results(const PointTask *task, LLVMValueRef y)
+{
+    const Emit *e = task->emit;
+    const ConvTaps *taps = task->taps;
+    int64_t own = task->tile->rows * taps->cols.count;
+    LLVMValueRef from = scratch_at(task, task->scratch.results);
+    EmitLoop block = taps_loop(e, 0, task->tile->blocks, 1);
+    LLVMValueRef results = taps_step(e, from, block.index, task->y_map);
+    LLVMValueRef to =
+        taps_step(e, y, block.index, block_map(taps->rows.out, taps->cols.out));
+    EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
+    LLVMValueRef nth =
+        LLVMBuildSub(e->builder, image.index, task->images.low, "");
+    copy_row(e, own, taps_step(e, results, nth, own * CPU_BLOCK), 1,
+             taps_step(e, to, image.index, taps_image_out(taps)), 1);
+    emit_loop_end(e, &image);
+    emit_loop_end(e, &block);
+}
+
 // ---- weights ----------------------------------------------------------------
 
 // The weights of the group and part, stored as [in_blocks][out_blocks],
@@ -225,8 +249,9 @@ static void pointwise_transpose_group(PointTask *task, LLVMValueRef group)
     source = taps_step(e, source, block.index, CPU_TILE);
     LLVMValueRef target = taps_step(e, task->w, read.index, CPU_TILE);
     for (int i = 0; i < CPU_BLOCK; i++)
-        taps_prefetch(e, taps_at(e, source, stored + i * CPU_BLOCK), false);
-    taps_transpose(e, taps_opaque(e, source),
+        taps_prefetch(e, taps_at(e, source, stored + i * CPU_BLOCK),
+                      PREFETCH_READ);
+    taps_transpose(e, taps_opaque(e, source), CPU_BLOCK,
                    taps_step(e, target, block.index, task->w_block));
     emit_loop_end(e, &block);
     emit_loop_end(e, &read);
@@ -245,6 +270,12 @@ static void pointwise_make_group(PointTask *task, LLVMValueRef group)
         pointwise_transpose_group(task, group);
     else
         task->w = taps_step(e, e->args[1], group, blocks * task->w_block);
+    if (task->tile->joins) {
+        pointwise_make_line(task, scratch_at(task, task->scratch.pixels),
+                            scratch_at(task, task->scratch.results));
+        part_results(task, y);
+        return;
+    }
     EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
     LLVMValueRef x = taps_step(e, task->x, image.index, task->x_image);
     LLVMValueRef yi = taps_step(e, y, image.index, taps->out_blocks * out_map);
@@ -290,7 +321,7 @@ void emit_pointwise(Emit *e)
     PointTask task = {.emit = e,
                       .taps = taps,
                       .tile = tile,
-                      .line = tile->rows * taps->cols.count,
+                      .line = pointwise_line(taps, tile),
                       .scratch = pointwise_scratch(kernel),
                       .x_map = block_map(taps->rows.in, taps->cols.in),
                       .y_map = block_map(taps->rows.out, taps->cols.out),
@@ -298,7 +329,7 @@ void emit_pointwise(Emit *e)
                           (tile->transposes ? tile->reads : taps->in_blocks) *
                           CPU_TILE};
     task.x_image = taps->in_blocks * task.x_map;
-    if (spreads(taps))
+    if (spreads(taps) || tile->joins)
         task.y_map = task.line * CPU_BLOCK;
     task.sums = taps_variables(e, tile->pixels * tile->blocks);
     int64_t groups = taps->out_blocks / tile->blocks;

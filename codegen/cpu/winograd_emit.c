@@ -48,7 +48,7 @@ static LLVMValueRef pair_weights(const Emit *e, LLVMValueRef out,
         taps_step(e, e->args[0], in, 9 * k->out_blocks * CPU_TILE);
     stored = taps_step(e, stored, out, 9 * CPU_TILE);
     EmitLoop place = taps_loop(e, 0, 9, 1);
-    taps_transpose(e, taps_step(e, stored, place.index, CPU_TILE),
+    taps_transpose(e, taps_step(e, stored, place.index, CPU_TILE), CPU_BLOCK,
                    taps_step(e, scratch, place.index, CPU_TILE));
     emit_loop_end(e, &place);
     return scratch;

@@ -98,9 +98,11 @@ static void put_mistakes(const ClassReport *report, FileWriter *file)
                   dataset_sample_name(report->job->data, report->job->tried,
                                       mistake->index));
         csv_text(file, ",");
-        csv_field(file, name_of(report, mistake->truth));
+        if (mistake->truth >= 0)
+            csv_field(file, name_of(report, mistake->truth));
         csv_text(file, ",");
-        csv_field(file, name_of(report, mistake->predicted));
+        if (mistake->predicted >= 0)
+            csv_field(file, name_of(report, mistake->predicted));
         put_number(file, mistake->confidence);
         csv_text(file, "\n");
     }
@@ -123,6 +125,10 @@ static Status write_tables(const ClassReport *report, const char *folder)
                   {"mistakes.csv", put_mistakes}};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         FileWriter file;
+        if (!report->tally.confusion && tables[i].put == put_confusion) {
+            unlink(path_in(report, folder, tables[i].name));
+            continue; // an earlier evaluation's
+        }
         TRY(file_begin(&file, path_in(report, folder, tables[i].name)));
         tables[i].put(report, &file);
         TRY(file_commit(&file));
@@ -190,6 +196,10 @@ static Status draw_confusion(const ClassReport *report, const char *path)
     Image image;
     int classes = report->classes;
     int cell = classes < MATRIX_SIDE ? MATRIX_SIDE / classes : 1;
+    if (!report->tally.confusion) { // several classes an image
+        unlink(path);
+        return status_ok();
+    }
     if (classes <= CAPTIONED)
         return draw_captioned(report, path);
     if ((int64_t)classes * classes > IMAGE_MAX_PIXELS / 4) {
@@ -230,8 +240,11 @@ static Status draw_calibration(const ClassReport *report, const char *path)
                            {"measured", count, confidence, accuracy}};
     const char *title =
         arena_printf(report->job->cli->arena, "calibration error %.4f",
-                     report->metrics.calibration_error);
-    return plot_points(path, title, series, 2, "confidence", "accuracy");
+                     report->several ? report->label_metrics.calibration_error
+                                     : report->metrics.calibration_error);
+    return plot_points(path, title, series, 2,
+                       report->several ? "probability" : "confidence",
+                       report->several ? "share that is there" : "accuracy");
 }
 
 // Without mistakes there is no sheet, and none of an earlier evaluation stays.
@@ -254,9 +267,15 @@ static Status draw_mistakes(const ClassReport *report, const char *path)
     }
     for (int i = 0; i < shown && status.code == STATUS_OK; i++) {
         const Mistake *mistake = &report->mistakes[i];
-        captions[i] = arena_printf(arena, "%s, is %s",
-                                   name_of(report, mistake->predicted),
-                                   name_of(report, mistake->truth));
+        captions[i] = mistake->predicted < 0
+                          ? arena_printf(arena, "misses %s",
+                                         name_of(report, mistake->truth))
+                      : mistake->truth < 0
+                          ? arena_printf(arena, "no %s",
+                                         name_of(report, mistake->predicted))
+                          : arena_printf(arena, "%s, is %s",
+                                         name_of(report, mistake->predicted),
+                                         name_of(report, mistake->truth));
         status = picture_square(report->job->data, report->job->tried,
                                 mistake->index, side, buffer, &images[i]);
     }
@@ -283,8 +302,8 @@ Status class_report_write(const ClassReport *report, const char *folder,
     TRY(draw_calibration(report, path_in(report, folder, "calibration.png")));
     TRY(draw_mistakes(report, path_in(report, folder, "mistakes.png")));
     cli_note(cli,
-             "%s: classes, confusion, calibration and mistakes as .csv and "
-             ".png, metrics.json",
-             folder);
+             "%s: classes, %scalibration and mistakes as .csv and .png, "
+             "metrics.json",
+             folder, report->several ? "" : "confusion, ");
     return status_ok();
 }

@@ -25,12 +25,17 @@ static Status make_room(ClassReport *report)
 {
     size_t room = (size_t)report->room, classes = (size_t)report->classes;
     const Cli *cli = report->job->cli;
-    TRY(class_tally_new(report->classes, &report->tally));
+    report->tally.classes = report->classes;
+    if (!report->several)
+        TRY(class_tally_new(report->classes, &report->tally));
     report->numbers = calloc(classes, sizeof *report->numbers);
     report->row = calloc(classes, sizeof *report->row);
     report->truth = calloc(room, sizeof *report->truth);
     report->mistakes = calloc(room, sizeof *report->mistakes);
-    if (!report->numbers || !report->row || !report->truth || !report->mistakes)
+    if (report->several)
+        report->truths = calloc(room, classes);
+    if (!report->numbers || !report->row || !report->truth ||
+        !report->mistakes || (report->several && !report->truths))
         return status_error(STATUS_MEMORY, "no memory for %lld predictions",
                             (long long)report->room);
     if (report->room <= most_kept / 8 / report->classes)
@@ -69,6 +74,7 @@ Status class_report_begin(const Job *job, const ProgramPhase *phase,
     }
     report->scores = &port->tensor;
     report->classes = dataset_classes(job->data);
+    report->several = dataset_several(job->data);
     report->room = dataset_count(job->data, job->tried);
     if (report->classes == 0 || report->room == 0)
         return status_ok(); // said by evaluate_phase, too
@@ -89,8 +95,44 @@ void class_report_free(ClassReport *report)
     free(report->numbers);
     free(report->row);
     free(report->truth);
+    free(report->truths);
     free(report->mistakes);
     free(report->probabilities);
+}
+
+// Of which class the image is most wrong, if it is of any.
+static void note_mistake(ClassReport *report, int64_t index,
+                         const uint8_t *truth)
+{
+    Mistake worst = {index, -1, -1, 0};
+    for (int c = 0; c < report->classes; c++) {
+        double p = report->row[c], wrong = truth[c] ? 1 - p : p;
+        bool mistaken = (p > 0.5) != (truth[c] != 0);
+        if (mistaken && wrong > worst.confidence)
+            worst =
+                (Mistake){index, truth[c] ? c : -1, truth[c] ? -1 : c, wrong};
+    }
+    if (worst.confidence > 0)
+        report->mistakes[report->mistake_count++] = worst;
+}
+
+static void take_several(ClassReport *report, DataSplit split, int64_t index)
+{
+    const int32_t *labels;
+    int64_t at = report->tally.images;
+    uint8_t *truth = report->truths + at * report->classes;
+    int count = dataset_labels(report->job->data, split, index, &labels);
+    if (!class_sigmoid(report->row, report->classes)) {
+        report->not_finite++;
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        truth[labels[i]] = 1;
+    label_tally_add(&report->tally, report->numbers, truth, report->row);
+    if (report->probabilities)
+        memcpy(report->probabilities + at * report->classes, report->row,
+               (size_t)report->classes * sizeof *report->row);
+    note_mistake(report, index, truth);
 }
 
 static Status take_row(void *context, DataSplit split, int64_t index,
@@ -99,7 +141,9 @@ static Status take_row(void *context, DataSplit split, int64_t index,
     ClassReport *report = context;
     int classes = report->classes;
     int truth = dataset_label(report->job->data, split, index);
-    if (!values || truth < 0) {
+    const int32_t *labels;
+    if (!values ||
+        dataset_labels(report->job->data, split, index, &labels) < 0) {
         report->unreadable += !values;
         report->unlabelled += values != NULL;
         return status_ok();
@@ -108,6 +152,10 @@ static Status take_row(void *context, DataSplit split, int64_t index,
         report->row[c] = report->scores->dtype == PLAN_F64
                              ? ((const double *)values)[c]
                              : (double)((const float *)values)[c];
+    if (report->several) {
+        take_several(report, split, index);
+        return status_ok();
+    }
     if (class_softmax(report->row, classes) < 0) {
         report->not_finite++;
         return status_ok();
@@ -155,14 +203,22 @@ Status class_report_finish(ClassReport *report)
     tell_left_out(report, report->unlabelled, "have no class");
     tell_left_out(report, report->not_finite,
                   "have scores that are no numbers");
+    qsort(report->mistakes, (size_t)report->mistake_count,
+          sizeof *report->mistakes, by_confidence);
+    if (report->several) {
+        double all;
+        TRY(label_numbers(&report->tally, report->truths, report->probabilities,
+                          report->numbers, &all));
+        label_metrics(&report->tally, report->numbers, all,
+                      &report->label_metrics);
+        return status_ok();
+    }
     class_numbers(&report->tally, report->numbers);
     if (report->probabilities)
         TRY(class_average_precisions(report->truth, report->probabilities,
                                      report->tally.images, report->classes,
                                      report->numbers));
     class_metrics(&report->tally, report->numbers, &report->metrics);
-    qsort(report->mistakes, (size_t)report->mistake_count,
-          sizeof *report->mistakes, by_confidence);
     return status_ok();
 }
 
@@ -174,7 +230,7 @@ static void json_member(Text *text, const char *name, double value)
     job_add_json_number(text, value);
 }
 
-static void json_classes(const ClassReport *report, Text *text)
+void class_report_json_classes(const ClassReport *report, Text *text)
 {
     text_add(text, "\"classes\":[");
     for (int c = 0; c < report->classes; c++) {
@@ -190,7 +246,12 @@ static void json_classes(const ClassReport *report, Text *text)
         json_member(text, "average_precision", of->average_precision);
         text_add(text, "}");
     }
-    text_add(text, "],\"confusion\":[");
+    text_add(text, "]");
+}
+
+static void json_confusion(const ClassReport *report, Text *text)
+{
+    text_add(text, ",\"confusion\":[");
     for (int64_t i = 0; i < (int64_t)report->classes * report->classes; i++)
         text_addf(text, "%s%lld",
                   i == 0                     ? "["
@@ -200,7 +261,7 @@ static void json_classes(const ClassReport *report, Text *text)
     text_add(text, "]]");
 }
 
-static void json_calibration(const ClassReport *report, Text *text)
+void class_report_json_calibration(const ClassReport *report, Text *text)
 {
     text_add(text, ",\"calibration\":{\"bins\":[");
     for (int b = 0; b < CALIBRATION_BINS; b++) {
@@ -215,15 +276,22 @@ static void json_calibration(const ClassReport *report, Text *text)
         text_add(text, "}");
     }
     text_add(text, "]");
-    json_member(text, "ece", report->metrics.calibration_error);
+    json_member(text, "ece",
+                report->several ? report->label_metrics.calibration_error
+                                : report->metrics.calibration_error);
     text_add(text, "}");
 }
 
 void class_report_json(const ClassReport *report, Text *text)
 {
     const ClassMetrics *m = &report->metrics;
-    json_classes(report, text);
-    json_calibration(report, text);
+    if (report->several) {
+        several_report_json(report, text);
+        return;
+    }
+    class_report_json_classes(report, text);
+    json_confusion(report, text);
+    class_report_json_calibration(report, text);
     text_add(text, ",\"accuracy\":{\"interval\":\"Wilson\",\"level\":0.95");
     json_member(text, "top1", m->top1);
     json_member(text, "low", m->low);
@@ -258,7 +326,7 @@ void class_report_json(const ClassReport *report, Text *text)
 
 // A name in a column of `width` characters; what would break a terminal's line
 // becomes a question mark, a longer one ends in a point.
-static void add_name(Text *text, const char *name, int width)
+void class_report_add_name(Text *text, const char *name, int width)
 {
     int used = 0;
     while (*name && used < width) {
@@ -287,7 +355,7 @@ static int name_length(const char *name)
     return length;
 }
 
-static int name_width(const ClassReport *report)
+int class_report_name_width(const ClassReport *report)
 {
     int width = (int)strlen("mean of classes");
     for (int c = 0; c < report->classes; c++) {
@@ -305,8 +373,8 @@ static void add_share(Text *text, double value)
         text_addf(text, "%10.4f", value);
 }
 
-static void add_row(Text *text, double recall, double precision, double f1,
-                    double average_precision)
+void class_report_add_numbers(Text *text, double recall, double precision,
+                              double f1, double average_precision)
 {
     add_share(text, recall);
     add_share(text, precision);
@@ -335,15 +403,16 @@ static void table_of_classes(const ClassReport *report, int width, Text *text)
         const ClassNumbers *of = &report->numbers[c];
         int other = taken_for(report, c);
         text_add(text, "  ");
-        add_name(text, name_of(report, c), width);
+        class_report_add_name(text, name_of(report, c), width);
         text_addf(text, "  %6lld", (long long)of->images);
-        add_row(text, of->recall, of->precision, of->f1, of->average_precision);
+        class_report_add_numbers(text, of->recall, of->precision, of->f1,
+                                 of->average_precision);
         if (other >= 0) {
             text_addf(text, "  %lld x ",
                       (long long)report->tally
                           .confusion[(int64_t)c * report->classes + other]);
-            add_name(text, name_of(report, other),
-                     name_length(name_of(report, other)));
+            class_report_add_name(text, name_of(report, other),
+                                  name_length(name_of(report, other)));
         }
         text_add(text, "\n");
     }
@@ -352,8 +421,8 @@ static void table_of_classes(const ClassReport *report, int width, Text *text)
                   report->classes - TABLE_CLASSES);
     text_addf(text, "  %-*s  %6lld", width, "mean of classes",
               (long long)report->tally.images);
-    add_row(text, m->balanced_accuracy, m->precision, m->f1,
-            m->average_precision);
+    class_report_add_numbers(text, m->balanced_accuracy, m->precision, m->f1,
+                             m->average_precision);
     text_add(text, "\n");
 }
 
@@ -365,11 +434,11 @@ static void table_of_confusions(const ClassReport *report, int width,
     text_addf(text, "  %-*s", width, "true \\ predicted");
     for (int p = 0; p < report->classes; p++) {
         text_add(text, " ");
-        add_name(text, name_of(report, p), 8);
+        class_report_add_name(text, name_of(report, p), 8);
     }
     for (int c = 0; c < report->classes; c++) {
         text_add(text, "\n  ");
-        add_name(text, name_of(report, c), width);
+        class_report_add_name(text, name_of(report, c), width);
         for (int p = 0; p < report->classes; p++)
             text_addf(text, " %-8lld",
                       (long long)report->tally
@@ -380,11 +449,15 @@ static void table_of_confusions(const ClassReport *report, int width,
 
 void class_report_text(const ClassReport *report, Text *text)
 {
-    int width = name_width(report);
+    int width = class_report_name_width(report);
     const ClassMetrics *m = &report->metrics;
     if (report->tally.images == 0) {
         text_addf(text, "  no %s image is left to count\n",
                   data_split_word(report->job->tried));
+        return;
+    }
+    if (report->several) {
+        several_report_text(report, text);
         return;
     }
     table_of_classes(report, width, text);
@@ -401,13 +474,13 @@ void class_report_text(const ClassReport *report, Text *text)
     for (int i = 0; i < LISTED_MISTAKES && i < report->mistake_count; i++) {
         const Mistake *mistake = &report->mistakes[i];
         text_addf(text, "    %.4f ", mistake->confidence);
-        add_name(text, name_of(report, mistake->predicted), width);
+        class_report_add_name(text, name_of(report, mistake->predicted), width);
         text_add(text, " but is ");
-        add_name(text, name_of(report, mistake->truth), width);
+        class_report_add_name(text, name_of(report, mistake->truth), width);
         const char *image = dataset_sample_name(
             report->job->data, report->job->tried, mistake->index);
         text_add(text, " ");
-        add_name(text, image, name_length(image));
+        class_report_add_name(text, image, name_length(image));
         text_add(text, "\n");
     }
 }

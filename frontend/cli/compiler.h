@@ -54,6 +54,11 @@ typedef struct Compiler {
     VEC(CompilerTime) times;
 } Compiler;
 
+// Where kernels and lists of files are kept from one command to the next; NULL
+// = nowhere. The latter, but not under --no-cache.
+const char *compiler_cache_folder(Arena *arena);
+const char *compiler_index_folder(const Cli *cli);
+
 // A compiler for the file and options of a command line. `arena` is the
 // command line's.
 Status compiler_open(Compiler *compiler, const Cli *cli);

@@ -11,7 +11,7 @@
 
 // ---- opening ----------------------------------------------------------------
 
-static const char *cache_folder(Arena *arena)
+const char *compiler_cache_folder(Arena *arena)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     if (cache && *cache)
@@ -19,6 +19,14 @@ static const char *cache_folder(Arena *arena)
     if (home && *home)
         return arena_printf(arena, "%s/.cache/simcc", home);
     return NULL;
+}
+
+const char *compiler_index_folder(const Cli *cli)
+{
+    const char *cache = compiler_cache_folder(cli->arena);
+    return cache && !cli_has(cli, OPT_no_cache)
+               ? arena_printf(cli->arena, "%s/data", cache)
+               : NULL;
 }
 
 Status compiler_open(Compiler *compiler, const Cli *cli)
@@ -50,7 +58,7 @@ Status compiler_open(Compiler *compiler, const Cli *cli)
     compiler->tune = cli_has(cli, OPT_tune);
     compiler->codegen.threads = (int)threads;
     if (!cli_has(cli, OPT_no_cache))
-        compiler->codegen.cache_dir = cache_folder(cli->arena);
+        compiler->codegen.cache_dir = compiler_cache_folder(cli->arena);
     compiler->passes = cli->values[OPT_passes];
     compiler->verify = cli_has(cli, OPT_verify);
     if (cli_has(cli, OPT_phase)) {
@@ -159,7 +167,7 @@ Status compiler_fit_classes(Compiler *compiler, Cli *cli, int classes,
 static bool is_length(const char *name)
 {
     static const char *const lengths[] = {".batch", ".chunk", ".epochs",
-                                          ".steps"};
+                                          ".steps", ".balanced"};
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < sizeof lengths / sizeof *lengths; i++)
         if (strcmp(dot, lengths[i]) == 0)

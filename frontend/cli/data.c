@@ -1,22 +1,32 @@
 // simcc data info, simcc data synth.
 #include <stdlib.h>
 
-#include "frontend/cli/cli.h"
+#include "frontend/cli/compiler.h"
 #include "runtime/data/data.h"
 #include "runtime/data/synth.h"
 
 // ---- info -------------------------------------------------------------------
 
-static int64_t class_count(const Dataset *data, DataSplit split, int label)
+// Images of each class in each part, [SPLIT_COUNT][classes].
+static int64_t *count_classes(const Dataset *data, Arena *arena)
 {
-    int64_t images = 0, all = dataset_count(data, split);
-    for (int64_t i = 0; i < all; i++)
-        images += dataset_label(data, split, i) == label;
-    return images;
+    int classes = dataset_classes(data);
+    int64_t *counts =
+        ARENA_ARRAY(arena, int64_t, (size_t)SPLIT_COUNT * (size_t)classes + 1);
+    for (int split = 0; split < SPLIT_COUNT; split++)
+        for (int64_t i = 0; i < dataset_count(data, (DataSplit)split); i++) {
+            const int32_t *of;
+            int count = dataset_labels(data, (DataSplit)split, i, &of);
+            for (int k = 0; k < count; k++)
+                counts[split * classes + of[k]]++;
+        }
+    return counts;
 }
 
-static void print_info(const Dataset *data)
+static void print_info(const Dataset *data, Arena *arena)
 {
+    int classes = dataset_classes(data);
+    const int64_t *counts = count_classes(data, arena);
     const DataSkip *skips;
     int skipped = dataset_skips(data, &skips);
     bool valid = dataset_count(data, SPLIT_VALID) > 0;
@@ -24,11 +34,11 @@ static void print_info(const Dataset *data)
     if (dataset_classes(data))
         printf("\n%10s %10s%s  class\n", "training", "test",
                valid ? " validation" : "");
-    for (int i = 0; i < dataset_classes(data); i++) {
-        printf("%10lld %10lld", (long long)class_count(data, SPLIT_TRAIN, i),
-               (long long)class_count(data, SPLIT_TEST, i));
+    for (int i = 0; i < classes; i++) {
+        printf("%10lld %10lld", (long long)counts[SPLIT_TRAIN * classes + i],
+               (long long)counts[SPLIT_TEST * classes + i]);
         if (valid)
-            printf(" %10lld", (long long)class_count(data, SPLIT_VALID, i));
+            printf(" %10lld", (long long)counts[SPLIT_VALID * classes + i]);
         printf("  %s\n", dataset_class_name(data, i));
     }
     char *const *notes;
@@ -54,14 +64,16 @@ static void print_info_json(const Dataset *data, Arena *arena)
               (long long)dataset_count(data, SPLIT_VALID));
     text_add_json(&text, dataset_description(data));
     text_add(&text, ",\"classes\":[");
-    for (int i = 0; i < dataset_classes(data); i++) {
+    int classes = dataset_classes(data);
+    const int64_t *counts = count_classes(data, arena);
+    for (int i = 0; i < classes; i++) {
         text_addf(&text, "%s{\"name\":", i ? "," : "");
         text_add_json(&text, dataset_class_name(data, i));
         text_addf(&text,
                   ",\"training\":%lld,\"test\":%lld,\"validation\":%lld}",
-                  (long long)class_count(data, SPLIT_TRAIN, i),
-                  (long long)class_count(data, SPLIT_TEST, i),
-                  (long long)class_count(data, SPLIT_VALID, i));
+                  (long long)counts[SPLIT_TRAIN * classes + i],
+                  (long long)counts[SPLIT_TEST * classes + i],
+                  (long long)counts[SPLIT_VALID * classes + i]);
     }
     text_add(&text, "],\"left_out\":[");
     for (int i = 0; i < skipped; i++) {
@@ -84,7 +96,7 @@ static void print_info_json(const Dataset *data, Arena *arena)
 
 int command_data_info(Cli *cli)
 {
-    DataOptions options = {0};
+    DataOptions options = {.index = compiler_index_folder(cli)};
     Dataset *data;
     int64_t seed;
     CLI_TRY(cli, cli_whole(cli, OPT_seed, 0, 0, INT64_MAX, &seed));
@@ -96,7 +108,7 @@ int command_data_info(Cli *cli)
     if (cli_has(cli, OPT_json))
         print_info_json(data, cli->arena);
     else
-        print_info(data);
+        print_info(data, cli->arena);
     dataset_free(data);
     return STATUS_OK;
 }

@@ -71,6 +71,12 @@ static Status check_labels(const Job *job)
         return status_error(STATUS_DATA,
                             "neighbours vote with their labels, and the data "
                             "has none: put each class in a folder of its own");
+    if (dataset_several(job->data))
+        return status_error(STATUS_DATA,
+                            "neighbours vote for one class an image, and the "
+                            "data's images may have several: eval without "
+                            "--knn, of a phase with labels, has mean average "
+                            "precision");
     if (dataset_count(job->data, job->tried) == 0)
         return status_error(STATUS_DATA, "there are no %s images",
                             data_split_word(job->tried));

@@ -3,6 +3,12 @@
 
 #include "codegen/codegen.h"
 #include "frontend/cli/cli.h"
+#include "frontend/cli/manual.h"
+#include "runtime/data/image_jpeg.h"
+#include "runtime/data/image_png.h"
+#include "runtime/exec/calls.h"
+#include "runtime/exec/ranks.h"
+#include "runtime/files/unzip.h"
 
 void help_version(FILE *out)
 {
@@ -10,6 +16,17 @@ void help_version(FILE *out)
     Codegen *codegen = codegen_new(&options);
     fprintf(out, "simcc %s\ncompiles for %s\n", SIMCC_VERSION,
             codegen_target(codegen));
+    fprintf(out,
+            "built by %s %s with %s, libpng %s, libjpeg-turbo %s, zlib %s, "
+            "for %s\n",
+            __VERSION__[0] >= '0' && __VERSION__[0] <= '9' ? "gcc" : "",
+            __VERSION__, calls_blas(), png_library(), jpeg_library(),
+            zip_library(), ranks_library() ? ranks_library() : "one process");
+    Arena *arena = arena_new();
+    const char *models = lang_models(arena);
+    fprintf(out, "its programs are in %s\n",
+            models ? models : "no folder that it finds");
+    arena_free(arena);
     codegen_free(codegen);
 }
 
@@ -69,9 +86,38 @@ void help_command(const Command *command, FILE *out)
     }
 }
 
+// --as: the tables as manual pages or completions.
+static int help_as(Cli *cli, const Command *command)
+{
+    static const struct {
+        const char *form;
+        void (*print)(FILE *out);
+    } shells[] = {
+        {"bash", manual_bash}, {"zsh", manual_zsh}, {"fish", manual_fish}};
+    const char *form = cli->values[OPT_as];
+    if (strcmp(form, "man") == 0) {
+        if (command)
+            manual_command(command, stdout);
+        else
+            manual_overview(stdout);
+        return STATUS_OK;
+    }
+    for (int i = 0; i < 3; i++)
+        if (strcmp(form, shells[i].form) == 0 && !command) {
+            shells[i].print(stdout);
+            return STATUS_OK;
+        }
+    Status status =
+        status_error(STATUS_USAGE, "--as is man, of a command or of all, or "
+                                   "bash, zsh or fish, of all");
+    return cli_fail(cli, &status);
+}
+
 int command_help(Cli *cli)
 {
     if (cli->word_count == 0) {
+        if (cli_has(cli, OPT_as))
+            return help_as(cli, NULL);
         help_overview(stdout);
         return STATUS_OK;
     }
@@ -79,6 +125,8 @@ int command_help(Cli *cli)
     if (cli->word_count == 2)
         name = arena_printf(cli->arena, "%s %s", name, cli->words[1]);
     const Command *command = command_by_name(name);
+    if (command && cli_has(cli, OPT_as))
+        return help_as(cli, command);
     if (command) {
         help_command(command, stdout);
         return STATUS_OK;

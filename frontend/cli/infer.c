@@ -38,6 +38,9 @@ typedef struct Table {
     ScoredClass *ranked; // [width]
     int64_t count, unreadable, not_finite;
     const Dataset *data; // that the rows are of
+    bool several;        // predicts several classes an image
+    char mark;           // that parts their names
+    Text names;          // of one image
 } Table;
 
 // ---- rows -------------------------------------------------------------------
@@ -65,6 +68,22 @@ static void put_npy_row(Table *table)
     }
 }
 
+// The classes that the data says an image has; nothing where it says none.
+static void put_truth(Table *table, DataSplit split, int64_t index)
+{
+    const int32_t *classes;
+    int count = dataset_labels(table->data, split, index, &classes);
+    Text *text = &table->names;
+    text->length = 0;
+    text_add(text, "");
+    for (int i = 0; i < count; i++)
+        text_addf(text, "%.*s%s", i > 0, &table->mark,
+                  dataset_class_name(table->data, classes[i]));
+    if (count == 0)
+        text_addf(text, "%c", table->mark);
+    csv_field(&table->csv, text_string(text));
+}
+
 // Every image has a row, so that they stay in step with the data set.
 static Status embed_row(void *context, DataSplit split, int64_t index,
                         const void *values)
@@ -77,8 +96,7 @@ static Status embed_row(void *context, DataSplit split, int64_t index,
         return status_ok();
     csv_field(&table->csv, dataset_sample_name(data, split, index));
     csv_text(&table->csv, ",");
-    csv_field(&table->csv,
-              dataset_class_name(data, dataset_label(data, split, index)));
+    put_truth(table, split, index);
     for (int64_t i = 0; i < table->width; i++)
         csv_number(&table->csv, table->row[i],
                    table->value->dtype == PLAN_F64 ? 17 : 9);
@@ -110,6 +128,27 @@ static void rank_classes(Table *table)
     qsort(table->ranked, (size_t)table->width, sizeof *table->ranked, by_score);
 }
 
+// The class, or those that are more probable than not; a mark alone is none of
+// them, as in lists.
+static void put_predicted(Table *table, int best)
+{
+    Text *text = &table->names;
+    bool any = false;
+    text->length = 0;
+    if (!table->several) {
+        csv_field(&table->csv, table->classes[best]);
+        return;
+    }
+    for (int64_t c = 0; c < table->width; c++)
+        if (table->row[c] > 0.5) {
+            text_addf(text, "%.*s%s", any, &table->mark, table->classes[c]);
+            any = true;
+        }
+    if (!any)
+        text_addf(text, "%c", table->mark);
+    csv_field(&table->csv, text_string(text));
+}
+
 // Scores that are no numbers leave the class and the probabilities empty, and
 // so does, in a stream, an image that cannot be read.
 static Status predict_row(void *context, DataSplit split, int64_t index,
@@ -121,15 +160,18 @@ static Status predict_row(void *context, DataSplit split, int64_t index,
     // Who waits for the answer to a name gets one.
     if (!values && !table->job->streams)
         return status_ok();
-    int best = values ? class_softmax(table->row, (int)table->width) : -1;
+    int best = !values ? -1
+               : table->several
+                   ? class_sigmoid(table->row, (int)table->width) - 1
+                   : class_softmax(table->row, (int)table->width);
     table->not_finite += values && best < 0;
     csv_field(&table->csv, dataset_sample_name(data, split, index));
     csv_text(&table->csv, ",");
-    csv_field(&table->csv, best < 0 ? "" : table->classes[best]);
+    if (best >= 0)
+        put_predicted(table, best);
     if (dataset_classes(data)) {
         csv_text(&table->csv, ",");
-        csv_field(&table->csv,
-                  dataset_class_name(data, dataset_label(data, split, index)));
+        put_truth(table, split, index);
     }
     if (best >= 0 && table->top)
         rank_classes(table);
@@ -233,6 +275,9 @@ static Status begin_predict(Table *table)
                             table->value->name);
     TRY(read_top(table));
     TRY(name_classes(table));
+    for (int64_t c = 0; c < table->width; c++)
+        if (strchr(table->classes[c], '|'))
+            table->mark = ';';
     TRY(file_begin(&table->csv, table->job->cli->values[OPT_output]));
     table->has_csv = true;
     csv_text(&table->csv, "name,predicted");
@@ -365,7 +410,12 @@ static int infer(Job *job, bool predict)
 {
     const Cli *cli = job->cli;
     int phase = job_phase(job, cli->words[1]);
-    Table table = {.job = job, .data = job->data};
+    Table table = {.job = job,
+                   .data = job->data,
+                   .mark = '|',
+                   .names = text_new(cli->arena),
+                   .several = job->program->phases[phase].source ==
+                              SOURCE_MULTI_LABELED};
     table.value = infer_value(&job->program->phases[phase]);
     table.width = 1;
     for (int i = 1; i < table.value->rank; i++)

@@ -117,7 +117,8 @@ static Status open_data(Job *job, int min_side, int channels)
     DataOptions options = {.seed = job->options.seed,
                            .min_side = min_side,
                            .channels = channels,
-                           .cache_bytes = fit_cache(memory)};
+                           .cache_bytes = fit_cache(memory),
+                           .index = compiler_index_folder(cli)};
     TRY(cli_share(cli, OPT_held_out, 0.2, 0, &options.test_fraction));
     TRY(cli_share(cli, OPT_validate, 0, LEAST_SHARE, &options.valid_fraction));
     TRY(cli_bytes(cli, OPT_cache, 0, &options.cache_bytes));
@@ -232,7 +233,7 @@ static Status fit_classes(const Job *job, Compiler *compiler)
 {
     int classes = dataset_classes(job->data);
     const char *whence = "data";
-    if (job->value || classes == 1)
+    if (job->value || (classes == 1 && !dataset_several(job->data)))
         return status_ok();
     if (classes == 0 && job->options.out) {
         TRY(trained_teacher(job, compiler->experiment, &classes));
@@ -308,6 +309,7 @@ static int open_source(Job *job)
     compiler.phases = job->cli->words + 1;
     compiler.lang.value_phase = job->cli->words[1];
     compiler.lang.value_name = job->value;
+    compiler.codegen.inference = job->value != NULL;
     if (job->value)
         compiler.lang.value_rows = value_rows(job->cli);
     // Evaluations are shared by batches, each as one process has it.
@@ -486,6 +488,69 @@ int job_open_graph(Job *job, Cli *cli, const char *value,
     Status status = read_program(job, &compiler);
     if (status.code == STATUS_OK)
         *phase = &compiler.experiment->phases.at[job_phase(job, cli->words[1])];
+    return compiler_report(&compiler, cli, &status);
+}
+
+// A library is given images, and nothing else.
+static Status check_inputs(const Compiler *compiler, const char *name)
+{
+    const Graph *graph = NULL;
+    for (int i = 0; i < compiler->experiment->phases.count; i++)
+        if (strcmp(compiler->experiment->phases.at[i].name, name) == 0)
+            graph = compiler->experiment->phases.at[i].value;
+    bool *read = ARENA_ARRAY(compiler->arena, bool, graph->nodes.count + 1);
+    for (int i = 0; i < graph->outputs.count; i++)
+        read[graph->outputs.at[i].value] = true;
+    for (Value v = graph->nodes.count - 1; v >= 0; v--) {
+        const Node *node = graph_node(graph, v);
+        for (int i = 0; read[v] && i < node->input_count; i++)
+            read[node->inputs[i]] = true;
+        if (read[v] && node->op == OP_INPUT &&
+            strcmp(node->attrs[INPUT_NAME].text, "images") != 0)
+            return status_error(STATUS_USAGE,
+                                "`%s` depends on the %s, and a library is "
+                                "given images alone: --value NAME takes "
+                                "another value",
+                                compiler->lang.value_name,
+                                node->attrs[INPUT_NAME].text);
+    }
+    return status_ok();
+}
+
+static Status compile_alone(Job *job, Compiler *compiler, int *min_side)
+{
+    char weights[RUNDIR_PATH];
+    if (!compiler_load(compiler))
+        return status_error(STATUS_SOURCE, "no program");
+    TRY(compiler_check_names(compiler));
+    TRY(job_weights(job, weights));
+    TRY(compiler_fit_weights(compiler, job->cli, weights));
+    TRY(check_inputs(compiler, job->cli->words[1]));
+    *min_side = experiment_min_side(compiler->experiment);
+    return compiler_run(compiler, &job->program);
+}
+
+int job_open_code(Job *job, Cli *cli, const char *value, const char *target,
+                  int rows, int *min_side)
+{
+    Compiler compiler;
+    CLI_TRY(cli, start(job, cli));
+    if (is_artifact(cli->words[0])) {
+        Status status = status_error(STATUS_USAGE,
+                                     "%s is compiled: `simcc %s` needs the "
+                                     ".net file",
+                                     cli->words[0], cli->command->name);
+        return cli_fail(cli, &status);
+    }
+    cli->values[OPT_target] = target;
+    CLI_TRY(cli, compiler_open(&compiler, cli));
+    compiler.phase_count = cli->word_count - 1;
+    compiler.phases = cli->words + 1;
+    compiler.lang.value_phase = cli->words[1];
+    compiler.lang.value_name = value;
+    compiler.lang.value_rows = rows;
+    compiler.codegen.inference = true;
+    Status status = compile_alone(job, &compiler, min_side);
     return compiler_report(&compiler, cli, &status);
 }
 

@@ -35,6 +35,11 @@ int job_open_program(Job *job, Cli *cli);
 // makes it, in ExperimentPhase.value; it lives as long as `cli`.
 int job_open_graph(Job *job, Cli *cli, const char *value,
                    const ExperimentPhase **phase);
+// The same with the machine code of that value, for a processor and so many
+// images at a time (0: as many as the phase's evaluation takes), in the phase's
+// `eval`. *min_side is DataOptions.min_side of pictures for it.
+int job_open_code(Job *job, Cli *cli, const char *value, const char *target,
+                  int rows, int *min_side);
 void job_close(Job *job);
 // The phase's place in the program; it is there once the job is open.
 int job_phase(const Job *job, const char *name);

@@ -43,23 +43,9 @@ static bool reader_is_gone(void)
     return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP));
 }
 
-// Begins anew where the BLAS library, which is loaded before main, has not
-// found out what processor this is: products would take three times as long.
-static void restart_for_blas(char **argv)
-{
-    const char *core = calls_better_core();
-    char path[4096]; // by its own name, which `ps` shows
-    ssize_t length = core ? readlink("/proc/self/exe", path, sizeof path) : -1;
-    if (length <= 0 || (size_t)length == sizeof path ||
-        setenv(BLAS_CORE, core, 1) != 0)
-        return;
-    path[length] = 0;
-    execv(path, argv); // or goes on as it is
-}
-
 int main(int argc, char **argv)
 {
-    restart_for_blas(argv);
+    calls_restart_for_blas(argv);
     Cli cli = {.arena = arena_new()};
     int code = run(&cli, argc, argv);
     // A full disk behind standard output must not look like success.

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "frontend/cli/cli.h"
 
@@ -187,8 +188,8 @@ static Status check_words(const Cli *cli)
 static Status check_outputs(Cli *cli)
 {
     static CommandFunction *const silent[] = {command_compile, command_export,
-                                              command_embed, command_predict,
-                                              command_names};
+                                              command_embed,   command_predict,
+                                              command_names,   command_fmt};
     static const OptionId files[] = {OPT_output, OPT_out, OPT_trace};
     for (int i = 0; i < 3; i++) {
         const char *value = cli->values[files[i]];
@@ -207,6 +208,31 @@ static Status check_outputs(Cli *cli)
         cli->values[files[i]] = "/dev/stdout";
     }
     return status_ok();
+}
+
+// Programs that come with simcc are found from any folder: where there is no
+// such file here, models/NAME or NAME is that of its own.
+static void find_programs(Cli *cli)
+{
+    bool reads = strncmp(cli->command->usage, "FILE", 4) == 0 &&
+                 cli->command->run != command_fmt;
+    int count = cli->command->run == command_diff ? 2 : 1;
+    for (int i = 0; reads && i < count && i < cli->word_count; i++) {
+        const char *word = cli->words[i], *name = word;
+        size_t length = strlen(word);
+        if (word[0] == '/' || word[0] == '.' || length < 5 ||
+            strcmp(word + length - 4, ".net") != 0 || access(word, F_OK) == 0)
+            continue;
+        const char *models = lang_models(cli->arena);
+        if (strncmp(name, "models/", 7) == 0)
+            name += 7;
+        const char *path =
+            models ? arena_printf(cli->arena, "%s/%s", models, name) : word;
+        if (!models || access(path, R_OK) != 0)
+            continue;
+        cli_note(cli, "there is no %s here: simcc's own, %s", word, path);
+        cli->words[i] = path;
+    }
 }
 
 // simcc --help, simcc -h, simcc --version, simcc alone.
@@ -244,6 +270,7 @@ Status cli_parse(Cli *cli, int argc, char **argv)
             cli->words[cli->word_count++] = word;
     }
     TRY(check_words(cli));
+    find_programs(cli);
     return check_outputs(cli);
 }
 

@@ -18,6 +18,10 @@ typedef struct Profile {
     const double *step; // seconds of each step of the plan, all rounds
 } Profile;
 
+// Of each step, [step_count]: bytes of the slab whose content it makes, or that
+// it or a later one reads.
+void profile_live_bytes(const Plan *plan, Arena *arena, int64_t *live);
+
 // A table of kernels and one of lines of the source, most time first.
 void profile_print_table(const Profile *profile);
 // The same with every row as one line of JSON.

@@ -163,6 +163,25 @@ static void add_json_rows(Text *text, const ProfileRows *rows)
     text_add(text, "]");
 }
 
+// In the order in which they run.
+static void add_json_steps(Text *text, const Profile *profile)
+{
+    const Plan *plan = profile->plan;
+    int64_t *live = ARENA_ARRAY(profile->arena, int64_t, plan->step_count + 1);
+    profile_live_bytes(plan, profile->arena, live);
+    text_add(text, ",\"steps\":[");
+    for (int s = 0; s < plan->step_count; s++) {
+        text_addf(text, "%s{\"seconds\":%.9f,\"live\":%lld,\"operations\":",
+                  s ? "," : "", profile->step[s] / profile->rounds,
+                  (long long)live[s]);
+        text_add_json(text, plan->steps[s].label);
+        text_add(text, ",\"line\":");
+        text_add_json(text, line_name(profile, &plan->steps[s]));
+        text_add(text, "}");
+    }
+    text_add(text, "]");
+}
+
 void profile_print_json(const Profile *profile)
 {
     Text text = text_new(profile->arena);
@@ -175,7 +194,10 @@ void profile_print_json(const Profile *profile)
               (long long)memory_used(profile), profile->peak);
     add_json_rows(&text, &kernels);
     add_json_rows(&text, &lines);
-    text_add(&text, "}");
+    add_json_steps(&text, profile);
+    text_addf(&text, ",\"weights\":%lld,\"slab\":%lld}",
+              (long long)store_bytes(&profile->store),
+              (long long)profile->plan->slab_bytes);
     puts(text_string(&text));
 }
 

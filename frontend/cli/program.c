@@ -62,6 +62,8 @@ static PhaseSource image_source(ImageSource images)
         return SOURCE_LABELED;
     case IMAGES_PARTLY_LABELED:
         return SOURCE_PARTLY_LABELED;
+    case IMAGES_MULTI_LABELED:
+        return SOURCE_MULTI_LABELED;
     default:
         return SOURCE_UNLABELED;
     }
@@ -85,6 +87,7 @@ static void fill_phase(ProgramPhase *to, const ExperimentPhase *from)
     to->source = image_source(from->source);
     to->label_rule = label_rule(from->amount_rule);
     to->label_amount = from->amount;
+    to->balanced = from->balanced;
     to->channels = from->channels;
     to->group_count = from->group_count;
     for (int i = 0; i < from->group_count; i++) {

@@ -205,8 +205,7 @@ static void tell_next(const Job *job, const PhaseList *done)
     const char *last = job->program->phases[done->at[done->count - 1]].name;
     cli_note(cli, "weights: %s/%s/model.safetensors   curves: %s/curves.png",
              job->options.out, last, job->options.out);
-    if (!next ||
-        (next->source == SOURCE_LABELED && dataset_classes(job->data) < 2))
+    if (!next || (phase_is_labeled(next) && dataset_classes(job->data) < 2))
         return;
     Text line = text_new(cli->arena);
     text_add(&line, "next: simcc run ");

@@ -2,32 +2,13 @@
 #include <string.h>
 
 #include "codegen/codegen.h"
-#include "frontend/cli/compiler.h"
+#include "frontend/cli/summary.h"
 #include "ir/attention.h"
 #include "ir/conv.h"
 #include "ir/matmul.h"
 #include "passes/pass.h"
 #include "runtime/exec/calls.h"
 #include "runtime/files/model.h"
-
-// One line of the table: everything in one block of the net.
-typedef struct Row {
-    const char *scope;  // "layer1.0"
-    const char *shape;  // of the last tensor made there
-    int64_t trainable;  // numbers in weights the phase changes
-    int64_t with_state; // and in frozen weights and running state
-    int64_t macs;       // multiply-adds of one image
-} Row;
-
-typedef struct Summary {
-    Arena *arena;
-    const ExperimentPhase *phase;
-    VEC(Row) rows;
-    // Of a process: its weights and what belongs to them, its share of a step,
-    // scratch of a thread, and what comes from other processes on top of it.
-    int64_t param_bytes, slab_bytes, scratch_bytes, shared_bytes;
-    int threads;
-} Summary;
 
 // ---- scopes -----------------------------------------------------------------
 
@@ -45,13 +26,13 @@ static const char *block_of(Arena *arena, const char *scope)
     return arena_strndup(arena, scope, first);
 }
 
-static Row *row_of(Summary *summary, const char *scope)
+static SummaryRow *row_of(Summary *summary, const char *scope)
 {
     const char *block = block_of(summary->arena, scope);
     for (int i = 0; i < summary->rows.count; i++)
         if (strcmp(summary->rows.at[i].scope, block) == 0)
             return &summary->rows.at[i];
-    Row row = {.scope = block};
+    SummaryRow row = {.scope = block};
     vec_push(summary->arena, &summary->rows, row);
     return &summary->rows.at[summary->rows.count - 1];
 }
@@ -109,7 +90,7 @@ static void count_param(Summary *summary, const Node *node)
     const char *name = param_name(node), *dot = strrchr(name, '.');
     const char *role = node->attrs[PARAM_ROLE].text;
     int64_t numbers = type_elements(&node->type);
-    Row *row = row_of(
+    SummaryRow *row = row_of(
         summary,
         dot ? arena_strndup(summary->arena, name, (size_t)(dot - name)) : name);
     if (strcmp(role, "slot") == 0 || strcmp(role, "sum") == 0)
@@ -135,7 +116,7 @@ static void count_nodes(Summary *summary)
         if (node->op == OP_PARAM)
             count_param(summary, node);
         else if (scope && *scope && op_info(node->op)->lower != LOWER_LEAF) {
-            Row *row = row_of(summary, scope);
+            SummaryRow *row = row_of(summary, scope);
             row->macs += node_macs(graph, node) / rows;
             if (!is_average(row->scope)) // a net of many shapes
                 row->shape = type_text(summary->arena, &node->type);
@@ -144,7 +125,7 @@ static void count_nodes(Summary *summary)
 }
 
 // What is made outside any scope: the losses' products.
-static int64_t loose_macs(const Summary *summary)
+int64_t summary_loose_macs(const Summary *summary)
 {
     const Graph *graph = summary->phase->forward;
     int64_t macs = 0;
@@ -159,7 +140,7 @@ static int64_t loose_macs(const Summary *summary)
 // ---- memory -----------------------------------------------------------------
 
 // Lowers the training step as `compile` would: what it needs is known exactly.
-static Status plan_memory(Summary *summary, const Compiler *compiler)
+static void plan_memory(Summary *summary, const Compiler *compiler)
 {
     int64_t room;
     SumsNeed behind;
@@ -176,16 +157,15 @@ static Status plan_memory(Summary *summary, const Compiler *compiler)
         summary->param_bytes += plan.params[i].tensor.bytes;
     summary->slab_bytes = plan.slab_bytes;
     summary->scratch_bytes = plan.scratch_bytes;
-    Status status = calls_room(&plan, summary->phase->ranks, &room, &behind);
+    summary->status = calls_room(&plan, summary->phase->ranks, &room, &behind);
     summary->shared_bytes = behind.room;
     if (room > plan.scratch_bytes) // it lies in thread 0's
         summary->shared_bytes += room - plan.scratch_bytes;
     plan_free(&plan);
     codegen_free(codegen);
-    return status;
 }
 
-static int64_t total_bytes(const Summary *summary)
+int64_t summary_bytes(const Summary *summary)
 {
     return summary->param_bytes + summary->slab_bytes +
            summary->scratch_bytes * summary->threads + summary->shared_bytes;
@@ -193,11 +173,12 @@ static int64_t total_bytes(const Summary *summary)
 
 // ---- printing ---------------------------------------------------------------
 
-static Row sum_rows(const Summary *summary, bool (*wanted)(const char *scope))
+SummaryRow summary_sum(const Summary *summary,
+                       bool (*wanted)(const char *scope))
 {
-    Row sum = {0};
+    SummaryRow sum = {0};
     for (int i = 0; i < summary->rows.count; i++) {
-        const Row *row = &summary->rows.at[i];
+        const SummaryRow *row = &summary->rows.at[i];
         if (wanted && !wanted(row->scope))
             continue;
         sum.trainable += row->trainable;
@@ -231,7 +212,7 @@ static bool is_backbone(const char *scope)
 }
 
 // "1,234,567"
-static const char *grouped(Arena *arena, int64_t number)
+const char *summary_number(Arena *arena, int64_t number)
 {
     char digits[32];
     int length = snprintf(digits, sizeof digits, "%lld", (long long)number);
@@ -244,19 +225,19 @@ static const char *grouped(Arena *arena, int64_t number)
     return text_string(&text);
 }
 
-static void print_row(const Summary *summary, const Row *row)
+static void print_row(const Summary *summary, const SummaryRow *row)
 {
     printf("%-20s %-22s %14s %14s %16s\n", row->scope,
            row->shape ? row->shape : "",
-           grouped(summary->arena, row->trainable),
-           grouped(summary->arena, row->with_state),
-           grouped(summary->arena, row->macs));
+           summary_number(summary->arena, row->trainable),
+           summary_number(summary->arena, row->with_state),
+           summary_number(summary->arena, row->macs));
 }
 
 static void print_part(const Summary *summary, const char *name,
                        bool (*wanted)(const char *scope))
 {
-    Row sum = sum_rows(summary, wanted);
+    SummaryRow sum = summary_sum(summary, wanted);
     sum.scope = name;
     if (sum.with_state || sum.macs)
         print_row(summary, &sum);
@@ -291,11 +272,11 @@ static void print_table(const Summary *summary)
     print_part(summary, "moving average", is_average);
     print_part(summary, "all", NULL);
     printf("\nloss and reports: %s multiply-adds per image\n",
-           grouped(summary->arena, loose_macs(summary)));
+           summary_number(summary->arena, summary_loose_macs(summary)));
     printf("memory of a step%s: %.1f MB = %.1f parameters and optimizer + %.1f "
            "activations + %.1f scratch of %d threads",
            phase->ranks > 1 ? ", in each process" : "",
-           1e-6 * (double)total_bytes(summary),
+           1e-6 * (double)summary_bytes(summary),
            1e-6 * (double)summary->param_bytes,
            1e-6 * (double)summary->slab_bytes,
            1e-6 * (double)(summary->scratch_bytes * summary->threads),
@@ -305,7 +286,7 @@ static void print_table(const Summary *summary)
     puts("\n");
 }
 
-static void add_json_numbers(Text *text, const Row *row)
+static void add_json_numbers(Text *text, const SummaryRow *row)
 {
     text_addf(text, "\"trainable\":%lld,\"with_state\":%lld,\"macs\":%lld}",
               (long long)row->trainable, (long long)row->with_state,
@@ -315,7 +296,7 @@ static void add_json_numbers(Text *text, const Row *row)
 static void add_json_part(const Summary *summary, Text *text, const char *name,
                           bool (*wanted)(const char *scope))
 {
-    Row sum = sum_rows(summary, wanted);
+    SummaryRow sum = summary_sum(summary, wanted);
     text_addf(text, ",\"%s\":{", name);
     add_json_numbers(text, &sum);
 }
@@ -332,7 +313,7 @@ static void print_json(const Summary *summary)
               phase->batch, phase->chunk ? phase->chunk : phase->batch,
               phase->ranks, experiment_views(phase));
     for (int i = 0; i < summary->rows.count; i++) {
-        const Row *row = &summary->rows.at[i];
+        const SummaryRow *row = &summary->rows.at[i];
         text_addf(&text, "%s{\"name\":", i ? "," : "");
         text_add_json(&text, row->scope);
         text_add(&text, ",\"output\":");
@@ -351,26 +332,24 @@ static void print_json(const Summary *summary)
               ",\"loss_macs\":%lld,\"memory\":{\"parameters\":%lld,"
               "\"activations\":%lld,\"scratch\":%lld,\"threads\":%d,"
               "\"from_others\":%lld,\"total\":%lld}}",
-              (long long)loose_macs(summary), (long long)summary->param_bytes,
-              (long long)summary->slab_bytes, (long long)summary->scratch_bytes,
-              summary->threads, (long long)summary->shared_bytes,
-              (long long)total_bytes(summary));
+              (long long)summary_loose_macs(summary),
+              (long long)summary->param_bytes, (long long)summary->slab_bytes,
+              (long long)summary->scratch_bytes, summary->threads,
+              (long long)summary->shared_bytes,
+              (long long)summary_bytes(summary));
     puts(text_string(&text));
 }
 
 // ---- command ----------------------------------------------------------------
 
-static Status summarize(const Cli *cli, const Compiler *compiler,
-                        const ExperimentPhase *phase, int threads)
+Summary summary_of(const Compiler *compiler, const ExperimentPhase *phase)
 {
-    Summary summary = {.arena = cli->arena, .phase = phase, .threads = threads};
+    Summary summary = {.arena = compiler->arena,
+                       .phase = phase,
+                       .threads = compiler_threads(compiler)};
     count_nodes(&summary);
-    TRY(plan_memory(&summary, compiler));
-    if (cli_has(cli, OPT_json))
-        print_json(&summary);
-    else
-        print_table(&summary);
-    return status_ok();
+    plan_memory(&summary, compiler);
+    return summary;
 }
 
 int command_summary(Cli *cli)
@@ -383,9 +362,15 @@ int command_summary(Cli *cli)
         return STATUS_SOURCE;
     CLI_TRY(cli, compiler_check_names(&compiler));
     const Experiment *experiment = compiler.experiment;
-    for (int i = 0; i < experiment->phases.count; i++)
-        if (compiler_wants(&compiler, experiment->phases.at[i].name))
-            CLI_TRY(cli, summarize(cli, &compiler, &experiment->phases.at[i],
-                                   compiler_threads(&compiler)));
+    for (int i = 0; i < experiment->phases.count; i++) {
+        if (!compiler_wants(&compiler, experiment->phases.at[i].name))
+            continue;
+        Summary summary = summary_of(&compiler, &experiment->phases.at[i]);
+        CLI_TRY(cli, summary.status);
+        if (cli_has(cli, OPT_json))
+            print_json(&summary);
+        else
+            print_table(&summary);
+    }
     return STATUS_OK;
 }

@@ -29,6 +29,12 @@ Datum builtin_len(Sema *s, const Call *call)
     return datum_int(call->args[0].list->count);
 }
 
+Datum builtin_is_tensor(Sema *s, const Call *call)
+{
+    (void)s;
+    return datum_bool(call->args[0].kind == DATUM_TENSOR);
+}
+
 Datum builtin_int(Sema *s, const Call *call)
 {
     Datum x = call->args[0];
@@ -245,6 +251,12 @@ static Datum make_source(Sema *s, const Call *call, ImageSource images)
                          "or a number of images a class, not %s",
                          call->name,
                          datum_describe(s->arena, amount, s->build->graph));
+    if (images == IMAGES_MULTI_LABELED && number)
+        return sema_fail(
+            s, call->exprs[0]->pos,
+            "%s(amount): `all`, or a share such as 1%% or 0.1, not "
+            "%s: an image may count for several classes",
+            call->name, datum_describe(s->arena, amount, s->build->graph));
     DataSource *source = ARENA_NEW(s->arena, DataSource);
     source->images = images;
     source->group_count = source->views[0] = 1;
@@ -256,6 +268,11 @@ static Datum make_source(Sema *s, const Call *call, ImageSource images)
 Datum builtin_labeled(Sema *s, const Call *call)
 {
     return make_source(s, call, IMAGES_LABELED);
+}
+
+Datum builtin_multi_labeled(Sema *s, const Call *call)
+{
+    return make_source(s, call, IMAGES_MULTI_LABELED);
 }
 
 Datum builtin_partly_labeled(Sema *s, const Call *call)

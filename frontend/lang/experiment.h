@@ -39,7 +39,14 @@ typedef enum ImageSource {
     IMAGES_UNLABELED,      // all of them, labels unseen
     IMAGES_LABELED,        // those with labels
     IMAGES_PARTLY_LABELED, // all of them, labels where they are seen, else -1
+    IMAGES_MULTI_LABELED,  // those with labels, of which each may have several
 } ImageSource;
+
+// Are they images that have labels alone?
+static inline bool source_is_labeled(ImageSource source)
+{
+    return source == IMAGES_LABELED || source == IMAGES_MULTI_LABELED;
+}
 
 typedef enum LabelAmount {
     AMOUNT_ALL,
@@ -74,6 +81,7 @@ typedef struct ExperimentPhase {
     ImageSource source;
     LabelAmount amount_rule; // of the labels seen
     double amount;
+    bool balanced;  // training has each class as often as the others
     int classes;    // the param `classes` when the phase reads labels, else 0
     Graph *forward; // the loss and reports only, before gradients
     Graph *train;   // the whole step; options.phases. In chunks, what it does
@@ -146,6 +154,9 @@ Experiment *lang_load(Arena *arena, const char *path,
 // Adds path and text of the program's files, as far as they decide what is made
 // of it. False when they cannot be read or parsed.
 bool lang_add_sources(Arena *arena, const char *path, Text *text);
+
+// The folder of the programs that come with simcc; NULL when it is not there.
+const char *lang_models(Arena *arena);
 
 // The tree as text, for --emit=ast. NULL after a syntax error.
 const char *lang_dump_ast(Arena *arena, const char *path, DiagList *diags);

@@ -252,8 +252,9 @@ static bool check_input(Sema *s, const Stmt *stmt, Datum source)
     if (source.kind != DATUM_SOURCE) {
         if (source.kind != DATUM_POISON)
             sema_fail(s, stmt->value->pos,
-                      "an input comes from `unlabeled`, `labeled(amount)` or "
-                      "`partly_labeled(amount)`, not from %s",
+                      "an input comes from `unlabeled`, `labeled(amount)`, "
+                      "`multi_labeled(amount)` or `partly_labeled(amount)`, "
+                      "not from %s",
                       datum_describe(s->arena, source, s->build->graph));
         return false;
     }
@@ -300,7 +301,7 @@ void exec_input(Sema *s, const Stmt *stmt)
         return;
     s->build->phase->input = source;
     set_source(out, source.source);
-    if (out->source == IMAGES_LABELED || names->count > groups)
+    if (source_is_labeled(out->source) || names->count > groups)
         set_classes(s, stmt, out);
     int64_t rows = s->build->batch / s->build->ranks;
     for (int i = 0; i < groups; i++) {
@@ -312,7 +313,11 @@ void exec_input(Sema *s, const Stmt *stmt)
     }
     if (names->count == groups)
         return;
-    Datum labels = add_input(s, stmt, "labels", 1, &rows);
+    int64_t label_dims[] = {rows, out->classes};
+    bool several = out->source == IMAGES_MULTI_LABELED;
+    if (several && !out->classes)
+        return; // told by set_classes
+    Datum labels = add_input(s, stmt, "labels", several ? 2 : 1, label_dims);
     if (out->source == IMAGES_UNLABELED && s->build->training &&
         labels.kind == DATUM_TENSOR)
         s->build->hidden_labels = labels.tensor;

@@ -18,26 +18,35 @@ static Library *library_of(Sema *s)
     return s->library;
 }
 
-// The executable may be in a build folder, so `models` is looked for in every
-// folder above it; `lib` inside tells it from others of that name.
-const char *library_folder(Sema *s)
+// Installed they are in ../share/simcc of the executable's folder; in a build
+// folder, in `models` of one of those above it, where `lib` inside tells it
+// from others of that name.
+const char *lang_models(Arena *arena)
 {
+    static const char *const places[] = {"%s/models", "%s/share/simcc/models"};
     char path[PATH_MAX];
-    Library *library = library_of(s);
-    if (library->is_sought)
-        return library->folder;
-    library->is_sought = true;
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     if (length <= 0)
         return NULL;
     path[length] = 0;
     for (char *slash; (slash = strrchr(path, '/')) != NULL;) {
         *slash = 0;
-        const char *folder = arena_printf(s->arena, "%s/models", path);
-        if (access(arena_printf(s->arena, "%s/lib", folder), X_OK) == 0)
-            return library->folder = folder;
+        for (int i = 0; i < 2; i++) {
+            const char *folder = arena_printf(arena, places[i], path);
+            if (access(arena_printf(arena, "%s/lib", folder), X_OK) == 0)
+                return folder;
+        }
     }
     return NULL;
+}
+
+const char *library_folder(Sema *s)
+{
+    Library *library = library_of(s);
+    if (!library->is_sought)
+        library->folder = lang_models(s->arena);
+    library->is_sought = true;
+    return library->folder;
 }
 
 // ---- who defines a name -----------------------------------------------------

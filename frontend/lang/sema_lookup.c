@@ -7,14 +7,45 @@
 
 // ---- what a phase knows -----------------------------------------------------
 
-enum { PHASE_NAMES = 6 };
+enum { PHASE_NAMES = 8 };
 static const char *const phase_names[PHASE_NAMES] = {
-    "batch", "classes", "step", "total_steps", "epoch_steps", "training"};
+    "batch",       "classes",     "step",         "total_steps",
+    "epoch_steps", "image_count", "class_counts", "training"};
 
-// False when `name` is none of phase_names, or no phase is being built.
-static bool phase_name(Sema *s, const char *name, Datum *out)
+// What the runtime feeds: one input node a graph, made when first read. In an
+// evaluation what depends on it is left out.
+static Datum runtime_number(Sema *s, const char *name, TensorType type)
 {
     Build *build = s->build;
+    intptr_t known = (intptr_t)map_get(&build->schedule_inputs, name);
+    Attr attrs[MAX_ATTRS] = {[INPUT_NAME] = {.text = name}};
+    Site site = {.build = build, .what = name};
+    if (known)
+        return datum_tensor((Value)(known - 1));
+    Datum made = tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
+    if (made.kind == DATUM_TENSOR)
+        map_set(&build->schedule_inputs, name,
+                (void *)((intptr_t)made.tensor + 1));
+    return made;
+}
+
+// Known when the phase's input has said that it takes labels.
+static Datum class_counts(Sema *s, const char *name, SourcePos pos)
+{
+    const ExperimentPhase *phase = s->build->phase->out;
+    int64_t classes = phase->classes;
+    if (!s->build->input || phase->source == IMAGES_UNLABELED || !classes)
+        return sema_fail(s, pos,
+                         "`class_counts` is of the labels that a phase sees: "
+                         "its input is to be labeled(amount), before this is "
+                         "read");
+    return runtime_number(s, name, type_make(s->options->dtype, 1, &classes));
+}
+
+// False when `name` is none of phase_names, or no phase is being built.
+static bool phase_name(Sema *s, const char *name, SourcePos pos, Datum *out)
+{
+    const Build *build = s->build;
     const Phase *phase = build->phase;
     int which = 0;
     while (which < PHASE_NAMES && strcmp(name, phase_names[which]) != 0)
@@ -29,17 +60,11 @@ static bool phase_name(Sema *s, const char *name, Datum *out)
     } else if (strcmp(name, "classes") == 0) {
         *out =
             phase->out->classes ? datum_int(phase->out->classes) : datum_none();
-    } else { // numbers of a step: one input node a graph, made when first read
-        const char *kept = phase_names[which]; // lives as long as the graph
-        intptr_t known = (intptr_t)map_get(&build->schedule_inputs, kept);
-        Attr attrs[MAX_ATTRS] = {[INPUT_NAME] = {.text = kept}};
-        TensorType type = type_scalar(s->options->dtype);
-        Site site = {.build = build, .what = kept};
-        *out = known ? datum_tensor((Value)(known - 1))
-                     : tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
-        if (!known && out->kind == DATUM_TENSOR)
-            map_set(&build->schedule_inputs, kept,
-                    (void *)((intptr_t)out->tensor + 1));
+    } else if (strcmp(name, "class_counts") == 0) {
+        *out = class_counts(s, phase_names[which], pos);
+    } else { // a name that lives as long as the graph
+        *out = runtime_number(s, phase_names[which],
+                              type_scalar(s->options->dtype));
     }
     return true;
 }
@@ -123,7 +148,7 @@ Datum sema_lookup(Sema *s, const char *name, SourcePos pos)
     if (global)
         return (Datum){.kind = DATUM_FUNCTION, .function = global->function};
     Datum value;
-    if (phase_name(s, name, &value))
+    if (phase_name(s, name, pos, &value))
         return value;
     const Datum *builtin = map_get(&s->universe, name);
     if (!builtin && s->frame->damaged)

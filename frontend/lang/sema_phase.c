@@ -120,6 +120,50 @@ static void check_batch(Sema *s, Phase *phase)
                   images, ranks, (images / ranks + 1) * ranks);
 }
 
+// `balanced` need not be declared to be set. What a resumed run must agree with
+// is among the settings, as a declared one is.
+static void check_balanced(Sema *s, Phase *phase)
+{
+    const char *name = phase->item->name.text;
+    const Setting *setting = setting_find(s, name, "balanced");
+    if (setting && !phase_option(phase, "balanced") && phase->options.count) {
+        Option given = {
+            .name = "balanced",
+            .pos = phase->item->name.pos,
+            .value = setting_value(s, setting, datum_bool(true), phase->module),
+            .from_command_line = true};
+        ExperimentParam added = {
+            .name = arena_printf(s->arena, "%s.balanced", name),
+            .value = datum_text(s->arena, given.value),
+            .range = "",
+            .doc = "",
+            .from_command_line = true};
+        vec_push(s->arena, &phase->options, given);
+        vec_push(s->arena, &s->experiment->settings, added);
+    }
+    const Option *option = phase_option(phase, "balanced");
+    if (!option || option->value.kind == DATUM_POISON)
+        return;
+    if (option->value.kind == DATUM_BOOL)
+        phase->out->balanced = option->value.truth;
+    else
+        sema_fail(s, option->pos, "balanced is true or false, not %s",
+                  datum_describe(s->arena, option->value, NULL));
+}
+
+// Known when the statements have run: which labels the phase sees.
+static bool check_balanced_source(Sema *s, const Phase *phase)
+{
+    const ExperimentPhase *out = phase->out;
+    if (!out->balanced || source_is_labeled(out->source))
+        return true;
+    sema_fail(s, phase_option(phase, "balanced")->pos,
+              "phase `%s` cannot be balanced: it does not see the class of "
+              "each image, as one with labeled(amount) does",
+              out->name);
+    return false;
+}
+
 // How many steps an epoch has is known at run time, with the number of images.
 static void check_length(Sema *s, Phase *phase)
 {
@@ -208,7 +252,8 @@ static bool build_train(Sema *s, Phase *phase, bool options_hold)
     Build build;
     build_begin(s, &build, phase, phase->out->batch, true, "train");
     bool ok = build_forward(s, &build) && check_complete(s, &build) &&
-              options_hold && finish_train(s, &build) && !build.failed;
+              check_balanced_source(s, phase) && options_hold &&
+              finish_train(s, &build) && !build.failed;
     build_leave(s);
     return ok;
 }
@@ -253,7 +298,7 @@ static bool build_eval(Sema *s, Phase *phase)
     // reads labels.
     if (!out->groups[0].evaluate.count ||
         (!phase->is_wanted &&
-         (out->source == IMAGES_LABELED || reads_labels(out->train))))
+         (source_is_labeled(out->source) || reads_labels(out->train))))
         return true;
     int rows = (out->chunk ? out->chunk : out->batch) / s->options->ranks;
     rows += rows == 0; // of a phase that is not wanted
@@ -298,6 +343,7 @@ static void elaborate_phase(Sema *s, Phase *phase)
     check_batch(s, phase);
     check_length(s, phase);
     chunk_check(s, phase);
+    check_balanced(s, phase);
     frame_pop(s);
     phase->state = PHASE_FAILED;
     if (!s->stopped && phase->out->batch) {
@@ -310,7 +356,7 @@ static void elaborate_phase(Sema *s, Phase *phase)
             from_check(s, phase);
         // How many classes there are matters to a phase that reads labels.
         const ExperimentPhase *out = phase->out;
-        if (out->source != IMAGES_LABELED && !reads_labels(out->train) &&
+        if (!source_is_labeled(out->source) && !reads_labels(out->train) &&
             !reads_labels(out->eval))
             phase->out->classes = 0;
         if (ok && !outside.failed)

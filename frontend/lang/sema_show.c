@@ -31,16 +31,20 @@ static void add_edit(Sema *s, EditList *edits, Span span, const char *text)
     }
 }
 
-// A setting that only the command line gives stands behind the last one.
+// Settings that only the command line gives stand behind the last one.
 static void add_option(Sema *s, EditList *edits, const Phase *phase, int i)
 {
-    const Option *option = &phase->options.at[i], *next = option + 1;
+    const Option *option = &phase->options.at[i];
     if (!option->expr || option->value.kind == DATUM_TENSOR)
         return;
     const char *text = datum_text(s->arena, option->value);
-    if (i + 1 < phase->options.count && !next->expr)
+    for (int k = i + 1; k < phase->options.count; k++) {
+        const Option *next = &phase->options.at[k];
+        if (next->expr)
+            break;
         text = arena_printf(s->arena, "%s, %s = %s", text, next->name,
                             datum_text(s->arena, next->value));
+    }
     add_edit(s, edits, option->expr->span, text);
 }
 

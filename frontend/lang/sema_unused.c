@@ -48,8 +48,8 @@ static void warn_variables(Sema *s, const StmtList *body, bool values,
 // What the runtime reads of a phase's settings and of the parameters.
 static bool is_for_runtime(const char *name)
 {
-    static const char *const names[] = {"batch", "chunk", "epochs", "steps",
-                                        "classes"};
+    static const char *const names[] = {"batch", "chunk",   "epochs",
+                                        "steps", "classes", "balanced"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;

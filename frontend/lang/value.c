@@ -156,9 +156,10 @@ static void print_augment(const Augment *augment, Text *out)
 
 static void print_source(const DataSource *source, Text *out)
 {
-    text_add(out, source->images == IMAGES_UNLABELED ? "unlabeled"
-                  : source->images == IMAGES_LABELED ? "labeled("
-                                                     : "partly_labeled(");
+    text_add(out, source->images == IMAGES_UNLABELED       ? "unlabeled"
+                  : source->images == IMAGES_LABELED       ? "labeled("
+                  : source->images == IMAGES_MULTI_LABELED ? "multi_labeled("
+                                                           : "partly_labeled(");
     if (source->images != IMAGES_UNLABELED) {
         datum_print(*source->amount, NULL, out);
         text_add(out, ")");

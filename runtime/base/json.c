@@ -1,5 +1,6 @@
 #include "runtime/base/json.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -244,6 +245,92 @@ bool json_whole(JsonReader *reader, int64_t *number)
     if (reader->at < reader->end && strchr(".eE", *reader->at) && *reader->at)
         return json_fail(reader, "expected a whole number");
     return true;
+}
+
+static bool take_word(JsonReader *reader, const char *word)
+{
+    size_t length = strlen(word);
+    if ((size_t)(reader->end - reader->at) < length ||
+        memcmp(reader->at, word, length) != 0)
+        return false;
+    reader->at += length;
+    return true;
+}
+
+static void skip_digits(JsonReader *reader)
+{
+    while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9')
+        reader->at++;
+}
+
+bool json_number(JsonReader *reader, double *number)
+{
+    char text[64];
+    if (reader->error)
+        return false;
+    skip_spaces(reader);
+    *number = NAN;
+    if (take_word(reader, "null"))
+        return true;
+    const char *first = reader->at;
+    take_word(reader, "-");
+    const char *digits = reader->at;
+    skip_digits(reader);
+    bool good =
+        reader->at > digits && (*digits != '0' || reader->at == digits + 1);
+    if (good && take_word(reader, ".")) {
+        const char *fraction = reader->at;
+        skip_digits(reader);
+        good = reader->at > fraction;
+    }
+    if (good && (take_word(reader, "e") || take_word(reader, "E"))) {
+        if (!take_word(reader, "-"))
+            take_word(reader, "+");
+        const char *exponent = reader->at;
+        skip_digits(reader);
+        good = reader->at > exponent;
+    }
+    size_t length = (size_t)(reader->at - first);
+    if (!good || length >= sizeof text)
+        return json_fail(reader, "expected a number");
+    memcpy(text, first, length);
+    text[length] = 0;
+    *number = strtod(text, NULL);
+    return true;
+}
+
+static bool skip_value(JsonReader *reader, int depth)
+{
+    double number;
+    char open = 0;
+    if (reader->error)
+        return false;
+    skip_spaces(reader);
+    if (reader->at < reader->end)
+        open = *reader->at;
+    if (open == '"') {
+        char *text = json_string(reader);
+        free(text);
+        return text != NULL;
+    }
+    if (open != '{' && open != '[')
+        return take_word(reader, "true") || take_word(reader, "false") ||
+               json_number(reader, &number);
+    if (depth == 0)
+        return json_fail(reader, "nested too deep");
+    json_enter(reader, open);
+    for (bool first = true;
+         json_next(reader, open == '{' ? '}' : ']', &first);) {
+        if (open == '{')
+            free(json_key(reader));
+        skip_value(reader, depth - 1);
+    }
+    return !reader->error;
+}
+
+bool json_skip(JsonReader *reader)
+{
+    return skip_value(reader, 64);
 }
 
 bool json_finish(JsonReader *reader)

@@ -1,5 +1,5 @@
 // A strict pull reader for JSON as safetensors headers use it: objects,
-// arrays, strings and whole numbers, straight from a buffer. The caller says
+// arrays, strings and numbers, straight from a buffer. The caller says
 // what it expects next; the first surprise is kept and stops all reading.
 #ifndef SIMCC_RUNTIME_JSON_H
 #define SIMCC_RUNTIME_JSON_H
@@ -35,6 +35,10 @@ char *json_key(JsonReader *reader);
 char *json_string(JsonReader *reader);
 // A whole number from 0 to 2^63 - 1, without sign, fraction or exponent.
 bool json_whole(JsonReader *reader, int64_t *number);
+// Any number; null is NaN.
+bool json_number(JsonReader *reader, double *number);
+// A value of any kind, passed over; objects and arrays no more than 64 deep.
+bool json_skip(JsonReader *reader);
 // Only spaces may be left.
 bool json_finish(JsonReader *reader);
 

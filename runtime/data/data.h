@@ -33,6 +33,8 @@ typedef struct DataOptions {
     int min_side;        // see image_read; 0 = full size
     int channels;        // see image_decode_channels; 0 = pictures to look at
     int64_t cache_bytes; // decoded images kept; 0 = 512 MiB, negative = none
+    const char *index; // folder for lists of large sets' files, which are then
+                       // looked at by the first command alone; NULL = none
 } DataOptions;
 
 // A set opened from a path, which is one of
@@ -64,12 +66,15 @@ typedef struct DataOptions {
 //                             (train, test or val) a line, parted by commas,
 //                             semicolons, tabs or spaces; label and part may be
 //                             missing. A first line that names columns, not a
-//                             file, allows any order and more of them.
+//                             file, allows any order and more of them. Classes
+//                             parted by | or ; are several of one image, and
+//                             so are columns of 0 and 1, one for each class.
 // The order of shards and lists is their own; otherwise it is by path bytes. A
 // class folder's own subfolders belong to it. Names that begin with a dot are
 // ignored. Without a test part, `test_fraction` of each class is held out,
 // chosen by seed and name, so that it does not change when files are added to
-// other classes; `valid_fraction` is set aside in the same way.
+// other classes; `valid_fraction` is set aside in the same way. Of images with
+// several classes, each counts for its rarest.
 //
 // Opening reads the first bytes of each image file. What cannot be an image is
 // left out and named in dataset_skips; damage further inside shows when the
@@ -105,8 +110,13 @@ char *dataset_class_lines(const Dataset *dataset);
 // count agrees. An unlabelled set is left as it is. No reader may be at work.
 Status dataset_take_classes(Dataset *dataset, const char *whose,
                             const char *lines, bool *by_place);
-// -1 = no label.
+// -1 = no label, or a set whose images may have several.
 int dataset_label(const Dataset *dataset, DataSplit split, int64_t index);
+// May an image have several classes?
+bool dataset_several(const Dataset *dataset);
+// How many classes an image has, and which, ascending; -1 = no label.
+int dataset_labels(const Dataset *dataset, DataSplit split, int64_t index,
+                   const int32_t **classes);
 // "folder with 6 classes, 2,021 training and 506 test images (held out), ..."
 const char *dataset_description(const Dataset *dataset);
 // The share of each class that was held out for testing, and by which seed; 0

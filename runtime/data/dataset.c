@@ -1,4 +1,4 @@
-#include "runtime/data/dataset_inside.h"
+#include "runtime/data/dataset_index.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -167,12 +167,12 @@ static void free_samples(SampleList *list)
     free(list->items);
 }
 
-void dataset_free(Dataset *dataset)
+void dataset_empty(Dataset *dataset)
 {
-    if (!dataset)
-        return;
-    for (int split = 0; split < SPLIT_COUNT; split++)
+    for (int split = 0; split < SPLIT_COUNT; split++) {
         free_samples(&dataset->splits[split]);
+        dataset->splits[split] = (SampleList){0};
+    }
     for (int i = 0; i < dataset->class_count; i++)
         free(dataset->classes[i]);
     for (int i = 0; i < dataset->skip_count; i++) {
@@ -187,8 +187,27 @@ void dataset_free(Dataset *dataset)
         free(dataset->containers[i]);
     free(dataset->containers);
     free(dataset->classes);
+    free(dataset->label_starts);
+    free(dataset->label_classes);
     free(dataset->notes);
     free(dataset->skips);
+    dataset->containers = dataset->classes = dataset->notes = NULL;
+    dataset->label_starts = NULL;
+    dataset->label_classes = NULL;
+    dataset->skips = NULL;
+    dataset->container_count = dataset->class_count = dataset->note_count = 0;
+    dataset->skip_count = dataset->skip_room = dataset->block_count = 0;
+    dataset->label_count = dataset->label_room = 0;
+    dataset->label_class_room = dataset->turned = 0;
+    dataset->test_part = dataset->valid_part = dataset->classless = NULL;
+}
+
+void dataset_free(Dataset *dataset)
+{
+    if (!dataset)
+        return;
+    dataset_empty(dataset);
+    dataset_forget_folders(dataset);
     free(dataset->description);
     free(dataset->own_order);
     free(dataset->folder);
@@ -227,8 +246,9 @@ static Status describe(Dataset *dataset, const DataOptions *options)
     char classes[96] = "no classes", held[96] = "", where[128] = "";
     char valid[400] = "";
     if (dataset->class_count > 0)
-        snprintf(classes, sizeof classes, "%d class%s", dataset->class_count,
-                 dataset->class_count == 1 ? "" : "es");
+        snprintf(classes, sizeof classes, "%d class%s%s", dataset->class_count,
+                 dataset->class_count == 1 ? "" : "es",
+                 dataset->several ? ", several to an image" : "");
     else if (dataset->classless)
         snprintf(classes, sizeof classes, "no classes (%s)",
                  dataset->classless);
@@ -362,10 +382,27 @@ static Status set_aside(Dataset *dataset, const DataOptions *options)
         (unsigned long long)options->seed);
 }
 
+// As an index has it, or by looking at each file.
+static Status read_indexed(Dataset *dataset, const DataOptions *options)
+{
+    bool found = false;
+    dataset->indexes = options->index != NULL;
+    if (options->index)
+        TRY(dataset_index_read(dataset, options->index, &found));
+    if (found)
+        return status_ok();
+    TRY(read_folder(dataset));
+    // Other kinds are a few files, and read as fast.
+    if (options->index && strcmp(dataset->kind, "folder") == 0)
+        TRY(dataset_index_write(dataset, options->index));
+    dataset_forget_folders(dataset);
+    return status_ok();
+}
+
 static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
 {
     if (folder)
-        TRY(read_folder(dataset));
+        TRY(read_indexed(dataset, options));
     else if (is_archive_name(dataset->root))
         TRY(dataset_read_archive(dataset));
     else
@@ -498,7 +535,7 @@ const char *dataset_class_name(const Dataset *dataset, int label)
 
 int dataset_label(const Dataset *dataset, DataSplit split, int64_t index)
 {
-    return dataset->splits[split].items[index].label;
+    return dataset->several ? -1 : dataset->splits[split].items[index].label;
 }
 
 double dataset_held_out(const Dataset *dataset, uint64_t *seed)

@@ -210,15 +210,10 @@ static bool is_leak(const Facts *a, const Facts *b)
     return a->split != b->split;
 }
 
-static bool is_across(const Facts *a, const Facts *b)
+static int severity(const Checker *checker, const Facts *a, const Facts *b)
 {
-    int left = a->sample->label, right = b->sample->label;
-    return left >= 0 && right >= 0 && left != right;
-}
-
-static int severity(const Facts *a, const Facts *b)
-{
-    return 2 * is_leak(a, b) + is_across(a, b);
+    return 2 * is_leak(a, b) +
+           dataset_labels_differ(checker->dataset, a->sample, b->sample);
 }
 
 // Notes `partner` of `image`, an earlier one, if it is worse than the present
@@ -229,8 +224,8 @@ static void offer(Checker *checker, int64_t image, int64_t partner,
     const Facts *facts = checker->facts;
     int64_t present = checker->partners[image];
     if (present >= 0) {
-        int now = severity(&facts[image], &facts[present]);
-        int then = severity(&facts[image], &facts[partner]);
+        int now = severity(checker, &facts[image], &facts[present]);
+        int then = severity(checker, &facts[image], &facts[partner]);
         if (then < now || (then == now && partner >= present))
             return;
     }
@@ -246,13 +241,16 @@ static Status add_pairs(Checker *checker, FindingKind kind)
             continue;
         const Facts *a = &checker->facts[i], *b = &checker->facts[partner];
         checker->facts[i].told = true;
-        TRY(add_finding(checker, (Finding){.kind = kind,
-                                           .name = a->sample->name,
-                                           .other = b->sample->name,
-                                           .distance = checker->distances[i],
-                                           .across = is_across(a, b),
-                                           .leak = is_leak(a, b)}));
-        checker->check->crossing += kind != FINDING_MOVED && severity(a, b) > 0;
+        TRY(add_finding(checker,
+                        (Finding){.kind = kind,
+                                  .name = a->sample->name,
+                                  .other = b->sample->name,
+                                  .distance = checker->distances[i],
+                                  .across = dataset_labels_differ(
+                                      checker->dataset, a->sample, b->sample),
+                                  .leak = is_leak(a, b)}));
+        checker->check->crossing +=
+            kind != FINDING_MOVED && severity(checker, a, b) > 0;
     }
     return status_ok();
 }
@@ -442,8 +440,10 @@ static Status check_balance(Checker *checker)
         return no_memory(dataset);
     for (int64_t i = 0; i < checker->count; i++) {
         const Facts *facts = &checker->facts[i];
-        if (facts->split == SPLIT_TRAIN && facts->sample->label >= 0)
-            counts[facts->sample->label]++;
+        const int32_t *of;
+        int labels = dataset_sample_labels(dataset, facts->sample, &of);
+        for (int k = 0; facts->split == SPLIT_TRAIN && k < labels; k++)
+            counts[of[k]]++;
     }
     check->largest = check->smallest = 0;
     for (int i = 1; i < classes; i++) {

@@ -97,6 +97,10 @@ static bool match(const Dataset *dataset, const ClassNames *names,
 // places[i] is where class i goes.
 static void renumber(Dataset *dataset, const int *places)
 {
+    if (dataset->several) {
+        dataset_renumber_labels(dataset, places);
+        return;
+    }
     for (int split = 0; split < SPLIT_COUNT; split++)
         for (int64_t i = 0; i < dataset->splits[split].count; i++) {
             Sample *sample = &dataset->splits[split].items[i];

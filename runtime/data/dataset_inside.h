@@ -43,6 +43,17 @@ typedef struct DataShape {
     bool by_columns;             // each plane column by column
 } DataShape;
 
+// A folder whose entries were read, as it was then.
+typedef struct FolderStamp {
+    char *path;
+    int64_t device, inode, seconds, nanoseconds, size; // seconds: changed
+} FolderStamp;
+
+typedef struct FolderSeen {
+    FolderStamp *at;
+    int64_t count, room;
+} FolderSeen;
+
 struct Dataset {
     char *root;        // as opened: a folder or a file
     char *folder;      // what samples' names are relative to
@@ -51,6 +62,14 @@ struct Dataset {
     SampleList splits[SPLIT_COUNT]; // by DataSplit
     char **classes;
     int class_count;
+    // Images may have several classes. The label of a sample is then a number
+    // of a list of them: label_classes[label_starts[i]], ascending, up to
+    // label_starts[i + 1].
+    bool several;
+    int64_t *label_starts; // [label_count + 1]
+    int32_t *label_classes;
+    int label_count, label_room;
+    int64_t label_class_room;
     DataSkip *skips;
     int skip_count, skip_room;
     char **notes;
@@ -75,6 +94,8 @@ struct Dataset {
     const char *classless; // why there are no classes, when that may surprise
     char *description;
     atomic_llong cache_left; // bytes
+    bool indexes;            // folders that are read are noted in `seen`
+    FolderSeen seen;
 };
 
 // Each reads the files it knows below dataset->root and sets `*found` when
@@ -98,6 +119,18 @@ Status dataset_add_part(Dataset *dataset, DataSplit split, const char *name,
 Status dataset_add_container(Dataset *dataset, const char *path,
                              int *container);
 Status dataset_add_class(Dataset *dataset, const char *name);
+// Of a set with several: begins the list *label, to which the next calls add
+// classes, each once.
+Status dataset_begin_labels(Dataset *dataset, int *label);
+Status dataset_add_label(Dataset *dataset, int class);
+// The classes of a sample: how many, and which; -1 = no label.
+int dataset_sample_labels(const Dataset *dataset, const Sample *sample,
+                          const int32_t **classes);
+// Do both have labels, and not the same?
+bool dataset_labels_differ(const Dataset *dataset, const Sample *one,
+                           const Sample *other);
+// places[i] is where class i goes, in all lists.
+void dataset_renumber_labels(Dataset *dataset, const int *places);
 Status dataset_add_skip(Dataset *dataset, const char *path, const char *reason);
 // A decision about the set that its owner may want to know of: one line.
 Status dataset_add_note(Dataset *dataset, const char *format, ...)
@@ -107,6 +140,8 @@ Status dataset_number_classes(Dataset *dataset, int count);
 // Classes named by the lines of a file in the set's folder; those it lacks, and
 // all when there is no such file, by their numbers.
 Status dataset_name_classes(Dataset *dataset, const char *file, int count);
+// Drops all that readers have added.
+void dataset_empty(Dataset *dataset);
 // Takes ownership of malloc'ed file contents.
 void dataset_keep_block(Dataset *dataset, uint8_t *block);
 

@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "runtime/data/dataset_inside.h"
-#include "runtime/data/list_text.h"
+#include "runtime/data/list_labels.h"
 
 enum { SAMPLE_ROWS = 40 };
 
@@ -16,6 +16,7 @@ typedef struct List {
     bool header;               // the first row names the columns
     int columns;               // of the row that has most
     int path, label, part;     // which column; -1 = none
+    ListLabels labels;         // by `label`, or by several columns
     bool parts[DATASET_PARTS]; // which are marked
     int64_t valid;             // images for validation, beside a test part
     bool *good;                // of rows: it is an image
@@ -57,7 +58,8 @@ static const char *const label_words[] = {
     "label",    "class",         "class_name", "classname",
     "category", "category_name", "label_name", "target",
     "labels",   "classes",       "y",          "class_id",
-    "label_id", "category_id",   NULL};
+    "label_id", "category_id",   "tags",       "finding labels",
+    NULL};
 static const char *const part_words[] = {"part",      "split", "subset",
                                          "partition", "set",   NULL};
 // What numbers the rows is no class.
@@ -149,55 +151,96 @@ static bool is_index(const List *list, int column)
     return !*word;
 }
 
+static bool has_labels(const List *list, int column)
+{
+    for (int i = 0; i < list->labels.count; i++)
+        if (list->labels.columns[i] == column)
+            return true;
+    return false;
+}
+
+static Status take_label_column(List *list, int column)
+{
+    list->label = column;
+    list->labels.columns = calloc(1, sizeof *list->labels.columns);
+    if (!list->labels.columns)
+        return no_memory(list);
+    list->labels.columns[0] = column;
+    list->labels.count = 1;
+    return status_ok();
+}
+
+// A column for each class, of 0 and 1, and no others but those that number
+// rows.
+static Status find_marks(List *list, bool *found)
+{
+    bool *taken = calloc((size_t)list->columns + 1, sizeof *taken);
+    if (!taken)
+        return no_memory(list);
+    for (int c = 0; c < list->columns; c++)
+        taken[c] = c == list->path || c == list->part || is_index(list, c);
+    Status status = list_marked_columns(&list->table, list->columns, taken,
+                                        &list->labels, found);
+    free(taken);
+    return status;
+}
+
 // "first, second" of the header's columns but those known.
 static void list_others(const List *list, char *text, size_t size)
 {
     size_t used = 0;
     text[0] = '\0';
     for (int c = 0; c < list->columns && used < size; c++)
-        if (c != list->path && c != list->label && c != list->part)
+        if (c != list->path && c != list->part && !has_labels(list, c))
             used += (size_t)snprintf(
                 text + used, size - used, "%s%.40s", used ? ", " : "",
                 *cell(list, 0, c) ? cell(list, 0, c) : "(without a name)");
 }
 
-// The class is in a column that the header names so, or in the only one left.
+// The class is in a column that the header names so, or in the only one left;
+// several are in columns that are numbered, or in one for each class.
 static Status find_label_by_header(List *list)
 {
     char others[300], reason[512];
-    int left = 0;
-    list->label = find_word(list, label_words);
-    if (list->label == list->path || list->label == list->part)
-        list->label = -1;
-    if (list->label >= 0)
+    int left = 0, last = -1, named = find_word(list, label_words);
+    bool found;
+    if (named >= 0 && named != list->path && named != list->part)
+        return take_label_column(list, named);
+    TRY(list_numbered_columns(&list->table, &list->labels, &found));
+    if (found)
         return status_ok();
     for (int c = 0; c < list->columns; c++)
         if (c != list->path && c != list->part && !is_index(list, c)) {
-            list->label = c;
+            last = c;
             left++;
         }
     if (left < 2)
+        return left ? take_label_column(list, last) : status_ok();
+    TRY(find_marks(list, &found));
+    if (found)
         return status_ok();
-    list->label = -1;
     list_others(list, others, sizeof others);
     snprintf(reason, sizeof reason,
-             "which column is the class? Name it `label`; there are %s",
+             "which column is the class? Name it `label`, or leave a column of "
+             "0 and 1 for each class and no others; there are %s",
              others);
     return bad_row(list, 0, reason);
 }
 
 // Without a header: the first and second of the other columns are class and
 // part, unless one holds parts alone.
-static void find_label_by_place(List *list)
+static Status find_label_by_place(List *list)
 {
+    int label = -1;
     for (int c = 0; c < list->columns; c++) {
         if (c == list->path || c == list->part)
             continue;
-        if (list->label < 0)
-            list->label = c;
+        if (label < 0)
+            label = c;
         else if (list->part < 0)
             list->part = c;
     }
+    return label < 0 ? status_ok() : take_label_column(list, label);
 }
 
 static Status check_width(const List *list)
@@ -240,16 +283,52 @@ static Status check_label(const List *list)
                    "the images `path`, and that of the classes `label`");
 }
 
+// How the columns show classes, where that is more than one of classes.
+static Status tell_labels(const List *list)
+{
+    char names[200];
+    size_t used = 0;
+    const ListLabels *labels = &list->labels;
+    Dataset *dataset = list->dataset;
+    names[0] = 0;
+    for (int i = 0; i < labels->count && used < sizeof names; i++)
+        used +=
+            (size_t)snprintf(names + used, sizeof names - used, "%s%.40s",
+                             i ? ", " : "", cell(list, 0, labels->columns[i]));
+    if (used > sizeof names - 4)
+        strcpy(names + sizeof names - 4, "...");
+    if (labels->marks && !labels->several)
+        return dataset_add_note(dataset,
+                                "columns %s hold 0 and 1, and each line has "
+                                "one 1: its column is the class",
+                                names);
+    if (!labels->several)
+        return status_ok();
+    if (labels->count == 1)
+        return dataset_add_note(dataset,
+                                "an image may have several of the %d classes: "
+                                "%s",
+                                dataset->class_count, labels->why);
+    return dataset_add_note(
+        dataset,
+        "an image may have several of the %d classes: columns %s %s, and %s",
+        dataset->class_count, names,
+        labels->marks ? "hold 0 and 1" : "name them", labels->why);
+}
+
 // The order path, label, part goes without saying.
 static Status tell_columns(const List *list)
 {
     char others[300];
-    const char *label = list->label < 0 ? "none" : cell(list, 0, list->label);
+    const char *label = list->label >= 0     ? cell(list, 0, list->label)
+                        : list->labels.marks ? "columns of 0 and 1"
+                        : list->labels.count ? "numbered columns"
+                                             : "none";
     bool plain = list->path == 0 && list->label < 2 && list->part < 3 &&
                  (!list->header || strcasecmp(cell(list, 0, 0), "path") == 0);
     if (list->header) {
         list_others(list, others, sizeof others);
-        if (plain && !*others)
+        if (plain && !*others && list->labels.count < 2)
             return status_ok();
         return dataset_add_note(
             list->dataset,
@@ -280,10 +359,7 @@ static Status find_columns(List *list)
     TRY(check_width(list));
     find_path(list);
     find_part(list);
-    if (list->header)
-        TRY(find_label_by_header(list));
-    else
-        find_label_by_place(list);
+    TRY(list->header ? find_label_by_header(list) : find_label_by_place(list));
     TRY(check_label(list));
     return tell_columns(list);
 }
@@ -396,90 +472,101 @@ static int compare_labels(const void *left, const void *right)
     return strcmp(a, b);
 }
 
-// The label of an image that is trained on; "" = none.
-static const char *training_label(const List *list, int64_t row)
+static bool is_trained_on(const List *list, int64_t row)
 {
-    return list->good[row] && part_of(list, row) == DATASET_TRAIN
-               ? cell(list, row, list->label)
-               : "";
+    return list->good[row] && part_of(list, row) == DATASET_TRAIN;
 }
 
-// The labels of training images, numbers by value, then words by bytes: a
+// The classes of training images, numbers by value, then words by bytes: a
 // class has an image.
 static Status add_classes(const List *list)
 {
     Dataset *dataset = list->dataset;
-    int64_t rows = list->table.count;
-    const char **labels = malloc(((size_t)rows + 1) * sizeof *labels);
+    const ListLabels *labels = &list->labels;
+    char **names = malloc(((size_t)labels->name_count + 1) * sizeof *names);
     size_t count = 0;
-    if (!labels)
+    if (!names)
         return no_memory(list);
-    for (int64_t i = list->header; i < rows; i++)
-        if (*training_label(list, i))
-            labels[count++] = training_label(list, i);
-    qsort(labels, count, sizeof *labels, compare_labels);
+    for (int64_t i = list->header; i < list->table.count; i++)
+        for (int64_t k = labels->starts[i];
+             is_trained_on(list, i) && k < labels->starts[i + 1]; k++)
+            names[count++] = labels->names[k];
+    if (count)
+        qsort(names, count, sizeof *names, compare_labels);
     Status status = status_ok();
     for (size_t i = 0; i < count && status.code == STATUS_OK; i++) {
-        if (i > 0 && strcmp(labels[i], labels[i - 1]) == 0)
+        if (i > 0 && strcmp(names[i], names[i - 1]) == 0)
             continue;
         status = dataset->class_count == DATASET_MAX_CLASSES
                      ? status_error(STATUS_DATA, "%s: more than %d classes",
                                     dataset->root, DATASET_MAX_CLASSES)
-                     : dataset_add_class(dataset, labels[i]);
+                     : dataset_add_class(dataset, names[i]);
     }
-    free(labels);
+    free(names);
     return status;
 }
 
-static bool is_class(const Dataset *dataset, const char *label)
+// The number of a class, -1 when no training image has it.
+static int class_number(const Dataset *dataset, const char *name)
 {
-    return dataset->class_count > 0 &&
-           bsearch(&label, dataset->classes, (size_t)dataset->class_count,
-                   sizeof *dataset->classes, compare_labels) != NULL;
+    char **found =
+        dataset->class_count == 0
+            ? NULL
+            : bsearch(&name, dataset->classes, (size_t)dataset->class_count,
+                      sizeof *dataset->classes, compare_labels);
+    return found ? (int)(found - dataset->classes) : -1;
 }
 
 // Of a class whose training images cannot be read, nothing can be learned.
 static Status tell_lost_classes(const List *list)
 {
     Dataset *dataset = list->dataset;
-    for (int64_t i = list->header; i < list->table.count; i++) {
-        const char *word = cell(list, i, list->label);
-        if (!list->good[i] && *word && part_of(list, i) == DATASET_TRAIN &&
-            !is_class(dataset, word))
-            return dataset_add_note(dataset,
-                                    "class %.100s, first in line %lld, has no "
-                                    "training image that can be read, and is "
-                                    "left out",
-                                    word, (long long)list->table.rows[i].line);
-    }
+    const ListLabels *labels = &list->labels;
+    for (int64_t i = list->header; i < list->table.count; i++)
+        for (int64_t k = labels->starts[i];
+             !list->good[i] && k < labels->starts[i + 1]; k++)
+            if (part_of(list, i) == DATASET_TRAIN &&
+                class_number(dataset, labels->names[k]) < 0)
+                return dataset_add_note(
+                    dataset,
+                    "class %.100s, first in line %lld, has no training image "
+                    "that can be read, and is left out",
+                    labels->names[k], (long long)list->table.rows[i].line);
     return status_ok();
 }
 
 static Status find_label(const List *list, int64_t row, DataSplit split,
                          int *label)
 {
+    char reason[256];
     Dataset *dataset = list->dataset;
-    const char *word = cell(list, row, list->label);
+    const ListLabels *labels = &list->labels;
+    int64_t from = labels->starts[row], end = labels->starts[row + 1];
     *label = -1;
-    if (dataset->class_count == 0 || (!*word && split == SPLIT_TRAIN))
+    if (dataset->class_count == 0 ||
+        (!labels->known[row] && split == SPLIT_TRAIN))
         return status_ok();
-    if (!*word)
+    if (!labels->known[row])
         return bad_row(list, row,
                        split == SPLIT_TEST
                            ? "a test image without a label"
                            : "a validation image without a label");
-    char **found =
-        bsearch(&word, dataset->classes, (size_t)dataset->class_count,
-                sizeof *dataset->classes, compare_labels);
-    if (found) {
-        *label = (int)(found - dataset->classes);
-        return status_ok();
+    if (dataset->several)
+        TRY(dataset_begin_labels(dataset, label));
+    for (int64_t i = from; i < end; i++) {
+        int class = class_number(dataset, labels->names[i]);
+        if (class < 0) {
+            snprintf(reason, sizeof reason,
+                     "class %.100s has %s images and no training image",
+                     labels->names[i], data_split_word(split));
+            return bad_row(list, row, reason);
+        }
+        if (dataset->several)
+            TRY(dataset_add_label(dataset, class));
+        else
+            *label = class;
     }
-    char reason[256];
-    snprintf(reason, sizeof reason,
-             "class %.100s has %s images and no training image", word,
-             data_split_word(split));
-    return bad_row(list, row, reason);
+    return status_ok();
 }
 
 static Status add_row(List *list, int64_t row)
@@ -504,7 +591,10 @@ static Status read_list(List *list)
     TRY(check_rows(list));
     TRY(check_repeats(list));
     TRY(probe_rows(list));
+    TRY(list_labels_read(&list->table, list->header, &list->labels));
     TRY(add_classes(list));
+    dataset->several = list->labels.several;
+    TRY(tell_labels(list));
     TRY(tell_lost_classes(list));
     for (int64_t i = list->header; i < list->table.count; i++)
         if (list->good[i])
@@ -530,6 +620,7 @@ Status dataset_read_list(Dataset *dataset)
     dataset->kind = "list";
     Status status = read_list(&list);
     list_text_free(&list.table);
+    list_labels_free(&list.labels);
     free(list.good);
     return status;
 }

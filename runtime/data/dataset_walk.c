@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "runtime/data/dataset_index.h"
 #include "runtime/data/dataset_walk.h"
 
 enum { PATH_ROOM = DATASET_PATH };
@@ -105,6 +106,7 @@ Status walk_list(Dataset *dataset, const char *relative, NameList *names)
     DIR *folder = opendir(path);
     if (!folder)
         return name_closed_folder(dataset, path);
+    dataset_note_folder(dataset, relative, dirfd(folder));
     bool stored = true;
     for (struct dirent *entry; stored && (entry = readdir(folder));)
         if (entry->d_name[0] != '.')
@@ -242,6 +244,7 @@ Status walk_holds(Dataset *dataset, const char *relative, bool *directly,
     DIR *folder = opendir(path);
     if (!folder)
         return name_closed_folder(dataset, path);
+    dataset_note_folder(dataset, relative, dirfd(folder));
     // The first of thousands is enough.
     for (struct dirent *entry; !*directly && (entry = readdir(folder));)
         *directly = entry->d_name[0] != '.' &&

@@ -160,3 +160,11 @@ Status jpeg_decode(const uint8_t *bytes, int64_t size, const char *name,
     *image = state.image;
     return status_ok();
 }
+
+#define WORDS_OF(macro) WORDS(macro)
+#define WORDS(text)     #text
+
+const char *jpeg_library(void)
+{
+    return WORDS_OF(LIBJPEG_TURBO_VERSION);
+}

@@ -232,3 +232,8 @@ Status png_encode(const Image *image, const char *name, bool drawn,
     *size = state.offset;
     return status_ok();
 }
+
+const char *png_library(void)
+{
+    return png_get_libpng_ver(NULL);
+}

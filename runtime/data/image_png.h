@@ -18,4 +18,7 @@ Status png_decode_planes(const uint8_t *bytes, int64_t size, const char *name,
 Status png_encode(const Image *image, const char *name, bool drawn,
                   uint8_t **bytes, int64_t *size);
 
+// The version of libpng that runs.
+const char *png_library(void);
+
 #endif

@@ -9,7 +9,6 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/data/augment.h"
-#include "runtime/data/sampler.h"
 
 // Two batches in the making: one for the step that is about to be taken, one
 // being filled while that step runs.
@@ -21,7 +20,7 @@ typedef struct Slot {
     int next, done;                 // rows handed out, rows finished
     StreamSample *samples;          // [batch]
     float *images[MAX_VIEW_GROUPS]; // [views * batch, c, height, width]
-    float *labels;                  // [batch]
+    float *labels;                  // [batch, label_width]
     bool *valid;                    // [batch]
 } Slot;
 
@@ -144,8 +143,29 @@ static void clear_row(Input *input, Slot *slot, int row)
         for (int view = 0; view < spec->groups[i].views; view++)
             memset(row_of(spec, slot, i, view, row), 0,
                    (size_t)row_floats(spec, i) * sizeof(float));
-    slot->labels[row] = 0;
+    memset(slot->labels + (int64_t)row * spec->label_width, 0,
+           (size_t)spec->label_width * sizeof *slot->labels);
     slot->valid[row] = false;
+}
+
+static void fill_labels(const Input *input, Slot *slot, int row, int64_t index)
+{
+    const InputSpec *spec = &input->spec;
+    const int32_t *classes;
+    int width = spec->label_width;
+    float *labels = slot->labels + (int64_t)row * width;
+    bool seen = !spec->seen || spec->seen[index];
+    if (width == 1 && !dataset_several(spec->data)) {
+        labels[0] =
+            seen ? (float)dataset_label(spec->data, spec->split, index) : -1;
+        return;
+    }
+    int count = dataset_labels(spec->data, spec->split, index, &classes);
+    for (int c = 0; c < width; c++)
+        labels[c] = seen && count >= 0 ? 0 : -1;
+    for (int i = 0; seen && i < count; i++)
+        if (classes[i] < width)
+            labels[classes[i]] = 1;
 }
 
 static Status fill_row(Input *input, Slot *slot, int row,
@@ -162,11 +182,7 @@ static Status fill_row(Input *input, Slot *slot, int row,
     }
     Status status = augment_views(input, slot, row, asked, &image, scratch);
     image_free(&image);
-    int64_t index = index_at(spec, place);
-    slot->labels[row] =
-        spec->seen && !spec->seen[index]
-            ? -1
-            : (float)dataset_label(spec->data, spec->split, index);
+    fill_labels(input, slot, row, index_at(spec, place));
     slot->valid[row] = spec->training || slot->samples[row].epoch == 0;
     return status;
 }
@@ -251,7 +267,8 @@ static Status allocate(Input *input)
             complete = complete && (slot->images[k] || !floats);
             all += floats;
         }
-        slot->labels = calloc(batch, sizeof *slot->labels);
+        slot->labels =
+            calloc(batch * (size_t)spec->label_width, sizeof *slot->labels);
         slot->valid = calloc(batch, sizeof *slot->valid);
         complete = complete && slot->samples && slot->labels && slot->valid;
     }
@@ -284,14 +301,18 @@ Status input_new(const InputSpec *spec, int64_t first_step, Input **result)
     input->spec = *spec;
     input->spec.chunks += spec->chunks == 0;
     input->spec.channels += 3 * (spec->channels == 0);
+    input->spec.label_width += spec->label_width == 0;
     input->spec.passes += spec->passes == 0;
     input->spec.ranks += spec->ranks == 0;
     input->turn = first_step * input->spec.chunks * input->spec.passes;
     pthread_mutex_init(&input->lock, NULL);
     pthread_cond_init(&input->work, NULL);
     pthread_cond_init(&input->ready, NULL);
-    Status status = sampler_init(&input->sampler, spec->seed, spec->phase,
-                                 spec->count, spec->training);
+    Status status = spec->strata
+                        ? sampler_init_balanced(&input->sampler, spec->seed,
+                                                spec->phase, spec->strata)
+                        : sampler_init(&input->sampler, spec->seed, spec->phase,
+                                       spec->count, spec->training);
     if (status.code == STATUS_OK)
         status = allocate(input);
     if (status.code == STATUS_OK) {
@@ -388,7 +409,8 @@ Status input_take(Input *input, int32_t dtype, void *const *images,
             copy_numbers(images[i], dtype, slot->images[i],
                          group_floats(spec, i));
     if (labels)
-        copy_numbers(labels, dtype, slot->labels, (size_t)spec->batch);
+        copy_numbers(labels, dtype, slot->labels,
+                     (size_t)spec->batch * (size_t)spec->label_width);
     if (valid)
         memcpy(valid, slot->valid, (size_t)spec->batch * sizeof *valid);
     pthread_mutex_lock(&input->lock);
@@ -408,6 +430,7 @@ void input_set_groups(InputSpec *spec, const ProgramPhase *phase,
 {
     int first_view = 0;
     spec->channels = phase->channels;
+    spec->label_width = phase_label_width(phase);
     spec->group_count = phase->group_count;
     for (int i = 0; i < phase->group_count; i++) {
         const ViewGroup *group = &phase->groups[i];

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "runtime/data/data.h"
+#include "runtime/data/sampler.h"
 #include "runtime/exec/program.h"
 
 // Views of each image that a batch has a tensor of its own for.
@@ -26,10 +27,16 @@ typedef struct InputSpec {
     int64_t count;          // how many indices
     const bool *seen;       // by image of the split: is its label seen, or -1
                             // given? NULL = all are
+    const Strata *strata;   // training, classes drawn alike: places in
+                            // `indices` by class; NULL = each image once an
+                            // epoch
     int group_count;
     InputViews groups[MAX_VIEW_GROUPS];
     int batch;    // images at a time
     int channels; // of each; 0 = 3
+    // Numbers of labels an image: 1, its class (0 = 1); else a 0 or 1 for each
+    // class, all -1 where no label is seen.
+    int label_width;
     // A step of the training takes so many batches of each process, and goes
     // through them so often; 0 = 1.
     int chunks, passes;
@@ -55,9 +62,9 @@ void input_free(Input *input);
 // Waits for the next batch and copies it: images[i], of each group that has
 // views, is [views * batch, 3, height, width], all first views, then all second
 // views, ...; `labels` (may
-// be NULL) is [batch], -1 = no label; both in `dtype`, PLAN_F32 or PLAN_F64.
-// `valid` (may be NULL) is [batch]. Unreadable files are named once each
-// through spec.message.
+// be NULL) is [batch, label_width], -1 = no label; both in `dtype`, PLAN_F32 or
+// PLAN_F64. `valid` (may be NULL) is [batch]. Unreadable files are named once
+// each through spec.message.
 Status input_take(Input *input, int32_t dtype, void *const *images,
                   void *labels, bool *valid);
 

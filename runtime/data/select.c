@@ -27,20 +27,51 @@ static int compare_ranked(const void *left, const void *right)
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
+// How many training samples have each class, [classes], where each may have
+// several. NULL for lack of memory.
+static int64_t *count_classes(const Dataset *dataset)
+{
+    const SampleList *list = &dataset->splits[SPLIT_TRAIN];
+    int64_t *counts = calloc((size_t)dataset->class_count + 1, sizeof *counts);
+    for (int64_t i = 0; counts && i < list->count; i++) {
+        const int32_t *of;
+        int labels = dataset_sample_labels(dataset, &list->items[i], &of);
+        for (int k = 0; k < labels; k++)
+            counts[of[k]]++;
+    }
+    return counts;
+}
+
+// The class that a sample counts for: of several the rarest, of none one of its
+// own behind the others; -1 = no label.
+static int counts_for(const Dataset *dataset, const Sample *sample,
+                      const int64_t *counts)
+{
+    const int32_t *of;
+    int labels = dataset_sample_labels(dataset, sample, &of);
+    int class = labels < 0 ? -1 : labels ? of[0] : dataset->class_count;
+    for (int k = 1; k < labels; k++)
+        class = counts[of[k]] < counts[class] ? of[k] : class;
+    return class;
+}
+
 // All training samples by class (no label first) and rank. NULL for lack of
 // memory.
 static Ranked *rank_samples(const Dataset *dataset, const char *purpose,
                             uint64_t seed)
 {
     const SampleList *list = &dataset->splits[SPLIT_TRAIN];
-    Ranked *ranked = malloc(((size_t)list->count + 1) * sizeof *ranked);
+    int64_t *counts = count_classes(dataset);
+    Ranked *ranked =
+        counts ? malloc(((size_t)list->count + 1) * sizeof *ranked) : NULL;
     for (int64_t i = 0; ranked && i < list->count; i++) {
         RandomStream stream = random_stream(
             seed, random_name(purpose), random_name(list->items[i].name), 0, 0);
         uint64_t high = random_u32(&stream);
-        ranked[i] =
-            (Ranked){list->items[i].label, high << 32 | random_u32(&stream), i};
+        ranked[i] = (Ranked){counts_for(dataset, &list->items[i], counts),
+                             high << 32 | random_u32(&stream), i};
     }
+    free(counts);
     if (ranked)
         qsort(ranked, (size_t)list->count, sizeof *ranked, compare_ranked);
     return ranked;
@@ -159,7 +190,13 @@ static Status check_rule(const Dataset *dataset, LabelRule rule, double amount)
                             "%s: its images have no labels, which this phase "
                             "needs: put each class in a folder of its own",
                             dataset->root);
-    if (dataset->class_count == 1)
+    if (dataset->several && rule == LABELS_PER_CLASS)
+        return status_error(STATUS_DATA,
+                            "%s: its images may have several classes, so there "
+                            "is no number of labels of each: ask for a share, "
+                            "such as 10%%, or all",
+                            dataset->root);
+    if (dataset->class_count == 1 && !dataset->several)
         return status_error(STATUS_DATA,
                             "%s: its only class is %s; a phase with labels "
                             "needs at least two",
@@ -265,7 +302,7 @@ static Status choose_line(ListedLabels *list, const char *name, int64_t line)
                     ? "is an image for validation"
                     : "is set aside for validation: use the --seed, --held-out "
                       "and --validate that the list was made with";
-    else if (dataset_label(list->dataset, SPLIT_TRAIN, found->index) < 0)
+    else if (list->dataset->splits[SPLIT_TRAIN].items[found->index].label < 0)
         wrong = "has no label";
     else if (list->chosen[found->index])
         wrong = "is there a second time";

@@ -10,6 +10,8 @@
 //          The same for each index into dims, in row-major order, with
 //          matrices of a and b that lie steps apart and of c one after the
 //          other.
+// DOTS     a[m,k] b[n,k] c[m,n]     [n / cols_per_task, rounded up]
+//          c = a b'; task t makes its columns of c. In calls_dots.c.
 // MATMUL_ROWS  a[m,d] b[k,d] skip[m] out[m]   [m / rows_per_task, rounded up]
 //          out_i = what (PlanRows) of a_i . b_j over all j but skip_i; -1 skips
 //          none.
@@ -52,6 +54,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/exec/exp_rows.h"
 
@@ -240,6 +243,18 @@ const char *calls_better_core(void)
                : calls_core_instead(openblas_get_corename(), cpu_here());
 }
 
+void calls_restart_for_blas(char **argv)
+{
+    const char *core = calls_better_core();
+    char path[4096]; // by its own name, which `ps` shows
+    ssize_t length = core ? readlink("/proc/self/exe", path, sizeof path) : -1;
+    if (length <= 0 || (size_t)length == sizeof path ||
+        setenv(BLAS_CORE, core, 1) != 0)
+        return;
+    path[length] = 0;
+    execv(path, argv); // or goes on as it is
+}
+
 void calls_init(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -270,6 +285,24 @@ const char *call_name(PlanCall call)
 int call_imm_count(PlanCall call)
 {
     return (int)calls[call].imms;
+}
+
+bool call_uses_blas(PlanCall call)
+{
+    switch (call) {
+    case PLAN_CALL_DOTS_F32:
+    case PLAN_CALL_TAKE_F32:
+    case PLAN_CALL_TAKE_F64:
+    case PLAN_CALL_TAKE_GRAD_F32:
+    case PLAN_CALL_TAKE_GRAD_F64:
+    case PLAN_CALL_RESIZE_F32:
+    case PLAN_CALL_RESIZE_F64:
+    case PLAN_CALL_RESIZE_GRAD_F32:
+    case PLAN_CALL_RESIZE_GRAD_F64:
+        return false;
+    default:
+        return !call_is_collective(call);
+    }
 }
 
 int call_arg_count(PlanCall call)

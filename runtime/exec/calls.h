@@ -23,6 +23,9 @@ const char *calls_blas(void);
 // loaded; else NULL, as when the variable is set.
 #define BLAS_CORE "OPENBLAS_CORETYPE"
 const char *calls_better_core(void);
+// Begins the program anew with it: main's first act. Returns where there is
+// nothing to mend, or no way to.
+void calls_restart_for_blas(char **argv);
 // The same of a library that has chosen `core` on a processor that has `has`.
 const char *calls_core_instead(const char *core, CpuSet has);
 
@@ -30,6 +33,8 @@ const char *calls_core_instead(const char *core, CpuSet has);
 PlanKernel *call_function(PlanCall call);
 int call_imm_count(PlanCall call);
 int call_arg_count(PlanCall call);
+// Does it call BLAS?
+bool call_uses_blas(PlanCall call);
 // Do processes meet in it? Then it is one task, which thread 0 runs.
 bool call_is_collective(PlanCall call);
 // What a plan's sums behind the work need (sums.h): how many it begins in a

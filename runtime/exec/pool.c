@@ -30,6 +30,9 @@ struct Pool {
     bool stop;
     void (*body)(void *context, int thread);
     void *context;
+    // Threads of the caller's; NULL: pthreads.
+    void (*join)(void *join_context, void *thread);
+    void *join_context;
     // The barrier. `round` changes when all have arrived; waiters watch it,
     // and sleep on it when that takes long. Apart, lest arrivals disturb them.
     atomic_int members; // threads that meet there
@@ -38,6 +41,7 @@ struct Pool {
     atomic_int sleepers;
     struct Worker {
         pthread_t id;
+        void *handle; // of a thread of the caller's
         Pool *pool;
         int thread;
     } workers[];
@@ -116,7 +120,7 @@ void pool_barrier(Pool *pool)
     atomic_fetch_sub(&pool->sleepers, 1);
 }
 
-static void *worker_main(void *argument)
+static void serve(void *argument)
 {
     struct Worker *worker = argument;
     Pool *pool = worker->pool;
@@ -124,10 +128,16 @@ static void *worker_main(void *argument)
     for (;;) {
         pool_barrier(pool); // work is ready
         if (pool->stop)
-            return NULL;
+            return;
         pool->body(pool->context, worker->thread);
         pool_barrier(pool); // work is done
     }
+}
+
+static void *worker_main(void *argument)
+{
+    serve(argument);
+    return NULL;
 }
 
 static int count_cores(void)
@@ -159,10 +169,18 @@ static void stop_workers(Pool *pool, int started)
     atomic_store(&pool->members, started);
     pool_barrier(pool);
     for (int i = 1; i < started; i++)
-        pthread_join(pool->workers[i].id, NULL);
+        if (pool->join)
+            pool->join(pool->join_context, pool->workers[i].handle);
+        else
+            pthread_join(pool->workers[i].id, NULL);
 }
 
 Pool *pool_new(int threads)
+{
+    return pool_new_on(threads, NULL, NULL, NULL);
+}
+
+Pool *pool_new_on(int threads, PoolStart *start, PoolJoin *join, void *context)
 {
     int cores = pool_cores();
     if (threads <= 0)
@@ -173,13 +191,19 @@ Pool *pool_new(int threads)
     Pool *pool = aligned_alloc(64, (size + 63) / 64 * 64);
     if (!pool)
         return NULL;
-    *pool = (Pool){
-        .threads = threads, .members = threads, .spin = threads <= cores};
+    *pool = (Pool){.threads = threads,
+                   .members = threads,
+                   .spin = threads <= cores,
+                   .join = join,
+                   .join_context = context};
     flush_denormals();
     for (int i = 1; i < threads; i++) {
         struct Worker *worker = &pool->workers[i];
         *worker = (struct Worker){.pool = pool, .thread = i};
-        if (pthread_create(&worker->id, NULL, worker_main, worker) != 0) {
+        if (start)
+            worker->handle = start(context, serve, worker);
+        if (start ? !worker->handle
+                  : pthread_create(&worker->id, NULL, worker_main, worker)) {
             stop_workers(pool, i);
             free(pool);
             return NULL;

@@ -15,6 +15,13 @@ int pool_cores(void);
 // may use. Denormals are flushed to zero in every thread, the caller's too.
 // NULL when threads cannot be started.
 Pool *pool_new(int threads);
+// The same on threads that `start` brings: it has another thread run body,
+// gives a handle, or NULL where it cannot, and `join` waits for that thread.
+// Both NULL: pthreads.
+typedef void *PoolStart(void *context, void (*body)(void *argument),
+                        void *argument);
+typedef void PoolJoin(void *context, void *thread);
+Pool *pool_new_on(int threads, PoolStart *start, PoolJoin *join, void *context);
 void pool_free(Pool *pool);
 int pool_threads(const Pool *pool);
 

@@ -94,6 +94,13 @@ int phase_ranks(const ProgramPhase *phase)
     return phase->ranks > 1 ? phase->ranks : 1;
 }
 
+int phase_label_width(const ProgramPhase *phase)
+{
+    return phase->source == SOURCE_MULTI_LABELED && phase->classes
+               ? phase->classes
+               : 1;
+}
+
 int phase_rows(const ProgramPhase *phase)
 {
     return (phase->chunk ? phase->chunk : phase->batch) / phase_ranks(phase);

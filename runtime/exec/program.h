@@ -23,6 +23,8 @@ typedef enum PhaseSource {
     SOURCE_UNLABELED,      // every training image, labels unseen
     SOURCE_LABELED,        // the labelled part of the training images
     SOURCE_PARTLY_LABELED, // every training image; -1 where no label is seen
+    SOURCE_MULTI_LABELED, // as SOURCE_LABELED, several classes an image: labels
+                          // are rows of a 0 or 1 for each class
 } PhaseSource;
 
 // How many labels a phase may see.
@@ -64,11 +66,13 @@ typedef struct ProgramPhase {
     int32_t source;     // PhaseSource
     int32_t label_rule; // LabelRule
     double label_amount;
+    int32_t balanced; // 1: training has each class as often as the others
     int32_t channels; // of its images
     int32_t classes;  // 0 when the phase has no labels
     Plan train;       // of a phase that was not compiled, params alone; inputs:
                       // phase_images(0) and of further groups, maybe "labels",
-    // "step", "total_steps", "epoch_steps" (scalars), "random"
+    // "step", "total_steps", "epoch_steps", "image_count"
+    // (scalars), "class_counts" [classes], "random"
     // (random_key.h); outputs: "loss", reports. In chunks,
     // images are a chunk's, "labels" all; with several ranks,
     // "random.batch" is of what is of all, "random" a chunk's
@@ -104,6 +108,15 @@ const ProgramPhase *program_phase(const Program *program, const char *name);
 const PlanPort *plan_input(const Plan *plan, const char *name);
 // Processes that share a batch, at least 1.
 int phase_ranks(const ProgramPhase *phase);
+// Does it train on images that have labels alone?
+static inline bool phase_is_labeled(const ProgramPhase *phase)
+{
+    return phase->source == SOURCE_LABELED ||
+           phase->source == SOURCE_MULTI_LABELED;
+}
+// Numbers of its input "labels" for each image: its class, or a 0 or 1 for
+// each.
+int phase_label_width(const ProgramPhase *phase);
 // How many images the phase's plans take at a time: one rank's.
 int phase_rows(const ProgramPhase *phase);
 // The name of the input of a group's images: "images", "images.1", ...
@@ -131,7 +144,7 @@ bool plan_sums_by_word(const char *word, int32_t *sums);
 // "[64,3,7,7]", cut off at `size` bytes.
 void plan_shape_text(int rank, const int64_t *dims, char *text, size_t size);
 
-enum { PROGRAM_VERSION = 16 }; // of artifact files
+enum { PROGRAM_VERSION = 17 }; // of artifact files
 
 // Artifact files: "SIMCCART", version, then checksummed sections; see
 // docs/formats.md. Written atomically. Reading trusts no size in the file.

@@ -302,6 +302,7 @@ static void code_phase(Codec *codec, ProgramPhase *phase)
     code_i32(codec, &phase->source);
     code_i32(codec, &phase->label_rule);
     code_f64(codec, &phase->label_amount);
+    code_i32(codec, &phase->balanced);
     code_i32(codec, &phase->channels);
     code_i32(codec, &phase->classes);
     code_plan(codec, &phase->train);
@@ -479,9 +480,15 @@ static Status check_phase(const ProgramPhase *phase, const char *path)
         (phase->train.step_count > 0 && (phase->chunk == 0) != (chunks == 0)) ||
         (chunks > 0 && (int64_t)phase->chunk * chunks != phase->batch) ||
         phase->steps < 0 || !(phase->epochs >= 0) || phase->source < 0 ||
-        phase->source > SOURCE_PARTLY_LABELED || phase->label_rule < 0 ||
-        phase->label_rule > LABELS_PER_CLASS || phase->classes < 0 ||
-        phase->channels < 1 || phase->channels > 64 || !phase->train.name ||
+        phase->source > SOURCE_MULTI_LABELED || phase->label_rule < 0 ||
+        phase->label_rule > LABELS_PER_CLASS || phase->balanced < 0 ||
+        phase->balanced > 1 ||
+        (phase->balanced && phase->source != SOURCE_LABELED &&
+         phase->source != SOURCE_MULTI_LABELED) ||
+        (phase->source == SOURCE_MULTI_LABELED &&
+         phase->label_rule == LABELS_PER_CLASS) ||
+        phase->classes < 0 || phase->channels < 1 || phase->channels > 64 ||
+        !phase->train.name ||
         (phase->eval.step_count > 0 && !phase->eval.name) ||
         (phase->features.step_count > 0 && !phase->features.name))
         return bad_artifact(path, "a phase has impossible settings");

@@ -448,3 +448,8 @@ Status zip_check(const Zip *zip, const ZipMember *member)
         return bad_member(zip, member, "has another checksum");
     return status_ok();
 }
+
+const char *zip_library(void)
+{
+    return zlibVersion();
+}

@@ -42,4 +42,7 @@ Status zip_read(const Zip *zip, const ZipMember *member, int64_t start,
 // is another.
 Status zip_check(const Zip *zip, const ZipMember *member);
 
+// The version of zlib that runs.
+const char *zip_library(void);
+
 #endif

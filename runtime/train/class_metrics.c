@@ -45,19 +45,23 @@ void class_tally_free(ClassTally *tally)
     tally->confusion = NULL;
 }
 
+// Bins are closed above, as in Guo et al. 2017, section 2.
+static void add_to_bin(ClassTally *tally, double confidence, bool right)
+{
+    int at = (int)ceil(confidence * CALIBRATION_BINS) - 1;
+    at = at < 0 ? 0 : at >= CALIBRATION_BINS ? CALIBRATION_BINS - 1 : at;
+    CalibrationBin *bin = &tally->bins[at];
+    bin->images++;
+    bin->right += right;
+    bin->confidence += confidence;
+}
+
 int class_tally_add(ClassTally *tally, int truth, const double *probabilities)
 {
     int best = 0;
     for (int i = 1; i < tally->classes; i++)
         best = probabilities[i] > probabilities[best] ? i : best;
-    double confidence = probabilities[best];
-    // Bins are closed above, as in Guo et al. 2017, section 2.
-    int at = (int)ceil(confidence * CALIBRATION_BINS) - 1;
-    at = at < 0 ? 0 : at >= CALIBRATION_BINS ? CALIBRATION_BINS - 1 : at;
-    CalibrationBin *bin = &tally->bins[at];
-    bin->images++;
-    bin->right += best == truth;
-    bin->confidence += confidence;
+    add_to_bin(tally, probabilities[best], best == truth);
     tally->images++;
     tally->right += best == truth;
     tally->confusion[(int64_t)truth * tally->classes + best]++;
@@ -87,6 +91,14 @@ void wilson_interval(int64_t right, int64_t images, double *low, double *high)
     *high = right == images ? 1 : center + half;
 }
 
+// F1, the harmonic mean of both, is 2 TP / (2 TP + FP + FN).
+static void set_shares(ClassNumbers *of)
+{
+    of->recall = ratio(of->right, of->images);
+    of->precision = ratio(of->right, of->predicted);
+    of->f1 = ratio(2 * of->right, of->images + of->predicted);
+}
+
 void class_numbers(const ClassTally *tally, ClassNumbers *numbers)
 {
     int classes = tally->classes;
@@ -100,13 +112,8 @@ void class_numbers(const ClassTally *tally, ClassNumbers *numbers)
         }
         numbers[c].right = row[c];
     }
-    // F1, the harmonic mean of both, is 2 TP / (2 TP + FP + FN).
-    for (int c = 0; c < classes; c++) {
-        ClassNumbers *of = &numbers[c];
-        of->recall = ratio(of->right, of->images);
-        of->precision = ratio(of->right, of->predicted);
-        of->f1 = ratio(2 * of->right, of->images + of->predicted);
-    }
+    for (int c = 0; c < classes; c++)
+        set_shares(&numbers[c]);
 }
 
 typedef struct Ranked {
@@ -172,6 +179,20 @@ static void finish(double *mean, int count)
     *mean = count ? *mean / count : NAN;
 }
 
+// Naeini et al. 2015: what accuracy and mean confidence of a bin differ by,
+// over all that is in bins. A bin's own count cancels.
+static double calibration_error(const ClassTally *tally)
+{
+    double sum = 0;
+    int64_t all = 0;
+    for (int b = 0; b < CALIBRATION_BINS; b++) {
+        const CalibrationBin *bin = &tally->bins[b];
+        sum += fabs((double)bin->right - bin->confidence);
+        all += bin->images;
+    }
+    return all ? sum / (double)all : NAN;
+}
+
 void class_metrics(const ClassTally *tally, const ClassNumbers *numbers,
                    ClassMetrics *metrics)
 {
@@ -189,12 +210,100 @@ void class_metrics(const ClassTally *tally, const ClassNumbers *numbers,
     finish(&m.precision, m.with_precision);
     finish(&m.f1, m.with_f1);
     finish(&m.average_precision, m.with_average_precision);
-    // Naeini et al. 2015: what accuracy and mean confidence of a bin differ by,
-    // over all images. A bin's own count cancels.
-    for (int b = 0; b < CALIBRATION_BINS; b++)
-        m.calibration_error +=
-            fabs((double)tally->bins[b].right - tally->bins[b].confidence);
-    m.calibration_error =
-        tally->images ? m.calibration_error / (double)tally->images : NAN;
+    m.calibration_error = calibration_error(tally);
+    *metrics = m;
+}
+
+// ---- several classes an image
+// -------------------------------------------------
+
+bool class_sigmoid(double *row, int classes)
+{
+    for (int c = 0; c < classes; c++)
+        if (isnan(row[c]))
+            return false;
+    for (int c = 0; c < classes; c++)
+        row[c] = 1 / (1 + exp(-row[c]));
+    return true;
+}
+
+void label_tally_add(ClassTally *tally, ClassNumbers *numbers,
+                     const uint8_t *truth, const double *probabilities)
+{
+    int right = 0;
+    for (int c = 0; c < tally->classes; c++) {
+        bool there = truth[c] != 0, predicted = probabilities[c] > 0.5;
+        numbers[c].images += there;
+        numbers[c].predicted += predicted;
+        numbers[c].right += there && predicted;
+        right += there == predicted;
+        add_to_bin(tally, probabilities[c], there);
+    }
+    tally->images++;
+    tally->right += right == tally->classes;
+}
+
+Status label_numbers(const ClassTally *tally, const uint8_t *truth,
+                     const double *probabilities, ClassNumbers *numbers,
+                     double *all)
+{
+    int classes = tally->classes;
+    int64_t pairs = tally->images * classes;
+    *all = NAN;
+    for (int c = 0; c < classes; c++) {
+        set_shares(&numbers[c]);
+        numbers[c].average_precision = NAN;
+    }
+    if (!probabilities)
+        return status_ok();
+    Ranked *ranked = calloc((size_t)pairs + 1, sizeof *ranked);
+    if (!ranked)
+        return status_error(STATUS_MEMORY, "no memory to rank %lld images",
+                            (long long)tally->images);
+    for (int c = 0; c < classes; c++) {
+        for (int64_t i = 0; i < tally->images; i++)
+            ranked[i] = (Ranked){probabilities[i * classes + c],
+                                 truth[i * classes + c] != 0};
+        qsort(ranked, (size_t)tally->images, sizeof *ranked, by_score);
+        numbers[c].average_precision = average_precision(ranked, tally->images);
+    }
+    for (int64_t i = 0; i < pairs; i++)
+        ranked[i] = (Ranked){probabilities[i], truth[i] != 0};
+    qsort(ranked, (size_t)pairs, sizeof *ranked, by_score);
+    *all = average_precision(ranked, pairs);
+    free(ranked);
+    return status_ok();
+}
+
+void label_metrics(const ClassTally *tally, const ClassNumbers *numbers,
+                   double average_precision, LabelMetrics *metrics)
+{
+    LabelMetrics m = {.exact_match = ratio(tally->right, tally->images),
+                      .average_precision = average_precision,
+                      .calibration_error = calibration_error(tally)};
+    ClassNumbers all = {0};
+    int with_recall = 0, with_precision = 0, with_f1 = 0;
+    for (int c = 0; c < tally->classes; c++) {
+        const ClassNumbers *of = &numbers[c];
+        all.images += of->images;
+        all.predicted += of->predicted;
+        all.right += of->right;
+        add(&m.mean_recall, &with_recall, of->recall);
+        add(&m.mean_precision, &with_precision, of->precision);
+        add(&m.mean_f1, &with_f1, of->f1);
+        add(&m.mean_average_precision, &m.with_average_precision,
+            of->average_precision);
+    }
+    finish(&m.mean_recall, with_recall);
+    finish(&m.mean_precision, with_precision);
+    finish(&m.mean_f1, with_f1);
+    finish(&m.mean_average_precision, m.with_average_precision);
+    set_shares(&all);
+    m.recall = all.recall;
+    m.precision = all.precision;
+    m.f1 = all.f1;
+    int64_t pairs = tally->images * tally->classes;
+    m.label_accuracy =
+        ratio(pairs - all.images - all.predicted + 2 * all.right, pairs);
     *metrics = m;
 }

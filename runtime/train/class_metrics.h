@@ -70,4 +70,37 @@ Status class_average_precisions(const int32_t *truth,
 void class_metrics(const ClassTally *tally, const ClassNumbers *numbers,
                    ClassMetrics *metrics);
 
+// ---- several classes an image
+// ------------------------------------------------- A class is predicted where
+// its probability, by itself, is above 1/2. In the tally, `right` counts images
+// of which every class is right, the bins all images and classes by
+// probability, `right` those that are there, and there is no confusion matrix.
+
+typedef struct LabelMetrics {
+    double exact_match;    // share of images of which every class is right
+    double label_accuracy; // share of images and classes: 1 - Hamming loss
+    // Over all images and classes together.
+    double recall, precision, f1, average_precision;
+    // Means over classes; of average precision: mAP.
+    double mean_recall, mean_precision, mean_f1, mean_average_precision;
+    int with_average_precision; // classes
+    double calibration_error;
+} LabelMetrics;
+
+// Logits [classes] to probabilities, in place. False, and the row is left, when
+// one is NaN.
+bool class_sigmoid(double *row, int classes);
+// An image by which classes it has, 0 or 1 [classes], and probabilities
+// [classes]; counts in `numbers` [classes], which begin as zeros.
+void label_tally_add(ClassTally *tally, ClassNumbers *numbers,
+                     const uint8_t *truth, const double *probabilities);
+// Fills recall, precision and F1 of each class from the counts, and the average
+// precision of each and *all together from truth and probabilities [images,
+// classes]; probabilities NULL: NaN. STATUS_MEMORY for lack of memory.
+Status label_numbers(const ClassTally *tally, const uint8_t *truth,
+                     const double *probabilities, ClassNumbers *numbers,
+                     double *all);
+void label_metrics(const ClassTally *tally, const ClassNumbers *numbers,
+                   double average_precision, LabelMetrics *metrics);
+
 #endif

@@ -81,31 +81,43 @@ static Status run_batches(Inference *run, DataSplit split, Input *input)
     return status_ok();
 }
 
+void infer_views(const ProgramPhase *phase, InferViews *views)
+{
+    const int64_t *dims = plan_input(&phase->eval, "images")->tensor.dims;
+    const ViewGroup *group = phase_group_of(phase, dims[2]);
+    *views =
+        (InferViews){.group = group,
+                     .steps = group->evaluate,
+                     .count = group->evaluate_count,
+                     .plain = {AUGMENT_CENTER_CROP,
+                               {(double)dims[2], dims[2] <= 32 ? 1.0 : 0.875}}};
+    if (views->count == 0) {
+        views->steps = &views->plain;
+        views->count = 1;
+    }
+}
+
 Status infer_images(Inference *run, const Dataset *data, DataSplit split,
                     const InferSink *sink)
 {
     const ProgramPhase *phase = run->phase;
     const int64_t *dims = plan_input(&phase->eval, "images")->tensor.dims;
-    const ViewGroup *group = phase_group_of(phase, dims[2]);
-    bool plain = !group->evaluate_count;
+    InferViews views;
     Input *input;
-    // What lib/augment.net's eval_crop does.
-    AugmentStep whole = {
-        AUGMENT_CENTER_CROP,
-        {(double)dims[2], dims[2] <= 32 ? 1.0 : 0.875},
-    };
+    infer_views(phase, &views);
     InputSpec spec = {
         .data = data,
         .split = split,
         .count = dataset_count(data, split),
         .group_count = 1,
-        .groups = {{.augment = plain ? &whole : group->evaluate,
-                    .augment_count = plain ? 1 : group->evaluate_count,
+        .groups = {{.augment = views.steps,
+                    .augment_count = views.count,
                     .views = 1,
                     .height = (int)dims[2],
                     .width = (int)dims[3]}},
         .batch = run->batch,
         .channels = (int)dims[1],
+        .label_width = phase_label_width(phase),
         .seed = run->options->seed,
         .phase = random_name(phase->name),
         .threads = pool_threads(run->pool),

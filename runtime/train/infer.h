@@ -17,6 +17,17 @@ typedef struct InferSink {
 // rows are images.
 const PlanTensor *infer_value(const ProgramPhase *phase);
 
+// How the phase shows its images for `value`: the view group of the plan's
+// images, and its evaluation pipeline, or, where it has none, the centre crop
+// of lib/augment.net's eval_crop, for which there is room in `plain`.
+typedef struct InferViews {
+    const ViewGroup *group;
+    const AugmentStep *steps;
+    int count;
+    AugmentStep plain;
+} InferViews;
+void infer_views(const ProgramPhase *phase, InferViews *views);
+
 // Weights and machine code ready for images, of one set or of many.
 typedef struct Inference Inference;
 

@@ -34,7 +34,8 @@ Status probe_new(const ProbeSpec *spec, Probe **result)
     double wanted = fmin(fmax(budget / PROBE_TIMES, PROBE_LEAST), PROBE_MOST);
     *result = NULL;
     if (!spec->phase->features.step_count ||
-        !plan_input(&spec->phase->features, "images") || classes < 2)
+        !plan_input(&spec->phase->features, "images") || classes < 2 ||
+        dataset_several(spec->data))
         return status_ok();
     if (spec->validates)
         wanted = PROBE_MOST;
@@ -148,6 +149,7 @@ static Status start_input(const Probe *probe, const Rows *rows, Input **input)
                     .width = (int)dims[3]}},
         .batch = rows->batch,
         .channels = (int)dims[1],
+        .label_width = phase_label_width(phase),
         .seed = spec->seed,
         .phase = random_name(phase->name),
         .threads = pool_threads(spec->pool),

@@ -117,6 +117,18 @@ static void feed(const Run *run, const char *name, int count,
             ((float *)at)[i] = (float)values[i];
 }
 
+static void feed_counts(const Run *run)
+{
+    double images = (double)run->image_count;
+    void *at = executor_input(run->executor, "class_counts");
+    feed(run, "image_count", 1, &images);
+    for (int i = 0; at && i < run->phase->classes; i++)
+        if (run->dtype == PLAN_F64)
+            ((double *)at)[i] = (double)run->set.counts[i];
+        else
+            ((float *)at)[i] = (float)run->set.counts[i];
+}
+
 // Finds the element type of the inputs and holds images to the phase's groups.
 static Status check_images(const ProgramPhase *phase, int32_t *dtype)
 {
@@ -138,6 +150,24 @@ static Status check_images(const ProgramPhase *phase, int32_t *dtype)
                                      "the images input of phase %s does not "
                                      "fit its batch",
                                      phase->name);
+}
+
+// Which classes a balanced phase repeats, and how much.
+static void tell_balance(const Run *run)
+{
+    const Strata *strata = &run->set.strata;
+    int64_t least = INT64_MAX, most = 0;
+    for (int i = 0; i < strata->count; i++) {
+        int64_t images = strata->starts[i + 1] - strata->starts[i];
+        least = images < least ? images : least;
+        most = images > most ? images : most;
+    }
+    if (strata->count)
+        train_say(run->options,
+                  "%s: balanced: each class comes as often, an image of the "
+                  "smallest (%" PRId64 " images) %.1f times as often as one of "
+                  "the largest (%" PRId64 ")",
+                  run->phase->name, least, (double)most / (double)least, most);
 }
 
 static Status start_executor(Run *run)
@@ -167,6 +197,7 @@ static Status start_executor(Run *run)
               phase->name, run->total_steps, phase->batch, chunks, shares,
               run->image_count, 1e-6 * (double)store_bytes(&run->store),
               1e-6 * (double)executor_bytes(run->executor));
+    tell_balance(run);
     for (int i = 0; i < phase->group_count; i++)
         run->images[i] = executor_input(run->executor, phase_images(i));
     run->labels = executor_input(run->executor, "labels");
@@ -181,6 +212,7 @@ Status train_start_input(Run *run)
         .split = SPLIT_TRAIN,
         .indices = run->set.indices,
         .seen = run->set.seen,
+        .strata = run->set.strata.count ? &run->set.strata : NULL,
         .count = run->image_count,
         .batch = phase_rows(phase),
         .ranks = ranks_count(),
@@ -294,6 +326,7 @@ Status train_feed(void *context, int pass, int chunk)
     char *labels = pass == 0 ? run->labels : NULL;
     if (labels)
         labels += (size_t)chunk * (size_t)phase_rows(run->phase) *
+                  (size_t)phase_label_width(run->phase) *
                   (size_t)plan_dtype_bytes(run->dtype);
     TRY(input_take(run->input, run->dtype, run->images, labels, NULL));
     double step = (double)run->step, total = (double)run->total_steps;
@@ -301,6 +334,7 @@ Status train_feed(void *context, int pass, int chunk)
     feed(run, "step", 1, &step);
     feed(run, "total_steps", 1, &total);
     feed(run, "epoch_steps", 1, &epoch);
+    feed_counts(run);
     double key[PLAN_RANDOM_KEY];
     int64_t rows = phase_rows(run->phase), here = rows * ranks_index();
     random_key(run->options->seed, run->phase->name, run->step,
@@ -537,6 +571,7 @@ static Status run_phase(Run *run)
         return status_ok();
     }
     TRY(order_classes(run));
+    TRY(trainset_count_classes(run->phase, run->data, &run->set));
     TRY(train_fill_store(run));
     TRY(start_executor(run));
     TRY(train_start_validation(run));

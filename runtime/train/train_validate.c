@@ -22,7 +22,7 @@ static bool can_vote(const Run *run)
 {
     const Plan *plan = &run->phase->features;
     return plan->step_count && plan_input(plan, "images") &&
-           dataset_classes(run->data) >= 2;
+           dataset_classes(run->data) >= 2 && !dataset_several(run->data);
 }
 
 // The names of what its evaluation reports.

@@ -4,15 +4,39 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+// One class an image or several: program and data are to agree.
+static Status check_several(const ProgramPhase *phase, const Dataset *data)
+{
+    bool wanted = phase->source == SOURCE_MULTI_LABELED;
+    if (!phase->classes || !dataset_classes(data) ||
+        wanted == dataset_several(data))
+        return status_ok();
+    if (wanted)
+        return status_error(
+            STATUS_DATA,
+            "phase %s is made for several classes an image (multi_labeled), "
+            "and each image of the data has one: take its labels from "
+            "labeled(...) and minimize cross_entropy. Where images may have "
+            "several, part them by | in a list: a | behind one is enough",
+            phase->name);
+    return status_error(STATUS_DATA,
+                        "phase %s is made for one class an image, and the "
+                        "data's images may have several: take labels from "
+                        "multi_labeled(...) and minimize binary_cross_entropy, "
+                        "as models/multilabel.net does",
+                        phase->name);
+}
+
 Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data)
 {
     int classes = dataset_classes(data);
-    if (phase->source == SOURCE_LABELED && classes == 0)
+    TRY(check_several(phase, data));
+    if (phase_is_labeled(phase) && classes == 0)
         return status_error(STATUS_DATA,
                             "phase %s needs labels, and the data has none: "
                             "put the images into one folder per class",
                             phase->name);
-    if (phase->classes > 1 && classes == 1)
+    if (phase->classes > 1 && classes == 1 && !dataset_several(data))
         return status_error(STATUS_DATA,
                             "phase %s is made for %d classes and the data has "
                             "one: put the images into one folder per class",
@@ -25,6 +49,11 @@ Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data)
     return status_ok();
 }
 
+static Status no_memory_for_classes(void)
+{
+    return status_error(STATUS_MEMORY, "no memory to count classes");
+}
+
 // `labels = 10` means ten of every class, not ten where there are ten.
 static Status check_amount(const ProgramPhase *phase, const Dataset *data)
 {
@@ -33,7 +62,7 @@ static Status check_amount(const ProgramPhase *phase, const Dataset *data)
         return status_ok();
     int64_t *counts = calloc((size_t)classes, sizeof *counts);
     if (!counts)
-        return status_error(STATUS_MEMORY, "no memory to count classes");
+        return no_memory_for_classes();
     int64_t images = dataset_count(data, SPLIT_TRAIN);
     for (int64_t i = 0; i < images; i++) {
         int label = dataset_label(data, SPLIT_TRAIN, i);
@@ -60,12 +89,14 @@ static Status check_labels(const ProgramPhase *phase, const Dataset *data,
         return status_ok();
     for (int64_t i = 0; i < count; i++) {
         int64_t index = indices[i];
-        int label = dataset_label(data, SPLIT_TRAIN, index);
-        if (label < 0 || label >= phase->classes)
+        const int32_t *labels;
+        int found = dataset_labels(data, SPLIT_TRAIN, index, &labels);
+        int most = found > 0 ? labels[found - 1] : found;
+        if (found < 0 || most >= phase->classes)
             return status_error(STATUS_DATA,
                                 "%s has label %d, and the program %d classes",
                                 dataset_sample_name(data, SPLIT_TRAIN, index),
-                                label, phase->classes);
+                                most, phase->classes);
     }
     return status_ok();
 }
@@ -128,7 +159,7 @@ Status trainset_select(const ProgramPhase *phase, const Dataset *data,
     *set = (Trainset){0};
     if (status.code != STATUS_OK)
         return status;
-    if (phase->source == SOURCE_LABELED)
+    if (phase_is_labeled(phase))
         status = select_labelled(phase, data, labels, seed, set);
     else if (phase->source == SOURCE_PARTLY_LABELED)
         status = select_partly(phase, data, labels, seed, set);
@@ -142,9 +173,71 @@ Status trainset_select(const ProgramPhase *phase, const Dataset *data,
     return status;
 }
 
+// ---- by class ---------------------------------------------------------------
+
+// Which places of the set are of which class, from the counts; images of none
+// of the classes are a stratum of their own.
+static Status divide(const ProgramPhase *phase, const Dataset *data,
+                     Trainset *set, int64_t members, int64_t unclassed)
+{
+    int classes = phase->classes;
+    Strata *strata = &set->strata;
+    int64_t *ends = calloc((size_t)classes + 1, sizeof *ends);
+    strata->starts = calloc((size_t)classes + 2, sizeof *strata->starts);
+    strata->members = calloc((size_t)members + 1, sizeof *strata->members);
+    if (!ends || !strata->starts || !strata->members) {
+        free(ends);
+        return no_memory_for_classes();
+    }
+    for (int c = 0; c <= classes; c++) {
+        int64_t count = c < classes ? set->counts[c] : unclassed;
+        ends[c] = strata->starts[strata->count];
+        if (count)
+            strata->starts[++strata->count] = ends[c] + count;
+    }
+    for (int64_t i = 0; i < set->count; i++) {
+        const int32_t *labels;
+        int count = dataset_labels(data, SPLIT_TRAIN, set->indices[i], &labels);
+        for (int k = 0; k < count; k++)
+            strata->members[ends[labels[k]]++] = i;
+        if (count == 0)
+            strata->members[ends[classes]++] = i;
+    }
+    free(ends);
+    return status_ok();
+}
+
+Status trainset_count_classes(const ProgramPhase *phase, const Dataset *data,
+                              Trainset *set)
+{
+    int64_t members = 0, unclassed = 0;
+    if (!phase->classes)
+        return status_ok();
+    set->counts = calloc((size_t)phase->classes, sizeof *set->counts);
+    if (!set->counts)
+        return no_memory_for_classes();
+    for (int64_t i = 0; i < set->count; i++) {
+        const int32_t *labels;
+        int64_t index = set->indices[i];
+        int count = dataset_labels(data, SPLIT_TRAIN, index, &labels);
+        if (set->seen && !set->seen[index])
+            continue;
+        for (int k = 0; k < count; k++)
+            if (labels[k] < phase->classes)
+                set->counts[labels[k]]++;
+        members += count > 0 ? count : count == 0;
+        unclassed += count == 0;
+    }
+    return phase->balanced ? divide(phase, data, set, members, unclassed)
+                           : status_ok();
+}
+
 void trainset_free(Trainset *set)
 {
+    free(set->counts);
     free(set->indices);
     free(set->seen);
+    free(set->strata.starts);
+    free(set->strata.members);
     *set = (Trainset){0};
 }

@@ -3,6 +3,7 @@
 #define SIMCC_RUNTIME_TRAINSET_H
 
 #include "runtime/data/data.h"
+#include "runtime/data/sampler.h"
 
 // STATUS_DATA when the phase needs labels and the data has none, or both have
 // classes and not the same number.
@@ -13,6 +14,11 @@ typedef struct Trainset {
     int64_t *indices; // [count], of training images, ascending
     int64_t count;
     bool *seen; // by training image: may its label be seen? NULL = all may
+    // After trainset_count_classes.
+    int64_t *counts; // [classes]: images whose label is seen; NULL = the phase
+                     // has no classes
+    Strata strata;   // of a balanced phase: places in `indices` by class, those
+                     // without images left out; else count 0
 } Trainset;
 
 // Chooses the training images of a phase. STATUS_DATA when there are none or
@@ -23,6 +29,10 @@ typedef struct Trainset {
 // without classes, too. The set is freed by trainset_free.
 Status trainset_select(const ProgramPhase *phase, const Dataset *data,
                        const char *labels, uint64_t seed, Trainset *set);
+// Fills counts and strata by the data's numbers of classes, which are not to
+// change any more. STATUS_MEMORY for lack of memory.
+Status trainset_count_classes(const ProgramPhase *phase, const Dataset *data,
+                              Trainset *set);
 void trainset_free(Trainset *set);
 
 #endif

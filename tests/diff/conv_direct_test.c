@@ -55,6 +55,12 @@ TEST(blocked_convolutions)
     check_random(directions_graph, "native", 1, 24, 3);
 }
 
+TEST(blocked_convolutions_that_skip_pixels)
+{
+    check_drawn(draw_skipping_shape, "native", 31, 16);
+    check_drawn(draw_skipping_shape, "x86-64", 32, 4);
+}
+
 TEST(blocked_convolutions_with_256_bit_vectors)
 {
     __builtin_cpu_init();

@@ -310,3 +310,18 @@ Shape draw_small_shape(Random *random)
     count_windows(&s);
     return s.oh > 0 && s.ow > 0 ? s : draw_small_shape(random);
 }
+
+Shape draw_skipping_shape(Random *random)
+{
+    Shape s = {.n = draw(random, 2, 24),
+               .c = 16 * draw(random, 1, 5),
+               .h = draw(random, 4, 12),
+               .w = draw(random, 4, 12),
+               .o = 16 * draw(random, 1, 9),
+               .kh = 1,
+               .kw = 1,
+               .sh = draw(random, 1, 3),
+               .sw = 2};
+    count_windows(&s);
+    return s;
+}

@@ -31,6 +31,8 @@ Shape draw_shape(Random *random, int64_t blocks);
 Shape draw_grouped_shape(Random *random);
 Shape draw_depthwise_shape(Random *random);
 Shape draw_small_shape(Random *random);
+// 1x1 windows that skip pixels, on many images of maps small and not so small.
+Shape draw_skipping_shape(Random *random);
 // Of at least so many blocks, as Winograd's algorithm takes them.
 Shape draw_winograd_shape(Random *random, int64_t least_blocks);
 

@@ -74,6 +74,54 @@ TEST(compiled_products_of_any_rank_agree)
         }
 }
 
+// Products of two matrices by kernels of our own: rows, columns and numbers of
+// k that leave tiles, panels and blocks unfilled; tasks of which the last is
+// smaller; k that goes through in parts; operands that are packed for where
+// their rows lie, or for how.
+TEST(compiled_products_of_matrices_agree)
+{
+    static const struct {
+        int64_t m, n, k;
+    } cases[] = {{32, 16, 16},    {33, 17, 19},   {61, 48, 64},
+                 {300, 31, 100},  {257, 113, 47}, {65, 500, 96},
+                 {260, 20, 1024}, {40, 20, 4100}, {300, 33, 301},
+                 {600, 20, 200},  {33, 1024, 200}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int flags = 0; flags < 4; flags++) {
+            int64_t m = cases[i].m, n = cases[i].n, k = cases[i].k;
+            Graph *g = product_step(DT_F32, 2, flags & 1 ? L(k, m) : L(m, k), 2,
+                                    flags & 2 ? L(n, k) : L(k, n), flags);
+            check_graph(arena_printf(g->arena, "%lld x %lld x %lld, flags %d",
+                                     (long long)m, (long long)n, (long long)k,
+                                     flags),
+                        g);
+        }
+}
+
+// Registers of 128 and 256 bits: smaller tiles of the same panels.
+static void check_target(const char *cpu)
+{
+    for (int flags = 0; flags < 4; flags++) {
+        Graph *g = product_step(DT_F32, 2, flags & 1 ? L(83, 150) : L(150, 83),
+                                2, flags & 2 ? L(37, 83) : L(83, 37), flags);
+        check_graph_seed(cpu, g->arena, g, 7, cpu);
+        arena_free(g->arena);
+    }
+}
+
+TEST(compiled_products_of_matrices_agree_on_sse2)
+{
+    check_target("x86-64");
+}
+
+TEST(compiled_products_of_matrices_agree_on_avx2)
+{
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("x86-64-v3"))
+        test_skip("needs AVX2");
+    check_target("x86-64-v3");
+}
+
 // The plan's product and, where it has one, the epilogue that is chained to it.
 static void first_steps(int a_rank, const int64_t *a, int b_rank,
                         const int64_t *b, int *tasks, bool *chained)
@@ -85,8 +133,11 @@ static void first_steps(int a_rank, const int64_t *a, int b_rank,
     graph_add_output(g, "y", build_unary(g, OP_RELU, y));
     CHECK(run_passes(g, NULL, false) == NULL);
     Compiled compiled = compiled_new(g->arena, g, "native");
-    *tasks = compiled.plan.steps[0].task_count;
-    *chained = compiled.plan.steps[1].flags & PLAN_STEP_CHAINED;
+    // What packs the operands comes before.
+    const PlanStep *epilogue =
+        &compiled.plan.steps[compiled.plan.step_count - 1];
+    *tasks = epilogue[-1].task_count;
+    *chained = epilogue->flags & PLAN_STEP_CHAINED;
     compiled_free(&compiled);
     arena_free(g->arena);
 }
@@ -110,6 +161,29 @@ TEST(products_are_shared_over_tasks_by_their_shapes)
     CHECK(!chained);
     // Tokens and a weight: rows of whole images.
     first_steps(3, L(64, 65, 192), 2, L(192, 192), &tasks, &chained);
-    CHECK_INT(tasks, 64);
+    CHECK_INT(tasks, 16);
     CHECK(chained);
+    // A weight that no core's cache holds: tasks share its columns out, too.
+    first_steps(2, L(256, 1024), 2, L(1024, 1024), &tasks, &chained);
+    CHECK_INT(tasks, 16);
+    CHECK(!chained);
+}
+
+// Nothing is trained: a layer of few rows is dot products, and calls no BLAS.
+TEST(dense_layers_of_inference_are_dot_products)
+{
+    static const int64_t rows[] = {1, 3, 8, 256, 257};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Graph *g = graph_new(arena_new(), "dense");
+        Value x = build_input(g, type_make(DT_F32, 2, L(rows[i], 40)), "x");
+        Value w = build_input(g, type_make(DT_F32, 2, L(70, 40)), "w");
+        graph_add_output(g, "y", build_matmul(g, x, w, false, true));
+        CHECK(run_passes(g, NULL, false) == NULL);
+        Compiled compiled = compiled_for_inference(g->arena, g, "native");
+        CHECK_INT(compiled.plan.steps[0].call,
+                  rows[i] <= 256 ? PLAN_CALL_DOTS_F32 : PLAN_CALL_MATMUL_F32);
+        CHECK_INT(compiled.plan.steps[0].task_count, rows[i] <= 256 ? 2 : 1);
+        compiled_free(&compiled);
+        arena_free(g->arena);
+    }
 }

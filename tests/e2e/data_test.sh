@@ -206,4 +206,38 @@ check "augment: did you mean" says "did you mean pretrain?" \
     "$simcc" augment models/quickstart.net pretrian --data "$shapes" \
     -o "$work/views.png"
 
+# ---- many files ---------------------------------------------------------------
+
+# 5,400 links to a few pictures: the second command need not look at each.
+"$simcc" data synth "$work/few" --classes 3 --per-class 60 --size 16 -q
+for class in disc ring square; do
+    mkdir -p "$work/many/$class"
+    for copy in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 \
+        25 26 27 28 29 30; do
+        cp -rl "$work/few/train/$class" "$work/many/$class/$copy"
+    done
+done
+kernels=$XDG_CACHE_HOME
+XDG_CACHE_HOME=$work/lists
+sleep 1
+"$simcc" data info "$work/many" > "$work/first"
+"$simcc" data info "$work/many" > "$work/second"
+by_list="files as an earlier command found them"
+check "data: the first command looks at each file" \
+    sh -c "! grep '$by_list' '$work/first'"
+check "data: the second takes the list" grep "$by_list" "$work/second"
+check "data: which is the same" sh -c \
+    "grep -v '$by_list' '$work/second' | diff -B '$work/first' -"
+check "data: --no-cache looks at each" sh -c \
+    "'$simcc' data info '$work/many' --no-cache | cmp '$work/first' -"
+cp -rl "$work/few/train/ring" "$work/many/ring/31"
+check "data: a folder that has changed" says "4,368 training images" \
+    "$simcc" data info "$work/many"
+sleep 1
+"$simcc" data info "$work/many" > "$work/third"
+check "data: run takes the list, too" says "$by_list" "$simcc" run \
+    models/quickstart.net pretrain --data "$work/many" --out "$work/run" \
+    --stop-after 1 --set filters=4 groups=1 image_size=16
+XDG_CACHE_HOME=$kernels
+
 exit $script_failed

@@ -28,6 +28,27 @@ for seed in $SEEDS; do
         --seed "$seed" --json > "$demo/results-$seed.json"
 done
 
+# What the page below has pictures and numbers of, for the first seed. Lines of
+# model.net, the program with all parameters, are those that the page shows.
+first=$demo/run-${SEEDS%% *}
+for phase in pretrain finetune; do
+    "$simcc" augment "$first/model.net" $phase --data "$images" \
+        -o "$first/$phase/views.png" -q > /dev/null
+    "$simcc" profile "$first/model.net" $phase --json -q \
+        > "$first/$phase/profile.json"
+done
+"$simcc" neighbours "$first/model.net" pretrain --data "$images" \
+    --out "$first" -o "$first/pretrain/neighbours.png" -q > /dev/null
+"$simcc" map "$first/model.net" pretrain --data "$images" --out "$first" \
+    -o "$first/pretrain/map.png" -q > /dev/null
+for phase in finetune distill scratch; do
+    "$simcc" eval "$first/model.net" $phase --data "$images" --out "$first" \
+        -o "$first/$phase/eval" -q > /dev/null
+done
+# shellcheck disable=SC2046 # a word for each seed
+"$simcc" report $(for seed in $SEEDS; do echo "$demo/run-$seed"; done | head -n 8) \
+    -o "$demo/report.html" -q
+
 # accuracy PHASE: the test accuracies of all seeds, in percent.
 accuracy() {
     for seed in $SEEDS; do
@@ -53,6 +74,7 @@ row scratch  "from scratch, the labels alone"
 row finetune "pretrained without labels, then fine-tuned"
 row distill  "distilled into a net with a third of its weights"
 echo
+echo "To look at:       $demo/report.html"
 echo "Augmented views:  $demo/views.png"
 for seed in $SEEDS; do
     echo "Learning curves:  $(ls "$demo/run-$seed"/*.png "$demo/run-$seed"/*/*.png 2>/dev/null | tr '\n' ' ')"

@@ -28,7 +28,7 @@ check "profile: the trace is whole" awk '
     { open += gsub(/\{/, ""); close_ += gsub(/\}/, "") }
     END { exit !(open > 20 && open == close_) }' "$work/trace.json"
 profile --json > "$work/json"
-for field in peak_flops kernels lines flops bytes kernel line; do
+for field in peak_flops kernels lines flops bytes kernel line steps live slab; do
     check "profile: --json has $field" grep -q "\"$field\":" "$work/json"
 done
 finish

@@ -160,7 +160,7 @@ phase mixed(batch = 8, steps = 6, classes = 4) {
 END
 for count in 1 2 4; do
     check "ranks: random numbers by $count" train $count "$work/drops.net" \
-        "drops$count" views mixed --dtype f64
+        "drops$count" views mixed --dtype f64 --set mixed.balanced=true
     numbers "drops$count" > "$work/drops$count.numbers"
 done
 check "ranks: two draw what one does" compare 1e-8 drops1 drops2

@@ -404,8 +404,9 @@ APART = ((1, 8), (1, 8))
 
 
 def model_case(method, make, reports, update, rate, settings=(), classes=0,
-               groups=APART):
-    """reports(model, h, images, labels) has the loss and what is reported
+               groups=APART, case=None):
+    """Of models/methods/METHOD.net; `case` names one of other settings.
+    reports(model, h, images, labels) has the loss and what is reported
     beside spread, rank and rate. Groups of as many images are two views, each
     a tensor; others are global and local crops."""
     def build():
@@ -428,7 +429,7 @@ def model_case(method, make, reports, update, rate, settings=(), classes=0,
     common = ["encoder=small", "filters=4", "image_size=8",
               f"pretrain.batch={BATCH}"]
     program += ["set " + s.replace("=", " ") for s in (*common, *settings)]
-    base.CASES["model_" + method] = (
+    base.CASES["model_" + (case or method)] = (
         build, dict(batch=BATCH, views=2, size=8, steps=STEPS, classes=classes,
                     update=update, program=program, groups=groups))
 
@@ -582,11 +583,14 @@ model_case("swav", swav_model, swav_reports,
 
 
 class DinoHead(nn.Module):
-    def __init__(self):
+    def __init__(self, norms):
         super().__init__()
-        self.mlp = nn.Sequential(nn.Linear(16, 12), nn.GELU(),
-                                 nn.Linear(12, 12), nn.GELU(),
-                                 nn.Linear(12, 6))
+        layers = []
+        for width in (16, 12):
+            layers.append(nn.Linear(width, 12, bias=not norms))
+            layers += [nets.Norm(12)] if norms else []
+            layers.append(nn.GELU())
+        self.mlp = nn.Sequential(*layers, nn.Linear(12, 6))
         self.last_layer = nn.Linear(6, 10, bias=False)
 
     def forward(self, h, still=False):
@@ -595,8 +599,8 @@ class DinoHead(nn.Module):
         return unit(self.mlp(h)) @ unit(w).T
 
 
-def dino_model():
-    model = Siamese(STAGES, DinoHead(), apart=False, name="head",
+def dino_model(norms):
+    model = Siamese(STAGES, DinoHead(norms), apart=False, name="head",
                     decay=lambda step: growing(0.996, step))
     model.register_buffer("center", torch.zeros(10))
     return model
@@ -616,14 +620,19 @@ def dino_reports(model, h, images, labels):
             "loss_at_chance": torch.tensor(math.log(10))}
 
 
-model_case("dino", dino_model, dino_reports,
-           lambda: sgd(lambda name, step: scheduled(linear(0.03), step, 1e-6),
-                       1e-4, lambda name: small(name) or "last" in name, 0.2),
-           plain_rate(linear(0.03), 1e-6),
-           ["hidden=12", "bottleneck=6", "out=10", "local_crops=3",
-            "local_size=6", f"pretrain.still_epochs={2 / STEPS!r}",
-            "pretrain.clip=0.2", WARM],
-           groups=((1, 8), (1, 8), (3, 6)))
+for with_norms in (False, True):
+    model_case("dino", functools.partial(dino_model, with_norms), dino_reports,
+               lambda: sgd(lambda name, step: scheduled(linear(0.03), step,
+                                                        1e-6),
+                           1e-4, lambda name: small(name) or "last" in name,
+                           0.2),
+               plain_rate(linear(0.03), 1e-6),
+               ["hidden=12", "bottleneck=6", "out=10", "local_crops=3",
+                "local_size=6", f"pretrain.still_epochs={2 / STEPS!r}",
+                "pretrain.clip=0.2",
+                "head_norms=" + str(with_norms).lower(), WARM],
+               groups=((1, 8), (1, 8), (3, 6)),
+               case="dino_norms" if with_norms else "dino")
 
 
 if __name__ == "__main__":

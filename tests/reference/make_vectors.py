@@ -566,6 +566,32 @@ labelled_case("loss_weights_unlabelled", lambda: plain_sgd(lambda s, t: 0.05),
                   label_smoothing=0.2).mean(), first_label=-1)
 
 
+def multi_labelled_case(name, loss):
+    """Labels are five numbers of 0 and 1 for each image."""
+    def build():
+        model = small_resnet()
+        model.fc = nn.Linear(8, 5)
+
+        def forward(images, labels):
+            logits, y = model.fc(model(images)), labels.double()
+            right = (logits > 0) == (y > 0.5)
+            best = logits.argmax(1, keepdim=True)
+            return {"loss": loss(logits, y),
+                    "label_accuracy": right.double().mean(),
+                    "exact_match": right.all(1).double().mean(),
+                    "best_is_there": y.gather(1, best).mean()}
+        return model, forward
+    CASES[name] = (build, dict(batch=8, size=8, steps=20, classes=2,
+                               label_width=5,
+                               update=lambda: plain_sgd(lambda s, t: 0.2)))
+
+
+multi_labelled_case("loss_binary", F.binary_cross_entropy_with_logits)
+multi_labelled_case("loss_binary_weights",
+                    lambda x, y: F.binary_cross_entropy_with_logits(
+                        x, y, pos_weight=CLASS_WEIGHTS))
+
+
 @case("pretrain20", batch=8, views=2, size=8, steps=20,
       update=lambda: lars(0.01, 5.0, 1e-2))
 def pretrain20():
@@ -690,7 +716,7 @@ def pixels(name, shape, step):
 
 
 def run(name, build, batch, size, update, views=1, steps=1, classes=0,
-        first_label=0, program=None, groups=None):
+        first_label=0, program=None, groups=None, label_width=1):
     """`program` says which program's phase the vectors are of, where that is
     no NAME.net beside them, and with which settings: lines for the test.
     `groups` are (views, size) of each tensor of views, where there are
@@ -712,9 +738,12 @@ def run(name, build, batch, size, update, views=1, steps=1, classes=0,
             images = [pixels(f"images.{i}" if i else "images",
                              (batch * count, 3, side, side), step)
                       for i, (count, side) in enumerate(groups)]
+        count = batch * label_width
         labels = torch.from_numpy(np.floor(
-            hashed("labels", batch, step * batch) * (classes - first_label)
+            hashed("labels", count, step * count) * (classes - first_label)
         ).astype(np.int64) + first_label)
+        if label_width > 1:
+            labels = labels.reshape(batch, label_width)
         for w in weights.values():
             w.grad = None
         outputs = forward(images, labels)

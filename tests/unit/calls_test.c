@@ -258,6 +258,48 @@ static void check_matmul(int m, int n, int k, int trans_a, int trans_b,
     free(c32);
 }
 
+TEST(calls_dots_agree_with_their_definition)
+{
+    static const int sizes[][3] = {{1, 1, 1},    {1, 10, 2048}, {2, 7, 33},
+                                   {4, 4, 16},   {5, 9, 15},    {9, 65, 100},
+                                   {32, 70, 48}, {7, 3, 17}};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        int m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
+        int lda = k + 1, ldb = k + 2, ldc = n + 1;
+        double *a = numbers(m * lda, 6), *b = numbers(n * ldb, 7);
+        float *a32 = to_f32(a, m * lda), *b32 = to_f32(b, n * ldb);
+        float *c = malloc(sizeof *c * (size_t)(m * ldc));
+        for (int i = 0; i < m * ldc; i++)
+            c[i] = NAN;
+        CallMatmul product = {.m = m,
+                              .n = n,
+                              .k = k,
+                              .trans_b = 1,
+                              .lda = lda,
+                              .ldb = ldb,
+                              .ldc = ldc,
+                              .rows_per_task = m,
+                              .cols_per_task = 6};
+        for (int task = (n + 5) / 6; task-- > 0;)
+            call_dots_f32((void *[]){a32, b32, c}, (const int64_t *)&product,
+                          task, NULL);
+        for (int i = 0; i < m; i++) {
+            for (int j = 0; j < n; j++) {
+                double want = 0;
+                for (int p = 0; p < k; p++)
+                    want += (double)a32[i * lda + p] * b32[j * ldb + p];
+                CHECK_NEAR(c[i * ldc + j], want, 1e-5 * sqrt(k));
+            }
+            CHECK(isnan(c[i * ldc + n])); // what lies between rows is not ours
+        }
+        free(a);
+        free(b);
+        free(c);
+        free(a32);
+        free(b32);
+    }
+}
+
 TEST(calls_matmul_agrees_with_its_definition)
 {
     calls_init();

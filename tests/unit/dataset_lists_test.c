@@ -20,11 +20,16 @@ static void add_split(const Dataset *set, DataSplit split, char *text,
                       size_t size)
 {
     for (int64_t i = 0; i < dataset_count(set, split); i++) {
-        int label = dataset_label(set, split, i);
+        const int32_t *of = NULL;
+        int labels = dataset_labels(set, split, i, &of);
         size_t used = strlen(text);
         snprintf(text + used, size - used, " %s=%s",
-                 dataset_sample_name(set, split, i),
-                 label < 0 ? "-" : dataset_class_name(set, label));
+                 dataset_sample_name(set, split, i), labels < 0 ? "-" : "");
+        for (int k = 0; k < labels; k++)
+            snprintf(text + strlen(text), size - strlen(text), "%s%s",
+                     k ? "+" : "", dataset_class_name(set, of[k]));
+        CHECK_INT(dataset_label(set, split, i),
+                  labels == 1 && !dataset_several(set) ? of[0] : -1);
     }
 }
 
@@ -45,7 +50,8 @@ static void check_list(const char *text, int64_t size, const char *want)
         CHECK_TEXT(got, want);
         return;
     }
-    snprintf(got, sizeof got, "%d:", dataset_classes(set));
+    snprintf(got, sizeof got, "%d%s:", dataset_classes(set),
+             dataset_several(set) ? "+" : "");
     add_split(set, SPLIT_TRAIN, got, sizeof got);
     if (dataset_count(set, SPLIT_TEST))
         strcat(got, " |");
@@ -129,10 +135,12 @@ TEST(lists_have_columns_in_any_order)
     check("c/1.png,train\nd/1.png,test\n",
           "0: c/1.png=- | d/1.png=-\ncolumn 1 names images, column 0 classes, "
           "column 2 parts (0: none)");
-    check(",file,width,species,subset\n0,c/1.png,4,x,train\n1,d/1.png,4,y,"
-          "train\n",
-          "4:1: which column is the class? Name it `label`; there are (without "
-          "a name), width, species");
+    check(
+        ",file,width,species,subset\n0,c/1.png,4,x,train\n1,d/1.png,4,y,"
+        "train\n",
+        "4:1: which column is the class? Name it `label`, or leave a column of "
+        "0 and 1 for each class and no others; there are (without a name), "
+        "width, species");
     check(
         ",file,width,class,subset\n0,c/1.png,4,x,train\n1,d/1.png,4,y,"
         "train\n2,d/2.png,4,y,dev\n",
@@ -155,7 +163,8 @@ TEST(lists_are_cut_at_what_they_use)
     make_files();
     check("path;label\nc/1.png;x\nd/1.png;y\n", "2: c/1.png=x d/1.png=y");
     check("c/1.png;big, brown\nd/1.png;\"a;b\"\n",
-          "2: c/1.png=big, brown d/1.png=a;b");
+          "3+: c/1.png=big, brown d/1.png=a+b\nan image may have several of "
+          "the 3 classes: line 2 has a;b, parted by ;");
     check("b c/e.png\tbig cat\nc/1.png\tdog\n",
           "2: b c/e.png=big cat c/1.png=dog");
     check("b c/e.png\tcat\n  c/1.png   dog  train\n",
@@ -233,4 +242,95 @@ TEST(lists_of_labels_in_other_writing_are_named)
     CHECK_INT(status.code, STATUS_DATA);
     CHECK(strstr(status.text, "UTF-16") != NULL);
     dataset_free(set);
+}
+
+// ---- several classes an image
+// -------------------------------------------------
+
+TEST(lists_may_have_several_classes_an_image)
+{
+    make_files();
+    check("c/1.png,cat|dog\nc/2.png,dog\nd/1.png,\n",
+          "2+: c/1.png=cat+dog c/2.png=dog d/1.png=-\nan image may have "
+          "several of the 2 classes: line 1 has cat|dog, parted by |");
+    check("path,label,split\nc/1.png,10;2,train\nc/2.png,2; 2,train\n"
+          "d/1.png,10,val\nd/2.png,2;10,test\n",
+          "2+: c/1.png=2+10 c/2.png=2 | d/2.png=2+10 || d/1.png=10\nan image "
+          "may have several of the 2 classes: line 2 has 10;2, parted by ;\n1 "
+          "image is marked for validation while training, with "
+          "--validate-every: no phase trains on it");
+    // None of the classes, which is not the same as no label.
+    check("c/1.png,cat;\nc/2.png,;\nd/1.png,\nd/2.png,dog\n",
+          "2+: c/1.png=cat c/2.png= d/1.png=- d/2.png=dog\nan image may have "
+          "several of the 2 classes: line 1 has cat;, parted by ;");
+    check("path;label\nc/1.png;cat|dog\nc/2.png;dog\n",
+          "2+: c/1.png=cat+dog c/2.png=dog\nan image may have several of the "
+          "2 classes: line 2 has cat|dog, parted by |");
+    // As Python prints lists.
+    check("path,label\nc/1.png,\"['cat', 'dog']\"\nc/2.png,[]\n"
+          "d/1.png,['dog']\n",
+          "2+: c/1.png=cat+dog c/2.png= d/1.png=dog\nan image may have "
+          "several of the 2 classes: line 2 has ['cat', 'dog']");
+    check("c/1.png,a|b\nd/1.png,c,test\n",
+          "4:2: class c has test images and no training image");
+    check("c/1.png,a|b\nd/1.png,,test\n", "4:2: a test image without a label");
+}
+
+// A comma or space parts classes where the header says more than one and the
+// words come again.
+TEST(lists_part_classes_by_spaces_where_words_come_again)
+{
+    make_files();
+    check("image,tags\nc/1.png,haze road\nc/2.png,road\nd/1.png,haze\n",
+          "2+: c/1.png=haze+road c/2.png=road d/1.png=haze\nline 1 names the "
+          "columns: images by image, classes by tags, parts by none\nan image "
+          "may have several of the 2 classes: line 2 has haze road, parted by "
+          "spaces");
+    check("path,labels\nc/1.png,\"haze, road\"\nc/2.png,road\n"
+          "d/1.png,haze\n",
+          "2+: c/1.png=haze+road c/2.png=road d/1.png=haze\nan image may have "
+          "several of the 2 classes: line 2 has haze, road, parted by ,");
+    check("path,labels\nc/1.png,golden retriever\nc/2.png,labrador "
+          "retriever\nd/1.png,cat\n",
+          "3: c/1.png=golden retriever c/2.png=labrador retriever d/1.png=cat");
+    check("path,label\nc/1.png,haze road\nc/2.png,road\nd/1.png,haze\n",
+          "3: c/1.png=haze road c/2.png=road d/1.png=haze");
+}
+
+TEST(lists_may_have_a_column_for_each_class)
+{
+    make_files();
+    check("path,cat,dog,bird\nc/1.png,1,1,0\nc/2.png,0,0,1\n"
+          "d/1.png,0,0,0\nd/2.png,,,\n",
+          "3+: c/1.png=cat+dog c/2.png=bird d/1.png= d/2.png=-\nline 1 names "
+          "the columns: images by path, classes by columns of 0 and 1, parts "
+          "by none\nan image may have several of the 3 classes: columns cat, "
+          "dog, bird hold 0 and 1, and line 2 has 2");
+    check("id,file,cat,dog,split\n0,c/1.png,1.0,0.0,train\n"
+          "1,c/2.png,0.0,1.0,train\n2,d/1.png,0.0,1.0,test\n",
+          "2: c/1.png=cat c/2.png=dog | d/1.png=dog\nline 1 names the "
+          "columns: images by file, classes by columns of 0 and 1, parts by "
+          "split; unused: id\ncolumns cat, dog hold 0 and 1, and each line has "
+          "one 1: its column is the class");
+    check("path,cat,dog\nc/1.png,1,-1\nc/2.png,-1,-1\nd/1.png,-1,1\n",
+          "2+: c/1.png=cat c/2.png= d/1.png=dog\nline 1 names the columns: "
+          "images by path, classes by columns of 0 and 1, parts by none\nan "
+          "image may have several of the 2 classes: columns cat, dog hold 0 "
+          "and 1, and line 3 has none");
+    check("path,cat,dog\nc/1.png,1,0\nc/2.png,-1,1\n",
+          "4:3: column cat holds -1 where others hold 0: write 1 where an "
+          "image has the class and 0 where it has not");
+    check("path,cat,dog\nc/1.png,1,0\nc/2.png,,1\n",
+          "4:3: column cat is empty where others are not: write 0 or 1");
+    check("path,cat,age\nc/1.png,1,0\nc/2.png,1,30\n",
+          "4:1: which column is the class? Name it `label`, or leave a column "
+          "of 0 and 1 for each class and no others; there are cat, age");
+    check("path,label1,label_2\nc/1.png,cat,dog\nc/2.png,dog,\n",
+          "2+: c/1.png=cat+dog c/2.png=dog\nline 1 names the columns: images "
+          "by path, classes by numbered columns, parts by none\nan image may "
+          "have several of the 2 classes: columns label1, label_2 name them, "
+          "and line 2 has 2");
+    check("path,label1,label2\nc/1.png,cat,\nc/2.png,dog,\n",
+          "2: c/1.png=cat c/2.png=dog\nline 1 names the columns: images by "
+          "path, classes by numbered columns, parts by none");
 }

@@ -119,3 +119,55 @@ TEST(json_errors_have_a_position)
     CHECK_INT(json.position, 5);
     CHECK_TEXT(json.error, "expected a whole number");
 }
+
+static void check_number(const char *text, bool good, double want)
+{
+    double got;
+    JsonReader json = json_reader(text, strlen(text));
+    CHECK_INT(json_number(&json, &got) && json_finish(&json), good);
+    if (good)
+        CHECK(got == want || (isnan(got) && isnan(want)));
+}
+
+TEST(json_numbers)
+{
+    check_number("0", true, 0);
+    check_number("-0.5e-3", true, -0.5e-3);
+    check_number(" 12345678901234567890", true, 12345678901234567890.0);
+    check_number("1E+2", true, 100);
+    check_number("null", true, NAN);
+    check_number("01", false, 0);
+    check_number(".5", false, 0);
+    check_number("1.", false, 0);
+    check_number("1e", false, 0);
+    check_number("-", false, 0);
+    check_number("nan", false, 0);
+    check_number("1 2", false, 0);
+    check_number("", false, 0);
+    check_number("1000000000000000000000000000000000000000000000000000000000000"
+                 "0000",
+                 false, 0);
+}
+
+static void check_skip(const char *text, bool good)
+{
+    JsonReader json = json_reader(text, strlen(text));
+    CHECK_INT(json_skip(&json) && json_finish(&json), good);
+}
+
+TEST(json_values_are_passed_over)
+{
+    char deep[200];
+    check_skip("{\"a\":[1,\"x\",{\"b\":null}],\"c\":true,\"d\":false}", true);
+    check_skip("[]", true);
+    check_skip("[1,]", false);
+    check_skip("{\"a\"}", false);
+    check_skip("[\"x]", false);
+    check_skip("troe", false);
+    for (int depth = 64; depth <= 65; depth++) {
+        memset(deep, '[', (size_t)depth);
+        memset(deep + depth, ']', (size_t)depth);
+        deep[2 * depth] = 0;
+        check_skip(deep, depth == 64);
+    }
+}

@@ -231,6 +231,42 @@ TEST(simplify_products_of_transposes)
             OUT("%3"));
 }
 
+// A product that only its transpose reads is made transposed; one that others
+// read, too, is made once.
+TEST(simplify_transposes_of_products)
+{
+    check_rule(
+        "  %2 = matmul %0, %1 {trans_a=1, trans_b=0} : f64[3,3]\n"
+        "  %3 = transpose %2 {perm=[1,0]} : f64[3,3]\n" OUT("%3"),
+        "  %2 = matmul %1, %0 {trans_a=1, trans_b=0} : f64[3,3]\n" OUT("%2"));
+    const char *shared =
+        "  %2 = matmul %0, %1 {trans_a=1, trans_b=0} : f64[3,3]\n"
+        "  %3 = transpose %2 {perm=[1,0]} : f64[3,3]\n"
+        "  %4 = add %2, %3 : f64[3,3]\n" OUT("%4");
+    check_rule(shared, shared);
+}
+
+// The gradient of slices: parts in zeros, added, are the parts side by side.
+TEST(simplify_sums_of_padded_parts)
+{
+    check_rule("  %2 = pad %0 {low=[0,3], high=[0,3], value=0} : f64[2,9]\n"
+               "  %3 = pad %1 {low=[0,6], high=[0,0], value=0} : f64[2,9]\n"
+               "  %4 = pad %0 {low=[0,0], high=[0,6], value=0} : f64[2,9]\n"
+               "  %5 = add %3, %2 : f64[2,9]\n"
+               "  %6 = add %5, %4 : f64[2,9]\n" OUT("%6"),
+               "  %2 = concat %0, %0, %1 {axis=1} : f64[2,9]\n" OUT("%2"));
+    // Apart, of other values, or one upon the other.
+    const char *kept =
+        "  %2 = pad %0 {low=[0,0], high=[0,7], value=0} : f64[2,10]\n"
+        "  %3 = pad %1 {low=[0,6], high=[0,1], value=0} : f64[2,10]\n"
+        "  %4 = add %2, %3 : f64[2,10]\n"
+        "  %5 = pad %0 {low=[0,3], high=[0,4], value=1} : f64[2,10]\n"
+        "  %6 = add %2, %5 : f64[2,10]\n"
+        "  %7 = pad %1 {low=[0,2], high=[0,5], value=0} : f64[2,10]\n"
+        "  %8 = add %2, %7 : f64[2,10]\n" OUT("%4") OUT("%6") OUT("%8");
+    check_rule(kept, kept);
+}
+
 // Of more axes only where the matrices are what is transposed.
 TEST(simplify_products_of_transposed_matrices)
 {
@@ -446,27 +482,56 @@ TEST(recompute_reads_the_base_instead)
     arena_free(arena);
 }
 
-// Not when it costs more than the memory, nor when it is stored anyway.
-TEST(recompute_leaves_what_is_dear_or_stored)
+// A kernel that makes %2 of x and y, and one that reads it, and reads x beside
+// it where `beside` says so; and what that one reads after the pass.
+static void check_made_again(const char *value, const char *output,
+                             const char *beside, bool again)
 {
-    static const char *const cases[][2] = {{"exp %0", "%7"},
-                                           {"add %0, %0", "%2"}};
     Arena *arena = arena_new();
-    for (size_t i = 0; i < 2; i++) {
-        const char *body = arena_printf(
-            arena,
-            "  %%0 = input {name=\"x\"} : " T "\n"
-            "  %%1 = input {name=\"y\"} : " T "\n"
-            "  %%2 = %s : " T "\n"
-            "  %%3 = mul %%1, %%1 : " T "\n"
-            "  %%4 = mul %%2, %%3 : " T "\n"
-            "  %%5 = reduce_sum %%4 {axes=[0]} : f64[16]\n"
-            "  %%6 = broadcast %%5 {dims=[8,16], axes=[1]} : " T "\n"
-            "  %%7 = mul %%2, %%6 : " T "\n" OUT("%%7") OUT("%s"),
-            cases[i][0], cases[i][1]);
-        check_pass("recompute", body, body);
-    }
+    const char *head =
+        arena_printf(arena,
+                     "  %%0 = input {name=\"x\"} : " T "\n"
+                     "  %%1 = input {name=\"y\"} : " T "\n"
+                     "  %%2 = %s : " T "\n"
+                     "  %%3 = mul %%1, %%1 : " T "\n"
+                     "  %%4 = mul %%2, %%3 : " T "\n"
+                     "  %%5 = reduce_sum %%4 {axes=[0]} : f64[16]\n"
+                     "  %%6 = broadcast %%5 {dims=[8,16], axes=[1]} : " T "\n",
+                     value);
+    const char *body =
+        arena_printf(arena,
+                     "%s"
+                     "  %%7 = mul %s, %%6 : " T "\n"
+                     "  %%8 = mul %%2, %%7 : " T "\n" OUT("%%8") OUT("%s"),
+                     head, beside, output);
+    const char *after =
+        arena_printf(arena,
+                     "%s"
+                     "  %%7 = mul %s, %%6 : " T "\n"
+                     "  %%8 = %s : " T "\n"
+                     "  %%9 = mul %%8, %%7 : " T "\n" OUT("%%9") OUT("%s"),
+                     head, beside, value, output);
+    check_pass("recompute", body, again ? after : body);
     arena_free(arena);
+}
+
+// A function's value is made again where it then need not be stored, not to
+// save a read; a sum of one tensor for either.
+TEST(recompute_weighs_functions_against_memory)
+{
+    check_made_again("exp %0", "%6", "%1", true);
+    check_made_again("exp %0", "%2", "%0", false);
+    check_made_again("add %0, %0", "%6", "%1", true);
+    check_made_again("add %0, %0", "%2", "%0", true);
+}
+
+// Not when it is stored anyway and nothing beside it is read, nor when two
+// tensors make it.
+TEST(recompute_leaves_what_is_stored)
+{
+    check_made_again("add %0, %0", "%2", "%1", false);
+    check_made_again("exp %0", "%2", "%1", false);
+    check_made_again("add %0, %1", "%6", "%0", false);
 }
 
 // ---- the table of passes, order lists ---------------------------------------

@@ -1,0 +1,15 @@
+# Builds the example; `make lib@NAME@.so` makes a shared library of the same.
+CC ?= cc
+CFLAGS ?= -O2
+LIBS = @LIBS@-lpthread -lm
+
+@NAME@: main.c @NAME@.h simcc.h lib@NAME@.a
+	$(CC) $(CFLAGS) -o $@ main.c lib@NAME@.a $(LIBS)
+
+lib@NAME@.so: lib@NAME@.a
+	$(CC) -shared -o $@ -Wl,--whole-archive lib@NAME@.a \
+	    -Wl,--no-whole-archive $(LIBS)
+
+clean:
+	rm -f @NAME@ lib@NAME@.so
+.PHONY: clean
