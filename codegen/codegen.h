@@ -13,10 +13,10 @@ typedef struct CodegenOptions {
     const char *cache_dir; // object cache; NULL = no cache
     int threads;           // compile threads; 0 = one per core
     PlanSums sums;         // how convolutions add up
-    bool sums_wait;        // over processes: each by itself, where it stands
     // Nothing is trained: products of few rows do without BLAS, so that a
     // library of the net needs none (`simcc bundle`).
     bool inference;
+    bool sums_wait; // over processes: each by itself, where it stands
 } CodegenOptions;
 
 // NULL, or why this is no processor that code can be made for.

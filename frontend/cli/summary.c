@@ -140,7 +140,7 @@ int64_t summary_loose_macs(const Summary *summary)
 // ---- memory -----------------------------------------------------------------
 
 // Lowers the training step as `compile` would: what it needs is known exactly.
-static void plan_memory(Summary *summary, const Compiler *compiler)
+static Status plan_memory(Summary *summary, const Compiler *compiler)
 {
     int64_t room;
     SumsNeed behind;
@@ -157,12 +157,13 @@ static void plan_memory(Summary *summary, const Compiler *compiler)
         summary->param_bytes += plan.params[i].tensor.bytes;
     summary->slab_bytes = plan.slab_bytes;
     summary->scratch_bytes = plan.scratch_bytes;
-    summary->status = calls_room(&plan, summary->phase->ranks, &room, &behind);
+    Status status = calls_room(&plan, summary->phase->ranks, &room, &behind);
     summary->shared_bytes = behind.room;
     if (room > plan.scratch_bytes) // it lies in thread 0's
         summary->shared_bytes += room - plan.scratch_bytes;
     plan_free(&plan);
     codegen_free(codegen);
+    return status;
 }
 
 int64_t summary_bytes(const Summary *summary)
@@ -342,14 +343,14 @@ static void print_json(const Summary *summary)
 
 // ---- command ----------------------------------------------------------------
 
-Summary summary_of(const Compiler *compiler, const ExperimentPhase *phase)
+Status summary_of(const Compiler *compiler, const ExperimentPhase *phase,
+                  Summary *summary)
 {
-    Summary summary = {.arena = compiler->arena,
-                       .phase = phase,
-                       .threads = compiler_threads(compiler)};
-    count_nodes(&summary);
-    plan_memory(&summary, compiler);
-    return summary;
+    *summary = (Summary){.arena = compiler->arena,
+                         .phase = phase,
+                         .threads = compiler_threads(compiler)};
+    count_nodes(summary);
+    return plan_memory(summary, compiler);
 }
 
 int command_summary(Cli *cli)
@@ -365,8 +366,9 @@ int command_summary(Cli *cli)
     for (int i = 0; i < experiment->phases.count; i++) {
         if (!compiler_wants(&compiler, experiment->phases.at[i].name))
             continue;
-        Summary summary = summary_of(&compiler, &experiment->phases.at[i]);
-        CLI_TRY(cli, summary.status);
+        Summary summary;
+        CLI_TRY(cli,
+                summary_of(&compiler, &experiment->phases.at[i], &summary));
         if (cli_has(cli, OPT_json))
             print_json(&summary);
         else

@@ -21,18 +21,19 @@ typedef struct Summary {
     // scratch of a thread, and what comes from other processes on top of it.
     int64_t param_bytes, slab_bytes, scratch_bytes, shared_bytes;
     int threads;
-    Status status; // whether processes can move what the step does
 } Summary;
 
 // Of a phase of a loaded program, whose training graphs are run through the
-// passes for it: once for each.
-Summary summary_of(const Compiler *compiler, const ExperimentPhase *phase);
+// passes for it: once for each. Fails where several processes cannot exchange
+// what the step wants.
+Status summary_of(const Compiler *compiler, const ExperimentPhase *phase,
+                  Summary *summary);
 // The sum of the rows whose scope is wanted; of all with NULL.
 SummaryRow summary_sum(const Summary *summary,
                        bool (*wanted)(const char *scope));
 // Multiply-adds of losses and reports, outside any block.
 int64_t summary_loose_macs(const Summary *summary);
-// Memory of a training step, of each process.
+// Memory of a training step.
 int64_t summary_bytes(const Summary *summary);
 // "1,234,567"
 const char *summary_number(Arena *arena, int64_t number);
