@@ -352,10 +352,8 @@ check "ranks: names on standard input are for one" says "leave out the launcher"
 
 # start OUT: two processes in the background, until their first steps.
 start() {
-    more="pretrain.epochs=4000"
-    quickstart 2 "$1" pretrain --save-every 1000 > "$work/log" 2>&1 &
+    quickstart 2 "$1" pretrain --save-every 0.1 > "$work/log" 2>&1 &
     launcher=$!
-    more=
     tries=0
     until grep -qs '"step":' "$work/$1/metrics.jsonl" || [ "$tries" -ge 300 ]; do
         sleep 0.1
@@ -365,7 +363,7 @@ start() {
 # The process of the highest number: not the one that writes.
 last_process() {
     for process in /proc/[0-9]*; do
-        tr '\0' ' ' < "$process/cmdline" 2> /dev/null |
+        cat "$process/cmdline" 2> /dev/null | tr '\0' ' ' |
             grep -qF -- "--out $work/$1 " && echo "${process#/proc/}"
     done | sort -n | tail -n 1
 }
@@ -374,11 +372,26 @@ ends_with() {
     got=$?
     [ "$got" = "$1" ] || { echo "exit code $got"; cat "$work/log"; false; }
 }
+more="pretrain.epochs=4000"
 start asked
+more=
 kill -TERM "$(last_process asked)"
 check "ranks: one asked to stop stops all" ends_with 143
 check "ranks: with a checkpoint" [ -e "$work/asked/pretrain/checkpoint.safetensors" ]
 check "ranks: after the same step" grep -q "stopped after step" "$work/log"
+
+# One that is killed ends all, and the run goes on where it was.
+more="pretrain.epochs=100"
+quickstart 2 whole pretrain -q
+start killed
+kill -KILL "$(last_process killed)"
+check "ranks: one that is killed ends all" ends_with 137
+check "ranks: the launcher names it" grep -q "process rank 1 .* exited on signal 9" \
+    "$work/log"
+check "ranks: the run goes on" quickstart 2 killed pretrain -q --resume
+check "ranks: to the bits of the unbroken one" same_tensors \
+    "$work/whole/pretrain/model.safetensors" "$work/killed/pretrain/model.safetensors"
+more=
 
 # ---- what goes wrong --------------------------------------------------------
 
@@ -397,6 +410,25 @@ check "ranks: one that misses the data" says "process 1 of 2" mpirun \
     -n 1 "$simcc" run "$work/memory.net" --data "$work/shapes" --out "$work/m" \
     : -n 1 "$simcc" run "$work/memory.net" --data "$work/none" --out "$work/m"
 check "ranks: it says what" grep -q "$work/none" "$work/said"
+# full: two processes, of which the first cannot write files of more than 4 kB.
+full() {
+    # shellcheck disable=SC2086
+    mpirun -n 2 sh -c '[ "$OMPI_COMM_WORLD_RANK" = 1 ] || ulimit -f 8
+        exec "$@"' - "$simcc" run models/quickstart.net pretrain --data \
+        "$work/shapes" --out "$work/full" --threads 1 --force --set $settings
+}
+check "ranks: a disk of the first that is full" says "cannot write" full
+check "ranks: ends all" exits 1 full
+# shellcheck disable=SC2086
+short() {
+    mpirun -n 1 "$simcc" run models/quickstart.net pretrain --data "$work/shapes" \
+        --out "$work/short" --threads 1 --set $settings \
+        : -n 1 "$simcc" run models/quickstart.net pretrain --data "$work/shapes" \
+        --out "$work/short" --threads 1 --memory 8M --set $settings
+}
+check "ranks: memory that one lacks" says "process 1 of 2" short
+check "ranks: and how much" grep -q -- "--memory leaves" "$work/said"
+check "ranks: ends all, too" exits 6 short
 # A connection that fails: a message to a process that is not there.
 cat > "$work/lost.c" <<END
 #include <mpi.h>
