@@ -46,8 +46,8 @@ all: $(BUILD)/simcc
 BUNDLE = $(BUILD)/bundle
 BUNDLE_RUNTIME = runtime/bundle/net.c runtime/train/class_metrics.c \
     runtime/files/artifact.c $(wildcard runtime/data/augment*.c) \
-    $(addprefix runtime/exec/,exec.c pool.c calls.c calls_dots.c calls_ranks.c \
-        ranks_one.c exp_rows.c plan.c program.c store.c tiles.c cpu.c) \
+    $(filter-out runtime/exec/loader.c runtime/exec/ranks_mpi.c, \
+        $(wildcard runtime/exec/*.c)) \
     $(addprefix runtime/base/,status.c checksum.c philox.c cgroup.c file.c)
 BUNDLE_PICTURE = runtime/bundle/picture.c $(wildcard runtime/data/image*.c) \
     $(addprefix runtime/base/,status.c file.c pretender.c)
@@ -60,12 +60,14 @@ $(BUNDLE)/%.o: %.c | $(BUILD)/packages
 	$(call say,compile,$< for bundles)
 	$(Q)$(CC) $(BUNDLE_FLAGS) -MMD -MP -c -o $@ $<
 
-# Keeps what can be reached from the functions of simcc.h, and shows these.
+# Keeps what can be reached from the functions of simcc.h, and shows these. They
+# need nothing but the C library.
 define bundle_object
 $(call say,bundle ,$@)
 $(Q)ld -r --gc-sections $(2:%=-u %) -o $@.part $(1)
 $(Q)objcopy --strip-debug --remove-section=.comment \
     --remove-section=.note.gnu.property $(2:%=--keep-global-symbol=%) $@.part $@
+$(Q)$(CC) -shared -Wl,-z,defs -o $@.part $@ -lpthread -lm
 @rm $@.part
 endef
 # The functions of runtime/bundle/simcc.h.
@@ -239,7 +241,7 @@ asan:
 # What threads share: the pool, the executor, the input, the training loop.
 # Nothing of LLVM or OpenBLAS needs to be suppressed.
 TSAN_TESTS = pool_test exec_test train_test dataset_test bad_data_test \
-             knn_test monitor_test injection_short
+             knn_test monitor_test injection_short sums_test
 
 ## make mpi: build build/mpi/simcc, for several processes:
 ##     mpirun -n 2 --bind-to none build/mpi/simcc run ...

@@ -16,6 +16,7 @@ typedef struct CodegenOptions {
     // Nothing is trained: products of few rows do without BLAS, so that a
     // library of the net needs none (`simcc bundle`).
     bool inference;
+    bool sums_wait; // over processes: each by itself, where it stands
 } CodegenOptions;
 
 // NULL, or why this is no processor that code can be made for.

@@ -106,8 +106,8 @@ enum {
     RANDOM_DIMS = 0,    // ints
     RANDOM_STEPS = 1,   // ints: of the counter along each axis (ir/random.h)
     RANDOM_STREAM = 2,  // text: calls of one stream and counter are equal
-    RANDOM_IMAGES = 3,  // ints [of axis 0, of the batch]: axis 0 counts images,
-                        // view after view; none: it does not
+    RANDOM_IMAGES = 3,  // ints of RandomImages, the first two where all follow
+                        // one another; none: axis 0 does not count images
     RANDOM_FORM = 4,    // form of the result
 };
 

@@ -62,6 +62,19 @@ void random_plain_steps(int rank, const int64_t *dims, int64_t *steps)
         steps[0] = RANDOM_MOST_IN_ROW;
 }
 
+RandomImages random_images(IntList images)
+{
+    RandomImages all = {0};
+    if (images.count)
+        all = (RandomImages){images.at[0], images.at[1], images.at[0],
+                             images.at[0]};
+    if (images.count == 4) {
+        all.run = images.at[2];
+        all.stride = images.at[3];
+    }
+    return all;
+}
+
 // ---- shape ------------------------------------------------------------------
 
 const char *shape_random(const Graph *graph, Node *node)
@@ -94,15 +107,23 @@ const char *shape_random(const Graph *graph, Node *node)
                            "steps are a number of at least 0 for each of %d "
                            "axes, and lead to less than 2^60",
                            dims.count);
-    // `images` are those of this process or chunk, and of the whole batch;
-    // floats of single precision count to 2^24.
+    // Floats of single precision count to 2^24.
+    RandomImages all = random_images(images);
     if (images.count == 0)
         return NULL;
-    if (images.count != 2 || !shape_in_range(images, 1, 1 << RANDOM_BITS) ||
-        images.at[0] > images.at[1])
+    if ((images.count != 2 && images.count != 4) ||
+        !shape_in_range(images, 1, 1 << RANDOM_BITS) || all.here > all.batch)
         return shape_error(graph, node,
                            "images are two numbers from 1 to 2^24, of a part "
-                           "and of the whole batch");
+                           "and of the whole batch, or four: then of a run, "
+                           "and from one run to the next");
+    if (all.here % all.run != 0 || all.run > all.stride ||
+        (all.here / all.run - 1) * all.stride + all.run > all.batch)
+        return shape_error(graph, node,
+                           "%lld images in runs of %lld, one every %lld, are "
+                           "none of a batch of %lld",
+                           (long long)all.here, (long long)all.run,
+                           (long long)all.stride, (long long)all.batch);
     return NULL;
 }
 
@@ -118,7 +139,7 @@ void eval_random(const EvalContext *context, Value self, double *out)
 {
     const Node *node = eval_node(context, self);
     const double *given = eval_input(context, self, 0);
-    IntList images = node->attrs[RANDOM_IMAGES].ints;
+    RandomImages images = random_images(node->attrs[RANDOM_IMAGES].ints);
     uint32_t stream[2], key[2], bits[2];
     uint32_t base[2] = {word(given[0]) << 16 | word(given[1]),
                         word(given[2]) << 16 | word(given[3])};
@@ -130,10 +151,13 @@ void eval_random(const EvalContext *context, Value self, double *out)
     do {
         uint32_t counter[2] = {(uint32_t)walk.from,
                                (uint32_t)(walk.from >> 32)};
-        if (images.count && images.at[0] < images.at[1])
-            counter[1] += counter[1] / (uint32_t)images.at[0] *
-                              (uint32_t)(images.at[1] - images.at[0]) +
-                          word(given[RANDOM_KEY_FIRST]);
+        if (images.here < images.batch) {
+            uint32_t here = (uint32_t)images.here, run = (uint32_t)images.run;
+            uint32_t image = counter[1] % here;
+            counter[1] = counter[1] / here * (uint32_t)images.batch +
+                         image / run * (uint32_t)images.stride + image % run +
+                         word(given[RANDOM_KEY_FIRST]);
+        }
         threefry2x32(key, counter, bits);
         out[walk.to] = (bits[0] >> (32 - RANDOM_BITS)) * 0x1p-24;
     } while (eval_walk_next(&walk));

@@ -19,6 +19,17 @@
 enum { RANDOM_KEY_HALVES = 4, RANDOM_KEY_FIRST = 4, RANDOM_KEY_ELEMENTS = 5 };
 // Name of that input.
 #define RANDOM_KEY_NAME "random"
+// And where several processes take a batch in chunks, of the key for what is of
+// the whole batch: its first image is that of this process's first chunk.
+#define RANDOM_KEY_BATCH_NAME "random.batch"
+
+// Which of the batch's images axis 0 counts (the attribute `images`): `here` of
+// `batch`, view after view. They follow one another in runs of `run`, of which
+// each begins `stride` images behind the one before.
+typedef struct RandomImages {
+    int64_t here, batch, run, stride;
+} RandomImages;
+RandomImages random_images(IntList images);
 
 // Bits of a number in [0, 1): as many as both floating-point types hold.
 enum { RANDOM_BITS = 24 };

@@ -96,6 +96,13 @@ static bool rows_all(const Splitter *s, const Node *node)
     return true;
 }
 
+// What other processes have is of all images.
+static bool rows_alone(const Splitter *s, const Node *node)
+{
+    (void)s;
+    return node->attrs[RANKS_RANKS].i == 1;
+}
+
 static bool rows_each(const Splitter *s, const Node *node)
 {
     return keeps_rows_of_all(s, node);

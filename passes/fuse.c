@@ -35,6 +35,8 @@ enum {
     // before its readers want it, and keep it alive between: schedule has put
     // it where it is for a reason.
     WINDOW = 64,
+    // Most elements of a value that is made long before it is read.
+    EARLY_ELEMENTS = 1 << 13,
 };
 
 // One kernel needs another to have run.
@@ -58,6 +60,7 @@ typedef struct Unit {
     Value reduce;            // one of the reductions, NO_VALUE = none
     Value last;              // largest member
     bool closed;             // a kernel that takes no others in
+    bool early;              // small, and made of params alone
 } Unit;
 
 typedef struct Fuse {
@@ -70,6 +73,7 @@ typedef struct Fuse {
     int *unit_of; // by value, 0 = not placed yet or no kernel
     int *sibling; // by value: the unit that last read it directly, 0 = none
     OrderList order;
+    bool inference; // no param changes
 } Fuse;
 
 static const Node *node_of(const Fuse *f, Value v)
@@ -269,6 +273,21 @@ static bool can_sink(const Fuse *f, int unit, int friend, int place)
     return true;
 }
 
+// What follows from params and inputs alone, like the factor of a norm whose
+// statistics stand still, is made first of all: between a convolution and the
+// steps behind it it would keep these from being one epilogue. While training,
+// hardly anything does.
+static bool is_early(const Fuse *f, Value v)
+{
+    LowerClass class = class_of(f, v);
+    bool early = f->inference &&
+                 (class == LOWER_MAP || class == LOWER_REDUCE) &&
+                 type_elements(&node_of(f, v)->type) <= EARLY_ELEMENTS;
+    for (int i = f->before.first[v]; i < f->before.first[v + 1]; i++)
+        early = early && f->units[f->unit_of[f->before.at[i].kernel]].early;
+    return early;
+}
+
 static void add_member(Fuse *f, int unit, Value v)
 {
     Unit *u = &f->units[unit];
@@ -294,6 +313,7 @@ static bool try_join(Fuse *f, Value v, int unit, bool may_sink)
         order_list_remove(&f->order, unit);
         order_list_insert(&f->order, unit, latest);
     }
+    f->units[unit].early = f->units[unit].early && is_early(f, v);
     add_member(f, unit, v);
     return true;
 }
@@ -308,8 +328,12 @@ static int start_unit(Fuse *f, Value v)
         .reduce = NO_VALUE,
         .closed =
             class != LOWER_MAP && class != LOWER_REDUCE && !is_anchor(class),
+        .early = is_early(f, v),
     };
-    order_list_append(&f->order, unit);
+    if (f->units[unit].early)
+        order_list_insert(&f->order, unit, last_needed(f, v, 0, unit));
+    else
+        order_list_append(&f->order, unit);
     add_member(f, unit, v);
     return unit;
 }
@@ -521,6 +545,9 @@ void pass_fuse(Graph *graph, const PassContext *context)
               .sibling = ARENA_ARRAY(scratch, int, count + 1),
               .order = order_list_new(scratch, count)};
     make_edges(&f);
+    f.inference = true;
+    for (Value v = 0; v < count; v++)
+        f.inference = f.inference && graph_node(graph, v)->op != OP_ASSIGN;
     for (Value v = 0; v < count; v++)
         if (storage_has_kernel(graph_node(graph, v)))
             place_node(&f, v);

@@ -64,6 +64,12 @@ Compiled compiled_for_inference(Arena *arena, const Graph *graph,
                    NULL);
 }
 
+Compiled compiled_waiting(Arena *arena, const Graph *graph, const char *cpu)
+{
+    return compile(arena, graph, cpu, (CodegenOptions){.sums_wait = true},
+                   NULL);
+}
+
 void compiled_free(Compiled *compiled)
 {
     code_free(compiled->image);

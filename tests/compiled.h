@@ -25,6 +25,8 @@ Compiled compiled_by_sums(Arena *arena, const Graph *graph, const char *cpu,
 // The same, of a net that is not trained.
 Compiled compiled_for_inference(Arena *arena, const Graph *graph,
                                 const char *cpu);
+// The same, with sums over processes that wait where they stand.
+Compiled compiled_waiting(Arena *arena, const Graph *graph, const char *cpu);
 void compiled_free(Compiled *compiled);
 
 // Ends the test as failed unless the status is a success.

@@ -243,8 +243,9 @@ void conv_push_weights(Lowering *lower, const ConvShape *s, Value value,
     int64_t chunk = ceil_div(s->n, wanted), chunks = ceil_div(s->n, chunk);
     Place parts = gradient->out;
     if (chunks > 1)
-        parts.index =
-            buffer_new(lower, chunks * elements * dtype_size(s->dtype));
+        parts = (Place){
+            PLACE_SLAB,
+            buffer_new(lower, chunks * elements * dtype_size(s->dtype)), 0};
     LowerStep step =
         cpu_step(lower, kernel, 3, chunks * gradient->tasks, label);
     step_arg(lower, &step, gradient->x, 0, false, false);

@@ -61,6 +61,19 @@ EmitRandom emit_random_key(const Emit *e, const LoopExpr *expr)
     return random;
 }
 
+// at + elsewhere for each of the times that `here` goes into it.
+static LLVMValueRef skip(const Emit *e, int lanes, LLVMValueRef at,
+                         int64_t here, int64_t elsewhere)
+{
+    LLVMValueRef times =
+        LLVMBuildUDiv(e->builder, at, integer(e, lanes, (uint32_t)here), "");
+    return LLVMBuildAdd(e->builder, at,
+                        LLVMBuildMul(e->builder, times,
+                                     integer(e, lanes, (uint32_t)elsewhere),
+                                     ""),
+                        "");
+}
+
 LLVMValueRef emit_random(const Emit *e, const LoopExpr *expr,
                          const EmitRandom *random, LLVMValueRef at, int lanes,
                          int round, int64_t stride)
@@ -80,18 +93,22 @@ LLVMValueRef emit_random(const Emit *e, const LoopExpr *expr,
     counter[0] = LLVMBuildTrunc(b, all, ints, "");
     counter[1] = LLVMBuildTrunc(
         b, LLVMBuildLShr(b, all, emit_int(e, 64, lanes, 32), ""), ints, "");
-    if (expr->images[0] < expr->images[1]) {
-        // View after view: those of the batch before this view, and those
-        // before this process's or chunk's.
-        uint32_t here = (uint32_t)expr->images[0];
-        uint32_t elsewhere = (uint32_t)(expr->images[1] - expr->images[0]);
-        LLVMValueRef view =
-            LLVMBuildUDiv(b, counter[1], integer(e, lanes, here), "");
-        LLVMValueRef skipped =
-            LLVMBuildMul(b, view, integer(e, lanes, elsewhere), "");
-        counter[1] = LLVMBuildAdd(b, counter[1], skipped, "");
-        counter[1] = LLVMBuildAdd(b, counter[1],
-                                  emit_splat(e, random->first, lanes), "");
+    if (expr->images.here < expr->images.batch) {
+        // View after view, and in each run after run: those of the batch
+        // before this one's, and before this process's or chunk's.
+        const RandomImages *images = &expr->images;
+        LLVMValueRef at_image = skip(e, lanes, counter[1], images->here,
+                                     images->batch - images->here);
+        if (images->run < images->here) {
+            LLVMValueRef image = LLVMBuildURem(
+                b, counter[1], integer(e, lanes, (uint32_t)images->here), "");
+            LLVMValueRef moved = skip(e, lanes, image, images->run,
+                                      images->stride - images->run);
+            at_image = LLVMBuildAdd(b, at_image,
+                                    LLVMBuildSub(b, moved, image, ""), "");
+        }
+        counter[1] =
+            LLVMBuildAdd(b, at_image, emit_splat(e, random->first, lanes), "");
     }
     for (int i = 0; i < 2; i++)
         key[i] = emit_splat(e, random->key[i], lanes);

@@ -36,7 +36,7 @@ static bool expr_equal(const LoopExpr *a, const LoopExpr *b)
            memcmp(&a->value, &b->value, sizeof a->value) == 0 &&
            a->offset == b->offset &&
            memcmp(a->stream, b->stream, sizeof a->stream) == 0 &&
-           memcmp(a->images, b->images, sizeof a->images) == 0 &&
+           memcmp(&a->images, &b->images, sizeof a->images) == 0 &&
            memcmp(a->strides, b->strides, sizeof a->strides) == 0;
 }
 
@@ -165,9 +165,12 @@ static void text_expr(Text *text, const LoopKernel *loop, int i)
         text_number(text, "random a", e->arg);
         text_addf(text, " stream %08x%08x from %lld ", e->stream[1],
                   e->stream[0], (long long)e->offset);
-        if (e->images[0])
-            text_addf(text, "images %lld of %lld ", (long long)e->images[0],
-                      (long long)e->images[1]);
+        if (e->images.here)
+            text_addf(text, "images %lld of %lld ", (long long)e->images.here,
+                      (long long)e->images.batch);
+        if (e->images.run < e->images.here)
+            text_addf(text, "in runs of %lld, one every %lld ",
+                      (long long)e->images.run, (long long)e->images.stride);
         text_ints(text, loop->rank, e->strides);
         break;
     case EXPR_OP:

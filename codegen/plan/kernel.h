@@ -6,6 +6,7 @@
 
 #include "ir/base/text.h"
 #include "ir/graph.h"
+#include "ir/random.h"
 
 // A node of the expression evaluated at every point of the iteration space.
 typedef enum ExprKind {
@@ -25,11 +26,11 @@ typedef struct LoopExpr {
     double value;
     int arg;
     int64_t strides[MAX_RANK]; // in elements, by iteration dim
-    // EXPR_RANDOM: of the counter at index 0; the node's stream and `images`,
+    // EXPR_RANDOM: of the counter at index 0; the node's stream and images, all
     // 0 where there are none.
     int64_t offset;
     uint32_t stream[2];
-    int64_t images[2];
+    RandomImages images;
 } LoopExpr;
 
 // Where an expression goes. Reductions have stride 0 along reduced dims.

@@ -26,7 +26,7 @@ static Loops loops_begin(Lowering *lower, const TensorType *space)
 
 static bool same_place(Place a, Place b)
 {
-    return a.kind == b.kind && a.index == b.index;
+    return a.kind == b.kind && a.index == b.index && a.offset == b.offset;
 }
 
 static int loops_arg(Loops *loops, Place place, int64_t offset, bool write)
@@ -60,10 +60,8 @@ static int loops_leaf(Loops *loops, const Access *access)
     expr.value = access->value;
     memcpy(expr.strides, access->strides, sizeof expr.strides);
     if (access->kind == EXPR_RANDOM) {
-        IntList images = access->random->attrs[RANDOM_IMAGES].ints;
         random_stream_words(access->random, expr.stream);
-        for (int i = 0; i < images.count; i++)
-            expr.images[i] = images.at[i];
+        expr.images = random_images(access->random->attrs[RANDOM_IMAGES].ints);
         expr.offset = access->offset;
         expr.arg = loops_arg(loops, access->place, 0, false);
         loops->args.at[expr.arg].pointwise = false;

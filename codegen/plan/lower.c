@@ -93,6 +93,8 @@ static void lower_collective(Lowering *lower, Value value)
             lower_folded(lower, value);
         return; // else value_place sees through it
     }
+    if (sums_finish(lower, value))
+        return;
     DType dtype = node->type.dtype;
     if (!rule->any_type && dtype != DT_F32 && dtype != DT_F64)
         INTERNAL_ERROR("no %s on %s", op_info(node->op)->text,
@@ -217,6 +219,7 @@ static void lower_group(Lowering *lower, const Members *group)
 static void lower_nodes(Lowering *lower)
 {
     const Graph *graph = lower->graph;
+    sums_start(lower, -1);
     for (Value v = 0; v < graph->nodes.count; v++) {
         const Node *node = graph_node(graph, v);
         bool leaf = node->op == OP_INPUT; // a port, read or not
@@ -232,6 +235,7 @@ static void lower_nodes(Lowering *lower)
                         lower->groups[node->group].nodes.at);
         else
             values_note(lower, 1, &v);
+        sums_start(lower, v);
     }
 }
 
@@ -244,8 +248,9 @@ static void lower_outputs(Lowering *lower, Place *outputs)
         Value value = graph->outputs.at[i].value;
         lower->current = value;
         Place place = value_place(lower, value);
-        bool own =
-            place.kind == PLACE_SLAB && !lower->buffers.at[place.index].input;
+        bool own = place.kind == PLACE_SLAB &&
+                   !lower->buffers.at[place.index].input &&
+                   !lower->buffers.at[place.index].shared;
         if (!own)
             place = lower_snapshot(lower, place, graph_type(graph, value),
                                    value_label(lower, value));
@@ -283,6 +288,7 @@ void lower_graph(Codegen *codegen, const Graph *graph, bool ports_first,
     Place *outputs = ARENA_ARRAY(lower.arena, Place, graph->outputs.count);
     lower.many_ranks = graph_has_many_ranks(graph);
     uses_find(&lower);
+    sums_find(&lower);
     lower_nodes(&lower);
     lower_outputs(&lower, outputs);
     work_count(&lower);

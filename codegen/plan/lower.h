@@ -4,6 +4,7 @@
 //   loops.c   elementwise, reducing and moving nodes -> loop kernels
 //   (products, convolutions, windows: the back end, by backend.h)
 //   values.c  which values lie whole in memory after which step
+//   sums.c    sums over processes that are made together
 //   memory.c  lifetimes -> offsets in the slab
 //   work.c    arithmetic and bytes of the steps
 //   steps.c   buffers and steps
@@ -26,6 +27,7 @@ typedef enum PlaceKind {
 typedef struct Place {
     PlaceKind kind;
     int index;
+    int64_t offset; // bytes, of a value that has a stretch of a buffer alone
 } Place;
 
 // A stretch of the slab. Times count steps; a chained step shares the time of
@@ -34,6 +36,7 @@ typedef struct SlabBuffer {
     int64_t bytes, offset;
     int first, last; // times of the first write and the last access
     bool input;      // the runtime writes it before the first step
+    bool shared;     // several values have stretches of it
     bool pinned;     // an input or output: alive throughout
     int host;        // the buffer whose memory it takes over in place; or -1
 } SlabBuffer;
@@ -80,6 +83,27 @@ typedef struct Members {
     VEC(Value) nodes;
 } Members;
 
+// One of the sums of a group: that of `source`, at an offset of its buffer.
+typedef struct SumMember {
+    Value node, source;
+    Value view; // of the source, read by the sum alone; or NO_VALUE
+    int64_t offset;
+    bool in_place; // the source is made there
+} SumMember;
+
+// Sums over processes that are made together (sums.c).
+typedef struct SumGroup {
+    VEC(SumMember) members;
+    DType dtype;
+    int64_t bytes;
+    int buffer;    // of a group of several, or behind
+    int ready;     // the time at which the last member is known
+    int due;       // that of the first member's node
+    bool behind;   // it is started, and waited for later
+    int number;    // of those behind, in the order in which they are started
+    bool finished; // and has been waited for
+} SumGroup;
+
 typedef struct Lowering {
     Arena *arena; // dies with the lowering
     Codegen *codegen;
@@ -94,6 +118,9 @@ typedef struct Lowering {
     int *expr;        // 1 + its expression in the kernel being built, or 0
     Members *groups;  // by group number
     int group_count;
+    VEC(SumGroup) sums;
+    int *sum_of;    // by value: 1 + the group that an ALL_SUM is of, or 0
+    Place *stretch; // by value: where it is to be made, PLACE_NONE: anywhere
     VEC(SlabBuffer) buffers;
     VEC(LowerStep) steps;
     VEC(Made) made;
@@ -155,6 +182,16 @@ Place lower_snapshot(Lowering *lower, Place place, const TensorType *type,
 // out = sum over the first dim of a [count, elements] buffer, in order.
 void lower_sum_parts(Lowering *lower, Place parts, Place out, int64_t count,
                      int64_t elements, DType dtype, const char *label);
+
+// ---- sums.c -----------------------------------------------------------------
+
+// Decides which sums over processes are made together; uses are known.
+void sums_find(Lowering *lower);
+// Starts what is ready once the kernels of this time (emit_at) are pushed; -1:
+// before the first.
+void sums_start(Lowering *lower, int time);
+// Has an ALL_SUM of a group finished and placed; false when it is of none.
+bool sums_finish(Lowering *lower, Value value);
 
 // ---- values.c ---------------------------------------------------------------
 

@@ -75,7 +75,8 @@ static bool can_take_over(const Lowering *lower, int s, const StepArg *from,
         return false;
     const SlabBuffer *buffer = &lower->buffers.at[from->place.index];
     int host = host_of(lower, from->place.index);
-    return !lower->buffers.at[host].pinned && buffer->bytes == into->bytes &&
+    return !lower->buffers.at[host].pinned && !buffer->shared &&
+           buffer->bytes == into->bytes &&
            buffer->last == lower->steps.at[s].time &&
            lower->buffers.at[host].last == lower->steps.at[s].time &&
            !is_read_by_chain(lower, s, from->place.index);
@@ -98,7 +99,8 @@ static void place_in_place(Lowering *lower, int s)
         if (!out->write || !out->pointwise || out->place.kind != PLACE_SLAB)
             continue;
         SlabBuffer *into = &lower->buffers.at[out->place.index];
-        if (into->pinned || into->host >= 0 || into->first != step->time)
+        if (into->pinned || into->shared || into->host >= 0 ||
+            into->first != step->time)
             continue;
         for (int j = 0; j < step->args.count; j++)
             if (can_take_over(lower, s, &step->args.at[j], into)) {

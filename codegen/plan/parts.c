@@ -13,6 +13,7 @@ typedef struct Joined {
     int64_t ports_end[PLAN_PARTS]; // in the part's own slab
     VEC(PlanPort) ports;           // of all parts, each once; names borrowed
     int64_t bytes;                 // of these
+    int64_t sums;                  // begun behind the work by the parts so far
     Plan *plan;
 } Joined;
 
@@ -187,6 +188,33 @@ static char *copy_text(const char *text)
     return text ? plan_string(text) : NULL;
 }
 
+// Sums behind the work are numbered through all parts; the part's integers have
+// been copied.
+static void number_sums(Joined *joined, int part)
+{
+    const Plan *from = &joined->parts[part];
+    int64_t *imms = joined->plan->imms + joined->plan->imm_count;
+    int64_t before = joined->sums;
+    for (int i = 0; i < from->step_count; i++) {
+        const PlanStep *step = &from->steps[i];
+        bool starts =
+            step->symbol < 0 && (step->call == PLAN_CALL_SUM_START_F32 ||
+                                 step->call == PLAN_CALL_SUM_START_F64);
+        CallSumStart start;
+        CallSumFinish finish;
+        if (starts) {
+            memcpy(&start, imms + step->first_imm, sizeof start);
+            start.number += before;
+            memcpy(imms + step->first_imm, &start, sizeof start);
+            joined->sums++;
+        } else if (step->symbol < 0 && step->call == PLAN_CALL_SUM_FINISH) {
+            memcpy(&finish, imms + step->first_imm, sizeof finish);
+            finish.number += before;
+            memcpy(imms + step->first_imm, &finish, sizeof finish);
+        }
+    }
+}
+
 // What a part that runs for every chunk does, it does so often in a step.
 static void join_steps(Joined *joined, int part)
 {
@@ -218,6 +246,7 @@ static void join_steps(Joined *joined, int part)
         plan->refs[plan->ref_count + i] = join_ref(joined, part, from->refs[i]);
     for (int i = 0; i < from->imm_count; i++)
         plan->imms[plan->imm_count + i] = from->imms[i];
+    number_sums(joined, part);
     plan->step_count += from->step_count;
     plan->ref_count += from->ref_count;
     plan->imm_count += from->imm_count;

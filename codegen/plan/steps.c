@@ -22,7 +22,9 @@ Place value_new_buffer(Lowering *lower, Value value)
     if (value == lower->wide)
         type.dtype = DT_F32;
     int64_t bytes = type_bytes(&type);
-    Place place = {PLACE_SLAB, buffer_new(lower, bytes)};
+    Place place = lower->stretch[value];
+    if (place.kind == PLACE_NONE)
+        place = (Place){PLACE_SLAB, buffer_new(lower, bytes), 0};
     lower->place[value] = place;
     return place;
 }

@@ -64,7 +64,8 @@ static PlanRef place_ref(const Lowering *lower, Place place)
 {
     if (place.kind == PLACE_PARAM)
         return (PlanRef){PLAN_PARAM, place.index, 0};
-    return (PlanRef){PLAN_SLAB, 0, lower->buffers.at[place.index].offset};
+    return (PlanRef){PLAN_SLAB, 0,
+                     lower->buffers.at[place.index].offset + place.offset};
 }
 
 // Is the memory, after the same step, that of a value made later?

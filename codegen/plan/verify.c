@@ -165,12 +165,13 @@ static void check_writes(Replay *replay, int first, int s)
         check_overlap(replay, first, s, r);
         if (replay->written[fact->buffer] && !owns(replay, fact->buffer))
             fail(replay, "written after others overwrote it", s, fact->buffer);
-        replay->written[fact->buffer] = true;
     }
     for (int r = step->first_arg; r < step->first_arg + step->arg_count; r++) {
         const RefFacts *fact = &replay->facts->refs[r];
-        if (fact->buffer >= 0 && fact->write)
-            claim(replay, fact->buffer);
+        if (fact->buffer < 0 || !fact->write)
+            continue;
+        replay->written[fact->buffer] = true;
+        claim(replay, fact->buffer);
     }
 }
 

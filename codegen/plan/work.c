@@ -163,7 +163,7 @@ static int64_t count_bytes(const Lowering *lower, const LowerStep *step,
         int64_t most = (arg->place.kind == PLACE_PARAM
                             ? params[arg->place.index]
                             : lower->buffers.at[arg->place.index].bytes) -
-                       arg->offset;
+                       arg->place.offset - arg->offset;
         bytes += loop ? min_i64(walked[i], most) : most;
     }
     return bytes;

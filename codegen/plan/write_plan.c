@@ -163,7 +163,8 @@ static PlanRef plan_ref(const Lowering *lower, const StepArg *arg)
     if (arg->place.kind == PLACE_PARAM)
         return (PlanRef){PLAN_PARAM, arg->place.index, arg->offset};
     return (PlanRef){PLAN_SLAB, 0,
-                     lower->buffers.at[arg->place.index].offset + arg->offset};
+                     lower->buffers.at[arg->place.index].offset +
+                         arg->place.offset + arg->offset};
 }
 
 // Where in the source a step comes from.
@@ -229,9 +230,9 @@ static void keep_facts(const Lowering *lower, const Place *outputs,
         for (int i = 0; i < lower->steps.at[s].args.count; i++) {
             const StepArg *arg = &lower->steps.at[s].args.at[i];
             bool slab = arg->place.kind == PLACE_SLAB;
-            facts.refs[ref++] =
-                (RefFacts){slab ? arg->place.index : -1, arg->offset,
-                           arg->write, arg->pointwise};
+            facts.refs[ref++] = (RefFacts){slab ? arg->place.index : -1,
+                                           arg->place.offset + arg->offset,
+                                           arg->write, arg->pointwise};
         }
     for (int i = 0; i < facts.buffer_count; i++)
         facts.bytes[i] = lower->buffers.at[i].bytes;

@@ -154,7 +154,8 @@ void compiler_lower_train(Codegen *codegen, const ExperimentPhase *phase,
     compiler_train_graphs(phase, graphs);
     if (phase->chunk)
         codegen_lower_parts(codegen, (const Graph *const *)graphs,
-                            phase->batch / phase->chunk, phase->chunk, plan);
+                            phase->batch / phase->chunk,
+                            phase->chunk / phase->ranks, plan);
     else
         codegen_lower(codegen, phase->train, plan);
 }

@@ -40,6 +40,11 @@ Status compiler_open(Compiler *compiler, const Cli *cli)
     TRY(cli_whole(cli, OPT_threads, 0, 1, 1024, &threads));
     TRY(cli_whole(cli, OPT_ranks, ranks_count(), 1, RANKS_MAX, &ranks));
     compiler->lang.ranks = (int)ranks;
+    compiler->codegen.sums_wait = cli_has(cli, OPT_no_overlap);
+    if (compiler->codegen.sums_wait && ranks == 1)
+        return status_error(STATUS_USAGE,
+                            "--no-overlap is for sums over several processes, "
+                            "and there is one");
     compiler->lang.setting_count = cli->settings.count;
     compiler->lang.settings = cli->settings.at;
     compiler->codegen.cpu =

@@ -162,20 +162,21 @@ static const ExperimentPhase *find_phase(const Experiment *experiment,
     return NULL;
 }
 
-static void compare_phase(Diff *diff, const ExperimentPhase *one,
-                          const ExperimentPhase *two)
+static Status compare_phase(Diff *diff, const ExperimentPhase *one,
+                            const ExperimentPhase *two)
 {
     const Experiment *a = diff->compilers[0].experiment,
                      *b = diff->compilers[1].experiment;
     diff->phase = one ? one->name : two->name;
     if (!compiler_wants(&diff->compilers[0], diff->phase))
-        return;
+        return status_ok();
     if (!one || !two) {
         add_change(diff, diff->phase, "phase", one ? "there" : NULL,
                    two ? "there" : NULL);
     } else {
-        Summary of_one = summary_of(&diff->compilers[0], one);
-        Summary of_two = summary_of(&diff->compilers[1], two);
+        Summary of_one, of_two;
+        TRY(summary_of(&diff->compilers[0], one, &of_one));
+        TRY(summary_of(&diff->compilers[1], two, &of_two));
         add_change(diff, "from", "start", one->from, two->from);
         add_change(diff, "teacher", "phase", one->teacher, two->teacher);
         compare_params(diff, arena_printf(diff->arena, "%s.", diff->phase),
@@ -184,9 +185,10 @@ static void compare_phase(Diff *diff, const ExperimentPhase *one,
         compare_nets(diff, &of_one, &of_two);
     }
     print_changes(diff);
+    return status_ok();
 }
 
-static void compare_programs(Diff *diff)
+static Status compare_programs(Diff *diff)
 {
     const Experiment *a = diff->compilers[0].experiment,
                      *b = diff->compilers[1].experiment;
@@ -194,11 +196,12 @@ static void compare_programs(Diff *diff)
                    b->params.at, b->params.count);
     print_changes(diff);
     for (int i = 0; i < a->phases.count; i++)
-        compare_phase(diff, &a->phases.at[i],
-                      find_phase(b, a->phases.at[i].name));
+        TRY(compare_phase(diff, &a->phases.at[i],
+                          find_phase(b, a->phases.at[i].name)));
     for (int i = 0; i < b->phases.count; i++)
         if (!find_phase(a, b->phases.at[i].name))
-            compare_phase(diff, NULL, &b->phases.at[i]);
+            TRY(compare_phase(diff, NULL, &b->phases.at[i]));
+    return status_ok();
 }
 
 // A phase that neither program has is a mistake; one of them may lack it.
@@ -222,7 +225,7 @@ int command_diff(Cli *cli)
             return STATUS_SOURCE;
     }
     CLI_TRY(cli, check_phase(&diff));
-    compare_programs(&diff);
+    CLI_TRY(cli, compare_programs(&diff));
     if (cli_has(cli, OPT_json))
         printf("[%s\n]\n", text_string(&diff.json));
     else if (diff.found == 0)

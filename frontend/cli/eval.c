@@ -7,7 +7,9 @@
 
 #include "frontend/cli/class_report.h"
 #include "frontend/cli/features.h"
+#include "frontend/cli/together.h"
 #include "runtime/base/file.h"
+#include "runtime/exec/ranks.h"
 #include "runtime/train/evaluate.h"
 #include "runtime/train/knn.h"
 
@@ -45,7 +47,7 @@ static Status evaluate(Job *job, const ProgramPhase *phase, ClassReport *report)
     if (!cli_has(cli, OPT_json))
         fputs(text_string(&text), stdout);
     fflush(stdout);
-    return cli_has(cli, OPT_output)
+    return cli_has(cli, OPT_output) && ranks_index() == 0
                ? class_report_write(report, cli->values[OPT_output],
                                     text_string(&json))
                : status_ok();
@@ -178,12 +180,7 @@ static DataSplit tried_part(const Cli *cli)
 
 static int eval_knn(Job *job, Cli *cli)
 {
-    const char *value = cli_has(cli, OPT_value) ? cli->values[OPT_value] : "h";
     Features features = {0};
-    int code = job_open_value(job, cli, value);
-    job->tried = tried_part(cli);
-    if (code != STATUS_OK)
-        return code;
     Status status = eval_neighbours(job, &features);
     features_free(&features);
     return status.code == STATUS_OK ? STATUS_OK : cli_fail(cli, &status);
@@ -218,12 +215,17 @@ static Status check_options(const Cli *cli)
 int command_eval(Cli *cli)
 {
     Job job = {0};
+    bool knn = cli_has(cli, OPT_knn);
+    const char *value = cli_has(cli, OPT_value) ? cli->values[OPT_value] : "h";
     CLI_TRY(cli, check_options(cli));
-    int code =
-        cli_has(cli, OPT_knn) ? eval_knn(&job, cli) : job_open(&job, cli);
+    CLI_TRY(cli, together_begin(cli));
+    int code = knn ? job_open_value(&job, cli, value) : job_open(&job, cli);
     job.tried = tried_part(cli);
-    if (code == STATUS_OK && !cli_has(cli, OPT_knn))
-        code = eval_phase(&job);
+    code = together_agree(cli, code);
+    if (code == STATUS_OK)
+        code = together_end(knn ? eval_knn(&job, cli) : eval_phase(&job));
+    else
+        ranks_close();
     job_close(&job);
     return code;
 }

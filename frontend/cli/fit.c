@@ -122,6 +122,12 @@ static int64_t largest_batch(const Fit *fit)
     return low_need >= 0 ? low : 0;
 }
 
+// Is it a number of images that a step can take at a time?
+static bool is_chunk(const Fit *fit, int64_t images)
+{
+    return fit->batch % images == 0 && images % fit->compiler->lang.ranks == 0;
+}
+
 // The largest chunk that fits, of those below `most` that divide the batch;
 // 0 = none.
 static int64_t largest_chunk(const Fit *fit, int64_t most)
@@ -130,7 +136,7 @@ static int64_t largest_chunk(const Fit *fit, int64_t most)
     int64_t low_need = -1;
     int64_t *divisors = ARENA_ARRAY(fit->cli->arena, int64_t, (size_t)most);
     for (int64_t d = 1; d < most; d++)
-        if (fit->batch % d == 0)
+        if (is_chunk(fit, d))
             divisors[count++] = d;
     for (int high = count; high - low > 1;) {
         int middle = (low + high) / 2;
@@ -202,7 +208,7 @@ static Status no_chunk_fits(const Fit *fit)
 {
     int64_t chunk = 1, bytes = -1;
     for (; bytes < 0 && chunk < fit->batch; chunk++)
-        if (fit->batch % chunk == 0)
+        if (is_chunk(fit, chunk))
             bytes = need(fit, (Sizes){.chunk = chunk});
     return too_large(fit, fit->batch, bytes,
                      arena_printf(fit->cli->arena,

@@ -8,9 +8,11 @@
 
 #include "frontend/cli/csv.h"
 #include "frontend/cli/job.h"
+#include "frontend/cli/together.h"
 #include "runtime/base/file.h"
 #include "runtime/base/lines.h"
 #include "runtime/data/class_names.h"
+#include "runtime/exec/ranks.h"
 #include "runtime/files/model.h"
 #include "runtime/files/npy.h"
 #include "runtime/train/class_metrics.h"
@@ -99,6 +101,14 @@ static Status embed_row(void *context, DataSplit split, int64_t index,
         csv_number(&table->csv, table->row[i],
                    table->value->dtype == PLAN_F64 ? 17 : 9);
     csv_text(&table->csv, "\n");
+    return status_ok();
+}
+
+// On processes but 0, which writes the files.
+static Status ignore_row(void *context, DataSplit split, int64_t index,
+                         const void *values)
+{
+    (void)context, (void)split, (void)index, (void)values;
     return status_ok();
 }
 
@@ -299,7 +309,10 @@ static Status fill_table(Table *table, int phase, bool predict)
     int64_t images = job_count_images(job, splits);
     if (!images)
         return status_error(STATUS_DATA, "there are no such images");
-    TRY(predict ? begin_predict(table) : begin_embed(table, images));
+    if (ranks_index() > 0)
+        sink.row = ignore_row;
+    else
+        TRY(predict ? begin_predict(table) : begin_embed(table, images));
     return infer_phase(job->program, phase, job->data, weights, splits,
                        &job->options, &sink);
 }
@@ -449,9 +462,12 @@ static int run_command(Cli *cli, const char *value, bool predict)
     cli_check_extension(cli, cli->values[OPT_output],
                         predict ? "a table of commas" : "a NumPy array",
                         predict ? "csv" : "npy");
-    int code = job_open_value(&job, cli, value);
+    CLI_TRY(cli, together_begin(cli));
+    int code = together_agree(cli, job_open_value(&job, cli, value));
     if (code == STATUS_OK)
-        code = infer(&job, predict);
+        code = together_end(infer(&job, predict));
+    else
+        ranks_close();
     job_close(&job);
     return code;
 }

@@ -97,6 +97,10 @@ static Status open_stream(Job *job, int min_side, int channels)
                             "--data -: `simcc predict` alone reads names of "
                             "images from standard input; ./- is a folder of "
                             "that name");
+    if (ranks_count() > 1)
+        return status_error(STATUS_USAGE,
+                            "--data -: names on standard input are for one "
+                            "process: leave out the launcher");
     job->streams = true;
     job->min_side = min_side;
     job->channels = channels;
@@ -309,6 +313,9 @@ static int open_source(Job *job)
     compiler.codegen.inference = job->value != NULL;
     if (job->value)
         compiler.lang.value_rows = value_rows(job->cli);
+    // Evaluations are shared by batches, each as one process has it.
+    if (tries_weights(job))
+        compiler.lang.ranks = 1;
     if (job->cli->command->run == command_run)
         compiler.lang.features_name = PROBED_VALUE;
     compiler.validates = job->options.validate.every_steps ||
@@ -394,6 +401,7 @@ static Status read_options(Job *job)
     TRY(read_validation(cli, &options->validate));
     options->progress = progress_tell;
     options->message = progress_message;
+    options->unreadable = progress_unreadable;
     options->warn = progress_warn;
     options->explain = progress_explain;
     options->context = job;

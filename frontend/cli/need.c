@@ -10,9 +10,11 @@
 static int64_t plan_need(const Plan *plan, int threads)
 {
     int64_t room;
-    if (calls_room(plan, ranks_count(), &room).code != STATUS_OK)
-        room = 0;
-    return plan->slab_bytes + plan->scratch_bytes * threads + room;
+    SumsNeed behind;
+    if (calls_room(plan, ranks_count(), &room, &behind).code != STATUS_OK)
+        room = behind.room = 0;
+    return plan->slab_bytes + plan->scratch_bytes * threads + room +
+           behind.room;
 }
 
 int64_t plans_need(const Plan *train, const Plan *eval, const Plan *features,

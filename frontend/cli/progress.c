@@ -5,7 +5,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "frontend/cli/together.h"
 #include "runtime/base/clock.h"
+#include "runtime/exec/ranks.h"
 
 // Seconds between two lines where no terminal is.
 static const double line_seconds = 5;
@@ -100,6 +102,15 @@ void progress_message(void *context, const char *text)
     Job *job = context;
     job_clear_line(job);
     cli_note(job->cli, "%s", text);
+}
+
+void progress_unreadable(void *context, const char *text)
+{
+    const Job *job = context;
+    if (ranks_index() > 0 && !cli_has(job->cli, OPT_quiet))
+        together_tell(text);
+    else
+        progress_message(context, text);
 }
 
 void progress_warn(void *context, const char *text)

@@ -8,6 +8,8 @@
 // progress is one line, rewritten; elsewhere a line every few seconds.
 void progress_tell(void *context, const TrainProgress *progress);
 void progress_message(void *context, const char *text);
+// TrainOptions.unreadable: heard of every process.
+void progress_unreadable(void *context, const char *text);
 // TrainOptions.warn: stays under --quiet.
 void progress_warn(void *context, const char *text);
 // TrainOptions.explain: stays under --quiet, as the error it belongs to.

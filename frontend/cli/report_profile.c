@@ -479,6 +479,29 @@ static void add_program(Report *report, const ReportRun *run, bool open)
     }
 }
 
+// A profile of the program's own file has other lines.
+static void tell_other_lines(Report *report, const ReportRun *run)
+{
+    Text *text = &report->text;
+    for (int p = 0; p < run->phases.count; p++) {
+        const ReportProfile *profile = run->profiles[p];
+        bool any = !profile;
+        for (int s = 0; profile && s < profile->steps.count; s++)
+            any = any || profile->steps.at[s].line > 0;
+        if (any)
+            continue;
+        text_add(text, "<p class=\"dim\">");
+        report_add(text,
+                   report_file(report, run, run->phases.at[p], profile_name));
+        text_add(text, " is of another file than model.net: its lines are not "
+                       "shown. Of that one: <code>");
+        report_add(text,
+                   report_command(report, run, "profile", run->phases.at[p],
+                                  false, profile_name));
+        text_add(text, "</code></p>\n");
+    }
+}
+
 void report_programs(Report *report)
 {
     Text *text = &report->text;
@@ -491,6 +514,7 @@ void report_programs(Report *report)
             report_run_name(report, r);
             text_add(text, "</h3>\n");
         }
+        tell_other_lines(report, &report->runs[r]);
         add_program(report, &report->runs[r], report->run_count == 1);
     }
     point_to_commands(report);

@@ -37,9 +37,10 @@ static void add_word(Text *key, const char *name, const char *value)
 static void add_options(Text *key, const Compiler *compiler)
 {
     const LangOptions *lang = &compiler->lang;
-    text_addf(key, "dtype %s, precision %s, ranks %d, sums %s\n",
+    text_addf(key, "dtype %s, precision %s, ranks %d, sums %s%s\n",
               dtype_name(lang->dtype), lang->precision ? lang->precision : "",
-              lang->ranks, plan_sums_word((int32_t)compiler->codegen.sums));
+              lang->ranks, plan_sums_word((int32_t)compiler->codegen.sums),
+              compiler->codegen.sums_wait ? ", which wait" : "");
     add_word(key, "features", lang->features_name);
     add_word(key, "scores", lang->scores_name);
     for (int i = 0; i < compiler->phase_count; i++)

@@ -7,6 +7,7 @@
 #include "ir/conv.h"
 #include "ir/matmul.h"
 #include "passes/pass.h"
+#include "runtime/exec/calls.h"
 #include "runtime/files/model.h"
 
 // ---- scopes -----------------------------------------------------------------
@@ -99,10 +100,10 @@ static void count_param(Summary *summary, const Node *node)
         row->trainable += numbers;
 }
 
-// Rows of images: a batch of views.
+// Rows of images: a process's share of a batch of views.
 static int64_t image_rows(const ExperimentPhase *phase)
 {
-    return (int64_t)phase->batch * experiment_views(phase);
+    return (int64_t)phase->batch / phase->ranks * experiment_views(phase);
 }
 
 static void count_nodes(Summary *summary)
@@ -139,8 +140,10 @@ int64_t summary_loose_macs(const Summary *summary)
 // ---- memory -----------------------------------------------------------------
 
 // Lowers the training step as `compile` would: what it needs is known exactly.
-static void plan_memory(Summary *summary, const Compiler *compiler)
+static Status plan_memory(Summary *summary, const Compiler *compiler)
 {
+    int64_t room;
+    SumsNeed behind;
     Codegen *codegen = codegen_new(&compiler->codegen);
     PassOptions passes = {.block = codegen_block(&compiler->codegen),
                           .bf16 = summary->phase->bf16};
@@ -155,14 +158,19 @@ static void plan_memory(Summary *summary, const Compiler *compiler)
         summary->param_bytes += plan.params[i].tensor.bytes;
     summary->slab_bytes = plan.slab_bytes;
     summary->scratch_bytes = plan.scratch_bytes;
+    Status status = calls_room(&plan, summary->phase->ranks, &room, &behind);
+    summary->shared_bytes = behind.room;
+    if (room > plan.scratch_bytes) // it lies in thread 0's
+        summary->shared_bytes += room - plan.scratch_bytes;
     plan_free(&plan);
     codegen_free(codegen);
+    return status;
 }
 
 int64_t summary_bytes(const Summary *summary)
 {
     return summary->param_bytes + summary->slab_bytes +
-           summary->scratch_bytes * summary->threads;
+           summary->scratch_bytes * summary->threads + summary->shared_bytes;
 }
 
 // ---- printing ---------------------------------------------------------------
@@ -244,6 +252,8 @@ static void print_table(const Summary *summary)
     if (phase->chunk)
         printf(" in %d chunks of %d", phase->batch / phase->chunk,
                phase->chunk);
+    if (phase->ranks > 1)
+        printf(" on %d processes", phase->ranks);
     for (int i = 0; i < phase->group_count; i++) {
         const ExperimentViews *views = &phase->groups[i];
         if (experiment_views(phase) > 1)
@@ -265,13 +275,17 @@ static void print_table(const Summary *summary)
     print_part(summary, "all", NULL);
     printf("\nloss and reports: %s multiply-adds per image\n",
            summary_number(summary->arena, summary_loose_macs(summary)));
-    printf("memory of a step: %.1f MB = %.1f parameters and optimizer + %.1f "
-           "activations + %.1f scratch of %d threads\n\n",
+    printf("memory of a step%s: %.1f MB = %.1f parameters and optimizer + %.1f "
+           "activations + %.1f scratch of %d threads",
+           phase->ranks > 1 ? ", in each process" : "",
            1e-6 * (double)summary_bytes(summary),
            1e-6 * (double)summary->param_bytes,
            1e-6 * (double)summary->slab_bytes,
            1e-6 * (double)(summary->scratch_bytes * summary->threads),
            summary->threads);
+    if (phase->ranks > 1)
+        printf(" + %.1f from the others", 1e-6 * (double)summary->shared_bytes);
+    puts("\n");
 }
 
 static void add_json_numbers(Text *text, const SummaryRow *row)
@@ -295,9 +309,11 @@ static void print_json(const Summary *summary)
     Text text = text_new(summary->arena);
     text_add(&text, "{\"phase\":");
     text_add_json(&text, phase->name);
-    text_addf(&text, ",\"batch\":%d,\"chunk\":%d,\"views\":%d,\"layers\":[",
+    text_addf(&text,
+              ",\"batch\":%d,\"chunk\":%d,\"ranks\":%d,\"views\":%d,"
+              "\"layers\":[",
               phase->batch, phase->chunk ? phase->chunk : phase->batch,
-              experiment_views(phase));
+              phase->ranks, experiment_views(phase));
     for (int i = 0; i < summary->rows.count; i++) {
         const SummaryRow *row = &summary->rows.at[i];
         text_addf(&text, "%s{\"name\":", i ? "," : "");
@@ -317,24 +333,25 @@ static void print_json(const Summary *summary)
     text_addf(&text,
               ",\"loss_macs\":%lld,\"memory\":{\"parameters\":%lld,"
               "\"activations\":%lld,\"scratch\":%lld,\"threads\":%d,"
-              "\"total\":%lld}}",
+              "\"from_others\":%lld,\"total\":%lld}}",
               (long long)summary_loose_macs(summary),
               (long long)summary->param_bytes, (long long)summary->slab_bytes,
               (long long)summary->scratch_bytes, summary->threads,
+              (long long)summary->shared_bytes,
               (long long)summary_bytes(summary));
     puts(text_string(&text));
 }
 
 // ---- command ----------------------------------------------------------------
 
-Summary summary_of(const Compiler *compiler, const ExperimentPhase *phase)
+Status summary_of(const Compiler *compiler, const ExperimentPhase *phase,
+                  Summary *summary)
 {
-    Summary summary = {.arena = compiler->arena,
-                       .phase = phase,
-                       .threads = compiler_threads(compiler)};
-    count_nodes(&summary);
-    plan_memory(&summary, compiler);
-    return summary;
+    *summary = (Summary){.arena = compiler->arena,
+                         .phase = phase,
+                         .threads = compiler_threads(compiler)};
+    count_nodes(summary);
+    return plan_memory(summary, compiler);
 }
 
 int command_summary(Cli *cli)
@@ -350,7 +367,9 @@ int command_summary(Cli *cli)
     for (int i = 0; i < experiment->phases.count; i++) {
         if (!compiler_wants(&compiler, experiment->phases.at[i].name))
             continue;
-        Summary summary = summary_of(&compiler, &experiment->phases.at[i]);
+        Summary summary;
+        CLI_TRY(cli,
+                summary_of(&compiler, &experiment->phases.at[i], &summary));
         if (cli_has(cli, OPT_json))
             print_json(&summary);
         else

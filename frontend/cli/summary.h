@@ -17,13 +17,17 @@ typedef struct Summary {
     Arena *arena;
     const ExperimentPhase *phase;
     VEC(SummaryRow) rows;
-    int64_t param_bytes, slab_bytes, scratch_bytes; // scratch: of a thread
+    // Of a process: its weights and what belongs to them, its share of a step,
+    // scratch of a thread, and what comes from other processes on top of it.
+    int64_t param_bytes, slab_bytes, scratch_bytes, shared_bytes;
     int threads;
 } Summary;
 
 // Of a phase of a loaded program, whose training graphs are run through the
-// passes for it: once for each.
-Summary summary_of(const Compiler *compiler, const ExperimentPhase *phase);
+// passes for it: once for each. Fails where several processes cannot exchange
+// what the step wants.
+Status summary_of(const Compiler *compiler, const ExperimentPhase *phase,
+                  Summary *summary);
 // The sum of the rows whose scope is wanted; of all with NULL.
 SummaryRow summary_sum(const Summary *summary,
                        bool (*wanted)(const char *scope));

@@ -39,6 +39,13 @@ static void speak(void)
             break;
 }
 
+void together_tell(const char *line)
+{
+    dprintf(said_to < 0 ? STDERR_FILENO : said_to,
+            "simcc: process %d of %d: %s\n", ranks_index(), ranks_count(),
+            line);
+}
+
 // ---- threads ----------------------------------------------------------------
 
 // An even share of the cores; all that a launcher bound the process to.

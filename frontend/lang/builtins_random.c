@@ -95,17 +95,24 @@ Datum builtin_random_uniform(Sema *s, const Call *call)
         !counts_images(s, call, 1, rank, dims, &counts))
         return datum_poison();
     const Build *build = s->build;
-    const int64_t images[] = {build->batch / build->ranks,
-                              build->phase->out->batch};
+    // Of the batch a process has a share of each chunk.
+    const ExperimentPhase *phase = build->phase->out;
+    int64_t here = build->batch / build->ranks;
+    bool shares = build->ranks > 1 && phase->chunk > 0;
+    const int64_t images[] = {here, phase->batch,
+                              shares ? phase->chunk / build->ranks : here,
+                              phase->chunk};
     Site site = call_site(s, call);
     Datum key = key_input(s, &site);
     if (key.kind != DATUM_TENSOR)
         return key;
     random_plain_steps(rank, dims, steps);
-    Attr attrs[MAX_ATTRS] = {
-        [RANDOM_DIMS] = {.ints = {rank, dims}},
-        [RANDOM_STEPS] = {.ints = {rank, steps}},
-        [RANDOM_STREAM] = {.text = next_stream(s)},
-        [RANDOM_IMAGES] = {.ints = {counts ? 2 : 0, images}}};
+    Attr attrs[MAX_ATTRS] = {[RANDOM_DIMS] = {.ints = {rank, dims}},
+                             [RANDOM_STEPS] = {.ints = {rank, steps}},
+                             [RANDOM_STREAM] = {.text = next_stream(s)},
+                             [RANDOM_IMAGES] = {.ints = {!counts  ? 0
+                                                         : shares ? 4
+                                                                  : 2,
+                                                         images}}};
     return tensor_add(s, &site, OP_RANDOM, 1, &key.tensor, attrs, NULL);
 }

@@ -13,7 +13,9 @@
 
 #include "frontend/lang/elaborate.h"
 #include "frontend/lang/setting.h"
+#include "frontend/lang/tensor.h"
 #include "ir/build.h"
+#include "ir/random.h"
 
 // ---- the setting ------------------------------------------------------------
 
@@ -40,25 +42,27 @@ void chunk_check(Sema *s, Phase *phase)
                   datum_describe(s->arena, option->value, NULL));
         return;
     }
+    // Of a phase that is not wanted nothing is shared.
     int64_t chunk = option->value.whole, divisor = chunk;
-    if (chunk >= batch)
+    int64_t ranks = phase->is_wanted ? s->options->ranks : 1;
+    if (chunk >= batch || batch % ranks != 0) // the latter has been said
         return;
-    if (s->options->ranks > 1) {
-        sema_fail(s, option->pos,
-                  "a batch is shared by %d processes or taken in chunks, not "
-                  "both: chunk = none",
-                  s->options->ranks);
-        return;
-    }
-    while (batch % divisor != 0)
+    while (divisor > ranks && (batch % divisor != 0 || divisor % ranks != 0))
         divisor--;
-    if (divisor != chunk)
+    if (divisor < ranks)
+        divisor = ranks;
+    if (divisor == chunk)
+        phase->out->chunk = (int)chunk;
+    else if (batch % chunk != 0)
         sema_fail(s, option->pos,
                   "the batch of %" PRId64 " in phase `%s` does not divide into "
                   "chunks of %" PRId64 "; chunks of %" PRId64 " do",
                   batch, phase->item->name.text, chunk, divisor);
     else
-        phase->out->chunk = (int)chunk;
+        sema_fail(s, option->pos,
+                  "a chunk of %" PRId64 " images in phase `%s` does not divide "
+                  "by %" PRId64 " processes; one of %" PRId64 " does",
+                  chunk, phase->item->name.text, ranks, divisor);
 }
 
 // ---- parts ------------------------------------------------------------------
@@ -159,8 +163,8 @@ static bool find_cut(Sema *s, const Build *build, Split *split)
         params[count] = variable->param;
         updates[count++] = variable->current.tensor;
     }
-    split_find(build->graph, build->batch, count, params, updates, s->arena,
-               split);
+    split_find(build->graph, build->batch / build->ranks, count, params,
+               updates, s->arena, split);
     return cut_is_good(s, build->phase, build->graph, split);
 }
 
@@ -196,6 +200,18 @@ static void assign_states(Graph *part, const Build *build, const Split *split,
     }
 }
 
+// The first of the images that a process has of the batch is not that of those
+// that it has of a chunk: the key that says so is another.
+static void name_key(Graph *graph, int ranks)
+{
+    for (Value v = 0; ranks > 1 && v < graph->nodes.count; v++) {
+        Node *node = graph_node(graph, v);
+        if (node->op == OP_INPUT &&
+            strcmp(node->attrs[INPUT_NAME].text, RANDOM_KEY_NAME) == 0)
+            node->attrs[INPUT_NAME].text = RANDOM_KEY_BATCH_NAME;
+    }
+}
+
 // Loss, reports, gradients by the embeddings, and by the weights that come
 // behind them. `given`: which weights get a gradient here.
 static bool make_loss(Sema *s, const Build *build, Value loss,
@@ -212,6 +228,7 @@ static bool make_loss(Sema *s, const Build *build, Value loss,
         node->input_count = 0;
         node->attrs[INPUT_NAME].text = port_name(s, "embedding", i);
     }
+    name_key(graph, build->ranks);
     Value *grads = train_gradients(s, graph, loss, trained->count + cut_count,
                                    weights_and_cut(s, trained, split));
     if (!grads)
@@ -298,10 +315,17 @@ static bool make_update(Sema *s, Build *build, const VariableList *trained,
     if (!train_settings(s, &update, trained))
         return false;
     Value *sums = ARENA_ARRAY(s->arena, Value, trained->count + 1);
-    for (int i = 0; i < trained->count; i++)
-        sums[i] = given[i] ? sum_param(s, graph, trained->at[i])
-                           : build_const(graph, trained->at[i]->type, 0);
-    train_update(s, &update, trained, sums);
+    Value *grads = ARENA_ARRAY(s->arena, Value, trained->count + 1);
+    for (int i = 0; i < trained->count; i++) {
+        const Variable *weight = trained->at[i];
+        Site site = {
+            .build = &update, .pos = weight->pos, .what = weight->name};
+        grads[i] = sums[i] = given[i] ? sum_param(s, graph, weight)
+                                      : build_const(graph, weight->type, 0);
+        if (given[i])
+            grads[i] = tensor_rank_mean(s, &site, sums[i]).tensor;
+    }
+    train_update(s, &update, trained, grads);
     // What the optimizers have declared is the phase's, too.
     Graph *whole = build->graph;
     *build = update;

@@ -300,7 +300,8 @@ static bool build_eval(Sema *s, Phase *phase)
         (!phase->is_wanted &&
          (source_is_labeled(out->source) || reads_labels(out->train))))
         return true;
-    int rows = out->chunk ? out->chunk : out->batch / s->options->ranks;
+    int rows = (out->chunk ? out->chunk : out->batch) / s->options->ranks;
+    rows += rows == 0; // of a phase that is not wanted
     Build build;
     build_begin(s, &build, phase, rows, false, "eval");
     bool ok = build_forward(s, &build);

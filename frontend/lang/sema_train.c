@@ -274,8 +274,10 @@ bool train_finish(Sema *s, Build *build, Value loss)
         if (!grads)
             return false;
         // autodiff gives a rank's share in the gradient of the sum of all
-        // ranks' losses; the loss of the step is their mean.
-        for (int i = 0; i < trained.count; i++) {
+        // ranks' losses; the loss of the step is their mean. In the order in
+        // which backward makes them, so that the first is sent, and its weight
+        // updated, first.
+        for (int i = trained.count - 1; i >= 0; i--) {
             Site site = {.build = build,
                          .pos = trained.at[i]->pos,
                          .what = trained.at[i]->name};

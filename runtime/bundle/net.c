@@ -448,8 +448,11 @@ int simcc_classify(const SimccNet *net, int row, double *probabilities)
         if (best >= 0 && scores[i] > scores[best])
             best = i;
     }
-    return probabilities && best >= 0 ? class_softmax(probabilities, width)
-                                      : best;
+    if (!probabilities || best < 0)
+        return best;
+    if (net->phase->source == SOURCE_MULTI_LABELED)
+        return class_sigmoid(probabilities, width) ? best : -1;
+    return class_softmax(probabilities, width);
 }
 
 const char *simcc_class(const SimccNet *net, int index)

@@ -104,8 +104,9 @@ const float *simcc_output(const SimccNet *net, int row);
 int simcc_width(const SimccNet *net);
 int simcc_batch(const SimccNet *net);
 // Of a classifier: the most probable class, the first of equals, and, where
-// `probabilities` is not NULL, all simcc_width of them. -1 where the row is no
-// numbers.
+// `probabilities` is not NULL, all simcc_width of them; where an image may have
+// several classes each is its own, and those above 1/2 are predicted. -1 where
+// the row is no numbers.
 int simcc_classify(const SimccNet *net, int row, double *probabilities);
 // A class's name; NULL where the weights do not name classes.
 const char *simcc_class(const SimccNet *net, int index);

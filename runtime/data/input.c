@@ -235,8 +235,8 @@ static void schedule(Input *input, Slot *slot, int64_t turn)
     int64_t chunks = input->spec.chunks, passes = input->spec.passes;
     slot->turn = turn;
     slot->step = turn / (chunks * passes);
-    int64_t share = slot->step * input->spec.ranks + input->spec.rank;
-    int64_t first = (share * chunks + turn % chunks) * batch;
+    int64_t chunk = slot->step * chunks + turn % chunks;
+    int64_t first = (chunk * input->spec.ranks + input->spec.rank) * batch;
     for (int row = 0; row < batch; row++)
         slot->samples[row] = sampler_at(&input->sampler, first + row);
     slot->next = slot->done = 0;

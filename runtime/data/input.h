@@ -37,11 +37,11 @@ typedef struct InputSpec {
     // Numbers of labels an image: 1, its class (0 = 1); else a 0 or 1 for each
     // class, all -1 where no label is seen.
     int label_width;
-    // A step of the training takes so many batches, and goes through them so
-    // often; 0 = 1.
+    // A step of the training takes so many batches of each process, and goes
+    // through them so often; 0 = 1.
     int chunks, passes;
-    int ranks, rank; // processes that share a step's batches, by turns, and
-                     // which of them this is; 0 ranks = 1
+    int ranks, rank; // processes that each take a batch in turn, and which of
+                     // them this is; 0 ranks = 1
     uint64_t seed, phase; // phase: its random_name
     // Training: shuffled, and an unreadable image gives its place to the next
     // readable one in data-set order. Otherwise: in order, and an unreadable

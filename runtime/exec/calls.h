@@ -37,10 +37,21 @@ int call_arg_count(PlanCall call);
 bool call_uses_blas(PlanCall call);
 // Do processes meet in it? Then it is one task, which thread 0 runs.
 bool call_is_collective(PlanCall call);
+// What a plan's sums behind the work need (sums.h): how many it begins in a
+// step, and bytes of what comes from other processes, of one at a time.
+typedef struct SumsNeed {
+    int count;
+    int64_t room;
+} SumsNeed;
 // Scratch that collectives of a checked plan need among so many processes: of
-// thread 0, beside or beyond Plan.scratch_bytes. STATUS_FAILED when one is to
-// move more than MPI can count.
-Status calls_room(const Plan *plan, int ranks, int64_t *bytes);
+// thread 0, beside or beyond Plan.scratch_bytes; and what its sums behind the
+// work need. STATUS_FAILED when one is to move more than MPI can count.
+Status calls_room(const Plan *plan, int ranks, int64_t *bytes,
+                  SumsNeed *behind);
+// to = the sum of all ranks' `from`, which may be the same; `rows` is of the
+// room that calls_room says.
+void call_sum(bool single, const void *from, void *to, int64_t elements,
+              void *rows);
 // "call_conv_f32", for profiles.
 const char *call_name(PlanCall call);
 

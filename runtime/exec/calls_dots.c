@@ -24,30 +24,37 @@ SIMD_BODY float add_lanes(const Lanes *lanes)
     return parts[0];
 }
 
-// sums[r][c] of rows of a and rows of b; what is behind the last whole 16 of k
-// is as zeros are.
+// Adds the products of `count` numbers from place i on, as those of 16 of which
+// the last are zeros.
+SIMD_BODY void dot_step(const CallMatmul *p, const float *a, const float *b,
+                        int64_t i, int64_t count, int rows, int cols,
+                        Lanes sums[ROWS][COLS])
+{
+    size_t size = (size_t)count * sizeof *a;
+    Lanes x[ROWS], w[COLS];
+    if (count < LANES) {
+        memset(x, 0, sizeof x);
+        memset(w, 0, sizeof w);
+    }
+    for (int r = 0; r < rows; r++)
+        memcpy(&x[r], a + r * p->lda + i, size);
+    for (int c = 0; c < cols; c++)
+        memcpy(&w[c], b + c * p->ldb + i, size);
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < cols; c++)
+            sums[r][c] += x[r] * w[c];
+}
+
+// sums[r][c] of rows of a and rows of b. The step of 16 is compiled for that.
 SIMD_BODY void dot_tile(const CallMatmul *p, const float *a, const float *b,
                         int rows, int cols, float *to)
 {
-    int64_t k = p->k;
     Lanes sums[ROWS][COLS] = {0};
-    for (int64_t i = 0; i < k; i += LANES) {
-        size_t size = (size_t)(k - i < LANES ? k - i : LANES) * sizeof *a;
-        Lanes x[ROWS], w[COLS];
-        if (size < sizeof *x) {
-            memset(x, 0, sizeof x);
-            memset(w, 0, sizeof w);
-        } else {
-            size = sizeof *x;
-        }
-        for (int r = 0; r < rows; r++)
-            memcpy(&x[r], a + r * p->lda + i, size);
-        for (int c = 0; c < cols; c++)
-            memcpy(&w[c], b + c * p->ldb + i, size);
-        for (int r = 0; r < rows; r++)
-            for (int c = 0; c < cols; c++)
-                sums[r][c] += x[r] * w[c];
-    }
+    int64_t i = 0;
+    for (; i + LANES <= p->k; i += LANES)
+        dot_step(p, a, b, i, LANES, rows, cols, sums);
+    if (i < p->k)
+        dot_step(p, a, b, i, p->k - i, rows, cols, sums);
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < cols; c++)
             to[r * p->ldc + c] = add_lanes(&sums[r][c]);

@@ -44,8 +44,8 @@ static int64_t share(int64_t elements, int rank)
            elements % ranks_count() * rank / ranks_count();
 }
 
-static void sum(bool single, const void *from, void *to, int64_t elements,
-                void *rows)
+void call_sum(bool single, const void *from, void *to, int64_t elements,
+              void *rows)
 {
     int count = ranks_count(), here = ranks_index();
     int64_t width = single ? 4 : 8, bytes[RANKS_MAX];
@@ -85,18 +85,26 @@ bool call_is_collective(PlanCall call)
     return call >= PLAN_CALL_ALL_SUM_F32 && call <= PLAN_CALL_RANK_F64;
 }
 
+static bool is_start(PlanCall call)
+{
+    return call == PLAN_CALL_SUM_START_F32 || call == PLAN_CALL_SUM_START_F64;
+}
+
 // Bytes of what comes from others before it is added up, and those that MPI
 // counts for that in an int; -1 where there are too many to count at all.
 static int64_t room_of(PlanCall call, const int64_t *imm, int ranks,
                        int64_t *moved)
 {
-    bool single =
-        call == PLAN_CALL_ALL_SUM_F32 || call == PLAN_CALL_REDUCE_SCATTER_F32;
-    bool sums = call == PLAN_CALL_ALL_SUM_F32 || call == PLAN_CALL_ALL_SUM_F64;
+    bool single = call == PLAN_CALL_ALL_SUM_F32 ||
+                  call == PLAN_CALL_SUM_START_F32 ||
+                  call == PLAN_CALL_REDUCE_SCATTER_F32;
+    bool sums = call == PLAN_CALL_ALL_SUM_F32 ||
+                call == PLAN_CALL_ALL_SUM_F64 || is_start(call);
     int64_t width = single ? 4 : 8, count, room;
     CallBytes gathered;
     *moved = 0;
-    if (!call_is_collective(call) || call_imm_count(call) == 0)
+    if (!call_is_collective(call) || call_imm_count(call) == 0 ||
+        call == PLAN_CALL_SUM_FINISH)
         return 0;
     memcpy(&gathered, imm, sizeof gathered);
     count = call == PLAN_CALL_ALL_GATHER ? gathered.count : elements_of(imm);
@@ -114,9 +122,10 @@ static int64_t room_of(PlanCall call, const int64_t *imm, int ranks,
     return room;
 }
 
-Status calls_room(const Plan *plan, int ranks, int64_t *bytes)
+Status calls_room(const Plan *plan, int ranks, int64_t *bytes, SumsNeed *behind)
 {
     *bytes = 0;
+    *behind = (SumsNeed){0};
     for (int i = 0; i < plan->step_count; i++) {
         const PlanStep *step = &plan->steps[i];
         int64_t room = 0, moved = 0;
@@ -129,8 +138,11 @@ Status calls_room(const Plan *plan, int ranks, int64_t *bytes)
                 "plan '%s': step '%s' moves more among %d processes than the "
                 "%d MB that MPI counts: take fewer processes, or one",
                 plan->name, step->label, ranks, RANKS_MOST_BYTES >> 20);
-        if (room > *bytes)
-            *bytes = room;
+        bool starts = step->symbol < 0 && is_start((PlanCall)step->call);
+        int64_t *most = starts ? &behind->room : bytes;
+        behind->count += starts;
+        if (room > *most)
+            *most = room;
     }
     return status_ok();
 }
@@ -139,14 +151,14 @@ void call_all_sum_f32(void *const *args, const int64_t *imm, int64_t task,
                       void *scratch)
 {
     (void)task;
-    sum(true, args[0], args[1], elements_of(imm), scratch);
+    call_sum(true, args[0], args[1], elements_of(imm), scratch);
 }
 
 void call_all_sum_f64(void *const *args, const int64_t *imm, int64_t task,
                       void *scratch)
 {
     (void)task;
-    sum(false, args[0], args[1], elements_of(imm), scratch);
+    call_sum(false, args[0], args[1], elements_of(imm), scratch);
 }
 
 void call_all_gather(void *const *args, const int64_t *imm, int64_t task,

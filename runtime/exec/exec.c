@@ -7,6 +7,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/exec/calls.h"
 #include "runtime/exec/ranks.h"
+#include "runtime/exec/sums.h"
 
 enum {
     HUGE_PAGE = 2 << 20,
@@ -52,6 +53,7 @@ struct Executor {
     int group_count;
     int part_groups[PLAN_PARTS]; // in chunks: the group behind each part's last
     int first, end;              // the groups to run now
+    SumsNeed sums;               // open while this lives
     bool timing;
     double *seconds; // per step
     StepSpan *spans; // per thread and step
@@ -189,7 +191,8 @@ static Status bind(Executor *executor, const CodeImage *image, Store *store)
     executor->scratch_stride =
         ((size_t)plan->scratch_bytes + 8191) / 4096 * 4096;
     int64_t stride = (int64_t)executor->scratch_stride, room;
-    TRY(calls_room(plan, ranks_count(), &room));
+    TRY(calls_room(plan, ranks_count(), &room, &executor->sums));
+    TRY(sums_open(executor->sums));
     TRY(map_region(&executor->scratch,
                    stride * (pool_threads(executor->pool) - 1) +
                        (room > stride ? room : stride),
@@ -223,6 +226,8 @@ void executor_free(Executor *executor)
 {
     if (!executor)
         return;
+    if (executor->sums.count)
+        sums_close();
     unmap_region(&executor->slab);
     unmap_region(&executor->scratch);
     free(executor->args);
@@ -469,5 +474,6 @@ const StepSpan *executor_spans(const Executor *executor, int thread)
 
 int64_t executor_bytes(const Executor *executor)
 {
-    return (int64_t)(executor->slab.bytes + executor->scratch.bytes);
+    return (int64_t)(executor->slab.bytes + executor->scratch.bytes) +
+           executor->sums.room;
 }

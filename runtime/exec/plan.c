@@ -183,6 +183,32 @@ static bool is_sound_copy(const Plan *plan, const PlanCopy *copy)
 }
 
 // A part is its own: none of its steps is chained to one of another.
+// Sums behind the work are numbered as they begin, and waited for after that.
+static Status check_sums(const Plan *plan)
+{
+    int64_t begun = 0, waited = 0;
+    for (int i = 0; i < plan->step_count; i++) {
+        const PlanStep *step = &plan->steps[i];
+        const int64_t *imm = plan->imms + step->first_imm;
+        CallSumStart start;
+        CallSumFinish finish;
+        if (step->symbol >= 0)
+            continue;
+        if (step->call == PLAN_CALL_SUM_START_F32 ||
+            step->call == PLAN_CALL_SUM_START_F64) {
+            memcpy(&start, imm, sizeof start);
+            if (start.number != begun++)
+                return bad_plan(plan, "step", i);
+        } else if (step->call == PLAN_CALL_SUM_FINISH) {
+            memcpy(&finish, imm, sizeof finish);
+            if (finish.number < 0 || finish.number >= begun)
+                return bad_plan(plan, "step", i);
+            waited++;
+        }
+    }
+    return begun == waited ? status_ok() : bad_plan(plan, "step", 0);
+}
+
 static Status check_chunks(const Plan *plan)
 {
     const PlanChunks *chunks = &plan->chunks;
@@ -229,5 +255,6 @@ Status plan_check(const Plan *plan)
     for (int i = 0; i < plan->value_count; i++)
         if (!is_sound_value(plan, i))
             return bad_plan(plan, "value", i);
+    TRY(check_sums(plan));
     return check_chunks(plan);
 }

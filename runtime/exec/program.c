@@ -103,7 +103,7 @@ int phase_label_width(const ProgramPhase *phase)
 
 int phase_rows(const ProgramPhase *phase)
 {
-    return phase->chunk ? phase->chunk : phase->batch / phase_ranks(phase);
+    return (phase->chunk ? phase->chunk : phase->batch) / phase_ranks(phase);
 }
 
 const char *phase_images(int group)

@@ -57,7 +57,8 @@ typedef struct ProgramPhase {
     int32_t batch;
     int32_t ranks;       // processes that share each batch of the training; 0
                          // or 1: it is one's own
-    int32_t chunk;       // images at a time in `train` and `eval`; 0 = `batch`
+    int32_t chunk;       // images that all ranks take at a time in `train`
+                         // and `eval`; 0 = `batch`
     int32_t group_count; // of views, 1 and more
     ViewGroup groups[MAX_VIEW_GROUPS];
     double epochs;      // 0 when `steps` is given
@@ -76,7 +77,8 @@ typedef struct ProgramPhase {
     // "step", "total_steps", "epoch_steps", "image_count"
     // (scalars), "class_counts" [classes], "random"
     // (random_key.h); outputs: "loss", reports. In chunks,
-    // images are a chunk's, "labels" all
+    // images are a chunk's, "labels" all; with several ranks,
+    // "random.batch" is of what is of all, "random" a chunk's
     Plan eval;     // step_count 0 when the phase has no evaluation.
                    // outputs: as train's; [batch] ones are per example;
                    // maybe "scores.NAME" [batch, classes], no report
@@ -118,7 +120,7 @@ static inline bool phase_is_labeled(const ProgramPhase *phase)
 // Numbers of its input "labels" for each image: its class, or a 0 or 1 for
 // each.
 int phase_label_width(const ProgramPhase *phase);
-// How many images the phase's plans take at a time.
+// How many images the phase's plans take at a time: one rank's.
 int phase_rows(const ProgramPhase *phase);
 // The name of the input of a group's images: "images", "images.1", ...
 const char *phase_images(int group);

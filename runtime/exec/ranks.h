@@ -1,7 +1,8 @@
 // Processes that train together: ranks 0, 1, ... of one job. Without MPI
 // (ranks_one.c) there is one. All of them call the functions below in the same
-// order, each from one thread; what they give must be the same but for the
-// data. An error of the connection ends all processes, with a message.
+// order, each from one thread, or from two with ranks_work_behind; what they
+// give must be the same but for the data. An error of the connection ends all
+// processes, with a message.
 #ifndef SIMCC_RUNTIME_RANKS_H
 #define SIMCC_RUNTIME_RANKS_H
 
@@ -40,6 +41,12 @@ void ranks_collect(void *data, const int64_t *bytes);
 void ranks_broadcast(void *data, int64_t bytes);
 // Is it true on any?
 bool ranks_any(bool here);
+
+// May a second thread call these functions, too, beside the one that does?
+bool ranks_can_work_behind(void);
+// From here on the calling thread's calls are of a line of their own: they meet
+// those of the other processes' such threads, and sleep while they wait.
+void ranks_work_behind(void);
 
 // Ends all processes at once with that exit code, after what is to be said
 // last, if anything.

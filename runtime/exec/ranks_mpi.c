@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 #include "runtime/exec/ranks.h"
 
@@ -15,7 +17,11 @@ enum { MOST_BYTES = 1 << 30 };
 static struct {
     bool open;
     int count, index, here;
-} world = {false, 1, 0, 1};
+    bool can_work_behind;
+    MPI_Comm behind; // the line of the threads that work behind
+} world = {.count = 1, .here = 1};
+
+static _Thread_local bool is_behind;
 
 // Open MPI's launcher sets the first, those of MPICH and others the rest.
 // Without any, MPI_Init would only cost time.
@@ -52,7 +58,7 @@ Status ranks_open(void)
     MPI_Errhandler handler;
     if (world.open || !is_launched())
         return status_ok();
-    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) !=
+    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &level) !=
             MPI_SUCCESS ||
         level < MPI_THREAD_FUNNELED)
         return status_error(STATUS_FAILED,
@@ -68,6 +74,9 @@ Status ranks_open(void)
                         &machine);
     MPI_Comm_size(machine, &world.here);
     MPI_Comm_free(&machine);
+    world.can_work_behind = !ranks_any(level < MPI_THREAD_MULTIPLE);
+    if (world.can_work_behind)
+        MPI_Comm_dup(MPI_COMM_WORLD, &world.behind);
     if (world.count > RANKS_MAX)
         return status_error(STATUS_USAGE, "at most %d processes, not %d",
                             RANKS_MAX, world.count);
@@ -76,6 +85,8 @@ Status ranks_open(void)
 
 void ranks_close(void)
 {
+    if (world.open && world.can_work_behind)
+        MPI_Comm_free(&world.behind);
     if (world.open)
         MPI_Finalize();
     world.open = false;
@@ -120,6 +131,31 @@ static int as_int(int64_t bytes)
     return (int)bytes;
 }
 
+// ---- behind -----------------------------------------------------------------
+
+bool ranks_can_work_behind(void)
+{
+    return !world.open || world.can_work_behind;
+}
+
+// Waits are naps of 20 us, which the kernel would else make 70.
+void ranks_work_behind(void)
+{
+    is_behind = world.open;
+    prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+}
+
+// MPI's own wait would keep a core from who computes.
+static void wait_for(MPI_Request *request)
+{
+    const struct timespec nap = {0, 20000};
+    int done = 0;
+    while (MPI_Test(request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done)
+        nanosleep(&nap, NULL);
+}
+
+// ---- moving -----------------------------------------------------------------
+
 // Counts of pieces and where they begin.
 typedef struct Pieces {
     int counts[RANKS_MAX], starts[RANKS_MAX];
@@ -140,7 +176,12 @@ static Pieces lay_out(const int64_t *bytes)
 void ranks_gather(const void *from, void *to, int64_t bytes)
 {
     int count = as_int(bytes);
-    if (world.open)
+    MPI_Request request;
+    if (is_behind) {
+        MPI_Iallgather(from, count, MPI_BYTE, to, count, MPI_BYTE, world.behind,
+                       &request);
+        wait_for(&request);
+    } else if (world.open)
         MPI_Allgather(from, count, MPI_BYTE, to, count, MPI_BYTE,
                       MPI_COMM_WORLD);
     else
@@ -157,6 +198,13 @@ void ranks_exchange(const void *from, void *to, const int64_t *bytes)
     for (int r = 0; r < world.count; r++)
         same[r] = bytes[world.index];
     Pieces sent = lay_out(bytes), got = lay_out(same);
+    MPI_Request request;
+    if (is_behind) {
+        MPI_Ialltoallv(from, sent.counts, sent.starts, MPI_BYTE, to, got.counts,
+                       got.starts, MPI_BYTE, world.behind, &request);
+        wait_for(&request);
+        return;
+    }
     MPI_Alltoallv(from, sent.counts, sent.starts, MPI_BYTE, to, got.counts,
                   got.starts, MPI_BYTE, MPI_COMM_WORLD);
 }
@@ -166,6 +214,13 @@ void ranks_collect(void *data, const int64_t *bytes)
     if (!world.open)
         return;
     Pieces pieces = lay_out(bytes);
+    MPI_Request request;
+    if (is_behind) {
+        MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_BYTE, data, pieces.counts,
+                        pieces.starts, MPI_BYTE, world.behind, &request);
+        wait_for(&request);
+        return;
+    }
     MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_BYTE, data, pieces.counts,
                    pieces.starts, MPI_BYTE, MPI_COMM_WORLD);
 }

@@ -475,9 +475,9 @@ static Status check_phase(const ProgramPhase *phase, const char *path)
     int32_t chunks = phase->train.chunks.count;
     if (phase->batch < 1 || phase->ranks < 0 || phase->ranks > phase->batch ||
         (phase->train.step_count > 0 &&
-         phase->batch % phase_ranks(phase) != 0) ||
+         (phase->batch % phase_ranks(phase) != 0 ||
+          phase->chunk % phase_ranks(phase) != 0)) ||
         phase->chunk < 0 || chunks < 0 ||
-        (phase->chunk > 0 && phase->ranks > 1) ||
         (phase->train.step_count > 0 && (phase->chunk == 0) != (chunks == 0)) ||
         (chunks > 0 && (int64_t)phase->chunk * chunks != phase->batch) ||
         phase->steps < 0 || !(phase->epochs >= 0) || phase->source < 0 ||

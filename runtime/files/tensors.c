@@ -162,6 +162,9 @@ static bool ends_with(const char *name, const char *end)
     return length >= tail && strcmp(name + length - tail, end) == 0;
 }
 
+#define KERAS_REMEDY                                                           \
+    "tf.train.Checkpoint(model=model).write(PREFIX) writes what simcc reads"
+
 // A zip archive with a pickle in it is PyTorch's, one with arrays NumPy's.
 static Status open_zip(TensorFile *file)
 {
@@ -176,6 +179,11 @@ static Status open_zip(TensorFile *file)
     }
     if (arrays)
         return npz_open(file);
+    if (zip_find(&file->zip, "model.weights.h5"))
+        return status_error(
+            STATUS_DATA,
+            "'%s' is a Keras 3 model, whose weights are HDF5: " KERAS_REMEDY,
+            file->path);
     return status_error(STATUS_DATA,
                         "'%s' is a zip archive without weights: neither "
                         "PyTorch's data.pkl nor NumPy's .npy is in it",
@@ -196,7 +204,7 @@ static const Magic magics[] = {
     {0, 14, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19",
      torch_legacy_open, NULL},
     {0, 8, "\x89HDF\r\n\x1a\n", NULL,
-     "an HDF5 file, as Keras writes: save a TensorFlow checkpoint instead"},
+     "an HDF5 file, as Keras writes (.h5, .weights.h5): " KERAS_REMEDY},
     {0, 2, "\x1f\x8b", NULL, "packed with gzip: gunzip it first"},
     {0, 6, "\x93NUMPY", NULL,
      "one NumPy array without a name: numpy.savez writes named ones"},

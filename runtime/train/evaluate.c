@@ -5,10 +5,18 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/philox.h"
-#include "runtime/data/input.h"
+#include "runtime/exec/ranks.h"
 #include "runtime/train/reports.h"
+#include "runtime/train/shares.h"
 #include "runtime/train/train_run.h"
 #include "runtime/train/weights.h"
+
+// What a batch gave: how many of its images there are, and the means over them
+// or, of what is no number of each, the batch's own.
+typedef struct BatchNumbers {
+    int64_t valid;
+    double means[REPORT_MAX];
+} BatchNumbers;
 
 typedef struct Evaluation {
     DataSplit split;
@@ -19,6 +27,8 @@ typedef struct Evaluation {
     int32_t dtype;                    // of images and labels
     bool *valid;                      // [batch]
     void *images_at[MAX_VIEW_GROUPS]; // of the executor's inputs; may be NULL
+    BatchNumbers *batches;            // [ranks]: of one round
+    Shares scores_of_all;
     int64_t images;
     double sums[REPORT_MAX];
     int64_t counts[REPORT_MAX]; // what each sum is divided by
@@ -38,12 +48,16 @@ static Status open_evaluation(Evaluation *evaluation, const ProgramPhase *phase,
         .seed = options->seed,
         .phase = random_name(phase->name),
         .threads = pool_threads(pool),
-        .message = options->message,
+        .message = train_unreadable(options),
         .context = options->context,
     };
     evaluation->batch = spec.batch;
+    shares_set_input(&spec);
+    shares_states(&phase->eval, store);
     evaluation->valid = calloc((size_t)spec.batch, sizeof *evaluation->valid);
-    if (!evaluation->valid)
+    evaluation->batches =
+        calloc((size_t)ranks_count(), sizeof *evaluation->batches);
+    if (!evaluation->valid || !evaluation->batches)
         return status_error(STATUS_MEMORY, "no memory to evaluate");
     TRY(executor_new(&phase->eval, code, store, pool, &evaluation->executor));
     TRY(reports_bind(&evaluation->reports, &phase->eval, evaluation->executor));
@@ -66,50 +80,71 @@ static Status open_evaluation(Evaluation *evaluation, const ProgramPhase *phase,
     return input_new(&spec, 0, &evaluation->input);
 }
 
-static void add_batch(Evaluation *evaluation)
+static BatchNumbers batch_numbers(const Evaluation *evaluation)
 {
-    int64_t valid = 0;
+    const Reports *reports = &evaluation->reports;
+    BatchNumbers numbers = {0};
     for (int i = 0; i < evaluation->batch; i++)
-        valid += evaluation->valid[i];
-    evaluation->images += valid;
-    for (int i = 0; i < evaluation->reports.count; i++) {
-        bool each =
-            reports_per_example(&evaluation->reports, i, evaluation->batch);
-        int64_t weight = each ? valid : valid == evaluation->batch;
+        numbers.valid += evaluation->valid[i];
+    for (int i = 0; i < reports->count && numbers.valid; i++) {
+        bool each = reports_per_example(reports, i, evaluation->batch);
+        numbers.means[i] =
+            reports_mean(reports, i, each ? evaluation->valid : NULL);
+    }
+    return numbers;
+}
+
+static void add_batch(Evaluation *evaluation, const BatchNumbers *numbers)
+{
+    const Reports *reports = &evaluation->reports;
+    evaluation->images += numbers->valid;
+    for (int i = 0; i < reports->count; i++) {
+        bool each = reports_per_example(reports, i, evaluation->batch);
+        int64_t weight =
+            each ? numbers->valid : numbers->valid == evaluation->batch;
         if (!weight)
             continue;
-        evaluation->sums[i] +=
-            (double)weight * reports_mean(&evaluation->reports, i,
-                                          each ? evaluation->valid : NULL);
+        evaluation->sums[i] += (double)weight * numbers->means[i];
         evaluation->counts[i] += weight;
     }
 }
 
-static Status hand_on_scores(const Evaluation *evaluation,
-                             const PlanTensor *scores, int64_t first,
+static Status hand_on_scores(const Evaluation *evaluation, int64_t first,
                              int64_t count)
 {
     const InferSink *sink = evaluation->scores;
-    const char *rows = executor_output(evaluation->executor, scores->name);
-    int64_t row_bytes = scores->bytes / scores->dims[0];
-    for (int64_t i = 0; i < evaluation->batch && first + i < count; i++)
+    const Shares *all = &evaluation->scores_of_all;
+    for (int64_t i = 0; i < all->count && first + i < count; i++)
         TRY(sink->row(sink->context, evaluation->split, first + i,
-                      evaluation->valid[i] ? rows + i * row_bytes : NULL));
+                      all->valid[i] ? all->rows + i * all->row_bytes : NULL));
     return status_ok();
 }
 
+// In rounds: a batch of each process, which are added up in their order.
 static Status run_batches(Evaluation *evaluation, const Plan *plan,
                           int64_t count)
 {
     const PlanPort *scores = evaluation->scores ? plan_scores(plan) : NULL;
     void *labels = executor_input(evaluation->executor, "labels");
-    for (int64_t done = 0; done < count; done += evaluation->batch) {
+    Shares *all = &evaluation->scores_of_all;
+    int64_t step = (int64_t)evaluation->batch * ranks_count();
+    if (scores)
+        TRY(shares_open(all, evaluation->batch,
+                        scores->tensor.bytes / scores->tensor.dims[0]));
+    for (int64_t done = 0; done < count; done += step) {
         TRY(input_take(evaluation->input, evaluation->dtype,
                        evaluation->images_at, labels, evaluation->valid));
         executor_run(evaluation->executor);
-        add_batch(evaluation);
-        if (scores)
-            TRY(hand_on_scores(evaluation, &scores->tensor, done, count));
+        BatchNumbers numbers = batch_numbers(evaluation);
+        ranks_gather(&numbers, evaluation->batches, sizeof numbers);
+        for (int r = 0; r < ranks_count(); r++)
+            add_batch(evaluation, &evaluation->batches[r]);
+        if (!scores)
+            continue;
+        shares_gather(
+            all, executor_output(evaluation->executor, scores->tensor.name),
+            evaluation->valid);
+        TRY(hand_on_scores(evaluation, done, count));
     }
     return status_ok();
 }
@@ -179,6 +214,8 @@ Status evaluate_plan(const ProgramPhase *phase, const Dataset *data,
         collect(&evaluation, options, result);
     input_free(evaluation.input);
     executor_free(evaluation.executor);
+    shares_close(&evaluation.scores_of_all);
+    free(evaluation.batches);
     free(evaluation.valid);
     return status;
 }

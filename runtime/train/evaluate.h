@@ -12,7 +12,8 @@
 // per example are averaged over exactly the part's images; scalars over the
 // full batches alone, since a padded one would count images twice. `scores`
 // (NULL = nobody) is handed the row of plan_scores of each of these images,
-// where the plan has one.
+// where the plan has one. All processes call it; they take batches in turn, and
+// get the same numbers and rows.
 Status evaluate_plan(const ProgramPhase *phase, const Dataset *data,
                      DataSplit split, const CodeImage *code, Store *store,
                      Pool *pool, const TrainOptions *options,

@@ -5,7 +5,7 @@
 
 #include "runtime/base/philox.h"
 #include "runtime/data/augment.h"
-#include "runtime/data/input.h"
+#include "runtime/train/shares.h"
 #include "runtime/train/weights.h"
 
 struct Inference {
@@ -15,12 +15,12 @@ struct Inference {
     const TrainOptions *options;
     const InferSink *sink;
     int batch;
-    int64_t row_bytes; // of the value
     Store store;
     Pool *pool;
     CodeImage *code;
     Executor *executor;
     bool *valid; // [batch]
+    Shares shares;
 };
 
 const PlanTensor *infer_value(const ProgramPhase *phase)
@@ -36,7 +36,7 @@ static Status open_inference(Inference *run, const char *weights)
         return status_error(STATUS_FAILED, "%s does not depend on the images",
                             value->name);
     run->batch = (int)value->dims[0];
-    run->row_bytes = value->bytes / run->batch;
+    TRY(shares_open(&run->shares, run->batch, value->bytes / run->batch));
     run->valid = calloc((size_t)run->batch, sizeof *run->valid);
     if (!run->valid)
         return status_error(STATUS_MEMORY, "no memory for a batch");
@@ -56,11 +56,11 @@ static Status open_inference(Inference *run, const char *weights)
 static Status hand_on(const Inference *run, DataSplit split, int64_t first,
                       int64_t count)
 {
-    const char *rows =
-        executor_output(run->executor, infer_value(run->phase)->name);
-    for (int64_t i = 0; i < run->batch && first + i < count; i++)
+    const Shares *all = &run->shares;
+    for (int64_t i = 0; i < all->count && first + i < count; i++)
         TRY(run->sink->row(run->sink->context, split, first + i,
-                           run->valid[i] ? rows + i * run->row_bytes : NULL));
+                           all->valid[i] ? all->rows + i * all->row_bytes
+                                         : NULL));
     return status_ok();
 }
 
@@ -70,9 +70,12 @@ static Status run_batches(Inference *run, DataSplit split, Input *input)
     int32_t dtype = plan_input(&run->phase->eval, "images")->tensor.dtype;
     void *images[] = {executor_input(run->executor, "images")};
     void *labels = executor_input(run->executor, "labels");
-    for (int64_t done = 0; done < count; done += run->batch) {
+    const char *value = infer_value(run->phase)->name;
+    for (int64_t done = 0; done < count; done += run->shares.count) {
         TRY(input_take(input, dtype, images, labels, run->valid));
         executor_run(run->executor);
+        shares_gather(&run->shares, executor_output(run->executor, value),
+                      run->valid);
         TRY(hand_on(run, split, done, count));
     }
     return status_ok();
@@ -118,9 +121,10 @@ Status infer_images(Inference *run, const Dataset *data, DataSplit split,
         .seed = run->options->seed,
         .phase = random_name(phase->name),
         .threads = pool_threads(run->pool),
-        .message = run->options->message,
+        .message = train_unreadable(run->options),
         .context = run->options->context,
     };
+    shares_set_input(&spec);
     run->data = data;
     run->sink = sink;
     if (spec.count == 0)
@@ -151,6 +155,7 @@ void infer_close(Inference *run)
     code_free(run->code);
     pool_free(run->pool);
     store_free(&run->store);
+    shares_close(&run->shares);
     free(run->valid);
     free(run);
 }

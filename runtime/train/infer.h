@@ -36,7 +36,8 @@ typedef struct Inference Inference;
 Status infer_open(const Program *program, int phase, const char *weights,
                   const TrainOptions *options, Inference **inference);
 // Hands on the rows of a part's images. A phase without an evaluation pipeline
-// sees the center of its images.
+// sees the center of its images. All processes call it, take batches in turn
+// and are handed all rows.
 Status infer_images(Inference *inference, const Dataset *data, DataSplit split,
                     const InferSink *sink);
 void infer_close(Inference *inference);

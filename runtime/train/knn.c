@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/exec/calls.h"
+#include "runtime/exec/ranks.h"
 
 // Queries and bank rows of one product. The order of sums, and so the bits,
 // hang on them.
@@ -189,15 +190,35 @@ static void search_block(const Search *search, Bench *bench, int64_t block)
         vote(search, bench, first + q, q);
 }
 
+// The first of the blocks that a process searches for.
+static int64_t first_block(const KnnProblem *problem, int rank)
+{
+    int64_t blocks = (problem->queries.count + QUERY_BLOCK - 1) / QUERY_BLOCK;
+    return pool_split(blocks, ranks_count(), rank);
+}
+
 static void search_part(void *context, int thread)
 {
     const Search *search = context;
     int threads = pool_threads(search->pool);
-    int64_t blocks =
-        (search->problem->queries.count + QUERY_BLOCK - 1) / QUERY_BLOCK;
-    int64_t end = pool_split(blocks, threads, thread + 1);
-    for (int64_t b = pool_split(blocks, threads, thread); b < end; b++)
+    int64_t first = first_block(search->problem, ranks_index());
+    int64_t blocks = first_block(search->problem, ranks_index() + 1) - first;
+    int64_t end = first + pool_split(blocks, threads, thread + 1);
+    for (int64_t b = first + pool_split(blocks, threads, thread); b < end; b++)
         search_block(search, &search->benches[thread], b);
+}
+
+// What each process has found, for all.
+static void share_predictions(const Search *search)
+{
+    int64_t bytes[RANKS_MAX], queries = search->problem->queries.count;
+    for (int r = 0; r < ranks_count(); r++) {
+        int64_t first = first_block(search->problem, r) * QUERY_BLOCK;
+        int64_t end = first_block(search->problem, r + 1) * QUERY_BLOCK;
+        bytes[r] = (min_count(end, queries) - min_count(first, queries)) *
+                   (int64_t)sizeof *search->predicted;
+    }
+    ranks_collect(search->predicted, bytes);
 }
 
 // ---- memory -----------------------------------------------------------------
@@ -249,6 +270,8 @@ static Status run_search(Search *search)
                                 "no memory for %d nearest neighbours",
                                 search->k);
     pool_each(search->pool, search_part, search);
+    if (search->predicted)
+        share_predictions(search);
     return status_ok();
 }
 
@@ -273,16 +296,22 @@ Status knn_classify(const KnnProblem *problem, Pool *pool, int32_t *predicted,
         search.bank_scale && search.benches
             ? run_search(&search)
             : status_error(STATUS_MEMORY, "no memory for nearest neighbours");
-    int64_t weighted = 0, plain = 0;
+    int64_t here[3] = {0}, counts[RANKS_MAX][3], sums[3] = {0};
     for (int t = 0; search.benches && t < threads; t++) {
-        result->counted += search.benches[t].counted;
-        weighted += search.benches[t].weighted;
-        plain += search.benches[t].plain;
+        here[0] += search.benches[t].counted;
+        here[1] += search.benches[t].weighted;
+        here[2] += search.benches[t].plain;
         bench_close(&search.benches[t]);
     }
+    if (status.code == STATUS_OK)
+        ranks_gather(here, counts, sizeof here);
+    for (int r = 0; r < ranks_count() && status.code == STATUS_OK; r++)
+        for (int i = 0; i < 3; i++)
+            sums[i] += counts[r][i];
+    result->counted = sums[0];
     if (result->counted) {
-        result->weighted = (double)weighted / (double)result->counted;
-        result->plain = (double)plain / (double)result->counted;
+        result->weighted = (double)sums[1] / (double)result->counted;
+        result->plain = (double)sums[2] / (double)result->counted;
     }
     free(search.bank_scale);
     free(search.benches);

@@ -46,7 +46,9 @@ typedef struct KnnResult {
 // query without neighbours is predicted as -1.
 //
 // predicted: [queries.count] for the weighted vote; may be NULL. Needs about
-// 300 kB a thread and 4 bytes a row beyond what it is given.
+// 300 kB a thread and 4 bytes a row beyond what it is given. All processes
+// call it with the same, search for a part of the queries each, and get all of
+// the result.
 // STATUS_DATA when the bank has no label, STATUS_USAGE for k < 1 or a tau that
 // is not positive, STATUS_MEMORY.
 Status knn_classify(const KnnProblem *problem, Pool *pool, int32_t *predicted,

@@ -5,8 +5,8 @@
 
 #include "runtime/base/philox.h"
 #include "runtime/data/augment.h"
-#include "runtime/data/input.h"
 #include "runtime/train/knn.h"
+#include "runtime/train/shares.h"
 
 enum { PROBE_LEAST = 64, PROBE_MOST = 4000, PROBE_TIMES = 10 };
 static const double probe_share = 0.05; // of the images trained on, all probes
@@ -92,10 +92,11 @@ typedef struct Rows {
     int batch;
 } Rows;
 
-static void take_rows(const Probe *probe, Rows *rows, const void *values,
+static void take_rows(const Probe *probe, Rows *rows, const Shares *all,
                       int32_t dtype, int64_t first)
 {
-    for (int64_t i = 0; i < rows->batch && first + i < rows->count; i++) {
+    const void *values = all->rows;
+    for (int64_t i = 0; i < all->count && first + i < rows->count; i++) {
         int64_t row = first + i;
         float *to = rows->features + row * rows->width;
         for (int64_t c = 0; c < rows->width; c++) {
@@ -104,7 +105,7 @@ static void take_rows(const Probe *probe, Rows *rows, const void *values,
                                       : ((const float *)values)[at];
         }
         rows->labels[row] =
-            rows->valid[i]
+            all->valid[i]
                 ? dataset_label(probe->spec.data, rows->split,
                                 rows->indices ? rows->indices[row] : row)
                 : -1;
@@ -112,18 +113,18 @@ static void take_rows(const Probe *probe, Rows *rows, const void *values,
 }
 
 static Status fill_rows(const Probe *probe, Rows *rows, Executor *executor,
-                        Input *input)
+                        Input *input, Shares *all)
 {
     const Plan *plan = &probe->spec.phase->features;
     int32_t dtype = plan_input(plan, "images")->tensor.dtype;
     void *images[] = {executor_input(executor, "images")};
     void *labels = executor_input(executor, "labels");
     const char *name = plan->outputs[0].tensor.name;
-    for (int64_t done = 0; done < rows->count; done += rows->batch) {
+    for (int64_t done = 0; done < rows->count; done += all->count) {
         TRY(input_take(input, dtype, images, labels, rows->valid));
         executor_run(executor);
-        take_rows(probe, rows, executor_output(executor, name),
-                  plan->outputs[0].tensor.dtype, done);
+        shares_gather(all, executor_output(executor, name), rows->valid);
+        take_rows(probe, rows, all, plan->outputs[0].tensor.dtype, done);
     }
     return status_ok();
 }
@@ -153,6 +154,7 @@ static Status start_input(const Probe *probe, const Rows *rows, Input **input)
         .phase = random_name(phase->name),
         .threads = pool_threads(spec->pool),
     };
+    shares_set_input(&input_spec);
     return input_new(&input_spec, 0, input);
 }
 
@@ -163,6 +165,7 @@ static Status find_features(const Probe *probe, Rows *rows)
     const PlanTensor *value = &spec->phase->features.outputs[0].tensor;
     Executor *executor = NULL;
     Input *input = NULL;
+    Shares all = {0};
     rows->batch = (int)value->dims[0];
     rows->width = plan_elements(value) / rows->batch;
     rows->features =
@@ -171,12 +174,16 @@ static Status find_features(const Probe *probe, Rows *rows)
     rows->valid = calloc((size_t)rows->batch, sizeof *rows->valid);
     if (!rows->features || !rows->labels || !rows->valid)
         return status_error(STATUS_MEMORY, "no memory for the probe");
-    Status status = executor_new(&spec->phase->features, spec->code,
-                                 spec->store, spec->pool, &executor);
+    shares_states(&spec->phase->features, spec->store);
+    Status status = shares_open(&all, rows->batch, value->bytes / rows->batch);
+    if (status.code == STATUS_OK)
+        status = executor_new(&spec->phase->features, spec->code, spec->store,
+                              spec->pool, &executor);
     if (status.code == STATUS_OK)
         status = start_input(probe, rows, &input);
     if (status.code == STATUS_OK)
-        status = fill_rows(probe, rows, executor, input);
+        status = fill_rows(probe, rows, executor, input, &all);
+    shares_close(&all);
     input_free(input);
     executor_free(executor);
     return status;

@@ -36,7 +36,8 @@ int probe_neighbours(const Probe *probe);
 // images finds; of a probe that validates, the share of the images for
 // validation whose class their nearest in the sample find. NaN when no image
 // could be read. Takes and returns the memory of an evaluation step; changes
-// nothing that training reads.
+// nothing that training reads. All processes call it, share the work and get
+// the same number.
 Status probe_run(const Probe *probe, double *accuracy);
 
 #endif

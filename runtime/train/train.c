@@ -185,16 +185,16 @@ static Status start_executor(Run *run)
         return status_error(STATUS_INTERNAL, "phase %s has no loss",
                             phase->name);
     run->tally.count = run->reports.count;
-    char chunks[64] = "";
+    char chunks[64] = "", shares[64] = "";
     if (phase->chunk)
         snprintf(chunks, sizeof chunks, " in chunks of %d", phase->chunk);
     if (ranks_count() > 1)
-        snprintf(chunks, sizeof chunks, ", %d to each of %d processes",
+        snprintf(shares, sizeof shares, ", %d to each of %d processes",
                  phase_rows(phase), ranks_count());
     train_say(run->options,
-              "%s: %" PRId64 " steps of %d%s from %" PRId64
+              "%s: %" PRId64 " steps of %d%s%s from %" PRId64
               " images; %.1f MB of weights and optimizer, %.1f MB for a step",
-              phase->name, run->total_steps, phase->batch, chunks,
+              phase->name, run->total_steps, phase->batch, chunks, shares,
               run->image_count, 1e-6 * (double)store_bytes(&run->store),
               1e-6 * (double)executor_bytes(run->executor));
     tell_balance(run);
@@ -223,7 +223,7 @@ Status train_start_input(Run *run)
         .phase = random_name(phase->name),
         .training = true,
         .threads = pool_threads(run->pool),
-        .message = run->options->message,
+        .message = train_unreadable(run->options),
         .context = run->options->context,
     };
     input_set_groups(&spec, phase, false, run->images);
@@ -241,8 +241,6 @@ static int64_t metrics_interval(const Run *run)
 static Status start_watch(Run *run)
 {
     char validation[VALIDATION_TEXT];
-    if (!run->writes)
-        return status_ok();
     train_validation_text(run, validation);
     WatchSpec spec = {
         .options = run->options,
@@ -256,6 +254,7 @@ static Status start_watch(Run *run)
         .step = run->step,
         .interval = metrics_interval(run),
         .step_bytes = executor_bytes(run->executor),
+        .silent = !run->writes,
     };
     return watch_open(&spec, &run->watch);
 }
@@ -337,9 +336,12 @@ Status train_feed(void *context, int pass, int chunk)
     feed(run, "epoch_steps", 1, &epoch);
     feed_counts(run);
     double key[PLAN_RANDOM_KEY];
+    int64_t rows = phase_rows(run->phase), here = rows * ranks_index();
     random_key(run->options->seed, run->phase->name, run->step,
-               (int64_t)phase_rows(run->phase) * (ranks_index() + chunk), key);
+               rows * ranks_count() * chunk + here, key);
     feed(run, "random", PLAN_RANDOM_KEY, key);
+    key[PLAN_RANDOM_KEY - 1] = (double)here;
+    feed(run, "random.batch", PLAN_RANDOM_KEY, key);
     return status_ok();
 }
 
@@ -396,10 +398,10 @@ static Status check_and_save(Run *run)
 static Status validate(Run *run, bool *better)
 {
     *better = false;
-    if (!run->writes || !train_validation_due(run))
+    if (!train_validation_due(run))
         return status_ok();
     TRY(train_validate(run));
-    *better = keep_improves(&run->keep, run->valid.score);
+    *better = run->writes && keep_improves(&run->keep, run->valid.score);
     return status_ok();
 }
 
@@ -494,11 +496,11 @@ static Status finish(Run *run)
     run->input = NULL;
     executor_free(run->executor);
     run->executor = NULL;
-    if (!run->writes)
-        return status_ok();
     train_tell_best(run);
     TRY(evaluate_plan(run->phase, run->data, SPLIT_TEST, run->code, &run->store,
                       run->pool, run->options, NULL, run->result));
+    if (!run->writes)
+        return status_ok();
     if (run->result->test_count)
         TRY(watch_evaluation(run->watch, run->result));
     TRY(rundir_path(run->options->out, run->phase->name, "model.safetensors",

@@ -79,6 +79,9 @@ typedef struct TrainOptions {
     // Progress and warnings; called from the training thread.
     void (*progress)(void *context, const TrainProgress *progress);
     void (*message)(void *context, const char *text);
+    // Images that cannot be read, of which each process meets others; message
+    // when NULL.
+    void (*unreadable)(void *context, const char *text);
     // What looks wrong with the training, and what to try; message when NULL.
     void (*warn)(void *context, const char *text);
     // Lines that explain the failure about to be returned.
@@ -89,6 +92,14 @@ typedef struct TrainOptions {
 // printf to the options' `message`.
 void train_say(const TrainOptions *options, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+// What an input of these options is given to name unreadable images with.
+static inline void (*train_unreadable(const TrainOptions *options))(
+    void *context, const char *text)
+{
+    return options->message && options->unreadable ? options->unreadable
+                                                   : options->message;
+}
 
 // What would stop any of these phases, in this order, before its first step:
 // too little data, other classes, a result of another phase that is not there,

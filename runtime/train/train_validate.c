@@ -141,7 +141,7 @@ Status train_start_validation(Run *run)
     const char *best = run->options->validate.best;
     Validation *valid = &run->valid;
     int64_t most = run->options->validate.patience;
-    if (!valid->on || !run->writes)
+    if (!valid->on)
         return status_ok();
     if (valid->votes) {
         ProbeSpec spec = {.phase = run->phase,
@@ -265,6 +265,8 @@ Status train_validate(Run *run)
     Validation *valid = &run->valid;
     TrainResult numbers = {.steps = run->step};
     TRY(measure(run, &numbers));
+    if (!run->writes)
+        return status_ok();
     TRY(find_score(run, &numbers, &valid->score));
     bool better = keep_improves(&run->keep, valid->score);
     double score = better ? valid->score : run->keep.best_score;

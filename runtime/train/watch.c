@@ -257,6 +257,8 @@ Status watch_line(Watch *watch, const WatchLine *from)
 {
     Line line;
     line.count = 0;
+    if (watch->spec.silent)
+        return add_monitors(watch, from->step, &line);
     gather(watch, from, &line);
     TRY(add_monitors(watch, from->step, &line));
     add(&line, "images_per_second", from->images_per_second);
@@ -301,6 +303,8 @@ static void add_reports(Line *line, const TrainResult *result)
 Status watch_validation(Watch *watch, const WatchValidation *from)
 {
     Line line;
+    if (watch->spec.silent)
+        return status_ok();
     line.count = 0;
     add(&line, "valid_images", (double)from->numbers->test_count);
     add_reports(&line, from->numbers);
@@ -315,6 +319,8 @@ Status watch_validation(Watch *watch, const WatchValidation *from)
 Status watch_evaluation(Watch *watch, const TrainResult *result)
 {
     Line line;
+    if (watch->spec.silent)
+        return status_ok();
     line.count = 0;
     add(&line, "test_images", (double)result->test_count);
     add_reports(&line, result);
@@ -323,6 +329,8 @@ Status watch_evaluation(Watch *watch, const TrainResult *result)
 
 void watch_end(Watch *watch, const char *state, const TrainResult *result)
 {
+    if (watch->spec.silent)
+        return;
     notes_set(&watch->state, "state", state);
     notes_set_number(&watch->state, "seconds", result->seconds);
     notes_set_number(&watch->state, "first_loss", result->first_loss);
@@ -347,7 +355,8 @@ static Status open_files(Watch *watch)
 
 static Status start(Watch *watch)
 {
-    TRY(open_files(watch));
+    if (!watch->spec.silent)
+        TRY(open_files(watch));
     watch->spec.probe.trained =
         watch->spec.total_steps * watch->spec.probe.phase->batch;
     TRY(weight_reports_find(watch->spec.probe.store, &watch->weight_reports));
@@ -357,7 +366,8 @@ static Status start(Watch *watch)
     if (watch->probe)
         watch->probe_every = round_up(watch, (double)watch->spec.total_steps /
                                                  probe_times(watch->probe));
-    begin_state(watch);
+    if (!watch->spec.silent)
+        begin_state(watch);
     return status_ok();
 }
 

@@ -18,6 +18,8 @@ typedef struct WatchSpec {
                                  // that comes again
     int64_t interval;            // steps between two lines
     int64_t step_bytes;          // memory of the training step
+    bool silent; // on processes but 0: nothing is written or said, but their
+                 // share of the probes is done
 } WatchSpec;
 
 typedef struct Watch Watch;
@@ -35,7 +37,8 @@ typedef struct WatchLine {
 } WatchLine;
 
 // Writes a line, with what the monitors add to it every so often, and draws
-// the curves when the last drawing is some time ago.
+// the curves when the last drawing is some time ago. All processes call it at
+// the same steps.
 Status watch_line(Watch *watch, const WatchLine *line);
 // A validation, as a line.
 typedef struct WatchValidation {

@@ -174,7 +174,9 @@ Value make_random(Generator *gen)
     static const char *const streams[] = {"", "a/0", "a/1"};
     Value x = gen_pick(gen, -1);
     TensorType type = *gen_type(gen, x), key = {gen->dtype, 1, {5}};
-    int64_t steps[MAX_RANK], images[] = {1 + gen_choose(gen, 4), 8};
+    int64_t run = 1 + gen_choose(gen, 4), steps[MAX_RANK];
+    int64_t images[] = {2 * run, 16, run, 8},
+            given = 2 + 2 * gen_choose(gen, 2);
     random_plain_steps(type.rank, type.dims, steps);
     if (type.rank > 1 && gen_one_in(gen, 4))
         steps[gen_choose(gen, type.rank)] = gen_choose(gen, 3);
@@ -183,7 +185,7 @@ Value make_random(Generator *gen)
         [RANDOM_DIMS] = {.ints = {type.rank, type.dims}},
         [RANDOM_STEPS] = {.ints = {type.rank, steps}},
         [RANDOM_STREAM] = {.text = streams[gen_choose(gen, 3)]},
-        [RANDOM_IMAGES] = {.ints = {split ? 2 : 0, images}}};
+        [RANDOM_IMAGES] = {.ints = {split ? given : 0, images}}};
     Value from = gen_leaf(gen, &key);
     Value u = graph_add(gen->graph, OP_RANDOM, 1, &from, attrs, NULL);
     gen_note(gen, u, 1);

@@ -40,17 +40,20 @@ static Value key_of(Graph *g, DType dtype)
                        RANDOM_KEY_NAME);
 }
 
-// Of a plain tensor; images = {0, 0}: axis 0 counts none.
+// Of a plain tensor; images = {0}: axis 0 counts none, {n, batch}: they follow
+// one another.
 static Value draw(Graph *g, Value key, const char *stream, int rank,
-                  const int64_t *dims, const int64_t images[2])
+                  const int64_t *dims, const int64_t images[4])
 {
     int64_t steps[MAX_RANK];
     random_plain_steps(rank, dims, steps);
-    Attr attrs[MAX_ATTRS] = {
-        [RANDOM_DIMS] = {.ints = {rank, dims}},
-        [RANDOM_STEPS] = {.ints = {rank, steps}},
-        [RANDOM_STREAM] = {.text = stream},
-        [RANDOM_IMAGES] = {.ints = {images[0] ? 2 : 0, images}}};
+    Attr attrs[MAX_ATTRS] = {[RANDOM_DIMS] = {.ints = {rank, dims}},
+                             [RANDOM_STEPS] = {.ints = {rank, steps}},
+                             [RANDOM_STREAM] = {.text = stream},
+                             [RANDOM_IMAGES] = {.ints = {!images[0]  ? 0
+                                                         : images[2] ? 4
+                                                                     : 2,
+                                                         images}}};
     return graph_add(g, OP_RANDOM, 1, &key, attrs, NULL);
 }
 
@@ -138,7 +141,7 @@ static Value view_of(Graph *g, Value u, int view)
 }
 
 static void check_kernels(DType dtype, int rank, const int64_t *dims,
-                          const int64_t images[2], int view, const char *cpu)
+                          const int64_t images[4], int view, const char *cpu)
 {
     double key[RANDOM_KEY_ELEMENTS];
     random_key(7, "p", 3, 2, key);
@@ -171,7 +174,7 @@ TEST(kernels_draw_the_bits_of_the_oracle)
 {
     static const struct {
         int rank;
-        int64_t dims[4], images[2];
+        int64_t dims[4], images[4];
     } cases[] = {{0, {0}, {0}},
                  {1, {37}, {0}},
                  {1, {6}, {3, 12}},
@@ -179,6 +182,8 @@ TEST(kernels_draw_the_bits_of_the_oracle)
                  {2, {70, 3}, {35, 70}},
                  {3, {5, 7, 9}, {0}},
                  {4, {8, 5, 6, 7}, {2, 5}},
+                 {1, {36}, {18, 72, 3, 12}},
+                 {3, {12, 5, 7}, {6, 12, 2, 4}},
                  {4, {4, 16, 33, 33}, {4, 4}}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int view = 0; view < VIEWS; view++)
@@ -204,9 +209,9 @@ TEST(blocks_draw_the_bits_of_the_plain_form)
         Value w = build_param(g, type_make(DT_F32, 4, L(32, 32, 3, 3)), "w",
                               "weight", "normal", 0.1);
         Value y = graph_add(g, OP_CONV2D, 2, (Value[]){x, w}, attrs, NULL);
-        Value u = draw(g, from, "", 4, L(4, 32, 6, 5), L(2, 9));
+        Value u = draw(g, from, "", 4, L(4, 32, 6, 5), L(2, 9, 0, 0));
         Value v = draw(g, from, copies == 2 ? "" : "other", 4, L(4, 32, 6, 5),
-                       L(2, 9));
+                       L(2, 9, 0, 0));
         // y is 0, for x is; twice where both are of one stream.
         y = build_binary(g, OP_ADD, y, u);
         y = build_select(g, build_binary(g, OP_LT, u, v), v, y);
@@ -232,7 +237,7 @@ TEST(blocks_draw_the_bits_of_the_plain_form)
 // ---- what the numbers depend on ---------------------------------------------
 
 static const double *numbers(Arena *arena, const char *stream, int rank,
-                             const int64_t *dims, const int64_t images[2],
+                             const int64_t *dims, const int64_t images[4],
                              uint64_t seed, const char *phase, int64_t step,
                              int64_t first)
 {
@@ -250,21 +255,30 @@ TEST(parts_of_a_batch_draw_what_the_whole_draws)
     enum { IMAGES = 6, PART = 2, ROW = 5 };
     Arena *arena = arena_new();
     const double *whole = numbers(arena, "s", 2, L(2 * IMAGES, ROW),
-                                  L(IMAGES, IMAGES), 1, "p", 4, 0);
+                                  L(IMAGES, IMAGES, 0, 0), 1, "p", 4, 0);
     const double *unnamed =
-        numbers(arena, "s", 2, L(2 * IMAGES, ROW), L(0, 0), 1, "p", 4, 0);
+        numbers(arena, "s", 2, L(2 * IMAGES, ROW), L(0, 0, 0, 0), 1, "p", 4, 0);
     check_equal("images or not", (int64_t)2 * IMAGES * ROW, unnamed, whole);
     for (int first = 0; first < IMAGES; first += PART) {
         const double *part = numbers(arena, "s", 2, L(2 * PART, ROW),
-                                     L(PART, IMAGES), 1, "p", 4, first);
+                                     L(PART, IMAGES, 0, 0), 1, "p", 4, first);
         for (int view = 0; view < 2; view++)
             check_equal("a part", (int64_t)PART * ROW,
                         part + (ptrdiff_t)view * PART * ROW,
                         whole + (ptrdiff_t)(view * IMAGES + first) * ROW);
         // What is of no image is the same for all.
-        const double *shared =
-            numbers(arena, "s", 2, L(2 * PART, ROW), L(0, 0), 1, "p", 4, first);
+        const double *shared = numbers(arena, "s", 2, L(2 * PART, ROW),
+                                       L(0, 0, 0, 0), 1, "p", 4, first);
         check_equal("no part", (int64_t)2 * PART * ROW, shared, whole);
+    }
+    // Of each of two chunks of three images the one that a process has.
+    for (int first = 0; first < IMAGES / 2; first++) {
+        const double *shares = numbers(arena, "s", 2, L(4, ROW),
+                                       L(2, IMAGES, 1, 3), 1, "p", 4, first);
+        for (int row = 0; row < 4; row++)
+            check_equal("a share of each chunk", ROW,
+                        shares + (ptrdiff_t)row * ROW,
+                        whole + (ptrdiff_t)(3 * row + first) * ROW);
     }
     arena_free(arena);
 }
@@ -285,7 +299,7 @@ TEST(numbers_are_uniform_and_independent)
 {
     enum { ROWS = 64, ROW = 1024, COUNT = ROWS * ROW, BINS = 16 };
     Arena *arena = arena_new();
-    const int64_t none[2] = {0, 0}, *dims = L(ROWS, ROW);
+    const int64_t none[4] = {0, 0}, *dims = L(ROWS, ROW);
     const double *u = numbers(arena, "s", 2, dims, none, 1, "p", 4, 0);
     double sum = 0, squares = 0, chi = 0;
     int64_t bins[BINS] = {0};

@@ -64,6 +64,10 @@ check "bundle: as embed, to the bit" equal
 rows here "" 0 1
 check "bundle: on one thread as well" equal
 
+needs_nothing() {
+    ldd "$work/here/net" | awk '$1 !~ /^(linux-vdso|libc|libm|libpthread|\/lib64\/ld-linux)/ { print; bad = 1 } END { exit bad }'
+}
+check "bundle: the example needs the C library alone" needs_nothing
 # shellcheck disable=SC2086
 (cd "$work/here" && ./net $photos) > "$work/example"
 echo "$photos" | "$simcc" predict "$net" scratch --data - --out "$work/run" \

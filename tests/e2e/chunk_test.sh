@@ -52,10 +52,12 @@ check "chunk: a program need not name it" says "rate = 2.0, chunk = 32)" \
     "$simcc" show models/quickstart.net --set pretrain.chunk=32
 check "chunk: what does not divide is refused" exits 3 plain none 5
 
-# number NAME: of the JSON that summary prints.
+# number NAME SETTING WORD...: of the JSON that summary prints.
 number() {
-    "$simcc" summary models/quickstart.net --phase pretrain --json --set "$2" \
-        pretrain.batch=64 | sed -n 's/.*"'"$1"'":\([0-9]*\).*/\1/p'
+    name=$1 setting=$2
+    shift 2
+    "$simcc" summary models/quickstart.net --phase pretrain --json "$@" \
+        --set "$setting" pretrain.batch=64 | sed -n 's/.*"'"$name"'":\([0-9]*\).*/\1/p'
 }
 
 # Embeddings and images of the batch come on top of an eighth.
@@ -66,6 +68,19 @@ less_memory() {
     [ "$part" -gt 0 ] && [ $((6 * part)) -lt "$whole" ]
 }
 check "chunk: summary promises less memory" less_memory
+
+# A process of four has a quarter of the batch, and as many multiply-adds for an
+# image; of a chunk, too.
+shared_memory() {
+    for setting in pretrain.rate=2 pretrain.chunk=32; do
+        whole=$(number activations "$setting")
+        part=$(number activations "$setting" --ranks 4)
+        echo "$part of $whole"
+        [ "$part" -gt 0 ] && [ $((5 * part)) -lt $((2 * whole)) ] || return 1
+    done
+    [ "$(number macs pretrain.rate=2)" = "$(number macs pretrain.rate=2 --ranks 4)" ]
+}
+check "chunk: summary promises what a process of four needs" shared_memory
 
 # train OUT OPTION...: batch norms, too.
 train() {

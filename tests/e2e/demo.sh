@@ -77,6 +77,6 @@ echo
 echo "To look at:       $demo/report.html"
 echo "Augmented views:  $demo/views.png"
 for seed in $SEEDS; do
-    echo "Learning curves:  $(ls "$demo/run-$seed"/*.png "$demo/run-$seed"/*/*.png 2>/dev/null | tr '\n' ' ')"
+    echo "Learning curves:  $demo/run-$seed/curves.png"
 done
 echo "Took $(($(date +%s) - started)) seconds."

@@ -138,12 +138,13 @@ import "$lib/layers.net"
 import "$lib/contrastive.net"
 import "$lib/optimizers.net"
 import "$lib/augment.net"
-phase views(batch = 8, steps = 6) {
+phase views(batch = 8, steps = 6, chunk = none) {
     input images = unlabeled.views(2), augment crop_and_flip(8, 0.3)
     x = relu(conv(images + 0.1 * random_normal(shape(images)), 8, 3) as conv1)
     x = drop_path(dropout(conv(x, 8, 3) as conv2, 0.3), 0.25)
     z = dense(mean(x, over = "hw") * random_uniform([8], images = false), 8, sigma = 0.5) as fc
     minimize nt_xent(z, 0.2)
+    minimize mean(z^2 * random_uniform([batch_size(z), 1])) # of the whole batch
     using    sgd(rate = 0.1, clip = 0.5)
     report   spread(z) # images whose branch is dropped are alike: no ranking
 }
@@ -189,6 +190,88 @@ for method in barlow_twins vicreg swav dino mocov3 supcon mae; do
     check "ranks: two make $method's loss of one" compare 1e-8 "${method}1" "${method}2"
 done
 
+# ---- shared and in chunks ---------------------------------------------------
+
+# A chunk of all processes together is the chunk of one.
+more="pretrain.chunk=8 finetune.chunk=8 distill.chunk=4"
+for count in 1 2 4; do
+    check "ranks: in chunks by $count" quickstart $count "chunks$count" \
+        pretrain finetune distill --dtype f64
+    numbers "chunks$count" > "$work/chunks$count.numbers"
+    features "chunks$count" > "$work/chunks$count.features"
+done
+check "ranks: two report what one does in chunks" compare 1e-9 chunks1 chunks2
+check "ranks: and four" compare 1e-9 chunks1 chunks4
+check "ranks: with the features of one" alike 1e-9 "$work/chunks1.features" \
+    "$work/chunks2.features"
+check "ranks: four, too" alike 1e-9 "$work/chunks1.features" "$work/chunks4.features"
+check "ranks: which are not those of the whole batch" exits 1 \
+    alike 1e-6 "$work/by1.features" "$work/chunks1.features"
+quickstart 2 chunked pretrain --dtype f64 -q --stop-after 5
+check "ranks: goes on in chunks" quickstart 2 chunked pretrain --dtype f64 --resume
+check "ranks: as if unbroken" cmp "$work/chunks2/pretrain/model.safetensors" \
+    "$work/chunked/pretrain/model.safetensors"
+# With norms of each process alone, a chunk of eight is two of four.
+more="global_bn=false pretrain.chunk=4"
+quickstart 1 own1 pretrain --dtype f64 -q
+more="global_bn=false pretrain.chunk=8"
+quickstart 2 own2 pretrain --dtype f64 -q
+more=
+for count in 1 2; do
+    numbers "own$count" > "$work/own$count.numbers"
+done
+check "ranks: each with norms of its own" compare 1e-9 own1 own2
+# A moving average, what it made of past batches, and a probe on the labels.
+for count in 1 2 4; do
+    check "ranks: SimCLRv2 in chunks by $count" train $count \
+        models/simclrv2.net "paper$count" pretrain --dtype f64 --set depth=18 \
+        image_size=8 classes=4 head_out=8 pretrain.batch=16 \
+        pretrain.steps=4 pretrain.chunk=8 pretrain.memory=32 pretrain.probe=true pretrain.rate=0.01
+    numbers "paper$count" > "$work/paper$count.numbers"
+done
+check "ranks: two train SimCLRv2 as one" compare 1e-8 paper1 paper2
+check "ranks: and four" compare 1e-8 paper1 paper4
+# Random numbers before the embeddings and behind them.
+for count in 1 2 4; do
+    check "ranks: random numbers in chunks by $count" train $count \
+        "$work/drops.net" "part$count" views --dtype f64 --set views.chunk=4
+    numbers "part$count" > "$work/part$count.numbers"
+done
+check "ranks: two draw what one does in chunks" compare 1e-8 part1 part2
+check "ranks: and four" compare 1e-8 part1 part4
+
+# ---- sums behind the work ---------------------------------------------------
+
+# Buckets, begun and waited for in one order, and none of it seen in the bits.
+more="filters=32 pretrain.epochs=1"
+check "ranks: sums behind the work" quickstart 2 behind pretrain -q
+check "ranks: and where each waits" quickstart 2 waiting pretrain -q --no-overlap
+check "ranks: the same bits" same_tensors "$work/behind/pretrain/model.safetensors" \
+    "$work/waiting/pretrain/model.safetensors"
+more="$more pretrain.chunk=8"
+check "ranks: behind the work in chunks" quickstart 2 behind8 pretrain -q --threads 2
+check "ranks: and where each waits" quickstart 2 waiting8 pretrain -q --no-overlap
+check "ranks: the same bits in chunks" same_tensors \
+    "$work/behind8/pretrain/model.safetensors" "$work/waiting8/pretrain/model.safetensors"
+more=
+plan() {
+    # shellcheck disable=SC2046
+    "$simcc" compile models/quickstart.net --phase pretrain --ranks 2 \
+        --emit plan "$@" --set $(merged "$settings" "filters=64") |
+        sed -n 's/.*call_sum_\([a-z]*\).*(\([^)]*\)).*/\1 \2/p' > "$work/plan"
+    cat "$work/plan"
+}
+plan > /dev/null
+check "ranks: several buckets" test "$(grep -c start "$work/plan")" -ge 2
+check "ranks: each is waited for" test "$(grep -c start "$work/plan")" = \
+    "$(grep -c finish "$work/plan")"
+check "ranks: one is sent while backward goes on" sh -c \
+    'test "$(head -n 2 "$1" | grep -c start)" = 2' - "$work/plan"
+plan --no-overlap > /dev/null
+check "ranks: none with --no-overlap" test ! -s "$work/plan"
+check "ranks: of which one process has none" exits 2 quickstart 1 wrong \
+    pretrain --no-overlap
+
 # ---- stopping and going on --------------------------------------------------
 
 quickstart 2 broken pretrain --dtype f64 -q --stop-after 5
@@ -203,8 +286,8 @@ check "ranks: to the same end" compare 1e-8 by1 fewer
 
 # ---- validation -------------------------------------------------------------
 
-# The first process validates, and all end the phase where it says so: at a rate
-# of 0 nothing gets better.
+# All validate, each its share, and end the phase where the first says so: at a
+# rate of 0 nothing gets better.
 more="pretrain.rate=0 pretrain.epochs=40"
 for count in 1 2; do
     check "ranks: validated by $count" quickstart $count "valid$count" \
@@ -218,12 +301,59 @@ check "ranks: and end with it" test \
     "$(grep '^step = ' "$work/valid1.state")" = "$(grep '^step = ' "$work/valid2.state")"
 check "ranks: early" test "$(sed -n 's/^step = //p' "$work/valid2.state")" -lt 20
 
+# A probe now and then, of neighbours that each process finds for its share.
+more="pretrain.rate=0.02 pretrain.epochs=30"
+for count in 1 2; do
+    check "ranks: probed by $count" quickstart $count "probed$count" \
+        pretrain --dtype f64 -q
+    numbers "probed$count" > "$work/probed$count.numbers"
+done
+more=
+check "ranks: two are probed as one" compare 1e-8 probed1 probed2
+check "ranks: often" test "$(grep -c '"knn"' "$work/probed1.numbers")" -ge 2
+
+# ---- evaluation -------------------------------------------------------------
+
+# judge PROCESSES COMMAND PHASE WORD...: a command on the weights of `by1`. One
+# image cannot be read.
+cp -r "$work/shapes" "$work/images"
+bad=$(find "$work/images" -name '*.png' -path '*/test/*' | sort | head -n 1)
+echo "no image" > "$bad"
+judge() {
+    count=$1 command=$2 phase=$3
+    shift 3
+    # shellcheck disable=SC2086
+    set -- "$simcc" "$command" models/quickstart.net "$phase" --data \
+        "$work/images" --out "$work/by1" --threads 1 "$@" --set $settings
+    [ "$count" = 1 ] || set -- mpirun -n "$count" "$@"
+    "$@"
+}
+for count in 1 2 3; do
+    out=$work/judged$count
+    check "ranks: features by $count" judge $count embed pretrain --csv \
+        -o "$out.npy"
+    check "ranks: classes by $count" judge $count predict finetune -o "$out.pred.csv"
+    check "ranks: evaluated by $count" judge $count eval finetune -o "$out"
+    judge $count eval finetune --json > "$out.json" 2> /dev/null
+    judge $count eval pretrain --knn --json > "$out.knn" 2> /dev/null
+    [ "$count" = 1 ] && continue
+    for file in .npy .csv .pred.csv .knn /confusion.csv; do
+        check "ranks: $count make $file of one" cmp "$work/judged1$file" "$out$file"
+    done
+    check "ranks: $count evaluate as one" sh -c 'sed "s/,\"seconds\":[^,}]*//" "$1" > "$1.a"
+        sed "s/,\"seconds\":[^,}]*//" "$2" > "$2.a"; cmp "$1.a" "$2.a"' - \
+        "$work/judged1.json" "$out.json"
+    check "ranks: $count say what cannot be read" says "$bad" \
+        judge $count embed pretrain -o "$out.npy"
+done
+check "ranks: names on standard input are for one" says "leave out the launcher" \
+    mpirun -n 2 "$simcc" predict models/quickstart.net finetune --data - \
+    --out "$work/by1"
+
 # start OUT: two processes in the background, until their first steps.
 start() {
-    more="pretrain.epochs=4000"
-    quickstart 2 "$1" pretrain --save-every 1000 > "$work/log" 2>&1 &
+    quickstart 2 "$1" pretrain --save-every 0.1 > "$work/log" 2>&1 &
     launcher=$!
-    more=
     tries=0
     until grep -qs '"step":' "$work/$1/metrics.jsonl" || [ "$tries" -ge 300 ]; do
         sleep 0.1
@@ -233,7 +363,7 @@ start() {
 # The process of the highest number: not the one that writes.
 last_process() {
     for process in /proc/[0-9]*; do
-        tr '\0' ' ' < "$process/cmdline" 2> /dev/null |
+        cat "$process/cmdline" 2> /dev/null | tr '\0' ' ' |
             grep -qF -- "--out $work/$1 " && echo "${process#/proc/}"
     done | sort -n | tail -n 1
 }
@@ -242,19 +372,35 @@ ends_with() {
     got=$?
     [ "$got" = "$1" ] || { echo "exit code $got"; cat "$work/log"; false; }
 }
+more="pretrain.epochs=4000"
 start asked
+more=
 kill -TERM "$(last_process asked)"
 check "ranks: one asked to stop stops all" ends_with 143
 check "ranks: with a checkpoint" [ -e "$work/asked/pretrain/checkpoint.safetensors" ]
 check "ranks: after the same step" grep -q "stopped after step" "$work/log"
+
+# One that is killed ends all, and the run goes on where it was.
+more="pretrain.epochs=100"
+quickstart 2 whole pretrain -q
+start killed
+kill -KILL "$(last_process killed)"
+check "ranks: one that is killed ends all" ends_with 137
+check "ranks: the launcher names it" grep -q "process rank 1 .* exited on signal 9" \
+    "$work/log"
+check "ranks: the run goes on" quickstart 2 killed pretrain -q --resume
+check "ranks: to the bits of the unbroken one" same_tensors \
+    "$work/whole/pretrain/model.safetensors" "$work/killed/pretrain/model.safetensors"
+more=
 
 # ---- what goes wrong --------------------------------------------------------
 
 check "ranks: batches that do not divide" says "does not divide by 3 processes; one of 18 does" \
     quickstart 3 wrong pretrain
 check "ranks: said once" test "$(grep -c 'of 16 images does not divide' "$work/said")" = 1
-check "ranks: chunks" says "taken in chunks, not both" train 2 \
-    "$work/memory.net" wrong pretrain --set pretrain.chunk=4
+check "ranks: chunks" says "chunk of 4 images in phase \`pretrain\` does not divide by 3 processes; one of 3 does" \
+    train 3 "$work/memory.net" wrong pretrain --set pretrain.batch=12 \
+    pretrain.memory=24 pretrain.chunk=4
 check "ranks: tuning" says "--tune measures one process" quickstart 2 wrong \
     pretrain --tune
 more="pretrain.rate=1e30"
@@ -264,6 +410,25 @@ check "ranks: one that misses the data" says "process 1 of 2" mpirun \
     -n 1 "$simcc" run "$work/memory.net" --data "$work/shapes" --out "$work/m" \
     : -n 1 "$simcc" run "$work/memory.net" --data "$work/none" --out "$work/m"
 check "ranks: it says what" grep -q "$work/none" "$work/said"
+# full: two processes, of which the first cannot write files of more than 4 kB.
+full() {
+    # shellcheck disable=SC2086
+    mpirun -n 2 sh -c '[ "$OMPI_COMM_WORLD_RANK" = 1 ] || ulimit -f 8
+        exec "$@"' - "$simcc" run models/quickstart.net pretrain --data \
+        "$work/shapes" --out "$work/full" --threads 1 --force --set $settings
+}
+check "ranks: a disk of the first that is full" says "cannot write" full
+check "ranks: ends all" exits 1 full
+# shellcheck disable=SC2086
+short() {
+    mpirun -n 1 "$simcc" run models/quickstart.net pretrain --data "$work/shapes" \
+        --out "$work/short" --threads 1 --set $settings \
+        : -n 1 "$simcc" run models/quickstart.net pretrain --data "$work/shapes" \
+        --out "$work/short" --threads 1 --memory 8M --set $settings
+}
+check "ranks: memory that one lacks" says "process 1 of 2" short
+check "ranks: and how much" grep -q -- "--memory leaves" "$work/said"
+check "ranks: ends all, too" exits 6 short
 # A connection that fails: a message to a process that is not there.
 cat > "$work/lost.c" <<END
 #include <mpi.h>
@@ -289,7 +454,7 @@ check "ranks: with what was unsaid" grep -q "last words of 1" "$work/said"
 # shellcheck disable=SC2086
 check "ranks: compiles for two" "$simcc" compile models/quickstart.net \
     --phase pretrain --ranks 2 -o "$work/two.simcc" --set $settings
-check "ranks: they run it" train 2 "$work/two.simcc" two pretrain
+check "ranks: they run it" train 2 "$work/two.simcc" compiled pretrain
 check "ranks: one does not" says "compiled for 2 processes and started as 1" \
     train 1 "$work/two.simcc" alone pretrain
 finish

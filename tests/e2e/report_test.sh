@@ -151,6 +151,12 @@ check "report: a damaged profile" says \
     "profile.json: byte 21: expected a number; \`simcc profile --json\` writes it anew" \
     report "$work/other"
 check "report: is an error" exits 1 report "$work/other"
+"$simcc" profile models/quickstart.net pretrain --json -q \
+    --set filters=4 groups=2 image_size=16 pretrain.batch=8 \
+    > "$work/other/pretrain/profile.json"
+report "$work/other" -q
+check "report: a profile of another file" has \
+    "is of another file than model.net: its lines are not shown"
 rm "$work/other/pretrain/profile.json"
 echo "no picture" > "$work/other/pretrain/map.png"
 report "$work/other" -q

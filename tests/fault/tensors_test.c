@@ -412,6 +412,10 @@ TEST(tensors_archives_that_lie)
     add((Member){"a/constants.pkl", "x", 1});
     refuses(end_archive(), "is TorchScript");
     begin_archive();
+    add((Member){"config.json", "{}", 2});
+    add((Member){"model.weights.h5", "x", 1});
+    refuses(end_archive(), "is a Keras 3 model");
+    begin_archive();
     add((Member){"photo.jpg", "x", 1});
     refuses(end_archive(), "is a zip archive without weights");
     begin_archive();
@@ -467,7 +471,7 @@ TEST(tensors_other_files)
         const char *bytes;
         size_t size;
         const char *advice;
-    } rows[] = {{"\x89HDF\r\n\x1a\n", 8, "an HDF5 file"},
+    } rows[] = {{"\x89HDF\r\n\x1a\n", 8, "tf.train.Checkpoint(model=model)"},
                 {"\x1f\x8b\x08", 3, "gunzip it first"},
                 {"\x93NUMPY\x01", 7, "one NumPy array"},
                 {"\x80\x04}.", 4, "a pickle, but not torch.save's"},

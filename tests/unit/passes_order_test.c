@@ -159,6 +159,28 @@ TEST(fuse_epilogues)
                "  %6 = sin %5 : f64[3,3]\n" OUT("%5") OUT("%6"));
 }
 
+// A norm whose statistics stand still: its factor is made first, lest it part
+// the epilogue.
+TEST(fuse_makes_factors_early)
+{
+#define NORM                                                                   \
+    "  %0 = input {name=\"x\"} : f64[3,3]\n" B                                 \
+    "  %2 = matmul %0, %0 {trans_a=0, trans_b=0} : f64[3,3]\n"                 \
+    "  %3 = broadcast %1 {dims=[3,3], axes=[1]} : f64[3,3]\n"                  \
+    "  %4 = sub %2, %3 : f64[3,3]\n"                                           \
+    "  %5 = rsqrt %1 : f64[3]\n"                                               \
+    "  %6 = broadcast %5 {dims=[3,3], axes=[1]} : f64[3,3]\n"                  \
+    "  %7 = mul %4, %6 : f64[3,3]\n"
+    check_pass("fuse", NORM OUT("%7"),
+               "  %0 = input {name=\"x\"} : f64[3,3]\n" B
+               "  %2 = rsqrt %1 : f64[3]\n"
+               "  %3 = broadcast %1 {dims=[3,3], axes=[1]} : f64[3,3]\n"
+               "  %4 = broadcast %2 {dims=[3,3], axes=[1]} : f64[3,3]\n"
+               "  %5 = matmul %0, %0 {trans_a=0, trans_b=0} : f64[3,3] #1\n"
+               "  %6 = sub %5, %3 : f64[3,3] #1\n"
+               "  %7 = mul %6, %4 : f64[3,3] #1\n" OUT("%7"));
+}
+
 // The second operand is made after the product: no epilogue. Nor where another
 // node reads the product, or a reduction is what the map is for.
 TEST(fuse_refuses_epilogues)

@@ -156,7 +156,8 @@ static Status room_for(PlanCall call, int64_t count, int ranks, int64_t *bytes)
                  .steps = &step,
                  .imm_count = 1,
                  .imms = &count};
-    return calls_room(&plan, ranks, bytes);
+    SumsNeed behind;
+    return calls_room(&plan, ranks, bytes, &behind);
 }
 
 // A sum of much is made in shares, of which the largest counts.

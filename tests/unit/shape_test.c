@@ -488,10 +488,19 @@ TEST(random_numbers_refuse)
          "lead to less than 2^60"},
         {"random %18 {dims=[2], steps=[1], stream=\"\", images=[2]}",
          "random: images are two numbers from 1 to 2^24, of a part and of the "
-         "whole batch"},
+         "whole batch, or four: then of a run, and from one run to the next"},
         {"random %18 {dims=[2], steps=[1], stream=\"\", images=[4,2]}",
          "random: images are two numbers from 1 to 2^24, of a part and of the "
-         "whole batch"},
+         "whole batch, or four: then of a run, and from one run to the next"},
+        {"random %18 {dims=[2], steps=[1], stream=\"\", images=[4,16,3,6]}",
+         "random: 4 images in runs of 3, one every 6, are none of a batch of "
+         "16"},
+        {"random %18 {dims=[2], steps=[1], stream=\"\", images=[4,8,2,7]}",
+         "random: 4 images in runs of 2, one every 7, are none of a batch of "
+         "8"},
+        {"random %18 {dims=[2], steps=[1], stream=\"\", images=[4,8,2,1]}",
+         "random: 4 images in runs of 2, one every 1, are none of a batch of "
+         "8"},
         {"random %18 {dims=[2,3,4,4,6], steps=[1,1,1,1,1], stream=\"\", "
          "form=blocked}",
          "random: f32[2,3,4,4,6] blocked cannot be of that form"},
