@@ -108,11 +108,14 @@ const char *shape_random(const Graph *graph, Node *node)
                            "axes, and lead to less than 2^60",
                            dims.count);
     // Floats of single precision count to 2^24.
-    RandomImages all = random_images(images);
+    RandomImages all = {0};
     if (images.count == 0)
         return NULL;
-    if ((images.count != 2 && images.count != 4) ||
-        !shape_in_range(images, 1, 1 << RANDOM_BITS) || all.here > all.batch)
+    bool counts = images.count == 2 || images.count == 4;
+    if (counts)
+        all = random_images(images);
+    if (!counts || !shape_in_range(images, 1, 1 << RANDOM_BITS) ||
+        all.here > all.batch)
         return shape_error(graph, node,
                            "images are two numbers from 1 to 2^24, of a part "
                            "and of the whole batch, or four: then of a run, "
