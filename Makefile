@@ -43,7 +43,7 @@ all: $(BUILD)/simcc
 # The runtime for nets alone, and the reader of pictures with libpng and
 # libjpeg: an object each, in which nothing but the functions of simcc.h can be
 # seen. They lie inside build/simcc.
-BUNDLE = $(BUILD)/bundle
+BUNDLE = $(BUILD)/bundled
 BUNDLE_RUNTIME = runtime/bundle/net.c runtime/train/class_metrics.c \
     runtime/files/artifact.c $(wildcard runtime/data/augment*.c) \
     $(filter-out runtime/exec/loader.c runtime/exec/ranks_mpi.c, \

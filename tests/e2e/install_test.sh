@@ -160,7 +160,7 @@ fi
 # ---- the same bytes from other folders --------------------------------------
 
 objects="build/frontend/cli/help.o build/frontend/lang/grammar.o
-    build/bundle/runtime/exec/exec.o"
+    build/bundled/runtime/exec/exec.o"
 for folder in one two/deeper; do
     mkdir -p "$work/$folder"
     cp -r Makefile runtime ir passes codegen frontend "$work/$folder"
