@@ -1,7 +1,5 @@
 // Products, and convolutions of plain tensors as products of columns (im2col),
 // by calls of BLAS.
-#include <math.h>
-
 #include "codegen/cpu/conv.h"
 #include "codegen/integers.h"
 #include "ir/matmul.h"
@@ -27,51 +25,22 @@ enum {
 
 // ---- products ---------------------------------------------------------------
 
-// What it costs to have columns in several blocks, as a factor of what is
-// packed: the epilogue then reads the result from memory again.
-static const double SPLIT_COLUMNS_COST = 1.2;
-
-// A product cut into blocks of rows and columns.
+// A product cut into blocks of rows, and of columns where the rows are few.
 typedef struct ProductBlocks {
     int64_t rows, cols; // of one block
     int64_t row_blocks, col_blocks;
 } ProductBlocks;
 
-static ProductBlocks cut_product(int64_t m, int64_t n, int64_t row_blocks,
-                                 int64_t col_blocks)
+static ProductBlocks product_blocks(int64_t m, int64_t n, int64_t wanted)
 {
+    int64_t row_blocks = max_i64(1, min_i64(wanted, m / MIN_BLOCK_ROWS));
+    int64_t col_blocks =
+        max_i64(1, min_i64(wanted / row_blocks, n / MIN_BLOCK_COLS));
     ProductBlocks blocks = {ceil_div(m, row_blocks), ceil_div(n, col_blocks), 0,
                             0};
     blocks.row_blocks = ceil_div(m, blocks.rows);
     blocks.col_blocks = ceil_div(n, blocks.cols);
     return blocks;
-}
-
-// At least `wanted` blocks, where blocks as small as the least make so many.
-// BLAS packs rows and columns of each block, (rows + cols) * k numbers for
-// rows * cols * k multiply-adds: of all cuts that with the least of it, or, if
-// little more, one of rows alone, whose epilogue can follow task by task.
-static ProductBlocks product_blocks(int64_t m, int64_t n, int64_t wanted)
-{
-    int64_t most_rows = max_i64(1, m / MIN_BLOCK_ROWS);
-    int64_t most_cols = max_i64(1, n / MIN_BLOCK_COLS);
-    ProductBlocks best = {0};
-    double least = INFINITY;
-    wanted = max_i64(1, min_i64(wanted, most_rows * most_cols));
-    for (int64_t i = 1; i <= min_i64(wanted, most_cols); i++) {
-        int64_t row_blocks = ceil_div(wanted, i);
-        if (row_blocks > most_rows)
-            continue;
-        ProductBlocks blocks = cut_product(m, n, row_blocks, i);
-        double packed = 1. / blocks.rows + 1. / blocks.cols;
-        if (i > 1)
-            packed *= SPLIT_COLUMNS_COST;
-        if (packed < least) {
-            least = packed;
-            best = blocks;
-        }
-    }
-    return best;
 }
 
 // Tasks of `size` things, or of a few more: of whole `unit`s, of which each is
@@ -117,12 +86,11 @@ static int64_t product_MATMUL(Lowering *lower, Value value)
     MatmulGeometry g = matmul_geometry(lower->graph, node);
     if (is_dots(lower, node, &g))
         return lower_dots(lower, value, &g);
-    int64_t count = matmul_count(&g);
     if (product_takes(&g, node->type.dtype))
         return product_lower(lower, &g, value);
-    int64_t wanted =
-        max_i64(1, min_i64(matmul_macs(&g) / PRODUCT_FLOPS_PER_TASK,
-                           count == 1 ? ENOUGH_TASKS : MAX_TASKS));
+    int64_t count = matmul_count(&g);
+    int64_t wanted = max_i64(
+        1, min_i64(matmul_macs(&g) / PRODUCT_FLOPS_PER_TASK, MAX_TASKS));
     // Rows of all the products that stand at one index of the first axis.
     int64_t unit = count * g.m / node->type.dims[0];
     // Products go to the tasks whole, where there are enough of them: BLAS

@@ -282,6 +282,15 @@ void class_report_json_calibration(const ClassReport *report, Text *text)
     text_add(text, "}");
 }
 
+void class_report_json_left_out(const ClassReport *report, Text *text)
+{
+    text_addf(text,
+              ",\"left_out\":{\"unreadable\":%lld,\"unlabelled\":%lld,"
+              "\"not_finite\":%lld}",
+              (long long)report->unreadable, (long long)report->unlabelled,
+              (long long)report->not_finite);
+}
+
 void class_report_json(const ClassReport *report, Text *text)
 {
     const ClassMetrics *m = &report->metrics;
@@ -301,11 +310,8 @@ void class_report_json(const ClassReport *report, Text *text)
     json_member(text, "mean_precision", m->precision);
     json_member(text, "mean_f1", m->f1);
     json_member(text, "mean_average_precision", m->average_precision);
-    text_addf(text,
-              ",\"left_out\":{\"unreadable\":%lld,\"unlabelled\":%lld,"
-              "\"not_finite\":%lld},\"mistakes\":[",
-              (long long)report->unreadable, (long long)report->unlabelled,
-              (long long)report->not_finite);
+    class_report_json_left_out(report, text);
+    text_add(text, ",\"mistakes\":[");
     for (int i = 0; i < LISTED_MISTAKES && i < report->mistake_count; i++) {
         const Mistake *mistake = &report->mistakes[i];
         text_add(text, i ? ",{\"image\":" : "{\"image\":");

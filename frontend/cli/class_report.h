@@ -56,6 +56,8 @@ void class_report_text(const ClassReport *report, Text *text);
 // The same two of several classes an image (class_report_several.c).
 void several_report_json(const ClassReport *report, Text *text);
 void several_report_text(const ClassReport *report, Text *text);
+// Images left out, by reason.
+void class_report_json_left_out(const ClassReport *report, Text *text);
 // Numbers of each class, as a list of objects.
 void class_report_json_classes(const ClassReport *report, Text *text);
 // The bins of confidence and the error, as a member of an object.

@@ -52,11 +52,8 @@ void several_report_json(const ClassReport *report, Text *text)
     json_member(text, "mean_precision", m->mean_precision);
     json_member(text, "mean_f1", m->mean_f1);
     json_member(text, "mean_average_precision", m->mean_average_precision);
-    text_addf(text,
-              ",\"left_out\":{\"unreadable\":%lld,\"unlabelled\":%lld,"
-              "\"not_finite\":%lld},\"mistakes\":[",
-              (long long)report->unreadable, (long long)report->unlabelled,
-              (long long)report->not_finite);
+    class_report_json_left_out(report, text);
+    text_add(text, ",\"mistakes\":[");
     for (int i = 0; i < LISTED_MISTAKES && i < report->mistake_count; i++) {
         const Mistake *mistake = &report->mistakes[i];
         bool missed = mistake->predicted < 0;

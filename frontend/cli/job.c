@@ -469,23 +469,33 @@ int job_open_program(Job *job, Cli *cli)
     return compiler_report(&compiler, cli, &status);
 }
 
+// Opens the program, which is source, to be read for `value` of the phase that
+// the command names. `what` is said of the command where it is compiled.
+static int open_for_value(Job *job, Cli *cli, const char *value,
+                          const char *what, Compiler *compiler)
+{
+    CLI_TRY(cli, start(job, cli));
+    if (is_artifact(cli->words[0])) {
+        Status status = status_error(
+            STATUS_USAGE, "%s is compiled: `simcc %s`%s needs the .net file",
+            cli->words[0], cli->command->name, what);
+        return cli_fail(cli, &status);
+    }
+    CLI_TRY(cli, compiler_open(compiler, cli));
+    compiler->phase_count = cli->word_count - 1;
+    compiler->phases = cli->words + 1;
+    compiler->lang.value_phase = cli->words[1];
+    compiler->lang.value_name = value;
+    return STATUS_OK;
+}
+
 int job_open_graph(Job *job, Cli *cli, const char *value,
                    const ExperimentPhase **phase)
 {
     Compiler compiler;
-    CLI_TRY(cli, start(job, cli));
-    if (is_artifact(cli->words[0])) {
-        Status status = status_error(STATUS_USAGE,
-                                     "%s is compiled: `simcc %s` to ONNX needs "
-                                     "the .net file",
-                                     cli->words[0], cli->command->name);
-        return cli_fail(cli, &status);
-    }
-    CLI_TRY(cli, compiler_open(&compiler, cli));
-    compiler.phase_count = cli->word_count - 1;
-    compiler.phases = cli->words + 1;
-    compiler.lang.value_phase = cli->words[1];
-    compiler.lang.value_name = value;
+    int code = open_for_value(job, cli, value, " to ONNX", &compiler);
+    if (code != STATUS_OK)
+        return code;
     Status status = read_program(job, &compiler);
     if (status.code == STATUS_OK)
         *phase = &compiler.experiment->phases.at[job_phase(job, cli->words[1])];
@@ -535,20 +545,10 @@ int job_open_code(Job *job, Cli *cli, const char *value, const char *target,
                   int rows, int *min_side)
 {
     Compiler compiler;
-    CLI_TRY(cli, start(job, cli));
-    if (is_artifact(cli->words[0])) {
-        Status status = status_error(STATUS_USAGE,
-                                     "%s is compiled: `simcc %s` needs the "
-                                     ".net file",
-                                     cli->words[0], cli->command->name);
-        return cli_fail(cli, &status);
-    }
     cli->values[OPT_target] = target;
-    CLI_TRY(cli, compiler_open(&compiler, cli));
-    compiler.phase_count = cli->word_count - 1;
-    compiler.phases = cli->words + 1;
-    compiler.lang.value_phase = cli->words[1];
-    compiler.lang.value_name = value;
+    int code = open_for_value(job, cli, value, "", &compiler);
+    if (code != STATUS_OK)
+        return code;
     compiler.lang.value_rows = rows;
     compiler.codegen.inference = true;
     Status status = compile_alone(job, &compiler, min_side);

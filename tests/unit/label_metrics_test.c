@@ -5,24 +5,7 @@
 #include "runtime/train/class_metrics.h"
 #include "tests/faults.h"
 #include "tests/harness.h"
-
-static const double tolerance = 1e-12;
-
-// The next number of the file; "nan" is one.
-static double next(FILE *file)
-{
-    double number = -1e300;
-    CHECK(fscanf(file, "%lf", &number) == 1);
-    return number;
-}
-
-static void check_next(FILE *file, const char *what, double got)
-{
-    double want = next(file);
-    if (isnan(want) != isnan(got) || fabs(got - want) > tolerance)
-        test_fail(__FILE__, __LINE__, "%s is %.17g, not %.17g", what, got,
-                  want);
-}
+#include "tests/numbers.h"
 
 static void check_numbers(FILE *file, const ClassTally *tally,
                           const ClassNumbers *numbers, double all)
