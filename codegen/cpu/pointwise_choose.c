@@ -73,6 +73,11 @@ static int64_t pixel_bytes(const ConvTaps *taps, const PointwiseTile *tile)
            CPU_BLOCK * (int64_t)sizeof(float);
 }
 
+static bool skips_pixels(const ConvTaps *taps)
+{
+    return taps->rows.in_step > 1 || taps->cols.in_step > 1;
+}
+
 PointwiseTile pointwise_choose_tile(const ConvTaps *taps, int vector_bytes,
                                     int64_t images, bool by_data,
                                     const ConvWay *way)
@@ -90,11 +95,11 @@ PointwiseTile pointwise_choose_tile(const ConvTaps *taps, int vector_bytes,
             pixels /= 2;
     }
     int64_t tasks = choose_line(taps, images, pixels, &tile);
-    bool packs = taps->rows.in_step > 1 || taps->cols.in_step > 1;
-    while (packs && tasks * MAX_PACKED < ENOUGH_TASKS && pixels > PACKED_PIXELS)
+    bool skips = skips_pixels(taps);
+    while (skips && tasks * MAX_PACKED < ENOUGH_TASKS && pixels > PACKED_PIXELS)
         tasks = choose_line(taps, images, pixels /= 2, &tile);
     tile.joins =
-        packs && tile.images > 1 && pointwise_line(taps, &tile) <= MAX_JOINED;
+        skips && tile.images > 1 && pointwise_line(taps, &tile) <= MAX_JOINED;
     taps_choose_register_tile(pointwise_line(taps, &tile), taps->out_blocks,
                               vector_bytes, way, &tile.pixels, &tile.blocks);
     int64_t groups = taps->out_blocks / tile.blocks;
@@ -124,8 +129,7 @@ int64_t pointwise_tasks(const PointwiseKernel *kernel, int64_t images)
 
 bool pointwise_packs(const ConvTaps *taps)
 {
-    return taps->rows.in_step > 1 || taps->cols.in_step > 1 ||
-           taps->types.in[0] == DT_BF16;
+    return skips_pixels(taps) || taps->types.in[0] == DT_BF16;
 }
 
 bool pointwise_sums_apart(const PointwiseKernel *kernel)

@@ -259,6 +259,17 @@ static void spread_results(const PointTask *task, LLVMValueRef y)
     emit_loop_end(e, &block);
 }
 
+// `count` pixels of scratch, in a line, as they are stored in y.
+static void round_line(const Emit *e, DType dtype, int64_t count,
+                       LLVMValueRef from, LLVMValueRef to)
+{
+    EmitLoop pixel = taps_loop(e, 0, count, 1);
+    image_store(e, dtype,
+                taps_load(e, taps_step(e, from, pixel.index, CPU_BLOCK)),
+                image_step(e, dtype, to, pixel.index, CPU_BLOCK));
+    emit_loop_end(e, &pixel);
+}
+
 // The joined images' results of the group, from scratch. y points at image 0's
 // first row.
 static void part_results(const PointTask *task, LLVMValueRef y)
@@ -278,11 +289,7 @@ static void part_results(const PointTask *task, LLVMValueRef y)
     LLVMValueRef mine = taps_step(e, results, nth, own * CPU_BLOCK);
     LLVMValueRef theirs =
         image_step(e, out, to, image.index, taps_image_out(taps));
-    EmitLoop pixel = taps_loop(e, 0, own, 1);
-    image_store(e, out,
-                taps_load(e, taps_step(e, mine, pixel.index, CPU_BLOCK)),
-                image_step(e, out, theirs, pixel.index, CPU_BLOCK));
-    emit_loop_end(e, &pixel);
+    round_line(e, out, own, mine, theirs);
     emit_loop_end(e, &image);
     emit_loop_end(e, &block);
 }
@@ -348,11 +355,7 @@ static void round_sums(const PointTask *task, LLVMValueRef y,
     LLVMValueRef to =
         image_step(e, out, y, image.index, taps->out_blocks * map);
     to = image_step(e, out, to, block.index, map);
-    EmitLoop pixel = taps_loop(e, 0, task->line, 1);
-    image_store(e, out,
-                taps_load(e, taps_step(e, from, pixel.index, CPU_BLOCK)),
-                image_step(e, out, to, pixel.index, CPU_BLOCK));
-    emit_loop_end(e, &pixel);
+    round_line(e, out, task->line, from, to);
     emit_loop_end(e, &block);
     emit_loop_end(e, &image);
 }

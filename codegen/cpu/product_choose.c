@@ -9,13 +9,13 @@ enum {
     // Each number of b is packed for so many rows; with fewer, packing is what
     // takes the time, and BLAS has kernels for narrow shapes.
     MIN_ROWS = 32,
-    MIN_MACS =
-        1 << 18, // some 3 microseconds of one core, as much as a step costs
-    TASK_MACS = 1 << 22, // at least; some 25 microseconds
+    // Some 3 microseconds of one core, as much as a step costs.
+    MIN_MACS = 1 << 18,
+    // Of a task, at least: some 45 microseconds.
+    TASK_MACS = 1 << 22,
     // Rows of a task: so many that b arrives from a cache that all cores share
-    // as
-    // fast as it is used; or, where all of it stays in a core's own, fewer, for
-    // an epilogue can follow tasks of whole rows.
+    // as fast as it is used; or, where all of it stays in a core's own, fewer,
+    // for an epilogue can follow tasks of whole rows.
     TASK_ROWS = 256,
     LEAST_TASK_ROWS = 64,
     // All panels of a task pass over its rows of a, which stay in a
