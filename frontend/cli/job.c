@@ -427,17 +427,24 @@ int job_open(Job *job, Cli *cli)
     return STATUS_OK;
 }
 
+// An artifact has training and evaluation alone. `what` follows the command's
+// name.
+static Status refuse_artifact(const Cli *cli, const char *what)
+{
+    if (!is_artifact(cli->words[0]))
+        return status_ok();
+    return status_error(STATUS_USAGE,
+                        "%s is compiled, for training and evaluation alone: "
+                        "`simcc %s`%s needs the .net file",
+                        cli->words[0], cli->command->name, what);
+}
+
 int job_open_value(Job *job, Cli *cli, const char *value)
 {
     CLI_TRY(cli, start(job, cli));
     job->value = value;
-    if (!is_artifact(cli->words[0]))
-        return open_source(job);
-    Status status = status_error(STATUS_USAGE,
-                                 "%s is compiled, for training and evaluation "
-                                 "alone: `simcc %s` needs the .net file",
-                                 cli->words[0], cli->command->name);
-    return cli_fail(cli, &status);
+    CLI_TRY(cli, refuse_artifact(cli, ""));
+    return open_source(job);
 }
 
 // The program and its weights' shapes.
@@ -477,12 +484,7 @@ static int open_for_value(Job *job, Cli *cli, const char *value,
                           const char *what, Compiler *compiler)
 {
     CLI_TRY(cli, start(job, cli));
-    if (is_artifact(cli->words[0])) {
-        Status status = status_error(
-            STATUS_USAGE, "%s is compiled: `simcc %s`%s needs the .net file",
-            cli->words[0], cli->command->name, what);
-        return cli_fail(cli, &status);
-    }
+    CLI_TRY(cli, refuse_artifact(cli, what));
     CLI_TRY(cli, compiler_open(compiler, cli));
     compiler->phase_count = cli->word_count - 1;
     compiler->phases = cli->words + 1;

@@ -199,6 +199,7 @@ void dataset_empty(Dataset *dataset)
     dataset->skip_count = dataset->skip_room = dataset->block_count = 0;
     dataset->label_count = dataset->label_room = 0;
     dataset->label_class_room = dataset->turned = 0;
+    dataset->deep = 0;
     dataset->test_part = dataset->valid_part = dataset->classless = NULL;
 }
 
@@ -411,6 +412,12 @@ static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
                              "upright, as EXIF says",
                              (long long)dataset->turned,
                              dataset->turned == 1 ? " is" : "s are"));
+    if (dataset->deep > 0 && (!options->channels || options->channels == 3))
+        TRY(dataset_add_note(dataset,
+                             "%lld PNG file%s 16 bits a channel: a program "
+                             "of RGB images reads them as 8",
+                             (long long)dataset->deep,
+                             dataset->deep == 1 ? " has" : "s have"));
     if (!dataset->test_part && options->test_fraction > 0) {
         TRY(dataset_hold_out(dataset, SPLIT_TEST, "held out",
                              options->test_fraction, options->seed));

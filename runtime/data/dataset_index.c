@@ -268,6 +268,7 @@ static void put_set(Out *out, const Dataset *dataset, const char *real)
     put_text(out, dataset->valid_part ? dataset->valid_part : "");
     put_text(out, dataset->classless ? dataset->classless : "");
     put_whole(out, dataset->turned);
+    put_whole(out, dataset->deep);
     put_whole(out, dataset->class_count);
     for (int i = 0; i < dataset->class_count; i++)
         put_text(out, dataset->classes[i]);
@@ -533,6 +534,7 @@ static void take_set(In *in, Dataset *dataset, const char *real, bool *same)
             dataset_keep_block(dataset, (uint8_t *)kept);
     }
     dataset->turned = take_whole(in);
+    dataset->deep = take_whole(in);
     int64_t classes = take_count(in);
     for (int64_t i = 0; i < classes && !in->failed; i++) {
         take_text(in, text);

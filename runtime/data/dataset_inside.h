@@ -81,6 +81,7 @@ struct Dataset {
     int min_side, channels; // as its options say
     const char *kind;       // "folder", "IDX files", ...
     int64_t turned;         // files with an EXIF orientation but upright
+    int64_t deep;           // PNG of 16 bits a channel
     // Of a test part, and of one for validation, that have one.
     char part_name[256], valid_name[256];
     // Where their images come from, for people; NULL = no part of their own.
@@ -158,7 +159,7 @@ bool dataset_is_array_name(const char *name);
 bool dataset_is_foreign_name(const char *name);
 // The first bytes from `offset` on, at most `size`, decide: NULL when they can
 // be an image, otherwise the reason, perhaps in `reason`, of `room` bytes.
-// `dataset` counts photos that are to be turned.
+// `dataset` counts photos that are to be turned and PNG of 16 bits.
 const char *dataset_probe(Dataset *dataset, const char *path, int64_t offset,
                           int64_t size, char *reason, int room);
 // The same of a file that was found, not asked for: dataset_drawn where simcc

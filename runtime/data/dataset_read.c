@@ -62,8 +62,11 @@ static const char *probe(Dataset *dataset, const char *path, int64_t offset,
     close(file);
     if (!problem && found && image_is_drawn(bytes, count))
         return dataset_drawn;
-    if (!problem && dataset)
+    if (!problem && dataset) {
         dataset->turned += exif_orientation(bytes, count) != EXIF_UPRIGHT;
+        // IHDR's bit depth stands behind signature, length, type and sides.
+        dataset->deep += count > 24 && bytes[0] == 0x89 && bytes[24] == 16;
+    }
     return problem;
 }
 

@@ -173,6 +173,21 @@ TEST(folders_of_tests_are_not_trained_on_deeper_down)
                       "alone");
 }
 
+TEST(folders_with_png_of_16_bits_are_told)
+{
+    uint8_t rows[4 * 4 * 2 * 4] = {0};
+    make_set("s", "a/1.png b/1.png");
+    make_png(test_path("s/a/2.png"), PNG_KIND_RGB, 16, false, 4, 4, rows, 24);
+    check_set("s", " a/1.png=a a/2.png=a b/1.png=b\n1 PNG file has 16 bits a "
+                   "channel: a program of RGB images reads them as 8");
+    Dataset *set = NULL;
+    char *const *notes;
+    DataOptions options = {.channels = 4}; // which reads them whole
+    CHECK_TEXT(dataset_open(test_path("s"), &options, &set).text, "");
+    CHECK_INT(dataset_notes(set, &notes), 0);
+    dataset_free(set);
+}
+
 // ---- within folders ---------------------------------------------------------
 
 TEST(folders_unpacked_into_a_folder)
