@@ -111,6 +111,10 @@ void cli_warn(const Cli *cli, const char *text);
 __attribute__((format(printf, 2, 3))) void cli_note(const Cli *cli,
                                                     const char *format, ...);
 
+// One line of what a file says or is called: a copy in which what would break a
+// terminal's line, control characters and bytes that are no UTF-8, is `?`.
+const char *cli_plain(Arena *arena, const char *text);
+
 // Adds a word as a shell would want it.
 void cli_add_quoted(Text *text, const char *word);
 // Adds those of the options that were given, as they were: " --seed 3".

@@ -39,7 +39,7 @@ static void print_info(const Dataset *data, Arena *arena)
                (long long)counts[SPLIT_TEST * classes + i]);
         if (valid)
             printf(" %10lld", (long long)counts[SPLIT_VALID * classes + i]);
-        printf("  %s\n", dataset_class_name(data, i));
+        printf("  %s\n", cli_plain(arena, dataset_class_name(data, i)));
     }
     char *const *notes;
     int note_count = dataset_notes(data, &notes);
@@ -48,7 +48,7 @@ static void print_info(const Dataset *data, Arena *arena)
     if (skipped)
         printf("\nleft out:\n");
     for (int i = 0; i < skipped; i++)
-        printf("  %s: %s\n", skips[i].path, skips[i].reason);
+        printf("  %s: %s\n", cli_plain(arena, skips[i].path), skips[i].reason);
 }
 
 static void print_info_json(const Dataset *data, Arena *arena)

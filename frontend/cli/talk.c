@@ -137,6 +137,18 @@ void cli_warn(const Cli *cli, const char *text)
     fprintf(stderr, "simcc: %swarning:%s %s\n", yellow(cli), plain(cli), text);
 }
 
+const char *cli_plain(Arena *arena, const char *text)
+{
+    char *copy = arena_strdup(arena, text);
+    for (char *at = copy; *at;) {
+        int bytes = text_utf8_length(at);
+        if (bytes == 0 || (unsigned char)*at < ' ' || *at == 127)
+            *at = '?';
+        at += bytes ? bytes : 1;
+    }
+    return copy;
+}
+
 void cli_note(const Cli *cli, const char *format, ...)
 {
     va_list args;

@@ -7,16 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-// One line of what a file says, with no control characters: it is not ours.
-static const char *printable(Arena *arena, const char *text)
-{
-    char *copy = arena_strdup(arena, text);
-    for (char *at = copy; *at; at++)
-        if ((unsigned char)*at < ' ' || *at == 127)
-            *at = '?';
-    return copy;
-}
-
 // "a PyTorch file (zip): torch.save of PyTorch 1.6 or later", or which program
 // and phase of ours.
 static const char *describe_file(Arena *arena, const TensorFile *file)
@@ -57,7 +47,7 @@ static const char *describe_net(Arena *arena, const TensorFile *file,
         return arena_printf(arena, "%s", text);
     return arena_printf(arena, "%s; names are %s%s%s", text, net->title,
                         *net->root ? ", below " : "",
-                        printable(arena, net->root));
+                        cli_plain(arena, net->root));
 }
 
 static int64_t total_bytes(const TensorFile *file)
@@ -80,7 +70,7 @@ static void print_table(Arena *arena, const TensorFile *file)
         const SafeTensor *tensor = tensors_at(file, i);
         char shape[160];
         plan_shape_text(tensor->rank, tensor->dims, shape, sizeof shape);
-        printf("  %-*s  %-4s %s\n", width, printable(arena, tensor->name),
+        printf("  %-*s  %-4s %s\n", width, cli_plain(arena, tensor->name),
                safe_dtype_name(tensor->dtype), shape);
     }
 }
@@ -90,7 +80,7 @@ static void print_text(Cli *cli, const TensorFile *file, const Recognized *net)
     char lines[512];
     int slots = 0, count = tensors_count(file);
     printf("%s: %s\n", cli->words[0],
-           printable(cli->arena, describe_file(cli->arena, file)));
+           cli_plain(cli->arena, describe_file(cli->arena, file)));
     printf("%s\n", describe_net(cli->arena, file, net));
     for (int i = 0; i < 2 && net->title && !is_ours(file); i++)
         if (net->notes[i])

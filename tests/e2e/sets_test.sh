@@ -88,6 +88,12 @@ for file in "$work/plain/disc"/*.png; do
 done
 check "sets: without extensions" counts "$work/plain" "10/0 disc, 10/0 ring"
 
+mkdir "$work/odd"
+cp -r "$work/drawn/train/disc" "$work/odd/a
+b"
+cp -r "$work/drawn/train/disc" "$work/odd/caf$(printf '\351')"
+check "sets: names that no terminal shows" counts "$work/odd" \
+    "10/0 a?b, 10/0 caf?"
 put train "$work/words/seg_train/seg_train"
 put test "$work/words/seg_test/seg_test"
 check "sets: parts with a word beside" counts "$work/words" "$both"
