@@ -372,13 +372,14 @@ static void multiply(const WinogradWork *work, LLVMValueRef block)
     emit_loop_end(e, &i);
 }
 
-// One block of one tile; map points at the block's pixel (0, 0).
+// One block of one tile; map points at the pixel (0, 0) of `block`.
 static void transform_result(const WinogradWork *work,
-                             const WinogradCorner *corner, LLVMValueRef product,
-                             LLVMValueRef map)
+                             const WinogradCorner *corner, LLVMValueRef block,
+                             LLVMValueRef product, LLVMValueRef map)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
+    BlockResults results = results_begin(e, &k->types, block);
     WinogradAxis *axis = work->axes->result;
     LLVMValueRef m[WINOGRAD_MOST], y[WINOGRAD_LARGE], inside[WINOGRAD_LARGE];
     EmitLoop j = taps_loop(e, 0, work->side, 1);
@@ -400,9 +401,9 @@ static void transform_result(const WinogradWork *work,
     axis(e, m, y);
     for (int n = 0; n < k->out; n++) {
         LLVMValueRef both = LLVMBuildAnd(e->builder, inside[n], row_inside, "");
-        image_store(e, dtype, y[n],
-                    pixel_or(e, dtype, both, to, taps_add(e, corner->col, n),
-                             work->waste));
+        LLVMValueRef at =
+            image_step(e, dtype, to, taps_add(e, corner->col, n), CPU_BLOCK);
+        results_store(&results, y[n], at, both, work->waste);
     }
     emit_loop_end(e, &i);
 }
@@ -422,7 +423,7 @@ static void transform_results(const WinogradWork *work, LLVMValueRef first)
     product = taps_step(e, product, tile.index, CPU_BLOCK);
     EmitLoop block = taps_loop(e, 0, k->blocks, 1);
     transform_result(
-        work, &corner,
+        work, &corner, LLVMBuildAdd(e->builder, first, block.index, ""),
         taps_opaque(e,
                     taps_step(e, product, block.index, k->tiles * CPU_BLOCK)),
         taps_opaque(e, image_step(e, k->types.out, y, block.index, map)));
