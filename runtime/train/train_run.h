@@ -22,6 +22,8 @@ typedef struct Validation {
     bool least;     // the least of it is best
     int64_t images; // for validation
     Probe *probe;   // of `votes`
+    const char *scored; // the number of `scores`; NULL = none
+    struct ValidScores *scores;
     double score;   // of this step, the least best; NaN = none
     bool told;      // what is wrong with the images was said
 } Validation;
