@@ -1,5 +1,5 @@
-// simcc profile: where a training step spends its time, step by step of the
-// plan, on random input.
+// simcc profile: where a training step spends its time, or the computation of a
+// value, step by step of the plan, on random input.
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +34,8 @@ static void fill_inputs(Profile *profile)
 static Status profile_open(Profile *profile, const Program *program, int phase,
                            int threads)
 {
-    *profile = (Profile){.plan = &program->phases[phase].train};
+    const ProgramPhase *of = &program->phases[phase];
+    *profile = (Profile){.plan = of->train.step_count ? &of->train : &of->eval};
     profile->pool = pool_new(threads);
     if (!profile->pool)
         return status_error(STATUS_MEMORY, "cannot start threads");
@@ -99,11 +100,27 @@ static Status profile_phase(Cli *cli, const Program *program, int phase)
     return status;
 }
 
+// As `predict` and `embed` compute it.
+static Status choose_value(Compiler *compiler, const Cli *cli)
+{
+    if (!cli_has(cli, OPT_value))
+        return status_ok();
+    if (cli->word_count < 2)
+        return status_error(STATUS_USAGE,
+                            "--value is one of a phase: say which after %s",
+                            cli->words[0]);
+    compiler->lang.value_phase = cli->words[1];
+    compiler->lang.value_name = cli->values[OPT_value];
+    compiler->codegen.inference = true;
+    return status_ok();
+}
+
 int command_profile(Cli *cli)
 {
     Compiler compiler;
     Program *program = NULL;
     CLI_TRY(cli, compiler_open(&compiler, cli));
+    CLI_TRY(cli, choose_value(&compiler, cli));
     compiler.phase_count = cli->word_count - 1;
     compiler.phases = cli->words + 1;
     Status status = compiler_run(&compiler, &program);
@@ -111,7 +128,8 @@ int command_profile(Cli *cli)
     if (program)
         compiler_tell_precision(program, cli);
     for (int i = 0; status.code == STATUS_OK && i < program->phase_count; i++)
-        if (program->phases[i].train.step_count) {
+        if (program->phases[i].train.step_count ||
+            program->phases[i].eval.step_count) {
             status = profile_phase(cli, program, i);
             break;
         }

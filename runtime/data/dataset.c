@@ -171,7 +171,9 @@ void dataset_empty(Dataset *dataset)
 {
     for (int split = 0; split < SPLIT_COUNT; split++) {
         free_samples(&dataset->splits[split]);
+        free(dataset->starts[split]);
         dataset->splits[split] = (SampleList){0};
+        dataset->starts[split] = NULL;
     }
     for (int i = 0; i < dataset->class_count; i++)
         free(dataset->classes[i]);

@@ -14,6 +14,8 @@ enum {
     DATASET_PROBE = 4096,
     // More in a list or an archive are a mistake, and would only fill memory.
     DATASET_MAX_CLASSES = 100000,
+    // The container of a sample that another process reads.
+    DATASET_ELSEWHERE = -2,
 };
 
 // A decoded image kept for the next reader.
@@ -27,7 +29,8 @@ typedef struct Sample {
     char *name;           // of a file: its path below the root
     int label;            // -1 = none
     const uint8_t *bytes; // sets in memory: planes of Dataset.shape, or NULL
-    int container;        // of Dataset.containers; -1 = a file of its own
+    int container;        // of Dataset.containers; -1 = a file of its own;
+                          // DATASET_ELSEWHERE
     int64_t offset, size; // in the container
     _Atomic(CachedImage *) cached;
 } Sample;
@@ -61,6 +64,9 @@ struct Dataset {
     char **containers; // paths of files that hold many samples
     int container_count;
     SampleList splits[SPLIT_COUNT]; // by DataSplit
+    // Of a set that processes have joined: where each one's samples begin,
+    // [ranks + 1]; else NULL.
+    int64_t *starts[SPLIT_COUNT];
     char **classes;
     int class_count;
     // Images may have several classes. The label of a sample is then a number
