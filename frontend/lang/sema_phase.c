@@ -92,6 +92,17 @@ static void eval_options(Sema *s, Phase *phase)
     }
 }
 
+// Any other word among a phase's options is a name of the program's own.
+static void note_misspelt(Sema *s, const Phase *phase, const char *wanted)
+{
+    for (int i = 0; i < phase->options.count; i++) {
+        const Option *option = &phase->options.at[i];
+        if (text_closest(option->name, &wanted, 1))
+            sema_note(s, option->pos, "did you mean `%s`, not `%s`?", wanted,
+                      option->name);
+    }
+}
+
 static void check_batch(Sema *s, Phase *phase)
 {
     int ranks = s->options->ranks;
@@ -100,6 +111,7 @@ static void check_batch(Sema *s, Phase *phase)
         sema_fail(s, phase->item->name.pos,
                   "phase `%s` does not say its batch: (batch = 256, ...)",
                   phase->item->name.text);
+        note_misspelt(s, phase, "batch");
         return;
     }
     if (batch->value.kind == DATUM_POISON)
@@ -175,6 +187,10 @@ static void check_length(Sema *s, Phase *phase)
                          : "phase `%s` does not say how long it takes: epochs "
                            "= ... or steps = ...",
                   phase->item->name.text);
+        if (!epochs) {
+            note_misspelt(s, phase, "epochs");
+            note_misspelt(s, phase, "steps");
+        }
         return;
     }
     const Option *length = epochs ? epochs : steps;
