@@ -274,7 +274,8 @@ mpi: | $(BUILD)/packages
 
 ## make mpi-test: what several processes compute is what one does
 mpi-test: $(BUILD)/simcc mpi
-	@BUILD=$(BUILD) WITH_MPI=1 sh tests/e2e/ranks_test.sh
+	@for t in ranks ranks_data; do \
+	    BUILD=$(BUILD) WITH_MPI=1 sh tests/e2e/$${t}_test.sh || exit 1; done
 
 ## make tsan: the tests of threads under ThreadSanitizer, in build/tsan
 tsan:

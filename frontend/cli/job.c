@@ -10,6 +10,7 @@
 #include "frontend/cli/foresee.h"
 #include "frontend/cli/program.h"
 #include "frontend/cli/progress.h"
+#include "frontend/cli/together.h"
 #include "frontend/cli/trained.h"
 #include "runtime/base/file.h"
 #include "runtime/data/input.h"
@@ -35,7 +36,7 @@ static void tell_decisions(const Job *job)
     enum { SHOWN = 5 };
     const DataSkip *skips;
     int count = dataset_skips(job->data, &skips);
-    job_tell_notes(job->cli, job->cli->values[OPT_data], job->data);
+    job_tell_notes(job->cli, job->data_path, job->data);
     for (int i = 0; i < count && i < SHOWN; i++)
         cli_warn(job->cli, arena_printf(job->cli->arena, "left out %s: %s",
                                         skips[i].path, skips[i].reason));
@@ -107,6 +108,72 @@ static Status open_stream(Job *job, int min_side, int channels)
     return dataset_open_files(0, NULL, &options, &job->data);
 }
 
+static const char part_word[] = "{rank}";
+
+// What --data names for a process of that number.
+static const char *part_path(const Cli *cli, int rank)
+{
+    const char *path = cli->values[OPT_data], *word;
+    Text text = text_new(cli->arena);
+    while ((word = strstr(path, part_word))) {
+        text_add_n(&text, path, (int)(word - path));
+        text_addf(&text, "%d", rank);
+        path = word + strlen(part_word);
+    }
+    text_add(&text, path);
+    return text_string(&text);
+}
+
+// --data with {rank}: this process's part. One that nobody reads is said.
+static Status find_part(Job *job)
+{
+    const Cli *cli = job->cli;
+    const char *next = part_path(cli, ranks_count());
+    job->data_path = part_path(cli, ranks_index());
+    job->has_part = strstr(cli->values[OPT_data], part_word) != NULL;
+    if (!job->has_part)
+        return status_ok();
+    if (cli->command->run != command_run)
+        return status_error(STATUS_USAGE,
+                            "--data %s: parts of the processes of `simcc run` "
+                            "alone; `simcc %s` takes one path for all",
+                            cli->values[OPT_data], cli->command->name);
+    if (ranks_index() == 0 && file_exists(next))
+        cli_warn(cli,
+                 arena_printf(cli->arena,
+                              "nobody reads %s: {rank} ends at %d, for "
+                              "there %s",
+                              next, ranks_count() - 1,
+                              ranks_count() == 1 ? "is one process"
+                                                 : "are no more processes"));
+    return status_ok();
+}
+
+Status job_join_data(Job *job)
+{
+    const Cli *cli = job->cli;
+    char *const *notes;
+    int told = dataset_notes(job->data, &notes);
+    const DataSkip *skips;
+    int skipped = dataset_skips(job->data, &skips);
+    if (!job->has_part || ranks_count() == 1)
+        return status_ok();
+    if (ranks_index() > 0 && skipped) // process 0 has said its own
+        together_tell(arena_printf(cli->arena,
+                                   "left out %d files of %s, the first is %s: "
+                                   "%s",
+                                   skipped, job->data_path, skips[0].path,
+                                   skips[0].reason));
+    TRY(dataset_join(job->data));
+    if (!dataset_starts(job->data, SPLIT_TRAIN)) // another is at fault
+        return status_ok();
+    cli_note(cli, "%s: %s", cli->values[OPT_data],
+             dataset_description(job->data));
+    for (int i = told; i < dataset_notes(job->data, &notes); i++)
+        cli_note(cli, "%s: %s", cli->values[OPT_data], notes[i]);
+    return check_labels(job);
+}
+
 static Status open_data(Job *job, int min_side, int channels)
 {
     const Cli *cli = job->cli;
@@ -130,13 +197,13 @@ static Status open_data(Job *job, int min_side, int channels)
                             "data synth DIR` draws some)");
     if (tries_weights(job))
         TRY(trained_held_out(job, &options));
-    TRY(dataset_open(cli->values[OPT_data], &options, &job->data));
-    cli_note(cli, "%s: %s", cli->values[OPT_data],
-             dataset_description(job->data));
+    TRY(find_part(job));
+    TRY(dataset_open(job->data_path, &options, &job->data));
+    cli_note(cli, "%s: %s", job->data_path, dataset_description(job->data));
     tell_decisions(job);
     if (counts_classes(job))
         TRY(trained_classes(job));
-    return check_labels(job);
+    return job->has_part && ranks_count() > 1 ? status_ok() : check_labels(job);
 }
 
 // ---- program ----------------------------------------------------------------
@@ -324,6 +391,8 @@ static int open_source(Job *job)
         compiler.lang.scores_name = cli_has(job->cli, OPT_value)
                                         ? job->cli->values[OPT_value]
                                         : SCORED_VALUE;
+    else if (compiler.validates)
+        compiler.lang.scores_name = SCORED_VALUE;
     Status status = compile_for_data(job, &compiler);
     return compiler_report(&compiler, job->cli, &status);
 }

@@ -11,6 +11,8 @@ typedef struct Job {
     Cli *cli;
     Program *program;
     Dataset *data;
+    const char *data_path; // of --data: this process's
+    bool has_part;         // which names a part of its own: {rank}
     TrainOptions options;
     const char *value; // compile this value of the phase alone; NULL = train
     DataSplit tried;   // the part that eval evaluates
@@ -26,8 +28,11 @@ typedef struct Job {
 // Opens everything that FILE, the PHASE words and the options name; says on
 // standard error what was found. Returns an exit code; job_close in any case.
 int job_open(Job *job, Cli *cli);
-// The same, but the phase's evaluation plan computes the named value, and
-// nothing is trained.
+// Makes the parts that the processes have opened one set. They call it once all
+// have opened theirs; does nothing where all read one.
+Status job_join_data(Job *job);
+// The same as job_open, but the phase's evaluation plan computes the named
+// value, and nothing is trained.
 int job_open_value(Job *job, Cli *cli, const char *value);
 // The program and the shapes of its weights alone: no data, no machine code.
 int job_open_program(Job *job, Cli *cli);

@@ -109,7 +109,7 @@ static char *nearest_folder(const char *path)
 // A run inside the data would be a class of it the next time.
 static Status check_place(const Job *job)
 {
-    char *data = realpath(job->cli->values[OPT_data], NULL);
+    char *data = realpath(job->data_path, NULL);
     char *out = nearest_folder(job->options.out);
     size_t length = data ? strlen(data) : 0;
     bool inside = out && data && strncmp(out, data, length) == 0 &&
@@ -258,16 +258,22 @@ static int run_phases(Job *job, const PhaseList *list)
     return STATUS_OK;
 }
 
-// Opens all that can be wrong before the first step.
+// Opens all that can be wrong before the first step, in stages: none goes on to
+// the next before all have come through the one before.
 static int begin(Job *job, Cli *cli, PhaseList *list)
 {
     int code = job_open(job, cli);
     watch_signals(job);
-    if (code != STATUS_OK)
+    if ((code = together_agree(cli, code)) != STATUS_OK)
+        return code;
+    Status status = job_join_data(job);
+    code = status.code == STATUS_OK ? STATUS_OK : cli_fail(cli, &status);
+    if ((code = together_agree(cli, code)) != STATUS_OK)
         return code;
     *list = chosen_phases(job);
-    CLI_TRY(cli, open_run(job, list));
-    return STATUS_OK;
+    status = open_run(job, list);
+    code = status.code == STATUS_OK ? STATUS_OK : cli_fail(cli, &status);
+    return together_agree(cli, code);
 }
 
 int command_run(Cli *cli)
@@ -283,7 +289,7 @@ int command_run(Cli *cli)
     CLI_TRY(cli, together_begin(cli));
     if (ranks_index() == 0)
         cli_begin_log(cli);
-    int code = together_agree(cli, begin(&job, cli, &list));
+    int code = begin(&job, cli, &list);
     if (code == STATUS_OK)
         code = together_end(run_phases(&job, &list));
     else

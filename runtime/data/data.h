@@ -96,6 +96,16 @@ Status dataset_open(const char *path, const DataOptions *options,
 // options count.
 Status dataset_open_files(int64_t count, const char *const *names,
                           const DataOptions *options, Dataset **dataset);
+// Of several processes that have each opened a part of their own: makes them
+// one set, of process 0's images, then those of 1, ..., in each split. All know
+// their names and labels; a process reads those of its part alone. Classes are
+// numbered as on process 0. STATUS_DATA when the parts have other classes, with
+// both lists, or are one and the same; then it is not joined on any process,
+// and those that are not at fault return STATUS_OK. The description and the
+// notes say how even it is. All processes call it.
+Status dataset_join(Dataset *dataset);
+// Where each process's images of a joined set begin, [ranks + 1]; else NULL.
+const int64_t *dataset_starts(const Dataset *dataset, DataSplit split);
 void dataset_free(Dataset *dataset);
 
 int64_t dataset_count(const Dataset *dataset, DataSplit split);

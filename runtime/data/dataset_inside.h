@@ -14,6 +14,8 @@ enum {
     DATASET_PROBE = 4096,
     // More in a list or an archive are a mistake, and would only fill memory.
     DATASET_MAX_CLASSES = 100000,
+    // The container of a sample that another process reads.
+    DATASET_ELSEWHERE = -2,
 };
 
 // A decoded image kept for the next reader.
@@ -27,7 +29,8 @@ typedef struct Sample {
     char *name;           // of a file: its path below the root
     int label;            // -1 = none
     const uint8_t *bytes; // sets in memory: planes of Dataset.shape, or NULL
-    int container;        // of Dataset.containers; -1 = a file of its own
+    int container;        // of Dataset.containers; -1 = a file of its own;
+                          // DATASET_ELSEWHERE
     int64_t offset, size; // in the container
     _Atomic(CachedImage *) cached;
 } Sample;
@@ -43,7 +46,8 @@ typedef struct DataShape {
     bool by_columns;             // each plane column by column
 } DataShape;
 
-// A folder whose entries were read, as it was then.
+// A folder whose entries were read, or a list or shard, as it was then; inode
+// 0: it was not there.
 typedef struct FolderStamp {
     char *path;
     int64_t device, inode, seconds, nanoseconds, size; // seconds: changed
@@ -60,6 +64,9 @@ struct Dataset {
     char **containers; // paths of files that hold many samples
     int container_count;
     SampleList splits[SPLIT_COUNT]; // by DataSplit
+    // Of a set that processes have joined: where each one's samples begin,
+    // [ranks + 1]; else NULL.
+    int64_t *starts[SPLIT_COUNT];
     char **classes;
     int class_count;
     // Images may have several classes. The label of a sample is then a number
@@ -94,7 +101,7 @@ struct Dataset {
     const char *classless; // why there are no classes, when that may surprise
     char *description;
     atomic_llong cache_left; // bytes
-    bool indexes;            // folders that are read are noted in `seen`
+    bool indexes;            // what is read is noted in `seen`
     FolderSeen seen;
 };
 
@@ -194,6 +201,9 @@ typedef enum DatasetPart {
 // The part that a name means, in any case of letters, with words beside it that
 // say nothing (training_set) or a number (val2017); -1 = none.
 int dataset_part_of(const char *name);
+// The same with other words beside it, which are `rest`: "seg" of seg_train.
+enum { DATASET_WORDS = 64 };
+int dataset_part_beside(const char *name, char rest[DATASET_WORDS]);
 
 // Moves a share of each class of the training samples to another split, which
 // is empty. `purpose` names the choice.

@@ -248,6 +248,9 @@ Status dataset_read(const Dataset *dataset, DataSplit split, int64_t index,
                     Image *image)
 {
     Sample *sample = &dataset->splits[split].items[index];
+    if (sample->container == DATASET_ELSEWHERE)
+        return status_error(STATUS_INTERNAL, "%s is of another process's part",
+                            sample->name);
     if (sample->bytes)
         return unpack_planes(dataset, sample->bytes, sample->name, image);
     const CachedImage *cached = atomic_load(&sample->cached);

@@ -46,7 +46,7 @@ struct Input {
 
 static int64_t index_at(const InputSpec *spec, int64_t place)
 {
-    return spec->indices ? spec->indices[place] : place;
+    return spec->indices ? spec->indices[place] : spec->first + place;
 }
 
 // Remembers that a file cannot be read, to be told by the training thread.
@@ -174,8 +174,9 @@ static Status fill_row(Input *input, Slot *slot, int row,
     const InputSpec *spec = &input->spec;
     int64_t asked = slot->samples[row].place, place = asked;
     Image image = {0};
-    bool found;
-    TRY(read_sample(input, &place, &image, &found));
+    bool found = false;
+    if (spec->count > 0)
+        TRY(read_sample(input, &place, &image, &found));
     if (!found) {
         clear_row(input, slot, row);
         return status_ok();
@@ -237,7 +238,7 @@ static void schedule(Input *input, Slot *slot, int64_t turn)
     slot->step = turn / (chunks * passes);
     int64_t chunk = slot->step * chunks + turn % chunks;
     int64_t first = (chunk * input->spec.ranks + input->spec.rank) * batch;
-    for (int row = 0; row < batch; row++)
+    for (int row = 0; input->spec.count > 0 && row < batch; row++)
         slot->samples[row] = sampler_at(&input->sampler, first + row);
     slot->next = slot->done = 0;
     pthread_cond_broadcast(&input->work);
@@ -272,7 +273,7 @@ static Status allocate(Input *input)
         slot->valid = calloc(batch, sizeof *slot->valid);
         complete = complete && slot->samples && slot->labels && slot->valid;
     }
-    input->bad = calloc((size_t)spec->count, sizeof *input->bad);
+    input->bad = calloc((size_t)spec->count + 1, sizeof *input->bad);
     input->threads = calloc((size_t)spec->threads, sizeof *input->threads);
     if (!complete || !input->bad || !input->threads)
         return status_error(STATUS_MEMORY,
@@ -304,15 +305,17 @@ Status input_new(const InputSpec *spec, int64_t first_step, Input **result)
     input->spec.label_width += spec->label_width == 0;
     input->spec.passes += spec->passes == 0;
     input->spec.ranks += spec->ranks == 0;
+    input->spec.order += spec->order ? 0 : spec->phase;
     input->turn = first_step * input->spec.chunks * input->spec.passes;
     pthread_mutex_init(&input->lock, NULL);
     pthread_cond_init(&input->work, NULL);
     pthread_cond_init(&input->ready, NULL);
-    Status status = spec->strata
-                        ? sampler_init_balanced(&input->sampler, spec->seed,
-                                                spec->phase, spec->strata)
-                        : sampler_init(&input->sampler, spec->seed, spec->phase,
-                                       spec->count, spec->training);
+    uint64_t order = input->spec.order;
+    Status status =
+        spec->strata ? sampler_init_balanced(&input->sampler, spec->seed, order,
+                                             spec->strata)
+                     : sampler_init(&input->sampler, spec->seed, order,
+                                    spec->count, spec->training && spec->count);
     if (status.code == STATUS_OK)
         status = allocate(input);
     if (status.code == STATUS_OK) {

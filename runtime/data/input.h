@@ -23,13 +23,16 @@ typedef struct InputViews {
 typedef struct InputSpec {
     const Dataset *data;
     DataSplit split;
-    const int64_t *indices; // into the split, in data-set order; NULL = all
-    int64_t count;          // how many indices
-    const bool *seen;       // by image of the split: is its label seen, or -1
-                            // given? NULL = all are
-    const Strata *strata;   // training, classes drawn alike: places in
-                            // `indices` by class; NULL = each image once an
-                            // epoch
+    const int64_t *indices; // into the split, in data-set order; NULL = those
+                            // from `first` on
+    int64_t first;
+    int64_t count; // how many; 0 where only others have images, and no row is
+                   // valid
+    const bool *seen;     // by image of the split: is its label seen, or -1
+                          // given? NULL = all are
+    const Strata *strata; // training, classes drawn alike: places in
+                          // `indices` by class; NULL = each image once an
+                          // epoch
     int group_count;
     InputViews groups[MAX_VIEW_GROUPS];
     int batch;    // images at a time
@@ -43,6 +46,7 @@ typedef struct InputSpec {
     int ranks, rank; // processes that each take a batch in turn, and which of
                      // them this is; 0 ranks = 1
     uint64_t seed, phase; // phase: its random_name
+    uint64_t order;       // what the order of images is drawn by; 0 = phase
     // Training: shuffled, and an unreadable image gives its place to the next
     // readable one in data-set order. Otherwise: in order, and an unreadable
     // image, or a row past the end, is not valid.

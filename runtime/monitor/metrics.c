@@ -84,6 +84,7 @@ Status metrics_open(Metrics *metrics, const char *out, const char *phase,
 {
     char path[RUNDIR_PATH], *text;
     metrics->file = NULL;
+    metrics->digits = 9;
     snprintf(metrics->phase, sizeof metrics->phase, "%s", phase);
     TRY(rundir_path(out, NULL, "metrics.jsonl", path));
     TRY(read_all(path, &text));
@@ -113,7 +114,7 @@ Status metrics_write(Metrics *metrics, int64_t step, int count,
             (long long)step);
     for (int i = 0; i < count; i++) {
         if (isfinite(values[i]))
-            fprintf(file, ",\"%s\":%.9g", names[i], values[i]);
+            fprintf(file, ",\"%s\":%.*g", names[i], metrics->digits, values[i]);
         else
             fprintf(file, ",\"%s\":null", names[i]);
     }

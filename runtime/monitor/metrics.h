@@ -13,13 +13,14 @@
 
 typedef struct Metrics {
     FILE *file;
+    int digits; // of a number: 9, which tell floats apart; of doubles 17
     char phase[64];
 } Metrics;
 
 // Opens the file to append lines of a phase. Lines of that phase past
 // `keep_step` (-1: all of them) are dropped first, and so are its evaluation
 // and a line cut short by a kill: what comes again after a resume must not
-// stand there twice.
+// stand there twice. Numbers have 9 digits unless `digits` is set.
 Status metrics_open(Metrics *metrics, const char *out, const char *phase,
                     int64_t keep_step);
 // A line of numbers behind phase and step; NaN and infinity become null.

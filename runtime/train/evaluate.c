@@ -109,29 +109,36 @@ static void add_batch(Evaluation *evaluation, const BatchNumbers *numbers)
     }
 }
 
-static Status hand_on_scores(const Evaluation *evaluation, int64_t first,
-                             int64_t count)
+static Status hand_on_scores(const Evaluation *evaluation,
+                             const Division *division, int64_t round)
 {
     const InferSink *sink = evaluation->scores;
     const Shares *all = &evaluation->scores_of_all;
-    for (int64_t i = 0; i < all->count && first + i < count; i++)
-        TRY(sink->row(sink->context, evaluation->split, first + i,
-                      all->valid[i] ? all->rows + i * all->row_bytes : NULL));
+    for (int64_t i = 0; i < all->count; i++) {
+        int64_t row = division_row(division, round, i);
+        if (row >= 0)
+            TRY(sink->row(sink->context, evaluation->split, row,
+                          all->valid[i] ? all->rows + i * all->row_bytes
+                                        : NULL));
+    }
     return status_ok();
 }
 
 // In rounds: a batch of each process, which are added up in their order.
 static Status run_batches(Evaluation *evaluation, const Plan *plan,
-                          int64_t count)
+                          const Dataset *data)
 {
     const PlanPort *scores = evaluation->scores ? plan_scores(plan) : NULL;
     void *labels = executor_input(evaluation->executor, "labels");
     Shares *all = &evaluation->scores_of_all;
-    int64_t step = (int64_t)evaluation->batch * ranks_count();
+    Division division;
+    shares_divide(&division, data, evaluation->split, NULL,
+                  dataset_count(data, evaluation->split), evaluation->batch);
+    int64_t rounds = division_rounds(&division);
     if (scores)
         TRY(shares_open(all, evaluation->batch,
                         scores->tensor.bytes / scores->tensor.dims[0]));
-    for (int64_t done = 0; done < count; done += step) {
+    for (int64_t round = 0; round < rounds; round++) {
         TRY(input_take(evaluation->input, evaluation->dtype,
                        evaluation->images_at, labels, evaluation->valid));
         executor_run(evaluation->executor);
@@ -144,7 +151,7 @@ static Status run_batches(Evaluation *evaluation, const Plan *plan,
         shares_gather(
             all, executor_output(evaluation->executor, scores->tensor.name),
             evaluation->valid);
-        TRY(hand_on_scores(evaluation, done, count));
+        TRY(hand_on_scores(evaluation, &division, round));
     }
     return status_ok();
 }
@@ -208,8 +215,7 @@ Status evaluate_plan(const ProgramPhase *phase, const Dataset *data,
     Status status =
         open_evaluation(&evaluation, phase, data, code, store, pool, options);
     if (status.code == STATUS_OK)
-        status =
-            run_batches(&evaluation, &phase->eval, dataset_count(data, split));
+        status = run_batches(&evaluation, &phase->eval, data);
     if (status.code == STATUS_OK)
         collect(&evaluation, options, result);
     input_free(evaluation.input);

@@ -53,30 +53,36 @@ static Status open_inference(Inference *run, const char *weights)
                         &run->executor);
 }
 
-static Status hand_on(const Inference *run, DataSplit split, int64_t first,
-                      int64_t count)
+static Status hand_on(const Inference *run, DataSplit split,
+                      const Division *division, int64_t round)
 {
     const Shares *all = &run->shares;
-    for (int64_t i = 0; i < all->count && first + i < count; i++)
-        TRY(run->sink->row(run->sink->context, split, first + i,
-                           all->valid[i] ? all->rows + i * all->row_bytes
-                                         : NULL));
+    for (int64_t i = 0; i < all->count; i++) {
+        int64_t row = division_row(division, round, i);
+        if (row >= 0)
+            TRY(run->sink->row(run->sink->context, split, row,
+                               all->valid[i] ? all->rows + i * all->row_bytes
+                                             : NULL));
+    }
     return status_ok();
 }
 
 static Status run_batches(Inference *run, DataSplit split, Input *input)
 {
-    int64_t count = dataset_count(run->data, split);
+    Division division;
+    shares_divide(&division, run->data, split, NULL,
+                  dataset_count(run->data, split), run->batch);
+    int64_t rounds = division_rounds(&division);
     int32_t dtype = plan_input(&run->phase->eval, "images")->tensor.dtype;
     void *images[] = {executor_input(run->executor, "images")};
     void *labels = executor_input(run->executor, "labels");
     const char *value = infer_value(run->phase)->name;
-    for (int64_t done = 0; done < count; done += run->shares.count) {
+    for (int64_t round = 0; round < rounds; round++) {
         TRY(input_take(input, dtype, images, labels, run->valid));
         executor_run(run->executor);
         shares_gather(&run->shares, executor_output(run->executor, value),
                       run->valid);
-        TRY(hand_on(run, split, done, count));
+        TRY(hand_on(run, split, &division, round));
     }
     return status_ok();
 }

@@ -90,14 +90,17 @@ typedef struct Rows {
     bool *valid;     // [batch]
     int64_t width;
     int batch;
+    Division division;
 } Rows;
 
 static void take_rows(const Probe *probe, Rows *rows, const Shares *all,
-                      int32_t dtype, int64_t first)
+                      int32_t dtype, int64_t round)
 {
     const void *values = all->rows;
-    for (int64_t i = 0; i < all->count && first + i < rows->count; i++) {
-        int64_t row = first + i;
+    for (int64_t i = 0; i < all->count; i++) {
+        int64_t row = division_row(&rows->division, round, i);
+        if (row < 0)
+            continue;
         float *to = rows->features + row * rows->width;
         for (int64_t c = 0; c < rows->width; c++) {
             int64_t at = i * rows->width + c;
@@ -120,11 +123,12 @@ static Status fill_rows(const Probe *probe, Rows *rows, Executor *executor,
     void *images[] = {executor_input(executor, "images")};
     void *labels = executor_input(executor, "labels");
     const char *name = plan->outputs[0].tensor.name;
-    for (int64_t done = 0; done < rows->count; done += all->count) {
+    int64_t rounds = division_rounds(&rows->division);
+    for (int64_t round = 0; round < rounds; round++) {
         TRY(input_take(input, dtype, images, labels, rows->valid));
         executor_run(executor);
         shares_gather(all, executor_output(executor, name), rows->valid);
-        take_rows(probe, rows, all, plan->outputs[0].tensor.dtype, done);
+        take_rows(probe, rows, all, plan->outputs[0].tensor.dtype, round);
     }
     return status_ok();
 }
@@ -174,6 +178,8 @@ static Status find_features(const Probe *probe, Rows *rows)
     rows->valid = calloc((size_t)rows->batch, sizeof *rows->valid);
     if (!rows->features || !rows->labels || !rows->valid)
         return status_error(STATUS_MEMORY, "no memory for the probe");
+    shares_divide(&rows->division, spec->data, rows->split, rows->indices,
+                  rows->count, rows->batch);
     shares_states(&spec->phase->features, spec->store);
     Status status = shares_open(&all, rows->batch, value->bytes / rows->batch);
     if (status.code == STATUS_OK)

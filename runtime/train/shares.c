@@ -27,10 +27,70 @@ void shares_close(Shares *shares)
     *shares = (Shares){0};
 }
 
+// How many of the first `end` images of the data are among those `indices`.
+static int64_t count_below(const int64_t *indices, int64_t count, int64_t end)
+{
+    int64_t low = 0, high = count;
+    if (!indices)
+        return end;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (indices[middle] < end)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void shares_divide(Division *division, const Dataset *data, DataSplit split,
+                   const int64_t *indices, int64_t count, int batch)
+{
+    const int64_t *starts = dataset_starts(data, split);
+    *division =
+        (Division){.count = count, .batch = batch, .joined = starts != NULL};
+    for (int r = 0; starts && r <= ranks_count(); r++)
+        division->starts[r] = count_below(indices, count, starts[r]);
+}
+
+int64_t division_rounds(const Division *division)
+{
+    int64_t most = 0;
+    if (!division->joined)
+        most = (division->count + ranks_count() - 1) / ranks_count();
+    for (int r = 0; division->joined && r < ranks_count(); r++) {
+        int64_t own = division->starts[r + 1] - division->starts[r];
+        most = own > most ? own : most;
+    }
+    return (most + division->batch - 1) / division->batch;
+}
+
+int64_t division_row(const Division *division, int64_t round, int64_t i)
+{
+    int64_t batch = division->batch, row = round * ranks_count() * batch + i;
+    if (!division->joined)
+        return row < division->count ? row : -1;
+    int64_t rank = i / batch;
+    row = division->starts[rank] + round * batch + i % batch;
+    return row < division->starts[rank + 1] ? row : -1;
+}
+
 void shares_set_input(InputSpec *spec)
 {
-    spec->ranks = ranks_count();
-    spec->rank = ranks_index();
+    Division division;
+    shares_divide(&division, spec->data, spec->split, spec->indices,
+                  spec->count, spec->batch);
+    if (!division.joined) {
+        spec->ranks = ranks_count();
+        spec->rank = ranks_index();
+        return;
+    }
+    int64_t first = division.starts[ranks_index()];
+    spec->count = division.starts[ranks_index() + 1] - first;
+    if (spec->indices)
+        spec->indices += first;
+    else
+        spec->first = first;
 }
 
 void shares_gather(Shares *shares, const void *rows, const bool *valid)

@@ -16,6 +16,8 @@
 #include "runtime/exec/random_key.h"
 #include "runtime/exec/ranks.h"
 #include "runtime/train/evaluate.h"
+#include "runtime/train/shares.h"
+#include "runtime/train/valid_scores.h"
 #include "runtime/train/weights.h"
 
 // Seconds between two calls of the progress callback.
@@ -215,8 +217,6 @@ Status train_start_input(Run *run)
         .strata = run->set.strata.count ? &run->set.strata : NULL,
         .count = run->image_count,
         .batch = phase_rows(phase),
-        .ranks = ranks_count(),
-        .rank = ranks_index(),
         .chunks = phase->train.chunks.count,
         .passes = plan_passes(&phase->train),
         .seed = run->options->seed,
@@ -226,7 +226,22 @@ Status train_start_input(Run *run)
         .message = train_unreadable(run->options),
         .context = run->options->context,
     };
+    char order[RUNDIR_PATH];
     input_set_groups(&spec, phase, false, run->images);
+    shares_set_input(&spec);
+    if (dataset_starts(run->data, SPLIT_TRAIN)) {
+        snprintf(order, sizeof order, "%s, part %d", phase->name,
+                 ranks_index());
+        spec.order = random_name(order);
+        if (spec.count == 0)
+            return status_error(STATUS_DATA,
+                                "none of the images that phase %s trains on "
+                                "are in the part of process %d",
+                                phase->name, ranks_index());
+        if (spec.strata)
+            trainset_cut_strata(&run->set, spec.indices - run->set.indices,
+                                spec.count);
+    }
     return input_new(&spec, run->step, &run->input);
 }
 
@@ -607,6 +622,7 @@ static void close_run(Run *run)
     store_free(&run->store);
     watch_close(run->watch);
     probe_free(run->valid.probe);
+    valid_scores_free(run->valid.scores);
     trainset_free(&run->set);
     free(run->classes);
 }

@@ -232,6 +232,24 @@ Status trainset_count_classes(const ProgramPhase *phase, const Dataset *data,
                            : status_ok();
 }
 
+void trainset_cut_strata(Trainset *set, int64_t first, int64_t count)
+{
+    Strata *strata = &set->strata;
+    int64_t kept = 0, from = 0;
+    int classes = 0;
+    for (int i = 0; i < strata->count; i++) {
+        int64_t end = strata->starts[i + 1];
+        for (; from < end; from++) {
+            int64_t place = strata->members[from] - first;
+            if (place >= 0 && place < count)
+                strata->members[kept++] = place;
+        }
+        if (kept > strata->starts[classes])
+            strata->starts[++classes] = kept;
+    }
+    strata->count = classes;
+}
+
 void trainset_free(Trainset *set)
 {
     free(set->counts);

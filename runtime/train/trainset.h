@@ -33,6 +33,9 @@ Status trainset_select(const ProgramPhase *phase, const Dataset *data,
 // change any more. STATUS_MEMORY for lack of memory.
 Status trainset_count_classes(const ProgramPhase *phase, const Dataset *data,
                               Trainset *set);
+// Leaves in the strata the places from `first` on, `count` of them, counted
+// from there: those of a process that has its own part of the images.
+void trainset_cut_strata(Trainset *set, int64_t first, int64_t count);
 void trainset_free(Trainset *set);
 
 #endif

@@ -348,6 +348,8 @@ static Status open_files(Watch *watch)
     int64_t keep = spec->step ? spec->step : -1;
     TRY(metrics_open(&watch->metrics, spec->options->out, phase_name(watch),
                      keep));
+    if (spec->reports->ports[0]->tensor.dtype == PLAN_F64)
+        watch->metrics.digits = 17;
     TRY(rundir_path(spec->options->out, phase_name(watch),
                     "events.out.tfevents.simcc", path));
     return events_open(&watch->events, path, keep);
