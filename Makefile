@@ -92,6 +92,17 @@ $(BUILD)/frontend/cli/bundle_files.o: $(BUNDLE)/runtime.o $(BUNDLE)/picture.o \
     $(addprefix runtime/bundle/,simcc.h example.c example.mk)
 $(BUILD)/frontend/cli/bundle_files.o: FLAGS += -Wa,-I$(BUNDLE) -Wa,-I.
 
+# The same two as a shared library, for programs of several nets, which they
+# link or load alone. SIMCC_API is in its name and in its symbols' version.
+API = $(shell sed -n 's/^.define SIMCC_API //p' runtime/bundle/simcc.h)
+LIBSIMCC = $(BUILD)/libsimcc.so.$(API)
+$(LIBSIMCC): $(BUNDLE)/runtime.o $(BUNDLE)/picture.o
+	$(call say,link   ,$@)
+	@printf 'SIMCC_$(API) { global: $(FUNCTIONS:%=%;) $(READERS:%=%;) local: *; };\n' \
+	    > $(BUNDLE)/libsimcc.map
+	$(Q)$(CC) -shared -Wl,-soname,$(@F) -Wl,-z,defs -Wl,-z,noexecstack \
+	    -Wl,--version-script=$(BUNDLE)/libsimcc.map -o $@ $^ -lpthread -lm
+
 $(BUILD)/simcc: $(OBJECTS)
 	$(call say,link   ,$@)
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
@@ -172,14 +183,23 @@ COMMANDS = $(shell sed -n 's/^COMMAND.[a-z_]*, "\([a-z ]*\)",/\1/p' \
 # What is to be installed, as it will lie in PREFIX.
 STAGE = $(BUILD)/stage
 
-$(STAGE)/made: $(BUILD)/simcc $(shell find models docs -type f) README.md Makefile
+$(STAGE)/made: $(BUILD)/simcc $(LIBSIMCC) $(shell find models docs -type f) \
+               README.md Makefile
 	$(call say,stage  ,$(STAGE))
 	@rm -rf $(STAGE)
 	@mkdir -p $(STAGE)/bin $(STAGE)/share/man/man1 $(STAGE)/share/simcc/models \
 	    $(STAGE)/share/doc/simcc $(STAGE)/share/bash-completion/completions \
 	    $(STAGE)/share/zsh/site-functions $(STAGE)/share/vim/vimfiles \
-	    $(STAGE)/share/fish/vendor_completions.d $(STAGE)/share/simcc/editors
+	    $(STAGE)/share/fish/vendor_completions.d $(STAGE)/share/simcc/editors \
+	    $(STAGE)/include $(STAGE)/lib/pkgconfig
 	@strip -o $(STAGE)/bin/simcc $(BUILD)/simcc
+	@cp $(LIBSIMCC) $(STAGE)/lib
+	@ln -s libsimcc.so.$(API) $(STAGE)/lib/libsimcc.so
+	@cp runtime/bundle/simcc.h $(STAGE)/include
+	@printf '%s\n' 'prefix=$${pcfiledir}/../..' 'Name: simcc' 'Version: $(VERSION)' \
+	    'Description: runs nets that simcc bundle made' \
+	    'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lsimcc' \
+	    > $(STAGE)/lib/pkgconfig/simcc.pc
 	@cp -r models/. $(STAGE)/share/simcc/models
 	@cp -r README.md docs/*.md $(STAGE)/share/doc/simcc
 	@cp -r docs/editors/vscode $(STAGE)/share/simcc/editors/vscode
@@ -191,7 +211,7 @@ $(STAGE)/made: $(BUILD)/simcc $(shell find models docs -type f) README.md Makefi
 	@$(BUILD)/simcc help --as bash > $(STAGE)/share/bash-completion/completions/simcc
 	@$(BUILD)/simcc help --as zsh > $(STAGE)/share/zsh/site-functions/_simcc
 	@$(BUILD)/simcc help --as fish > $(STAGE)/share/fish/vendor_completions.d/simcc.fish
-	@cd $(STAGE) && find . -type f ! -name made.part | sort > made.part && \
+	@cd $(STAGE) && find . ! -type d ! -name made.part | sort > made.part && \
 	    mv made.part made
 
 ## make install: to PREFIX=/usr/local, below DESTDIR if that is given
@@ -199,6 +219,8 @@ install: $(STAGE)/made
 	@while read -r file; do \
 	    mode=644; [ "$$file" != ./bin/simcc ] || mode=755; \
 	    install -D -m $$mode "$(STAGE)/$$file" "$(DESTDIR)$(PREFIX)/$$file" || exit 1; \
+	    [ ! -L "$(STAGE)/$$file" ] || \
+	        cp -Pf "$(STAGE)/$$file" "$(DESTDIR)$(PREFIX)/$$file" || exit 1; \
 	done < $(STAGE)/made
 	@echo "simcc is in $(DESTDIR)$(PREFIX)/bin"
 
@@ -221,6 +243,7 @@ deb: $(STAGE)/made
 	    'Description: compiler and runtime for SimCLRv2' \
 	    ' Compiles networks, losses and training phases from .net files to machine' \
 	    ' code and trains them on images.' > $(BUILD)/deb/DEBIAN/control
+	@echo 'activate-noawait ldconfig' > $(BUILD)/deb/DEBIAN/triggers
 	@find $(BUILD)/deb -exec touch -h -d @$(EPOCH) {} +
 	@SOURCE_DATE_EPOCH=$(EPOCH) dpkg-deb --root-owner-group -Zgzip --build \
 	    $(BUILD)/deb $(BUILD)/simcc_$(VERSION)_amd64.deb

@@ -1,4 +1,5 @@
-# Builds the example; `make lib@NAME@.so` makes a shared library of the same.
+# Builds the example; `make lib@NAME@.so` makes a shared library of the same,
+# `make @NAME@.so` one of the net alone, for programs that link with -lsimcc.
 CC ?= cc
 CFLAGS ?= -O2
 LIBS = @LIBS@-lpthread -lm
@@ -10,6 +11,10 @@ lib@NAME@.so: lib@NAME@.a
 	$(CC) -shared -o $@ -Wl,--whole-archive lib@NAME@.a \
 	    -Wl,--no-whole-archive $(LIBS)
 
+@NAME@.so: lib@NAME@.a
+	ar p lib@NAME@.a net.o > net.o
+	$(CC) -shared -o $@ net.o $(LIBS)
+
 clean:
-	rm -f @NAME@ lib@NAME@.so
+	rm -f @NAME@ lib@NAME@.so @NAME@.so net.o
 .PHONY: clean

@@ -9,7 +9,9 @@
 //     const float *row = simcc_output(net, 0);
 //     simcc_free(net);
 //
-// Link with the library, -lpthread and -lm. Everything is allocated by
+// Link with the library, -lpthread and -lm; or with the net alone, which `make
+// net.so` makes beside it, and with -lsimcc: this runtime as `make install` has
+// it, for any number of nets. Everything is allocated by
 // simcc_init; simcc_put and simcc_run allocate nothing, take no locks of the
 // process, and keep the floating point state of the caller's thread. Instances
 // share nothing but the weights, which are only read: each may run on threads
@@ -24,6 +26,9 @@
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default) // seen from outside shared libraries
 #endif
 
 // The compiled net: machine code, plan, names and, unless they lie in a file of
@@ -117,6 +122,9 @@ const char *simcc_target(const SimccNet *net); // that it runs as
 // Memory of the instance in bytes, without the weights that all share.
 long long simcc_bytes(const SimccNet *net);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

@@ -135,6 +135,12 @@ check "bundle: no weights" bad_weights "cannot read the weights"
 
 # A shared library of the same, and two nets in one program.
 check "bundle: as a shared library" make -s -C "$work/here" libnet.so
+alone() {
+    $CC -I"$work/here" -o "$work/alone" "$work/here/main.c" "$work/here/libnet.so" &&
+        LD_LIBRARY_PATH="$work/here" "$work/alone" "$work/photos/disc-00000.png" > "$work/said" &&
+        grep -F disc-00000 "$work/example" | cmp - "$work/said"
+}
+check "bundle: which alone is enough" alone
 bundle other --name other --target x86-64 --batch 2 -q
 cat > "$work/two.c" <<EOF
 #include "net.h"

@@ -45,6 +45,62 @@ check "install: a library of a net" sh -c "cd '$work/empty' &&
     '$installed' bundle quickstart.net scratch --out run -o net -q && make -s -C net &&
     net/net shapes/test/*/*.png"
 
+# libsimcc is the runtime of such libraries, for nets that come alone.
+cat > "$work/empty/load.c" <<'EOF'
+#include <dlfcn.h>
+#include <simcc.h>
+#include <stdio.h>
+// load NET.so SYMBOL PICTURE: its first two scores.
+int main(int count, char **words)
+{
+    SimccNet *net;
+    SimccPicture picture;
+    char error[SIMCC_ERROR] = "no such net";
+    void *file = count == 4 ? dlopen(words[1], RTLD_NOW) : NULL;
+    const SimccModel *model = file ? dlsym(file, words[2]) : NULL;
+    if (!model || simcc_init(model, NULL, &net, error) ||
+        simcc_read(model, words[3], &picture, error) ||
+        simcc_put(net, 0, &picture, error)) {
+        puts(error);
+        return 1;
+    }
+    simcc_run(net);
+    printf("%a %a\n", (double)simcc_output(net, 0)[0], (double)simcc_output(net, 0)[1]);
+    simcc_drop(&picture);
+    simcc_free(net);
+    return 0;
+}
+EOF
+CC=${CC:-cc}
+shared() {
+    (cd "$work/empty" && make -s -C net net.so &&
+        $CC -I"$prefix/include" -o load load.c -L"$prefix/lib" -lsimcc -ldl &&
+        $CC -Inet -o shown net/main.c net/net.so -L"$prefix/lib" -lsimcc)
+}
+with_library() {
+    (cd "$work/empty" && LD_LIBRARY_PATH="$prefix/lib:net" "$@")
+}
+picture=$(cd "$work/empty" && ls shapes/test/*/*.png | head -1)
+check "libsimcc: a net alone, and programs against it" shared
+check "libsimcc: by its number" sh -c "readelf -d '$work/empty/shown' | grep -q 'libsimcc.so.[0-9]'"
+with_library ./shown "$picture" > "$work/shown"
+elsewhere net/net "$picture" > "$work/whole"
+check "libsimcc: what the whole library says" cmp "$work/whole" "$work/shown"
+check "libsimcc: a net that is loaded" says 0x with_library ./load net/net.so \
+    net_model "$picture"
+check "libsimcc: a net that is none" says "no such net" with_library ./load \
+    net/net.so other_model "$picture"
+check "libsimcc: has what the header declares, and no more" sh -c "
+    nm -D --defined-only '$prefix/lib/libsimcc.so' | awk '\$2 == \"T\" { sub(/@.*/, \"\", \$3); print \$3 }' | sort > '$work/has'
+    grep -oE '\bsimcc_[a-z_]+\(' '$prefix/include/simcc.h' | tr -d '(' | sort -u > '$work/declares'
+    cmp '$work/has' '$work/declares'"
+check "libsimcc: needs the C library alone" sh -c "! readelf -d '$prefix/lib/libsimcc.so' |
+    grep NEEDED | grep -vE 'lib(c|m|pthread)\.so|ld-linux'"
+if command -v pkg-config >/dev/null 2>&1; then
+    check "libsimcc: pkg-config" says "-lsimcc" env \
+        PKG_CONFIG_PATH="$prefix/lib/pkgconfig" pkg-config --cflags --libs simcc
+fi
+
 # ---- pages and completions ---------------------------------------------------
 
 commands=$(sed -n 's/^COMMAND([a-z_]*, "\([a-z ]*\)",/\1/p' frontend/cli/commands.def | tr ' ' -)
