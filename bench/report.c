@@ -282,17 +282,24 @@ static void report_convs(Report *report)
 
 // ---- steps ------------------------------------------------------------------
 
-static const char *peer_title(const char *id)
+// A row of peers.def.
+typedef struct PeerTitle {
+    const char *id, *title;
+    const char *against; // whose time and memory its own are divided by
+} PeerTitle;
+
+static PeerTitle find_peer(const char *id)
 {
-    static const char *const titles[][2] = {
-#define PEER(peer, title, ...) {#peer, title},
+    static const PeerTitle peers[] = {
+#define PEER(peer, title, program, mode, quick, against)                       \
+    {#peer, title, against},
 #include "bench/peers.def"
 #undef PEER
     };
-    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
-        if (strcmp(titles[i][0], id) == 0)
-            return titles[i][1];
-    return id;
+    for (size_t i = 0; i < sizeof peers / sizeof *peers; i++)
+        if (strcmp(peers[i].id, id) == 0)
+            return peers[i];
+    return (PeerTitle){id, id, "simcc"};
 }
 
 static const Record *step_of(const Report *report, const char *bench,
@@ -309,9 +316,10 @@ static void report_step(Report *report, const Record *step, bool first)
 {
     const char *id = record_text(step, STEP_CASE);
     const BenchCase *bench = bench_case_by_id(id);
-    const Record *own = step_of(report, id, "simcc");
     const char *peer = record_text(step, STEP_PEER);
-    bool is_own = strcmp(peer, "simcc") == 0;
+    PeerTitle who = find_peer(peer);
+    const Record *own = step_of(report, id, who.against);
+    bool is_own = strncmp(peer, "simcc", strlen("simcc")) == 0;
     double ratio = own ? ratio_of(record_number(step, STEP_MS),
                                   record_number(own, STEP_MS))
                        : 0;
@@ -321,12 +329,12 @@ static void report_step(Report *report, const Record *step, bool first)
     double memory = own ? ratio_of(record_number(step, STEP_RSS),
                                    record_number(own, STEP_RSS))
                         : 0;
-    if (is_own)
+    if (step == own)
         printf("%s\n", bench ? bench->title : id);
-    printf("  %-24s %9.1f %9.1f %9.1f %6.2f %6.2f %8.0f %6.2f\n",
-           peer_title(peer), record_number(step, STEP_MS),
-           record_number(step, STEP_LEAST), record_number(step, STEP_MOST),
-           ratio, least, record_number(step, STEP_RSS) / 1024, memory);
+    printf("  %-24s %9.1f %9.1f %9.1f %6.2f %6.2f %8.0f %6.2f\n", who.title,
+           record_number(step, STEP_MS), record_number(step, STEP_LEAST),
+           record_number(step, STEP_MOST), ratio, least,
+           record_number(step, STEP_RSS) / 1024, memory);
     text_addf(&report->json,
               "%s\n{\"case\":\"%s\",\"peer\":\"%s\",\"ms\":%s,\"least_ms\":%s,"
               "\"most_ms\":%s,\"rss_kb\":%s,\"slab_kb\":%s,\"ratio\":%.4f,"
@@ -336,10 +344,9 @@ static void report_step(Report *report, const Record *step, bool first)
               record_text(step, STEP_RSS), record_text(step, STEP_SLAB), ratio,
               least, memory);
     if (!is_own)
-        add_bar(
-            report,
-            arena_printf(report->arena, "step %s: %s", id, peer_title(peer)),
-            ratio);
+        add_bar(report,
+                arena_printf(report->arena, "step %s: %s", id, who.title),
+                ratio);
 }
 
 static void report_steps(Report *report)
@@ -353,10 +360,11 @@ static void report_steps(Report *report)
     for (int i = 0; i < report->steps.count; i++)
         report_step(report, &report->steps.at[i], i == 0);
     text_add(&report->json, "]");
+    puts("* its ratios are to simcc's own in bf16");
     for (int i = 0; i < report->missing.count; i++) {
         const Record *missing = &report->missing.at[i];
         printf("  no %s in %s: %s\n",
-               peer_title(record_text(missing, MISSING_PEER)),
+               find_peer(record_text(missing, MISSING_PEER)).title,
                record_text(missing, MISSING_CASE),
                record_text(missing, MISSING_REASON));
     }
@@ -385,7 +393,7 @@ static void print_seconds(double ms)
 static void report_compile(Report *report, const char *id, const char *peer,
                            const double ms[3], const char *rest)
 {
-    printf("%-36s %-16s", compiled_title(id), peer_title(peer));
+    printf("%-36s %-16s", compiled_title(id), find_peer(peer).title);
     for (int i = 0; i < 3; i++)
         print_seconds(ms[i]);
     puts("");

@@ -1,6 +1,7 @@
 // One peer of steps.c: simcc itself. Compiles the training step of a case and
 // waits; speaks the protocol of steps.c on standard input and output.
-//   step CASE THREADS
+//   step CASE THREADS f32|bf16|one
+// `one` takes steps in f32 on one thread, whatever THREADS says.
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -53,11 +54,14 @@ static void open_step(Step *step, const Program *program,
     fill_inputs(step);
 }
 
-static Program *compile(Arena *arena, const BenchCase *bench, int threads)
+static Program *compile(Arena *arena, const BenchCase *bench, int threads,
+                        bool bf16)
 {
     Compiler compiler;
     Program *program = NULL;
     bench_compiler(&compiler, arena, bench, threads);
+    if (bf16)
+        compiler.lang.precision = "bf16";
     Status status = compiler_run(&compiler, &program);
     diag_print(&compiler.diags, stderr, false);
     bench_require(&status);
@@ -84,15 +88,18 @@ static void serve(Step *step)
 int main(int argc, char **argv)
 {
     calls_restart_for_blas(argv);
-    const BenchCase *bench = argc == 3 ? bench_case_by_id(argv[1]) : NULL;
-    int threads = argc == 3 ? (int)strtol(argv[2], NULL, 10) : 0;
+    const BenchCase *bench = argc == 4 ? bench_case_by_id(argv[1]) : NULL;
+    int threads = argc == 4 ? (int)strtol(argv[2], NULL, 10) : 0;
     if (!bench || threads < 1) {
-        fprintf(stderr, "usage: step CASE THREADS\n");
+        fprintf(stderr, "usage: step CASE THREADS f32|bf16|one\n");
         return STATUS_USAGE;
     }
+    if (strcmp(argv[3], "one") == 0)
+        threads = 1;
     Step step = {0};
     Arena *arena = arena_new();
-    Program *program = compile(arena, bench, threads);
+    Program *program =
+        compile(arena, bench, threads, strcmp(argv[3], "bf16") == 0);
     arena_free(arena);
     open_step(&step, program, bench, threads);
     serve(&step);

@@ -44,6 +44,7 @@ enum {
 typedef struct PeerInfo {
     const char *id, *title, *program, *mode;
     int quick;
+    const char *against;
 } PeerInfo;
 
 static const PeerInfo peer_infos[PEERS] = {
@@ -76,6 +77,7 @@ static const char **peer_command(Arena *arena, const PeerInfo *info,
         words[0] = arena_printf(arena, "%s/step", bench_folder(arena));
         words[1] = bench->id;
         words[2] = threads;
+        words[3] = info->mode;
         return words;
     }
     const char *all[] = {python && *python ? python : "python3",

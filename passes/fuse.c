@@ -197,15 +197,42 @@ static bool serves_other_reduces(const Fuse *f, Value v, const Unit *unit)
     return reduces > 0 && reduces == f->use_counts[v];
 }
 
+static bool is_plain_map(const Fuse *f, Value v)
+{
+    return class_of(f, v) == LOWER_MAP && node_of(f, v)->op != OP_ASSIGN;
+}
+
+// Whether v leads to `reader` by values that each have one reader, as the
+// factor of x * sigmoid(x) leads to the product.
+static bool leads_to(const Fuse *f, Value v, Value reader)
+{
+    enum { MOST_STEPS = 8 }; // more than any usual activation takes
+    for (int step = 0; step < MOST_STEPS && v != reader; step++) {
+        int edge = f->after.first[v];
+        if (!is_plain_map(f, v) || f->use_counts[v] != 1 ||
+            edge + 1 != f->after.first[v + 1] || !f->after.at[edge].pointwise)
+            return false;
+        v = f->after.at[edge].kernel;
+    }
+    return v == reader && is_plain_map(f, v);
+}
+
 // Into an epilogue goes what spares storing the value it reads: a value with
-// other readers is stored anyway, and its readers may have better company.
+// readers elsewhere is stored anyway, and its readers may have better company.
 static bool suits_epilogue(const Fuse *f, Value v, int unit)
 {
-    if (class_of(f, v) != LOWER_MAP || node_of(f, v)->op == OP_ASSIGN)
+    if (!is_plain_map(f, v))
         return false;
     for (int i = f->before.first[v]; i < f->before.first[v + 1]; i++) {
         Value from = f->before.at[i].kernel;
-        if (f->unit_of[from] == unit && f->use_counts[from] == 1)
+        int first = f->after.first[from], end = f->after.first[from + 1];
+        bool spares =
+            f->unit_of[from] == unit && f->use_counts[from] == end - first;
+        for (int k = first; k < end; k++)
+            spares = spares && f->after.at[k].pointwise &&
+                     (f->unit_of[f->after.at[k].kernel] == unit ||
+                      leads_to(f, v, f->after.at[k].kernel));
+        if (spares)
             return true;
     }
     return false;

@@ -2,6 +2,7 @@
 #ifndef SIMCC_CODEGEN_BLOCK_H
 #define SIMCC_CODEGEN_BLOCK_H
 
+#include "codegen/plan/epilogue.h"
 #include "ir/base/text.h"
 #include "ir/graph.h"
 
@@ -23,15 +24,17 @@ static inline int64_t block_map(int64_t rows, int64_t cols)
 enum { ENOUGH_TASKS = 16 };
 
 // The element types of a kernel: of what it reads, in the order of its
-// arguments; of what it writes; and of the sums in between.
+// arguments; of what it writes; and of the sums in between. And what is made of
+// these before they are written, in f32; NULL: nothing.
 typedef struct KernelTypes {
     DType in[2], out, sum;
+    const Epilogue *epilogue;
 } KernelTypes;
 
 // Everything in one type.
 static inline KernelTypes kernel_types(DType dtype)
 {
-    return (KernelTypes){{dtype, dtype}, dtype, dtype};
+    return (KernelTypes){{dtype, dtype}, dtype, dtype, NULL};
 }
 // "f32 f32 > f32 sum f32"
 void kernel_types_text(Text *text, const KernelTypes *types);

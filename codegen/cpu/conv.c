@@ -51,8 +51,26 @@ KernelTypes conv_types(const ConvShape *s)
 {
     int data = conv_weights_input(s->op) == 0; // which input, or the first
     bool by_weights = s->op == OP_CONV2D_GRAD_W;
-    return (KernelTypes){
-        {s->in[data], by_weights ? s->in[1] : s->dtype}, s->out, s->dtype};
+    return (KernelTypes){{s->in[data], by_weights ? s->in[1] : s->dtype},
+                         s->out,
+                         s->dtype,
+                         s->epilogue};
+}
+
+LowerStep conv_step(Lowering *lower, const ConvShape *shape,
+                    const CpuKernel *kernel, int64_t task_count,
+                    const char *label, const Place args[3])
+{
+    const LowerEpilogue *behind = shape->epilogue ? lower->epilogue : NULL;
+    int count = behind ? behind->operands.count : 0;
+    LowerStep step = cpu_step(lower, kernel, 3 + count, task_count,
+                              behind ? behind->label : label);
+    for (int a = 0; a < 3; a++)
+        step_arg(lower, &step, args[a], 0, a == 2, false);
+    for (int i = 0; i < count; i++)
+        step_arg(lower, &step, behind->operands.at[i].place,
+                 behind->operands.at[i].offset, false, false);
+    return step;
 }
 
 // What a way is chosen for.
@@ -92,28 +110,29 @@ typedef struct ConvKernel {
     // Of these, what it had better get in f32; NULL: nothing.
     unsigned (*widened)(const Lowering *lower, const ConvShape *shape);
     int64_t (*lower)(Lowering *lower, const ConvShape *shape, Value value);
+    bool epilogue; // forward, it takes one
 } ConvKernel;
 
 static const ConvKernel conv_kernels[] = {
     {"blocked, Winograd", false, conv_winograd_takes, conv_winograd_pays,
-     CONV_IN_0 | CONV_IN_1 | CONV_OUT, NULL, conv_winograd},
+     CONV_IN_0 | CONV_IN_1 | CONV_OUT, NULL, conv_winograd, true},
     {"blocked, Winograd, weights", false, conv_winograd_takes_weights,
      conv_winograd_pays, CONV_IN_0 | CONV_IN_1, NULL, conv_winograd_weights},
     {"blocked, products of pixels", true, conv_pointwise_takes_data, NULL,
-     CONV_IN_0 | CONV_IN_1 | CONV_OUT, conv_pointwise_widened,
-     conv_direct_data},
+     CONV_IN_0 | CONV_IN_1 | CONV_OUT, conv_pointwise_widened, conv_direct_data,
+     true},
     {"blocked, products of pixels, weights", true, conv_pointwise_takes_weights,
      NULL, CONV_IN_0 | CONV_IN_1, conv_weights_widened, conv_direct_weights},
     {"blocked, direct", true, conv_direct_takes_data, NULL, CONV_OUT, NULL,
-     conv_direct_data},
+     conv_direct_data, true},
     {"blocked, direct, weights", true, conv_direct_takes_weights, NULL, 0, NULL,
      conv_direct_weights},
     {"blocked, depthwise", true, conv_depthwise_takes, NULL,
-     CONV_IN_0 | CONV_IN_1 | CONV_OUT, NULL, conv_depthwise},
+     CONV_IN_0 | CONV_IN_1 | CONV_OUT, NULL, conv_depthwise, true},
     {"blocked, depthwise, weights", true, conv_depthwise_takes_weights, NULL,
      CONV_IN_0 | CONV_IN_1, NULL, conv_depthwise_weights},
-    {"planes to blocks", true, conv_stem_takes, NULL, CONV_OUT, NULL,
-     conv_stem},
+    {"planes to blocks", true, conv_stem_takes, NULL, CONV_OUT, NULL, conv_stem,
+     true},
     {"planes to blocks, weights", true, conv_stem_takes_weights, NULL,
      CONV_IN_1, NULL, conv_stem_weights},
     {"im2col and BLAS by image", true, conv_blas_takes_images, NULL, 0, NULL,
@@ -198,9 +217,17 @@ int64_t cpu_lower_conv(Lowering *lower, Value value)
     int count = sizeof conv_kernels / sizeof *conv_kernels;
     if (codegen->ways)
         shape.way = way_find(codegen->ways, shape_text(lower->arena, &shape));
-    for (int i = 0; i < count; i++)
-        if (is_taken(&conv_kernels[i], &shape))
-            return lower_converted(lower, &conv_kernels[i], &shape, value);
+    for (int i = 0; i < count; i++) {
+        const ConvKernel *kernel = &conv_kernels[i];
+        if (!is_taken(kernel, &shape))
+            continue;
+        if (lower->epilogue && kernel->epilogue && shape.op == OP_CONV2D &&
+            shape.in[0] == DT_F32 && shape.out == DT_F32) {
+            shape.epilogue = lower->epilogue->epilogue;
+            lower->epilogue->taken = true;
+        }
+        return lower_converted(lower, kernel, &shape, value);
+    }
     INTERNAL_ERROR("no kernel for %s with blocks of %lld and tiles of %lld",
                    op_info(node->op)->text, (long long)shape.block,
                    (long long)shape.tile);

@@ -17,12 +17,18 @@ typedef struct ConvShape {
     int64_t dh, dw, groups;                                   // dilation
     int64_t block, out_block;                                 // of x and of y
     int64_t tile;                                             // of w
-    int winograd; // results along a tile; 0: plain sums alone
-    ConvWay way;  // how it was asked to be computed
+    int winograd;             // results along a tile; 0: plain sums alone
+    ConvWay way;              // how it was asked to be computed
+    const Epilogue *epilogue; // as KernelTypes has it
 } ConvShape;
 
 // The types of a kernel that reads and writes its tensors as they are.
 KernelTypes conv_types(const ConvShape *shape);
+// The step of a kernel that makes images of images, and of its epilogue, which
+// has further arguments. Its own, from the first on: data, weights, out.
+LowerStep conv_step(Lowering *lower, const ConvShape *shape,
+                    const CpuKernel *kernel, int64_t task_count,
+                    const char *label, const Place args[3]);
 
 // Whether its sums are lines of taps in this direction: backwards a dilation
 // and a stride together are none (direct.h).

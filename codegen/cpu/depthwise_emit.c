@@ -13,6 +13,7 @@ typedef struct Depthwise {
     const TapAxis *rows, *cols; // of the current phases
     LLVMValueRef *sums;
     LLVMValueRef x, w, y;           // of the plane
+    LLVMValueRef block;             // that it is of its image
     LLVMValueRef row;               // of the sub-grid
     LLVMValueRef input_row;         // of tap 0
     LLVMValueRef low_tap, high_tap; // those inside
@@ -84,9 +85,11 @@ static void make_tile(const void *of, int64_t first, int pixels,
     to = image_step(e, out, to,
                     taps_affine(e, column, cols->out_step, cols->out_first),
                     CPU_BLOCK);
+    BlockResults results = results_begin(e, &d->kernel->types, d->block);
     for (int p = 0; p < pixels; p++)
-        image_store(e, out, taps_get(e, d->sums[p]),
-                    image_at(e, out, to, p * cols->out_step * CPU_BLOCK));
+        results_store(&results, taps_get(e, d->sums[p]),
+                      image_at(e, out, to, p * cols->out_step * CPU_BLOCK),
+                      NULL, NULL);
 }
 
 // Rows [low, high) of every sub-grid, as far as it has them.
@@ -127,6 +130,7 @@ void emit_depthwise(Emit *e)
         emit_min_i64(e, taps_add(e, first, kernel->planes), taps_imm(e, 0)), 1);
     LLVMValueRef block =
         LLVMBuildURem(b, plane.index, emit_i64(e, kernel->blocks), "");
+    d.block = block;
     d.x = image_step(e, kernel->types.in[0], e->args[0], plane.index,
                      block_map(rows->in, cols->in));
     d.w = taps_step(e, e->args[1], block,

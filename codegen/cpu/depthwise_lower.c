@@ -155,10 +155,8 @@ int64_t conv_depthwise(Lowering *lower, const ConvShape *s, Value value)
             DepthwiseKernel *made = &kernel.depthwise;
             int64_t tasks = cut_planes(made, s);
             images = made->planes == made->blocks && made->parts == 1 ? 1 : 0;
-            LowerStep step = cpu_step(lower, &kernel, 3, tasks, label);
-            step_arg(lower, &step, data, 0, false, false);
-            step_arg(lower, &step, packed, 0, false, false);
-            step_arg(lower, &step, out, 0, true, false);
+            LowerStep step = conv_step(lower, s, &kernel, tasks, label,
+                                       (Place[]){data, packed, out});
             step_imms(lower, &step, 1, &planes);
             step_push(lower, &step);
         }

@@ -304,6 +304,8 @@ void kernel_types_text(Text *text, const KernelTypes *types)
     text_addf(text, "%s %s > %s sum %s", dtype_name(types->in[0]),
               dtype_name(types->in[1]), dtype_name(types->out),
               dtype_name(types->sum));
+    if (types->epilogue)
+        epilogue_text(text, types->epilogue);
 }
 
 void taps_axis_text(Text *text, const char *name, const TapAxis *axis)

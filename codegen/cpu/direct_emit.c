@@ -99,6 +99,7 @@ typedef struct RowTask {
     const DirectTile *tile;
     LLVMValueRef *sums;
     LLVMValueRef x, w, y, row;
+    LLVMValueRef block;             // the first of those written, of an image
     LLVMValueRef input_row;         // of tap 0
     LLVMValueRef low_tap, high_tap; // those inside
 } RowTask;
@@ -142,9 +143,10 @@ static void direct_make_tile(const void *of, int64_t first, int pixels,
     DType out = taps->types.out;
     LLVMValueRef y = taps_opaque(e, tile_results(task, &tile));
     for (int i = 0; i < pixels * task->tile->blocks; i++) {
+        LLVMValueRef at = image_at(e, out, y, result_at(task, i));
         taps_set_zero(e, task->sums[i]);
-        taps_prefetch(e, image_at(e, out, y, result_at(task, i)),
-                      PREFETCH_WRITE);
+        taps_prefetch(e, at, PREFETCH_WRITE);
+        results_prefetch(e, &taps->types, at);
     }
     if (taps->rows.taps > 0 && taps->cols.taps > 0) {
         EmitLoop blocks = taps_loop(e, 0, taps->in_blocks, 1);
@@ -164,9 +166,13 @@ static void direct_make_tile(const void *of, int64_t first, int pixels,
         emit_loop_end(e, &loop);
         emit_loop_end(e, &blocks);
     }
-    for (int i = 0; i < pixels * task->tile->blocks; i++)
-        image_store(e, out, taps_get(e, tile.sums[i]),
-                    image_at(e, out, y, result_at(task, i)));
+    for (int block = 0; block < tile.blocks; block++) {
+        BlockResults results =
+            results_begin(e, &taps->types, taps_add(e, task->block, block));
+        for (int i = block; i < pixels * tile.blocks; i += tile.blocks)
+            results_store(&results, taps_get(e, tile.sums[i]),
+                          image_at(e, out, y, result_at(task, i)), NULL, NULL);
+    }
 }
 
 // Which image, blocks and rows the task number stands for, first to last
@@ -200,6 +206,7 @@ static LLVMValueRef direct_decode_task(RowTask *task)
         image_step(e, taps->types.out, e->args[2], image, taps_image_out(taps));
     task->y = image_step(e, taps->types.out, task->y, group,
                          task->tile->blocks * out_map);
+    task->block = taps_affine(e, group, task->tile->blocks, 0);
     return LLVMBuildURem(b, e->task, emit_i64(e, row_blocks), "");
 }
 

@@ -12,6 +12,7 @@ typedef struct ImageTask {
     const ImagesTile *tile;
     LLVMValueRef *sums;
     LLVMValueRef x, w, y;
+    LLVMValueRef block; // the first of those written, of an image
     int64_t w_block, w_pair, w_row, w_col; // elements from one to the next
 } ImageTask;
 
@@ -143,12 +144,16 @@ static void images_make_tile(const ImageTask *task, int count,
     images_add_taps(task, &tile, row, col, taps_step(e, x, block.index, in_map),
                     taps_step(e, task->w, block.index, task->w_pair));
     emit_loop_end(e, &block);
-    for (int p = 0; p < count; p++)
-        for (int b = 0; b < tile.blocks; b++)
-            image_store(e, taps->types.out,
-                        taps_get(e, task->sums[p * tile.blocks + b]),
-                        image_at(e, taps->types.out, y,
-                                 p * taps_image_out(taps) + b * out_map));
+    for (int b = 0; b < tile.blocks; b++) {
+        BlockResults results =
+            results_begin(e, &taps->types, taps_add(e, task->block, b));
+        for (int p = 0; p < count; p++)
+            results_store(&results,
+                          taps_get(e, task->sums[p * tile.blocks + b]),
+                          image_at(e, taps->types.out, y,
+                                   p * taps_image_out(taps) + b * out_map),
+                          NULL, NULL);
+    }
 }
 
 static void images_make_pixel(const ImageTask *task, const TapRange *row,
@@ -196,6 +201,7 @@ void emit_images(Emit *e)
                         tile->images * taps_image_out(taps));
     task.y =
         image_step(e, taps->types.out, task.y, group, tile->blocks * out_map);
+    task.block = taps_affine(e, group, tile->blocks, 0);
     find_weights(&task, group, own);
     EmitLoop row = taps_loop(e, 0, rows->count, 1);
     TapRange row_taps = find_taps(e, rows, row.index);

@@ -201,10 +201,9 @@ int64_t conv_direct_data(Lowering *lower, const ConvShape *s, Value value)
         args[1] = made.as_stored ? stored : turned;
         images = made.images;
         cpu_want_scratch(lower, made.scratch * dtype_size(DT_F32));
-        LowerStep step = cpu_step(lower, &made.kernel, 3, made.tasks, label);
+        LowerStep step =
+            conv_step(lower, s, &made.kernel, made.tasks, label, args);
         step.share = phase_share(&made.kernel);
-        for (int a = 0; a < 3; a++)
-            step_arg(lower, &step, args[a], 0, a == 2, false);
         step_imms(lower, &step, 1, &s->n);
         step_push(lower, &step);
     }

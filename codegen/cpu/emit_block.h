@@ -53,6 +53,23 @@ void taps_store(const Emit *e, LLVMValueRef value, LLVMValueRef pointer);
 LLVMValueRef image_load(const Emit *e, DType dtype, LLVMValueRef pointer);
 void image_store(const Emit *e, DType dtype, LLVMValueRef value,
                  LLVMValueRef pointer);
+// Where a kernel's sums of one block of channels go: through its epilogue, if
+// it has one. The block is known before the first of them is stored.
+typedef struct BlockResults {
+    const Emit *emit;
+    const KernelTypes *types;
+    LLVMValueRef *channels; // by expression: numbers of the block's channels
+} BlockResults;
+// `block` counts those of an image. The result is argument 2, what the epilogue
+// reads are those behind it.
+BlockResults results_begin(const Emit *e, const KernelTypes *types,
+                           LLVMValueRef block);
+// Asks for what the epilogue will read beside the sum that goes to `to`.
+void results_prefetch(const Emit *e, const KernelTypes *types, LLVMValueRef to);
+// Makes of a sum what belongs to the place `to` of the result, and stores it
+// there; where `inside` (NULL: always) is false, anything at `outside`.
+void results_store(const BlockResults *results, LLVMValueRef sum,
+                   LLVMValueRef to, LLVMValueRef inside, LLVMValueRef outside);
 // Asks for the line of the cache at the pointer. Any address will do. What is
 // wanted after more than the first-level cache holds goes to the second level
 // alone, for it would drive out what is in use.

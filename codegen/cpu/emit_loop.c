@@ -7,6 +7,9 @@
 //       evaluate, store, accumulate
 //     store accumulators
 //
+// (Sums by rows, LoopSplit.by_rows, go over the reduced dim outside and the
+// kept one inside, and their accumulators are where they are stored.)
+//
 // An expression is evaluated in the outermost loop that fixes its value, once,
 // as a scalar if it does not change along the vectors. LLVM could not hoist a
 // load itself, for a store might change it.
@@ -93,11 +96,9 @@ static LLVMValueRef load_scalar(const Nest *n, DType dtype, LLVMValueRef at)
     return emit_from_stored(n->e, dtype, 1, load);
 }
 
-static LLVMValueRef load_wide(const Nest *n, const LoopExpr *expr,
-                              LLVMValueRef at, int round)
+static LLVMValueRef load_vector(const Nest *n, DType dtype, LLVMValueRef at,
+                                int64_t stride, int round)
 {
-    DType dtype = expr->dtype;
-    int64_t stride = vector_stride(n, expr->strides);
     at = vector_address(n, dtype, at, stride, round);
     if (n->lanes == 1)
         return load_scalar(n, dtype, at);
@@ -194,8 +195,10 @@ static LLVMValueRef expr_value(const Nest *n, int index, int round)
         return emit_random(n->e, expr, &n->random[index], n->at[index], lanes,
                            round, vector_stride(n, expr->strides));
     case EXPR_LOAD:
-        return n->wide[index] ? load_wide(n, expr, n->at[index], round)
-                              : load_scalar(n, expr->dtype, n->at[index]);
+        return n->wide[index]
+                   ? load_vector(n, expr->dtype, n->at[index],
+                                 vector_stride(n, expr->strides), round)
+                   : load_scalar(n, expr->dtype, n->at[index]);
     default:
         return op_value(n, expr, lanes, round);
     }
@@ -213,7 +216,7 @@ static void evaluate_level(Nest *n, int level)
 
 static bool vector_is_reduced(const Nest *n)
 {
-    return n->vector >= n->kept;
+    return n->vector >= n->kept && !n->k->split.by_rows;
 }
 
 static DType sum_dtype(const LoopStore *store)
@@ -246,8 +249,28 @@ static LLVMValueRef sum_load(const Nest *n, int store, int slot)
                           n->sums[store].at[slot], "");
 }
 
+// By rows: everything where the sums of the task will be.
+static void clear_rows(const Nest *n)
+{
+    EmitLoop column = emit_loop_begin(n->e, emit_i64(n->e, 0),
+                                      emit_i64(n->e, n->k->dims[1]), n->lanes);
+    for (int i = 0; i < n->k->stores.count; i++) {
+        const LoopStore *store = &n->k->stores.at[i];
+        if (store->kind != STORE_MAP)
+            store_wide(n, store->dtype, identity(n, store),
+                       emit_offset(n->e, store->dtype,
+                                   n->at[n->k->exprs.count + i], column.index),
+                       1, 0);
+    }
+    emit_loop_end(n->e, &column);
+}
+
 static void begin_sums(const Nest *n)
 {
+    if (n->k->split.by_rows) {
+        clear_rows(n);
+        return;
+    }
     for (int i = 0; i < n->k->stores.count; i++) {
         const LoopStore *store = &n->k->stores.at[i];
         if (store->kind == STORE_MAP)
@@ -261,6 +284,13 @@ static void accumulate(const Nest *n, int i, int round)
 {
     const LoopStore *store = &n->k->stores.at[i];
     LLVMValueRef value = operand(n, store->expr, n->lanes, round);
+    if (n->k->split.by_rows) {
+        LLVMValueRef at = n->at[n->k->exprs.count + i];
+        LLVMValueRef sum = load_vector(n, store->dtype, at, 1, round);
+        store_wide(n, store->dtype, combine(n, store, sum, value), at, 1,
+                   round);
+        return;
+    }
     if (n->mask && vector_is_reduced(n))
         value = LLVMBuildSelect(n->b, n->mask, value, identity(n, store), "");
     LLVMValueRef sum = combine(n, store, sum_load(n, i, round), value);
@@ -306,7 +336,7 @@ static void finish_sum(const Nest *n, int i)
 
 static void finish_sums(const Nest *n)
 {
-    for (int i = 0; i < n->k->stores.count; i++)
+    for (int i = 0; i < n->k->stores.count && !n->k->split.by_rows; i++)
         if (n->k->stores.at[i].kind != STORE_MAP)
             finish_sum(n, i);
 }
@@ -457,6 +487,12 @@ static void walk(Nest *n, int loop)
 
 static void order_loops(Nest *n)
 {
+    if (n->k->split.by_rows) {
+        n->order[0] = 0;
+        n->order[1] = n->vector = 1;
+        n->count = 2;
+        return;
+    }
     for (int pass = 0; pass < 2; pass++)
         for (int d = 0; d < n->k->rank; d++)
             if ((int)(n->k->reduced >> d & 1) == pass) {

@@ -32,6 +32,8 @@ typedef struct PointTask {
     LLVMValueRef w;        // of the current group and part
     GradientRange part;    // blocks that are read
     LLVMValueRef is_first; // part: nothing is in y yet
+    LLVMValueRef is_last;  // part: sums are whole; NULL as is_first: always
+    LLVMValueRef block;    // the current group's first, of an image
     int64_t x_image, x_map, y_image, y_map, w_block; // elements to the next
     DType stored; // of what tiles write: y or scratch
     // Whether the current group is the task's first, whose tiles bring their
@@ -71,6 +73,49 @@ static void pack_tile(const PointTask *task, int pixels, LLVMValueRef from,
     LLVMPositionBuilderAtEnd(b, then);
 }
 
+// Results of the tile from y on: sums, or what is made of these.
+static void store_tile(const PointTask *task, const TapsTile *tile,
+                       LLVMValueRef y, bool whole)
+{
+    const Emit *e = task->emit;
+    KernelTypes types = task->taps->types;
+    types.out = task->stored;
+    if (!whole)
+        types.epilogue = NULL;
+    for (int b = 0; b < tile->blocks; b++) {
+        BlockResults results =
+            results_begin(e, &types, taps_add(e, task->block, b));
+        for (int p = 0; p < tile->pixels; p++)
+            results_store(
+                &results, taps_get(e, tile->sums[p * tile->blocks + b]),
+                image_at(e, task->stored, y, p * CPU_BLOCK + b * task->y_map),
+                NULL, NULL);
+    }
+}
+
+// An epilogue waits for the last part of the channels, or for results to leave
+// the scratch memory.
+static void finish_tile(const PointTask *task, const TapsTile *tile,
+                        LLVMValueRef y)
+{
+    const Emit *e = task->emit;
+    LLVMBuilderRef b = e->builder;
+    if (task->tile->joins || !task->is_last || !task->taps->types.epilogue) {
+        store_tile(task, tile, y, !task->tile->joins);
+        return;
+    }
+    LLVMBasicBlockRef last = emit_block(e), other = emit_block(e);
+    LLVMBasicBlockRef then = emit_block(e);
+    LLVMBuildCondBr(b, task->is_last, last, other);
+    LLVMPositionBuilderAtEnd(b, last);
+    store_tile(task, tile, y, true);
+    LLVMBuildBr(b, then);
+    LLVMPositionBuilderAtEnd(b, other);
+    store_tile(task, tile, y, false);
+    LLVMBuildBr(b, then);
+    LLVMPositionBuilderAtEnd(b, then);
+}
+
 // The tile's pixels lie from x on, or are to and come from `from`; its results
 // lie from y on.
 static void pointwise_make_tile(const PointTask *task, int pixels,
@@ -88,6 +133,8 @@ static void pointwise_make_tile(const PointTask *task, int pixels,
         LLVMValueRef at = image_at(e, task->stored, y,
                                    i / tile.blocks * CPU_BLOCK +
                                        i % tile.blocks * task->y_map);
+        if (!task->tile->joins)
+            results_prefetch(e, &task->taps->types, at);
         if (task->is_first) {
             gradient_resume(e, task->is_first, at, tile.sums[i]);
             continue;
@@ -105,11 +152,7 @@ static void pointwise_make_tile(const PointTask *task, int pixels,
                   taps_opaque(e, taps_step(e, x, block.index, task->x_map)),
                   taps_opaque(e, taps_step(e, task->w, block.index, CPU_TILE)));
     emit_loop_end(e, &block);
-    for (int i = 0; i < pixels * tile.blocks; i++)
-        image_store(e, task->stored, taps_get(e, tile.sums[i]),
-                    image_at(e, task->stored, y,
-                             i / tile.blocks * CPU_BLOCK +
-                                 i % tile.blocks * task->y_map));
+    finish_tile(task, &tile, y);
 }
 
 static void pointwise_make_line(const PointTask *task, LLVMValueRef from,
@@ -289,7 +332,14 @@ static void part_results(const PointTask *task, LLVMValueRef y)
     LLVMValueRef mine = taps_step(e, results, nth, own * CPU_BLOCK);
     LLVMValueRef theirs =
         image_step(e, out, to, image.index, taps_image_out(taps));
-    round_line(e, out, own, mine, theirs);
+    BlockResults made =
+        results_begin(e, &taps->types,
+                      LLVMBuildAdd(e->builder, task->block, block.index, ""));
+    EmitLoop pixel = taps_loop(e, 0, own, 1);
+    results_store(
+        &made, taps_load(e, taps_step(e, mine, pixel.index, CPU_BLOCK)),
+        image_step(e, out, theirs, pixel.index, CPU_BLOCK), NULL, NULL);
+    emit_loop_end(e, &pixel);
     emit_loop_end(e, &image);
     emit_loop_end(e, &block);
 }
@@ -372,6 +422,7 @@ static void pointwise_make_group(PointTask *task, LLVMValueRef group)
         spread ? block_map(taps->rows.out, taps->cols.out) : task->y_map;
     DType out = spread ? taps->types.out : task->stored;
     LLVMValueRef y = image_step(e, out, task->y, group, blocks * out_map);
+    task->block = taps_affine(e, group, blocks, 0);
     if (task->tile->transposes)
         pointwise_transpose_group(task, group);
     else
@@ -461,9 +512,12 @@ void emit_pointwise(Emit *e)
         task.y_image = tile->writes * task.y_map;
     GradientRange all = {emit_i64(e, 0), emit_i64(e, taps->in_blocks)};
     EmitLoop part = gradient_parts(e, all, tile->reads, &task.part);
-    if (tile->reads < taps->in_blocks)
+    if (tile->reads < taps->in_blocks) {
         task.is_first =
             LLVMBuildICmp(e->builder, LLVMIntEQ, part.index, all.low, "");
+        task.is_last =
+            LLVMBuildICmp(e->builder, LLVMIntEQ, task.part.high, all.high, "");
+    }
     bool dense = taps->rows.in_step == 1 && taps->cols.in_step == 1 &&
                  taps->cols.in == taps->cols.count;
     if (pointwise_packs(taps) && dense)

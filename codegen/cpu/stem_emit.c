@@ -15,6 +15,7 @@ typedef struct Stem {
     const StemTile *tile;
     LLVMValueRef *sums;   // variables, pixel by pixel
     LLVMValueRef x, w, y; // of the task's image and group of blocks
+    LLVMValueRef block;   // the group's first
     LLVMValueRef row, input_row;
     LLVMValueRef low_tap, high_tap; // rows of taps inside the image
 } Stem;
@@ -87,13 +88,17 @@ static void stem_make_tile(const Stem *stem, int64_t first, int pixels,
     LLVMValueRef y =
         image_step(e, out, stem->y, stem->row, taps->cols.out * CPU_BLOCK);
     y = taps_opaque(e, image_step(e, out, y, column, CPU_BLOCK));
-    for (int p = 0; p < pixels; p++)
-        for (int b = 0; b < blocks; b++)
-            image_store(
-                e, out, taps_get(e, stem->sums[p * blocks + b]),
+    for (int b = 0; b < blocks; b++) {
+        BlockResults results =
+            results_begin(e, &taps->types, taps_add(e, stem->block, b));
+        for (int p = 0; p < pixels; p++)
+            results_store(
+                &results, taps_get(e, stem->sums[p * blocks + b]),
                 image_at(e, out, y,
                          p * CPU_BLOCK +
-                             b * block_map(taps->rows.out, taps->cols.out)));
+                             b * block_map(taps->rows.out, taps->cols.out)),
+                NULL, NULL);
+    }
 }
 
 // ---- rows and tasks ---------------------------------------------------------
@@ -151,6 +156,7 @@ void emit_stem(Emit *e)
     stem.y = image_step(e, taps->types.out, stem.y, group,
                         kernel->tile.blocks *
                             block_map(taps->rows.out, taps->cols.out));
+    stem.block = taps_affine(e, group, kernel->tile.blocks, 0);
     EmitLoop rows = emit_loop_begin(e, low, high, 1);
     stem.row = rows.index;
     stem.input_row =

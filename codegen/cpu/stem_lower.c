@@ -114,11 +114,9 @@ int64_t conv_stem(Lowering *lower, const ConvShape *s, Value value)
     stem->tile = choose_tile(&stem->taps, cpu_vector_bytes(lower));
     int64_t tasks =
         stem->taps.out_blocks / stem->tile.blocks * stem_row_blocks(stem);
-    LowerStep step = cpu_step(lower, &kernel, 3, s->n * tasks, label);
-    step_arg(lower, &step, value_place(lower, node->inputs[0]), 0, false,
-             false);
-    step_arg(lower, &step, packed, 0, false, false);
-    step_arg(lower, &step, value_new_buffer(lower, value), 0, true, false);
+    Place args[3] = {value_place(lower, node->inputs[0]), packed,
+                     value_new_buffer(lower, value)};
+    LowerStep step = conv_step(lower, s, &kernel, s->n * tasks, label, args);
     step_push(lower, &step);
     return tasks == 1 ? 1 : 0;
 }

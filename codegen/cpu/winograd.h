@@ -28,7 +28,9 @@ enum {
 #define WINOGRAD_B (3.0 / 2)
 
 // Weights come as they are stored (ir/image.h) and are transformed to
-// [written/16, area, read/16, 16 read, 16 written].
+// [written/16, area, read/16, 16 read, 16 written] by a kernel of their own,
+// or, where few tasks need the same ones, row by row of their points in each
+// task: four times as many numbers as are stored then never go to memory.
 // Shared by four kernels: WINOGRAD (args x, weights, y) and, by weights,
 // GRADIENT (x, dy, dw), or TILES (x or dy, transformed) twice before PRODUCTS
 // (both, dw).
@@ -46,6 +48,7 @@ typedef struct WinogradKernel {
     int64_t task_blocks; // written blocks per task; a multiple of blocks
     int64_t task_reads;  // by weights: read blocks per task
     int64_t sum_blocks;  // read blocks added up at a time
+    bool stored_weights; // come as they are stored
     int64_t part;        // where tiles are transformed before: tiles per task,
                          // and added up at a time; `tiles` are all
     bool of_results;     // then: transforms those of dy, not of x
@@ -72,6 +75,9 @@ typedef struct WinogradScratch {
     int64_t input,
         input_point; // [area][in_blocks][tiles][16] and its first step
     int64_t product, product_point; // [area][blocks][tiles][16]
+    int64_t taps, weights; // of stored ones, of `blocks` written blocks:
+                           // turned, [in_blocks][3][3][16][16], and a row of
+                           // points, [side][in_blocks][16][16]
     int64_t sums; // by weights: [area][task_blocks][task_reads][16][16]
     int64_t lines, zeros, waste;
     int64_t total;

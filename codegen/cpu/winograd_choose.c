@@ -10,6 +10,10 @@ enum {
     MAX_SUM_BLOCKS = 8,
     MIN_RIM_BLOCKS = 4, // below, no sum on the smallest maps is long enough
     MIN_TILES = 16,     // in all, to fill a register tile
+    // A pair of blocks takes some 1300 cycles to transform, and as much again
+    // to be turned; to write what becomes of it to memory and to read it again
+    // took ten thousand on the machines seen.
+    STORED_WEIGHTS_USES = 4,
     MIN_GRADIENT_TILES = 64,
     // By weights: the sums of a task stay in the cache with its tiles.
     GRADIENT_POINTS = 1728,
@@ -97,7 +101,14 @@ static WinogradScratch scratch_of(const WinogradKernel *k, int64_t in_blocks,
 
 WinogradScratch winograd_scratch(const WinogradKernel *k)
 {
-    return scratch_of(k, k->in_blocks, k->blocks, 0);
+    WinogradScratch s = scratch_of(k, k->in_blocks, k->blocks, 0);
+    if (!k->stored_weights)
+        return s;
+    int64_t pairs = k->blocks * k->in_blocks;
+    s.taps = s.total;
+    s.weights = s.taps + (k->flip ? pairs * winograd_tap_elements() : 0);
+    s.total = s.weights + pairs * winograd_side(k->out) * CPU_TILE;
+    return s;
 }
 
 WinogradScratch winograd_gradient_scratch(const WinogradKernel *k)
@@ -154,6 +165,7 @@ void winograd_choose_tile(WinogradKernel *k, int vector_bytes, int64_t images,
     blocks = ceil_div(blocks, k->blocks) * k->blocks;
     k->task_blocks = min_i64(blocks, k->out_blocks);
     k->sum_blocks = sum_blocks(k);
+    k->stored_weights = tile_blocks(k, images) <= STORED_WEIGHTS_USES;
 }
 
 void winograd_choose_gradient_tile(WinogradKernel *k, int vector_bytes,
@@ -259,11 +271,12 @@ static void text_kernel(Text *text, const char *name, const WinogradKernel *k)
     text_addf(text, ", results %d x %d", k->out, k->out);
     text_addf(text,
               ", tile %d x %d, tiles %lld, blocks per task %lld %lld, "
-              "sums of %lld, parts of %lld%s\n",
+              "sums of %lld, parts of %lld%s%s\n",
               k->pixels, k->blocks, (long long)k->tiles,
               (long long)k->task_blocks, (long long)k->task_reads,
               (long long)k->sum_blocks, (long long)k->part,
-              k->of_results ? ", results" : "");
+              k->of_results ? ", results" : "",
+              k->stored_weights ? ", weights as stored" : "");
 }
 
 void winograd_text(Text *text, const WinogradKernel *kernel)

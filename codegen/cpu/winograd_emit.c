@@ -6,52 +6,55 @@
 
 // ---- weights ----------------------------------------------------------------
 
-// One read channel of a pair of blocks: g points at its tap (0, 0).
-static void transform_weights(const Emit *e, LLVMValueRef g, LLVMValueRef u)
+// Where the taps of one read channel of a pair of blocks lie, [3][3] tiles
+// apart, and where one row of their points goes.
+typedef struct TapTransform {
+    int out;
+    bool flip;
+    LLVMValueRef taps;   // its tap (0, 0)
+    LLVMValueRef points; // its point (i, 0)
+    int64_t point;       // between two of them
+} TapTransform;
+
+static void transform_taps(const Emit *e, const TapTransform *t, int i)
 {
-    const WinogradWeightsKernel *k = &cpu_kernel(e)->winograd_weights;
-    WinogradAxis *axis = winograd_axes(k->out)->weights;
-    int side = winograd_side(k->out);
-    LLVMValueRef half[WINOGRAD_MOST][3], column[WINOGRAD_MOST];
+    WinogradAxis *axis = winograd_axes(t->out)->weights;
+    int side = winograd_side(t->out);
+    LLVMValueRef half[3], row[WINOGRAD_MOST];
     for (int s = 0; s < 3; s++) {
-        LLVMValueRef taps[3];
+        LLVMValueRef taps[3], column[WINOGRAD_MOST];
         for (int r = 0; r < 3; r++) {
-            int row = k->flip ? 2 - r : r, col = k->flip ? 2 - s : s;
-            int64_t at = (row * 3 + col) * CPU_TILE;
-            taps[r] = taps_load(e, taps_at(e, g, at));
+            int from = t->flip ? 2 - r : r, col = t->flip ? 2 - s : s;
+            taps[r] =
+                taps_load(e, taps_at(e, t->taps, (from * 3 + col) * CPU_TILE));
         }
         axis(e, taps, column);
-        for (int i = 0; i < side; i++)
-            half[i][s] = column[i];
+        half[s] = column[i];
     }
-    for (int i = 0; i < side; i++) {
-        LLVMValueRef row[WINOGRAD_MOST];
-        axis(e, half[i], row);
-        for (int j = 0; j < side; j++)
-            taps_store(e, row[j],
-                       taps_at(e, u, (i * side + j) * k->in_blocks * CPU_TILE));
-    }
+    axis(e, half, row);
+    for (int j = 0; j < side; j++)
+        taps_store(e, row[j], taps_at(e, t->points, j * t->point));
 }
 
-// The weights of a pair of blocks, [3][3][16 read][16 written].
-static LLVMValueRef pair_weights(const Emit *e, LLVMValueRef out,
-                                 LLVMValueRef in)
+// Of a pair of blocks that is stored the other way round, to
+// [3][3][16 read][16 written].
+static void turn_pair(const Emit *e, LLVMValueRef stored, LLVMValueRef to)
 {
-    const WinogradWeightsKernel *k = &cpu_kernel(e)->winograd_weights;
-    if (!k->flip)
-        return taps_step(
-            e, taps_step(e, e->args[0], out, 9 * k->in_blocks * CPU_TILE), in,
-            9 * CPU_TILE);
-    // Stored the other way round.
-    LLVMValueRef scratch = LLVMGetParam(e->function, 3);
-    LLVMValueRef stored =
-        taps_step(e, e->args[0], in, 9 * k->out_blocks * CPU_TILE);
-    stored = taps_step(e, stored, out, 9 * CPU_TILE);
     EmitLoop place = taps_loop(e, 0, 9, 1);
     taps_transpose(e, taps_step(e, stored, place.index, CPU_TILE), CPU_BLOCK,
-                   taps_step(e, scratch, place.index, CPU_TILE));
+                   taps_step(e, to, place.index, CPU_TILE));
     emit_loop_end(e, &place);
-    return scratch;
+}
+
+// The stored weights of a pair of blocks.
+static LLVMValueRef stored_pair(const Emit *e, LLVMValueRef weights, bool flip,
+                                int64_t in_blocks, int64_t out_blocks,
+                                LLVMValueRef out, LLVMValueRef in)
+{
+    LLVMValueRef major = flip ? in : out, minor = flip ? out : in;
+    int64_t pairs = flip ? out_blocks : in_blocks;
+    LLVMValueRef row = taps_step(e, weights, major, 9 * pairs * CPU_TILE);
+    return taps_step(e, row, minor, 9 * CPU_TILE);
 }
 
 // A task is a pair of a written and a read block.
@@ -61,14 +64,27 @@ void emit_winograd_weights(Emit *e)
     LLVMValueRef reads = emit_i64(e, k->in_blocks);
     LLVMValueRef out = LLVMBuildUDiv(e->builder, e->task, reads, "");
     LLVMValueRef in = LLVMBuildURem(e->builder, e->task, reads, "");
-    LLVMValueRef g = pair_weights(e, out, in);
-    LLVMValueRef u = taps_step(e, e->args[1], out,
-                               winograd_area(k->out) * k->in_blocks * CPU_TILE);
+    LLVMValueRef g = stored_pair(e, e->args[0], k->flip, k->in_blocks,
+                                 k->out_blocks, out, in);
+    if (k->flip) {
+        LLVMValueRef scratch = LLVMGetParam(e->function, 3);
+        turn_pair(e, g, scratch);
+        g = scratch;
+    }
+    int side = winograd_side(k->out);
+    TapTransform t = {k->out, k->flip, .point = k->in_blocks * CPU_TILE};
+    LLVMValueRef u = taps_step(e, e->args[1], out, side * side * t.point);
     u = taps_step(e, u, in, CPU_TILE);
-    EmitLoop channels = taps_loop(e, 0, CPU_BLOCK, 1);
-    transform_weights(e, taps_step(e, g, channels.index, CPU_BLOCK),
-                      taps_step(e, u, channels.index, CPU_BLOCK));
-    emit_loop_end(e, &channels);
+    // Row by row: points lie far apart, often by a power of two, and few
+    // streams of stores at a time spare the sets of the cache.
+    for (int i = 0; i < side; i++) {
+        EmitLoop channel = taps_loop(e, 0, CPU_BLOCK, 1);
+        t.taps = taps_step(e, g, channel.index, CPU_BLOCK);
+        t.points = taps_step(e, taps_at(e, u, i * side * t.point),
+                             channel.index, CPU_BLOCK);
+        transform_taps(e, &t, i);
+        emit_loop_end(e, &channel);
+    }
 }
 
 // ---- tiles ------------------------------------------------------------------
@@ -215,8 +231,8 @@ static void add_blocks(const WinogradWork *work, LLVMValueRef first,
                      .blocks = k->blocks,
                      .sums = work->sums,
                      .pixel_step = CPU_BLOCK,
-                     .block_step =
-                         winograd_area(k->out) * k->in_blocks * CPU_TILE,
+                     .block_step = work->side * k->in_blocks * CPU_TILE *
+                                   (k->stored_weights ? 1 : work->side),
                      .x_ahead = k->tiles * CPU_BLOCK,
                      .w_ahead = CPU_TILE};
     for (int i = 0; i < k->pixels * k->blocks; i++)
@@ -260,35 +276,110 @@ static void multiply_tiles(const WinogradWork *work, LLVMValueRef v,
     emit_loop_end(e, &part);
 }
 
-// All points of the written blocks from `block` on. Tiles beyond the last are
-// multiplied, too, and never looked at.
+// The pairs of the written blocks from `block` on, stored the other way round,
+// to [blocks][in_blocks][3][3][16 read][16 written].
+static void turn_pairs(const WinogradWork *work, LLVMValueRef block)
+{
+    const Emit *e = work->emit;
+    const WinogradKernel *k = work->k;
+    LLVMValueRef to = taps_at(e, work->scratch, work->at.taps);
+    EmitLoop out = taps_loop(e, 0, k->blocks, 1);
+    EmitLoop in = taps_loop(e, 0, k->in_blocks, 1);
+    LLVMValueRef stored = stored_pair(
+        e, e->args[1], true, k->in_blocks, k->out_blocks,
+        LLVMBuildNSWAdd(e->builder, block, out.index, ""), in.index);
+    LLVMValueRef turned =
+        taps_step(e, to, out.index, 9 * k->in_blocks * CPU_TILE);
+    turn_pair(e, stored, taps_step(e, turned, in.index, 9 * CPU_TILE));
+    emit_loop_end(e, &in);
+    emit_loop_end(e, &out);
+}
+
+// Row i of the points of all weights of the written blocks from `block` on, to
+// [blocks][side][in_blocks][16 read][16 written].
+static void transform_row(const WinogradWork *work, LLVMValueRef block,
+                          LLVMValueRef row)
+{
+    const Emit *e = work->emit;
+    const WinogradKernel *k = work->k;
+    int64_t pairs = k->in_blocks * CPU_TILE;
+    LLVMValueRef taps = k->flip ? taps_at(e, work->scratch, work->at.taps)
+                                : taps_step(e, e->args[1], block, 9 * pairs);
+    LLVMValueRef points = taps_at(e, work->scratch, work->at.weights);
+    TapTransform t = {k->out, k->flip, .point = pairs};
+    // The code differs by row: of these loops, one has rounds.
+    for (int i = 0; i < work->side; i++) {
+        LLVMValueRef chosen =
+            LLVMBuildICmp(e->builder, LLVMIntEQ, row, emit_i64(e, i), "");
+        LLVMValueRef past = LLVMBuildSelect(
+            e->builder, chosen, emit_i64(e, k->blocks), emit_i64(e, 0), "");
+        EmitLoop out = emit_loop_begin(e, emit_i64(e, 0), past, 1);
+        EmitLoop channel = taps_loop(e, 0, k->in_blocks * CPU_BLOCK, 1);
+        LLVMValueRef in = LLVMBuildUDiv(e->builder, channel.index,
+                                        emit_i64(e, CPU_BLOCK), "");
+        LLVMValueRef inside = LLVMBuildURem(e->builder, channel.index,
+                                            emit_i64(e, CPU_BLOCK), "");
+        t.taps = taps_step(e, taps, out.index, 9 * pairs);
+        t.taps = taps_step(e, t.taps, in, 9 * CPU_TILE);
+        t.taps = taps_step(e, t.taps, inside, CPU_BLOCK);
+        t.points = taps_step(e, points, out.index, work->side * pairs);
+        t.points = taps_step(e, t.points, channel.index, CPU_BLOCK);
+        transform_taps(e, &t, i);
+        emit_loop_end(e, &channel);
+        emit_loop_end(e, &out);
+    }
+}
+
+// The points of row i of the written blocks whose weights begin at u,
+// [j][read]. Tiles beyond the last are multiplied, too, and never looked at.
+static void multiply_row(const WinogradWork *work, LLVMValueRef i,
+                         LLVMValueRef u)
+{
+    const Emit *e = work->emit;
+    const WinogradKernel *k = work->k;
+    LLVMValueRef v = taps_step(e, taps_at(e, work->scratch, work->at.input), i,
+                               work->side * work->at.input_point);
+    LLVMValueRef m = taps_step(e, taps_at(e, work->scratch, work->at.product),
+                               i, work->side * work->at.product_point);
+    EmitLoop j = taps_loop(e, 0, work->side, 1);
+    LLVMValueRef weights = taps_step(e, u, j.index, k->in_blocks * CPU_TILE);
+    LLVMValueRef x = taps_step(e, v, j.index, work->at.input_point);
+    LLVMValueRef product = taps_step(e, m, j.index, work->at.product_point);
+    EmitLoop tile = taps_loop(e, 0, k->tiles, k->pixels);
+    multiply_tiles(work, taps_step(e, x, tile.index, CPU_BLOCK), weights,
+                   taps_step(e, product, tile.index, CPU_BLOCK));
+    emit_loop_end(e, &tile);
+    emit_loop_end(e, &j);
+}
+
+// All points of the written blocks from `block` on.
 static void multiply(const WinogradWork *work, LLVMValueRef block)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
-    LLVMValueRef weights = taps_step(
-        e, e->args[1], block, winograd_area(k->out) * k->in_blocks * CPU_TILE);
-    EmitLoop point = taps_loop(e, 0, winograd_area(k->out), 1);
-    LLVMValueRef u =
-        taps_step(e, weights, point.index, k->in_blocks * CPU_TILE);
-    LLVMValueRef v = taps_step(e, taps_at(e, work->scratch, work->at.input),
-                               point.index, work->at.input_point);
-    LLVMValueRef m = taps_step(e, taps_at(e, work->scratch, work->at.product),
-                               point.index, work->at.product_point);
-    EmitLoop tile = taps_loop(e, 0, k->tiles, k->pixels);
-    multiply_tiles(work, taps_step(e, v, tile.index, CPU_BLOCK), u,
-                   taps_step(e, m, tile.index, CPU_BLOCK));
-    emit_loop_end(e, &tile);
-    emit_loop_end(e, &point);
+    int64_t row = work->side * k->in_blocks * CPU_TILE;
+    LLVMValueRef ready = taps_step(e, e->args[1], block, work->side * row);
+    if (k->stored_weights && k->flip)
+        turn_pairs(work, block);
+    EmitLoop i = taps_loop(e, 0, work->side, 1);
+    if (k->stored_weights) {
+        transform_row(work, block, i.index);
+        multiply_row(work, i.index,
+                     taps_at(e, work->scratch, work->at.weights));
+    } else {
+        multiply_row(work, i.index, taps_step(e, ready, i.index, row));
+    }
+    emit_loop_end(e, &i);
 }
 
-// One block of one tile; map points at the block's pixel (0, 0).
+// One block of one tile; map points at the pixel (0, 0) of `block`.
 static void transform_result(const WinogradWork *work,
-                             const WinogradCorner *corner, LLVMValueRef product,
-                             LLVMValueRef map)
+                             const WinogradCorner *corner, LLVMValueRef block,
+                             LLVMValueRef product, LLVMValueRef map)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
+    BlockResults results = results_begin(e, &k->types, block);
     WinogradAxis *axis = work->axes->result;
     LLVMValueRef m[WINOGRAD_MOST], y[WINOGRAD_LARGE], inside[WINOGRAD_LARGE];
     EmitLoop j = taps_loop(e, 0, work->side, 1);
@@ -310,9 +401,9 @@ static void transform_result(const WinogradWork *work,
     axis(e, m, y);
     for (int n = 0; n < k->out; n++) {
         LLVMValueRef both = LLVMBuildAnd(e->builder, inside[n], row_inside, "");
-        image_store(e, dtype, y[n],
-                    pixel_or(e, dtype, both, to, taps_add(e, corner->col, n),
-                             work->waste));
+        LLVMValueRef at =
+            image_step(e, dtype, to, taps_add(e, corner->col, n), CPU_BLOCK);
+        results_store(&results, y[n], at, both, work->waste);
     }
     emit_loop_end(e, &i);
 }
@@ -332,7 +423,7 @@ static void transform_results(const WinogradWork *work, LLVMValueRef first)
     product = taps_step(e, product, tile.index, CPU_BLOCK);
     EmitLoop block = taps_loop(e, 0, k->blocks, 1);
     transform_result(
-        work, &corner,
+        work, &corner, LLVMBuildAdd(e->builder, first, block.index, ""),
         taps_opaque(e,
                     taps_step(e, product, block.index, k->tiles * CPU_BLOCK)),
         taps_opaque(e, image_step(e, k->types.out, y, block.index, map)));

@@ -94,15 +94,13 @@ int64_t conv_winograd(Lowering *lower, const ConvShape *s, Value value)
     WinogradKernel *winograd = &kernel.winograd;
     *winograd = winograd_of(s);
     winograd_choose_tile(winograd, cpu_vector_bytes(lower), s->n, &s->way);
-    Place weights = transform_weights(
-        lower, winograd, value_place(lower, node->inputs[forward ? 1 : 0]),
-        rest);
-    LowerStep step =
-        cpu_step(lower, &kernel, 3, winograd_tasks(winograd, s->n), label);
-    step_arg(lower, &step, value_place(lower, node->inputs[forward ? 0 : 1]), 0,
-             false, false);
-    step_arg(lower, &step, weights, 0, false, false);
-    step_arg(lower, &step, value_new_buffer(lower, value), 0, true, false);
+    Place weights = value_place(lower, node->inputs[forward ? 1 : 0]);
+    if (!winograd->stored_weights)
+        weights = transform_weights(lower, winograd, weights, rest);
+    Place args[3] = {value_place(lower, node->inputs[forward ? 0 : 1]), weights,
+                     value_new_buffer(lower, value)};
+    LowerStep step = conv_step(lower, s, &kernel,
+                               winograd_tasks(winograd, s->n), label, args);
     step_imms(lower, &step, 1, &s->n);
     step_push(lower, &step);
     want_scratch(lower, winograd_scratch(winograd).total);

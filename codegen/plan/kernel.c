@@ -115,7 +115,7 @@ void loop_collapse(LoopKernel *loop, int fixed)
 void loop_split_rows(LoopKernel *loop, int64_t chunk)
 {
     int64_t blocks = ceil_div(loop->dims[0], chunk);
-    loop->split = (LoopSplit){0, chunk, blocks, blocks, 0};
+    loop->split = (LoopSplit){0, chunk, blocks, blocks, 0, false};
 }
 
 // ---- canonical text ---------------------------------------------------------
@@ -212,7 +212,8 @@ const char *loop_text(Arena *arena, const LoopKernel *loop)
         text_addf(text, " split %d by %lld", split->dim,
                   (long long)split->chunk);
     if (split->partial_stride)
-        text_addf(text, " partial %lld", (long long)split->partial_stride);
+        text_addf(text, " partial %lld%s", (long long)split->partial_stride,
+                  split->by_rows ? " by rows" : "");
     text_add(text, "\n");
     for (int i = 0; i < loop->exprs.count; i++)
         text_expr(text, loop, i);

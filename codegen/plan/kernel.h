@@ -46,11 +46,14 @@ typedef struct LoopStore {
 // How the iteration space is cut into tasks: `dim` in blocks of `chunk`, and
 // the kept dims before it one index at a time. A rule of shapes alone.
 // When dim is a reduced one, every task makes partial results: reduction
-// stores move on by partial_stride elements per block.
+// stores move on by partial_stride elements per block. With `by_rows` it makes
+// them all at once, adding row after row of the kept dim to where they are
+// stored: a sum at a time would walk a matrix in columns.
 typedef struct LoopSplit {
     int dim; // -1: a single task
     int64_t chunk, blocks, task_count;
     int64_t partial_stride;
+    bool by_rows;
 } LoopSplit;
 
 // Fused elementwise nodes, reductions of them, copies: a nest of loops over

@@ -300,8 +300,8 @@ static void keep_old_params(Lowering *lower, const Value *nodes, int count)
 
 // Named by its first operation and its last, but for the casts around them by
 // which bf16 is read and stored.
-static const char *group_label(const Lowering *lower, int count,
-                               const Value *nodes)
+const char *value_group_label(const Lowering *lower, int count,
+                              const Value *nodes)
 {
     while (count > 1 && value_is_stored_form(lower, nodes[count - 1]))
         count--;
@@ -339,7 +339,8 @@ void lower_loops(Lowering *lower, int count, const Value *nodes,
     for (int i = 0; i < count; i++)
         lower->expr[nodes[i]] = 0;
     if (loops.kernel->stores.count)
-        loops_finish(&loops, chain_rows, group_label(lower, count, nodes));
+        loops_finish(&loops, chain_rows,
+                     value_group_label(lower, count, nodes));
 }
 
 // ---- copies -----------------------------------------------------------------

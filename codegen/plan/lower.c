@@ -204,11 +204,21 @@ static void lower_group(Lowering *lower, const Members *group)
     int64_t rows = 0;
     lower->current = anchor;
     const Backend *backend = lower->codegen->backend;
+    bool conv =
+        anchor != NO_VALUE &&
+        op_info(graph_node(lower->graph, anchor)->op)->lower == LOWER_CONV;
+    if (conv && anchor == group->nodes.at[0])
+        lower->epilogue = epilogue_of(lower, group);
     if (anchor != NO_VALUE)
-        rows =
-            op_info(graph_node(lower->graph, anchor)->op)->lower == LOWER_MATMUL
-                ? backend->lower_product(lower, anchor)
-                : backend->lower_conv(lower, anchor);
+        rows = conv ? backend->lower_conv(lower, anchor)
+                    : backend->lower_product(lower, anchor);
+    LowerEpilogue *epilogue = lower->epilogue;
+    lower->epilogue = NULL;
+    if (epilogue && epilogue->taken) {
+        lower->place[epilogue->result] = lower->place[anchor];
+        lower->place[anchor] = (Place){PLACE_NONE, 0, 0};
+        return;
+    }
     if (rows > 0 && !can_chain(lower, anchor, count, loops))
         rows = 0;
     lower->current = loops[0];

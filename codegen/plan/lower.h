@@ -2,6 +2,7 @@
 //   uses.c    which values are needed, where, until when
 //   access.c  a value as an address: strided views, constants, counters
 //   loops.c   elementwise, reducing and moving nodes -> loop kernels
+//   epilogue.c  elementwise nodes -> a part of the kernel before them
 //   (products, convolutions, windows: the back end, by backend.h)
 //   values.c  which values lie whole in memory after which step
 //   sums.c    sums over processes that are made together
@@ -15,6 +16,7 @@
 #define SIMCC_CODEGEN_LOWER_H
 
 #include "codegen/codegen.h"
+#include "codegen/plan/epilogue.h"
 #include "codegen/plan/kernel.h"
 
 // Where a value's elements lie.
@@ -83,6 +85,16 @@ typedef struct Members {
     VEC(Value) nodes;
 } Members;
 
+// The nodes behind a convolution as a part of its kernel, if that can take
+// them.
+typedef struct LowerEpilogue {
+    const Epilogue *epilogue; // in the codegen's arena
+    VEC(StepArg) operands;
+    Value result;      // what is stored in place of the convolution
+    const char *label; // of the step that computes all of it
+    bool taken;        // the back end's answer
+} LowerEpilogue;
+
 // One of the sums of a group: that of `source`, at an offset of its buffer.
 typedef struct SumMember {
     Value node, source;
@@ -125,7 +137,9 @@ typedef struct Lowering {
     VEC(LowerStep) steps;
     VEC(Made) made;
     int64_t slab_bytes, scratch_bytes;
-    Value current;    // the node being lowered: steps are made for it
+    Value current;           // the node being lowered: steps are made for it
+    LowerEpilogue *epilogue; // that the convolution being lowered may take, or
+                             // NULL
     Value wide;       // of bf16, but its buffer is to be of f32 for now; or
                       // NO_VALUE
     bool ports_first; // inputs and outputs lie in front of all else
@@ -183,6 +197,13 @@ Place lower_snapshot(Lowering *lower, Place place, const TensorType *type,
 void lower_sum_parts(Lowering *lower, Place parts, Place out, int64_t count,
                      int64_t elements, DType dtype, const char *label);
 
+// ---- epilogue.c -------------------------------------------------------------
+
+// The group, its convolution first, as an epilogue of that; NULL where it is
+// none: the convolution itself or several results are stored, images are not in
+// blocks, or an operand is read in another order.
+LowerEpilogue *epilogue_of(Lowering *lower, const Members *group);
+
 // ---- sums.c -----------------------------------------------------------------
 
 // Decides which sums over processes are made together; uses are known.
@@ -230,6 +251,9 @@ void step_push(Lowering *lower, const LowerStep *step);
 bool value_is_stored_form(const Lowering *lower, Value value);
 // "layer1.0.conv1: conv2d"
 const char *value_label(const Lowering *lower, Value value);
+// "layer1.0.conv1: conv2d .. relu", of the nodes of one kernel.
+const char *value_group_label(const Lowering *lower, int count,
+                              const Value *nodes);
 
 // ---- write_plan.c -----------------------------------------------------------
 

@@ -391,6 +391,8 @@ static int open_source(Job *job)
         compiler.lang.scores_name = cli_has(job->cli, OPT_value)
                                         ? job->cli->values[OPT_value]
                                         : SCORED_VALUE;
+    else if (compiler.validates)
+        compiler.lang.scores_name = SCORED_VALUE;
     Status status = compile_for_data(job, &compiler);
     return compiler_report(&compiler, job->cli, &status);
 }

@@ -1,5 +1,5 @@
-// simcc profile: where a training step spends its time, step by step of the
-// plan, on random input.
+// simcc profile: where a training step spends its time, or the computation of a
+// value, step by step of the plan, on random input.
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +36,8 @@ static void fill_inputs(Profile *profile)
 Status profile_open(Profile *profile, const Program *program, int phase,
                     int threads)
 {
-    *profile = (Profile){.plan = &program->phases[phase].train};
+    const ProgramPhase *of = &program->phases[phase];
+    *profile = (Profile){.plan = of->train.step_count ? &of->train : &of->eval};
     profile->pool = pool_new(threads);
     if (!profile->pool)
         return status_error(STATUS_MEMORY, "cannot start threads");
@@ -104,9 +105,40 @@ static Status profile_phase(Cli *cli, const Program *program, int phase)
 static Status profile_first(Cli *cli, const Program *program)
 {
     for (int i = 0; i < program->phase_count; i++)
-        if (program->phases[i].train.step_count)
+        if (program->phases[i].train.step_count ||
+            program->phases[i].eval.step_count)
             return profile_phase(cli, program, i);
     return status_ok();
+}
+
+// As `predict` and `embed` compute it.
+static Status choose_value(Compiler *compiler, const Cli *cli)
+{
+    if (!cli_has(cli, OPT_value))
+        return status_ok();
+    if (cli->word_count < 2)
+        return status_error(STATUS_USAGE,
+                            "--value is one of a phase: say which after %s",
+                            cli->words[0]);
+    compiler->lang.value_phase = cli->words[1];
+    compiler->lang.value_name = cli->values[OPT_value];
+    compiler->codegen.inference = true;
+    compiler->lang.ranks = 1; // no process needs another for it
+    return status_ok();
+}
+
+// Compiles what is to be measured; returns an exit code.
+static int prepare(Cli *cli, Compiler *compiler, Program **program)
+{
+    CLI_TRY(cli, compiler_open(compiler, cli));
+    CLI_TRY(cli, choose_value(compiler, cli));
+    compiler->phase_count = cli->word_count - 1;
+    compiler->phases = cli->words + 1;
+    Status status = compiler_run(compiler, program);
+    tune_tell(&compiler->tuned, cli);
+    if (*program)
+        compiler_tell_precision(*program, cli);
+    return compiler_report(compiler, cli, &status);
 }
 
 int command_profile(Cli *cli)
@@ -114,22 +146,9 @@ int command_profile(Cli *cli)
     Compiler compiler;
     Program *program = NULL;
     CLI_TRY(cli, together_begin(cli));
-    int code;
-    Status status = compiler_open(&compiler, cli);
-    if (status.code == STATUS_OK) {
-        compiler.phase_count = cli->word_count - 1;
-        compiler.phases = cli->words + 1;
-        status = compiler_run(&compiler, &program);
-        tune_tell(&compiler.tuned, cli);
-        if (program)
-            compiler_tell_precision(program, cli);
-        code = compiler_report(&compiler, cli, &status);
-    } else {
-        code = cli_fail(cli, &status);
-    }
-    code = together_agree(cli, code);
+    int code = together_agree(cli, prepare(cli, &compiler, &program));
     if (code == STATUS_OK) {
-        status = profile_first(cli, program);
+        Status status = profile_first(cli, program);
         code = together_end(status.code == STATUS_OK ? STATUS_OK
                                                      : cli_fail(cli, &status));
     } else {

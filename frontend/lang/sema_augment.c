@@ -126,6 +126,32 @@ int64_t augment_size(const Augment *augment)
     return 0;
 }
 
+static double argument(const Augment *augment, const char *name)
+{
+    for (int k = 0; k < augment->row->count; k++)
+        if (strcmp(augment->row->params[k].name, name) == 0)
+            return augment->args[k];
+    return 0;
+}
+
+// What color_jitter's arguments are together, as the runtime wants it: a factor
+// of 1 - amount is not below zero, and hue turns by half a circle at most.
+static Datum check_jitter(Sema *s, const Expr *expr, const Augment *augment)
+{
+    static const char *const names[] = {"contrast", "saturation", "hue"};
+    bool torch = argument(augment, "kind") != 0;
+    double strength = argument(augment, "strength");
+    for (int i = torch ? 2 : 0; i < 3; i++) {
+        double most = i < 2 ? 1 : 0.5, amount = argument(augment, names[i]);
+        if (strength * amount > most)
+            return sema_fail(s, expr->pos,
+                             "`strength` of color_jitter times `%s`, %g times "
+                             "%g, is more than %g",
+                             names[i], strength, amount, most);
+    }
+    return (Datum){.kind = DATUM_AUGMENT, .augment = augment};
+}
+
 Datum call_augment(Sema *s, const Expr *expr, const AugmentRow *row)
 {
     Call call = {.name = row->name, .pos = expr->pos, .count = row->count};
@@ -163,5 +189,7 @@ Datum call_augment(Sema *s, const Expr *expr, const AugmentRow *row)
                              param->name, row->name, augment->args[i],
                              call.names[i - 1], augment->args[i - 1]);
     }
+    if (strcmp(row->name, "color_jitter") == 0)
+        return check_jitter(s, expr, augment);
     return (Datum){.kind = DATUM_AUGMENT, .augment = augment};
 }

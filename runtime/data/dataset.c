@@ -385,7 +385,8 @@ static Status set_aside(Dataset *dataset, const DataOptions *options)
 }
 
 // As an index has it, or by looking at each file.
-static Status read_indexed(Dataset *dataset, const DataOptions *options)
+static Status read_indexed(Dataset *dataset, const DataOptions *options,
+                           bool folder)
 {
     bool found = false;
     dataset->indexes = options->index != NULL;
@@ -393,9 +394,11 @@ static Status read_indexed(Dataset *dataset, const DataOptions *options)
         TRY(dataset_index_read(dataset, options->index, &found));
     if (found)
         return status_ok();
-    TRY(read_folder(dataset));
-    // Other kinds are a few files, and read as fast.
-    if (options->index && strcmp(dataset->kind, "folder") == 0)
+    TRY(folder                           ? read_folder(dataset)
+        : is_archive_name(dataset->root) ? dataset_read_archive(dataset)
+                                         : dataset_read_list(dataset));
+    // The other formats are a few files of images of one size, read as fast.
+    if (options->index && !dataset->shape.width)
         TRY(dataset_index_write(dataset, options->index));
     dataset_forget_folders(dataset);
     return status_ok();
@@ -403,12 +406,7 @@ static Status read_indexed(Dataset *dataset, const DataOptions *options)
 
 static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
 {
-    if (folder)
-        TRY(read_indexed(dataset, options));
-    else if (is_archive_name(dataset->root))
-        TRY(dataset_read_archive(dataset));
-    else
-        TRY(dataset_read_list(dataset));
+    TRY(read_indexed(dataset, options, folder));
     if (dataset->turned > 0)
         TRY(dataset_add_note(dataset,
                              "%lld photo%s stored turned or mirrored: taken "

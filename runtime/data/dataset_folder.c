@@ -161,7 +161,7 @@ static Status add_training_class(Dataset *dataset, const char *path,
                                  const char *name)
 {
     int64_t before = dataset->splits[SPLIT_TRAIN].count;
-    TRY(walk_add_images(dataset, SPLIT_TRAIN, path, NULL,
+    TRY(walk_add_images(dataset, SPLIT_TRAIN, path, NULL, NULL,
                         dataset->class_count));
     if (dataset->splits[SPLIT_TRAIN].count > before)
         return dataset_add_class(dataset, name);
@@ -186,7 +186,7 @@ static Status add_class_folder(Dataset *dataset, DataSplit split,
                             "%s: the part %s has a class %s that the "
                             "training part does not have",
                             dataset->root, relative, name);
-    return walk_add_images(dataset, split, path, NULL, label);
+    return walk_add_images(dataset, split, path, NULL, NULL, label);
 }
 
 static Status name_empty_folders(Dataset *dataset, const char *relative,
@@ -237,20 +237,73 @@ static Status tell_classless(Dataset *dataset, const FolderView *view)
 // ---- parts ------------------------------------------------------------------
 
 typedef struct Parts {
-    char base[PATH_ROOM];                 // the folder that holds all
+    char base[PATH_ROOM];       // the folder that holds all
+    char beside[DATASET_WORDS]; // words that all names of parts have besides
     char paths[DATASET_PARTS][PATH_ROOM]; // "" = none
     NameList unused;                      // folders with images that are not
+    NameList tests; // parts by their names among images without classes
 } Parts;
+
+// Where no folder is called train or test, but some are cats_train and
+// cats_test, with one and the same word beside. Folders of several such words
+// are left for classes, which is said.
+static Status find_pairs(Dataset *dataset, Parts *parts, const FolderView *view)
+{
+    const NameList *lists[] = {&view->classes, &view->deep};
+    char rests[2][DATASET_WORDS] = {"", ""}, rest[DATASET_WORDS];
+    const char *trains[2], *tests[2];
+    int pairs = 0;
+    for (int a = 0; a < 4; a++)
+        for (int64_t i = 0; i < lists[a % 2]->count && pairs < 2; i++) {
+            const char *train = lists[a % 2]->items[i];
+            if (dataset_part_beside(train, rest) != DATASET_TRAIN ||
+                (pairs && strcasecmp(rest, rests[0]) == 0))
+                continue;
+            for (int64_t k = 0; k < lists[a / 2]->count; k++) {
+                char other[DATASET_WORDS];
+                const char *test = lists[a / 2]->items[k];
+                int part = dataset_part_beside(test, other);
+                if ((part != DATASET_TEST && part != DATASET_VALID) ||
+                    strcasecmp(rest, other) != 0)
+                    continue;
+                strcpy(rests[pairs], rest);
+                trains[pairs] = train;
+                tests[pairs++] = test;
+                break;
+            }
+        }
+    if (pairs == 2)
+        return dataset_add_note(
+            dataset,
+            "%.100s and %.100s, %.100s and %.100s look like training and test "
+            "parts of one class each, and are taken for folders as any: move "
+            "them to train/CLASS and test/CLASS",
+            trains[0], tests[0], trains[1], tests[1]);
+    snprintf(parts->beside, sizeof parts->beside, "%s", rests[0]);
+    return pairs ? dataset_add_note(dataset,
+                                    "%.100s/ and %.100s/ are taken for the "
+                                    "training part and that for testing",
+                                    trains[0], tests[0])
+                 : status_ok();
+}
 
 // Which of the folders in parts->base are parts; the others stay unused.
 static Status find_parts(Dataset *dataset, Parts *parts, const FolderView *view)
 {
     const NameList *lists[] = {&view->classes, &view->deep};
+    bool plain = false;
+    for (int list = 0; list < 2; list++)
+        for (int64_t i = 0; i < lists[list]->count; i++)
+            plain |= dataset_part_of(lists[list]->items[i]) >= 0;
+    if (!plain)
+        TRY(find_pairs(dataset, parts, view));
     for (int list = 0; list < 2; list++)
         for (int64_t i = 0; i < lists[list]->count; i++) {
             const char *name = lists[list]->items[i];
-            char path[PATH_ROOM];
-            int part = dataset_part_of(name);
+            char path[PATH_ROOM], rest[DATASET_WORDS];
+            int part = dataset_part_beside(name, rest);
+            if (strcasecmp(rest, parts->beside) != 0)
+                part = -1;
             if (!walk_join(path, parts->base, name))
                 continue;
             if (part >= 0 && !parts->paths[part][0])
@@ -261,49 +314,34 @@ static Status find_parts(Dataset *dataset, Parts *parts, const FolderView *view)
     return status_ok();
 }
 
-// Is there a training part beside a test part, or the like? train/ is one
-// unless it looks like a class among others: it holds images directly, and no
-// test/ stands beside it but other folders or images do. Without it, all other
-// folders are the training part of a test/ that has folders of its own, or
-// beside images without labels.
+// Is there a training part beside a test part, or the like? train/ alone is one
+// unless it looks like a class among others, a vehicle: it holds images
+// directly, and other folders or images stand beside it. Without it, all other
+// folders and images are the training part of a test/.
 static Status has_parts(Dataset *dataset, const Parts *parts, bool loose,
                         bool *has)
 {
     bool directly = false, below = false;
     bool test = parts->paths[DATASET_TEST][0] || parts->paths[DATASET_VALID][0];
-    const char *path = parts->paths[DATASET_TRAIN];
-    if (path[0] && test) {
-        *has = true;
-        return status_ok();
-    }
-    if (!path[0] && !test) {
-        *has = parts->paths[DATASET_EXTRA][0] && parts->unused.count > 0;
-        return status_ok();
-    }
-    if (!path[0])
-        path = parts->paths[DATASET_TEST][0] ? parts->paths[DATASET_TEST]
-                                             : parts->paths[DATASET_VALID];
-    TRY(walk_holds(dataset, path, &directly, &below));
     bool others = parts->unused.count > 0 || loose;
-    *has = path == parts->paths[DATASET_TRAIN] ? !directly || !others
-                                               : !directly && others;
-    if (!*has && directly && others)
-        return dataset_add_note(dataset,
-                                "%.200s/ is taken for a class as the folders "
-                                "beside it; a part of the set would hold a "
-                                "folder for each class",
-                                path);
+    const char *path = parts->paths[DATASET_TRAIN];
+    if (path[0] && !test)
+        TRY(walk_holds(dataset, path, &directly, &below));
+    *has = path[0] ? test || !directly || !others
+                   : (test && others) || (parts->paths[DATASET_EXTRA][0] &&
+                                          parts->unused.count > 0);
     return status_ok();
 }
 
 // The training images in a folder but for those in folders `without`, of which
 // the view knows nothing.
-static Status add_training(Dataset *dataset, const char *relative,
+static Status add_training(Dataset *dataset, Parts *parts, const char *relative,
                            const NameList *without, const FolderView *view)
 {
     if (!has_class_folders(view)) {
         TRY(tell_classless(dataset, view));
-        return walk_add_images(dataset, SPLIT_TRAIN, relative, without, -1);
+        return walk_add_images(dataset, SPLIT_TRAIN, relative, without,
+                               &parts->tests, -1);
     }
     TRY(add_classes(dataset, SPLIT_TRAIN, relative, view));
     return view->through
@@ -337,7 +375,7 @@ static Status add_test(Dataset *dataset, const Parts *parts, DatasetPart part,
                                 "training part has: its images are not used",
                                 parts->paths[part]);
     if (!labelled)
-        return walk_add_images(dataset, split, path, NULL, -1);
+        return walk_add_images(dataset, split, path, NULL, NULL, -1);
     TRY(add_classes(dataset, split, path, view));
     if (!view->loose.count && !view->deep.count)
         return status_ok();
@@ -396,7 +434,7 @@ static Status add_tests(Dataset *dataset, const Parts *parts)
 }
 
 // All folders but those of other parts.
-static Status add_rest(Dataset *dataset, const Parts *parts)
+static Status add_rest(Dataset *dataset, Parts *parts)
 {
     NameList taken = {0};
     FolderView view = {0};
@@ -407,13 +445,13 @@ static Status add_rest(Dataset *dataset, const Parts *parts)
     if (status.code == STATUS_OK)
         status = view_folder(dataset, parts->base, &taken, &view);
     if (status.code == STATUS_OK)
-        status = add_training(dataset, parts->base, &taken, &view);
+        status = add_training(dataset, parts, parts->base, &taken, &view);
     free_view(&view);
     names_free(&taken);
     return status;
 }
 
-static Status add_parts(Dataset *dataset, const Parts *parts, bool loose)
+static Status add_parts(Dataset *dataset, Parts *parts, bool loose)
 {
     FolderView view = {0};
     char path[PATH_ROOM];
@@ -421,7 +459,7 @@ static Status add_parts(Dataset *dataset, const Parts *parts, bool loose)
     if (parts->paths[DATASET_TRAIN][0]) {
         status = open_part(dataset, parts, DATASET_TRAIN, path, &view);
         if (status.code == STATUS_OK)
-            status = add_training(dataset, path, NULL, &view);
+            status = add_training(dataset, parts, path, NULL, &view);
         free_view(&view);
         if (status.code == STATUS_OK)
             status = tell_unused(dataset, parts, loose);
@@ -430,8 +468,36 @@ static Status add_parts(Dataset *dataset, const Parts *parts, bool loose)
     }
     if (status.code == STATUS_OK && parts->paths[DATASET_EXTRA][0])
         status = walk_add_images(dataset, SPLIT_TRAIN,
-                                 parts->paths[DATASET_EXTRA], NULL, -1);
+                                 parts->paths[DATASET_EXTRA], NULL, NULL, -1);
     return status.code == STATUS_OK ? add_tests(dataset, parts) : status;
+}
+
+// Test parts deeper down, of a heap without classes: by their names, no phase
+// is to train on them.
+static Status add_inner_tests(Dataset *dataset, const Parts *parts)
+{
+    const NameList *tests = &parts->tests;
+    char names[sizeof dataset->part_name];
+    list_names(tests, names, sizeof names);
+    if (!tests->count)
+        return status_ok();
+    if (!dataset->splits[SPLIT_TRAIN].count)
+        return status_error(STATUS_DATA,
+                            "%s: no training part: %s are for testing or "
+                            "validation by their names; call one train, or "
+                            "give it alone",
+                            dataset->root, names);
+    for (int64_t i = 0; i < tests->count; i++)
+        TRY(walk_add_images(dataset, SPLIT_TEST, tests->items[i], NULL, NULL,
+                            -1));
+    if (!dataset->test_part) {
+        memcpy(dataset->part_name, names, sizeof names);
+        dataset->test_part = dataset->part_name;
+    }
+    return dataset_add_note(dataset,
+                            "%s: test images by the name of their folder, no "
+                            "phase trains on them",
+                            names);
 }
 
 static Status read_folder(Dataset *dataset, Parts *parts, FolderView *view)
@@ -446,7 +512,8 @@ static Status read_folder(Dataset *dataset, Parts *parts, FolderView *view)
     TRY(find_parts(dataset, parts, view));
     TRY(has_parts(dataset, parts, loose, &has));
     TRY(has ? add_parts(dataset, parts, loose)
-            : add_training(dataset, parts->base, NULL, view));
+            : add_training(dataset, parts, parts->base, NULL, view));
+    TRY(add_inner_tests(dataset, parts));
     return dataset_check_found(dataset);
 }
 
@@ -460,6 +527,7 @@ Status dataset_read_folder(Dataset *dataset)
     Status status = read_folder(dataset, parts, &view);
     free_view(&view);
     names_free(&parts->unused);
+    names_free(&parts->tests);
     free(parts);
     return status;
 }

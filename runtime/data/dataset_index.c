@@ -1,7 +1,8 @@
-// The list of a large folder's files, kept so that the next command need not
-// look at each of them. It holds as long as no folder below has changed:
-// adding, removing and renaming a file changes its folder's time of change
-// (ctime, which nobody can set back). Files that were left out are looked at
+// What a large set consists of, kept so that the next command need not look at
+// each file. It holds as long as nothing has changed that says which there are:
+// the folders they lie in, for adding, removing and renaming a file changes its
+// folder's time of change (ctime, which nobody can set back); of a list, the
+// list too; of shards, each shard. Files that were left out are looked at
 // again.
 #include "runtime/data/dataset_index.h"
 
@@ -15,7 +16,10 @@
 #include "runtime/base/file.h"
 #include "runtime/exec/ranks.h"
 
-static const char magic[8] = "SIMCCDI1";
+// Another number when readers begin to find something else in the same files.
+static const char magic[8] = "SIMCCDI2";
+
+static const char *const kinds[] = {"folder", "list", "tar shards"};
 
 // A folder that changed so shortly before it was read may change again within
 // the same tick of the file system's clock: of 10 ms, or, where times are whole
@@ -25,16 +29,37 @@ static const double quiet_fine = 0.05, quiet_coarse = 2.5;
 // ---- folders that were read
 // ---------------------------------------------------
 
-void dataset_note_folder(Dataset *dataset, const char *relative, int descriptor)
+static FolderStamp stamp_of(const struct stat *info, char *path)
 {
-    struct stat info;
-    FolderSeen *seen = &dataset->seen;
-    if (!dataset->indexes || fstat(descriptor, &info) != 0)
-        return;
-    // Most folders are opened two or three times, one soon after the other.
+    return (FolderStamp){.path = path,
+                         .device = (int64_t)info->st_dev,
+                         .inode = (int64_t)info->st_ino,
+                         .seconds = info->st_ctim.tv_sec,
+                         .nanoseconds = info->st_ctim.tv_nsec,
+                         .size = info->st_size};
+}
+
+// A path below the set's folder, or an absolute one.
+static bool look(const Dataset *dataset, const char *relative,
+                 struct stat *info)
+{
+    char path[DATASET_PATH];
+    return dataset_path(dataset, relative, path) && stat(path, info) == 0;
+}
+
+// Most are noted two or three times, one soon after the other.
+static bool is_noted(const FolderSeen *seen, const char *relative)
+{
     for (int64_t i = seen->count; i-- > 0 && i >= seen->count - 4;)
         if (strcmp(seen->at[i].path, relative) == 0)
-            return;
+            return true;
+    return false;
+}
+
+static void note(Dataset *dataset, const char *relative,
+                 const struct stat *info)
+{
+    FolderSeen *seen = &dataset->seen;
     if (seen->count == seen->room) {
         int64_t room = seen->room ? 2 * seen->room : 64;
         FolderStamp *grown = realloc(seen->at, (size_t)room * sizeof *grown);
@@ -45,17 +70,29 @@ void dataset_note_folder(Dataset *dataset, const char *relative, int descriptor)
         seen->at = grown;
         seen->room = room;
     }
-    FolderStamp *stamp = &seen->at[seen->count];
-    *stamp = (FolderStamp){.path = strdup(relative),
-                           .device = (int64_t)info.st_dev,
-                           .inode = (int64_t)info.st_ino,
-                           .seconds = info.st_ctim.tv_sec,
-                           .nanoseconds = info.st_ctim.tv_nsec,
-                           .size = info.st_size};
-    if (stamp->path)
-        seen->count++;
+    char *path = strdup(relative);
+    if (path)
+        seen->at[seen->count++] = stamp_of(info, path);
     else
         dataset->indexes = false;
+}
+
+void dataset_note_folder(Dataset *dataset, const char *relative, int descriptor)
+{
+    struct stat info;
+    if (dataset->indexes && !is_noted(&dataset->seen, relative) &&
+        fstat(descriptor, &info) == 0)
+        note(dataset, relative, &info);
+}
+
+void dataset_note_path(Dataset *dataset, const char *relative)
+{
+    struct stat info = {0};
+    if (!dataset->indexes || is_noted(&dataset->seen, relative))
+        return;
+    if (!look(dataset, relative, &info))
+        info = (struct stat){0};
+    note(dataset, relative, &info);
 }
 
 void dataset_forget_folders(Dataset *dataset)
@@ -66,21 +103,13 @@ void dataset_forget_folders(Dataset *dataset)
     dataset->seen = (FolderSeen){0};
 }
 
-// Of a path below the root.
-static bool look(const Dataset *dataset, const char *relative,
-                 struct stat *info)
-{
-    char path[DATASET_PATH];
-    int length = snprintf(path, sizeof path, "%s%s%s", dataset->root,
-                          *relative ? "/" : "", relative);
-    return length < DATASET_PATH && stat(path, info) == 0;
-}
-
+// What was not there then is not to be there now.
 static bool is_as_it_was(const Dataset *dataset, const FolderStamp *stamp)
 {
     struct stat info;
-    return look(dataset, stamp->path, &info) &&
-           (int64_t)info.st_dev == stamp->device &&
+    if (!look(dataset, stamp->path, &info))
+        return stamp->inode == 0;
+    return (int64_t)info.st_dev == stamp->device &&
            (int64_t)info.st_ino == stamp->inode &&
            info.st_ctim.tv_sec == stamp->seconds &&
            info.st_ctim.tv_nsec == stamp->nanoseconds &&
@@ -175,50 +204,78 @@ static void put_samples(Out *out, const SampleList *list)
         put_whole(out, (int64_t)shared);
         put_text(out, name + shared);
         put_whole(out, list->items[i].label + 1);
+        put_whole(out, list->items[i].container + 1);
+        if (list->items[i].container >= 0) {
+            put_whole(out, list->items[i].offset);
+            put_whole(out, list->items[i].size);
+        }
         before = name;
     }
 }
 
+// Below the set's folder, where it is: the set may be called by another path
+// next time.
+static const char *below_folder(const Dataset *dataset, const char *path)
+{
+    size_t length = strlen(dataset->folder);
+    return strncmp(path, dataset->folder, length) == 0 && path[length] == '/'
+               ? path + length + 1
+               : path;
+}
+
+// A list's are followed by the line that names them.
 static void put_skips(Out *out, const Dataset *dataset)
 {
     put_whole(out, dataset->skip_count);
     for (int i = 0; i < dataset->skip_count; i++) {
+        char path[DATASET_PATH + 64];
         struct stat info = {0};
-        const DataSkip *skip = &dataset->skips[i];
-        size_t root = strlen(dataset->root);
-        bool below = strncmp(skip->path, dataset->root, root) == 0 &&
-                     skip->path[root] == '/';
-        if (!below) { // of a name that is too long to be joined
-            out->failed = true;
-            return;
-        }
-        char *relative = skip->path + root + 1;
-        bool there = look(dataset, relative, &info);
-        FolderStamp stamp = {.path = relative,
-                             .device = there ? (int64_t)info.st_dev : 0,
-                             .inode = there ? (int64_t)info.st_ino : 0,
-                             .seconds = there ? info.st_ctim.tv_sec : 0,
-                             .nanoseconds = there ? info.st_ctim.tv_nsec : 0,
-                             .size = there ? info.st_size : 0};
+        const char *text = below_folder(dataset, dataset->skips[i].path);
+        snprintf(path, sizeof path, "%s", text);
+        char *line = strrchr(path, '(');
+        if (line > path && strncmp(line - 1, " (line ", 7) == 0)
+            line[-1] = 0;
+        if (!look(dataset, path, &info))
+            info = (struct stat){0};
+        FolderStamp stamp = stamp_of(&info, path);
         put_stamp(out, &stamp);
-        put_text(out, skip->reason);
+        put_text(out, text);
+        put_text(out, dataset->skips[i].reason);
+    }
+}
+
+static void put_several(Out *out, const Dataset *dataset)
+{
+    put_whole(out, dataset->several);
+    put_whole(out, dataset->label_count);
+    for (int i = 0; i < dataset->label_count; i++) {
+        int64_t from = dataset->label_starts[i];
+        put_whole(out, dataset->label_starts[i + 1] - from);
+        for (; from < dataset->label_starts[i + 1]; from++)
+            put_whole(out, dataset->label_classes[from]);
     }
 }
 
 static void put_set(Out *out, const Dataset *dataset, const char *real)
 {
     put_text(out, real);
+    put_text(out, dataset->kind);
     put_whole(out, dataset->seen.count);
     for (int64_t i = 0; i < dataset->seen.count; i++)
         put_stamp(out, &dataset->seen.at[i]);
     put_skips(out, dataset);
-    put_text(out, dataset->test_part ? dataset->part_name : "");
-    put_text(out, dataset->valid_part ? dataset->valid_name : "");
+    put_text(out, dataset->test_part ? dataset->test_part : "");
+    put_text(out, dataset->valid_part ? dataset->valid_part : "");
     put_text(out, dataset->classless ? dataset->classless : "");
     put_whole(out, dataset->turned);
     put_whole(out, dataset->class_count);
     for (int i = 0; i < dataset->class_count; i++)
         put_text(out, dataset->classes[i]);
+    put_whole(out, dataset->numbered);
+    put_several(out, dataset);
+    put_whole(out, dataset->container_count);
+    for (int i = 0; i < dataset->container_count; i++)
+        put_text(out, below_folder(dataset, dataset->containers[i]));
     put_whole(out, dataset->note_count);
     for (int i = 0; i < dataset->note_count; i++)
         put_text(out, dataset->notes[i]);
@@ -251,8 +308,7 @@ static Status write_set(const Dataset *dataset, const char *path,
     put_set(&out, dataset, real);
     Status status = status_ok();
     if (out.failed) {
-        status =
-            status_error(STATUS_MEMORY, "no memory, or a path is too long");
+        status = status_error(STATUS_MEMORY, "no memory");
     } else {
         size_t head = sizeof magic + sizeof value;
         Checksum sum = checksum_new();
@@ -361,19 +417,74 @@ static void keep(In *in, Status status)
 
 static void take_skips(In *in, Dataset *dataset, bool *same)
 {
-    char path[DATASET_PATH], reason[DATASET_PATH], full[2 * DATASET_PATH];
+    char path[DATASET_PATH], text[DATASET_PATH], reason[DATASET_PATH];
+    char full[2 * DATASET_PATH];
     int64_t count = take_count(in);
     for (int64_t i = 0; i < count && !in->failed && *same; i++) {
         FolderStamp stamp;
         take_stamp(in, path, &stamp);
+        take_text(in, text);
         take_text(in, reason);
-        // What was not there then is not to be there now.
-        struct stat info;
-        *same = stamp.inode ? is_as_it_was(dataset, &stamp)
-                            : !look(dataset, path, &info);
-        snprintf(full, sizeof full, "%s/%s", dataset->root, path);
+        *same = !in->failed && is_as_it_was(dataset, &stamp);
+        bool absolute = text[0] == '/';
+        snprintf(full, sizeof full, "%s%s%s", absolute ? "" : dataset->folder,
+                 absolute ? "" : "/", text);
         keep(in, dataset_add_skip(dataset, full, reason));
     }
+}
+
+// What images of several classes have.
+static void take_several(In *in, Dataset *dataset)
+{
+    dataset->several = take_whole(in) != 0;
+    int64_t count = take_count(in);
+    for (int64_t i = 0; i < count && !in->failed; i++) {
+        int label;
+        int64_t classes = take_count(in);
+        keep(in, dataset_begin_labels(dataset, &label));
+        for (int64_t k = 0; k < classes && !in->failed; k++) {
+            int64_t class = take_whole(in);
+            in->failed =
+                in->failed || class < 0 || class >= dataset->class_count;
+            if (!in->failed)
+                keep(in, dataset_add_label(dataset, (int)class));
+        }
+    }
+}
+
+static void take_containers(In *in, Dataset *dataset)
+{
+    char name[DATASET_PATH], path[DATASET_PATH];
+    int64_t count = take_count(in);
+    for (int64_t i = 0; i < count && !in->failed; i++) {
+        int container;
+        take_text(in, name);
+        in->failed = in->failed || !dataset_path(dataset, name, path);
+        if (!in->failed)
+            keep(in, dataset_add_container(dataset, path, &container));
+    }
+}
+
+static void take_sample(In *in, Dataset *dataset, DataSplit split,
+                        const char *name)
+{
+    int64_t labels =
+        dataset->several ? dataset->label_count : dataset->class_count;
+    int64_t label = take_whole(in) - 1, container = take_whole(in) - 1;
+    int64_t offset = 0, size = 0;
+    if (container >= 0) {
+        offset = take_whole(in);
+        size = take_whole(in);
+    }
+    if (label < -1 || label >= labels || container < -1 ||
+        container >= dataset->container_count || offset < 0 || size < 0)
+        in->failed = true;
+    if (in->failed)
+        return;
+    keep(in, container < 0
+                 ? dataset_add_sample(dataset, split, name, (int)label, NULL)
+                 : dataset_add_part(dataset, split, name, (int)label,
+                                    (int)container, offset, size));
 }
 
 static void take_samples(In *in, Dataset *dataset, DataSplit split)
@@ -382,12 +493,7 @@ static void take_samples(In *in, Dataset *dataset, DataSplit split)
     int64_t count = take_count(in);
     for (int64_t i = 0; i < count && !in->failed; i++) {
         take_behind(in, take_whole(in), name);
-        int64_t label = take_whole(in) - 1;
-        if (label < -1 || label >= dataset->class_count)
-            in->failed = true;
-        if (!in->failed)
-            keep(in,
-                 dataset_add_sample(dataset, split, name, (int)label, NULL));
+        take_sample(in, dataset, split, name);
     }
 }
 
@@ -398,6 +504,12 @@ static void take_set(In *in, Dataset *dataset, const char *real, bool *same)
     FolderStamp stamp;
     take_text(in, text);
     *same = strcmp(text, real) == 0;
+    take_text(in, text);
+    dataset->kind = NULL;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(text, kinds[i]) == 0)
+            dataset->kind = kinds[i];
+    in->failed = in->failed || !dataset->kind;
     int64_t folders = take_count(in);
     for (int64_t i = 0; i < folders && !in->failed && *same; i++) {
         take_stamp(in, text, &stamp);
@@ -426,6 +538,9 @@ static void take_set(In *in, Dataset *dataset, const char *real, bool *same)
         take_text(in, text);
         keep(in, dataset_add_class(dataset, text));
     }
+    dataset->numbered = take_whole(in) != 0;
+    take_several(in, dataset);
+    take_containers(in, dataset);
     int64_t notes = take_count(in);
     for (int64_t i = 0; i < notes && !in->failed; i++) {
         take_text(in, text);
@@ -466,11 +581,11 @@ Status dataset_index_read(Dataset *dataset, const char *folder, bool *found)
     }
     free(path);
     free(real);
-    if (*found) {
-        dataset->kind = "folder";
+    if (*found)
         status = dataset_add_note(
-            dataset, "files as an earlier command found them, for no folder "
-                     "has changed since; --no-cache looks at each again");
-    }
+            dataset,
+            "files as an earlier command found them, for no %s has "
+            "changed since; --no-cache looks at each again",
+            strcmp(dataset->kind, "tar shards") == 0 ? "shard" : "folder");
     return status;
 }

@@ -46,7 +46,8 @@ typedef struct DataShape {
     bool by_columns;             // each plane column by column
 } DataShape;
 
-// A folder whose entries were read, as it was then.
+// A folder whose entries were read, or a list or shard, as it was then; inode
+// 0: it was not there.
 typedef struct FolderStamp {
     char *path;
     int64_t device, inode, seconds, nanoseconds, size; // seconds: changed
@@ -100,7 +101,7 @@ struct Dataset {
     const char *classless; // why there are no classes, when that may surprise
     char *description;
     atomic_llong cache_left; // bytes
-    bool indexes;            // folders that are read are noted in `seen`
+    bool indexes;            // what is read is noted in `seen`
     FolderSeen seen;
 };
 
@@ -200,6 +201,9 @@ typedef enum DatasetPart {
 // The part that a name means, in any case of letters, with words beside it that
 // say nothing (training_set) or a number (val2017); -1 = none.
 int dataset_part_of(const char *name);
+// The same with other words beside it, which are `rest`: "seg" of seg_train.
+enum { DATASET_WORDS = 64 };
+int dataset_part_beside(const char *name, char rest[DATASET_WORDS]);
 
 // Moves a share of each class of the training samples to another split, which
 // is empty. `purpose` names the choice.

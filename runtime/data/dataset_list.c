@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "runtime/data/dataset_inside.h"
+#include "runtime/data/dataset_index.h"
 #include "runtime/data/list_labels.h"
 
 enum { SAMPLE_ROWS = 40 };
@@ -19,6 +19,7 @@ typedef struct List {
     ListLabels labels;         // by `label`, or by several columns
     bool parts[DATASET_PARTS]; // which are marked
     int64_t valid;             // images for validation, beside a test part
+    int64_t *sorted;           // rows but the header, by path
     bool *good;                // of rows: it is an image
 } List;
 
@@ -399,6 +400,7 @@ static Status check_repeats(List *list)
 {
     int64_t count = list->table.count - list->header, again = -1, before = -1;
     int64_t *sorted = malloc(((size_t)list->table.count + 1) * sizeof *sorted);
+    list->sorted = sorted;
     if (!sorted)
         return no_memory(list);
     for (int64_t i = 0; i < count; i++)
@@ -412,7 +414,6 @@ static Status check_repeats(List *list)
             again = sorted[i];
             before = sorted[i - 1];
         }
-    free(sorted);
     if (again < 0)
         return status_ok();
     char reason[256];
@@ -420,6 +421,22 @@ static Status check_repeats(List *list)
              cell(list, again, list->path),
              (long long)list->table.rows[before].line);
     return bad_row(list, again, reason);
+}
+
+// The folders that files lie in, each about once: rows by path stand together.
+static void note_folders(const List *list)
+{
+    for (int64_t i = 0; i < list->table.count - list->header; i++) {
+        char folder[DATASET_PATH];
+        const char *path = cell(list, list->sorted[i], list->path);
+        const char *slash = strrchr(path, '/');
+        size_t length = slash > path ? (size_t)(slash - path) : slash != NULL;
+        if (length < sizeof folder) {
+            memcpy(folder, path, length);
+            folder[length] = 0;
+            dataset_note_path(list->dataset, folder);
+        }
+    }
 }
 
 static int part_of(const List *list, int64_t row)
@@ -586,10 +603,13 @@ static Status add_row(List *list, int64_t row)
 static Status read_list(List *list)
 {
     Dataset *dataset = list->dataset;
+    const char *slash = strrchr(dataset->root, '/');
+    dataset_note_path(dataset, slash ? slash + 1 : dataset->root);
     TRY(list_text_read(dataset->root, dataset->folder, &list->table));
     TRY(find_columns(list));
     TRY(check_rows(list));
     TRY(check_repeats(list));
+    note_folders(list);
     TRY(probe_rows(list));
     TRY(list_labels_read(&list->table, list->header, &list->labels));
     TRY(add_classes(list));
@@ -621,6 +641,7 @@ Status dataset_read_list(Dataset *dataset)
     Status status = read_list(&list);
     list_text_free(&list.table);
     list_labels_free(&list.labels);
+    free(list.sorted);
     free(list.good);
     return status;
 }

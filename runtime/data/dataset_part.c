@@ -1,4 +1,5 @@
 // What people call the parts of a set.
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -44,10 +45,12 @@ static void drop_digits(char *word)
         word[--length] = '\0';
 }
 
-int dataset_part_of(const char *name)
+int dataset_part_beside(const char *name, char rest[DATASET_WORDS])
 {
-    char text[64], *state = NULL;
+    char text[DATASET_WORDS], *state = NULL;
     int part = -1;
+    size_t used = 0;
+    rest[0] = '\0';
     if (strlen(name) >= sizeof text)
         return -1;
     strcpy(text, name);
@@ -55,9 +58,19 @@ int dataset_part_of(const char *name)
          word = strtok_r(NULL, "_- ", &state)) {
         drop_digits(word);
         int here = part_of_word(word);
-        if ((here < 0 && !is_filler(word)) || (here >= 0 && part >= 0))
+        if (here >= 0 && part >= 0)
             return -1;
-        part = here >= 0 ? here : part;
+        if (here >= 0)
+            part = here;
+        else if (!is_filler(word)) // shorter than the name, so it fits
+            used += (size_t)sprintf(rest + used, "%s%s", used ? " " : "", word);
     }
     return part;
+}
+
+int dataset_part_of(const char *name)
+{
+    char rest[DATASET_WORDS];
+    int part = dataset_part_beside(name, rest);
+    return rest[0] ? -1 : part;
 }

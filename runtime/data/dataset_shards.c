@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "runtime/data/dataset_inside.h"
+#include "runtime/data/dataset_index.h"
 #include "runtime/data/tar.h"
 
 typedef struct ShardList {
@@ -146,6 +146,7 @@ static Status read_shard(Dataset *dataset, DataSplit split, const char *name,
     shard->classes = classes;
     shard->group.label = -1;
     dataset_path(dataset, name, path);
+    dataset_note_path(dataset, name);
     Status status = dataset_add_container(dataset, path, &shard->container);
     if (status.code == STATUS_OK)
         status = tar_open(&shard->reader, path);
@@ -201,12 +202,12 @@ static bool is_subfolder(const char *folder, const char *name)
 
 // The shards in a folder below the set's, in byte order. A folder that has
 // images or folders beside them is not made of shards: none are listed.
-static Status list_shards(const Dataset *dataset, const char *folder,
-                          ShardList *list)
+static Status list_shards(Dataset *dataset, const char *folder, ShardList *list)
 {
     char path[DATASET_PATH];
     bool stored = true, mixed = false;
     dataset_path(dataset, folder, path);
+    dataset_note_path(dataset, folder);
     DIR *open = opendir(path);
     for (struct dirent *entry; open && stored && (entry = readdir(open));) {
         const char *name = entry->d_name;
@@ -295,12 +296,13 @@ static Status finish_shards(Dataset *dataset, int classes)
     dataset->kind = "tar shards";
     TRY(check_test(dataset, SPLIT_TEST, classes));
     TRY(check_test(dataset, SPLIT_VALID, classes));
+    dataset_note_path(dataset, "classes.txt");
     TRY(dataset_name_classes(dataset, "classes.txt", classes));
     return dataset_check_found(dataset);
 }
 
 // The shards in the folders of parts: train/, test/, val/ and the like.
-static Status list_parts(const Dataset *dataset, ShardList lists[DATASET_PARTS])
+static Status list_parts(Dataset *dataset, ShardList lists[DATASET_PARTS])
 {
     DIR *open = opendir(dataset->folder);
     Status status = status_ok();

@@ -167,11 +167,27 @@ typedef struct Walk {
     Dataset *dataset;
     NameList *images; // relative paths; NULL = stop at the first image
     const NameList *without;
+    NameList *tests; // not entered; NULL = none are
     bool found;
 } Walk;
 
 static Status walk_folder(Walk *walk, const char *relative,
                           const Ancestor *above);
+
+static bool is_test_name(const char *name)
+{
+    int part = dataset_part_of(name);
+    return part == DATASET_TEST || part == DATASET_VALID;
+}
+
+static Status put_aside(Walk *walk, const char *relative)
+{
+    bool directly, below;
+    TRY(walk_holds(walk->dataset, relative, &directly, &below));
+    return (!directly && !below) || names_add(walk->tests, relative)
+               ? status_ok()
+               : no_memory(walk->dataset);
+}
 
 static Status walk_entry(Walk *walk, const char *relative, const char *name,
                          const Ancestor *here)
@@ -185,9 +201,12 @@ static Status walk_entry(Walk *walk, const char *relative, const char *name,
     for (int64_t i = 0; walk->without && i < walk->without->count; i++)
         if (strcmp(path, walk->without->items[i]) == 0)
             return status_ok();
+    if (kind == ENTRY_FOLDER && is_ancestor(here, &info))
+        return status_ok();
     if (kind == ENTRY_FOLDER)
-        return is_ancestor(here, &info) ? status_ok()
-                                        : walk_folder(walk, path, here);
+        return walk->tests && is_test_name(name)
+                   ? put_aside(walk, path)
+                   : walk_folder(walk, path, here);
     // What is there is named even when it is no image after all.
     bool named = dataset_is_image_name(name) || dataset_is_array_name(name);
     bool image =
@@ -222,10 +241,10 @@ static Status walk_folder(Walk *walk, const char *relative,
 }
 
 Status walk_add_images(Dataset *dataset, DataSplit split, const char *relative,
-                       const NameList *without, int label)
+                       const NameList *without, NameList *tests, int label)
 {
     NameList images = {0};
-    Walk walk = {dataset, &images, without, false};
+    Walk walk = {dataset, &images, without, tests, false};
     Status status = walk_folder(&walk, relative, NULL);
     sort_names(&images);
     for (int64_t i = 0; i < images.count && status.code == STATUS_OK; i++)
@@ -252,7 +271,7 @@ Status walk_holds(Dataset *dataset, const char *relative, bool *directly,
     closedir(folder);
     if (*directly)
         return status_ok();
-    Walk walk = {dataset, NULL, NULL, false};
+    Walk walk = {dataset, NULL, NULL, NULL, false};
     Status status = walk_folder(&walk, relative, NULL);
     *below = walk.found;
     return status;

@@ -27,8 +27,9 @@ Status walk_holds(Dataset *dataset, const char *relative, bool *directly,
                   bool *below);
 // Adds every image in and below a folder, by path bytes, but for the folders
 // `without` (paths below the root; may be NULL). What cannot be read is named
-// among the skips.
+// among the skips. Where `tests` is not NULL, folders with images that are test
+// or validation parts by their names are not entered but listed there.
 Status walk_add_images(Dataset *dataset, DataSplit split, const char *relative,
-                       const NameList *without, int label);
+                       const NameList *without, NameList *tests, int label);
 
 #endif

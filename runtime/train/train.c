@@ -17,6 +17,7 @@
 #include "runtime/exec/ranks.h"
 #include "runtime/train/evaluate.h"
 #include "runtime/train/shares.h"
+#include "runtime/train/valid_scores.h"
 #include "runtime/train/weights.h"
 
 // Seconds between two calls of the progress callback.
@@ -621,6 +622,7 @@ static void close_run(Run *run)
     store_free(&run->store);
     watch_close(run->watch);
     probe_free(run->valid.probe);
+    valid_scores_free(run->valid.scores);
     trainset_free(&run->set);
     free(run->classes);
 }

@@ -15,15 +15,17 @@ enum { TRAIN_DATA_LINES = 160, VALIDATION_TEXT = 192 };
 // How a phase is validated while it trains (train_validate.c).
 typedef struct Validation {
     bool on;
-    bool evaluates; // by the phase's evaluation
-    bool votes;     // by its features' neighbours
-    char name[64];  // the number that chooses the best
-    bool asked;     // it is what --best names
-    bool least;     // the least of it is best
-    int64_t images; // for validation
-    Probe *probe;   // of `votes`
-    double score;   // of this step, the least best; NaN = none
-    bool told;      // what is wrong with the images was said
+    bool evaluates;     // by the phase's evaluation
+    bool votes;         // by its features' neighbours
+    char name[64];      // the number that chooses the best
+    bool asked;         // it is what --best names
+    bool least;         // the least of it is best
+    int64_t images;     // for validation
+    Probe *probe;       // of `votes`
+    const char *scored; // the number of `scores`; NULL = none
+    struct ValidScores *scores;
+    double score; // of this step, the least best; NaN = none
+    bool told;    // what is wrong with the images was said
 } Validation;
 
 // Everything one phase needs while it runs.

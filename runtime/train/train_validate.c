@@ -8,6 +8,7 @@
 
 #include "runtime/train/evaluate.h"
 #include "runtime/train/train_run.h"
+#include "runtime/train/valid_scores.h"
 
 // ---- what a phase is validated by -------------------------------------------
 
@@ -23,6 +24,12 @@ static bool can_vote(const Run *run)
     const Plan *plan = &run->phase->features;
     return plan->step_count && plan_input(plan, "images") &&
            dataset_classes(run->data) >= 2 && !dataset_several(run->data);
+}
+
+// A number of all its scores together; NULL = none.
+static const char *scored(const Run *run)
+{
+    return can_evaluate(run) ? valid_scores_name(run->phase, run->data) : NULL;
 }
 
 // The names of what its evaluation reports.
@@ -50,6 +57,9 @@ void train_validation_numbers(const Run *run, char *text, size_t size)
     for (int i = 0; i < reports.count && used < size; i++)
         used += (size_t)snprintf(text + used, size - used, "%s%.40s",
                                  i ? ", " : "", reports.names[i]);
+    if (scored(run) && used < size)
+        used += (size_t)snprintf(text + used, size - used, "%s%s",
+                                 used ? ", " : "", scored(run));
     if (can_vote(run) && used < size)
         snprintf(text + used, size - used, "%sknn", used ? ", " : "");
 }
@@ -72,12 +82,17 @@ static void choose_number(Run *run)
     valid->votes = can_vote(run);
     if (least)
         name++;
-    valid->asked = asked && (has_name(&reports, name) ||
-                             (valid->votes && strcmp(name, "knn") == 0));
+    valid->scored = scored(run);
+    valid->asked =
+        asked && (has_name(&reports, name) ||
+                  (valid->scored && strcmp(name, valid->scored) == 0) ||
+                  (valid->votes && strcmp(name, "knn") == 0));
     if (!valid->asked) {
+        bool several = valid->scored && dataset_several(run->data);
         least = false;
         name = has_name(&reports, "top1")   ? "top1"
                : valid->votes               ? "knn"
+               : several                    ? valid->scored
                : has_name(&reports, "loss") ? "loss"
                                             : reports.names[0];
     }
@@ -159,6 +174,8 @@ Status train_start_validation(Run *run)
                  " (knn: the vote of the %d nearest training images)",
                  probe_neighbours(valid->probe));
     }
+    if (valid->scored)
+        TRY(valid_scores_new(run->phase, run->data, &valid->scores));
     if (most)
         snprintf(patience, sizeof patience,
                  "; the phase ends after %" PRId64
@@ -213,6 +230,9 @@ bool train_validation_ends(const Run *run)
 
 static void add_number(TrainResult *numbers, const char *name, double value)
 {
+    // A full table would be of 16 reports of the phase's own.
+    if (numbers->report_count == REPORT_MAX)
+        numbers->report_count--;
     int at = numbers->report_count++;
     snprintf(numbers->report_names[at], sizeof numbers->report_names[at], "%s",
              name);
@@ -227,14 +247,20 @@ static Status measure(Run *run, TrainResult *numbers)
     if (valid->told) // what is to be said of the images was said
         options.message = NULL;
     valid->told = true;
-    if (valid->evaluates)
+    if (valid->evaluates) {
+        InferSink sink = {0};
+        if (valid->scores)
+            sink = valid_scores_sink(valid->scores);
         TRY(evaluate_plan(run->phase, run->data, SPLIT_VALID, run->code,
-                          &run->store, run->pool, &options, NULL, numbers));
+                          &run->store, run->pool, &options,
+                          valid->scores ? &sink : NULL, numbers));
+    }
+    if (valid->scores) {
+        TRY(valid_scores_number(valid->scores, &accuracy));
+        add_number(numbers, valid->scored, accuracy);
+    }
     if (valid->votes) {
         TRY(probe_run(valid->probe, &accuracy));
-        // A full table would be of 16 reports of the phase's own.
-        if (numbers->report_count == REPORT_MAX)
-            numbers->report_count--;
         add_number(numbers, "knn", accuracy);
         if (!valid->evaluates)
             numbers->test_count = valid->images;

@@ -205,6 +205,20 @@ TEST(winograd_convolutions_shared_out)
         CHECK(check_shape(&shapes[i], directions_graph, "native", &random) > 0);
 }
 
+TEST(winograd_convolutions_of_many_tiles)
+{
+    // More than four tasks would transform the same weights: a kernel does so
+    // beforehand. 216 tiles of 4x4 results, 363 of 2x2.
+    static const Shape large = {6, 48, 21, 22,           32, 3,
+                                3, 1,  1,  {1, 1, 1, 1}, 21, 22};
+    static const Shape small = {3, 32, 21, 22,           48, 3,
+                                3, 1,  1,  {1, 1, 1, 1}, 21, 22};
+    Random random = {11};
+    CHECK(check_shape(&large, directions_graph, "native", &random) > 0);
+    CHECK(check_sums(&small, directions_graph, "native", PLAN_SUMS_STRICT,
+                     &random) > 0);
+}
+
 static void check_small(const char *cpu, uint64_t seed, int count)
 {
     Random random = {seed};

@@ -81,14 +81,69 @@ static Value add_node(Graph *g, Op op, int count, const Value *inputs,
     return value;
 }
 
+static TensorType weights_of(const Shape *s)
+{
+    TensorType type =
+        type_make(DT_F32, 4, L(s->o, s->c / groups_of(s), s->kh, s->kw));
+    return type.dims[1] % 16 == 0 ? weights_tiled_type(&type, 16) : type;
+}
+
+// The group's last node, behind a convolution.
+static Value add_epilogue(Graph *g, Value conv)
+{
+    TensorType type = *graph_type(g, conv);
+    int64_t channels[] = {type.dims[1], type.dims[4]};
+    const int64_t axes[] = {1, 4};
+    Value of[3];
+    for (int i = 0; i < 3; i++) {
+        Value each = build_param(g, type_make(DT_F32, 2, channels),
+                                 arena_printf(g->arena, "channel%d", i),
+                                 "weight", "constant", 0);
+        of[i] = build_broadcast_to(g, each, &type, axes);
+    }
+    Value other = build_input(g, type, "other");
+    Value half = build_const_like(g, conv, 0.5);
+    Value y = build_binary(g, OP_SUB, conv, of[0]);
+    y = build_binary(g, OP_MUL, y, of[1]);
+    y = build_binary(g, OP_ADD, y, of[2]);
+    y = build_binary(g, OP_ADD, y, other);
+    Value small = build_binary(g, OP_LT, other, half);
+    return build_select(g, small, build_unary(g, OP_SIGMOID, y),
+                        build_unary(g, OP_RELU, y));
+}
+
+Graph *epilogue_graph(Arena *arena, const Shape *s)
+{
+    Graph *g = graph_new(arena, "epilogue");
+    Value x = build_input(g, blocked(s->n, s->c, s->h, s->w), "x");
+    Value w = build_param(g, weights_of(s), "w", "weight", "constant", 0);
+    Attr attrs[MAX_ATTRS] = {
+        [CONV_STRIDE].ints = {2, L(s->sh, s->sw)},
+        [CONV_PAD].ints = {4, s->pad},
+        [CONV_DILATION].ints = {gap_of(s) > 1 ? 2 : 0, L(gap_of(s), gap_of(s))},
+        [CONV_GROUPS].i = groups_of(s) > 1 ? groups_of(s) : 0,
+        [CONV_BLOCK].i = s->c % 16 ? 16 : 0};
+    Value conv = graph_add(g, OP_CONV2D, 2, (Value[]){x, w}, attrs, NULL);
+    if (conv == NO_VALUE) {
+        test_fail(__FILE__, __LINE__, "%s", g->error);
+        exit(1);
+    }
+    Value last = add_epilogue(g, conv);
+    graph_add_output(g, "out", last);
+    for (Value v = conv; v <= last; v++) {
+        LowerClass class = op_info(graph_node(g, v)->op)->lower;
+        if (v == conv || class == LOWER_MAP)
+            graph_node(g, v)->group = 1;
+    }
+    return g;
+}
+
 // A convolution and its gradients as outputs, without that of planes.
 Graph *directions_graph(Arena *arena, const Shape *s)
 {
     Graph *g = graph_new(arena, "conv");
     int64_t groups = groups_of(s), gap = gap_of(s);
-    TensorType wt = type_make(DT_F32, 4, L(s->o, s->c / groups, s->kh, s->kw));
-    if (wt.dims[1] % 16 == 0)
-        wt = weights_tiled_type(&wt, 16);
+    TensorType wt = weights_of(s);
     Value x = build_input(g, blocked(s->n, s->c, s->h, s->w), "x");
     Value w = build_param(g, wt, "w", "weight", "constant", 0);
     Value dy = build_input(g, blocked(s->n, s->o, s->oh, s->ow), "dy");

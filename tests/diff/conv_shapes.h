@@ -40,6 +40,10 @@ typedef Graph *GraphOf(Arena *arena, const Shape *shape);
 
 // A convolution and its gradients as outputs, without that of planes.
 Graph *directions_graph(Arena *arena, const Shape *shape);
+// A convolution and, in its group, a norm whose statistics stand still, a
+// second image that is added, and steps of other kinds; the result alone is an
+// output.
+Graph *epilogue_graph(Arena *arena, const Shape *shape);
 // All four pools as outputs.
 Graph *pool_graph(Arena *arena, const Shape *shape);
 // Likewise, of images in bf16; outputs are f32.

@@ -135,6 +135,20 @@ check "several: --labels neither" says "ask for a share, such as 10%, or all" \
     train parted number "" --labels 10
 check "several: held out and set aside" says "set aside for validation" \
     train parted aside scratch.steps=20 --validate 10% --best label_accuracy
+check "several: the best is of the greatest mean average precision" \
+    says "by the greatest mean_average_precision" \
+    train parted ranked scratch.steps=60 --validate 25% --patience 4
+ranks_as_eval() {
+    best=$(sed -n 's/.*"valid_images".*"best":\([^,}]*\).*/\1/p' \
+        "$work/ranked/metrics.jsonl" | tail -n 1)
+    "$simcc" eval "$net" scratch --data "$work/shapes/parted.csv" \
+        --split valid --weights "$work/ranked/scratch/best.safetensors" \
+        --json -q > "$work/ranked.json"
+    sed 's/.*"mean_average_precision":\([0-9.]*\).*/\1/' "$work/ranked.json" |
+        awk -v best="$best" '{ print $1, best
+            exit !($1 - best < 1e-6 && best - $1 < 1e-6) }'
+}
+check "several: as eval finds it" ranks_as_eval
 even="scratch.steps=40 scratch.balanced=true positive_weighting=1"
 check "several: balanced" says "balanced: each class comes as often" \
     train parted balanced "$even"

@@ -88,6 +88,20 @@ for file in "$work/plain/disc"/*.png; do
 done
 check "sets: without extensions" counts "$work/plain" "10/0 disc, 10/0 ring"
 
+put train "$work/words/seg_train/seg_train"
+put test "$work/words/seg_test/seg_test"
+check "sets: parts with a word beside" counts "$work/words" "$both"
+put train "$work/deep/one/train"
+put test "$work/deep/one/test"
+put train "$work/deep/two"
+check "sets: a test part deeper down" says \
+    "40 training images and 4 test images (one/test)" \
+    "$simcc" data info "$work/deep"
+cp -r "$work/drawn/train/disc" "$work/three/valid/fresh"
+check "sets: a class that only the validation has" says \
+    "class fresh that the training part does not have" "$simcc" data info \
+    "$work/three"
+
 # ---- lists ------------------------------------------------------------------
 
 # list NAME HEADER MARK ORDER: ORDER is the columns, of path label part.

@@ -47,13 +47,20 @@ number() {
 # evaluates OUT DATA PHASE [OPTION...]: eval finds of best.safetensors what the
 # validation did; one decimal more or less is how they are printed.
 evaluates() {
+    evaluates_by top1 "$@"
+}
+
+# The same by another number of eval's.
+evaluates_by() {
+    name=$1
+    shift
     best=$(of "$1" "$3" | number best)
     run=$1 data=$2 phase=$3
     shift 3
     "$simcc" eval "$net" "$phase" --data "$data" --split valid --json -q \
         --weights "$run/$phase/best.safetensors" "$@" > "$work/evaluated"
     cat "$work/evaluated"
-    sed 's/,"classes".*//' "$work/evaluated" | number top1 | awk -v best="$best" \
+    sed 's/,"classes".*//' "$work/evaluated" | number "$name" | awk -v best="$best" \
         '{ print $1, best; exit !($1 - best < 1e-6 && best - $1 < 1e-6) }'
 }
 
@@ -129,6 +136,11 @@ check "validate: by the loss, the least is best" says "by the least loss" \
     --validate-every 4
 least=$(of "$work/loss" scratch | sed 's/.*"loss":\([^,]*\).*/\1/' | sort -g | head -n 1)
 check "validate: and it is" [ "$(of "$work/loss" scratch | number best)" = "$least" ]
+check "validate: by balanced accuracy" says "by the greatest balanced_accuracy" \
+    train "$work/balance" "$work/shapes" scratch --validate 25% \
+    --best balanced_accuracy
+check "validate: which is eval's" evaluates_by balanced_accuracy \
+    "$work/balance" "$work/shapes" scratch
 check "validate: a phase without that number has its own" says \
     "best.safetensors; it has no loss, which --best names" \
     train "$work/each" "$work/shapes" "pretrain scratch" --validate 25% \

@@ -125,9 +125,52 @@ TEST(folders_beside_parts_are_told)
           " train/a/1.png=a | Test2/a/4.png=a\nnot used, beside the parts of "
           "the set: more, test, loose images");
     check("a/1.png b/1.png test/2.png",
-          " a/1.png=a b/1.png=b test/2.png=test\ntest/ is taken for a class as "
-          "the folders beside it; a part of the set would hold a folder for "
-          "each class");
+          " a/1.png=a b/1.png=b\ntest/ has no folders of classes as the "
+          "training part has: its images are not used");
+    check("1.png test/2.png", " 1.png=- | test/2.png=-");
+    check("a/1.png train/2.png", " a/1.png=a train/2.png=train");
+}
+
+TEST(folders_of_parts_may_share_a_word)
+{
+    const char *note = "\nseg_train/ and seg_test/ are taken for the training "
+                       "part and that for testing";
+    char want[400];
+    snprintf(want, sizeof want,
+             " seg_train/seg_train/a/1.png=a | seg_test/seg_test/a/2.png=a%s"
+             "\nnot used, beside the parts of the set: seg_pred",
+             note);
+    check("seg_train/seg_train/a/1.png seg_test/seg_test/a/2.png "
+          "seg_pred/seg_pred/3.png",
+          want);
+    snprintf(want, sizeof want, " seg_train/1.png=- | seg_test/2.png=-%s",
+             note);
+    check("seg_train/1.png seg_test/2.png", want);
+    check("a_train/1.png a_test/2.png b_train/3.png b_test/4.png",
+          " a_test/2.png=a_test a_train/1.png=a_train b_test/4.png=b_test "
+          "b_train/3.png=b_train\na_train and a_test, b_train and b_test look "
+          "like training and test parts of one class each, and are taken for "
+          "folders as any: move them to train/CLASS and test/CLASS");
+    check("bus/1.png bullet_train/2.png", " bullet_train/2.png=bullet_train "
+                                          "bus/1.png=bus");
+}
+
+// Among images without classes parts are known by their names, however deep.
+TEST(folders_of_tests_are_not_trained_on_deeper_down)
+{
+    check(
+        "one/train/a/1.png one/test/a/2.png two/train/a/3.png "
+        "two/VAL/a/4.png",
+        " one/train/a/1.png=- two/train/a/3.png=- | one/test/a/2.png=- "
+        "two/VAL/a/4.png=-\nno classes, for one has images only in folders of "
+        "its own, and a class is a folder that holds its images\none/test, "
+        "two/VAL: test images by the name of their folder, no phase trains "
+        "on them");
+    make_set("dev", "dev/a/1.png test/a/2.png");
+    check_set_refused(test_path("dev"),
+                      "no training part: dev, test are for testing or "
+                      "validation by their names; call one train, or give it "
+                      "alone");
 }
 
 // ---- within folders ---------------------------------------------------------

@@ -1,5 +1,5 @@
-// The list of a large folder's files, kept from one command to the next: as
-// long as nothing has changed it is what reading finds; else it is read anew.
+// What a large set consists of, kept from one command to the next: as long as
+// nothing has changed it is what reading finds; else it is read anew.
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +14,8 @@
 #include "tests/images.h"
 
 enum { CLASSES = 5, OF_CLASS = DATASET_INDEX_LEAST / CLASSES };
+
+static const char *set_name; // of the one that is looked at
 
 static const char *class_folder(int class)
 {
@@ -30,6 +32,7 @@ static void rest(void)
 static void make_set(void)
 {
     char first[1000];
+    set_name = "set";
     make_plain(test_path("set/class 0/00000.png"), 4, 1);
     snprintf(first, sizeof first, "%s", test_path("set/class 0/00000.png"));
     for (int c = 0; c < CLASSES; c++) {
@@ -46,7 +49,7 @@ static Dataset *open_set(bool index)
 {
     char root[1000], folder[1000];
     Dataset *set = NULL;
-    snprintf(root, sizeof root, "%s", test_path("set"));
+    snprintf(root, sizeof root, "%s", test_path("%s", set_name));
     snprintf(folder, sizeof folder, "%s", test_path("kept"));
     DataOptions options = {
         .test_fraction = 0.2, .seed = 3, .index = index ? folder : NULL};
@@ -63,6 +66,16 @@ static bool is_by_index(const Dataset *set)
         if (strstr(notes[i], "as an earlier command found them"))
             return true;
     return false;
+}
+
+static bool have_same_classes(const Dataset *one, const Dataset *other,
+                              DataSplit split, int64_t image)
+{
+    const int32_t *classes, *others;
+    int count = dataset_labels(one, split, image, &classes);
+    return count == dataset_labels(other, split, image, &others) &&
+           (count < 1 ||
+            memcmp(classes, others, (size_t)count * sizeof *classes) == 0);
 }
 
 static void check_same(const Dataset *one, const Dataset *other)
@@ -83,8 +96,7 @@ static void check_same(const Dataset *one, const Dataset *other)
         for (int64_t i = 0; i < count; i++)
             if (strcmp(dataset_sample_name(one, (DataSplit)split, i),
                        dataset_sample_name(other, (DataSplit)split, i)) != 0 ||
-                dataset_label(one, (DataSplit)split, i) !=
-                    dataset_label(other, (DataSplit)split, i))
+                !have_same_classes(one, other, (DataSplit)split, i))
                 test_fail(__FILE__, __LINE__, "image %lld differs",
                           (long long)i);
     }
@@ -147,6 +159,106 @@ TEST(index_is_read_anew_when_a_folder_changes)
     rest();
     CHECK(!opens_by_index());
     CHECK(opens_by_index());
+}
+
+// Something changed, and is to be seen; afterwards nothing has.
+static void check_seen(void)
+{
+    rest();
+    CHECK(!opens_by_index());
+    CHECK(opens_by_index());
+}
+
+// Of every image its class and the one before, which some lines have alone.
+static void write_list(bool several)
+{
+    FILE *file = fopen(test_path("list.csv"), "w");
+    fprintf(file, "path,%s,part\n", several ? "labels" : "label");
+    for (int c = 0; c < CLASSES; c++)
+        for (int i = 0; i < OF_CLASS + 2; i++) {
+            fprintf(file, "set/class %d/%05d.png,k%d", c, i, c);
+            if (several && c && i % 3)
+                fprintf(file, "|k%d", c - 1);
+            fprintf(file, ",%s\n", i % 5 ? "train" : i % 2 ? "test" : "val");
+        }
+    fprintf(file, "set/class 1/bad.png,k1,train\nelsewhere/1.png,k2,train\n");
+    fclose(file);
+}
+
+TEST(index_of_a_list)
+{
+    char *bytes;
+    int64_t size;
+    make_set();
+    set_name = "list.csv";
+    for (int several = 0; several < 2; several++) {
+        write_list(several);
+        check_seen();
+    }
+    // A file that was missing, in a folder that there is and in one that there
+    // is not; one that goes; and one that becomes a picture in place.
+    link(test_path("set/class 0/00000.png"),
+         test_path("set/class 3/%05d.png", OF_CLASS));
+    check_seen();
+    make_plain(test_path("elsewhere/1.png"), 4, 1);
+    check_seen();
+    unlink(test_path("set/class 3/%05d.png", OF_CLASS));
+    check_seen();
+    CHECK_INT(
+        file_read(test_path("set/class 0/00000.png"), 1 << 20, &bytes, &size)
+            .code,
+        STATUS_OK);
+    int file = open(test_path("set/class 1/bad.png"), O_WRONLY | O_TRUNC);
+    CHECK(write(file, bytes, (size_t)size) == size);
+    close(file);
+    free(bytes);
+    check_seen();
+}
+
+// Shards of a hundred pictures each, of which one is none.
+static void write_shard(const char *name, int shard)
+{
+    static Archive archive;
+    archive.size = 0;
+    for (int i = 0; i < 100; i++) {
+        char image[32], label[32], class[8];
+        snprintf(image, sizeof image, "%03d-%d.png", i, shard);
+        snprintf(label, sizeof label, "%03d-%d.cls", i, shard);
+        snprintf(class, sizeof class, "%d", i % 3);
+        if (i == 7)
+            archive_add(&archive, image, '0', "no picture", 10);
+        else
+            archive_add_file(&archive, image, test_path("one.png"));
+        archive_add(&archive, label, '0', class, 1);
+    }
+    archive_write(&archive, test_path("shards/%s-%03d.tar", name, shard));
+}
+
+TEST(index_of_shards)
+{
+    Image image;
+    enum { SHARDS = DATASET_INDEX_LEAST / 99 + 1 };
+    set_name = "shards";
+    make_plain(test_path("one.png"), 4, 1);
+    for (int i = 0; i < SHARDS; i++)
+        write_shard(i % 5 == 0 ? "val" : i % 5 == 1 ? "test" : "train", i);
+    check_seen();
+    Dataset *set = open_set(true);
+    CHECK_INT(dataset_read(set, SPLIT_TRAIN, 1700, &image).code, STATUS_OK);
+    image_free(&image);
+    dataset_free(set);
+    // Names of classes, first there, then others; another shard; another
+    // content of one.
+    write_bytes(test_path("shards/classes.txt"), "a\nb\nc\n", 6);
+    check_seen();
+    write_bytes(test_path("shards/classes.txt"), "a\nb\nd\n", 6);
+    check_seen();
+    write_shard("train", SHARDS);
+    check_seen();
+    write_shard("train", SHARDS);
+    check_seen();
+    unlink(test_path("shards/train-%03d.tar", SHARDS));
+    check_seen();
 }
 
 static void read_index(char path[1000], char **bytes, int64_t *size)

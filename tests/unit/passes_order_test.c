@@ -159,6 +159,33 @@ TEST(fuse_epilogues)
                "  %6 = sin %5 : f64[3,3]\n" OUT("%5") OUT("%6"));
 }
 
+// x * sigmoid(x): both readers of x end in one node. Where the sigmoid has
+// another reader, x is stored for a kernel behind.
+TEST(fuse_epilogues_of_two_ways)
+{
+#define SILU                                                                   \
+    "  %0 = input {name=\"x\"} : f64[3,3]\n"                                   \
+    "  %1 = matmul %0, %0 {trans_a=0, trans_b=0} : f64[3,3]"
+    check_pass("fuse",
+               SILU "\n"
+                    "  %2 = neg %1 : f64[3,3]\n"
+                    "  %3 = sigmoid %2 : f64[3,3]\n"
+                    "  %4 = mul %2, %3 : f64[3,3]\n" OUT("%4"),
+               SILU " #1\n"
+                    "  %2 = neg %1 : f64[3,3] #1\n"
+                    "  %3 = sigmoid %2 : f64[3,3] #1\n"
+                    "  %4 = mul %2, %3 : f64[3,3] #1\n" OUT("%4"));
+    check_pass("fuse",
+               SILU "\n"
+                    "  %2 = neg %1 : f64[3,3]\n"
+                    "  %3 = sigmoid %2 : f64[3,3]\n"
+                    "  %4 = mul %2, %3 : f64[3,3]\n" OUT("%3") OUT("%4"),
+               SILU " #1\n"
+                    "  %2 = neg %1 : f64[3,3] #1\n"
+                    "  %3 = sigmoid %2 : f64[3,3] #2\n"
+                    "  %4 = mul %2, %3 : f64[3,3] #2\n" OUT("%3") OUT("%4"));
+}
+
 // A norm whose statistics stand still: its factor is made first, lest it part
 // the epilogue.
 TEST(fuse_makes_factors_early)
