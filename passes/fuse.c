@@ -217,22 +217,40 @@ static bool leads_to(const Fuse *f, Value v, Value reader)
     return v == reader && is_plain_map(f, v);
 }
 
+// Not so the assign of a param that v reads, which merely follows it.
+static bool reads(const Fuse *f, Value reader, Value v)
+{
+    const Node *node = node_of(f, reader);
+    for (int i = node->op == OP_ASSIGN; i < node->input_count; i++)
+        if (storage_root(f->graph, node->inputs[i]) == v)
+            return true;
+    return false;
+}
+
 // Into an epilogue goes what spares storing the value it reads: a value with
 // readers elsewhere is stored anyway, and its readers may have better company.
+// So have those of a gradient by data, which no kernel takes into its
+// registers: the gradients of two branches are added where a ReLU's mask is
+// taken of the sum and a norm sums over it.
 static bool suits_epilogue(const Fuse *f, Value v, int unit)
 {
-    if (!is_plain_map(f, v))
+    if (!is_plain_map(f, v) ||
+        node_of(f, f->units[unit].anchor)->op == OP_CONV2D_GRAD_X)
         return false;
     for (int i = f->before.first[v]; i < f->before.first[v + 1]; i++) {
         Value from = f->before.at[i].kernel;
-        int first = f->after.first[from], end = f->after.first[from + 1];
-        bool spares =
-            f->unit_of[from] == unit && f->use_counts[from] == end - first;
-        for (int k = first; k < end; k++)
-            spares = spares && f->after.at[k].pointwise &&
-                     (f->unit_of[f->after.at[k].kernel] == unit ||
-                      leads_to(f, v, f->after.at[k].kernel));
-        if (spares)
+        bool spares = f->unit_of[from] == unit;
+        int readers = 0;
+        for (int k = f->after.first[from];
+             k < f->after.first[from + 1] && spares; k++) {
+            const Edge *edge = &f->after.at[k];
+            if (!reads(f, edge->kernel, from))
+                continue;
+            readers++;
+            spares = edge->pointwise && (f->unit_of[edge->kernel] == unit ||
+                                         leads_to(f, v, edge->kernel));
+        }
+        if (spares && f->use_counts[from] == readers)
             return true;
     }
     return false;

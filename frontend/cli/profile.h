@@ -29,6 +29,21 @@ void profile_close(Profile *profile);
 // it or a later one reads.
 void profile_live_bytes(const Plan *plan, Arena *arena, int64_t *live);
 
+// A step of the plan on so many threads, foreseen: every task takes as long as
+// the last round's did on average, and barriers and the memory that all share
+// cost nothing more.
+typedef struct ProfileThreads {
+    int threads;
+    double seconds; // of one step
+    double idle;    // share of all threads' time in which they have no task
+} ProfileThreads;
+
+// Foreseen for these; 0 ends the list.
+static const int profile_thread_counts[] = {8, 16, 64, 0};
+ProfileThreads profile_threads(const Profile *profile, int threads);
+void profile_print_threads(const Profile *profile);
+void profile_json_threads(const Profile *profile, Text *text);
+
 // A table of kernels and one of lines of the source, most time first.
 void profile_print_table(const Profile *profile);
 // The same with every row as one line of JSON.

@@ -186,6 +186,7 @@ void profile_print_table(const Profile *profile)
     print_rows(profile, &kernels);
     printf("\nby the line of the source that wanted it:\n");
     print_rows(profile, &lines);
+    profile_print_threads(profile);
 }
 
 // ---- JSON -------------------------------------------------------------------
@@ -251,6 +252,7 @@ void profile_print_json(const Profile *profile)
     add_json_rows(&text, &kernels);
     add_json_rows(&text, &lines);
     add_json_steps(&text, profile);
+    profile_json_threads(profile, &text);
     text_addf(&text, ",\"weights\":%lld,\"slab\":%lld}",
               (long long)store_bytes(&profile->store),
               (long long)profile->plan->slab_bytes);

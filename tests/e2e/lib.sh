@@ -23,6 +23,27 @@ check() {
     fi
 }
 
+# alike BOUND ONE OTHER: files of the same words, and of numbers that differ by no
+# more than that share of the larger one, or of 1.
+alike() {
+    paste -d ' ' "$2" "$3" | tr ':' ' ' | awk -v bound="$1" '
+        function size(x) { return x < 0 ? -x : x }
+        {
+            for (i = 1; i <= NF / 2; i++) {
+                a = $i; b = $(i + NF / 2); n++
+                most = size(a) > size(b) ? size(a) : size(b)
+                if (most < 1) most = 1
+                off = a == b ? 0 : size(a - b) / most
+                if (a != b && !(off <= bound)) {
+                    print NR ": " $0; bad = 1
+                }
+                if (off > worst)
+                    worst = off
+            }
+        }
+        END { print n " compared, " worst " apart"; exit bad || !n }'
+}
+
 skip() {
     echo "skip $1 $2"
 }

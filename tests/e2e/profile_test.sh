@@ -31,4 +31,21 @@ profile --json > "$work/json"
 for field in peak_flops kernels lines flops bytes kernel line steps live slab; do
     check "profile: --json has $field" grep -q "\"$field\":" "$work/json"
 done
+# The same work, on more threads: in no more time, with no less of it idle.
+check "profile: foreseen on 8, 16 and 64 threads" awk '
+    {
+        gsub(/.*"more_threads":\[\{|\}\].*/, "")
+        count = split($0, rows, /\},\{/)
+        for (i = 1; i <= count; i++) {
+            split(rows[i], field, /[:,]/)
+            threads = field[2]; seconds = field[4]; idle = field[6]
+            busy = threads * seconds * (1 - idle)
+            ok += threads == 8 * 2 ^ (i < 3 ? i - 1 : 3) && seconds > 0 &&
+                idle >= last_idle && idle < 1 &&
+                (i == 1 || (seconds <= last && busy > .99 * first && busy < 1.01 * first))
+            last = seconds; last_idle = idle
+            if (i == 1) first = busy
+        }
+    }
+    END { exit ok != 3 }' "$work/json"
 finish

@@ -186,6 +186,22 @@ TEST(fuse_epilogues_of_two_ways)
                     "  %4 = mul %2, %3 : f64[3,3] #2\n" OUT("%3") OUT("%4"));
 }
 
+// A gradient by data leaves the sum with another branch's to the kernel that
+// takes a mask of it.
+TEST(fuse_adds_gradients_where_they_are_masked)
+{
+#define BRANCHES                                                               \
+    "  %0 = input {name=\"x\"} : f64[1,1,3,3]\n"                               \
+    "  %1 = input {name=\"w\"} : f64[1,1,1,1]\n"                               \
+    "  %2 = conv2d_grad_x %1, %0 {stride=[1,1], pad=[0,0,0,0], "               \
+    "dims=[1,1,3,3]} : f64[1,1,3,3]\n"
+    check_pass("fuse",
+               BRANCHES "  %3 = add %2, %0 : f64[1,1,3,3]\n"
+                        "  %4 = relu %3 : f64[1,1,3,3]\n" OUT("%4"),
+               BRANCHES "  %3 = add %2, %0 : f64[1,1,3,3] #1\n"
+                        "  %4 = relu %3 : f64[1,1,3,3] #1\n" OUT("%4"));
+}
+
 // A norm whose statistics stand still: its factor is made first, lest it part
 // the epilogue.
 TEST(fuse_makes_factors_early)

@@ -265,10 +265,13 @@ TEST(tasks_follow_from_the_shape)
     CHECK_INT(tasks_of(1, L(1000), 0, NULL), 1);
     CHECK_INT(tasks_of(1, L(1 << 24), 0, NULL), 64);
     CHECK_INT(tasks_of(2, L(1 << 10, 1 << 10), 0, NULL), 64);
-    // A sum over all: in parts. Over the rows of many: by column.
+    // A sum over all: in parts. Over the rows of many: by rows in parts, or by
+    // column where a row is not whole vectors.
     CHECK_INT(tasks_of(1, L(1 << 24), 1, &parts), 64);
     CHECK_INT(parts, 64);
     CHECK_INT(tasks_of(2, L(1 << 10, 1 << 10), 1, &parts), 16);
+    CHECK_INT(parts, 16);
+    CHECK_INT(tasks_of(2, L(1 << 10, 1000), 1, &parts), 16);
     CHECK_INT(parts, 1);
 }
 
