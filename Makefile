@@ -272,9 +272,10 @@ TSAN_TESTS = pool_test exec_test train_test dataset_test bad_data_test \
 mpi: | $(BUILD)/packages
 	@$(MAKE) BUILD=$(BUILD)/mpi MPI=1 CC=mpicc
 
-## make mpi-test: what several processes compute is what one does
+## make mpi-test: what several processes compute is what one does; one of them is
+##     killed KILLS=3 times
 mpi-test: $(BUILD)/simcc mpi
-	@for t in ranks ranks_data; do \
+	@for t in ranks ranks_data ranks_kill; do \
 	    BUILD=$(BUILD) WITH_MPI=1 sh tests/e2e/$${t}_test.sh || exit 1; done
 
 ## make tsan: the tests of threads under ThreadSanitizer, in build/tsan

@@ -24,6 +24,9 @@ typedef struct Option {
     const char *name, *argument, *doc;
 } Option;
 
+// More than 64 bits, which compilers have and the standard has not.
+__extension__ typedef unsigned __int128 OptionSet;
+
 typedef struct Cli Cli;
 // Returns the exit code.
 typedef int CommandFunction(Cli *cli);
@@ -32,7 +35,7 @@ typedef struct Command {
     const char *name; // "run", "data info"
     const char *doc, *usage;
     int fewest_words, most_words;
-    uint64_t options;     // bit 1 << OptionId
+    OptionSet options;    // bit 1 << OptionId
     const char *examples; // a line each
     CommandFunction *run;
 } Command;
@@ -43,7 +46,7 @@ extern const Option option_table[OPTION_COUNT];
 extern const Command command_table[];
 extern const int command_count;
 // Options every command has.
-extern const uint64_t common_options;
+extern const OptionSet common_options;
 
 const Command *command_by_name(const char *name);
 // -1 when there is none.

@@ -33,7 +33,7 @@ static Status unknown_option(Cli *cli, const char *word)
 {
     const char *names[OPTION_COUNT];
     int count = 0;
-    uint64_t have = common_options | cli->command->options;
+    OptionSet have = common_options | cli->command->options;
     for (int i = 0; i < OPTION_COUNT; i++)
         if (have >> i & 1)
             names[count++] = option_table[i].name;

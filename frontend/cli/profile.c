@@ -5,9 +5,11 @@
 
 #include "frontend/cli/compiler.h"
 #include "frontend/cli/profile.h"
+#include "frontend/cli/together.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/philox.h"
 #include "runtime/exec/peak.h"
+#include "runtime/exec/ranks.h"
 
 enum { ROUNDS = 5 };
 
@@ -31,8 +33,8 @@ static void fill_inputs(Profile *profile)
     }
 }
 
-static Status profile_open(Profile *profile, const Program *program, int phase,
-                           int threads)
+Status profile_open(Profile *profile, const Program *program, int phase,
+                    int threads)
 {
     const ProgramPhase *of = &program->phases[phase];
     *profile = (Profile){.plan = of->train.step_count ? &of->train : &of->eval};
@@ -48,7 +50,7 @@ static Status profile_open(Profile *profile, const Program *program, int phase,
     return status_ok();
 }
 
-static void profile_close(Profile *profile)
+void profile_close(Profile *profile)
 {
     executor_free(profile->executor);
     store_free(&profile->store);
@@ -58,7 +60,7 @@ static void profile_close(Profile *profile)
 
 // One round to warm up, then some for the total, then as many with the clock
 // read at every step, which costs a little by itself.
-static void profile_run(Profile *profile)
+void profile_run(Profile *profile)
 {
     profile->peak = peak_flops(profile->pool);
     profile->rounds = ROUNDS;
@@ -79,7 +81,7 @@ static Status profile_show(const Profile *profile, const Cli *cli)
         profile_print_json(profile);
     else
         profile_print_table(profile);
-    if (!cli_has(cli, OPT_trace))
+    if (!cli_has(cli, OPT_trace) || ranks_index() > 0)
         return status_ok();
     cli_check_extension(cli, cli->values[OPT_trace], "JSON", "json");
     return profile_write_trace(profile, cli->values[OPT_trace]);
@@ -100,6 +102,15 @@ static Status profile_phase(Cli *cli, const Program *program, int phase)
     return status;
 }
 
+static Status profile_first(Cli *cli, const Program *program)
+{
+    for (int i = 0; i < program->phase_count; i++)
+        if (program->phases[i].train.step_count ||
+            program->phases[i].eval.step_count)
+            return profile_phase(cli, program, i);
+    return status_ok();
+}
+
 // As `predict` and `embed` compute it.
 static Status choose_value(Compiler *compiler, const Cli *cli)
 {
@@ -112,28 +123,37 @@ static Status choose_value(Compiler *compiler, const Cli *cli)
     compiler->lang.value_phase = cli->words[1];
     compiler->lang.value_name = cli->values[OPT_value];
     compiler->codegen.inference = true;
+    compiler->lang.ranks = 1; // no process needs another for it
     return status_ok();
+}
+
+// Compiles what is to be measured; returns an exit code.
+static int prepare(Cli *cli, Compiler *compiler, Program **program)
+{
+    CLI_TRY(cli, compiler_open(compiler, cli));
+    CLI_TRY(cli, choose_value(compiler, cli));
+    compiler->phase_count = cli->word_count - 1;
+    compiler->phases = cli->words + 1;
+    Status status = compiler_run(compiler, program);
+    tune_tell(&compiler->tuned, cli);
+    if (*program)
+        compiler_tell_precision(*program, cli);
+    return compiler_report(compiler, cli, &status);
 }
 
 int command_profile(Cli *cli)
 {
     Compiler compiler;
     Program *program = NULL;
-    CLI_TRY(cli, compiler_open(&compiler, cli));
-    CLI_TRY(cli, choose_value(&compiler, cli));
-    compiler.phase_count = cli->word_count - 1;
-    compiler.phases = cli->words + 1;
-    Status status = compiler_run(&compiler, &program);
-    tune_tell(&compiler.tuned, cli);
-    if (program)
-        compiler_tell_precision(program, cli);
-    for (int i = 0; status.code == STATUS_OK && i < program->phase_count; i++)
-        if (program->phases[i].train.step_count ||
-            program->phases[i].eval.step_count) {
-            status = profile_phase(cli, program, i);
-            break;
-        }
-    int code = compiler_report(&compiler, cli, &status);
+    CLI_TRY(cli, together_begin(cli));
+    int code = together_agree(cli, prepare(cli, &compiler, &program));
+    if (code == STATUS_OK) {
+        Status status = profile_first(cli, program);
+        code = together_end(status.code == STATUS_OK ? STATUS_OK
+                                                     : cli_fail(cli, &status));
+    } else {
+        ranks_close();
+    }
     program_free(program);
     return code;
 }

@@ -18,6 +18,13 @@ typedef struct Profile {
     const double *step; // seconds of each step of the plan, all rounds
 } Profile;
 
+// A phase of the program on random input, ready to run; profile_close in any
+// case. Runs its step some times and fills what is measured.
+Status profile_open(Profile *profile, const Program *program, int phase,
+                    int threads);
+void profile_run(Profile *profile);
+void profile_close(Profile *profile);
+
 // Of each step, [step_count]: bytes of the slab whose content it makes, or that
 // it or a later one reads.
 void profile_live_bytes(const Plan *plan, Arena *arena, int64_t *live);

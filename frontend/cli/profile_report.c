@@ -5,6 +5,8 @@
 
 #include "runtime/base/file.h"
 #include "runtime/exec/calls.h"
+#include "runtime/exec/ranks.h"
+#include "runtime/exec/sums.h"
 
 enum { SHOWN = 30 };
 
@@ -87,6 +89,44 @@ static int64_t memory_used(const Profile *profile)
     return store_bytes(&profile->store) + executor_bytes(profile->executor);
 }
 
+static bool is_collective(const PlanStep *step)
+{
+    return step->symbol < 0 && call_is_collective((PlanCall)step->call);
+}
+
+// The number of the sum that the step begins behind the work; -1 = none.
+static int begun(const Plan *plan, const PlanStep *step)
+{
+    CallSumStart sum;
+    if (step->symbol >= 0 || (step->call != PLAN_CALL_SUM_START_F32 &&
+                              step->call != PLAN_CALL_SUM_START_F64))
+        return -1;
+    memcpy(&sum, plan->imms + step->first_imm, sizeof sum);
+    return (int)sum.number;
+}
+
+// Seconds of a step that the threads stand in collectives; that the sums behind
+// the work of the last step took, and of these a processor.
+typedef struct Communication {
+    double waited, behind, worked;
+} Communication;
+
+static Communication communication(const Profile *profile)
+{
+    const Plan *plan = profile->plan;
+    Communication all = {0};
+    for (int s = 0; s < plan->step_count; s++) {
+        int number = begun(plan, &plan->steps[s]);
+        if (is_collective(&plan->steps[s]))
+            all.waited += profile->step[s] / profile->rounds;
+        if (number < 0)
+            continue;
+        all.behind += sums_span(number).seconds;
+        all.worked += sums_span(number).worked;
+    }
+    return all;
+}
+
 // ---- tables -----------------------------------------------------------------
 
 static void print_row(const Profile *profile, const ProfileRow *row,
@@ -134,6 +174,14 @@ void profile_print_table(const Profile *profile)
     if (profile->peak > 0)
         printf("; multiply-adds alone reach %.1f GFLOP/s here (the peak)",
                1e-9 * profile->peak);
+    if (ranks_count() > 1) {
+        Communication all = communication(profile);
+        printf(
+            "\n%d processes: %.3f ms a step stand in communication (%.1f%%); "
+            "sums behind the work take %.3f ms, %.3f of a processor",
+            ranks_count(), 1e3 * all.waited, 100 * all.waited / kernels.seconds,
+            1e3 * all.behind, 1e3 * all.worked);
+    }
     printf("\nwith the clock read at every kernel:\n");
     print_rows(profile, &kernels);
     printf("\nby the line of the source that wanted it:\n");
@@ -193,6 +241,14 @@ void profile_print_json(const Profile *profile)
               "\"peak_flops\":%.0f",
               profile->seconds, pool_threads(profile->pool),
               (long long)memory_used(profile), profile->peak);
+    if (ranks_count() > 1) {
+        Communication all = communication(profile);
+        text_addf(&text,
+                  ",\"processes\":%d,\"communication\":%.9f,"
+                  "\"communication_behind\":%.9f,"
+                  "\"communication_worked\":%.9f",
+                  ranks_count(), all.waited, all.behind, all.worked);
+    }
     add_json_rows(&text, &kernels);
     add_json_rows(&text, &lines);
     add_json_steps(&text, profile);
@@ -242,6 +298,17 @@ Status profile_write_trace(const Profile *profile, const char *path)
         for (int s = 0; s < plan->step_count; s++)
             if (executor_spans(profile->executor, t)[s].seconds > 0)
                 add_event(&text, profile, s, t, origin);
+    }
+    for (int s = 0; s < plan->step_count; s++) {
+        int number = begun(plan, &plan->steps[s]);
+        if (number < 0)
+            continue;
+        text_add(&text, ",\n{\"ph\":\"X\",\"pid\":1,\"cat\":\"sum\",\"name\":");
+        text_add_json(&text, plan->steps[s].label);
+        text_addf(&text, ",\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f}",
+                  pool_threads(profile->pool),
+                  1e6 * (sums_span(number).start - origin),
+                  1e6 * sums_span(number).seconds);
     }
     text_add(&text, "\n]}\n");
     return file_write(path, text_string(&text), (int64_t)text.length);

@@ -8,10 +8,10 @@ const Option option_table[OPTION_COUNT] = {
 #undef OPTION
 };
 
-_Static_assert(OPTION_COUNT <= 64, "options are the bits of a uint64_t");
+_Static_assert(OPTION_COUNT <= 128, "options are the bits of an OptionSet");
 
-#define O(id) (UINT64_C(1) << OPT_##id) |
-const uint64_t common_options = O(help) O(quiet) O(no_color) 0;
+#define O(id) ((OptionSet)1 << OPT_##id) |
+const OptionSet common_options = O(help) O(quiet) O(no_color) 0;
 
 const Command command_table[] = {
 #define COMMAND(id, name, doc, usage, fewest, most, options, examples)         \

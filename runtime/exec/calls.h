@@ -48,6 +48,14 @@ typedef struct SumsNeed {
 // work need. STATUS_FAILED when one is to move more than MPI can count.
 Status calls_room(const Plan *plan, int ranks, int64_t *bytes,
                   SumsNeed *behind);
+// Sums behind the work are made in pieces of so many bytes: what the work
+// itself wants to send meanwhile waits for no more than one of them, 0.4 ms
+// between two processes at 10 Gbit/s, which two latencies a piece do not
+// lengthen much.
+enum { SUM_PIECE = 1 << 20 };
+// Sums of fewer bytes are made by every rank of all elements: one meeting
+// instead of two.
+enum { SUM_SMALL_BYTES = 1 << 12 };
 // to = the sum of all ranks' `from`, which may be the same; `rows` is of the
 // room that calls_room says.
 void call_sum(bool single, const void *from, void *to, int64_t elements,

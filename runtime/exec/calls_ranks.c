@@ -15,26 +15,37 @@
 #include "runtime/exec/calls.h"
 #include "runtime/exec/ranks.h"
 
-// Sums of fewer bytes are made by every rank of all elements: one meeting
-// instead of two.
-enum { SMALL_BYTES = 1 << 12 };
+// Elements whose sum stays in the nearest cache until it is whole.
+enum { BLOCK = 1 << 10 };
 
-// to = the sum of `count` rows of `elements`.
-static void add_rows(bool single, const void *rows, int count, void *to,
+// to = the sum of all ranks' `elements`: rows of others lie one after the other
+// in `rows`, with a place for this rank's, which is `own`. It may be `to`.
+static void add_rows(bool single, const void *rows, const void *own, void *to,
                      int64_t elements)
 {
-    const float *a = rows;
-    const double *b = rows;
-    float *x = to;
-    double *y = to;
-    int64_t bytes = elements * (single ? 4 : 8);
-    memcpy(to, rows, (size_t)bytes);
-    for (int64_t r = 1; single && r < count; r++)
-        for (int64_t i = 0; i < elements; i++)
-            x[i] += a[r * elements + i];
-    for (int64_t r = 1; !single && r < count; r++)
-        for (int64_t i = 0; i < elements; i++)
-            y[i] += b[r * elements + i];
+    int count = ranks_count(), here = ranks_index();
+    int64_t width = single ? 4 : 8;
+    union {
+        float f32[BLOCK];
+        double f64[BLOCK];
+    } sum;
+    for (int64_t first = 0; first < elements; first += BLOCK) {
+        int64_t n = elements - first < BLOCK ? elements - first : BLOCK;
+        for (int64_t r = 0; r < count; r++) {
+            const char *row =
+                r == here ? own : (const char *)rows + r * elements * width;
+            const void *at = row + first * width;
+            const float *a = at;
+            const double *b = at;
+            if (r == 0)
+                memcpy(&sum, at, (size_t)(n * width));
+            for (int64_t i = 0; single && r > 0 && i < n; i++)
+                sum.f32[i] += a[i];
+            for (int64_t i = 0; !single && r > 0 && i < n; i++)
+                sum.f64[i] += b[i];
+        }
+        memcpy((char *)to + first * width, &sum, (size_t)(n * width));
+    }
 }
 
 // The first element of a rank's share.
@@ -49,15 +60,16 @@ void call_sum(bool single, const void *from, void *to, int64_t elements,
 {
     int count = ranks_count(), here = ranks_index();
     int64_t width = single ? 4 : 8, bytes[RANKS_MAX];
-    if (elements * width <= SMALL_BYTES) {
+    if (elements * width <= SUM_SMALL_BYTES) {
         ranks_gather(from, rows, elements * width);
-        add_rows(single, rows, count, to, elements);
+        add_rows(single, rows, from, to, elements);
         return;
     }
     for (int r = 0; r < count; r++)
         bytes[r] = (share(elements, r + 1) - share(elements, r)) * width;
     ranks_exchange(from, rows, bytes);
-    add_rows(single, rows, count, (char *)to + share(elements, here) * width,
+    int64_t first = share(elements, here) * width;
+    add_rows(single, rows, (const char *)from + first, (char *)to + first,
              bytes[here] / width);
     ranks_collect(to, bytes);
 }
@@ -70,7 +82,9 @@ static void scatter(bool single, const void *from, void *to, int64_t elements,
     for (int r = 0; r < count; r++)
         bytes[r] = elements * width;
     ranks_exchange(from, rows, bytes);
-    add_rows(single, rows, count, to, elements);
+    add_rows(single, rows,
+             (const char *)from + ranks_index() * elements * width, to,
+             elements);
 }
 
 static int64_t elements_of(const int64_t *imm)
@@ -114,7 +128,15 @@ static int64_t room_of(PlanCall call, const int64_t *imm, int ranks,
         *moved = count;
         return 0;
     }
-    if (sums && count * width > SMALL_BYTES)
+    if (is_start(call) && count * width > SUM_PIECE) {
+        // Its last piece may be small, and then all have all of it.
+        *moved = SUM_PIECE;
+        room = (SUM_PIECE / ranks + width) * ranks;
+        return room > (int64_t)SUM_SMALL_BYTES * ranks
+                   ? room
+                   : (int64_t)SUM_SMALL_BYTES * ranks;
+    }
+    if (sums && count * width > SUM_SMALL_BYTES)
         room = (count / ranks + 1) * width * ranks; // of the largest share
     else
         room = count * width * ranks;

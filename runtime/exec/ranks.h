@@ -32,7 +32,8 @@ const char *ranks_library(void); // for `simcc --version`; NULL without MPI
 // Everyone's `bytes` from `from`, one rank after the other, to `to`.
 void ranks_gather(const void *from, void *to, int64_t bytes);
 // `from` is a piece for each rank, of bytes[r], one after the other; `to`
-// becomes what all have for this one.
+// becomes what all have for this one, but for its own piece, which is not
+// copied.
 void ranks_exchange(const void *from, void *to, const int64_t *bytes);
 // `data` is a piece of each rank, of bytes[r], one after the other: everyone
 // fills in its own and gets the others.

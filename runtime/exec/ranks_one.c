@@ -54,7 +54,7 @@ void ranks_gather(const void *from, void *to, int64_t bytes)
 
 void ranks_exchange(const void *from, void *to, const int64_t *bytes)
 {
-    memcpy(to, from, (size_t)bytes[0]);
+    (void)from, (void)to, (void)bytes;
 }
 
 bool ranks_can_work_behind(void)

@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/exec/ranks.h"
 
 typedef struct Begun {
@@ -22,6 +24,7 @@ static struct {
     SumsNeed need;
     void *rows;         // what comes from others
     Begun *begun;       // by number in the plan
+    SumSpan *spans;     // likewise
     int *numbers;       // of those begun and not made: a ring
     int64_t last, made; // places of the last that was begun, and made
     bool threaded, stop;
@@ -31,6 +34,28 @@ static struct {
 } sums = {.lock = PTHREAD_MUTEX_INITIALIZER,
           .work = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER};
+
+static double worked(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+// In pieces.
+static void make_sum(const Begun *begun, int number)
+{
+    double start = clock_seconds(), before = worked();
+    int64_t width = begun->single ? 4 : 8, most = SUM_PIECE / width;
+    for (int64_t done = 0; done < begun->elements; done += most) {
+        int64_t left = begun->elements - done;
+        char *piece = (char *)begun->data + done * width;
+        call_sum(begun->single, piece, piece, left < most ? left : most,
+                 sums.rows);
+    }
+    sums.spans[number] =
+        (SumSpan){start, clock_seconds() - start, worked() - before};
+}
 
 static void *make_sums(void *unused)
 {
@@ -42,9 +67,10 @@ static void *make_sums(void *unused)
             pthread_cond_wait(&sums.work, &sums.lock);
         if (sums.made == sums.last)
             break;
-        Begun next = sums.begun[sums.numbers[sums.made % sums.need.count]];
+        int number = sums.numbers[sums.made % sums.need.count];
+        Begun next = sums.begun[number];
         pthread_mutex_unlock(&sums.lock);
-        call_sum(next.single, next.data, next.data, next.elements, sums.rows);
+        make_sum(&next, number);
         pthread_mutex_lock(&sums.lock);
         sums.made++;
         pthread_cond_broadcast(&sums.done);
@@ -63,7 +89,8 @@ Status sums_open(SumsNeed need)
     sums.rows = malloc((size_t)need.room + 1);
     sums.begun = calloc((size_t)need.count, sizeof *sums.begun);
     sums.numbers = calloc((size_t)need.count, sizeof *sums.numbers);
-    if (!sums.rows || !sums.begun || !sums.numbers)
+    sums.spans = calloc((size_t)need.count, sizeof *sums.spans);
+    if (!sums.rows || !sums.begun || !sums.numbers || !sums.spans)
         return status_error(STATUS_MEMORY,
                             "no memory for %.1f MiB of other processes' "
                             "gradients",
@@ -90,11 +117,18 @@ void sums_close(void)
     free(sums.rows);
     free(sums.begun);
     free(sums.numbers);
+    free(sums.spans);
     sums.rows = NULL;
+    sums.spans = NULL;
     sums.begun = NULL;
     sums.numbers = NULL;
     sums.need = (SumsNeed){0};
     sums.threaded = false;
+}
+
+SumSpan sums_span(int number)
+{
+    return sums.spans[number];
 }
 
 static void start(bool single, void *data, const int64_t *imm)
@@ -102,7 +136,7 @@ static void start(bool single, void *data, const int64_t *imm)
     CallSumStart in;
     memcpy(&in, imm, sizeof in);
     if (!sums.threaded) {
-        call_sum(single, data, data, in.count, sums.rows);
+        make_sum(&(Begun){data, in.count, single, 0}, (int)in.number);
         return;
     }
     pthread_mutex_lock(&sums.lock);

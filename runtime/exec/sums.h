@@ -13,4 +13,11 @@ Status sums_open(SumsNeed need);
 // When all that were begun have been waited for.
 void sums_close(void);
 
+// When the sum of that number (CallSumStart) was last made, by clock_seconds,
+// and how long a processor was at it.
+typedef struct SumSpan {
+    double start, seconds, worked;
+} SumSpan;
+SumSpan sums_span(int number);
+
 #endif

@@ -56,7 +56,7 @@ TEST(cli_every_row_is_complete)
 
 TEST(cli_every_option_belongs_to_a_command)
 {
-    uint64_t used = common_options | UINT64_C(1) << OPT_version;
+    OptionSet used = common_options | (OptionSet)1 << OPT_version;
     for (int i = 0; i < command_count; i++)
         used |= command_table[i].options;
     for (int i = 0; i < OPTION_COUNT; i++)
