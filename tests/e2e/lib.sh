@@ -23,10 +23,11 @@ check() {
     fi
 }
 
-# alike BOUND ONE OTHER: files of the same words, and of numbers that differ by no
-# more than that share of the larger one, or of 1.
+# alike BOUND ONE OTHER [LEAST]: files of the same words, and of numbers that differ
+# by no more than that share of the larger one, or of 1; so many words at least.
 alike() {
-    paste -d ' ' "$2" "$3" | tr ':' ' ' | awk -v bound="$1" '
+    paste -d ' ' "$2" "$3" | tr ':' ' ' |
+        awk -v bound="$1" -v least="${4:-1}" '
         function size(x) { return x < 0 ? -x : x }
         {
             for (i = 1; i <= NF / 2; i++) {
@@ -41,7 +42,7 @@ alike() {
                     worst = off
             }
         }
-        END { print n " compared, " worst " apart"; exit bad || !n }'
+        END { print n " compared, " worst " apart"; exit bad || n < least }'
 }
 
 skip() {

@@ -48,28 +48,8 @@ features() {
         --out "$work/$1" -o "$work/$1.npy" --csv --dtype f64 -q --set $settings
     tail -n +2 "$work/$1.csv" | cut -d , -f 3- | tr ',' '\n'
 }
-# alike BOUND ONE OTHER: the same words, and numbers that differ by no more than
-# that share of the larger one, or of 1.
-alike() {
-    paste -d ' ' "$2" "$3" | tr ':' ' ' | awk -v bound="$1" '
-        function size(x) { return x < 0 ? -x : x }
-        {
-            for (i = 1; i <= NF / 2; i++) {
-                a = $i; b = $(i + NF / 2); n++
-                most = size(a) > size(b) ? size(a) : size(b)
-                if (most < 1) most = 1
-                off = a == b ? 0 : size(a - b) / most
-                if (a != b && !(off <= bound)) {
-                    print NR ": " $0; bad = 1
-                }
-                if (off > worst)
-                    worst = off
-            }
-        }
-        END { print n " compared, " worst " apart"; exit bad || n < 40 }'
-}
 compare() {
-    alike "$1" "$work/$2.numbers" "$work/$3.numbers"
+    alike "$1" "$work/$2.numbers" "$work/$3.numbers" 40
 }
 # As alike, of files of doubles, which may be many.
 cat > "$work/apart.c" <<END
