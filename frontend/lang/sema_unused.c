@@ -46,12 +46,14 @@ static void warn_variables(Sema *s, const StmtList *body, bool values,
 }
 
 // What the runtime reads of a phase's settings and of the parameters.
+static const char *const runtime_names[] = {"batch", "chunk",   "epochs",
+                                            "steps", "classes", "balanced"};
+enum { RUNTIME_NAMES = sizeof runtime_names / sizeof *runtime_names };
+
 static bool is_for_runtime(const char *name)
 {
-    static const char *const names[] = {"batch", "chunk",   "epochs",
-                                        "steps", "classes", "balanced"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0)
+    for (int i = 0; i < RUNTIME_NAMES; i++)
+        if (strcmp(name, runtime_names[i]) == 0)
             return true;
     return false;
 }
@@ -66,8 +68,10 @@ static void check_phase(Sema *s, const PhaseItem *item, Map *anywhere)
         Word name = item->options->at[i].name;
         if (!map_get(&read, name.text) && !is_for_runtime(name.text))
             diag_warning(s->diags, name.pos,
-                         "phase `%s` never uses its setting `%s`",
-                         item->name.text, name.text);
+                         "phase `%s` never uses its setting `%s`%s",
+                         item->name.text, name.text,
+                         sema_suggest(s, name.text, runtime_names,
+                                      RUNTIME_NAMES));
     }
     for (int i = 0; i < read.entries.count; i++)
         map_set(anywhere, read.entries.at[i].key, s);
