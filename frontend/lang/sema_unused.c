@@ -67,11 +67,10 @@ static void check_phase(Sema *s, const PhaseItem *item, Map *anywhere)
     for (int i = 0; i < item->options->count; i++) {
         Word name = item->options->at[i].name;
         if (!map_get(&read, name.text) && !is_for_runtime(name.text))
-            diag_warning(s->diags, name.pos,
-                         "phase `%s` never uses its setting `%s`%s",
-                         item->name.text, name.text,
-                         sema_suggest(s, name.text, runtime_names,
-                                      RUNTIME_NAMES));
+            diag_warning(
+                s->diags, name.pos, "phase `%s` never uses its setting `%s`%s",
+                item->name.text, name.text,
+                sema_suggest(s, name.text, runtime_names, RUNTIME_NAMES));
     }
     for (int i = 0; i < read.entries.count; i++)
         map_set(anywhere, read.entries.at[i].key, s);
