@@ -217,7 +217,8 @@ static bool leads_to(const Fuse *f, Value v, Value reader)
     return v == reader && is_plain_map(f, v);
 }
 
-// Not so the assign of a param that v reads, which merely follows it.
+// Whether an edge from v to `reader` is there for v's value, and not because v
+// reads a param's old content and `reader` assigns the new.
 static bool reads(const Fuse *f, Value reader, Value v)
 {
     const Node *node = node_of(f, reader);

@@ -115,6 +115,29 @@ static bool opens_by_index(void)
     return by_index;
 }
 
+// Something changed, and is to be seen; afterwards nothing has.
+static void check_seen(void)
+{
+    rest();
+    CHECK(!opens_by_index());
+    CHECK(opens_by_index());
+}
+
+// What was no picture becomes one, in place.
+static void mend_bad(void)
+{
+    char *bytes;
+    int64_t size;
+    CHECK_INT(
+        file_read(test_path("set/class 0/00000.png"), 1 << 20, &bytes, &size)
+            .code,
+        STATUS_OK);
+    int file = open(test_path("set/class 1/bad.png"), O_WRONLY | O_TRUNC);
+    CHECK(write(file, bytes, (size_t)size) == size);
+    close(file);
+    free(bytes);
+}
+
 TEST(index_is_what_reading_finds)
 {
     Image image;
@@ -137,36 +160,13 @@ TEST(index_is_read_anew_when_a_folder_changes)
                                      {.tv_sec = 1500000000}};
     link(test_path("set/class 0/00000.png"), test_path("set/class 2/new.png"));
     CHECK_INT(utimensat(AT_FDCWD, class_folder(2), then, 0), 0);
-    rest();
-    CHECK(!opens_by_index());
-    CHECK(opens_by_index());
+    check_seen();
     unlink(test_path("set/class 2/new.png"));
     CHECK_INT(utimensat(AT_FDCWD, class_folder(2), then, 0), 0);
-    rest();
-    CHECK(!opens_by_index());
-    CHECK(opens_by_index());
+    check_seen();
     // What was no picture has become one, in place.
-    char *bytes;
-    int64_t size;
-    CHECK_INT(
-        file_read(test_path("set/class 0/00000.png"), 1 << 20, &bytes, &size)
-            .code,
-        STATUS_OK);
-    int file = open(test_path("set/class 1/bad.png"), O_WRONLY | O_TRUNC);
-    CHECK(write(file, bytes, (size_t)size) == size);
-    close(file);
-    free(bytes);
-    rest();
-    CHECK(!opens_by_index());
-    CHECK(opens_by_index());
-}
-
-// Something changed, and is to be seen; afterwards nothing has.
-static void check_seen(void)
-{
-    rest();
-    CHECK(!opens_by_index());
-    CHECK(opens_by_index());
+    mend_bad();
+    check_seen();
 }
 
 // Of every image its class and the one before, which some lines have alone.
@@ -187,8 +187,6 @@ static void write_list(bool several)
 
 TEST(index_of_a_list)
 {
-    char *bytes;
-    int64_t size;
     make_set();
     set_name = "list.csv";
     for (int several = 0; several < 2; several++) {
@@ -204,14 +202,7 @@ TEST(index_of_a_list)
     check_seen();
     unlink(test_path("set/class 3/%05d.png", OF_CLASS));
     check_seen();
-    CHECK_INT(
-        file_read(test_path("set/class 0/00000.png"), 1 << 20, &bytes, &size)
-            .code,
-        STATUS_OK);
-    int file = open(test_path("set/class 1/bad.png"), O_WRONLY | O_TRUNC);
-    CHECK(write(file, bytes, (size_t)size) == size);
-    close(file);
-    free(bytes);
+    mend_bad();
     check_seen();
 }
 
