@@ -9,7 +9,7 @@
 // Where the taps of one read channel of a pair of blocks lie, [3][3] tiles
 // apart, and where one row of their points goes.
 typedef struct TapTransform {
-    int out;
+    WinogradForm form;
     bool flip;
     LLVMValueRef taps;   // its tap (0, 0)
     LLVMValueRef points; // its point (i, 0)
@@ -18,8 +18,8 @@ typedef struct TapTransform {
 
 static void transform_taps(const Emit *e, const TapTransform *t, int i)
 {
-    WinogradAxis *axis = winograd_axes(t->out)->weights;
-    int side = winograd_side(t->out);
+    WinogradAxis *axis = winograd_axes(t->form)->weights;
+    int side = winograd_side(t->form)->weights;
     LLVMValueRef half[3], row[WINOGRAD_MOST];
     for (int s = 0; s < 3; s++) {
         LLVMValueRef taps[3], column[WINOGRAD_MOST];
@@ -71,8 +71,8 @@ void emit_winograd_weights(Emit *e)
         turn_pair(e, g, scratch);
         g = scratch;
     }
-    int side = winograd_side(k->out);
-    TapTransform t = {k->out, k->flip, .point = k->in_blocks * CPU_TILE};
+    int side = winograd_side(k->form)->weights;
+    TapTransform t = {k->form, k->flip, .point = k->in_blocks * CPU_TILE};
     LLVMValueRef u = taps_step(e, e->args[1], out, side * side * t.point);
     u = taps_step(e, u, in, CPU_TILE);
     // Row by row: points lie far apart, often by a power of two, and few
@@ -94,8 +94,8 @@ WinogradWork winograd_begin(const Emit *e, const WinogradKernel *k,
 {
     WinogradWork work = {.emit = e,
                          .k = k,
-                         .axes = winograd_axes(k->out),
-                         .side = winograd_side(k->out),
+                         .axes = winograd_axes(k->form),
+                         .side = winograd_side(k->form),
                          .at = at};
     work.scratch = LLVMGetParam(e->function, 3);
     work.lines = taps_at(e, work.scratch, at.lines);
@@ -116,9 +116,13 @@ WinogradCorner winograd_corner(const WinogradWork *work, LLVMValueRef tile)
     LLVMValueRef inside = LLVMBuildURem(b, index, area, "");
     LLVMValueRef row = LLVMBuildUDiv(b, inside, cols, "");
     LLVMValueRef col = LLVMBuildURem(b, inside, cols, "");
-    return (WinogradCorner){LLVMBuildUDiv(b, index, area, ""),
-                            taps_affine(e, row, work->k->out, 0),
-                            taps_affine(e, col, work->k->out, 0)};
+    return (WinogradCorner){LLVMBuildUDiv(b, index, area, ""), row, col};
+}
+
+LLVMValueRef winograd_weight(const WinogradWork *work, LLVMValueRef i)
+{
+    return emit_min_i64(work->emit, i,
+                        emit_i64(work->emit, work->side->weights - 1));
 }
 
 LLVMValueRef winograd_is_inside(const Emit *e, LLVMValueRef index, int64_t size)
@@ -139,7 +143,8 @@ void winograd_load_line(const WinogradWork *work, LLVMValueRef i, int count,
                         LLVMValueRef *d)
 {
     const Emit *e = work->emit;
-    LLVMValueRef line = taps_step(e, work->lines, i, work->side * CPU_BLOCK);
+    LLVMValueRef line =
+        taps_step(e, work->lines, i, work->side->points * CPU_BLOCK);
     for (int j = 0; j < count; j++)
         d[j] = taps_load(e, taps_at(e, line, j * CPU_BLOCK));
 }
@@ -150,7 +155,8 @@ void winograd_store_column(const WinogradWork *work, LLVMValueRef j, int count,
     const Emit *e = work->emit;
     LLVMValueRef line = taps_step(e, work->lines, j, CPU_BLOCK);
     for (int i = 0; i < count; i++)
-        taps_store(e, column[i], taps_at(e, line, i * work->side * CPU_BLOCK));
+        taps_store(e, column[i],
+                   taps_at(e, line, i * work->side->points * CPU_BLOCK));
 }
 
 // The first half: columns of the piece, numbers outside the map being zero.
@@ -162,13 +168,14 @@ static void transform_columns(const WinogradWork *work,
     LLVMValueRef rows[WINOGRAD_MOST], inside[WINOGRAD_MOST], d[WINOGRAD_MOST],
         v[WINOGRAD_MOST];
     for (int i = 0; i < source->side; i++) {
-        LLVMValueRef row = taps_add(e, corner->row, i - source->top);
+        LLVMValueRef row =
+            taps_affine(e, corner->row, source->step, i - source->top);
         inside[i] = winograd_is_inside(e, row, source->h);
         rows[i] = image_step(e, source->dtype, map, row, source->w * CPU_BLOCK);
     }
     EmitLoop j = taps_loop(e, 0, source->side, 1);
-    LLVMValueRef col = taps_add(
-        e, LLVMBuildAdd(e->builder, corner->col, j.index, ""), -source->left);
+    LLVMValueRef col = taps_affine(e, corner->col, source->step, -source->left);
+    col = LLVMBuildAdd(e->builder, col, j.index, "");
     LLVMValueRef col_inside = winograd_is_inside(e, col, source->w);
     for (int i = 0; i < source->side; i++) {
         LLVMValueRef both = LLVMBuildAnd(e->builder, inside[i], col_inside, "");
@@ -177,7 +184,7 @@ static void transform_columns(const WinogradWork *work,
             pixel_or(e, source->dtype, both, rows[i], col, work->zeros));
     }
     source->axis(e, d, v);
-    winograd_store_column(work, j.index, work->side, v);
+    winograd_store_column(work, j.index, work->side->points, v);
     emit_loop_end(e, &j);
 }
 
@@ -190,11 +197,12 @@ static void transform_tile(const WinogradWork *work,
     const Emit *e = work->emit;
     LLVMValueRef d[WINOGRAD_MOST], v[WINOGRAD_MOST];
     transform_columns(work, source, corner, map);
-    EmitLoop i = taps_loop(e, 0, work->side, 1);
+    int points = work->side->points;
+    EmitLoop i = taps_loop(e, 0, points, 1);
     winograd_load_line(work, i.index, source->side, d);
     source->axis(e, d, v);
-    LLVMValueRef to = taps_step(e, out, i.index, work->side * source->point);
-    for (int j = 0; j < work->side; j++)
+    LLVMValueRef to = taps_step(e, out, i.index, points * source->point);
+    for (int j = 0; j < points; j++)
         taps_store(e, v[j], taps_at(e, to, j * source->point));
     emit_loop_end(e, &i);
 }
@@ -231,8 +239,9 @@ static void add_blocks(const WinogradWork *work, LLVMValueRef first,
                      .blocks = k->blocks,
                      .sums = work->sums,
                      .pixel_step = CPU_BLOCK,
-                     .block_step = work->side * k->in_blocks * CPU_TILE *
-                                   (k->stored_weights ? 1 : work->side),
+                     .block_step =
+                         work->side->weights * k->in_blocks * CPU_TILE *
+                         (k->stored_weights ? 1 : work->side->weights),
                      .x_ahead = k->tiles * CPU_BLOCK,
                      .w_ahead = CPU_TILE};
     for (int i = 0; i < k->pixels * k->blocks; i++)
@@ -296,7 +305,8 @@ static void turn_pairs(const WinogradWork *work, LLVMValueRef block)
 }
 
 // Row i of the points of all weights of the written blocks from `block` on, to
-// [blocks][side][in_blocks][16 read][16 written].
+// [blocks][weights][in_blocks][16 read][16 written]. A row of points beyond the
+// last weight meets those that are there.
 static void transform_row(const WinogradWork *work, LLVMValueRef block,
                           LLVMValueRef row)
 {
@@ -306,9 +316,9 @@ static void transform_row(const WinogradWork *work, LLVMValueRef block,
     LLVMValueRef taps = k->flip ? taps_at(e, work->scratch, work->at.taps)
                                 : taps_step(e, e->args[1], block, 9 * pairs);
     LLVMValueRef points = taps_at(e, work->scratch, work->at.weights);
-    TapTransform t = {k->out, k->flip, .point = pairs};
+    TapTransform t = {k->form, k->flip, .point = pairs};
     // The code differs by row: of these loops, one has rounds.
-    for (int i = 0; i < work->side; i++) {
+    for (int i = 0; i < work->side->weights; i++) {
         LLVMValueRef chosen =
             LLVMBuildICmp(e->builder, LLVMIntEQ, row, emit_i64(e, i), "");
         LLVMValueRef past = LLVMBuildSelect(
@@ -322,7 +332,7 @@ static void transform_row(const WinogradWork *work, LLVMValueRef block,
         t.taps = taps_step(e, taps, out.index, 9 * pairs);
         t.taps = taps_step(e, t.taps, in, 9 * CPU_TILE);
         t.taps = taps_step(e, t.taps, inside, CPU_BLOCK);
-        t.points = taps_step(e, points, out.index, work->side * pairs);
+        t.points = taps_step(e, points, out.index, work->side->weights * pairs);
         t.points = taps_step(e, t.points, channel.index, CPU_BLOCK);
         transform_taps(e, &t, i);
         emit_loop_end(e, &channel);
@@ -338,11 +348,12 @@ static void multiply_row(const WinogradWork *work, LLVMValueRef i,
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
     LLVMValueRef v = taps_step(e, taps_at(e, work->scratch, work->at.input), i,
-                               work->side * work->at.input_point);
+                               work->side->points * work->at.input_point);
     LLVMValueRef m = taps_step(e, taps_at(e, work->scratch, work->at.product),
-                               i, work->side * work->at.product_point);
-    EmitLoop j = taps_loop(e, 0, work->side, 1);
-    LLVMValueRef weights = taps_step(e, u, j.index, k->in_blocks * CPU_TILE);
+                               i, work->side->points * work->at.product_point);
+    EmitLoop j = taps_loop(e, 0, work->side->points, 1);
+    LLVMValueRef weights = taps_step(e, u, winograd_weight(work, j.index),
+                                     k->in_blocks * CPU_TILE);
     LLVMValueRef x = taps_step(e, v, j.index, work->at.input_point);
     LLVMValueRef product = taps_step(e, m, j.index, work->at.product_point);
     EmitLoop tile = taps_loop(e, 0, k->tiles, k->pixels);
@@ -357,17 +368,19 @@ static void multiply(const WinogradWork *work, LLVMValueRef block)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
-    int64_t row = work->side * k->in_blocks * CPU_TILE;
-    LLVMValueRef ready = taps_step(e, e->args[1], block, work->side * row);
+    int64_t row = work->side->weights * k->in_blocks * CPU_TILE;
+    LLVMValueRef ready =
+        taps_step(e, e->args[1], block, work->side->weights * row);
     if (k->stored_weights && k->flip)
         turn_pairs(work, block);
-    EmitLoop i = taps_loop(e, 0, work->side, 1);
+    EmitLoop i = taps_loop(e, 0, work->side->points, 1);
     if (k->stored_weights) {
         transform_row(work, block, i.index);
         multiply_row(work, i.index,
                      taps_at(e, work->scratch, work->at.weights));
     } else {
-        multiply_row(work, i.index, taps_step(e, ready, i.index, row));
+        multiply_row(work, i.index,
+                     taps_step(e, ready, winograd_weight(work, i.index), row));
     }
     emit_loop_end(e, &i);
 }
@@ -381,28 +394,31 @@ static void transform_result(const WinogradWork *work,
     const WinogradKernel *k = work->k;
     BlockResults results = results_begin(e, &k->types, block);
     WinogradAxis *axis = work->axes->result;
-    LLVMValueRef m[WINOGRAD_MOST], y[WINOGRAD_LARGE], inside[WINOGRAD_LARGE];
-    EmitLoop j = taps_loop(e, 0, work->side, 1);
+    LLVMValueRef m[WINOGRAD_MOST], y[WINOGRAD_MOST], inside[WINOGRAD_MOST];
+    int points = work->side->points, count = work->side->results;
+    EmitLoop j = taps_loop(e, 0, points, 1);
     LLVMValueRef from = taps_step(e, product, j.index, work->at.product_point);
-    for (int i = 0; i < work->side; i++)
-        m[i] = taps_load(
-            e, taps_at(e, from, i * work->side * work->at.product_point));
+    for (int i = 0; i < points; i++)
+        m[i] =
+            taps_load(e, taps_at(e, from, i * points * work->at.product_point));
     axis(e, m, y);
-    winograd_store_column(work, j.index, k->out, y);
+    winograd_store_column(work, j.index, count, y);
     emit_loop_end(e, &j);
-    for (int n = 0; n < k->out; n++)
-        inside[n] = winograd_is_inside(e, taps_add(e, corner->col, n), k->ow);
-    EmitLoop i = taps_loop(e, 0, k->out, 1);
-    LLVMValueRef row = LLVMBuildAdd(e->builder, corner->row, i.index, "");
+    for (int n = 0; n < count; n++)
+        inside[n] =
+            winograd_is_inside(e, taps_affine(e, corner->col, count, n), k->ow);
+    EmitLoop i = taps_loop(e, 0, count, 1);
+    LLVMValueRef row = LLVMBuildAdd(
+        e->builder, taps_affine(e, corner->row, count, 0), i.index, "");
     LLVMValueRef row_inside = winograd_is_inside(e, row, k->oh);
     DType dtype = k->types.out;
     LLVMValueRef to = image_step(e, dtype, map, row, k->ow * CPU_BLOCK);
-    winograd_load_line(work, i.index, work->side, m);
+    winograd_load_line(work, i.index, points, m);
     axis(e, m, y);
-    for (int n = 0; n < k->out; n++) {
+    for (int n = 0; n < count; n++) {
         LLVMValueRef both = LLVMBuildAnd(e->builder, inside[n], row_inside, "");
-        LLVMValueRef at =
-            image_step(e, dtype, to, taps_add(e, corner->col, n), CPU_BLOCK);
+        LLVMValueRef at = image_step(
+            e, dtype, to, taps_affine(e, corner->col, count, n), CPU_BLOCK);
         results_store(&results, y[n], at, both, work->waste);
     }
     emit_loop_end(e, &i);
@@ -436,7 +452,8 @@ static void transform_inputs(const WinogradWork *work)
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
     WinogradSource source = {.axis = work->axes->input,
-                             .side = work->side,
+                             .side = work->side->numbers,
+                             .step = work->side->step,
                              .dtype = k->types.in[0],
                              .h = k->h,
                              .w = k->w,

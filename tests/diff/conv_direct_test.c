@@ -35,7 +35,8 @@ static void check_stems(const char *cpu, uint64_t seed, int count)
     }
 }
 
-// By tiles of either size; small ones pay from some channels on.
+// By tiles of either size, of which small ones pay from some channels on, and
+// at stride 2.
 static void check_winograd(const char *cpu, uint64_t seed, int count)
 {
     Random random = {seed};
@@ -45,6 +46,8 @@ static void check_winograd(const char *cpu, uint64_t seed, int count)
         CHECK(check_shape(&large, directions_graph, cpu, &random) > 0);
         CHECK(check_sums(&small, directions_graph, cpu, PLAN_SUMS_STRICT,
                          &random) > 0);
+        Shape strided = draw_strided_winograd_shape(&random);
+        CHECK(check_shape(&strided, directions_graph, cpu, &random) > 0);
     }
 }
 
