@@ -79,6 +79,8 @@ typedef struct WinogradKernel {
     int64_t task_blocks; // written blocks per task; a multiple of blocks
     int64_t task_reads;  // by weights: read blocks per task
     int64_t sum_blocks;  // read blocks added up at a time
+    int64_t part_blocks; // transformed at a time; a multiple of sum_blocks, or
+                         // all
     bool stored_weights; // come as they are stored
     int64_t part;        // where tiles are transformed before: tiles per task,
                          // and added up at a time; `tiles` are all
@@ -94,6 +96,8 @@ int64_t winograd_cols(const WinogradKernel *winograd);
 int64_t winograd_tiles(const WinogradKernel *winograd);
 // For so many images.
 int64_t winograd_tasks(const WinogradKernel *winograd, int64_t images);
+// Whether a task goes through the read blocks in parts.
+bool winograd_adds_parts(const WinogradKernel *winograd);
 int64_t winograd_weight_elements(const WinogradKernel *winograd);
 // Scratch of the kernel that transforms weights by data: a pair of blocks.
 int64_t winograd_tap_elements(void);
@@ -103,11 +107,12 @@ int64_t winograd_tap_elements(void);
 // outside the result.
 typedef struct WinogradScratch {
     int64_t input,
-        input_point; // [area][in_blocks][tiles][16] and its first step
-    int64_t product, product_point; // [area][blocks][tiles][16]
+        input_point; // [area][part_blocks][tiles][16] and its first step
+    // [area][blocks][tiles][16], or where parts are added up, of task_blocks
+    int64_t product, product_point;
     int64_t taps, weights; // of stored ones, of `blocks` written blocks:
-                           // turned, [in_blocks][3][3][16][16], and a row of
-                           // points, [weights][in_blocks][16][16]
+                           // turned, [part_blocks][3][3][16][16], and a row of
+                           // points, [weights][part_blocks][16][16]
     int64_t sums; // by weights: [area][task_blocks][task_reads][16][16]
     int64_t lines, zeros, waste;
     int64_t total;

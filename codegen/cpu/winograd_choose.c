@@ -14,6 +14,10 @@ enum {
     // to be turned; to write what becomes of it to memory and to read it again
     // took ten thousand on the machines seen.
     STORED_WEIGHTS_USES = 4,
+    // Of a part of the read blocks, transformed: it stays in a second-level
+    // cache of 1 MiB while all of a task's written blocks meet it, with the
+    // weights that stream by.
+    PART_BYTES = 640 << 10,
     MIN_GRADIENT_TILES = 64,
     // By weights: the sums of a task stay in the cache with its tiles.
     GRADIENT_POINTS = 1728,
@@ -88,6 +92,11 @@ int64_t winograd_tasks(const WinogradKernel *k, int64_t images)
     return tile_blocks(k, images) * ceil_div(k->out_blocks, k->task_blocks);
 }
 
+bool winograd_adds_parts(const WinogradKernel *k)
+{
+    return k->part_blocks < k->in_blocks;
+}
+
 int64_t winograd_weight_elements(const WinogradKernel *k)
 {
     return k->out_blocks * k->in_blocks * winograd_weights_area(k->form) *
@@ -119,10 +128,12 @@ static WinogradScratch scratch_of(const WinogradKernel *k, int64_t in_blocks,
 
 WinogradScratch winograd_scratch(const WinogradKernel *k)
 {
-    WinogradScratch s = scratch_of(k, k->in_blocks, k->blocks, 0);
+    WinogradScratch s =
+        scratch_of(k, k->part_blocks,
+                   winograd_adds_parts(k) ? k->task_blocks : k->blocks, 0);
     if (!k->stored_weights)
         return s;
-    int64_t pairs = k->blocks * k->in_blocks;
+    int64_t pairs = k->blocks * k->part_blocks;
     s.taps = s.total;
     s.weights = s.taps + (k->flip ? pairs * winograd_tap_elements() : 0);
     s.total = s.weights + pairs * winograd_side(k->form)->weights * CPU_TILE;
@@ -176,6 +187,16 @@ static int64_t sum_blocks(const WinogradKernel *k)
     return min_i64(max_i64(half, least), MAX_SUM_BLOCKS);
 }
 
+static int64_t part_blocks(const WinogradKernel *k)
+{
+    int64_t bytes =
+        winograd_area(k->form) * k->tiles * CPU_BLOCK * (int64_t)sizeof(float);
+    if (bytes * k->in_blocks <= PART_BYTES)
+        return k->in_blocks;
+    int64_t sums = max_i64(1, PART_BYTES / bytes / k->sum_blocks);
+    return min_i64(sums * k->sum_blocks, k->in_blocks);
+}
+
 void winograd_choose_tile(WinogradKernel *k, int vector_bytes, int64_t images,
                           const ConvWay *way)
 {
@@ -192,6 +213,7 @@ void winograd_choose_tile(WinogradKernel *k, int vector_bytes, int64_t images,
     blocks = ceil_div(blocks, k->blocks) * k->blocks;
     k->task_blocks = min_i64(blocks, k->out_blocks);
     k->sum_blocks = sum_blocks(k);
+    k->part_blocks = part_blocks(k);
     k->stored_weights = tile_blocks(k, images) <= STORED_WEIGHTS_USES;
 }
 
@@ -299,11 +321,11 @@ static void text_kernel(Text *text, const char *name, const WinogradKernel *k)
     text_addf(text, ", results %s", winograd_side(k->form)->name);
     text_addf(text,
               ", tile %d x %d, tiles %lld, blocks per task %lld %lld, "
-              "sums of %lld, parts of %lld%s%s\n",
+              "sums of %lld, read %lld, parts of %lld%s%s\n",
               k->pixels, k->blocks, (long long)k->tiles,
               (long long)k->task_blocks, (long long)k->task_reads,
-              (long long)k->sum_blocks, (long long)k->part,
-              k->of_results ? ", results" : "",
+              (long long)k->sum_blocks, (long long)k->part_blocks,
+              (long long)k->part, k->of_results ? ", results" : "",
               k->stored_weights ? ", weights as stored" : "");
 }
 

@@ -208,6 +208,20 @@ TEST(winograd_convolutions_shared_out)
         CHECK(check_shape(&shapes[i], directions_graph, "native", &random) > 0);
 }
 
+TEST(winograd_convolutions_of_many_channels)
+{
+    // 20 blocks of what is read, forward or by data, are transformed in parts;
+    // weights by the task, and beforehand.
+    static const Shape shapes[] = {
+        {8, 320, 7, 7, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 7, 7},
+        {8, 32, 7, 7, 320, 3, 3, 1, 1, {1, 1, 1, 1}, 7, 7},
+        {34, 320, 7, 7, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 7, 7},
+    };
+    Random random = {17};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        CHECK(check_shape(&shapes[i], directions_graph, "native", &random) > 0);
+}
+
 TEST(winograd_convolutions_of_many_tiles)
 {
     // More than four tasks would transform the same weights: a kernel does so
