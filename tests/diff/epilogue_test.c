@@ -104,6 +104,18 @@ TEST(epilogues_of_products_of_pixels)
         check_taken(shapes[i], "native", &random);
 }
 
+// By Winograd's algorithm at stride 2, and of more channels than are
+// transformed at once.
+TEST(epilogues_of_other_tiles)
+{
+    static const Shape parts = {8, 320,          7, 7, 32, 3, 3, 1,
+                                1, {1, 1, 1, 1}, 7, 7};
+    Random random = {55};
+    check_taken(parts, "native", &random);
+    for (int i = 0; i < 2; i++)
+        check_taken(draw_strided_winograd_shape(&random), "native", &random);
+}
+
 // The convolution is stored for another reader: a pass of its own is behind it.
 TEST(epilogues_leave_what_others_read)
 {
