@@ -58,6 +58,8 @@ same() {
 check "onnx: a classifier comes back" same a.onnx finetune logits finetune
 check "onnx: of bytes, too" same c.onnx finetune logits finetune
 check "onnx: and from a file beside it" same d.onnx finetune logits finetune
+export_net finetune twice.onnx --weights "$work/a.onnx" > "$work/log" 2>&1
+check "onnx: exported from it, it is the same" cmp "$work/a.onnx" "$work/twice.onnx"
 check "onnx: simcc weights knows it" says "an ONNX net: simcc, quickstart finetune at step 2" \
     "$simcc" weights "$work/a.onnx"
 # again FILE: trains the classifier from it.
