@@ -417,6 +417,7 @@ Status tensors_index(TensorFile *file)
             0)
             return bad_tensor(file, file->entries[file->by_name[i]].tensor.name,
                               "is there twice");
+    file->indexed = file->count;
     return status_ok();
 }
 
@@ -483,7 +484,7 @@ int tensors_find(const TensorFile *file, const char *name)
         const SafeTensor *found = safetensors_find(file->safe, name);
         return found ? (int)(found - safetensors_at(file->safe, 0)) : -1;
     }
-    int low = 0, high = file->count;
+    int low = 0, high = file->indexed;
     while (low < high) {
         int middle = low + (high - low) / 2, index = file->by_name[middle];
         int order = strcmp(file->entries[index].tensor.name, name);

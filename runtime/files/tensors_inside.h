@@ -43,7 +43,8 @@ struct TensorFile {
     TensorEntry *entries;
     int blob_count, blob_capacity;
     TensorBlob *blobs;
-    int *by_name; // entries in the order of their names
+    int indexed;  // of the entries, the first are known to tensors_find:
+    int *by_name; // these, in the order of their names
 };
 
 // Opens one more file of it: *index is its place among the descriptors.

@@ -125,6 +125,32 @@ TEST(onnx_weights_as_they_should_be)
     graph.size = 0;
 }
 
+// Results of Identity are tensors where its input is one, not of a result.
+TEST(onnx_copies_of_tensors)
+{
+    static const char *const pairs[][2] = {
+        {"w", "a"}, {"a", "b"}, {"none", "c"}, {"w", "zz"}, {"zz", "d"}};
+    TensorFile *file = NULL;
+    float got[4] = {0};
+    begin("w", FLOAT, 1, four);
+    add_bytes(&tensor, RAW, (const float[]){1, 2, 3, 4}, 16);
+    end();
+    for (int i = 0; i < 5; i++) {
+        Bytes node = {.size = 0};
+        add_text(&node, 1, pairs[i][0]);
+        add_text(&node, 2, pairs[i][1]);
+        add_text(&node, 4, "Identity");
+        add_bytes(&graph, 1, node.at, node.size);
+    }
+    CHECK_TEXT(tensors_open(write_net(1), &file).text, "");
+    graph.size = 0;
+    CHECK_INT(tensors_count(file), 3);
+    CHECK(tensors_find(file, "a") >= 0 && tensors_find(file, "b") < 0);
+    CHECK_TEXT(tensors_read(file, tensors_find(file, "zz"), got).text, "");
+    CHECK(got[0] == 1 && got[3] == 4);
+    tensors_close(file);
+}
+
 // ---- nets that lie ----------------------------------------------------------
 
 TEST(onnx_sizes_that_are_not_there)

@@ -102,13 +102,15 @@ def corpus(folder):
                            ("length", "16")):
             tensor.external_data.add(key=key, value=value)
         beside.append(tensor)
-    same = onnx.helper.make_node("Identity", ["bn1.weight"], ["bn2.weight"])
+    same = [onnx.helper.make_node("Identity", [old], [new]) for old, new in (
+        ("bn1.weight", "bn2.weight"), ("conv1.weight", "x"), ("none", "y"),
+        ("bn1.weight", "z"), ("bn2.weight", "zz"))]
     folded = make("onnx::Conv_1", TensorProto.FLOAT, [1], [1.0])
     for name, producer, tensors, nodes in (
-            ("ways", "pytorch", ways, [same]), ("beside", "", beside, []),
+            ("ways", "pytorch", ways, same), ("beside", "", beside, []),
             ("folded", "pytorch", [folded], []),
             ("ours", "simcc", ways[:2] + [make(
-                "constant/3", TensorProto.INT64, [1], [2])], [same])):
+                "constant/3", TensorProto.INT64, [1], [2])], same)):
         graph = onnx.helper.make_graph(nodes, "g", [], [], tensors)
         model = onnx.helper.make_model(graph, producer_name=producer,
                                        ir_version=7)
