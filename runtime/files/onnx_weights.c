@@ -383,7 +383,7 @@ static Status add_initializer(Reader *reader, Span message)
     TensorBlob blob;
     int type = 0;
     TRY(read_initializer(reader, message, &tensor));
-    // simcc's own names tell what operations need beside weights.
+    // What operations of simcc's own nets need beside weights.
     if (reader->ours && strncmp(tensor.name, "constant/", 9) == 0)
         return status_ok();
     while (type < TYPES && types[type].number != tensor.type)
@@ -433,11 +433,14 @@ static Status add_copy(Reader *reader, Span node)
         // Names that are too long are no Identity's of a tensor that is here.
         int64_t size = field.bytes.end - field.bytes.at;
         if (field.number == ONNX_NODE_OP && size < (int64_t)sizeof op)
-            TRY(read_text(reader, &field, op, sizeof op, "an operation"));
+            TRY(read_text(reader, &field, op, sizeof op,
+                          "a name in it has a zero"));
         if (field.number == ONNX_NODE_INPUT && size < TENSOR_NAME)
-            TRY(read_text(reader, &field, input, TENSOR_NAME, "an input"));
+            TRY(read_text(reader, &field, input, TENSOR_NAME,
+                          "a name in it has a zero"));
         if (field.number == ONNX_NODE_OUTPUT && size < TENSOR_NAME)
-            TRY(read_text(reader, &field, output, TENSOR_NAME, "an output"));
+            TRY(read_text(reader, &field, output, TENSOR_NAME,
+                          "a name in it has a zero"));
     }
     int from = strcmp(op, "Identity") == 0 && *output
                    ? tensors_find(reader->file, input)
