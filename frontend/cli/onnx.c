@@ -104,10 +104,7 @@ static Status add_metas(const Job *job, const ExperimentPhase *phase,
                         OnnxMeta metas[METAS])
 {
     char *classes = NULL, *data = NULL;
-    TensorFile *any;
-    TRY(tensors_open(weights, &any));
-    bool foreign = tensors_foreign(any);
-    tensors_close(any);
+    TensorFile *file;
     TRY(model_classes(weights, &classes));
     Status status = model_data(weights, &data);
     add_meta(job, model, metas, "program", job->program->name);
@@ -119,16 +116,15 @@ static Status add_metas(const Job *job, const ExperimentPhase *phase,
     add_meta(job, model, metas, "data", data);
     free(classes);
     free(data);
-    SafeFile *file = NULL;
-    if (status.code == STATUS_OK && !foreign)
-        status = safetensors_open(weights, &file);
-    if (file) {
-        add_meta(job, model, metas, "step", safetensors_meta(file, "step"));
-        add_meta(job, model, metas, "weights_checksum",
-                 safetensors_meta(file, SAFE_CHECKSUM_KEY));
-        safetensors_close(file);
-    }
-    return status;
+    TRY(status);
+    TRY(tensors_open(weights, &file));
+    add_meta(job, model, metas, "step", tensors_meta(file, "step"));
+    // Of a net that was exported before, that of the weights it came from.
+    const char *sum = tensors_meta(file, SAFE_CHECKSUM_KEY);
+    add_meta(job, model, metas, "weights_checksum",
+             sum ? sum : tensors_meta(file, "weights_checksum"));
+    tensors_close(file);
+    return status_ok();
 }
 
 // ---- the command ------------------------------------------------------------

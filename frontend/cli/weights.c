@@ -17,11 +17,11 @@ static const char *describe_file(Arena *arena, const TensorFile *file)
     const char *step = tensors_meta(file, "step");
     const char *other = tensors_meta(file, "format");
     if (phase)
-        writer = arena_printf(arena, "simcc, %s %s at step %s",
+        writer = arena_printf(arena, "simcc, %s %s%s%s",
                               program && tensors_meta(file, "sums") == NULL
                                   ? program
                                   : "a checkpoint of",
-                              phase, step ? step : "?");
+                              phase, step ? " at step " : "", step ? step : "");
     else if (other && strcmp(other, "pt") == 0)
         writer = "of PyTorch's tensors";
     return *writer ? arena_printf(arena, "%s: %s", format, writer) : format;
@@ -36,7 +36,11 @@ static bool is_ours(const TensorFile *file)
 static const char *describe_net(Arena *arena, const TensorFile *file,
                                 const Recognized *net)
 {
-    char text[400];
+    char text[600];
+    if (tensors_folded(file)) {
+        tensors_folded_text(file, text, sizeof text);
+        return arena_printf(arena, "%s", cli_plain(arena, text));
+    }
     if (!net->title)
         return is_ours(file)
                    ? "names are the program's own"
@@ -145,6 +149,8 @@ static void print_json(Cli *cli, const TensorFile *file, const Recognized *net)
     add_text(&text, "description", describe_file(cli->arena, file));
     if (net->title)
         add_net(&text, net);
+    if (tensors_folded(file))
+        add_text(&text, "folded", tensors_folded(file));
     text_addf(&text, ",\"bytes\":%lld,\"tensors\":[",
               (long long)total_bytes(file));
     for (int i = 0; i < tensors_count(file); i++) {

@@ -331,36 +331,6 @@ static Status take_block(Bundle *bundle, const uint8_t *value, uint64_t size)
     return status;
 }
 
-// Blocks and tensors that share bytes are how a small file claims to be large.
-static int compare_blobs(const void *a, const void *b)
-{
-    const TensorBlob *x = *(TensorBlob *const *)a, *y = *(TensorBlob *const *)b;
-    if (x->file != y->file)
-        return x->file < y->file ? -1 : 1;
-    if (x->offset != y->offset)
-        return x->offset < y->offset ? -1 : 1;
-    return (x->bytes > y->bytes) - (x->bytes < y->bytes);
-}
-
-static Status check_overlaps(const Bundle *bundle)
-{
-    const TensorFile *file = bundle->file;
-    size_t count = (size_t)file->blob_count;
-    TensorBlob **order = malloc((count + 1) * sizeof *order);
-    if (!order)
-        return tensors_no_memory(file);
-    for (size_t i = 0; i < count; i++)
-        order[i] = &file->blobs[i];
-    qsort(order, count, sizeof *order, compare_blobs);
-    bool good = true;
-    for (size_t i = 1; i < count; i++)
-        good = good &&
-               (order[i - 1]->file != order[i]->file ||
-                order[i - 1]->offset + order[i - 1]->bytes <= order[i]->offset);
-    free(order);
-    return good ? status_ok() : bad(bundle, "two tensors share their bytes");
-}
-
 static Status read_index(Bundle *bundle)
 {
     char path[PATH_ROOM], *bytes;
@@ -385,7 +355,7 @@ static Status read_index(Bundle *bundle)
     TRY(walk_block(bundle, handles[1], take_block));
     if (!bundle->has_header)
         return bad(bundle, "it has no header");
-    return check_overlaps(bundle);
+    return tensors_check_overlaps(bundle->file);
 }
 
 Status bundle_open(TensorFile *file, const char *prefix)

@@ -235,6 +235,11 @@ static bool settle_names(Match *match)
 static Status open_match(Match *match, const Renames *renames)
 {
     int count = tensors_count(match->file);
+    if (!renames && tensors_folded(match->file)) {
+        char text[MODEL_LINE * 2];
+        tensors_folded_text(match->file, text, sizeof text);
+        return status_error(STATUS_DATA, "%s: %s", match->path, text);
+    }
     match->entries = calloc((size_t)count + 1, sizeof *match->entries);
     if (!match->entries || !rename_entries(match, renames))
         return status_error(STATUS_MEMORY, "no memory to read %s", match->path);

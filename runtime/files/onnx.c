@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/base/file.h"
+#include "runtime/files/onnx_schema.h"
 
 enum {
     APART = 1024,     // bytes from which on a tensor goes to the data file
@@ -109,65 +110,13 @@ static void put_message(Wire *wire, int field, Wire *inner)
     inner->used = 0;
 }
 
-// ---- the schema -------------------------------------------------------------
-//
-// Field numbers of onnx.proto.
-
-enum { // ModelProto
-    MODEL_IR_VERSION = 1,
-    MODEL_PRODUCER_NAME = 2,
-    MODEL_PRODUCER_VERSION = 3,
-    MODEL_GRAPH = 7,
-    MODEL_OPSET_IMPORT = 8,
-    MODEL_METADATA_PROPS = 14
-};
-enum { // GraphProto
-    GRAPH_NODE = 1,
-    GRAPH_NAME = 2,
-    GRAPH_INITIALIZER = 5,
-    GRAPH_INPUT = 11,
-    GRAPH_OUTPUT = 12
-};
-enum {
-    NODE_INPUT = 1,
-    NODE_OUTPUT = 2,
-    NODE_NAME = 3,
-    NODE_OP = 4,
-    NODE_ATTRIBUTE = 5
-};
-enum { // AttributeProto, and its AttributeType
-    ATTRIBUTE_NAME = 1,
-    ATTRIBUTE_F = 2,
-    ATTRIBUTE_I = 3,
-    ATTRIBUTE_S = 4,
-    ATTRIBUTE_INTS = 8,
-    ATTRIBUTE_TYPE = 20,
-    TYPE_FLOAT = 1,
-    TYPE_INT = 2,
-    TYPE_STRING = 3,
-    TYPE_INTS = 7
-};
-enum { // TensorProto
-    TENSOR_DIMS = 1,
-    TENSOR_DATA_TYPE = 2,
-    TENSOR_NAME = 8,
-    TENSOR_RAW_DATA = 9,
-    TENSOR_EXTERNAL_DATA = 13,
-    TENSOR_DATA_LOCATION = 14,
-    LOCATION_EXTERNAL = 1
-};
-enum { VALUE_NAME = 1, VALUE_TYPE = 2 };
-enum { VALUE_TENSOR_TYPE = 1 };                  // TypeProto
-enum { TENSOR_ELEM_TYPE = 1, TENSOR_SHAPE = 2 }; // TypeProto.Tensor
-enum { SHAPE_DIM = 1, DIM_VALUE = 1, DIM_PARAM = 2 };
-enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 }; // StringStringEntryProto
-enum { OPSET_DOMAIN = 1, OPSET_VERSION = 2 };
+// ---- messages ---------------------------------------------------------------
 
 static void put_entry(Wire *wire, int field, const char *key, const char *value)
 {
     Wire entry = {0};
-    put_text(&entry, ENTRY_KEY, key);
-    put_text(&entry, ENTRY_VALUE, value);
+    put_text(&entry, ONNX_ENTRY_KEY, key);
+    put_text(&entry, ONNX_ENTRY_VALUE, value);
     put_message(wire, field, &entry);
     free(entry.at);
 }
@@ -175,22 +124,22 @@ static void put_entry(Wire *wire, int field, const char *key, const char *value)
 static void put_attribute(Wire *node, const OnnxAttribute *attribute)
 {
     Wire wire = {0};
-    put_text(&wire, ATTRIBUTE_NAME, attribute->name);
+    put_text(&wire, ONNX_ATTRIBUTE_NAME, attribute->name);
     if (attribute->kind == ONNX_INT) {
-        put_int(&wire, ATTRIBUTE_I, attribute->i);
-        put_int(&wire, ATTRIBUTE_TYPE, TYPE_INT);
+        put_int(&wire, ONNX_ATTRIBUTE_I, attribute->i);
+        put_int(&wire, ONNX_ATTRIBUTE_TYPE, ONNX_TYPE_INT);
     } else if (attribute->kind == ONNX_REAL) {
-        put_real(&wire, ATTRIBUTE_F, attribute->f);
-        put_int(&wire, ATTRIBUTE_TYPE, TYPE_FLOAT);
+        put_real(&wire, ONNX_ATTRIBUTE_F, attribute->f);
+        put_int(&wire, ONNX_ATTRIBUTE_TYPE, ONNX_TYPE_FLOAT);
     } else if (attribute->kind == ONNX_TEXT) {
-        put_text(&wire, ATTRIBUTE_S, attribute->text);
-        put_int(&wire, ATTRIBUTE_TYPE, TYPE_STRING);
+        put_text(&wire, ONNX_ATTRIBUTE_S, attribute->text);
+        put_int(&wire, ONNX_ATTRIBUTE_TYPE, ONNX_TYPE_STRING);
     } else {
         for (int i = 0; i < attribute->count; i++)
-            put_int(&wire, ATTRIBUTE_INTS, attribute->ints[i]);
-        put_int(&wire, ATTRIBUTE_TYPE, TYPE_INTS);
+            put_int(&wire, ONNX_ATTRIBUTE_INTS, attribute->ints[i]);
+        put_int(&wire, ONNX_ATTRIBUTE_TYPE, ONNX_TYPE_INTS);
     }
-    put_message(node, NODE_ATTRIBUTE, &wire);
+    put_message(node, ONNX_NODE_ATTRIBUTE, &wire);
     free(wire.at);
 }
 
@@ -198,13 +147,13 @@ static void put_node(Wire *graph, const OnnxNode *node)
 {
     Wire wire = {0};
     for (int i = 0; i < node->input_count; i++)
-        put_text(&wire, NODE_INPUT, node->inputs[i]);
-    put_text(&wire, NODE_OUTPUT, node->output);
-    put_text(&wire, NODE_NAME, node->name);
-    put_text(&wire, NODE_OP, node->op);
+        put_text(&wire, ONNX_NODE_INPUT, node->inputs[i]);
+    put_text(&wire, ONNX_NODE_OUTPUT, node->output);
+    put_text(&wire, ONNX_NODE_NAME, node->name);
+    put_text(&wire, ONNX_NODE_OP, node->op);
     for (int i = 0; i < node->attribute_count; i++)
         put_attribute(&wire, &node->attributes[i]);
-    put_message(graph, GRAPH_NODE, &wire);
+    put_message(graph, ONNX_GRAPH_NODE, &wire);
     free(wire.at);
 }
 
@@ -213,16 +162,16 @@ static void put_value(Wire *graph, int field, const OnnxValue *value)
     Wire wire = {0}, type = {0}, tensor = {0}, shape = {0}, dim = {0};
     for (int i = 0; i < value->rank; i++) {
         if (value->dims[i] < 0)
-            put_text(&dim, DIM_PARAM, "N");
+            put_text(&dim, ONNX_DIM_PARAM, "N");
         else
-            put_int(&dim, DIM_VALUE, value->dims[i]);
-        put_message(&shape, SHAPE_DIM, &dim);
+            put_int(&dim, ONNX_DIM_VALUE, value->dims[i]);
+        put_message(&shape, ONNX_SHAPE_DIM, &dim);
     }
-    put_int(&tensor, TENSOR_ELEM_TYPE, value->type);
-    put_message(&tensor, TENSOR_SHAPE, &shape);
-    put_message(&type, VALUE_TENSOR_TYPE, &tensor);
-    put_text(&wire, VALUE_NAME, value->name);
-    put_message(&wire, VALUE_TYPE, &type);
+    put_int(&tensor, ONNX_TENSOR_ELEM_TYPE, value->type);
+    put_message(&tensor, ONNX_TENSOR_SHAPE, &shape);
+    put_message(&type, ONNX_VALUE_TENSOR_TYPE, &tensor);
+    put_text(&wire, ONNX_VALUE_NAME, value->name);
+    put_message(&wire, ONNX_VALUE_TYPE, &type);
     put_message(graph, field, &wire);
     free(wire.at);
     free(type.at);
@@ -249,22 +198,22 @@ static void put_tensor(Wire *wire, const OnnxTensor *tensor,
                        const char *location, int64_t *offset)
 {
     for (int i = 0; i < tensor->rank; i++)
-        put_int(wire, TENSOR_DIMS, tensor->dims[i]);
-    put_int(wire, TENSOR_DATA_TYPE, tensor->type);
-    put_text(wire, TENSOR_NAME, tensor->name);
+        put_int(wire, ONNX_TENSOR_DIMS, tensor->dims[i]);
+    put_int(wire, ONNX_TENSOR_DATA_TYPE, tensor->type);
+    put_text(wire, ONNX_TENSOR_NAME, tensor->name);
     if (!is_apart(tensor, location != NULL)) {
-        put_key(wire, TENSOR_RAW_DATA, WIRE_BYTES);
+        put_key(wire, ONNX_TENSOR_RAW_DATA, WIRE_BYTES);
         put_varint(wire, (uint64_t)tensor->bytes);
         return;
     }
     char text[32];
     *offset = aligned(*offset);
-    put_entry(wire, TENSOR_EXTERNAL_DATA, "location", location);
+    put_entry(wire, ONNX_TENSOR_EXTERNAL_DATA, "location", location);
     snprintf(text, sizeof text, "%" PRId64, *offset);
-    put_entry(wire, TENSOR_EXTERNAL_DATA, "offset", text);
+    put_entry(wire, ONNX_TENSOR_EXTERNAL_DATA, "offset", text);
     snprintf(text, sizeof text, "%" PRId64, tensor->bytes);
-    put_entry(wire, TENSOR_EXTERNAL_DATA, "length", text);
-    put_int(wire, TENSOR_DATA_LOCATION, LOCATION_EXTERNAL);
+    put_entry(wire, ONNX_TENSOR_EXTERNAL_DATA, "length", text);
+    put_int(wire, ONNX_TENSOR_DATA_LOCATION, ONNX_LOCATION_EXTERNAL);
     *offset += tensor->bytes;
 }
 
@@ -307,7 +256,7 @@ static void make_frames(Parts *parts, const OnnxModel *model,
         Wire fields = {0}, *frame = &parts->frames[i];
         put_tensor(&fields, tensor, location, &offset);
         int64_t behind = is_apart(tensor, location != NULL) ? 0 : tensor->bytes;
-        put_key(frame, GRAPH_INITIALIZER, WIRE_BYTES);
+        put_key(frame, ONNX_GRAPH_INITIALIZER, WIRE_BYTES);
         put_varint(frame, fields.used + (uint64_t)behind);
         put(frame, fields.at, fields.used);
         parts->graph_bytes += (int64_t)frame->used + behind;
@@ -322,21 +271,22 @@ static void make_parts(Parts *parts, const OnnxModel *model,
     Wire opset = {0};
     for (int i = 0; i < model->node_count; i++)
         put_node(&parts->nodes, &model->nodes[i]);
-    put_text(&parts->nodes, GRAPH_NAME, model->name);
+    put_text(&parts->nodes, ONNX_GRAPH_NAME, model->name);
     make_frames(parts, model, location);
-    put_value(&parts->ends, GRAPH_INPUT, &model->input);
-    put_value(&parts->ends, GRAPH_OUTPUT, &model->output);
+    put_value(&parts->ends, ONNX_GRAPH_INPUT, &model->input);
+    put_value(&parts->ends, ONNX_GRAPH_OUTPUT, &model->output);
     parts->graph_bytes += (int64_t)(parts->nodes.used + parts->ends.used);
-    put_int(&parts->head, MODEL_IR_VERSION, ONNX_IR_VERSION);
-    put_text(&parts->head, MODEL_PRODUCER_NAME, "simcc");
-    put_text(&parts->head, MODEL_PRODUCER_VERSION, model->producer_version);
-    put_key(&parts->head, MODEL_GRAPH, WIRE_BYTES);
+    put_int(&parts->head, ONNX_MODEL_IR_VERSION, ONNX_IR_VERSION);
+    put_text(&parts->head, ONNX_MODEL_PRODUCER_NAME, "simcc");
+    put_text(&parts->head, ONNX_MODEL_PRODUCER_VERSION,
+             model->producer_version);
+    put_key(&parts->head, ONNX_MODEL_GRAPH, WIRE_BYTES);
     put_varint(&parts->head, (uint64_t)parts->graph_bytes);
-    put_text(&opset, OPSET_DOMAIN, "");
-    put_int(&opset, OPSET_VERSION, ONNX_OPSET);
-    put_message(&parts->tail, MODEL_OPSET_IMPORT, &opset);
+    put_text(&opset, ONNX_OPSET_DOMAIN, "");
+    put_int(&opset, ONNX_OPSET_VERSION, ONNX_OPSET);
+    put_message(&parts->tail, ONNX_MODEL_OPSET_IMPORT, &opset);
     for (int i = 0; i < model->meta_count; i++)
-        put_entry(&parts->tail, MODEL_METADATA_PROPS, model->metas[i].key,
+        put_entry(&parts->tail, ONNX_MODEL_METADATA_PROPS, model->metas[i].key,
                   model->metas[i].value);
     parts->tail.failed |=
         parts->head.failed || parts->nodes.failed || parts->ends.failed;

@@ -11,14 +11,24 @@
 
 enum { ONNX_IR_VERSION = 7, ONNX_OPSET = 13, ONNX_MAX_RANK = 8 };
 
-// Element types, TensorProto.DataType of the schema.
+// Element types, TensorProto.DataType of the schema. Written are FLOAT, UINT8,
+// INT64, BOOL, DOUBLE and BFLOAT16; weights may be of the others, too.
 typedef enum OnnxType {
     ONNX_FLOAT = 1,
     ONNX_UINT8 = 2,
+    ONNX_INT8 = 3,
+    ONNX_UINT16 = 4,
+    ONNX_INT16 = 5,
+    ONNX_INT32 = 6,
     ONNX_INT64 = 7,
     ONNX_BOOL = 9,
+    ONNX_FLOAT16 = 10,
     ONNX_DOUBLE = 11,
-    ONNX_BFLOAT16 = 16
+    ONNX_UINT32 = 12,
+    ONNX_UINT64 = 13,
+    ONNX_BFLOAT16 = 16,
+    ONNX_FLOAT8_E4M3FN = 17,
+    ONNX_FLOAT8_E5M2 = 19
 } OnnxType;
 
 typedef enum OnnxKind { ONNX_INT, ONNX_INTS, ONNX_REAL, ONNX_TEXT } OnnxKind;

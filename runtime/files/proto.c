@@ -28,10 +28,8 @@ static uint64_t fixed(ProtoReader *reader, int bytes)
     return value;
 }
 
-bool proto_next(ProtoReader *reader, ProtoField *field)
+bool proto_head(ProtoReader *reader, ProtoField *field)
 {
-    if (reader->bad || reader->at == reader->end)
-        return false;
     uint64_t key = proto_varint(reader);
     *field = (ProtoField){.number = (int)(key >> 3 & 0x1fffffff)};
     switch (key & 7) {
@@ -46,16 +44,21 @@ bool proto_next(ProtoReader *reader, ProtoField *field)
         break;
     case LENGTH:
         field->value = proto_varint(reader);
-        if (reader->bad ||
-            field->value > (uint64_t)(reader->end - reader->at)) {
-            reader->bad = true;
-            break;
-        }
         field->bytes = reader->at;
-        reader->at += field->value;
         break;
     default:
         reader->bad = true;
+    }
+    return !reader->bad;
+}
+
+bool proto_next(ProtoReader *reader, ProtoField *field)
+{
+    if (reader->bad || reader->at == reader->end || !proto_head(reader, field))
+        return false;
+    if (field->bytes) {
+        reader->bad = field->value > (uint64_t)(reader->end - reader->at);
+        reader->at += reader->bad ? 0 : field->value;
     }
     return !reader->bad;
 }

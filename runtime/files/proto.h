@@ -34,6 +34,9 @@ static inline ProtoReader proto_inside(const ProtoField *field)
 
 // A number of seven bits a byte, the low ones first.
 uint64_t proto_varint(ProtoReader *reader);
+// Reads a field up to where its bytes begin: they need not be there. False when
+// it is malformed.
+bool proto_head(ProtoReader *reader, ProtoField *field);
 // False at the end, or when the message is malformed.
 bool proto_next(ProtoReader *reader, ProtoField *field);
 

@@ -73,7 +73,7 @@ Status tensors_add_file(TensorFile *file, const char *path, int *index)
 
 Status tensors_add_blob(TensorFile *file, const TensorBlob *blob, int *index)
 {
-    if (!blob->member &&
+    if (!blob->member && !blob->memory &&
         (blob->offset < 0 || blob->bytes < 0 ||
          blob->offset > file->file_bytes[blob->file] ||
          blob->bytes > file->file_bytes[blob->file] - blob->offset))
@@ -152,6 +152,38 @@ Status tensors_add(TensorFile *file, const char *name, TensorEntry *entry)
     }
     file->entries[file->count++] = *entry;
     return status_ok();
+}
+
+static int compare_blobs(const void *a, const void *b)
+{
+    const TensorBlob *x = *(TensorBlob *const *)a, *y = *(TensorBlob *const *)b;
+    if (x->file != y->file)
+        return x->file < y->file ? -1 : 1;
+    if (x->offset != y->offset)
+        return x->offset < y->offset ? -1 : 1;
+    return (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+Status tensors_check_overlaps(const TensorFile *file)
+{
+    size_t count = 0;
+    TensorBlob **order = malloc(((size_t)file->blob_count + 1) * sizeof *order);
+    if (!order)
+        return tensors_no_memory(file);
+    for (int i = 0; i < file->blob_count; i++)
+        if (!file->blobs[i].member && !file->blobs[i].memory)
+            order[count++] = &file->blobs[i];
+    qsort(order, count, sizeof *order, compare_blobs);
+    bool good = true;
+    for (size_t i = 1; i < count; i++)
+        good = good &&
+               (order[i - 1]->file != order[i]->file ||
+                order[i - 1]->offset + order[i - 1]->bytes <= order[i]->offset);
+    free(order);
+    return good ? status_ok()
+                : status_error(STATUS_DATA,
+                               "'%s': two tensors share their bytes",
+                               file->path);
 }
 
 // ---- finding the format -----------------------------------------------------
@@ -299,6 +331,8 @@ static Status open_plain(TensorFile *file)
         file->file_count = 0;
         return bundle_open(file, prefix);
     }
+    if (onnx_begins(start, got) || ends_with(file->path, ".onnx"))
+        return onnx_open(file);
     TRY(safetensors_open(file->path, &file->safe));
     file->format = "a safetensors file";
     return status_ok();
@@ -368,8 +402,9 @@ static int compare_entries(const void *a, const void *b, void *context)
                   file->entries[*(const int *)b].tensor.name);
 }
 
-static Status index_names(TensorFile *file)
+Status tensors_index(TensorFile *file)
 {
+    free(file->by_name);
     file->by_name = malloc(((size_t)file->count + 1) * sizeof *file->by_name);
     if (!file->by_name)
         return tensors_no_memory(file);
@@ -382,6 +417,7 @@ static Status index_names(TensorFile *file)
             0)
             return bad_tensor(file, file->entries[file->by_name[i]].tensor.name,
                               "is there twice");
+    file->indexed = file->count;
     return status_ok();
 }
 
@@ -395,7 +431,7 @@ Status tensors_open(const char *path, TensorFile **out)
     }
     Status status = open_any(file);
     if (status.code == STATUS_OK && !file->safe)
-        status = index_names(file);
+        status = tensors_index(file);
     if (status.code == STATUS_OK)
         *out = file;
     else
@@ -411,6 +447,13 @@ void tensors_close(TensorFile *file)
         close(file->descriptors[i]);
     for (int i = 0; i < file->count; i++)
         free((char *)file->entries[i].tensor.name);
+    for (int i = 0; i < file->blob_count; i++)
+        free(file->blobs[i].memory);
+    for (int i = 0; i < file->meta_count; i++) {
+        free((char *)file->metas[i].key);
+        free((char *)file->metas[i].value);
+    }
+    free(file->metas);
     safetensors_close(file->safe);
     zip_close(&file->zip);
     free(file->descriptors);
@@ -441,7 +484,7 @@ int tensors_find(const TensorFile *file, const char *name)
         const SafeTensor *found = safetensors_find(file->safe, name);
         return found ? (int)(found - safetensors_at(file->safe, 0)) : -1;
     }
-    int low = 0, high = file->count;
+    int low = 0, high = file->indexed;
     while (low < high) {
         int middle = low + (high - low) / 2, index = file->by_name[middle];
         int order = strcmp(file->entries[index].tensor.name, name);
@@ -470,9 +513,30 @@ bool tensors_foreign(const TensorFile *file)
     return !file->safe;
 }
 
+const char *tensors_folded(const TensorFile *file)
+{
+    return file->folded;
+}
+
+void tensors_folded_text(const TensorFile *file, char *text, size_t size)
+{
+    snprintf(text, size, "its exporter folded weights into others (%.200s): %s",
+             file->folded,
+             tensors_meta(file, "phase")
+                 ? "`simcc export` without --fold keeps them apart"
+                 : "torch.onnx.export(..., dynamo=True, optimize=False) keeps "
+                   "them apart, or dynamo=False, do_constant_folding=False, "
+                   "training=torch.onnx.TrainingMode.PRESERVE");
+}
+
 const char *tensors_meta(const TensorFile *file, const char *key)
 {
-    return file->safe ? safetensors_meta(file->safe, key) : NULL;
+    if (file->safe)
+        return safetensors_meta(file->safe, key);
+    for (int i = 0; i < file->meta_count; i++)
+        if (strcmp(file->metas[i].key, key) == 0)
+            return file->metas[i].value;
+    return NULL;
 }
 
 // ---- elements ---------------------------------------------------------------
@@ -482,6 +546,10 @@ static Status read_blob(const TensorFile *file, const TensorBlob *blob,
 {
     if (blob->member)
         return zip_read(&file->zip, blob->member, start, size, out);
+    if (blob->memory) {
+        memcpy(out, blob->memory + start, (size_t)size);
+        return status_ok();
+    }
     int64_t got = file_read_at(file->descriptors[blob->file],
                                blob->offset + start, size, out);
     if (got < 0)

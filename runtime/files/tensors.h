@@ -1,10 +1,12 @@
 // Files of named tensors, whoever wrote them: our own and others' safetensors,
 // PyTorch's files (zip archives and the five pickles before them), NumPy's
-// .npz, TensorFlow's checkpoints and saved models. The format is told by the
-// content. Nothing that a file says is executed, and no size in it is believed
-// before the file has as many bytes.
+// .npz, TensorFlow's checkpoints and saved models, the weights of ONNX nets.
+// The format is told by the content. Nothing that a file says is executed, and
+// no size in it is believed before the file has as many bytes.
 #ifndef SIMCC_RUNTIME_TENSORS_H
 #define SIMCC_RUNTIME_TENSORS_H
+
+#include <stddef.h>
 
 #include "runtime/files/safetensors.h"
 
@@ -34,7 +36,13 @@ const char *tensors_format(const TensorFile *file);
 const char *tensors_writer(const TensorFile *file);
 // Is it of a format that safetensors.h does not read?
 bool tensors_foreign(const TensorFile *file);
-// Metadata of safetensors; NULL when there is none of that key.
+// A tensor of a net that its exporter made of several, as norms folded into
+// convolutions, so that those are not there; NULL when none is known for one.
+const char *tensors_folded(const TensorFile *file);
+// Of such a net: "its exporter folded ...", and how it is kept apart.
+void tensors_folded_text(const TensorFile *file, char *text, size_t size);
+// Metadata of safetensors and of ONNX nets that simcc wrote; NULL when there is
+// none of that key.
 const char *tensors_meta(const TensorFile *file, const char *key);
 
 #endif

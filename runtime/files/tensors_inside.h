@@ -10,6 +10,7 @@ enum { TENSOR_NAME = 1024, TENSOR_LIMIT = 1 << 17 };
 
 typedef struct TensorBlob {
     const ZipMember *member; // NULL: plain bytes of a descriptor
+    uint8_t *memory;         // malloc'ed: bytes that are decoded; the blob's
     int file;                // of these
     int64_t offset;          // in it
     int64_t bytes;
@@ -29,6 +30,9 @@ struct TensorFile {
     char *path;
     const char *format;
     char writer[200];
+    const char *folded; // as tensors_folded says
+    int meta_count;     // of nets of ours; malloc'ed, as their texts
+    SafeMeta *metas;
     SafeFile *safe; // of safetensors; the rest is of the others
     bool swapped;   // elements are big-endian
     int file_count;
@@ -39,7 +43,8 @@ struct TensorFile {
     TensorEntry *entries;
     int blob_count, blob_capacity;
     TensorBlob *blobs;
-    int *by_name; // entries in the order of their names
+    int indexed;  // of the entries, the first are known to tensors_find:
+    int *by_name; // these, in the order of their names
 };
 
 // Opens one more file of it: *index is its place among the descriptors.
@@ -51,11 +56,20 @@ Status tensors_add_blob(TensorFile *file, const TensorBlob *blob, int *index);
 // more than it holds.
 Status tensors_add(TensorFile *file, const char *name, TensorEntry *entry);
 Status tensors_no_memory(const TensorFile *file);
+// Makes tensors_find know those that are there; STATUS_DATA when two have one
+// name.
+Status tensors_index(TensorFile *file);
+// STATUS_DATA when two blobs of descriptors share bytes, which is how a small
+// file claims to be large.
+Status tensors_check_overlaps(const TensorFile *file);
 
 // Readers of what tensors_open found in the first descriptor.
 Status torch_zip_open(TensorFile *file);
 Status torch_legacy_open(TensorFile *file);
 Status npz_open(TensorFile *file);
+Status onnx_open(TensorFile *file);
+// Does a file begin as ONNX's exporters write them? There is no mark.
+bool onnx_begins(const uint8_t *start, int64_t size);
 // `prefix`: the checkpoint's path without its ending; no descriptor is open.
 Status bundle_open(TensorFile *file, const char *prefix);
 

@@ -241,10 +241,11 @@ Status export_model(const Program *program, int phase, const char *weights,
     bool foreign = tensors_foreign(any);
     tensors_close(any);
     if (foreign)
-        return status_error(STATUS_DATA,
-                            "%s is another program's; what is exported is "
-                            "ours: `simcc run FILE %s --init %s` makes it so",
-                            weights, chosen->name, weights);
+        return status_error(
+            STATUS_DATA,
+            "%s is not in simcc's own format, from which is "
+            "exported: `simcc run FILE %s --init %s` makes it so",
+            weights, chosen->name, weights);
     TRY(weights_check(program, chosen, weights, options));
     TRY(safetensors_open(weights, &file));
     Export out = {

@@ -40,7 +40,8 @@ all() {
 basic="depth=18 pool_padding=torch first_projection=false"
 # shellcheck disable=SC2086
 for name in torchvision.pth before16.pth bigendian.pth views.pth arrays.npz \
-    lightly.ckpt sololearn.ckpt sthalles.pth.tar bolts.ckpt; do
+    lightly.ckpt sololearn.ckpt sthalles.pth.tar bolts.ckpt \
+    older.onnx newer.onnx varied.onnx apart.onnx; do
     all "$name" "$files/$name" plain 1e-5 $basic
 done
 all simclrv2.pth "$files/simclrv2.pth" project 1e-5
@@ -73,6 +74,20 @@ check "foreign: and momenta" grep -q " of another copy of the net ignored" \
     "$work/said"
 check "foreign: another net is refused" exits 4 start "$files/tf1" --set \
     filters=2 depth=18 se_ratio=0.5
+# shellcheck disable=SC2086
+{
+    check "foreign: equal tensors of an ONNX net" says "    62 tensors match" \
+        start "$files/older.onnx" --set filters=2 $basic
+    for by in older newer; do
+        check "foreign: folded by PyTorch's $by exporter" exits 4 start \
+            "$files/folded_$by.onnx" --set filters=2 $basic
+    done
+    check "foreign: which says how not to" says \
+        "folded weights into others (conv1.weight_bias): torch.onnx.export(..., dynamo=True, optimize=False) keeps them apart" \
+        start "$files/folded_newer.onnx" --set filters=2 $basic
+}
+start "$files/sololearn.ckpt" --set filters=2 depth=18 pool_padding=torch \
+    first_projection=false > "$work/log"
 # What is written from them is ours.
 check "foreign: comes out as ours" says "simcc, small classify at step" \
     "$simcc" weights "$work/run/classify/model.safetensors"
@@ -91,6 +106,11 @@ lists "a trainer" lightly.ckpt "PyTorch Lightning 2.6.6, epoch 9"
 lists "an archive" arrays.npz "a NumPy archive (.npz)"
 lists "shards" tf1_sk_shards "TensorFlow's v1 saver, 3 shards"
 lists "a saved model" tf2_saved "resnet_model/block_groups/0/layers/0/conv_relu_dropblock_layers/0/conv2d/kernel"
+lists "an ONNX net" newer.onnx "an ONNX net: pytorch 2"
+lists "types of an ONNX net" varied.onnx "bn1.running_mean                    BF16 [2]"
+lists "folded norms" folded_older.onnx "folded weights into others (onnx::Conv_"
+check "weights: folded norms as JSON" says '"folded":"conv1.weight_bias"' \
+    "$simcc" weights "$files/folded_newer.onnx" --json
 check "weights: as JSON" says '"names":"bolts'"'"'s","below":"state_dict."' \
     "$simcc" weights "$files/bolts.ckpt" --json
 check "weights: no file" exits 4 "$simcc" weights "$work/none.pth"
@@ -110,6 +130,14 @@ else
     mkdir "$work/torch"
     check "foreign: full sizes in PyTorch" "$python" tests/weights/make_torch.py \
         check "$simcc" "$work/torch"
+fi
+if ! "$python" -c 'import torch, torchvision, onnx, onnxscript' 2>/dev/null; then
+    skip "foreign: PyTorch's exporters of ONNX" \
+        "($python lacks torch, torchvision, onnx or onnxscript; TEST_PYTHON names another)"
+else
+    mkdir "$work/onnx"
+    check "foreign: PyTorch's exporters of ONNX" "$python" \
+        tests/weights/make_torch.py onnx "$simcc" "$work/onnx"
 fi
 if ! "$python" -c 'import tensorflow, tf_keras' 2>/dev/null; then
     skip "foreign: full sizes in TensorFlow" \

@@ -44,6 +44,38 @@ check "onnx: an artifact" says "needs the .net file" "$simcc" export \
 check "onnx: batches of one" says "finetune.batch=2, or more" \
     export_net finetune x.onnx --set finetune.batch=1
 
+# What was exported comes back as it was, as weights of the net it came from.
+# same FILE PHASE VALUE MODEL: the same numbers as by the model's weights.
+same() {
+    for weights in "$work/$1" "$work/run/$4/model.safetensors"; do
+        # shellcheck disable=SC2086
+        "$simcc" embed "$net" "$2" --data "$work/shapes" --value "$3" -q \
+            --weights "$weights" -o "$work/$(basename "$weights").npy" \
+            --set $small || return 1
+    done
+    cmp "$work/$1.npy" "$work/model.safetensors.npy"
+}
+check "onnx: a classifier comes back" same a.onnx finetune logits finetune
+check "onnx: of bytes, too" same c.onnx finetune logits finetune
+check "onnx: and from a file beside it" same d.onnx finetune logits finetune
+export_net finetune twice.onnx --weights "$work/a.onnx" > "$work/log" 2>&1
+check "onnx: exported from it, it is the same" cmp "$work/a.onnx" "$work/twice.onnx"
+check "onnx: simcc weights knows it" says "an ONNX net: simcc, quickstart finetune at step 2" \
+    "$simcc" weights "$work/a.onnx"
+# again FILE: trains the classifier from it.
+again() {
+    # shellcheck disable=SC2086
+    "$simcc" run "$net" finetune --data "$work/shapes" --out "$work/again" \
+        --force --init "$work/$1" --set $small finetune.steps=2 \
+        finetune.batch=8 finetune.labels=4
+}
+check "onnx: an encoder begins a run" says "    35 tensors match" \
+    again b.onnx
+export_net finetune folded.onnx --fold > "$work/log" 2>&1
+check "onnx: with folded norms it does not" exits 4 again folded.onnx
+check "onnx: which says how it would" says \
+    "\`simcc export\` without --fold keeps them apart" again folded.onnx
+
 # What is made of several images at once is refused, by its line.
 ops=tests/e2e/onnx_ops.net
 mkdir "$work/heap"

@@ -150,6 +150,16 @@ void fuzz_pickle(const uint8_t *bytes, int64_t size)
     read_all(write_made("pickle.pth", &zip));
 }
 
+// ---- ONNX -------------------------------------------------------------------
+
+// A net, and the file `d` in which it may have elements.
+void fuzz_onnx(const uint8_t *bytes, int64_t size)
+{
+    int64_t length = split(&bytes, &size);
+    fuzz_file("d", bytes + length, size - length);
+    read_all(fuzz_file("net.onnx", bytes, length));
+}
+
 // ---- TensorFlow's -----------------------------------------------------------
 
 static void put_block(Made *index, const Made *block)

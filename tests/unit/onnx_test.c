@@ -8,6 +8,8 @@
 #include "frontend/cli/onnx_graph.h"
 #include "ir/build.h"
 #include "runtime/base/file.h"
+#include "runtime/files/store_file.h"
+#include "runtime/files/tensors.h"
 #include "tests/harness.h"
 #include "tests/images.h"
 
@@ -343,6 +345,35 @@ TEST(onnx_file_has_the_schemas_fields)
     check_tensor("fc.weight", CLASSES * FILTERS, numbers("fc.weight"));
     check_tensor("fc.bias", CLASSES, numbers("fc.bias"));
     end();
+}
+
+// The reader of weights has all params bit for bit, and nothing else.
+TEST(onnx_weights_come_back)
+{
+    for (int apart = 0; apart < 2; apart++) {
+        TensorFile *back = NULL;
+        begin();
+        Graph *g = make_net();
+        write_net(g, &(OnnxOptions){.bytes = true}, apart);
+        CHECK_TEXT(tensors_open(test_path("net.onnx"), &back).text, "");
+        CHECK_INT(tensors_count(back), store.count);
+        for (int i = 0; i < store.count; i++) {
+            const PlanTensor *want = &store.tensors[i].param.tensor;
+            int at = tensors_find(back, want->name);
+            CHECK(at >= 0);
+            const SafeTensor *tensor = tensors_at(back, at);
+            CHECK_INT(tensor->dtype, SAFE_F32);
+            CHECK(store_same_shape(want, tensor->rank, tensor->dims));
+            void *got = malloc((size_t)tensor->bytes);
+            CHECK_TEXT(tensors_read(back, at, got).text, "");
+            CHECK(memcmp(got, store.tensors[i].data, (size_t)want->bytes) == 0);
+            free(got);
+        }
+        CHECK_TEXT(tensors_meta(back, "classes"), "a\nb");
+        CHECK_TEXT(tensors_writer(back), "simcc 1");
+        tensors_close(back);
+        end();
+    }
 }
 
 // Images of other sizes, a transposed convolution of them with a bias, and rows

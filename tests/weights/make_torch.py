@@ -2,9 +2,10 @@
 
 python make_torch.py make SIMCC DIR    writes the small files beside this one
 python make_torch.py check SIMCC DIR   holds nets of full size against simcc
+python make_torch.py onnx SIMCC DIR    the same, of nets exported as ONNX
 
-Needs torch and torchvision, and for `check` timm and lightly too; DIR is for
-what does not stay.
+Needs torch and torchvision, for `check` timm and lightly too, and but for that
+onnx and onnxscript; DIR is for what does not stay.
 """
 import collections
 import os
@@ -150,6 +151,30 @@ def v2_case(name, blocks, filters, ratio, images):
                            net, images, z=head, logits=net.fc)
 
 
+def onnx_cases(s, images):
+    """Beside these, nets whose norms are folded, which are refused."""
+    import torch_onnx
+    net = torch_onnx.settle(randomize(Encoder(s, nn.Linear(s.features, 5)), 14))
+    # Tensors that are equal are written once.
+    net.layer1[0].bn2.load_state_dict(net.layer1[0].bn1.state_dict())
+    fc, net.fc = net.fc, nn.Identity()
+    outs = outputs(net, images, logits=fc)
+    net.fc = fc
+    names = ["older.onnx", "newer.onnx", "varied.onnx", "apart.onnx"]
+    for name in names:
+        torch_onnx.export(net, images, path_of(name), name == "newer.onnx")
+    torch_onnx.varied(path_of("varied.onnx"))
+    os.makedirs(path_of("data"), exist_ok=True)
+    torch_onnx.apart(path_of("apart.onnx"), "data/apart.bin")
+    for newer in (False, True):
+        torch_onnx.export(net, images,
+                          path_of(f"folded_{'newer' if newer else 'older'}.onnx"),
+                          newer, folded=True)
+    torch_onnx.corpus(os.path.join(HERE, "../fuzz/corpus/onnx"))
+    for name in names:
+        yield name, s, outs
+
+
 def load_images(size):
     net = os.path.join(HERE, "small.net")
     run = os.path.join(WORK, f"run{size}")
@@ -174,6 +199,7 @@ def make():
     basic = Shape(ONE, False, 2)
     cases = [*torchvision_cases(basic, images),
              *trainer_cases(basic, images),
+             *onnx_cases(basic, images),
              v2_case("simclrv2.pth", ONE, 2, 0.0, images),
              v2_case("simclrv2_sk.pth", ONE, 2, 0.0625, images)]
     for name, s, outs in cases:
@@ -240,10 +266,25 @@ def check():
     hold(*v2_full(images[64], 0.0625))
 
 
+def check_onnx():
+    import torch_onnx
+    import torchvision
+    images = load_images(64)
+    model = randomize(torchvision.models.resnet50(), 8)
+    with torch.no_grad():
+        want = model(images).numpy()
+    for newer in (False, True):
+        name = f"resnet50_{'newer' if newer else 'older'}.onnx"
+        torch_onnx.export(model, images, path_of(name), newer)
+        got, _ = SIMCC.embed("models/simclrv2.net", "linear", 64, "logits", [],
+                             path_of(name))
+        compare(name, got, want, TOLERANCE)
+
+
 def v2_full(images, ratio):
     name, _, outs = v2_case(f"simclrv2_{'sk' if ratio else 'plain'}.pth",
                             [3, 4, 6, 3], 64, ratio, images)
     return name, 64, {"logits": outs["logits"], "z": outs["z"]}
 
 
-make() if MODE == "make" else check()
+{"make": make, "check": check, "onnx": check_onnx}[MODE]()
