@@ -412,8 +412,9 @@ quickstart 2 whole pretrain -q
 start killed
 kill -KILL "$(last_process killed)"
 check "ranks: one that is killed ends all" ends_with 137
-check "ranks: the launcher names it" grep -q "process rank 1 .* exited on signal 9" \
-    "$work/log"
+check "ranks: it is named, with its machine" grep -qF \
+    "simcc: process 1 of 2, on $(hostname), ended without a word: killed" "$work/log"
+check "ranks: once" test "$(grep -c 'without a word' "$work/log")" = 1
 check "ranks: the run goes on" quickstart 2 killed pretrain -q --resume
 check "ranks: to the bits of the unbroken one" same_tensors \
     "$work/whole/pretrain/model.safetensors" "$work/killed/pretrain/model.safetensors"
@@ -471,7 +472,8 @@ int main(void)
 }
 END
 mpicc -std=c11 -I. -o "$work/lost" "$work/lost.c" \
-    "$BUILD/mpi/runtime/exec/ranks_mpi.o" "$BUILD/mpi/runtime/base/status.o"
+    "$BUILD/mpi/runtime/exec/ranks_mpi.o" "$BUILD/mpi/runtime/exec/peers.o" \
+    "$BUILD/mpi/runtime/base/status.o"
 mpirun -n 2 "$work/lost" > "$work/said" 2>&1
 check "ranks: a connection that fails ends all" test $? = 1
 check "ranks: and says so" grep -q "connection of the 2 processes failed: .*--resume" \
