@@ -275,7 +275,7 @@ mpi: | $(BUILD)/packages
 ## make mpi-test: what several processes compute is what one does; one of them is
 ##     killed KILLS=3 times
 mpi-test: $(BUILD)/simcc mpi
-	@for t in ranks ranks_data ranks_kill; do \
+	@for t in ranks ranks_data ranks_slurm ranks_kill; do \
 	    BUILD=$(BUILD) WITH_MPI=1 sh tests/e2e/$${t}_test.sh || exit 1; done
 
 ## make tsan: the tests of threads under ThreadSanitizer, in build/tsan

@@ -29,7 +29,8 @@ static struct {
     int *to;     // by rank; -1: none
     int door;    // where the others come in; -1: nowhere
     int wake[2]; // what the thread is woken by: a Command
-    PeersLost *lost;
+    PeersEnd *end;
+    unsigned char word; // the last, for the others
     atomic_bool running;
     pthread_t thread;
 } peers = {.door = -1, .wake = {-1, -1}};
@@ -38,8 +39,6 @@ typedef enum Command {
     SHUT = 's',
     LEAVE = 'l',
 } Command;
-
-static const char farewell = 'f';
 
 // ---- bytes ------------------------------------------------------------------
 
@@ -102,29 +101,34 @@ static void let_in(void)
         close(guest);
 }
 
-static void leave_all(void)
+static void leave_all(unsigned char word)
 {
     for (int i = 0; i < peers.count; i++) {
         if (peers.to[i] >= 0)
-            send(peers.to[i], &farewell, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+            send(peers.to[i], &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
         close_socket(&peers.to[i]);
     }
     close_socket(&peers.door);
 }
 
-// The process has said its last word, or it is lost.
+// The process has said its last word, or it is lost. One end is enough: nobody
+// is to be told by another that we end, too.
 static void hear(int i)
 {
-    char word;
+    unsigned char word = PEERS_LOST_CODE;
     ssize_t got = recv(peers.to[i], &word, 1, MSG_DONTWAIT);
     int error = errno;
     if (got < 0 && (error == EAGAIN || error == EINTR))
         return;
     close_socket(&peers.to[i]);
-    if (got == 1)
+    if (got == 1 && word == 0)
         return;
-    leave_all(); // one loss is enough: nobody is to say that we end, too
-    peers.lost(i, got < 0 && error != ECONNRESET);
+    leave_all(word);
+    peers.end(i,
+              got == 1                          ? PEERS_ENDS
+              : got == 0 || error == ECONNRESET ? PEERS_GONE
+                                                : PEERS_SILENT,
+              word);
 }
 
 static void *keep_watch(void *unused)
@@ -151,18 +155,23 @@ static void *keep_watch(void *unused)
         if (polled[peers.count + 1].revents && peers.door >= 0)
             let_in();
     }
-    leave_all();
+    leave_all(peers.word);
     free(polled);
     return NULL;
 }
 
+static void leave_in_order(void)
+{
+    peers_leave(0);
+}
+
 // With that connection to rank 0, or -1. Signals are for the threads that
 // expect them.
-static bool start(int count, int to_first, PeersLost *lost)
+static bool start(int count, int to_first, PeersEnd *end)
 {
     sigset_t all, before;
     peers.count = count;
-    peers.lost = lost;
+    peers.end = end;
     peers.to = malloc((size_t)count * sizeof *peers.to);
     if (!peers.to || pipe2(peers.wake, O_CLOEXEC) != 0)
         return false;
@@ -172,7 +181,7 @@ static bool start(int count, int to_first, PeersLost *lost)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     peers.running = pthread_create(&peers.thread, NULL, keep_watch, NULL) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return peers.running && atexit(peers_leave) == 0;
+    return peers.running && atexit(leave_in_order) == 0;
 }
 
 static void command(Command what)
@@ -205,7 +214,7 @@ static void find_addresses(PeersDoor *door)
     freeifaddrs(list);
 }
 
-void peers_open(PeersDoor *door, int count, PeersLost *lost)
+void peers_open(PeersDoor *door, int count, PeersEnd *end)
 {
     struct sockaddr_in place = {.sin_family = AF_INET};
     socklen_t size = sizeof place;
@@ -220,7 +229,7 @@ void peers_open(PeersDoor *door, int count, PeersLost *lost)
         return;
     door->port = place.sin_port;
     peers.key = *door;
-    if (start(count, -1, lost))
+    if (start(count, -1, end))
         find_addresses(door);
 }
 
@@ -253,30 +262,28 @@ static int knock(const PeersDoor *door, uint32_t address, int32_t rank)
     return to;
 }
 
-bool peers_enter(const PeersDoor *door, int rank, PeersLost *lost)
+bool peers_enter(const PeersDoor *door, int rank, PeersEnd *end)
 {
     int to = -1;
     for (int i = 0; i < door->address_count && to < 0; i++)
         to = knock(door, door->addresses[i], rank);
-    if (to >= 0 && start(1, to, lost))
+    if (to >= 0 && start(1, to, end))
         return true;
     if (to >= 0)
-        send(to, &farewell, 1, MSG_NOSIGNAL);
+        send(to, "", 1, MSG_NOSIGNAL); // in good order
     close_socket(&to);
     return false;
 }
 
 // ---- the end ----------------------------------------------------------------
 
-void peers_leave(void)
+void peers_leave(int code)
 {
     if (!atomic_exchange(&peers.running, false))
         return;
-    if (pthread_equal(peers.thread,
-                      pthread_self())) { // told of one who is lost
-        leave_all();
+    if (pthread_equal(peers.thread, pthread_self())) // then all know
         return;
-    }
+    peers.word = (unsigned char)code;
     command(LEAVE);
     pthread_join(peers.thread, NULL);
     free(peers.to);

@@ -23,20 +23,29 @@ typedef struct PeersDoor {
     unsigned char asks[PEERS_KEY], answers[PEERS_KEY];
 } PeersDoor;
 
-// `rank` is gone; `silent`: its machine does not answer any more. Called from a
-// thread of its own, once; the others know by then that this process ends, too.
-typedef void PeersLost(int rank, bool silent);
+typedef enum PeersFate {
+    PEERS_GONE,   // ended without a word
+    PEERS_SILENT, // its machine does not answer any more
+    PEERS_ENDS,   // ends all, as it said, or as another said to it
+} PeersFate;
+
+enum { PEERS_LOST_CODE = 128 + 9 }; // as if all had been ended by SIGKILL
+
+// What has become of `rank`, and the exit code with which all end. Called once,
+// from a thread of its own. The others that it has a connection with know by
+// then that this process ends, too.
+typedef void PeersEnd(int rank, PeersFate fate, int code);
 
 // Rank 0 of `count`: lets the others in from now on. Where it cannot, the door
 // has no addresses, and nobody enters.
-void peers_open(PeersDoor *door, int count, PeersLost *lost);
+void peers_open(PeersDoor *door, int count, PeersEnd *end);
 // Another rank: watches rank 0 and is watched by it. False where it cannot be
 // reached within some seconds.
-bool peers_enter(const PeersDoor *door, int rank, PeersLost *lost);
+bool peers_enter(const PeersDoor *door, int rank, PeersEnd *end);
 // Rank 0, when all that can have entered: nobody else may.
 void peers_shut(void);
-// This process leaves with a word: nobody takes it for lost. Done by exit(),
-// too.
-void peers_leave(void);
+// This process leaves with a word: 0 in good order, so that nobody takes it for
+// lost, which exit() does, too; else the exit code with which all are to end.
+void peers_leave(int code);
 
 #endif

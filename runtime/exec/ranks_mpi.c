@@ -14,8 +14,8 @@
 
 // At a time, of what MPI counts in an int.
 enum { MOST_BYTES = 1 << 30 };
-// That the launcher has for ending all when one is lost, before we do: its exit
-// code says how that one ended.
+// That the launcher has for ending all, before we do: its exit code says how
+// the first one ended.
 enum { GRACE_SECONDS = 3 };
 
 typedef struct Seat {
@@ -69,20 +69,25 @@ void ranks_set_lost(RanksLost *say)
     world.say_lost = say;
 }
 
-// Rank 0 is told of all others, and they of it. One of them says so; the others
-// only where that one does not end them, as it may be lost, too.
-static void lose(int rank, bool silent)
+// Rank 0 hears of all others, and passes it on; they hear of it. One of them
+// says who is lost; the others only where that one does not end them, as it may
+// be lost, too. Who ends all has said why.
+static void end_with(int rank, PeersFate fate, int code)
 {
     bool speaks = world.index == 0 || world.index == 1;
-    if (!speaks)
-        sleep(2 * GRACE_SECONDS);
-    if (world.say_lost)
-        world.say_lost(rank, world.seats[rank].machine, silent);
-    if (speaks)
+    if (fate != PEERS_ENDS) {
+        if (!speaks)
+            sleep(2 * GRACE_SECONDS);
+        if (world.say_lost)
+            world.say_lost(rank, world.seats[rank].machine,
+                           fate == PEERS_SILENT);
+    }
+    if (speaks || fate == PEERS_ENDS)
         sleep(GRACE_SECONDS);
-    if (!world.can_work_behind) // then MPI is for one thread alone
-        _exit(STATUS_FAILED);
-    ranks_abort(STATUS_FAILED);
+    // MPI may be for one thread alone.
+    if (fate != PEERS_ENDS && world.can_work_behind)
+        ranks_abort(code);
+    _exit(code);
 }
 
 static void open_watch(void)
@@ -92,10 +97,10 @@ static void open_watch(void)
     gethostname(here.machine, sizeof here.machine - 1);
     ranks_gather(&here, world.seats, sizeof here);
     if (world.index == 0)
-        peers_open(&door, world.count, lose);
+        peers_open(&door, world.count, end_with);
     ranks_broadcast(&door, sizeof door);
     if (world.index > 0)
-        here.is_watched = peers_enter(&door, world.index, lose);
+        here.is_watched = peers_enter(&door, world.index, end_with);
     ranks_gather(&here, world.seats, sizeof here);
     peers_shut();
 }
@@ -155,7 +160,7 @@ void ranks_close(void)
         MPI_Comm_free(&world.behind);
     if (world.open)
         MPI_Finalize();
-    peers_leave(); // behind the last thing that another waits for
+    peers_leave(STATUS_OK); // behind the last thing that another waits for
     world.open = false;
 }
 
@@ -320,7 +325,7 @@ void ranks_abort(int code)
 {
     if (last_words)
         last_words();
-    peers_leave();
+    peers_leave(code);
     if (world.open)
         MPI_Abort(MPI_COMM_WORLD, code);
     exit(code);

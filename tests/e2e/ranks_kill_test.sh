@@ -82,7 +82,8 @@ while [ "$hits" -lt "$kills" ] && [ -z "$failed" ] && read -r moment number; do
         else
             failed="process $number is not named"
         fi
-        [ "$(grep -c 'without a word' "$work/killed.log")" -le 1 ] ||
+        # Where process 0 is lost and the end is slow, several say so.
+        [ "$number" = 0 ] || [ "$(grep -c 'without a word' "$work/killed.log")" -le 1 ] ||
             failed="more than one is named"
         [ "$((end - at))" -le "$slowest" ] || slowest=$((end - at))
         for file in "$work"/killed/*/*.tmp "$work"/killed/*.tmp; do

@@ -284,18 +284,22 @@ more=
 plan() {
     # shellcheck disable=SC2046
     "$simcc" compile models/quickstart.net --phase pretrain --ranks 2 \
-        --emit plan "$@" --set $(merged "$settings" "filters=64") |
-        sed -n 's/.*call_sum_\([a-z]*\).*(\([^)]*\)).*/\1 \2/p' > "$work/plan"
-    cat "$work/plan"
+        --emit plan "$@" --set $(merged "$settings" "filters=64") > "$work/whole.plan"
+    sed -n 's/.*call_sum_\([a-z]*\).*(\([^)]*\)).*/\1 \2/p' \
+        "$work/whole.plan" > "$work/plan"
 }
-plan > /dev/null
+plan
 check "ranks: several buckets" test "$(grep -c start "$work/plan")" -ge 2
 check "ranks: each is waited for" test "$(grep -c start "$work/plan")" = \
     "$(grep -c finish "$work/plan")"
+check "ranks: by a thread that the plan has" grep -q \
+    "^  a thread beside these for $(grep -c start "$work/plan") sums behind the work, of [0-9.]* MB" \
+    "$work/whole.plan"
 check "ranks: one is sent while backward goes on" sh -c \
     'test "$(head -n 2 "$1" | grep -c start)" = 2' - "$work/plan"
-plan --no-overlap > /dev/null
+plan --no-overlap
 check "ranks: none with --no-overlap" test ! -s "$work/plan"
+check "ranks: and no thread" exits 1 grep -q "a thread beside" "$work/whole.plan"
 check "ranks: of which one process has none" exits 2 quickstart 1 wrong \
     pretrain --no-overlap
 

@@ -1,4 +1,5 @@
-// Processes that watch each other: which of them is found lost, and which not.
+// Processes that watch each other: which of them is found lost, which ends all,
+// and which neither.
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -11,22 +12,23 @@
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int count, rank;
-    bool silent;
-} found = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0};
+    int count, rank, code;
+    PeersFate fate;
+} found = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0};
 
-static void note(int rank, bool silent)
+static void note(int rank, PeersFate fate, int code)
 {
     pthread_mutex_lock(&found.lock);
     found.count++;
     found.rank = rank;
-    found.silent = silent;
+    found.fate = fate;
+    found.code = code;
     pthread_cond_signal(&found.changed);
     pthread_mutex_unlock(&found.lock);
 }
 
 // For half a minute.
-static void wait_for_loss(void)
+static void wait_for_end(void)
 {
     struct timespec end;
     clock_gettime(CLOCK_REALTIME, &end);
@@ -57,8 +59,8 @@ static void be_other(int rank, int in, int out)
         if (write(out, &word, 1) < 0)
             _exit(1);
     }
-    if (read(in, &word, 1) == 1 && word == 'l')
-        peers_leave();
+    if (read(in, &word, 1) == 1)
+        peers_leave(word - '0');
     _exit(0);
 }
 
@@ -86,9 +88,9 @@ static bool enters(Other other, const PeersDoor *door)
            read(other.from, &answer, 1) == 1 && answer == 'y';
 }
 
-static void leave(Other other)
+static void leave(Other other, const char *code)
 {
-    CHECK(write(other.to, "l", 1) == 1);
+    CHECK(write(other.to, code, 1) == 1);
     CHECK_INT(waitpid(other.id, NULL, 0), other.id);
 }
 
@@ -108,14 +110,15 @@ TEST(one_that_is_killed_is_found)
     CHECK(enters(after, &door));
     CHECK(enters(left, &door));
     peers_shut();
-    leave(left); // with a word: not lost
+    leave(left, "0"); // with a word: not lost
     kill_it(killed);
-    wait_for_loss();
+    wait_for_end();
     CHECK_INT(found.count, 1);
     CHECK_INT(found.rank, 2);
-    CHECK(!found.silent);
-    leave(after);
-    peers_leave();
+    CHECK_INT(found.fate, PEERS_GONE);
+    CHECK_INT(found.code, PEERS_LOST_CODE);
+    leave(after, "0");
+    peers_leave(0);
     CHECK_INT(found.count, 1);
 }
 
@@ -126,10 +129,25 @@ TEST(rank_0_is_found_by_the_others)
     CHECK_INT(read(first.from, &door, sizeof door), sizeof door);
     CHECK(peers_enter(&door, 1, note));
     kill_it(first);
-    wait_for_loss();
+    wait_for_end();
     CHECK_INT(found.count, 1);
     CHECK_INT(found.rank, 0);
-    peers_leave();
+    peers_leave(0);
+}
+
+// One that fails, and says with what code.
+TEST(one_that_ends_all_is_heard)
+{
+    PeersDoor door;
+    Other failed = begin(1);
+    peers_open(&door, 2, note);
+    CHECK(enters(failed, &door));
+    leave(failed, "6");
+    wait_for_end();
+    CHECK_INT(found.rank, 1);
+    CHECK_INT(found.fate, PEERS_ENDS);
+    CHECK_INT(found.code, 6);
+    peers_leave(0);
 }
 
 // A process of another job, and one that comes late.
@@ -144,10 +162,10 @@ TEST(strangers_do_not_enter)
     CHECK(enters(known, &door));
     peers_shut();
     CHECK(!enters(late, &door));
-    leave(stranger);
-    leave(late);
+    leave(stranger, "0");
+    leave(late, "0");
     kill_it(known);
-    wait_for_loss();
+    wait_for_end();
     CHECK_INT(found.rank, 1);
-    peers_leave();
+    peers_leave(0);
 }
