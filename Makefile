@@ -122,6 +122,12 @@ $(BUILD)/%.o: %.c | $(BUILD)/packages
 	$(call say,compile,$<)
 	$(Q)$(CC) $(FLAGS) -MMD -MP -c -o $@ $<
 
+# Machine code that was kept belongs to the code that made it.
+EMITTERS = $(sort $(wildcard codegen/*.[ch] codegen/*/*.[ch] codegen/*/*.def))
+$(BUILD)/codegen/codegen.o: $(EMITTERS)
+$(BUILD)/codegen/codegen.o: FLAGS += -DCODEGEN_VERSION='"$(shell \
+    cat $(EMITTERS) | cksum | cut -d' ' -f1)"'
+
 # Generated code is not held to our warnings.
 $(BUILD)/%.o: $(BUILD)/%.c
 	$(call say,compile,$<)

@@ -11,9 +11,9 @@
 #include "codegen/codegen_impl.h"
 #include "ir/base/diag.h"
 
-// Part of the cache key: to be raised when the same descriptor is given other
-// code.
-#define CODEGEN_VERSION "7"
+// CODEGEN_VERSION, a checksum of what lies in codegen/, comes from the
+// Makefile: it is part of the cache key, for a changed emitter gives the same
+// description other code.
 
 enum { FIRST_TABLE_SIZE = 1024, MAX_COMPILE_THREADS = 64 };
 

@@ -9,10 +9,11 @@
 // ---- convolutions -----------------------------------------------------------
 
 // Of Winograd's tiles, by PlanSums.
-static const int tile_results[] = {[PLAN_SUMS_FAST] = WINOGRAD_LARGE,
-                                   [PLAN_SUMS_STRICT] = WINOGRAD_SMALL,
-                                   [PLAN_SUMS_PLAIN] = 0};
-_Static_assert(sizeof tile_results / sizeof *tile_results == PLAN_SUMS,
+static const WinogradForm winograd_forms[] = {
+    [PLAN_SUMS_FAST] = WINOGRAD_LARGE,
+    [PLAN_SUMS_STRICT] = WINOGRAD_SMALL,
+    [PLAN_SUMS_PLAIN] = WINOGRAD_NONE};
+_Static_assert(sizeof winograd_forms / sizeof *winograd_forms == PLAN_SUMS,
                "tiles for each");
 
 static ConvShape conv_shape(const Codegen *codegen, const Graph *graph,
@@ -44,7 +45,7 @@ static ConvShape conv_shape(const Codegen *codegen, const Graph *graph,
                        .block = image_block(&conv.x),
                        .out_block = image_block(&conv.y),
                        .tile = weights_tile(&conv.w),
-                       .winograd = tile_results[codegen->options.sums]};
+                       .winograd = winograd_forms[codegen->options.sums]};
 }
 
 KernelTypes conv_types(const ConvShape *s)

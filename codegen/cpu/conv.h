@@ -4,6 +4,7 @@
 
 #include "codegen/cpu/lower.h"
 #include "codegen/cpu/way.h"
+#include "codegen/cpu/winograd.h"
 
 // One convolution, whichever of the three directions: x[n,c,h,w],
 // w[o,c,kh,kw], y[n,o,oh,ow], with the channels of x and y in blocks and those
@@ -17,7 +18,7 @@ typedef struct ConvShape {
     int64_t dh, dw, groups;                                   // dilation
     int64_t block, out_block;                                 // of x and of y
     int64_t tile;                                             // of w
-    int winograd;             // results along a tile; 0: plain sums alone
+    WinogradForm winograd;    // of tiles at stride 1; none: plain sums alone
     ConvWay way;              // how it was asked to be computed
     const Epilogue *epilogue; // as KernelTypes has it
 } ConvShape;
@@ -62,7 +63,7 @@ typedef struct ConvGradient {
 void conv_push_weights(Lowering *lower, const ConvShape *shape, Value value,
                        const CpuKernel *kernel, const ConvGradient *gradient);
 
-// winograd_lower.c: the same for 3x3 windows at stride 1; on which maps it
+// winograd_lower.c: the same for 3x3 windows at strides 1 and 2; where it
 // pays.
 bool conv_winograd_takes(const ConvShape *shape);
 bool conv_winograd_pays(const ConvShape *shape);

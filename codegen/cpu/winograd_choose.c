@@ -14,6 +14,10 @@ enum {
     // to be turned; to write what becomes of it to memory and to read it again
     // took ten thousand on the machines seen.
     STORED_WEIGHTS_USES = 4,
+    // Of a part of the read blocks, transformed: it stays in a second-level
+    // cache of 1 MiB while all of a task's written blocks meet it, with the
+    // weights that stream by.
+    PART_BYTES = 640 << 10,
     MIN_GRADIENT_TILES = 64,
     // By weights: the sums of a task stay in the cache with its tiles.
     GRADIENT_POINTS = 1728,
@@ -30,30 +34,47 @@ enum {
     WEIGHTS_COST = 1000,
 };
 
-int winograd_side(int out)
+const WinogradSide *winograd_side(WinogradForm form)
 {
-    return out + 2;
+    static const WinogradSide sides[WINOGRAD_FORMS] = {
+        [WINOGRAD_SMALL] = {"2", 2, 4, 2, 4, 4},
+        [WINOGRAD_LARGE] = {"4", 4, 6, 4, 6, 6},
+        [WINOGRAD_STRIDED] = {"4 at stride 2", 4, 9, 8, 9, 6},
+        [WINOGRAD_STRIDED_ONE_FIRST] = {"8, one tap first", 8, 5, 4, 9, 6},
+        [WINOGRAD_STRIDED_TWO_FIRST] = {"8, two taps first", 8, 5, 4, 9, 6}};
+    return &sides[form];
 }
 
-int winograd_area(int out)
+int winograd_area(WinogradForm form)
 {
-    return winograd_side(out) * winograd_side(out);
+    return winograd_side(form)->points * winograd_side(form)->points;
+}
+
+int winograd_weights_area(WinogradForm form)
+{
+    return winograd_side(form)->weights * winograd_side(form)->weights;
+}
+
+static bool is_strided_by_data(const WinogradKernel *k)
+{
+    return k->form == WINOGRAD_STRIDED_ONE_FIRST ||
+           k->form == WINOGRAD_STRIDED_TWO_FIRST;
 }
 
 // Transformed at a time: as many as have so many points.
 static int64_t tiles_of(const WinogradKernel *k, int64_t points)
 {
-    return points / winograd_area(k->out);
+    return points / winograd_area(k->form);
 }
 
 int64_t winograd_rows(const WinogradKernel *k)
 {
-    return ceil_div(k->oh, k->out);
+    return ceil_div(k->oh, winograd_side(k->form)->results);
 }
 
 int64_t winograd_cols(const WinogradKernel *k)
 {
-    return ceil_div(k->ow, k->out);
+    return ceil_div(k->ow, winograd_side(k->form)->results);
 }
 
 int64_t winograd_tiles(const WinogradKernel *k)
@@ -71,9 +92,15 @@ int64_t winograd_tasks(const WinogradKernel *k, int64_t images)
     return tile_blocks(k, images) * ceil_div(k->out_blocks, k->task_blocks);
 }
 
+bool winograd_adds_parts(const WinogradKernel *k)
+{
+    return k->part_blocks < k->in_blocks;
+}
+
 int64_t winograd_weight_elements(const WinogradKernel *k)
 {
-    return k->out_blocks * k->in_blocks * winograd_area(k->out) * CPU_TILE;
+    return k->out_blocks * k->in_blocks * winograd_weights_area(k->form) *
+           CPU_TILE;
 }
 
 int64_t winograd_tap_elements(void)
@@ -90,10 +117,10 @@ static WinogradScratch scratch_of(const WinogradKernel *k, int64_t in_blocks,
     // into one set of the cache.
     s.input_point = (in_blocks * k->tiles + 1) * CPU_BLOCK;
     s.product_point = (out_blocks * k->tiles + 1) * CPU_BLOCK;
-    s.product = winograd_area(k->out) * s.input_point;
-    s.sums = s.product + winograd_area(k->out) * s.product_point;
+    s.product = winograd_area(k->form) * s.input_point;
+    s.sums = s.product + winograd_area(k->form) * s.product_point;
     s.lines = s.sums + sums;
-    s.zeros = s.lines + winograd_area(k->out) * CPU_BLOCK;
+    s.zeros = s.lines + winograd_area(k->form) * CPU_BLOCK;
     s.waste = s.zeros + CPU_BLOCK;
     s.total = s.waste + CPU_BLOCK;
     return s;
@@ -101,44 +128,55 @@ static WinogradScratch scratch_of(const WinogradKernel *k, int64_t in_blocks,
 
 WinogradScratch winograd_scratch(const WinogradKernel *k)
 {
-    WinogradScratch s = scratch_of(k, k->in_blocks, k->blocks, 0);
+    WinogradScratch s =
+        scratch_of(k, k->part_blocks,
+                   winograd_adds_parts(k) ? k->task_blocks : k->blocks, 0);
     if (!k->stored_weights)
         return s;
-    int64_t pairs = k->blocks * k->in_blocks;
+    int64_t pairs = k->blocks * k->part_blocks;
     s.taps = s.total;
     s.weights = s.taps + (k->flip ? pairs * winograd_tap_elements() : 0);
-    s.total = s.weights + pairs * winograd_side(k->out) * CPU_TILE;
+    s.total = s.weights + pairs * winograd_side(k->form)->weights * CPU_TILE;
     return s;
 }
 
 WinogradScratch winograd_gradient_scratch(const WinogradKernel *k)
 {
     return scratch_of(k, k->task_reads, k->task_blocks,
-                      winograd_area(k->out) * k->task_blocks * k->task_reads *
+                      winograd_area(k->form) * k->task_blocks * k->task_reads *
                           CPU_TILE);
 }
 
-// Windows' places inside the map along one axis, over all results.
-static int64_t places_inside(int64_t in, int64_t out, int64_t pad)
+// Windows' places inside the map along one axis, over all results, or by data
+// over all that is read, as it was a result.
+static int64_t places_inside(const WinogradKernel *k, int64_t in, int64_t out,
+                             int64_t pad)
 {
-    int64_t count = 0;
+    int64_t count = 0, stride = k->form >= WINOGRAD_STRIDED ? 2 : 1;
+    if (is_strided_by_data(k)) {
+        int64_t read = in;
+        in = out, out = read;
+        pad = 2 * (1 - pad) - (k->form == WINOGRAD_STRIDED_ONE_FIRST);
+    }
     for (int64_t i = 0; i < out; i++)
         for (int64_t t = 0; t < 3; t++)
-            count += i + t >= pad && i + t - pad < in;
+            count += stride * i + t >= pad && stride * i + t - pad < in;
     return count;
 }
 
 static int64_t all_places_inside(const WinogradKernel *k)
 {
-    return places_inside(k->h, k->oh, k->top) *
-           places_inside(k->w, k->ow, k->left);
+    return places_inside(k, k->h, k->oh, k->top) *
+           places_inside(k, k->w, k->ow, k->left);
 }
 
 // On the smallest maps the plain sums are short, for much of a window is
 // outside, and rounding errors of the transforms stand out.
 static bool is_mostly_rim(const WinogradKernel *k)
 {
-    return 4 * all_places_inside(k) < 3 * 9 * k->oh * k->ow;
+    int64_t results =
+        is_strided_by_data(k) ? k->h * k->w : k->oh * k->ow; // of the forward
+    return 4 * all_places_inside(k) < 3 * 9 * results;
 }
 
 // Longer sums of floats lose more digits; shorter parts cost time.
@@ -147,6 +185,16 @@ static int64_t sum_blocks(const WinogradKernel *k)
     int64_t half = ceil_div(k->in_blocks, 2);
     int64_t least = is_mostly_rim(k) ? 1 : MIN_SUM_BLOCKS;
     return min_i64(max_i64(half, least), MAX_SUM_BLOCKS);
+}
+
+static int64_t part_blocks(const WinogradKernel *k)
+{
+    int64_t bytes =
+        winograd_area(k->form) * k->tiles * CPU_BLOCK * (int64_t)sizeof(float);
+    if (bytes * k->in_blocks <= PART_BYTES)
+        return k->in_blocks;
+    int64_t sums = max_i64(1, PART_BYTES / bytes / k->sum_blocks);
+    return min_i64(sums * k->sum_blocks, k->in_blocks);
 }
 
 void winograd_choose_tile(WinogradKernel *k, int vector_bytes, int64_t images,
@@ -165,6 +213,7 @@ void winograd_choose_tile(WinogradKernel *k, int vector_bytes, int64_t images,
     blocks = ceil_div(blocks, k->blocks) * k->blocks;
     k->task_blocks = min_i64(blocks, k->out_blocks);
     k->sum_blocks = sum_blocks(k);
+    k->part_blocks = part_blocks(k);
     k->stored_weights = tile_blocks(k, images) <= STORED_WEIGHTS_USES;
 }
 
@@ -182,7 +231,8 @@ void winograd_choose_gradient_tile(WinogradKernel *k, int vector_bytes,
 // stay in the second-level one.
 static bool has_ready_tiles(const WinogradKernel *k, int64_t images)
 {
-    WinogradKernel ready = {.out = k->out, .tiles = images * winograd_tiles(k)};
+    WinogradKernel ready = {.form = k->form,
+                            .tiles = images * winograd_tiles(k)};
     int64_t elements =
         winograd_tile_elements(&ready, k->in_blocks + k->out_blocks);
     return elements * (int64_t)sizeof(float) <= READY_BYTES;
@@ -218,7 +268,7 @@ int64_t winograd_point_elements(const WinogradKernel *k)
 
 int64_t winograd_tile_elements(const WinogradKernel *k, int64_t blocks)
 {
-    return blocks * winograd_area(k->out) * winograd_point_elements(k);
+    return blocks * winograd_area(k->form) * winograd_point_elements(k);
 }
 
 // Against a product per place, result and pair of channels: one per point of a
@@ -228,11 +278,11 @@ static bool is_cheaper(const WinogradKernel *k, int64_t images,
 {
     int64_t pairs = k->in_blocks * k->out_blocks;
     int64_t places = all_places_inside(k);
-    int64_t area = winograd_area(k->out);
+    int64_t area = winograd_area(k->form);
     int64_t tile =
         area * CPU_BLOCK * pairs + area * TRANSFORM_COST * transforms / 9;
-    int64_t cost =
-        images * winograd_tiles(k) * tile + area * weights_cost * pairs / 9;
+    int64_t cost = images * winograd_tiles(k) * tile +
+                   winograd_weights_area(k->form) * weights_cost * pairs / 9;
     return 10 * cost <= 8 * (images * places * CPU_BLOCK * pairs);
 }
 
@@ -268,14 +318,14 @@ static void text_kernel(Text *text, const char *name, const WinogradKernel *k)
     text_addf(text, ", map %lld x %lld -> %lld x %lld, pad %lld %lld",
               (long long)k->h, (long long)k->w, (long long)k->oh,
               (long long)k->ow, (long long)k->top, (long long)k->left);
-    text_addf(text, ", results %d x %d", k->out, k->out);
+    text_addf(text, ", results %s", winograd_side(k->form)->name);
     text_addf(text,
               ", tile %d x %d, tiles %lld, blocks per task %lld %lld, "
-              "sums of %lld, parts of %lld%s%s\n",
+              "sums of %lld, read %lld, parts of %lld%s%s\n",
               k->pixels, k->blocks, (long long)k->tiles,
               (long long)k->task_blocks, (long long)k->task_reads,
-              (long long)k->sum_blocks, (long long)k->part,
-              k->of_results ? ", results" : "",
+              (long long)k->sum_blocks, (long long)k->part_blocks,
+              (long long)k->part, k->of_results ? ", results" : "",
               k->stored_weights ? ", weights as stored" : "");
 }
 
@@ -303,7 +353,7 @@ void winograd_weights_text(Text *text, const WinogradWeightsKernel *k)
 {
     text_add(text, "winograd weights: ");
     kernel_types_text(text, &k->types);
-    text_addf(text, ", blocks %lld -> %lld%s, results %d x %d\n",
+    text_addf(text, ", blocks %lld -> %lld%s, results %s\n",
               (long long)k->in_blocks, (long long)k->out_blocks,
-              k->flip ? ", flipped" : "", k->out, k->out);
+              k->flip ? ", flipped" : "", winograd_side(k->form)->name);
 }

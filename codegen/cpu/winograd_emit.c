@@ -9,7 +9,7 @@
 // Where the taps of one read channel of a pair of blocks lie, [3][3] tiles
 // apart, and where one row of their points goes.
 typedef struct TapTransform {
-    int out;
+    WinogradForm form;
     bool flip;
     LLVMValueRef taps;   // its tap (0, 0)
     LLVMValueRef points; // its point (i, 0)
@@ -18,8 +18,8 @@ typedef struct TapTransform {
 
 static void transform_taps(const Emit *e, const TapTransform *t, int i)
 {
-    WinogradAxis *axis = winograd_axes(t->out)->weights;
-    int side = winograd_side(t->out);
+    WinogradAxis *axis = winograd_axes(t->form)->weights;
+    int side = winograd_side(t->form)->weights;
     LLVMValueRef half[3], row[WINOGRAD_MOST];
     for (int s = 0; s < 3; s++) {
         LLVMValueRef taps[3], column[WINOGRAD_MOST];
@@ -71,8 +71,8 @@ void emit_winograd_weights(Emit *e)
         turn_pair(e, g, scratch);
         g = scratch;
     }
-    int side = winograd_side(k->out);
-    TapTransform t = {k->out, k->flip, .point = k->in_blocks * CPU_TILE};
+    int side = winograd_side(k->form)->weights;
+    TapTransform t = {k->form, k->flip, .point = k->in_blocks * CPU_TILE};
     LLVMValueRef u = taps_step(e, e->args[1], out, side * side * t.point);
     u = taps_step(e, u, in, CPU_TILE);
     // Row by row: points lie far apart, often by a power of two, and few
@@ -94,8 +94,8 @@ WinogradWork winograd_begin(const Emit *e, const WinogradKernel *k,
 {
     WinogradWork work = {.emit = e,
                          .k = k,
-                         .axes = winograd_axes(k->out),
-                         .side = winograd_side(k->out),
+                         .axes = winograd_axes(k->form),
+                         .side = winograd_side(k->form),
                          .at = at};
     work.scratch = LLVMGetParam(e->function, 3);
     work.lines = taps_at(e, work.scratch, at.lines);
@@ -116,9 +116,13 @@ WinogradCorner winograd_corner(const WinogradWork *work, LLVMValueRef tile)
     LLVMValueRef inside = LLVMBuildURem(b, index, area, "");
     LLVMValueRef row = LLVMBuildUDiv(b, inside, cols, "");
     LLVMValueRef col = LLVMBuildURem(b, inside, cols, "");
-    return (WinogradCorner){LLVMBuildUDiv(b, index, area, ""),
-                            taps_affine(e, row, work->k->out, 0),
-                            taps_affine(e, col, work->k->out, 0)};
+    return (WinogradCorner){LLVMBuildUDiv(b, index, area, ""), row, col};
+}
+
+LLVMValueRef winograd_weight(const WinogradWork *work, LLVMValueRef i)
+{
+    return emit_min_i64(work->emit, i,
+                        emit_i64(work->emit, work->side->weights - 1));
 }
 
 LLVMValueRef winograd_is_inside(const Emit *e, LLVMValueRef index, int64_t size)
@@ -139,7 +143,8 @@ void winograd_load_line(const WinogradWork *work, LLVMValueRef i, int count,
                         LLVMValueRef *d)
 {
     const Emit *e = work->emit;
-    LLVMValueRef line = taps_step(e, work->lines, i, work->side * CPU_BLOCK);
+    LLVMValueRef line =
+        taps_step(e, work->lines, i, work->side->points * CPU_BLOCK);
     for (int j = 0; j < count; j++)
         d[j] = taps_load(e, taps_at(e, line, j * CPU_BLOCK));
 }
@@ -150,7 +155,8 @@ void winograd_store_column(const WinogradWork *work, LLVMValueRef j, int count,
     const Emit *e = work->emit;
     LLVMValueRef line = taps_step(e, work->lines, j, CPU_BLOCK);
     for (int i = 0; i < count; i++)
-        taps_store(e, column[i], taps_at(e, line, i * work->side * CPU_BLOCK));
+        taps_store(e, column[i],
+                   taps_at(e, line, i * work->side->points * CPU_BLOCK));
 }
 
 // The first half: columns of the piece, numbers outside the map being zero.
@@ -162,13 +168,14 @@ static void transform_columns(const WinogradWork *work,
     LLVMValueRef rows[WINOGRAD_MOST], inside[WINOGRAD_MOST], d[WINOGRAD_MOST],
         v[WINOGRAD_MOST];
     for (int i = 0; i < source->side; i++) {
-        LLVMValueRef row = taps_add(e, corner->row, i - source->top);
+        LLVMValueRef row =
+            taps_affine(e, corner->row, source->step, i - source->top);
         inside[i] = winograd_is_inside(e, row, source->h);
         rows[i] = image_step(e, source->dtype, map, row, source->w * CPU_BLOCK);
     }
     EmitLoop j = taps_loop(e, 0, source->side, 1);
-    LLVMValueRef col = taps_add(
-        e, LLVMBuildAdd(e->builder, corner->col, j.index, ""), -source->left);
+    LLVMValueRef col = taps_affine(e, corner->col, source->step, -source->left);
+    col = LLVMBuildAdd(e->builder, col, j.index, "");
     LLVMValueRef col_inside = winograd_is_inside(e, col, source->w);
     for (int i = 0; i < source->side; i++) {
         LLVMValueRef both = LLVMBuildAnd(e->builder, inside[i], col_inside, "");
@@ -177,7 +184,7 @@ static void transform_columns(const WinogradWork *work,
             pixel_or(e, source->dtype, both, rows[i], col, work->zeros));
     }
     source->axis(e, d, v);
-    winograd_store_column(work, j.index, work->side, v);
+    winograd_store_column(work, j.index, work->side->points, v);
     emit_loop_end(e, &j);
 }
 
@@ -190,11 +197,12 @@ static void transform_tile(const WinogradWork *work,
     const Emit *e = work->emit;
     LLVMValueRef d[WINOGRAD_MOST], v[WINOGRAD_MOST];
     transform_columns(work, source, corner, map);
-    EmitLoop i = taps_loop(e, 0, work->side, 1);
+    int points = work->side->points;
+    EmitLoop i = taps_loop(e, 0, points, 1);
     winograd_load_line(work, i.index, source->side, d);
     source->axis(e, d, v);
-    LLVMValueRef to = taps_step(e, out, i.index, work->side * source->point);
-    for (int j = 0; j < work->side; j++)
+    LLVMValueRef to = taps_step(e, out, i.index, points * source->point);
+    for (int j = 0; j < points; j++)
         taps_store(e, v[j], taps_at(e, to, j * source->point));
     emit_loop_end(e, &i);
 }
@@ -221,6 +229,26 @@ void winograd_transform_tiles(const WinogradWork *work,
 
 // ---- forward and by data ----------------------------------------------------
 
+// Read blocks [first, past), all or some that follow each other; whether their
+// products are the first.
+typedef struct ReadPart {
+    LLVMValueRef first, past, is_first;
+} ReadPart;
+
+// Where block 0 would be, the part's first being at `at`.
+static LLVMValueRef part_origin(const Emit *e, const ReadPart *part,
+                                LLVMValueRef at, int64_t block_elements)
+{
+    LLVMValueRef before = LLVMBuildNeg(e->builder, part->first, "");
+    return taps_step(e, at, before, block_elements);
+}
+
+// The blocks that weights are there for, side by side.
+static int64_t weights_blocks(const WinogradKernel *k)
+{
+    return k->stored_weights ? k->part_blocks : k->in_blocks;
+}
+
 // The sums of `pixels` tiles over the read blocks [first, past).
 static void add_blocks(const WinogradWork *work, LLVMValueRef first,
                        LLVMValueRef past, LLVMValueRef v, LLVMValueRef u)
@@ -231,8 +259,9 @@ static void add_blocks(const WinogradWork *work, LLVMValueRef first,
                      .blocks = k->blocks,
                      .sums = work->sums,
                      .pixel_step = CPU_BLOCK,
-                     .block_step = work->side * k->in_blocks * CPU_TILE *
-                                   (k->stored_weights ? 1 : work->side),
+                     .block_step =
+                         work->side->weights * weights_blocks(k) * CPU_TILE *
+                         (k->stored_weights ? 1 : work->side->weights),
                      .x_ahead = k->tiles * CPU_BLOCK,
                      .w_ahead = CPU_TILE};
     for (int i = 0; i < k->pixels * k->blocks; i++)
@@ -245,84 +274,93 @@ static void add_blocks(const WinogradWork *work, LLVMValueRef first,
     emit_loop_end(e, &block);
 }
 
-// One point's product of `pixels` tiles: sums over all read channels, in parts
-// of sum_blocks blocks, for the rounding error of a sum grows with its length.
-static void multiply_tiles(const WinogradWork *work, LLVMValueRef v,
-                           LLVMValueRef u, LLVMValueRef product)
+// One point's product of `pixels` tiles: sums over the part's channels,
+// sum_blocks blocks at a time, for the rounding error of a sum grows with its
+// length. v and u point where read block 0 would be.
+static void multiply_tiles(const WinogradWork *work, const ReadPart *part,
+                           LLVMValueRef v, LLVMValueRef u, LLVMValueRef product)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
     LLVMValueRef nothing = emit_const(e, DT_F32, CPU_BLOCK, 0);
-    int64_t parts = ceil_div(k->in_blocks, k->sum_blocks);
-    EmitLoop part = taps_loop(e, 0, parts, 1);
-    LLVMValueRef first = taps_affine(e, part.index, k->sum_blocks, 0);
-    LLVMValueRef past = emit_min_i64(e, taps_add(e, first, k->sum_blocks),
-                                     emit_i64(e, k->in_blocks));
+    EmitLoop some = emit_loop_begin(e, part->first,
+                                    taps_add(e, part->past, k->sum_blocks - 1),
+                                    k->sum_blocks);
     LLVMValueRef is_first =
-        LLVMBuildICmp(e->builder, LLVMIntEQ, part.index, emit_i64(e, 0), "");
-    add_blocks(work, first, past, v, u);
+        LLVMBuildICmp(e->builder, LLVMIntEQ, some.index, part->first, "");
+    is_first = LLVMBuildAnd(e->builder, is_first, part->is_first, "");
+    add_blocks(work, some.index, emit_min_i64(e, some.next, part->past), v, u);
     for (int p = 0; p < k->pixels; p++)
         for (int b = 0; b < k->blocks; b++) {
             LLVMValueRef to =
                 taps_at(e, product, (b * k->tiles + p) * CPU_BLOCK);
             LLVMValueRef sum = taps_get(e, work->sums[p * k->blocks + b]);
-            if (parts > 1) {
+            if (k->in_blocks > k->sum_blocks) {
                 LLVMValueRef before = LLVMBuildSelect(
                     e->builder, is_first, nothing, taps_load(e, to), "");
                 sum = LLVMBuildFAdd(e->builder, sum, before, "");
             }
             taps_store(e, sum, to);
         }
-    emit_loop_end(e, &part);
+    emit_loop_end(e, &some);
 }
 
-// The pairs of the written blocks from `block` on, stored the other way round,
-// to [blocks][in_blocks][3][3][16 read][16 written].
-static void turn_pairs(const WinogradWork *work, LLVMValueRef block)
+// The part's pairs of the written blocks from `block` on, stored the other way
+// round, to [blocks][part_blocks][3][3][16 read][16 written].
+static void turn_pairs(const WinogradWork *work, const ReadPart *part,
+                       LLVMValueRef block)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
-    LLVMValueRef to = taps_at(e, work->scratch, work->at.taps);
+    LLVMValueRef to = part_origin(
+        e, part, taps_at(e, work->scratch, work->at.taps), 9 * CPU_TILE);
     EmitLoop out = taps_loop(e, 0, k->blocks, 1);
-    EmitLoop in = taps_loop(e, 0, k->in_blocks, 1);
+    EmitLoop in = emit_loop_begin(e, part->first, part->past, 1);
     LLVMValueRef stored = stored_pair(
         e, e->args[1], true, k->in_blocks, k->out_blocks,
         LLVMBuildNSWAdd(e->builder, block, out.index, ""), in.index);
     LLVMValueRef turned =
-        taps_step(e, to, out.index, 9 * k->in_blocks * CPU_TILE);
+        taps_step(e, to, out.index, 9 * k->part_blocks * CPU_TILE);
     turn_pair(e, stored, taps_step(e, turned, in.index, 9 * CPU_TILE));
     emit_loop_end(e, &in);
     emit_loop_end(e, &out);
 }
 
-// Row i of the points of all weights of the written blocks from `block` on, to
-// [blocks][side][in_blocks][16 read][16 written].
-static void transform_row(const WinogradWork *work, LLVMValueRef block,
-                          LLVMValueRef row)
+// Row i of the points of the part's weights of the written blocks from `block`
+// on, to [blocks][weights][part_blocks][16 read][16 written]. A row of points
+// beyond the last weight meets those that are there.
+static void transform_row(const WinogradWork *work, const ReadPart *part,
+                          LLVMValueRef block, LLVMValueRef row)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
-    int64_t pairs = k->in_blocks * CPU_TILE;
-    LLVMValueRef taps = k->flip ? taps_at(e, work->scratch, work->at.taps)
-                                : taps_step(e, e->args[1], block, 9 * pairs);
+    int64_t pairs = k->part_blocks * CPU_TILE;
+    int64_t stored = (k->flip ? k->part_blocks : k->in_blocks) * CPU_TILE;
+    LLVMValueRef taps = taps_at(e, work->scratch, work->at.taps);
+    if (!k->flip) {
+        taps = taps_step(e, e->args[1], block, 9 * stored);
+        taps = taps_step(e, taps, part->first, 9 * CPU_TILE);
+    }
+    LLVMValueRef channels = taps_affine(
+        e, LLVMBuildSub(e->builder, part->past, part->first, ""), CPU_BLOCK, 0);
     LLVMValueRef points = taps_at(e, work->scratch, work->at.weights);
-    TapTransform t = {k->out, k->flip, .point = pairs};
+    TapTransform t = {k->form, k->flip, .point = pairs};
     // The code differs by row: of these loops, one has rounds.
-    for (int i = 0; i < work->side; i++) {
+    for (int i = 0; i < work->side->weights; i++) {
         LLVMValueRef chosen =
             LLVMBuildICmp(e->builder, LLVMIntEQ, row, emit_i64(e, i), "");
         LLVMValueRef past = LLVMBuildSelect(
             e->builder, chosen, emit_i64(e, k->blocks), emit_i64(e, 0), "");
         EmitLoop out = emit_loop_begin(e, emit_i64(e, 0), past, 1);
-        EmitLoop channel = taps_loop(e, 0, k->in_blocks * CPU_BLOCK, 1);
+        EmitLoop channel = emit_loop_begin(e, emit_i64(e, 0), channels, 1);
         LLVMValueRef in = LLVMBuildUDiv(e->builder, channel.index,
                                         emit_i64(e, CPU_BLOCK), "");
         LLVMValueRef inside = LLVMBuildURem(e->builder, channel.index,
                                             emit_i64(e, CPU_BLOCK), "");
-        t.taps = taps_step(e, taps, out.index, 9 * pairs);
+        t.taps = taps_step(e, taps, out.index, 9 * stored);
         t.taps = taps_step(e, t.taps, in, 9 * CPU_TILE);
         t.taps = taps_step(e, t.taps, inside, CPU_BLOCK);
-        t.points = taps_step(e, points, out.index, work->side * pairs);
+        t.points = taps_step(e, points, out.index, work->side->weights * pairs);
         t.points = taps_step(e, t.points, channel.index, CPU_BLOCK);
         transform_taps(e, &t, i);
         emit_loop_end(e, &channel);
@@ -331,44 +369,52 @@ static void transform_row(const WinogradWork *work, LLVMValueRef block,
 }
 
 // The points of row i of the written blocks whose weights begin at u,
-// [j][read]. Tiles beyond the last are multiplied, too, and never looked at.
-static void multiply_row(const WinogradWork *work, LLVMValueRef i,
-                         LLVMValueRef u)
+// [j][read], the read block being that which u points at. Tiles beyond the last
+// are multiplied, too, and never looked at.
+static void multiply_row(const WinogradWork *work, const ReadPart *part,
+                         LLVMValueRef i, LLVMValueRef u, LLVMValueRef products)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
-    LLVMValueRef v = taps_step(e, taps_at(e, work->scratch, work->at.input), i,
-                               work->side * work->at.input_point);
-    LLVMValueRef m = taps_step(e, taps_at(e, work->scratch, work->at.product),
-                               i, work->side * work->at.product_point);
-    EmitLoop j = taps_loop(e, 0, work->side, 1);
-    LLVMValueRef weights = taps_step(e, u, j.index, k->in_blocks * CPU_TILE);
+    LLVMValueRef v =
+        part_origin(e, part, taps_at(e, work->scratch, work->at.input),
+                    k->tiles * CPU_BLOCK);
+    v = taps_step(e, v, i, work->side->points * work->at.input_point);
+    LLVMValueRef m =
+        taps_step(e, products, i, work->side->points * work->at.product_point);
+    EmitLoop j = taps_loop(e, 0, work->side->points, 1);
+    LLVMValueRef weights = taps_step(e, u, winograd_weight(work, j.index),
+                                     weights_blocks(k) * CPU_TILE);
     LLVMValueRef x = taps_step(e, v, j.index, work->at.input_point);
     LLVMValueRef product = taps_step(e, m, j.index, work->at.product_point);
     EmitLoop tile = taps_loop(e, 0, k->tiles, k->pixels);
-    multiply_tiles(work, taps_step(e, x, tile.index, CPU_BLOCK), weights,
+    multiply_tiles(work, part, taps_step(e, x, tile.index, CPU_BLOCK), weights,
                    taps_step(e, product, tile.index, CPU_BLOCK));
     emit_loop_end(e, &tile);
     emit_loop_end(e, &j);
 }
 
-// All points of the written blocks from `block` on.
-static void multiply(const WinogradWork *work, LLVMValueRef block)
+// All points of the written blocks from `block` on, of the part.
+static void multiply(const WinogradWork *work, const ReadPart *part,
+                     LLVMValueRef block, LLVMValueRef products)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
-    int64_t row = work->side * k->in_blocks * CPU_TILE;
-    LLVMValueRef ready = taps_step(e, e->args[1], block, work->side * row);
+    int64_t row = work->side->weights * k->in_blocks * CPU_TILE;
+    LLVMValueRef ready =
+        taps_step(e, e->args[1], block, work->side->weights * row);
+    LLVMValueRef made = part_origin(
+        e, part, taps_at(e, work->scratch, work->at.weights), CPU_TILE);
     if (k->stored_weights && k->flip)
-        turn_pairs(work, block);
-    EmitLoop i = taps_loop(e, 0, work->side, 1);
-    if (k->stored_weights) {
-        transform_row(work, block, i.index);
-        multiply_row(work, i.index,
-                     taps_at(e, work->scratch, work->at.weights));
-    } else {
-        multiply_row(work, i.index, taps_step(e, ready, i.index, row));
-    }
+        turn_pairs(work, part, block);
+    EmitLoop i = taps_loop(e, 0, work->side->points, 1);
+    if (k->stored_weights)
+        transform_row(work, part, block, i.index);
+    multiply_row(work, part, i.index,
+                 k->stored_weights
+                     ? made
+                     : taps_step(e, ready, winograd_weight(work, i.index), row),
+                 products);
     emit_loop_end(e, &i);
 }
 
@@ -381,35 +427,39 @@ static void transform_result(const WinogradWork *work,
     const WinogradKernel *k = work->k;
     BlockResults results = results_begin(e, &k->types, block);
     WinogradAxis *axis = work->axes->result;
-    LLVMValueRef m[WINOGRAD_MOST], y[WINOGRAD_LARGE], inside[WINOGRAD_LARGE];
-    EmitLoop j = taps_loop(e, 0, work->side, 1);
+    LLVMValueRef m[WINOGRAD_MOST], y[WINOGRAD_MOST], inside[WINOGRAD_MOST];
+    int points = work->side->points, count = work->side->results;
+    EmitLoop j = taps_loop(e, 0, points, 1);
     LLVMValueRef from = taps_step(e, product, j.index, work->at.product_point);
-    for (int i = 0; i < work->side; i++)
-        m[i] = taps_load(
-            e, taps_at(e, from, i * work->side * work->at.product_point));
+    for (int i = 0; i < points; i++)
+        m[i] =
+            taps_load(e, taps_at(e, from, i * points * work->at.product_point));
     axis(e, m, y);
-    winograd_store_column(work, j.index, k->out, y);
+    winograd_store_column(work, j.index, count, y);
     emit_loop_end(e, &j);
-    for (int n = 0; n < k->out; n++)
-        inside[n] = winograd_is_inside(e, taps_add(e, corner->col, n), k->ow);
-    EmitLoop i = taps_loop(e, 0, k->out, 1);
-    LLVMValueRef row = LLVMBuildAdd(e->builder, corner->row, i.index, "");
+    for (int n = 0; n < count; n++)
+        inside[n] =
+            winograd_is_inside(e, taps_affine(e, corner->col, count, n), k->ow);
+    EmitLoop i = taps_loop(e, 0, count, 1);
+    LLVMValueRef row = LLVMBuildAdd(
+        e->builder, taps_affine(e, corner->row, count, 0), i.index, "");
     LLVMValueRef row_inside = winograd_is_inside(e, row, k->oh);
     DType dtype = k->types.out;
     LLVMValueRef to = image_step(e, dtype, map, row, k->ow * CPU_BLOCK);
-    winograd_load_line(work, i.index, work->side, m);
+    winograd_load_line(work, i.index, points, m);
     axis(e, m, y);
-    for (int n = 0; n < k->out; n++) {
+    for (int n = 0; n < count; n++) {
         LLVMValueRef both = LLVMBuildAnd(e->builder, inside[n], row_inside, "");
-        LLVMValueRef at =
-            image_step(e, dtype, to, taps_add(e, corner->col, n), CPU_BLOCK);
+        LLVMValueRef at = image_step(
+            e, dtype, to, taps_affine(e, corner->col, count, n), CPU_BLOCK);
         results_store(&results, y[n], at, both, work->waste);
     }
     emit_loop_end(e, &i);
 }
 
 // Of the written blocks from `first` on.
-static void transform_results(const WinogradWork *work, LLVMValueRef first)
+static void transform_results(const WinogradWork *work, LLVMValueRef first,
+                              LLVMValueRef products)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
@@ -419,8 +469,7 @@ static void transform_results(const WinogradWork *work, LLVMValueRef first)
     LLVMValueRef y = image_step(e, k->types.out, e->args[2], corner.image,
                                 k->out_blocks * map);
     y = image_step(e, k->types.out, y, first, map);
-    LLVMValueRef product = taps_at(e, work->scratch, work->at.product);
-    product = taps_step(e, product, tile.index, CPU_BLOCK);
+    LLVMValueRef product = taps_step(e, products, tile.index, CPU_BLOCK);
     EmitLoop block = taps_loop(e, 0, k->blocks, 1);
     transform_result(
         work, &corner, LLVMBuildAdd(e->builder, first, block.index, ""),
@@ -431,23 +480,73 @@ static void transform_results(const WinogradWork *work, LLVMValueRef first)
     emit_loop_end(e, &tile);
 }
 
-static void transform_inputs(const WinogradWork *work)
+static void transform_inputs(const WinogradWork *work, const ReadPart *part)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
-    WinogradSource source = {.axis = work->axes->input,
-                             .side = work->side,
-                             .dtype = k->types.in[0],
-                             .h = k->h,
-                             .w = k->w,
-                             .top = k->top,
-                             .left = k->left,
-                             .map = e->args[0],
-                             .blocks = k->in_blocks,
-                             .count = emit_i64(e, k->in_blocks),
-                             .out = taps_at(e, work->scratch, work->at.input),
-                             .point = work->at.input_point};
+    DType dtype = k->types.in[0];
+    WinogradSource source = {
+        .axis = work->axes->input,
+        .side = work->side->numbers,
+        .step = work->side->step,
+        .dtype = dtype,
+        .h = k->h,
+        .w = k->w,
+        .top = k->top,
+        .left = k->left,
+        .map = image_step(e, dtype, e->args[0], part->first,
+                          k->h * k->w * CPU_BLOCK),
+        .blocks = k->in_blocks,
+        .count = LLVMBuildSub(e->builder, part->past, part->first, ""),
+        .out = taps_at(e, work->scratch, work->at.input),
+        .point = work->at.input_point};
     winograd_transform_tiles(work, &source);
+}
+
+// Of all read blocks at once: [blocks] products at a time, transformed back.
+static void make_whole(const WinogradWork *work, LLVMValueRef low,
+                       LLVMValueRef high)
+{
+    const Emit *e = work->emit;
+    const WinogradKernel *k = work->k;
+    LLVMValueRef products = taps_at(e, work->scratch, work->at.product);
+    ReadPart all = {emit_i64(e, 0), emit_i64(e, k->in_blocks),
+                    emit_int(e, 1, 1, 1)};
+    transform_inputs(work, &all);
+    EmitLoop block = emit_loop_begin(e, low, high, k->blocks);
+    multiply(work, &all, block.index, products);
+    transform_results(work, block.index, products);
+    emit_loop_end(e, &block);
+}
+
+// Part by part, for which all products are kept.
+static void make_of_parts(const WinogradWork *work, LLVMValueRef low,
+                          LLVMValueRef high)
+{
+    const Emit *e = work->emit;
+    const WinogradKernel *k = work->k;
+    ReadPart part = {emit_i64(e, 0), emit_i64(e, k->in_blocks), NULL};
+    LLVMValueRef products =
+        taps_step(e, taps_at(e, work->scratch, work->at.product),
+                  LLVMBuildNeg(e->builder, low, ""), k->tiles * CPU_BLOCK);
+    EmitLoop read = emit_loop_begin(e, part.first,
+                                    taps_add(e, part.past, k->part_blocks - 1),
+                                    k->part_blocks);
+    part.is_first =
+        LLVMBuildICmp(e->builder, LLVMIntEQ, read.index, part.first, "");
+    part.past = emit_min_i64(e, read.next, part.past);
+    part.first = read.index;
+    transform_inputs(work, &part);
+    EmitLoop block = emit_loop_begin(e, low, high, k->blocks);
+    multiply(work, &part, block.index,
+             taps_step(e, products, block.index, k->tiles * CPU_BLOCK));
+    emit_loop_end(e, &block);
+    emit_loop_end(e, &read);
+    block = emit_loop_begin(e, low, high, k->blocks);
+    transform_results(
+        work, block.index,
+        taps_step(e, products, block.index, k->tiles * CPU_BLOCK));
+    emit_loop_end(e, &block);
 }
 
 // A task: some tiles, some written blocks. imm[0]: images.
@@ -466,9 +565,8 @@ void emit_winograd(Emit *e)
     LLVMValueRef low = taps_affine(e, share, k->task_blocks, 0);
     LLVMValueRef high = emit_min_i64(e, taps_add(e, low, k->task_blocks),
                                      emit_i64(e, k->out_blocks));
-    transform_inputs(&work);
-    EmitLoop block = emit_loop_begin(e, low, high, k->blocks);
-    multiply(&work, block.index);
-    transform_results(&work, block.index);
-    emit_loop_end(e, &block);
+    if (winograd_adds_parts(k))
+        make_of_parts(&work, low, high);
+    else
+        make_whole(&work, low, high);
 }

@@ -4,24 +4,24 @@
 
 #include "codegen/cpu/emit_block.h"
 
-// A transform along one axis: `in` to `out`.
+// A transform along one axis: `in` to `out`, all of its numbers.
 typedef void WinogradAxis(const Emit *e, LLVMValueRef *const in,
                           LLVMValueRef *out);
-// Those of one size of tiles (emit_winograd_axes.c): 3 taps to points; numbers
-// of x to points; points to results; and, by weights, results to points and
-// points to 3 taps.
+// Those of one form of tiles (winograd_emit_axes.c): 3 taps to the different
+// weights; numbers of x to points; points to results; and, by weights, results
+// to points and points to 3 taps, which strided forms have not.
 typedef struct WinogradAxes {
     WinogradAxis *weights, *input, *result;
     WinogradAxis *result_gradient, *weights_gradient;
 } WinogradAxes;
-const WinogradAxes *winograd_axes(int out);
+const WinogradAxes *winograd_axes(WinogradForm form);
 
 // A task's tiles and memory. The constants are of the kernel's own scratch.
 typedef struct WinogradWork {
     const Emit *emit;
     const WinogradKernel *k;
     const WinogradAxes *axes;
-    int side; // numbers of x along a tile
+    const WinogradSide *side;
     WinogradScratch at;
     LLVMValueRef scratch, lines, zeros, waste;
     LLVMValueRef first, count; // tiles at work, counted over all images
@@ -33,11 +33,14 @@ typedef struct WinogradWork {
 WinogradWork winograd_begin(const Emit *e, const WinogradKernel *k,
                             WinogradScratch at);
 
-// A tile's image and its first result.
+// A tile's image and its place there, counted in tiles.
 typedef struct WinogradCorner {
     LLVMValueRef image, row, col;
 } WinogradCorner;
 WinogradCorner winograd_corner(const WinogradWork *work, LLVMValueRef tile);
+
+// Which of the side's different weights point i meets.
+LLVMValueRef winograd_weight(const WinogradWork *work, LLVMValueRef i);
 
 // 0 <= index < size
 LLVMValueRef winograd_is_inside(const Emit *e, LLVMValueRef index,
@@ -54,10 +57,10 @@ void winograd_load_line(const WinogradWork *work, LLVMValueRef i, int count,
 // transformed to the points.
 typedef struct WinogradSource {
     WinogradAxis *axis;
-    int side;
+    int side, step;     // of a piece; from one to the next
     DType dtype;        // of the map
     int64_t h, w;       // of the map; zero outside
-    int64_t top, left;  // of the tile's first result, the piece begins
+    int64_t top, left;  // so far before the map the first piece begins
     LLVMValueRef map;   // image 0, the first block wanted
     int64_t blocks;     // per image
     LLVMValueRef count; // blocks wanted

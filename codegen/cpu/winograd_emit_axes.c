@@ -1,4 +1,4 @@
-// Winograd's transforms along one axis (winograd.h), for both sizes of tiles.
+// Winograd's transforms along one axis (winograd.h), for all forms of tiles.
 #include "codegen/cpu/winograd_emit.h"
 
 static const double A = WINOGRAD_A, A2 = WINOGRAD_A * WINOGRAD_A;
@@ -147,13 +147,111 @@ static void small_weights_gradient(const Emit *e, LLVMValueRef *const m,
     g[2] = scale(e, even, 0.5, m[3]);
 }
 
-const WinogradAxes *winograd_axes(int out)
+// ---- 4 results at stride 2 --------------------------------------------------
+//
+// Two taps at the points 0, +-a and +-b, as above but without infinity, which
+// three taps need: what meets it is zero. One tap at 4 points of its own.
+
+enum { PAIR_POINTS = 5, STRIDED_RESULTS = 4 };
+
+static LLVMValueRef zero(const Emit *e)
 {
-    static const WinogradAxes large = {large_weights, large_input, large_result,
-                                       large_result_gradient,
-                                       large_weights_gradient};
-    static const WinogradAxes small = {small_weights, small_input, small_result,
-                                       small_result_gradient,
-                                       small_weights_gradient};
-    return out == WINOGRAD_SMALL ? &small : &large;
+    return emit_const(e, DT_F32, CPU_BLOCK, 0);
+}
+
+static void strided_weights(const Emit *e, LLVMValueRef *const g,
+                            LLVMValueRef *u)
+{
+    LLVMValueRef pair[] = {g[0], g[2], zero(e)};
+    large_weights(e, pair, u);
+    u[PAIR_POINTS] = g[1];
+}
+
+// The points of numbers 0 to 4 of those with two taps, and the others.
+static void strided_points(const Emit *e, LLVMValueRef *const pair,
+                           LLVMValueRef *const others, LLVMValueRef *v)
+{
+    LLVMValueRef d[PAIR_POINTS + 1], points[PAIR_POINTS + 1];
+    for (int i = 0; i < PAIR_POINTS; i++)
+        d[i] = pair[i];
+    d[PAIR_POINTS] = zero(e);
+    large_input(e, d, points);
+    for (int i = 0; i < PAIR_POINTS; i++)
+        v[i] = points[i];
+    for (int i = 0; i < STRIDED_RESULTS; i++)
+        v[PAIR_POINTS + i] = others[i];
+}
+
+static void strided_input(const Emit *e, LLVMValueRef *const d, LLVMValueRef *v)
+{
+    LLVMValueRef even[] = {d[0], d[2], d[4], d[6], d[8]};
+    LLVMValueRef odd[] = {d[1], d[3], d[5], d[7]};
+    strided_points(e, even, odd, v);
+}
+
+// Of the sums of two taps.
+static void pair_result(const Emit *e, LLVMValueRef *const m, LLVMValueRef *y)
+{
+    LLVMValueRef points[] = {m[0], m[1], m[2], m[3], m[4], zero(e)};
+    large_result(e, points, y);
+}
+
+static void strided_result(const Emit *e, LLVMValueRef *const m,
+                           LLVMValueRef *y)
+{
+    pair_result(e, m, y);
+    for (int i = 0; i < STRIDED_RESULTS; i++)
+        y[i] = sum(e, y[i], m[PAIR_POINTS + i]);
+}
+
+// By data: 5 numbers of dy to 8 of dx. Those with two taps lie between the
+// numbers of dy, and those with one on the first four, or on the last four.
+
+static void one_first_input(const Emit *e, LLVMValueRef *const d,
+                            LLVMValueRef *v)
+{
+    strided_points(e, d, d, v);
+}
+
+static void two_first_input(const Emit *e, LLVMValueRef *const d,
+                            LLVMValueRef *v)
+{
+    strided_points(e, d, d + 1, v);
+}
+
+static void one_first_result(const Emit *e, LLVMValueRef *const m,
+                             LLVMValueRef *y)
+{
+    LLVMValueRef two[STRIDED_RESULTS];
+    pair_result(e, m, two);
+    for (int i = 0; i < STRIDED_RESULTS; i++) {
+        y[2 * i] = m[PAIR_POINTS + i];
+        y[2 * i + 1] = two[i];
+    }
+}
+
+static void two_first_result(const Emit *e, LLVMValueRef *const m,
+                             LLVMValueRef *y)
+{
+    LLVMValueRef two[STRIDED_RESULTS];
+    pair_result(e, m, two);
+    for (int i = 0; i < STRIDED_RESULTS; i++) {
+        y[2 * i] = two[i];
+        y[2 * i + 1] = m[PAIR_POINTS + i];
+    }
+}
+
+const WinogradAxes *winograd_axes(WinogradForm form)
+{
+    static const WinogradAxes axes[WINOGRAD_FORMS] = {
+        [WINOGRAD_SMALL] = {small_weights, small_input, small_result,
+                            small_result_gradient, small_weights_gradient},
+        [WINOGRAD_LARGE] = {large_weights, large_input, large_result,
+                            large_result_gradient, large_weights_gradient},
+        [WINOGRAD_STRIDED] = {strided_weights, strided_input, strided_result},
+        [WINOGRAD_STRIDED_ONE_FIRST] = {strided_weights, one_first_input,
+                                        one_first_result},
+        [WINOGRAD_STRIDED_TWO_FIRST] = {strided_weights, two_first_input,
+                                        two_first_result}};
+    return &axes[form];
 }

@@ -73,7 +73,8 @@ static WinogradSource x_source(const WinogradWork *work, LLVMValueRef x,
     const WinogradKernel *k = work->k;
     return (WinogradSource){
         .axis = work->axes->input,
-        .side = work->side,
+        .side = work->side->numbers,
+        .step = work->side->step,
         .dtype = k->types.in[0],
         .h = k->h,
         .w = k->w,
@@ -89,7 +90,8 @@ static WinogradSource dy_source(const WinogradWork *work, LLVMValueRef dy,
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
     return (WinogradSource){.axis = work->axes->result_gradient,
-                            .side = k->out,
+                            .side = work->side->results,
+                            .step = work->side->results,
                             .dtype = k->types.in[1],
                             .h = k->oh,
                             .w = k->ow,
@@ -169,7 +171,7 @@ static void add_products(const Gradient *g)
 {
     const Emit *e = g->work.emit;
     int64_t block = g->work.k->tiles * CPU_BLOCK;
-    EmitLoop point = taps_loop(e, 0, winograd_area(g->work.k->out), 1);
+    EmitLoop point = taps_loop(e, 0, winograd_area(g->work.k->form), 1);
     LLVMValueRef v = taps_step(e, taps_at(e, g->work.scratch, g->work.at.input),
                                point.index, g->work.at.input_point);
     LLVMValueRef w =
@@ -187,7 +189,7 @@ static void transform_sums(const Gradient *g, LLVMValueRef sums,
     const WinogradKernel *k = g->work.k;
     int64_t point = k->task_blocks * k->task_reads * CPU_TILE;
     WinogradAxis *axis = g->work.axes->weights_gradient;
-    int side = g->work.side;
+    int side = g->work.side->points;
     LLVMValueRef m[WINOGRAD_MOST], taps[3];
     EmitLoop j = taps_loop(e, 0, side, 1);
     LLVMValueRef from = taps_step(e, sums, j.index, point);
@@ -273,7 +275,7 @@ void emit_winograd_tiles(Emit *e)
     source.count = emit_i64(e, 1);
     source.point = winograd_point_elements(k);
     source.out =
-        taps_step(e, e->args[1], block, winograd_area(k->out) * source.point);
+        taps_step(e, e->args[1], block, winograd_area(k->form) * source.point);
     source.out = taps_step(e, source.out, work.first, CPU_BLOCK);
     winograd_transform_tiles(&work, &source);
 }
@@ -283,10 +285,10 @@ static void add_ready_tiles(Gradient *g)
     const Emit *e = g->work.emit;
     const WinogradKernel *k = g->work.k;
     int64_t step = winograd_point_elements(k);
-    PointTiles tiles = {.v_block = winograd_area(k->out) * step,
-                        .w_block = winograd_area(k->out) * step};
+    PointTiles tiles = {.v_block = winograd_area(k->form) * step,
+                        .w_block = winograd_area(k->form) * step};
     GradientRange all = {emit_i64(e, 0), emit_i64(e, k->tiles)}, some;
-    EmitLoop point = taps_loop(e, 0, winograd_area(g->work.k->out), 1);
+    EmitLoop point = taps_loop(e, 0, winograd_area(g->work.k->form), 1);
     EmitLoop part = gradient_parts(e, all, k->part, &some);
     tiles.point = point.index;
     tiles.count = LLVMBuildSub(e->builder, some.high, some.low, "");

@@ -1,14 +1,16 @@
-// Convolutions of 3x3 windows at stride 1 by Winograd's algorithm. Forward and
-// by data, weights are transformed in each step.
+// Convolutions of 3x3 windows at strides 1 and 2 by Winograd's algorithm.
+// Forward and by data, weights are transformed in each step.
 #include "codegen/integers.h"
 #include "codegen/cpu/conv.h"
 
 // By data, x[j] gets dy[i] * w[t] where i = j + pad - t: the same sum with the
-// taps in reverse order, over dy with 2 - pad zeros around.
+// taps in reverse order, over dy with 2 - pad zeros around. At stride 2, x[j]
+// gets it where 2 i = j + pad - t: x[0] by one tap if pad is odd, else by two,
+// of which the earlier number of dy is -1 + pad / 2.
 static WinogradKernel winograd_of(const ConvShape *s)
 {
     WinogradKernel k = {.types = conv_types(s),
-                        .out = s->winograd,
+                        .form = s->sh == 2 ? WINOGRAD_STRIDED : s->winograd,
                         .in_blocks = s->c / CPU_BLOCK,
                         .out_blocks = s->o / CPU_BLOCK,
                         .h = s->h,
@@ -19,23 +21,30 @@ static WinogradKernel winograd_of(const ConvShape *s)
                         .left = s->left};
     if (s->op != OP_CONV2D_GRAD_X)
         return k;
-    return (WinogradKernel){.types = k.types,
-                            .out = k.out,
-                            .in_blocks = k.out_blocks,
-                            .out_blocks = k.in_blocks,
-                            .flip = true,
-                            .h = k.oh,
-                            .w = k.ow,
-                            .oh = k.h,
-                            .ow = k.w,
-                            .top = 2 - k.top,
-                            .left = 2 - k.left};
+    bool odd = s->top % 2;
+    if (s->sh == 2)
+        k.form = odd ? WINOGRAD_STRIDED_ONE_FIRST : WINOGRAD_STRIDED_TWO_FIRST;
+    return (WinogradKernel){
+        .types = k.types,
+        .form = k.form,
+        .in_blocks = k.out_blocks,
+        .out_blocks = k.in_blocks,
+        .flip = true,
+        .h = k.oh,
+        .w = k.ow,
+        .oh = k.h,
+        .ow = k.w,
+        .top = s->sh == 2 ? (2 - odd - k.top) / 2 : 2 - k.top,
+        .left = s->sh == 2 ? (2 - odd - k.left) / 2 : 2 - k.left};
 }
 
 static bool has_windows(const ConvShape *s)
 {
-    return s->winograd && s->kh == 3 && s->kw == 3 && s->sh == 1 &&
-           s->sw == 1 && s->dh == 1 && s->dw == 1 && s->groups == 1;
+    bool strided = s->winograd == WINOGRAD_LARGE && s->sh == 2 && s->sw == 2 &&
+                   s->top % 2 == s->left % 2;
+    return s->winograd && s->kh == 3 && s->kw == 3 && s->dh == 1 &&
+           s->dw == 1 && s->groups == 1 &&
+           (strided || (s->sh == 1 && s->sw == 1));
 }
 
 bool conv_winograd_takes(const ConvShape *s)
@@ -45,7 +54,7 @@ bool conv_winograd_takes(const ConvShape *s)
 
 bool conv_winograd_takes_weights(const ConvShape *s)
 {
-    return conv_direct_takes_weights(s) && has_windows(s);
+    return conv_direct_takes_weights(s) && has_windows(s) && s->sh == 1;
 }
 
 bool conv_winograd_pays(const ConvShape *s)
@@ -66,7 +75,7 @@ static Place transform_weights(Lowering *lower, const WinogradKernel *winograd,
 {
     CpuKernel kernel = {.kind = CPU_WINOGRAD_WEIGHTS_KERNEL,
                         .winograd_weights = {.types = kernel_types(DT_F32),
-                                             .out = winograd->out,
+                                             .form = winograd->form,
                                              .in_blocks = winograd->in_blocks,
                                              .out_blocks = winograd->out_blocks,
                                              .flip = winograd->flip}};

@@ -35,7 +35,8 @@ static void check_stems(const char *cpu, uint64_t seed, int count)
     }
 }
 
-// By tiles of either size; small ones pay from some channels on.
+// By tiles of either size, of which small ones pay from some channels on, and
+// at stride 2.
 static void check_winograd(const char *cpu, uint64_t seed, int count)
 {
     Random random = {seed};
@@ -45,6 +46,8 @@ static void check_winograd(const char *cpu, uint64_t seed, int count)
         CHECK(check_shape(&large, directions_graph, cpu, &random) > 0);
         CHECK(check_sums(&small, directions_graph, cpu, PLAN_SUMS_STRICT,
                          &random) > 0);
+        Shape strided = draw_strided_winograd_shape(&random);
+        CHECK(check_shape(&strided, directions_graph, cpu, &random) > 0);
     }
 }
 
@@ -201,6 +204,20 @@ TEST(winograd_convolutions_shared_out)
         {2, 32, 22, 21, 144, 3, 3, 1, 1, {1, 1, 1, 1}, 22, 21},
     };
     Random random = {10};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        CHECK(check_shape(&shapes[i], directions_graph, "native", &random) > 0);
+}
+
+TEST(winograd_convolutions_of_many_channels)
+{
+    // 20 blocks of what is read, forward or by data, are transformed in parts;
+    // weights by the task, and beforehand.
+    static const Shape shapes[] = {
+        {8, 320, 7, 7, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 7, 7},
+        {8, 32, 7, 7, 320, 3, 3, 1, 1, {1, 1, 1, 1}, 7, 7},
+        {34, 320, 7, 7, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 7, 7},
+    };
+    Random random = {17};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         CHECK(check_shape(&shapes[i], directions_graph, "native", &random) > 0);
 }

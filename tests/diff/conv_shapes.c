@@ -373,6 +373,21 @@ Shape draw_winograd_shape(Random *random, int64_t least_blocks)
     return s;
 }
 
+Shape draw_strided_winograd_shape(Random *random)
+{
+    Shape s = draw_winograd_shape(random, 1);
+    s.c = 16 * draw(random, 7, 9); // fewer do not pay on every map
+    s.o = 16 * draw(random, 7, 9);
+    s.h = draw(random, 45, 47); // 23 or 24 results along a side
+    s.w = draw(random, 45, 47);
+    s.sh = s.sw = 2;
+    s.pad[1] = s.pad[0] % 2 ? 1 : 2 * draw(random, 0, 1);
+    s.pad[2] = 2 - s.pad[0];
+    s.pad[3] = 2 - s.pad[1];
+    count_windows(&s);
+    return s;
+}
+
 Shape draw_small_shape(Random *random)
 {
     Shape s = draw_shape(random, 3);

@@ -35,6 +35,9 @@ Shape draw_small_shape(Random *random);
 Shape draw_skipping_shape(Random *random);
 // Of at least so many blocks, as Winograd's algorithm takes them.
 Shape draw_winograd_shape(Random *random, int64_t least_blocks);
+// At stride 2, with as many zeros before rows as before columns, or two more or
+// less: what the algorithm takes.
+Shape draw_strided_winograd_shape(Random *random);
 
 typedef Graph *GraphOf(Arena *arena, const Shape *shape);
 
