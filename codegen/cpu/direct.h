@@ -148,6 +148,9 @@ typedef struct WeightsKernel {
 
 WeightsTile weights_choose_tile(const ConvTaps *taps, int vector_bytes,
                                 int64_t images);
+// The register tile alone, for shares of so many written blocks.
+void weights_choose_register_tile(int64_t writes, int vector_bytes,
+                                  int *channels, int *blocks);
 // Whether a task's part of x (input 0) or dy goes to scratch first, as floats:
 // where it is of bf16, which the kernel takes of 1x1 windows that leave no
 // pixel out.

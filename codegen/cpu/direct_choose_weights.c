@@ -68,19 +68,20 @@ static void choose_shares(const ConvTaps *taps, int64_t images,
 // A tile of 16 channels x 1 block loads 17 vectors for 16 products, and two
 // loads a cycle feed two products at most; one of 8 x 3 loads 11 for 24. Taken
 // where it loads less for a product and fills the share of written blocks.
-static void choose_tile(int vector_bytes, WeightsTile *tile)
+void weights_choose_register_tile(int64_t writes, int vector_bytes,
+                                  int *tile_channels, int *tile_blocks)
 {
     int vectors = CPU_BLOCK * (int)sizeof(float) / vector_bytes;
     int channels = taps_weight_channels(vector_bytes), fewer = channels / 2;
-    tile->channels = channels;
-    tile->blocks = 1;
+    *tile_channels = channels;
+    *tile_blocks = 1;
     for (int blocks = 3; blocks > 1; blocks--)
-        if (tile->writes % blocks == 0 &&
+        if (writes % blocks == 0 &&
             taps_fit_registers(fewer, blocks, vector_bytes) &&
             (fewer + blocks * vectors) * channels <
                 (channels + vectors) * fewer * blocks) {
-            tile->channels = fewer;
-            tile->blocks = blocks;
+            *tile_channels = fewer;
+            *tile_blocks = blocks;
             return;
         }
 }
@@ -91,7 +92,8 @@ WeightsTile weights_choose_tile(const ConvTaps *taps, int vector_bytes,
     WeightsTile tile = {0};
     choose_part(taps, &tile);
     choose_shares(taps, images, &tile);
-    choose_tile(vector_bytes, &tile);
+    weights_choose_register_tile(tile.writes, vector_bytes, &tile.channels,
+                                 &tile.blocks);
     return tile;
 }
 

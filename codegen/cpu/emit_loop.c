@@ -120,6 +120,36 @@ static LLVMValueRef load_vector(const Nest *n, DType dtype, LLVMValueRef at,
     return emit_from_stored(n->e, dtype, n->lanes, value);
 }
 
+// Past the caches: the address is a multiple of the vector's size.
+static void store_past(const Nest *n, LLVMValueRef value, LLVMValueRef at,
+                       unsigned bytes)
+{
+    static const char name[] = "nontemporal";
+    LLVMContextRef context = n->e->context;
+    LLVMMetadataRef one = LLVMValueAsMetadata(
+        LLVMConstInt(LLVMInt32TypeInContext(context), 1, 0));
+    LLVMValueRef node =
+        LLVMMetadataAsValue(context, LLVMMDNodeInContext2(context, &one, 1));
+    LLVMValueRef store = LLVMBuildStore(n->b, value, at);
+    LLVMSetAlignment(store, bytes);
+    LLVMSetMetadata(
+        store, LLVMGetMDKindIDInContext(context, name, sizeof name - 1), node);
+}
+
+// Stores past the caches come in no order; after this all have come.
+static void fence_past(const Nest *n)
+{
+    static const char name[] = "llvm.x86.sse.sfence";
+    bool streams = false;
+    for (int i = 0; i < n->k->stores.count; i++)
+        streams |= n->k->stores.at[i].streams;
+    if (!streams)
+        return;
+    unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);
+    LLVMValueRef fence = LLVMGetIntrinsicDeclaration(n->e->module, id, NULL, 0);
+    LLVMBuildCall2(n->b, LLVMGlobalGetValueType(fence), fence, NULL, 0, "");
+}
+
 static void store_wide(const Nest *n, DType dtype, LLVMValueRef value,
                        LLVMValueRef at, int64_t stride, int round)
 {
@@ -388,18 +418,29 @@ static int stored_expr(const Nest *n, const LoopStore *store)
     return rounds ? expr->in[0] : store->expr;
 }
 
+static void store_map(Nest *n, int i, int round)
+{
+    const LoopStore *store = &n->k->stores.at[i];
+    LLVMValueRef value = operand(n, stored_expr(n, store), n->lanes, round);
+    LLVMValueRef at = n->at[n->k->exprs.count + i];
+    int64_t stride = vector_stride(n, store->strides);
+    if (store->streams && stride == 1 && !n->mask && n->lanes > 1)
+        store_past(n, emit_to_stored(n->e, store->dtype, n->lanes, value),
+                   vector_address(n, store->dtype, at, stride, round),
+                   (unsigned)n->lanes * (unsigned)dtype_size(store->dtype));
+    else
+        store_wide(n, store->dtype, value, at, stride, round);
+}
+
 static void innermost(Nest *n)
 {
     for (int i = 0; i < n->k->stores.count; i++) {
         const LoopStore *store = &n->k->stores.at[i];
         for (int r = 0; r < n->rounds; r++)
-            if (store->kind == STORE_MAP)
-                store_wide(n, store->dtype,
-                           operand(n, stored_expr(n, store), n->lanes, r),
-                           n->at[n->k->exprs.count + i],
-                           vector_stride(n, store->strides), r);
-            else
+            if (store->kind != STORE_MAP)
                 accumulate(n, i, r);
+            else
+                store_map(n, i, r);
     }
 }
 
@@ -640,4 +681,5 @@ void emit_loops(Emit *emit)
     find_ranges(&n);
     evaluate_level(&n, 0);
     walk(&n, 0);
+    fence_past(&n);
 }

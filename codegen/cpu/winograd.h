@@ -74,7 +74,8 @@ typedef struct WinogradKernel {
     int64_t h, w;        // of the read map
     int64_t oh, ow;      // of the written one
     int64_t top, left;   // zeros around the read map; may be negative
-    int pixels, blocks;  // register tile: tiles x blocks
+    int pixels, blocks;  // register tile: tiles x blocks; by weights read
+                         // channels x blocks
     int64_t tiles;       // transformed at a time; a multiple of pixels
     int64_t task_blocks; // written blocks per task; a multiple of blocks
     int64_t task_reads;  // by weights: read blocks per task

@@ -217,14 +217,25 @@ void winograd_choose_tile(WinogradKernel *k, int vector_bytes, int64_t images,
     k->stored_weights = tile_blocks(k, images) <= STORED_WEIGHTS_USES;
 }
 
+// The register tile for gradients by weights: channels of a read block x
+// written blocks, of which the last share may have fewer.
+static void choose_gradient_registers(WinogradKernel *k, int vector_bytes)
+{
+    int64_t last = k->out_blocks % k->task_blocks, writes = k->task_blocks;
+    while (last) { // their greatest common divisor
+        int64_t rest = writes % last;
+        writes = last, last = rest;
+    }
+    weights_choose_register_tile(writes, vector_bytes, &k->pixels, &k->blocks);
+}
+
 void winograd_choose_gradient_tile(WinogradKernel *k, int vector_bytes,
                                    const ConvWay *way)
 {
-    k->pixels = taps_weight_channels(vector_bytes);
-    k->blocks = 1;
     k->tiles = way_scale(way, tiles_of(k, GRADIENT_POINTS));
     k->task_blocks = min_i64(k->out_blocks, MAX_GRADIENT_BLOCKS);
     k->task_reads = min_i64(k->in_blocks, MAX_GRADIENT_BLOCKS);
+    choose_gradient_registers(k, vector_bytes);
 }
 
 // With all tiles transformed before, in the last cache, a task has sums that
@@ -243,8 +254,6 @@ bool winograd_choose_ready_tiles(WinogradKernel *k, int vector_bytes,
 {
     if (!has_ready_tiles(k, images))
         return false;
-    k->pixels = taps_weight_channels(vector_bytes);
-    k->blocks = 1;
     k->tiles = images * winograd_tiles(k);
     k->part = is_mostly_rim(k) ? READY_RIM_PART : way_scale(way, READY_PART);
     k->task_reads = k->in_blocks;
@@ -258,6 +267,7 @@ bool winograd_choose_ready_tiles(WinogradKernel *k, int vector_bytes,
             k->task_reads > k->task_blocks ? &k->task_reads : &k->task_blocks;
         *larger = ceil_div(*larger, 2);
     }
+    choose_gradient_registers(k, vector_bytes);
     return true;
 }
 

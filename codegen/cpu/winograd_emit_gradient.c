@@ -116,27 +116,30 @@ static void transform(const Gradient *g)
 }
 
 // sums[c][o] += v[tile][c] * w[tile][o] over tiles [0, count), for some
-// channels c of one pair of blocks. They are added up apart first, for the
-// rounding error of a sum grows with its length.
+// channels c of a read block with the register tile's written ones, which lie
+// w_block apart in w. They are added up apart first, for the rounding error of
+// a sum grows with its length.
 static void add_tiles(const Gradient *g, LLVMValueRef count, LLVMValueRef v,
-                      LLVMValueRef w, LLVMValueRef sums)
+                      LLVMValueRef w, int64_t w_block, LLVMValueRef sums)
 {
     const Emit *e = g->work.emit;
     const WinogradKernel *k = g->work.k;
-    TapsTile tile = {k->pixels, 1, g->work.sums, 1, 0};
+    TapsTile tile = {k->pixels, k->blocks, g->work.sums, 1, w_block};
     LLVMValueRef nothing = emit_const(e, DT_F32, CPU_BLOCK, 0);
-    for (int c = 0; c < k->pixels; c++)
-        taps_set_zero(e, tile.sums[c]);
+    for (int i = 0; i < k->pixels * k->blocks; i++)
+        taps_set_zero(e, tile.sums[i]);
     EmitLoop tiles = emit_loop_begin(e, emit_i64(e, 0), count, 1);
     taps_multiply_one(e, &tile, NULL, taps_step(e, v, tiles.index, CPU_BLOCK),
                       taps_step(e, w, tiles.index, CPU_BLOCK));
     emit_loop_end(e, &tiles);
-    for (int c = 0; c < k->pixels; c++) {
-        LLVMValueRef at = taps_at(e, sums, c * CPU_BLOCK);
+    for (int i = 0; i < k->pixels * k->blocks; i++) {
+        int c = i / k->blocks, b = i % k->blocks;
+        LLVMValueRef at =
+            taps_at(e, sums, b * k->task_reads * CPU_TILE + c * CPU_BLOCK);
         LLVMValueRef before = LLVMBuildSelect(e->builder, g->is_first, nothing,
                                               taps_load(e, at), "");
         taps_store(
-            e, LLVMBuildFAdd(e->builder, taps_get(e, tile.sums[c]), before, ""),
+            e, LLVMBuildFAdd(e->builder, taps_get(e, tile.sums[i]), before, ""),
             at);
     }
 }
@@ -153,7 +156,7 @@ static void add_point(const Gradient *g, const PointTiles *tiles)
 {
     const Emit *e = g->work.emit;
     LLVMValueRef zero = emit_i64(e, 0);
-    EmitLoop out = emit_loop_begin(e, zero, g->out_count, 1);
+    EmitLoop out = emit_loop_begin(e, zero, g->out_count, g->work.k->blocks);
     EmitLoop in = emit_loop_begin(e, zero, g->in_count, 1);
     LLVMValueRef sums = sums_at(g, tiles->point, out.index, in.index);
     EmitLoop c = taps_loop(e, 0, CPU_BLOCK, g->work.k->pixels);
@@ -161,6 +164,7 @@ static void add_point(const Gradient *g, const PointTiles *tiles)
         e, taps_step(e, tiles->v, in.index, tiles->v_block), c.index, 1);
     add_tiles(g, tiles->count, taps_opaque(e, v),
               taps_opaque(e, taps_step(e, tiles->w, out.index, tiles->w_block)),
+              tiles->w_block,
               taps_opaque(e, taps_step(e, sums, c.index, CPU_BLOCK)));
     emit_loop_end(e, &c);
     emit_loop_end(e, &in);

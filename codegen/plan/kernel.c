@@ -193,7 +193,7 @@ static void text_store(Text *text, const LoopKernel *loop, const LoopStore *s)
     text_number(text, " e", s->expr);
     text_add(text, " ");
     text_ints(text, loop->rank, s->strides);
-    text_add(text, "\n");
+    text_add(text, s->streams ? " past the caches\n" : "\n");
 }
 
 const char *loop_text(Arena *arena, const LoopKernel *loop)

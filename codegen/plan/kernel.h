@@ -41,6 +41,10 @@ typedef struct LoopStore {
     DType dtype;
     int expr, arg;
     int64_t strides[MAX_RANK];
+    // Goes past the caches, for what it writes is not there and does not fit:
+    // only where whole vectors of CPU_BLOCK elements begin at multiples of
+    // them.
+    bool streams;
 } LoopStore;
 
 // How the iteration space is cut into tasks: `dim` in blocks of `chunk`, and

@@ -99,7 +99,7 @@ static int loops_op(Loops *loops, const Node *node)
 static void loops_store(Loops *loops, StoreKind kind, int expr, DType dtype,
                         Place place, int64_t offset, const int64_t *strides)
 {
-    LoopStore store = {kind, dtype, expr, 0, {0}};
+    LoopStore store = {kind, dtype, expr, 0, {0}, false};
     store.arg = loops_arg(loops, place, offset, true);
     memcpy(store.strides, strides, sizeof store.strides);
     if (kind != STORE_MAP || offset != 0 || !is_pointwise(loops, strides))
@@ -124,11 +124,8 @@ static void settle_pointwise(Loops *loops)
 static void loops_push(Loops *loops, bool chained, const char *label)
 {
     settle_pointwise(loops);
-    Codegen *codegen = loops->lower->codegen;
-    const Kernel *kernel = codegen_intern(
-        codegen, (Kernel){.text = loop_text(loops->lower->arena, loops->kernel),
-                          .arg_count = loops->args.count,
-                          .loop = loops->kernel});
+    Kernel *kernel = ARENA_NEW(loops->lower->arena, Kernel);
+    *kernel = (Kernel){.arg_count = loops->args.count, .loop = loops->kernel};
     LowerStep step =
         step_kernel(kernel, loops->kernel->split.task_count, label);
     step.chained = chained;
@@ -418,4 +415,67 @@ void lower_move(Lowering *lower, Value value)
 #include "ir/ops_of.def"
     };
     rules[graph_node(lower->graph, value)->op](lower, value);
+}
+
+// ---- how results are stored -------------------------------------------------
+
+enum {
+    // A result so large is no more in the second-level caches of a few cores
+    // when it is read. Stored as usual it is fetched first: two and a half
+    // times
+    // as long on the machine seen, and read no sooner from its last cache.
+    STREAM_BYTES = 4 << 20,
+};
+
+// Whether vectors of the store begin at multiples of their size on any target,
+// of which no vector is longer than a line. (Of the dim that tasks share out,
+// the innermost, they begin at multiples of more.)
+static bool has_whole_vectors(const LoopKernel *loop, const LoopStore *store)
+{
+    for (int d = 0; d < loop->rank; d++) {
+        int64_t stride = store->strides[d];
+        int64_t count = stride == 1 ? loop->dims[d] : stride;
+        if (count * dtype_size(store->dtype) % PLAN_ALIGN != 0)
+            return false;
+    }
+    return true;
+}
+
+// In place of what the step reads a result is in the cache already, and what
+// only the same chain of steps reads stays there.
+static bool should_stream(const Lowering *lower, const LowerStep *step,
+                          const LoopStore *store)
+{
+    const StepArg *out = &step->args.at[store->arg];
+    if (store->kind != STORE_MAP || out->place.kind != PLACE_SLAB ||
+        out->offset % PLAN_ALIGN != 0)
+        return false;
+    const SlabBuffer *into = &lower->buffers.at[out->place.index];
+    if (into->bytes < STREAM_BYTES || into->last == step->time)
+        return false;
+    for (int i = 0; i < step->args.count; i++) {
+        const StepArg *arg = &step->args.at[i];
+        if (!arg->write && arg->place.kind == PLACE_SLAB &&
+            lower->buffers.at[arg->place.index].offset == into->offset)
+            return false;
+    }
+    return has_whole_vectors(step->kernel->loop, store);
+}
+
+void loops_settle(Lowering *lower)
+{
+    Codegen *codegen = lower->codegen;
+    for (int s = 0; s < lower->steps.count; s++) {
+        LowerStep *step = &lower->steps.at[s];
+        if (!step->kernel || !step->kernel->loop)
+            continue;
+        LoopKernel *loop = ARENA_NEW(codegen->arena, LoopKernel);
+        *loop = *step->kernel->loop; // which no other step has
+        for (int i = 0; i < loop->stores.count; i++)
+            loop->stores.at[i].streams =
+                should_stream(lower, step, &loop->stores.at[i]);
+        step->kernel = codegen_intern(
+            codegen, (Kernel){loop_text(lower->arena, loop), NULL,
+                              step->kernel->arg_count, loop, NULL});
+    }
 }

@@ -303,6 +303,7 @@ void lower_graph(Codegen *codegen, const Graph *graph, bool ports_first,
     lower_outputs(&lower, outputs);
     work_count(&lower);
     lower.slab_bytes = memory_plan(&lower);
+    loops_settle(&lower);
     write_plan(&lower, outputs, plan);
     const char *problem = codegen_replay_plan(codegen, plan, lower.arena);
     if (problem)

@@ -224,6 +224,9 @@ void values_write(const Lowering *lower, Plan *plan);
 
 // Decides every buffer's offset; returns the bytes of the slab.
 int64_t memory_plan(Lowering *lower);
+// Afterwards, when it is known what lies where: which results go past the
+// caches, and with that the kernels of the steps that are loops.
+void loops_settle(Lowering *lower);
 
 // ---- work.c -----------------------------------------------------------------
 

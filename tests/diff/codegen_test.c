@@ -1,5 +1,6 @@
 // Compiled graphs against the oracle.
 #include <stdlib.h>
+#include <string.h>
 
 #include "ir/autodiff.h"
 #include "ir/base/diag.h"
@@ -499,6 +500,45 @@ TEST(compiled_spare_lanes_may_overflow)
     y = build_binary(g, OP_MUL, y, build_const_like(g, y, 1e-17));
     graph_add_output(g, "z", conv(g, OP_CONV2D, y, w, &one, NULL));
     check_graph("spare", g);
+}
+
+// x, made from it a, in a's place b, and b's sum.
+static Graph *large_graph(int64_t cols)
+{
+    Graph *g = new_graph("large");
+    Value x = input(g, "x", DT_F32, 2, L(1100, cols));
+    Value a = build_unary(g, OP_RELU, x);
+    Value b = build_binary(g, OP_MUL, a, build_const_like(g, a, 3));
+    graph_add_output(g, "sum", build_reduce(g, OP_REDUCE_SUM, b, 1, L(0)));
+    return g;
+}
+
+static int count_past(const Graph *graph)
+{
+    CodegenOptions options = {.cpu = "native"};
+    Codegen *codegen = codegen_new(&options);
+    Text text = text_new(graph->arena);
+    Plan plan;
+    codegen_lower(codegen, graph, &plan);
+    codegen_print_llvm(codegen, &text);
+    int count = 0;
+    for (const char *at = text_string(&text);
+         (at = strstr(at, "past the caches")); at++)
+        count++;
+    plan_free(&plan);
+    codegen_free(codegen);
+    return count;
+}
+
+// 4.5 MB. Not what lies in another's place, nor what has no whole vectors.
+TEST(compiled_large_results_go_past_the_caches)
+{
+    Graph *whole = large_graph(1024), *odd = large_graph(1023);
+    CHECK_INT(count_past(whole), 1);
+    CHECK_INT(count_past(odd), 0);
+    check_graph_seed("large", whole->arena, whole, 1, "x86-64");
+    check_graph("large", whole);
+    check_graph("large, odd", odd);
 }
 
 // ---- random graphs ----------------------------------------------------------
