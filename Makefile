@@ -46,7 +46,7 @@ all: $(BUILD)/simcc
 BUNDLE = $(BUILD)/bundled
 BUNDLE_RUNTIME = runtime/bundle/net.c runtime/train/class_metrics.c \
     runtime/files/artifact.c $(wildcard runtime/data/augment*.c) \
-    $(filter-out runtime/exec/loader.c runtime/exec/ranks_mpi.c, \
+    $(filter-out runtime/exec/loader.c runtime/exec/ranks_mpi.c runtime/exec/peers.c, \
         $(wildcard runtime/exec/*.c)) \
     $(addprefix runtime/base/,status.c checksum.c philox.c cgroup.c file.c)
 BUNDLE_PICTURE = runtime/bundle/picture.c $(wildcard runtime/data/image*.c) \
@@ -270,7 +270,7 @@ asan:
 # What threads share: the pool, the executor, the input, the training loop.
 # Nothing of LLVM or OpenBLAS needs to be suppressed.
 TSAN_TESTS = pool_test exec_test train_test dataset_test bad_data_test \
-             knn_test monitor_test injection_short sums_test
+             knn_test monitor_test injection_short sums_test peers_test
 
 ## make mpi: build build/mpi/simcc, for several processes:
 ##     mpirun -n 2 --bind-to none build/mpi/simcc run ...
@@ -281,7 +281,7 @@ mpi: | $(BUILD)/packages
 ## make mpi-test: what several processes compute is what one does; one of them is
 ##     killed KILLS=3 times
 mpi-test: $(BUILD)/simcc mpi
-	@for t in ranks ranks_data ranks_kill; do \
+	@for t in ranks ranks_data ranks_slurm ranks_kill; do \
 	    BUILD=$(BUILD) WITH_MPI=1 sh tests/e2e/$${t}_test.sh || exit 1; done
 
 ## make tsan: the tests of threads under ThreadSanitizer, in build/tsan

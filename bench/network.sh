@@ -19,6 +19,8 @@ up)
         ip netns exec n$x ip link set lo up
         ip netns exec n$x ip addr add 10.77.0.$([ $x = a ] && echo 1 || echo 2)/24 dev v$x
         ip netns exec n$x ip link set v$x up
+        # The kernel's own default may send by a timer for each packet (bbr).
+        ip netns exec n$x sysctl -qw net.ipv4.tcp_congestion_control=reno
         ip netns exec n$x tc qdisc add dev v$x root tbf rate "$2" burst 512k latency 50ms
     done
     ;;

@@ -80,11 +80,34 @@ static void print_step(const Plan *plan, int index, Text *out)
               step->task_count, step->label);
 }
 
+// What a thread of its own makes of several processes, beside those that a step
+// is run on.
+static void print_sums(const Plan *plan, Text *out)
+{
+    int count = 0;
+    double bytes = 0;
+    for (int i = 0; i < plan->step_count; i++) {
+        const PlanStep *step = &plan->steps[i];
+        bool single = step->call == PLAN_CALL_SUM_START_F32;
+        if (step->symbol >= 0 ||
+            (!single && step->call != PLAN_CALL_SUM_START_F64))
+            continue;
+        count++;
+        bytes += (single ? 4.0 : 8.0) * (double)plan->imms[step->first_imm];
+    }
+    if (count)
+        text_addf(out,
+                  "  a thread beside these for %d sums behind the work, of "
+                  "%.2f MB\n",
+                  count, 1e-6 * bytes);
+}
+
 void codegen_print_plan(const Plan *plan, Text *out)
 {
     text_addf(out, "plan \"%s\" {\n", plan->name);
     text_addf(out, "  slab %lld bytes, scratch %lld bytes a thread\n",
               (long long)plan->slab_bytes, (long long)plan->scratch_bytes);
+    print_sums(plan, out);
     print_params(plan, out);
     print_ports("input", plan->input_count, plan->inputs, out);
     print_ports("output", plan->output_count, plan->outputs, out);

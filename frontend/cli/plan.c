@@ -171,7 +171,7 @@ static double moved(const Network *network, double bytes)
 
 static double sum_seconds(const Network *network, double bytes)
 {
-    if (bytes <= SUM_SMALL_BYTES)
+    if (sum_is_small(bytes, network->ranks))
         return gather_seconds(network, bytes);
     return 2 * (network->latency + message_seconds) +
            moved(network, bytes) / network->speed +
@@ -222,7 +222,7 @@ static void meet(Forecast *forecast, const Network *network,
     forecast->norms += seconds;
     forecast->step += seconds;
     forecast->meetings++;
-    forecast->sent += sum && bytes > SUM_SMALL_BYTES
+    forecast->sent += sum && !sum_is_small(bytes, network->ranks)
                           ? moved(network, bytes)
                           : (network->ranks - 1) * bytes;
 }

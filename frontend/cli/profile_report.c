@@ -178,7 +178,8 @@ void profile_print_table(const Profile *profile)
         Communication all = communication(profile);
         printf(
             "\n%d processes: %.3f ms a step stand in communication (%.1f%%); "
-            "sums behind the work take %.3f ms, %.3f of a processor",
+            "sums behind the work take their thread %.3f ms, %.3f of a "
+            "processor",
             ranks_count(), 1e3 * all.waited, 100 * all.waited / kernels.seconds,
             1e3 * all.behind, 1e3 * all.worked);
     }

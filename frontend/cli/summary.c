@@ -160,6 +160,7 @@ static Status plan_memory(Summary *summary, const Compiler *compiler)
     summary->scratch_bytes = plan.scratch_bytes;
     Status status = calls_room(&plan, summary->phase->ranks, &room, &behind);
     summary->shared_bytes = behind.room;
+    summary->sums = behind.count;
     if (room > plan.scratch_bytes) // it lies in thread 0's
         summary->shared_bytes += room - plan.scratch_bytes;
     plan_free(&plan);
@@ -284,7 +285,9 @@ static void print_table(const Summary *summary)
            1e-6 * (double)(summary->scratch_bytes * summary->threads),
            summary->threads);
     if (phase->ranks > 1)
-        printf(" + %.1f from the others", 1e-6 * (double)summary->shared_bytes);
+        printf(" + %.1f from the others%s",
+               1e-6 * (double)summary->shared_bytes,
+               summary->sums ? " for a thread of sums" : "");
     puts("\n");
 }
 
@@ -333,11 +336,11 @@ static void print_json(const Summary *summary)
     text_addf(&text,
               ",\"loss_macs\":%lld,\"memory\":{\"parameters\":%lld,"
               "\"activations\":%lld,\"scratch\":%lld,\"threads\":%d,"
-              "\"from_others\":%lld,\"total\":%lld}}",
+              "\"sums_behind\":%d,\"from_others\":%lld,\"total\":%lld}}",
               (long long)summary_loose_macs(summary),
               (long long)summary->param_bytes, (long long)summary->slab_bytes,
               (long long)summary->scratch_bytes, summary->threads,
-              (long long)summary->shared_bytes,
+              summary->sums, (long long)summary->shared_bytes,
               (long long)summary_bytes(summary));
     puts(text_string(&text));
 }

@@ -20,6 +20,7 @@ typedef struct Summary {
     // Of a process: its weights and what belongs to them, its share of a step,
     // scratch of a thread, and what comes from other processes on top of it.
     int64_t param_bytes, slab_bytes, scratch_bytes, shared_bytes;
+    int sums; // behind the work, by a thread of their own
     int threads;
 } Summary;
 

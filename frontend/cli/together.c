@@ -1,6 +1,8 @@
 #include "frontend/cli/together.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "runtime/exec/pool.h"
@@ -46,6 +48,23 @@ void together_tell(const char *line)
             line);
 }
 
+// Of `run`, whose checkpoints go on.
+static const Cli *told_of;
+
+static void tell_lost(int rank, const char *machine, bool silent)
+{
+    char line[256];
+    bool resumes = strcmp(told_of->command->name, "run") == 0;
+    snprintf(line, sizeof line, "process %d of %d, on %s, %s; all end%s", rank,
+             ranks_count(), machine,
+             silent ? "is lost: its machine no longer answers"
+                    : "ended without a word: killed, out of memory or crashed",
+             resumes ? "; --resume goes on from the last checkpoint" : "");
+    dprintf(said_to < 0 ? STDERR_FILENO : said_to, "simcc: %s\n", line);
+    if (said_to < 0)
+        cli_log(told_of, line);
+}
+
 // ---- threads ----------------------------------------------------------------
 
 // An even share of the cores; all that a launcher bound the process to.
@@ -58,6 +77,8 @@ static int thread_share(void)
 
 Status together_begin(Cli *cli)
 {
+    told_of = cli;
+    ranks_set_lost(tell_lost);
     TRY(ranks_open());
     if (ranks_count() == 1)
         return status_ok();
@@ -74,6 +95,13 @@ Status together_begin(Cli *cli)
     cli_note(cli, "%d processes, %d on this machine, %s thread%s each",
              ranks_count(), ranks_here(), cli->values[OPT_threads],
              strcmp(cli->values[OPT_threads], "1") == 0 ? "" : "s");
+    int rank;
+    const char *machine = ranks_unwatched(&rank);
+    if (machine)
+        cli_note(cli,
+                 "process %d, on %s, cannot be watched over TCP from process "
+                 "0: if it is killed, only the launcher can say so",
+                 rank, machine);
     return status_ok();
 }
 

@@ -53,9 +53,10 @@ Status calls_room(const Plan *plan, int ranks, int64_t *bytes,
 // between two processes at 10 Gbit/s, which two latencies a piece do not
 // lengthen much.
 enum { SUM_PIECE = 1 << 20 };
-// Sums of fewer bytes are made by every rank of all elements: one meeting
-// instead of two.
-enum { SUM_SMALL_BYTES = 1 << 12 };
+// Sums of so few bytes are made by every rank of all elements: one message
+// after the other instead of two.
+enum { SUM_SMALL_BYTES = 1 << 12, SUM_SMALL_ROOM = 1 << 17 };
+bool sum_is_small(int64_t bytes, int ranks);
 // to = the sum of all ranks' `from`, which may be the same; `rows` is of the
 // room that calls_room says.
 void call_sum(bool single, const void *from, void *to, int64_t elements,

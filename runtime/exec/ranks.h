@@ -49,6 +49,14 @@ bool ranks_can_work_behind(void);
 // those of the other processes' such threads, and sleep while they wait.
 void ranks_work_behind(void);
 
+// A process that is gone without a word of its own, and its machine (`silent`:
+// which no longer answers): by a thread of its own of one that is left, before
+// all of them are ended.
+typedef void RanksLost(int rank, const char *machine, bool silent);
+void ranks_set_lost(RanksLost *say);
+// The first of which nobody would notice that, with its machine; NULL: none.
+const char *ranks_unwatched(int *rank);
+
 // Ends all processes at once with that exit code, after what is to be said
 // last, if anything.
 _Noreturn void ranks_abort(int code);

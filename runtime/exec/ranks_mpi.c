@@ -7,17 +7,29 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "runtime/exec/ranks.h"
+#include "runtime/exec/peers.h"
 
 // At a time, of what MPI counts in an int.
 enum { MOST_BYTES = 1 << 30 };
+// That the launcher has for ending all, before we do: its exit code says how
+// the first one ended.
+enum { GRACE_SECONDS = 3 };
+
+typedef struct Seat {
+    char machine[64];
+    int32_t is_watched;
+} Seat;
 
 static struct {
     bool open;
     int count, index, here;
     bool can_work_behind;
     MPI_Comm behind; // the line of the threads that work behind
+    Seat *seats;     // by rank
+    RanksLost *say_lost;
 } world = {.count = 1, .here = 1};
 
 static _Thread_local bool is_behind;
@@ -50,6 +62,61 @@ static void end_all(MPI_Comm *comm, int *error, ...)
     ranks_abort(STATUS_FAILED);
 }
 
+// ---- one that is lost -------------------------------------------------------
+
+void ranks_set_lost(RanksLost *say)
+{
+    world.say_lost = say;
+}
+
+// Rank 0 hears of all others, and passes it on; they hear of it. One of them
+// says who is lost; the others only where that one does not end them, as it may
+// be lost, too. Who ends all has said why.
+static void end_with(int rank, PeersFate fate, int code)
+{
+    bool speaks = world.index == 0 || world.index == 1;
+    if (fate != PEERS_ENDS) {
+        if (!speaks)
+            sleep(2 * GRACE_SECONDS);
+        if (world.say_lost)
+            world.say_lost(rank, world.seats[rank].machine,
+                           fate == PEERS_SILENT);
+    }
+    if (speaks || fate == PEERS_ENDS)
+        sleep(GRACE_SECONDS);
+    // MPI may be for one thread alone.
+    if (fate != PEERS_ENDS && world.can_work_behind)
+        ranks_abort(code);
+    _exit(code);
+}
+
+static void open_watch(void)
+{
+    PeersDoor door;
+    Seat here = {{0}, true};
+    gethostname(here.machine, sizeof here.machine - 1);
+    ranks_gather(&here, world.seats, sizeof here);
+    if (world.index == 0)
+        peers_open(&door, world.count, end_with);
+    ranks_broadcast(&door, sizeof door);
+    if (world.index > 0)
+        here.is_watched = peers_enter(&door, world.index, end_with);
+    ranks_gather(&here, world.seats, sizeof here);
+    peers_shut();
+}
+
+const char *ranks_unwatched(int *rank)
+{
+    for (int r = 0; world.open && r < world.count; r++)
+        if (!world.seats[r].is_watched) {
+            *rank = r;
+            return world.seats[r].machine;
+        }
+    return NULL;
+}
+
+// ---- opening ----------------------------------------------------------------
+
 Status ranks_open(void)
 {
     int level;
@@ -79,6 +146,11 @@ Status ranks_open(void)
     if (world.count > RANKS_MAX)
         return status_error(STATUS_USAGE, "at most %d processes, not %d",
                             RANKS_MAX, world.count);
+    world.seats = calloc((size_t)world.count, sizeof *world.seats);
+    if (ranks_any(!world.seats))
+        return status_error(STATUS_MEMORY, "no memory for %d processes' names",
+                            world.count);
+    open_watch();
     return status_ok();
 }
 
@@ -88,6 +160,7 @@ void ranks_close(void)
         MPI_Comm_free(&world.behind);
     if (world.open)
         MPI_Finalize();
+    peers_leave(STATUS_OK); // behind the last thing that another waits for
     world.open = false;
 }
 
@@ -252,6 +325,7 @@ void ranks_abort(int code)
 {
     if (last_words)
         last_words();
+    peers_leave(code);
     if (world.open)
         MPI_Abort(MPI_COMM_WORLD, code);
     exit(code);

@@ -1,6 +1,7 @@
 #!/bin/sh
 # One of four processes killed at a random moment, again and again: all of them
-# end within seconds, and what goes on ends in the bits of the unbroken run.
+# end within seconds, one that is left says which was killed, on which machine,
+# and what goes on ends in the bits of the unbroken run.
 # KILLS=N and KILL_SEED=N choose how often and when; fifty take some minutes.
 . tests/e2e/lib.sh
 . tests/e2e/lib_ranks.sh
@@ -43,7 +44,7 @@ awk -v n="$((4 * kills))" -v seed="$seed" -v most="$took" 'BEGIN {
     while (n-- > 0) printf "%.3f %d\n", rand() * most / 1000, int(4 * rand())
 }' > "$work/moments"
 
-hits=0 inside=0 whole=0 slowest=0 failed=
+hits=0 inside=0 named=0 early=0 whole=0 slowest=0 failed=
 how=exec
 while [ "$hits" -lt "$kills" ] && [ -z "$failed" ] && read -r moment number; do
     rm -f "$work"/pid.*
@@ -73,6 +74,17 @@ while [ "$hits" -lt "$kills" ] && [ -z "$failed" ] && read -r moment number; do
         failed="ended unasked"
     elif [ "$code" = 137 ]; then
         hits=$((hits + 1))
+        if grep -qF "simcc: process $number of 4, on $(hostname), ended without a word" \
+            "$work/killed.log"; then
+            named=$((named + 1))
+        elif ! grep -q '^4 processes' "$work/killed.log"; then
+            early=$((early + 1)) # they did not know one another yet
+        else
+            failed="process $number is not named"
+        fi
+        # Where process 0 is lost and the end is slow, several say so.
+        [ "$number" = 0 ] || [ "$(grep -c 'without a word' "$work/killed.log")" -le 1 ] ||
+            failed="more than one is named"
         [ "$((end - at))" -le "$slowest" ] || slowest=$((end - at))
         for file in "$work"/killed/*/*.tmp "$work"/killed/*.tmp; do
             [ ! -e "$file" ] || { inside=$((inside + 1)); break; }
@@ -86,8 +98,9 @@ done < "$work/moments"
 (train "$work/killed") > "$work/killed.log" 2>&1 || failed="the last resume"
 same || failed="other bits"
 echo "  seed $seed: $hits kills, $inside of them inside the writing of a file," \
+    "$named named, $early before they had met," \
     "$((whole + 1)) whole runs, the slowest end $slowest ms after the kill${failed:+; $failed}"
-grep -E 'error|is damaged|is not a ' "$work/killed.log"
+grep -E 'error|is damaged|is not a |without a word' "$work/killed.log"
 check "ranks-kill: every resume ends in the same bits" [ -z "$failed" ]
 check "ranks-kill: the kills came in the middle" [ "$hits" = "$kills" ]
 finish

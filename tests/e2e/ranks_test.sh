@@ -284,18 +284,22 @@ more=
 plan() {
     # shellcheck disable=SC2046
     "$simcc" compile models/quickstart.net --phase pretrain --ranks 2 \
-        --emit plan "$@" --set $(merged "$settings" "filters=64") |
-        sed -n 's/.*call_sum_\([a-z]*\).*(\([^)]*\)).*/\1 \2/p' > "$work/plan"
-    cat "$work/plan"
+        --emit plan "$@" --set $(merged "$settings" "filters=64") > "$work/whole.plan"
+    sed -n 's/.*call_sum_\([a-z]*\).*(\([^)]*\)).*/\1 \2/p' \
+        "$work/whole.plan" > "$work/plan"
 }
-plan > /dev/null
+plan
 check "ranks: several buckets" test "$(grep -c start "$work/plan")" -ge 2
 check "ranks: each is waited for" test "$(grep -c start "$work/plan")" = \
     "$(grep -c finish "$work/plan")"
+check "ranks: by a thread that the plan has" grep -q \
+    "^  a thread beside these for $(grep -c start "$work/plan") sums behind the work, of [0-9.]* MB" \
+    "$work/whole.plan"
 check "ranks: one is sent while backward goes on" sh -c \
     'test "$(head -n 2 "$1" | grep -c start)" = 2' - "$work/plan"
-plan --no-overlap > /dev/null
+plan --no-overlap
 check "ranks: none with --no-overlap" test ! -s "$work/plan"
+check "ranks: and no thread" exits 1 grep -q "a thread beside" "$work/whole.plan"
 check "ranks: of which one process has none" exits 2 quickstart 1 wrong \
     pretrain --no-overlap
 
@@ -412,8 +416,9 @@ quickstart 2 whole pretrain -q
 start killed
 kill -KILL "$(last_process killed)"
 check "ranks: one that is killed ends all" ends_with 137
-check "ranks: the launcher names it" grep -q "process rank 1 .* exited on signal 9" \
-    "$work/log"
+check "ranks: it is named, with its machine" grep -qF \
+    "simcc: process 1 of 2, on $(hostname), ended without a word: killed" "$work/log"
+check "ranks: once" test "$(grep -c 'without a word' "$work/log")" = 1
 check "ranks: the run goes on" quickstart 2 killed pretrain -q --resume
 check "ranks: to the bits of the unbroken one" same_tensors \
     "$work/whole/pretrain/model.safetensors" "$work/killed/pretrain/model.safetensors"
@@ -471,7 +476,8 @@ int main(void)
 }
 END
 mpicc -std=c11 -I. -o "$work/lost" "$work/lost.c" \
-    "$BUILD/mpi/runtime/exec/ranks_mpi.o" "$BUILD/mpi/runtime/base/status.o"
+    "$BUILD/mpi/runtime/exec/ranks_mpi.o" "$BUILD/mpi/runtime/exec/peers.o" \
+    "$BUILD/mpi/runtime/base/status.o"
 mpirun -n 2 "$work/lost" > "$work/said" 2>&1
 check "ranks: a connection that fails ends all" test $? = 1
 check "ranks: and says so" grep -q "connection of the 2 processes failed: .*--resume" \
