@@ -47,11 +47,12 @@ check "plan: who waits has no buckets" holds "a == 0 && b > 0" \
 check "plan: and meets for each gradient" holds "b > a" \
     "$(number far norm_sums)" "$(number wait norm_sums)"
 # Weights as the summary counts them: of two processes each sends half of what it
-# exchanges and half of what it collects, four bytes each.
+# exchanges and half of what it collects, four bytes each. Norms' sums are less
+# than that again.
 weights=$("$simcc" summary models/quickstart.net --phase pretrain --json \
     --set filters=8 image_size=16 pretrain.batch=64 |
     sed 's/.*"total":{"trainable":\([0-9]*\).*/\1/')
-check "plan: gradients are sent once" holds "a > 4 * b && a < 4 * b * 1.5" \
+check "plan: gradients are sent once" holds "a > 4 * b && a < 4 * b * 2" \
     "$(number two sent)" "$weights"
 check "plan: the step is the sum of its parts" holds \
     "(a - b - c) ^ 2 < 1e-12" "$(number far step)" "$(number far work)" \
