@@ -44,6 +44,8 @@ run)
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     [ -z "${LATENCY_US:-}" ] ||
         set -- -x "LD_PRELOAD=$LATENCY_LIBRARY" -x LATENCY_US "$@"
+    # Two on a core: who waits gives way to the other.
+    [ "$count" -le 2 ] || set -- --mca mpi_yield_when_idle 1 "$@"
     exec ip netns exec na unshare -u sh -c 'hostname na; exec taskset -c 0 "$@"' - \
         mpirun -n "$count" --host na:$(((count + 1) / 2)),nb:$((count / 2)) \
         --map-by node --bind-to none --mca plm_rsh_agent $agent \
