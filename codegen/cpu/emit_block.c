@@ -262,10 +262,12 @@ void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
     }
 }
 
-void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
-                   LLVMValueRef x, LLVMValueRef w)
+// Channels [low, low + count) of the block.
+static void multiply_channels(const Emit *e, const TapsTile *tile,
+                              const bool *valid, LLVMValueRef x, LLVMValueRef w,
+                              LLVMValueRef low, int64_t count)
 {
-    EmitLoop channels = taps_loop(e, 0, CPU_BLOCK, 1);
+    EmitLoop channels = emit_loop_begin(e, low, taps_add(e, low, count), 1);
     LLVMValueRef wc = taps_step(e, w, channels.index, CPU_BLOCK);
     if (tile->x_ahead)
         taps_prefetch(e,
@@ -279,6 +281,36 @@ void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
                           PREFETCH_READ);
     taps_multiply_one(e, tile, valid, taps_step(e, x, channels.index, 1), wc);
     emit_loop_end(e, &channels);
+}
+
+void taps_strip(TapsTile *tile, LLVMValueRef at, TapsPrefetch what)
+{
+    if (tile->strip_count < TAPS_MAX_STRIPS)
+        tile->strips[tile->strip_count++] = (TapsStrip){at, what};
+}
+
+void taps_ask(const Emit *e, const TapsTile *tile, LLVMValueRef line)
+{
+    int64_t floats =
+        TAPS_STRIP_BYTES / TAPS_STRIP_LINES / (int64_t)sizeof(float);
+    for (int i = 0; i < tile->strip_count; i++)
+        taps_prefetch(e, taps_step(e, tile->strips[i].at, line, floats),
+                      tile->strips[i].what);
+}
+
+void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
+                   LLVMValueRef x, LLVMValueRef w)
+{
+    if (tile->strip_count == 0) {
+        multiply_channels(e, tile, valid, x, w, emit_i64(e, 0), CPU_BLOCK);
+        return;
+    }
+    EmitLoop line = taps_loop(e, 0, TAPS_STRIP_LINES, 1);
+    taps_ask(e, tile, line.index);
+    int64_t channels = CPU_BLOCK / TAPS_STRIP_LINES;
+    multiply_channels(e, tile, valid, x, w,
+                      taps_affine(e, line.index, channels, 0), channels);
+    emit_loop_end(e, &line);
 }
 
 // ---- transposition ----------------------------------------------------------

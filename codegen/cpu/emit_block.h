@@ -85,6 +85,16 @@ LLVMValueRef *taps_variables(const Emit *e, int count);
 LLVMValueRef taps_get(const Emit *e, LLVMValueRef variable);
 void taps_set(const Emit *e, LLVMValueRef variable, LLVMValueRef value);
 void taps_set_zero(const Emit *e, LLVMValueRef variable);
+enum {
+    TAPS_STRIP_LINES = 4,
+    TAPS_STRIP_BYTES = 64 * TAPS_STRIP_LINES,
+    TAPS_MAX_STRIPS = 8,
+};
+typedef struct TapsStrip {
+    LLVMValueRef at; // lines side by side
+    TapsPrefetch what;
+} TapsStrip;
+
 // A register tile of sums[pixel][block], and how to read what is multiplied:
 // numbers x of pixels `pixel_step` elements apart, vectors w of blocks
 // `block_step` elements apart.
@@ -95,7 +105,18 @@ typedef struct TapsTile {
     // Lines of the cache to ask for while the tile is multiplied, a pixel or
     // channel at a time: so many elements past x and w; 0: none.
     int64_t x_ahead, w_ahead;
+    // Of what is needed later, a line at a time.
+    TapsStrip strips[TAPS_MAX_STRIPS];
+    int strip_count;
 } TapsTile;
+
+// Adds a strip, unless there are so many that they would be waited for.
+void taps_strip(TapsTile *tile, LLVMValueRef at, TapsPrefetch what);
+// Adds those of what the epilogue reads beside the results at `to`.
+void results_strips(const Emit *e, const KernelTypes *types, LLVMValueRef to,
+                    TapsTile *tile);
+// Asks for a line of each strip.
+void taps_ask(const Emit *e, const TapsTile *tile, LLVMValueRef line);
 
 // sums += x[pixel] * w[block], for the pixels that are valid (NULL = all).
 void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,

@@ -44,6 +44,16 @@ void results_prefetch(const Emit *e, const KernelTypes *types, LLVMValueRef to)
                           PREFETCH_READ);
 }
 
+void results_strips(const Emit *e, const KernelTypes *types, LLVMValueRef to,
+                    TapsTile *tile)
+{
+    const Epilogue *epilogue = types->epilogue;
+    for (int i = 0; epilogue && i < epilogue->exprs.count; i++)
+        if (epilogue->exprs.at[i].kind == EPILOGUE_EACH)
+            taps_strip(tile, each_at(e, epilogue->exprs.at[i].operand, to),
+                       PREFETCH_READ);
+}
+
 static LLVMValueRef apply(const BlockResults *results, LLVMValueRef sum,
                           LLVMValueRef to, LLVMValueRef inside,
                           LLVMValueRef outside)

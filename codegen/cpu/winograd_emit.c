@@ -233,6 +233,11 @@ void winograd_transform_tiles(const WinogradWork *work,
 // products are the first.
 typedef struct ReadPart {
     LLVMValueRef first, past, is_first;
+    // What is asked for while they are multiplied: what is transformed next,
+    // and where the products of the written blocks at work will go.
+    WinogradAhead input, result;
+    LLVMValueRef next; // of the input: image 0, the first block wanted
+    LLVMValueRef low;  // the task's first written block
 } ReadPart;
 
 // Where block 0 would be, the part's first being at `at`.
@@ -249,9 +254,11 @@ static int64_t weights_blocks(const WinogradKernel *k)
     return k->stored_weights ? k->part_blocks : k->in_blocks;
 }
 
-// The sums of `pixels` tiles over the read blocks [first, past).
-static void add_blocks(const WinogradWork *work, LLVMValueRef first,
-                       LLVMValueRef past, LLVMValueRef v, LLVMValueRef u)
+// The sums of `pixels` tiles over the read blocks [first, past). `call` counts
+// what a round has added before, were there a block 0.
+static void add_blocks(const WinogradWork *work, const ReadPart *part,
+                       LLVMValueRef first, LLVMValueRef past, LLVMValueRef call,
+                       LLVMValueRef v, LLVMValueRef u)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
@@ -267,6 +274,9 @@ static void add_blocks(const WinogradWork *work, LLVMValueRef first,
     for (int i = 0; i < k->pixels * k->blocks; i++)
         taps_set_zero(e, work->sums[i]);
     EmitLoop block = emit_loop_begin(e, first, past, 1);
+    call = LLVMBuildNSWAdd(e->builder, call, block.index, "");
+    winograd_ahead_strips(work, &part->input, call, &tile);
+    winograd_ahead_strips(work, &part->result, call, &tile);
     taps_multiply(
         e, &tile, NULL,
         taps_opaque(e, taps_step(e, v, block.index, k->tiles * CPU_BLOCK)),
@@ -278,7 +288,8 @@ static void add_blocks(const WinogradWork *work, LLVMValueRef first,
 // sum_blocks blocks at a time, for the rounding error of a sum grows with its
 // length. v and u point where read block 0 would be.
 static void multiply_tiles(const WinogradWork *work, const ReadPart *part,
-                           LLVMValueRef v, LLVMValueRef u, LLVMValueRef product)
+                           LLVMValueRef call, LLVMValueRef v, LLVMValueRef u,
+                           LLVMValueRef product)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
@@ -289,7 +300,8 @@ static void multiply_tiles(const WinogradWork *work, const ReadPart *part,
     LLVMValueRef is_first =
         LLVMBuildICmp(e->builder, LLVMIntEQ, some.index, part->first, "");
     is_first = LLVMBuildAnd(e->builder, is_first, part->is_first, "");
-    add_blocks(work, some.index, emit_min_i64(e, some.next, part->past), v, u);
+    add_blocks(work, part, some.index, emit_min_i64(e, some.next, part->past),
+               call, v, u);
     for (int p = 0; p < k->pixels; p++)
         for (int b = 0; b < k->blocks; b++) {
             LLVMValueRef to =
@@ -368,11 +380,33 @@ static void transform_row(const WinogradWork *work, const ReadPart *part,
     }
 }
 
-// The points of row i of the written blocks whose weights begin at u,
-// [j][read], the read block being that which u points at. Tiles beyond the last
-// are multiplied, too, and never looked at.
+// A round, the point (i, j) of the written blocks from `block` on, begins. All
+// rounds of the part share the input.
+static void ahead_round(const WinogradWork *work, const ReadPart *part,
+                        LLVMValueRef block, LLVMValueRef i, LLVMValueRef j)
+{
+    const Emit *e = work->emit;
+    LLVMBuilderRef b = e->builder;
+    const WinogradKernel *k = work->k;
+    LLVMValueRef point =
+        LLVMBuildNSWAdd(b, taps_affine(e, i, work->side->points, 0), j, "");
+    LLVMValueRef before = LLVMBuildUDiv(
+        b, LLVMBuildSub(b, block, part->low, ""), emit_i64(e, k->blocks), "");
+    before = taps_affine(e, before, winograd_area(k->form), 0);
+    winograd_ahead_round(work, &part->input, part->next,
+                         LLVMBuildNSWAdd(b, before, point, ""));
+    winograd_ahead_round(work, &part->result,
+                         image_step(e, k->types.out, e->args[2], block,
+                                    k->oh * k->ow * CPU_BLOCK),
+                         point);
+}
+
+// The points of row i of the written blocks from `block` on, whose weights
+// begin at u, [j][read], the read block being that which u points at. Tiles
+// beyond the last are multiplied, too, and never looked at.
 static void multiply_row(const WinogradWork *work, const ReadPart *part,
-                         LLVMValueRef i, LLVMValueRef u, LLVMValueRef products)
+                         LLVMValueRef block, LLVMValueRef i, LLVMValueRef u,
+                         LLVMValueRef products)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
@@ -383,13 +417,18 @@ static void multiply_row(const WinogradWork *work, const ReadPart *part,
     LLVMValueRef m =
         taps_step(e, products, i, work->side->points * work->at.product_point);
     EmitLoop j = taps_loop(e, 0, work->side->points, 1);
+    ahead_round(work, part, block, i, j.index);
     LLVMValueRef weights = taps_step(e, u, winograd_weight(work, j.index),
                                      weights_blocks(k) * CPU_TILE);
     LLVMValueRef x = taps_step(e, v, j.index, work->at.input_point);
     LLVMValueRef product = taps_step(e, m, j.index, work->at.product_point);
     EmitLoop tile = taps_loop(e, 0, k->tiles, k->pixels);
-    multiply_tiles(work, part, taps_step(e, x, tile.index, CPU_BLOCK), weights,
-                   taps_step(e, product, tile.index, CPU_BLOCK));
+    LLVMValueRef call =
+        LLVMBuildUDiv(e->builder, tile.index, emit_i64(e, k->pixels), "");
+    call = LLVMBuildSub(e->builder, taps_affine(e, call, k->part_blocks, 0),
+                        part->first, "");
+    multiply_tiles(work, part, call, taps_step(e, x, tile.index, CPU_BLOCK),
+                   weights, taps_step(e, product, tile.index, CPU_BLOCK));
     emit_loop_end(e, &tile);
     emit_loop_end(e, &j);
 }
@@ -410,7 +449,7 @@ static void multiply(const WinogradWork *work, const ReadPart *part,
     EmitLoop i = taps_loop(e, 0, work->side->points, 1);
     if (k->stored_weights)
         transform_row(work, part, block, i.index);
-    multiply_row(work, part, i.index,
+    multiply_row(work, part, block, i.index,
                  k->stored_weights
                      ? made
                      : taps_step(e, ready, winograd_weight(work, i.index), row),
@@ -503,15 +542,55 @@ static void transform_inputs(const WinogradWork *work, const ReadPart *part)
     winograd_transform_tiles(work, &source);
 }
 
+// All read blocks; `next` is the first tile of the next task.
+static ReadPart all_blocks(const WinogradWork *work, LLVMValueRef next,
+                           LLVMValueRef low)
+{
+    const Emit *e = work->emit;
+    const WinogradKernel *k = work->k;
+    ReadPart all = {.first = emit_i64(e, 0),
+                    .past = emit_i64(e, k->in_blocks),
+                    .is_first = emit_int(e, 1, 1, 1),
+                    .input = {.what = PREFETCH_LATER,
+                              .dtype = k->types.in[0],
+                              .h = k->h,
+                              .w = k->w,
+                              .step = work->side->step,
+                              .blocks = k->in_blocks,
+                              .count = k->part_blocks,
+                              .first = next},
+                    .result = {.what = PREFETCH_WRITE,
+                               .dtype = k->types.out,
+                               .h = k->oh,
+                               .w = k->ow,
+                               .step = work->side->results,
+                               .blocks = k->out_blocks,
+                               .count = k->blocks,
+                               .first = work->first},
+                    .next = e->args[0],
+                    .low = low};
+    // Where several tasks read the same tiles, the next one's are in the cache
+    // as a rule, and the more products a number meets, the less there is to
+    // wait for. Of parts, what is written goes out at the task's end.
+    if (k->task_blocks < k->out_blocks)
+        return all;
+    int64_t rounds = winograd_area(k->form);
+    int64_t calls = k->tiles / k->pixels * k->part_blocks;
+    winograd_ahead_begin(work, &all.input,
+                         rounds * ceil_div(k->task_blocks, k->blocks), calls);
+    if (!winograd_adds_parts(k))
+        winograd_ahead_begin(work, &all.result, rounds, calls);
+    return all;
+}
+
 // Of all read blocks at once: [blocks] products at a time, transformed back.
-static void make_whole(const WinogradWork *work, LLVMValueRef low,
-                       LLVMValueRef high)
+static void make_whole(const WinogradWork *work, LLVMValueRef next,
+                       LLVMValueRef low, LLVMValueRef high)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
     LLVMValueRef products = taps_at(e, work->scratch, work->at.product);
-    ReadPart all = {emit_i64(e, 0), emit_i64(e, k->in_blocks),
-                    emit_int(e, 1, 1, 1)};
+    ReadPart all = all_blocks(work, next, low);
     transform_inputs(work, &all);
     EmitLoop block = emit_loop_begin(e, low, high, k->blocks);
     multiply(work, &all, block.index, products);
@@ -520,12 +599,12 @@ static void make_whole(const WinogradWork *work, LLVMValueRef low,
 }
 
 // Part by part, for which all products are kept.
-static void make_of_parts(const WinogradWork *work, LLVMValueRef low,
-                          LLVMValueRef high)
+static void make_of_parts(const WinogradWork *work, LLVMValueRef next,
+                          LLVMValueRef low, LLVMValueRef high)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
-    ReadPart part = {emit_i64(e, 0), emit_i64(e, k->in_blocks), NULL};
+    ReadPart part = all_blocks(work, next, low);
     LLVMValueRef products =
         taps_step(e, taps_at(e, work->scratch, work->at.product),
                   LLVMBuildNeg(e->builder, low, ""), k->tiles * CPU_BLOCK);
@@ -536,6 +615,14 @@ static void make_of_parts(const WinogradWork *work, LLVMValueRef low,
         LLVMBuildICmp(e->builder, LLVMIntEQ, read.index, part.first, "");
     part.past = emit_min_i64(e, read.next, part.past);
     part.first = read.index;
+    // The next part of these tiles, or the first one of the next.
+    LLVMValueRef more = LLVMBuildICmp(e->builder, LLVMIntSLT, part.past,
+                                      emit_i64(e, k->in_blocks), "");
+    part.input.first = LLVMBuildSelect(e->builder, more, work->first, next, "");
+    LLVMValueRef from =
+        LLVMBuildSelect(e->builder, more, part.past, emit_i64(e, 0), "");
+    part.next = image_step(e, k->types.in[0], e->args[0], from,
+                           k->h * k->w * CPU_BLOCK);
     transform_inputs(work, &part);
     EmitLoop block = emit_loop_begin(e, low, high, k->blocks);
     multiply(work, &part, block.index,
@@ -565,8 +652,11 @@ void emit_winograd(Emit *e)
     LLVMValueRef low = taps_affine(e, share, k->task_blocks, 0);
     LLVMValueRef high = emit_min_i64(e, taps_add(e, low, k->task_blocks),
                                      emit_i64(e, k->out_blocks));
+    // Of the task after this one, which the same thread does, if any.
+    LLVMValueRef next = LLVMBuildUDiv(b, taps_add(e, e->task, 1), shares, "");
+    next = taps_affine(e, next, k->tiles, 0);
     if (winograd_adds_parts(k))
-        make_of_parts(&work, low, high);
+        make_of_parts(&work, next, low, high);
     else
-        make_whole(&work, low, high);
+        make_whole(&work, next, low, high);
 }

@@ -70,4 +70,26 @@ typedef struct WinogradSource {
 void winograd_transform_tiles(const WinogradWork *work,
                               const WinogradSource *source);
 
+// Pieces of maps, of as many tiles as are transformed at a time, which are
+// asked for ahead (winograd_emit_ahead.c): in rounds, and in each round in some
+// calls of taps_multiply, strip by strip.
+typedef struct WinogradAhead {
+    TapsPrefetch what;
+    DType dtype;
+    int64_t h, w, step;    // as WinogradSource has them
+    int64_t blocks, count; // per image; wanted
+    LLVMValueRef first;    // tile
+    int64_t pieces, each;  // of a round; strips of a call
+    LLVMValueRef at;       // where the round's pieces are
+} WinogradAhead;
+// Sets the last three.
+void winograd_ahead_begin(const WinogradWork *work, WinogradAhead *ahead,
+                          int64_t rounds, int64_t calls);
+// A round begins; map is image 0, the first block wanted.
+void winograd_ahead_round(const WinogradWork *work, const WinogradAhead *ahead,
+                          LLVMValueRef map, LLVMValueRef round);
+// Adds what the round's call asks for to the register tile.
+void winograd_ahead_strips(const WinogradWork *work, const WinogradAhead *ahead,
+                           LLVMValueRef call, TapsTile *tile);
+
 #endif

@@ -19,6 +19,11 @@ typedef struct Gradient {
     LLVMValueRef in, in_count;   // read blocks
     LLVMValueRef tiles;          // end of the task's tiles
     LLVMValueRef is_first;       // the sums hold nothing yet
+    // What is asked for while tiles are multiplied, the next ones, unless they
+    // were all transformed before.
+    bool asks;
+    WinogradAhead x, dy;
+    LLVMValueRef x_map, dy_map;
 } Gradient;
 
 // Share `index` of the blocks.
@@ -115,12 +120,39 @@ static void transform(const Gradient *g)
     winograd_transform_tiles(&g->work, &dy);
 }
 
+// Tiles [low, high).
+static void multiply_tiles(const Emit *e, const TapsTile *tile,
+                           LLVMValueRef low, LLVMValueRef high, LLVMValueRef v,
+                           LLVMValueRef w)
+{
+    EmitLoop tiles = emit_loop_begin(e, low, high, 1);
+    taps_multiply_one(e, tile, NULL, taps_step(e, v, tiles.index, CPU_BLOCK),
+                      taps_step(e, w, tiles.index, CPU_BLOCK));
+    emit_loop_end(e, &tiles);
+}
+
+// The same with the strips' lines asked for in between.
+static void multiply_and_ask(const Emit *e, const TapsTile *tile,
+                             LLVMValueRef count, LLVMValueRef v, LLVMValueRef w)
+{
+    LLVMValueRef some =
+        LLVMBuildUDiv(e->builder, taps_add(e, count, TAPS_STRIP_LINES - 1),
+                      emit_i64(e, TAPS_STRIP_LINES), "");
+    EmitLoop line = taps_loop(e, 0, TAPS_STRIP_LINES, 1);
+    taps_ask(e, tile, line.index);
+    LLVMValueRef low = LLVMBuildMul(e->builder, line.index, some, "");
+    LLVMValueRef high = LLVMBuildAdd(e->builder, low, some, "");
+    multiply_tiles(e, tile, low, emit_min_i64(e, high, count), v, w);
+    emit_loop_end(e, &line);
+}
+
 // sums[c][o] += v[tile][c] * w[tile][o] over tiles [0, count), for some
 // channels c of a read block with the register tile's written ones, which lie
 // w_block apart in w. They are added up apart first, for the rounding error of
-// a sum grows with its length.
+// a sum grows with its length. `call` counts those of a point.
 static void add_tiles(const Gradient *g, LLVMValueRef count, LLVMValueRef v,
-                      LLVMValueRef w, int64_t w_block, LLVMValueRef sums)
+                      LLVMValueRef w, int64_t w_block, LLVMValueRef call,
+                      LLVMValueRef sums)
 {
     const Emit *e = g->work.emit;
     const WinogradKernel *k = g->work.k;
@@ -128,10 +160,13 @@ static void add_tiles(const Gradient *g, LLVMValueRef count, LLVMValueRef v,
     LLVMValueRef nothing = emit_const(e, DT_F32, CPU_BLOCK, 0);
     for (int i = 0; i < k->pixels * k->blocks; i++)
         taps_set_zero(e, tile.sums[i]);
-    EmitLoop tiles = emit_loop_begin(e, emit_i64(e, 0), count, 1);
-    taps_multiply_one(e, &tile, NULL, taps_step(e, v, tiles.index, CPU_BLOCK),
-                      taps_step(e, w, tiles.index, CPU_BLOCK));
-    emit_loop_end(e, &tiles);
+    if (g->asks) {
+        winograd_ahead_strips(&g->work, &g->x, call, &tile);
+        winograd_ahead_strips(&g->work, &g->dy, call, &tile);
+        multiply_and_ask(e, &tile, count, v, w);
+    } else {
+        multiply_tiles(e, &tile, emit_i64(e, 0), count, v, w);
+    }
     for (int i = 0; i < k->pixels * k->blocks; i++) {
         int c = i / k->blocks, b = i % k->blocks;
         LLVMValueRef at =
@@ -155,16 +190,24 @@ typedef struct PointTiles {
 static void add_point(const Gradient *g, const PointTiles *tiles)
 {
     const Emit *e = g->work.emit;
+    const WinogradKernel *k = g->work.k;
     LLVMValueRef zero = emit_i64(e, 0);
-    EmitLoop out = emit_loop_begin(e, zero, g->out_count, g->work.k->blocks);
+    EmitLoop out = emit_loop_begin(e, zero, g->out_count, k->blocks);
     EmitLoop in = emit_loop_begin(e, zero, g->in_count, 1);
     LLVMValueRef sums = sums_at(g, tiles->point, out.index, in.index);
-    EmitLoop c = taps_loop(e, 0, CPU_BLOCK, g->work.k->pixels);
+    EmitLoop c = taps_loop(e, 0, CPU_BLOCK, k->pixels);
     LLVMValueRef v = taps_step(
         e, taps_step(e, tiles->v, in.index, tiles->v_block), c.index, 1);
+    LLVMValueRef call =
+        LLVMBuildUDiv(e->builder, out.index, emit_i64(e, k->blocks), "");
+    call = LLVMBuildNSWAdd(e->builder, taps_affine(e, call, k->task_reads, 0),
+                           in.index, "");
+    call = LLVMBuildNSWAdd(
+        e->builder, taps_affine(e, call, CPU_BLOCK / k->pixels, 0),
+        LLVMBuildUDiv(e->builder, c.index, emit_i64(e, k->pixels), ""), "");
     add_tiles(g, tiles->count, taps_opaque(e, v),
               taps_opaque(e, taps_step(e, tiles->w, out.index, tiles->w_block)),
-              tiles->w_block,
+              tiles->w_block, call,
               taps_opaque(e, taps_step(e, sums, c.index, CPU_BLOCK)));
     emit_loop_end(e, &c);
     emit_loop_end(e, &in);
@@ -176,6 +219,8 @@ static void add_products(const Gradient *g)
     const Emit *e = g->work.emit;
     int64_t block = g->work.k->tiles * CPU_BLOCK;
     EmitLoop point = taps_loop(e, 0, winograd_area(g->work.k->form), 1);
+    winograd_ahead_round(&g->work, &g->x, g->x_map, point.index);
+    winograd_ahead_round(&g->work, &g->dy, g->dy_map, point.index);
     LLVMValueRef v = taps_step(e, taps_at(e, g->work.scratch, g->work.at.input),
                                point.index, g->work.at.input_point);
     LLVMValueRef w =
@@ -236,10 +281,40 @@ static void store_gradient(const Gradient *g)
     emit_loop_end(e, &out);
 }
 
+static WinogradAhead ahead_of(const Gradient *g, const WinogradSource *source,
+                              int64_t count)
+{
+    const WinogradKernel *k = g->work.k;
+    WinogradAhead ahead = {.what = PREFETCH_LATER,
+                           .dtype = source->dtype,
+                           .h = source->h,
+                           .w = source->w,
+                           .step = source->step,
+                           .blocks = source->blocks,
+                           .count = count};
+    winograd_ahead_begin(&g->work, &ahead, winograd_area(k->form),
+                         ceil_div(k->task_blocks, k->blocks) * k->task_reads *
+                             (CPU_BLOCK / k->pixels));
+    return ahead;
+}
+
+static void begin_asking(Gradient *g)
+{
+    const Emit *e = g->work.emit;
+    WinogradSource x = x_source(&g->work, e->args[0], g->in);
+    WinogradSource dy = dy_source(&g->work, e->args[1], g->out);
+    g->asks = true;
+    g->x = ahead_of(g, &x, g->work.k->task_reads);
+    g->dy = ahead_of(g, &dy, g->work.k->task_blocks);
+    g->x_map = x.map;
+    g->dy_map = dy.map;
+}
+
 void emit_winograd_gradient(Emit *e)
 {
     Gradient g = begin_task(e, &cpu_kernel(e)->winograd_gradient);
     int64_t tiles = g.work.k->tiles;
+    begin_asking(&g);
     LLVMValueRef start = g.work.first;
     EmitLoop part = emit_loop_begin(e, g.work.first,
                                     taps_add(e, g.tiles, tiles - 1), tiles);
@@ -248,6 +323,7 @@ void emit_winograd_gradient(Emit *e)
     g.work.count =
         emit_min_i64(e, LLVMBuildSub(e->builder, g.tiles, part.index, ""),
                      emit_i64(e, tiles));
+    g.x.first = g.dy.first = part.next;
     transform(&g);
     add_products(&g);
     emit_loop_end(e, &part);
