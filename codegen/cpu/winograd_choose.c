@@ -149,8 +149,8 @@ WinogradScratch winograd_scratch(const WinogradKernel *k)
 WinogradScratch winograd_gradient_scratch(const WinogradKernel *k)
 {
     return scratch_of(k, k->task_reads, k->task_blocks,
-                      winograd_area(k->form) * k->task_blocks * k->task_reads *
-                          CPU_TILE);
+                      winograd_weights_area(k->form) * k->task_blocks *
+                          k->task_reads * CPU_TILE);
 }
 
 // Windows' places inside the map along one axis, over all results, or by data

@@ -9,7 +9,8 @@ typedef void WinogradAxis(const Emit *e, LLVMValueRef *const in,
                           LLVMValueRef *out);
 // Those of one form of tiles (winograd_emit_axes.c): 3 taps to the different
 // weights; numbers of x to points; points to results; and, by weights, results
-// to points and points to 3 taps, which strided forms have not.
+// to points and sums of the different weights to 3 taps, which forms by data
+// have not.
 typedef struct WinogradAxes {
     WinogradAxis *weights, *input, *result;
     WinogradAxis *result_gradient, *weights_gradient;

@@ -204,6 +204,29 @@ static void strided_result(const Emit *e, LLVMValueRef *const m,
         y[i] = sum(e, y[i], m[PAIR_POINTS + i]);
 }
 
+// By weights: A dy, and G' m of the different weights, the sums of the last
+// points being one.
+static void strided_result_gradient(const Emit *e, LLVMValueRef *const dy,
+                                    LLVMValueRef *w)
+{
+    large_result_gradient(e, dy, w);
+    for (int i = 0; i < STRIDED_RESULTS; i++)
+        w[PAIR_POINTS + i] = dy[i];
+}
+
+static void strided_weights_gradient(const Emit *e, LLVMValueRef *const m,
+                                     LLVMValueRef *g)
+{
+    LLVMValueRef pair[PAIR_POINTS + 1], taps[3];
+    for (int i = 0; i < PAIR_POINTS; i++)
+        pair[i] = m[i];
+    pair[PAIR_POINTS] = zero(e);
+    large_weights_gradient(e, pair, taps);
+    g[0] = taps[0];
+    g[1] = m[PAIR_POINTS];
+    g[2] = taps[1];
+}
+
 // By data: 5 numbers of dy to 8 of dx. Those with two taps lie between the
 // numbers of dy, and those with one on the first four, or on the last four.
 
@@ -248,7 +271,9 @@ const WinogradAxes *winograd_axes(WinogradForm form)
                             small_result_gradient, small_weights_gradient},
         [WINOGRAD_LARGE] = {large_weights, large_input, large_result,
                             large_result_gradient, large_weights_gradient},
-        [WINOGRAD_STRIDED] = {strided_weights, strided_input, strided_result},
+        [WINOGRAD_STRIDED] = {strided_weights, strided_input, strided_result,
+                              strided_result_gradient,
+                              strided_weights_gradient},
         [WINOGRAD_STRIDED_ONE_FIRST] = {strided_weights, one_first_input,
                                         one_first_result},
         [WINOGRAD_STRIDED_TWO_FIRST] = {strided_weights, two_first_input,

@@ -18,7 +18,7 @@ typedef struct Gradient {
     LLVMValueRef out, out_count; // written blocks: the first, how many
     LLVMValueRef in, in_count;   // read blocks
     LLVMValueRef tiles;          // end of the task's tiles
-    LLVMValueRef is_first;       // the sums hold nothing yet
+    LLVMValueRef is_first;       // the sums at work hold nothing yet
     // What is asked for while tiles are multiplied, the next ones, unless they
     // were all transformed before.
     bool asks;
@@ -58,14 +58,14 @@ static Gradient begin_task(const Emit *e, const WinogradKernel *k)
     return g;
 }
 
-// Sums lie [area][written][read][16 read][16 written], in shares.
-static LLVMValueRef sums_at(const Gradient *g, LLVMValueRef point,
+// Sums lie [weights^2][written][read][16 read][16 written], in shares.
+static LLVMValueRef sums_at(const Gradient *g, LLVMValueRef weight,
                             LLVMValueRef out, LLVMValueRef in)
 {
     const Emit *e = g->work.emit;
     const WinogradKernel *k = g->work.k;
     LLVMValueRef at = taps_at(e, g->work.scratch, g->work.at.sums);
-    at = taps_step(e, at, point, k->task_blocks * k->task_reads * CPU_TILE);
+    at = taps_step(e, at, weight, k->task_blocks * k->task_reads * CPU_TILE);
     at = taps_step(e, at, out, k->task_reads * CPU_TILE);
     return taps_step(e, at, in, CPU_TILE);
 }
@@ -181,10 +181,31 @@ static void add_tiles(const Gradient *g, LLVMValueRef count, LLVMValueRef v,
 
 // Transformed tiles of x and dy of one point, and how far apart blocks are.
 typedef struct PointTiles {
-    LLVMValueRef point, count; // tiles
+    LLVMValueRef weight; // that the point meets
+    LLVMValueRef count;  // tiles
     LLVMValueRef v, w;
     int64_t v_block, w_block;
 } PointTiles;
+
+// The point's place among the different weights. Points that share one go on
+// adding to what the first of them has begun, whatever `begins` says.
+static LLVMValueRef weight_of(Gradient *g, LLVMValueRef point,
+                              LLVMValueRef begins)
+{
+    const Emit *e = g->work.emit;
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef side = emit_i64(e, g->work.side->points);
+    LLVMValueRef i = LLVMBuildUDiv(b, point, side, "");
+    LLVMValueRef j = LLVMBuildURem(b, point, side, "");
+    LLVMValueRef row = winograd_weight(&g->work, i);
+    LLVMValueRef col = winograd_weight(&g->work, j);
+    LLVMValueRef alone =
+        LLVMBuildAnd(b, LLVMBuildICmp(b, LLVMIntEQ, row, i, ""),
+                     LLVMBuildICmp(b, LLVMIntEQ, col, j, ""), "");
+    g->is_first = LLVMBuildAnd(b, begins, alone, "");
+    return LLVMBuildNSWAdd(b, taps_affine(e, row, g->work.side->weights, 0),
+                           col, "");
+}
 
 // Every pair of the task's blocks.
 static void add_point(const Gradient *g, const PointTiles *tiles)
@@ -194,7 +215,7 @@ static void add_point(const Gradient *g, const PointTiles *tiles)
     LLVMValueRef zero = emit_i64(e, 0);
     EmitLoop out = emit_loop_begin(e, zero, g->out_count, k->blocks);
     EmitLoop in = emit_loop_begin(e, zero, g->in_count, 1);
-    LLVMValueRef sums = sums_at(g, tiles->point, out.index, in.index);
+    LLVMValueRef sums = sums_at(g, tiles->weight, out.index, in.index);
     EmitLoop c = taps_loop(e, 0, CPU_BLOCK, k->pixels);
     LLVMValueRef v = taps_step(
         e, taps_step(e, tiles->v, in.index, tiles->v_block), c.index, 1);
@@ -214,7 +235,7 @@ static void add_point(const Gradient *g, const PointTiles *tiles)
     emit_loop_end(e, &out);
 }
 
-static void add_products(const Gradient *g)
+static void add_products(Gradient *g, LLVMValueRef begins)
 {
     const Emit *e = g->work.emit;
     int64_t block = g->work.k->tiles * CPU_BLOCK;
@@ -226,7 +247,8 @@ static void add_products(const Gradient *g)
     LLVMValueRef w =
         taps_step(e, taps_at(e, g->work.scratch, g->work.at.product),
                   point.index, g->work.at.product_point);
-    add_point(g, &(PointTiles){point.index, g->work.count, v, w, block, block});
+    LLVMValueRef weight = weight_of(g, point.index, begins);
+    add_point(g, &(PointTiles){weight, g->work.count, v, w, block, block});
     emit_loop_end(e, &point);
 }
 
@@ -238,7 +260,7 @@ static void transform_sums(const Gradient *g, LLVMValueRef sums,
     const WinogradKernel *k = g->work.k;
     int64_t point = k->task_blocks * k->task_reads * CPU_TILE;
     WinogradAxis *axis = g->work.axes->weights_gradient;
-    int side = g->work.side->points;
+    int side = g->work.side->weights;
     LLVMValueRef m[WINOGRAD_MOST], taps[3];
     EmitLoop j = taps_loop(e, 0, side, 1);
     LLVMValueRef from = taps_step(e, sums, j.index, point);
@@ -319,13 +341,14 @@ void emit_winograd_gradient(Emit *e)
     EmitLoop part = emit_loop_begin(e, g.work.first,
                                     taps_add(e, g.tiles, tiles - 1), tiles);
     g.work.first = part.index;
-    g.is_first = LLVMBuildICmp(e->builder, LLVMIntEQ, part.index, start, "");
+    LLVMValueRef begins =
+        LLVMBuildICmp(e->builder, LLVMIntEQ, part.index, start, "");
     g.work.count =
         emit_min_i64(e, LLVMBuildSub(e->builder, g.tiles, part.index, ""),
                      emit_i64(e, tiles));
     g.x.first = g.dy.first = part.next;
     transform(&g);
-    add_products(&g);
+    add_products(&g, begins);
     emit_loop_end(e, &part);
     store_gradient(&g);
 }
@@ -370,7 +393,6 @@ static void add_ready_tiles(Gradient *g)
     GradientRange all = {emit_i64(e, 0), emit_i64(e, k->tiles)}, some;
     EmitLoop point = taps_loop(e, 0, winograd_area(g->work.k->form), 1);
     EmitLoop part = gradient_parts(e, all, k->part, &some);
-    tiles.point = point.index;
     tiles.count = LLVMBuildSub(e->builder, some.high, some.low, "");
     tiles.v = taps_step(e, e->args[0], g->in, tiles.v_block);
     tiles.v = taps_step(e, tiles.v, point.index, step);
@@ -378,7 +400,9 @@ static void add_ready_tiles(Gradient *g)
     tiles.w = taps_step(e, e->args[1], g->out, tiles.w_block);
     tiles.w = taps_step(e, tiles.w, point.index, step);
     tiles.w = taps_step(e, tiles.w, some.low, CPU_BLOCK);
-    g->is_first = LLVMBuildICmp(e->builder, LLVMIntEQ, some.low, all.low, "");
+    tiles.weight =
+        weight_of(g, point.index,
+                  LLVMBuildICmp(e->builder, LLVMIntEQ, some.low, all.low, ""));
     add_point(g, &tiles);
     emit_loop_end(e, &part);
     emit_loop_end(e, &point);

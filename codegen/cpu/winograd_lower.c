@@ -54,7 +54,7 @@ bool conv_winograd_takes(const ConvShape *s)
 
 bool conv_winograd_takes_weights(const ConvShape *s)
 {
-    return conv_direct_takes_weights(s) && has_windows(s) && s->sh == 1;
+    return conv_direct_takes_weights(s) && has_windows(s);
 }
 
 bool conv_winograd_pays(const ConvShape *s)
