@@ -9,7 +9,7 @@
 typedef struct RefFacts {
     int buffer;     // -1: a param
     int64_t offset; // into the buffer
-    bool write, pointwise;
+    bool write, pointwise, own;
 } RefFacts;
 
 typedef struct PlanFacts {

@@ -23,65 +23,20 @@
 #include <stdlib.h>
 
 #include "ir/base/diag.h"
-#include "passes/all.h"
-#include "passes/order_list.h"
+#include "passes/fuse.h"
 #include "passes/rewrite.h"
-#include "passes/storage.h"
 
 enum {
     // Kernels stay small enough to compile fast and keep in registers.
     MOST_MEMBERS = 64,
-    // In node order. Joining a unit far above would compute a value long
-    // before its readers want it, and keep it alive between: schedule has put
-    // it where it is for a reason.
-    WINDOW = 64,
-    // Most elements of a value that is made long before it is read.
-    EARLY_ELEMENTS = 1 << 13,
 };
-
-// One kernel needs another to have run.
-typedef struct Edge {
-    Value kernel; // the other end
-    // Element by element, so that both may be in one group: a direct read of a
-    // map or anchor, or of the old content of the param that is assigned.
-    bool pointwise;
-} Edge;
-
-// Edges of node v: at[first[v] .. first[v + 1] - 1].
-typedef struct EdgeTable {
-    int *first;
-    Edge *at;
-} EdgeTable;
-
-typedef struct Unit {
-    VEC(Value) members;
-    const TensorType *space; // iteration dims
-    Value anchor;            // NO_VALUE in groups of maps
-    Value reduce;            // one of the reductions, NO_VALUE = none
-    Value last;              // largest member
-    bool closed;             // a kernel that takes no others in
-    bool early;              // small, and made of params alone
-} Unit;
-
-typedef struct Fuse {
-    Graph *graph;
-    Arena *scratch;
-    EdgeTable before, after; // what a kernel needs, what needs it
-    const int *use_counts;
-    Unit *units; // from 1
-    int unit_count;
-    int *unit_of; // by value, 0 = not placed yet or no kernel
-    int *sibling; // by value: the unit that last read it directly, 0 = none
-    OrderList order;
-    bool inference; // no param changes
-} Fuse;
 
 static const Node *node_of(const Fuse *f, Value v)
 {
     return graph_node(f->graph, v);
 }
 
-static LowerClass class_of(const Fuse *f, Value v)
+LowerClass fuse_class(const Fuse *f, Value v)
 {
     return op_info(node_of(f, v)->op)->lower;
 }
@@ -102,12 +57,12 @@ static void visit_edges(Fuse *f, const Value *assign, EdgeVisitor *visit)
         const Node *node = node_of(f, v);
         if (!storage_has_kernel(node))
             continue;
-        LowerClass class = class_of(f, v);
+        LowerClass class = fuse_class(f, v);
         bool maps = class == LOWER_MAP;
         for (int i = node->op == OP_ASSIGN; i < node->input_count; i++) {
             Value input = node->inputs[i];
             Value root = storage_root(f->graph, input);
-            LowerClass from = class_of(f, root);
+            LowerClass from = fuse_class(f, root);
             if (from != LOWER_LEAF)
                 visit(f, root, v,
                       root == input &&
@@ -161,7 +116,7 @@ static void make_edges(Fuse *f)
 // The dims a node runs over, when it can be in a group of maps.
 static const TensorType *space_of(const Fuse *f, Value v)
 {
-    return class_of(f, v) == LOWER_REDUCE
+    return fuse_class(f, v) == LOWER_REDUCE
                ? graph_type(f->graph, node_of(f, v)->inputs[0])
                : &node_of(f, v)->type;
 }
@@ -187,7 +142,7 @@ static bool serves_other_reduces(const Fuse *f, Value v, const Unit *unit)
     int reduces = 0;
     for (int i = f->after.first[v]; i < f->after.first[v + 1]; i++) {
         const Edge *edge = &f->after.at[i];
-        if (class_of(f, edge->kernel) != LOWER_REDUCE || !edge->pointwise)
+        if (fuse_class(f, edge->kernel) != LOWER_REDUCE || !edge->pointwise)
             continue;
         if (unit->anchor == NO_VALUE &&
             same_axes(f, unit->reduce, edge->kernel))
@@ -199,7 +154,7 @@ static bool serves_other_reduces(const Fuse *f, Value v, const Unit *unit)
 
 static bool is_plain_map(const Fuse *f, Value v)
 {
-    return class_of(f, v) == LOWER_MAP && node_of(f, v)->op != OP_ASSIGN;
+    return fuse_class(f, v) == LOWER_MAP && node_of(f, v)->op != OP_ASSIGN;
 }
 
 // Whether v leads to `reader` by values that each have one reader, as the
@@ -276,7 +231,7 @@ static bool suits(const Fuse *f, Value v, int unit)
     if (has_twin(f, v, u) ||
         (u->anchor != NO_VALUE && !suits_epilogue(f, v, unit)))
         return false;
-    if (class_of(f, v) == LOWER_REDUCE)
+    if (fuse_class(f, v) == LOWER_REDUCE)
         return same_axes(f, u->reduce, v);
     return !serves_other_reduces(f, v, u);
 }
@@ -325,7 +280,7 @@ static bool can_sink(const Fuse *f, int unit, int friend, int place)
 // hardly anything does.
 static bool is_early(const Fuse *f, Value v)
 {
-    LowerClass class = class_of(f, v);
+    LowerClass class = fuse_class(f, v);
     bool early = f->inference &&
                  (class == LOWER_MAP || class == LOWER_REDUCE) &&
                  type_elements(&node_of(f, v)->type) <= EARLY_ELEMENTS;
@@ -334,13 +289,13 @@ static bool is_early(const Fuse *f, Value v)
     return early;
 }
 
-static void add_member(Fuse *f, int unit, Value v)
+void fuse_add_member(Fuse *f, int unit, Value v)
 {
     Unit *u = &f->units[unit];
     vec_push(f->scratch, &u->members, v);
     if (v > u->last)
         u->last = v;
-    if (class_of(f, v) == LOWER_REDUCE)
+    if (fuse_class(f, v) == LOWER_REDUCE)
         u->reduce = v;
     f->unit_of[v] = unit;
 }
@@ -360,13 +315,13 @@ static bool try_join(Fuse *f, Value v, int unit, bool may_sink)
         order_list_insert(&f->order, unit, latest);
     }
     f->units[unit].early = f->units[unit].early && is_early(f, v);
-    add_member(f, unit, v);
+    fuse_add_member(f, unit, v);
     return true;
 }
 
 static int start_unit(Fuse *f, Value v)
 {
-    LowerClass class = class_of(f, v);
+    LowerClass class = fuse_class(f, v);
     int unit = ++f->unit_count;
     f->units[unit] = (Unit){
         .space = space_of(f, v),
@@ -380,7 +335,7 @@ static int start_unit(Fuse *f, Value v)
         order_list_insert(&f->order, unit, last_needed(f, v, 0, unit));
     else
         order_list_append(&f->order, unit);
-    add_member(f, unit, v);
+    fuse_add_member(f, unit, v);
     return unit;
 }
 
@@ -421,7 +376,7 @@ static void try_merge(Fuse *f, int high, int low)
         return;
     int kept = rises ? high : low, gone = rises ? low : high;
     for (int m = 0; m < f->units[gone].members.count; m++)
-        add_member(f, kept, f->units[gone].members.at[m]);
+        fuse_add_member(f, kept, f->units[gone].members.at[m]);
     f->units[gone].members.count = 0;
     order_list_remove(&f->order, gone);
 }
@@ -482,7 +437,7 @@ static void merge_producers(Fuse *f, Value v)
 
 static void place_node(Fuse *f, Value v)
 {
-    LowerClass class = class_of(f, v);
+    LowerClass class = fuse_class(f, v);
     bool open = class == LOWER_MAP || class == LOWER_REDUCE;
     if (!open || (!join_producer(f, v) && !join_sibling(f, v)))
         start_unit(f, v);
@@ -525,7 +480,7 @@ static void emit_views(const Fuse *f, FuseOrder *order, Value v)
         emit_node(order, order->chain.at[--order->chain.count]);
 }
 
-static int compare_values(const void *a, const void *b)
+int fuse_compare_values(const void *a, const void *b)
 {
     Value x = *(const Value *)a, y = *(const Value *)b;
     return (x > y) - (x < y);
@@ -537,7 +492,7 @@ static void emit_unit(const Fuse *f, FuseOrder *order, Unit *unit)
 {
     int count = unit->members.count;
     Value *members = unit->members.at;
-    qsort(members, (size_t)count, sizeof *members, compare_values);
+    qsort(members, (size_t)count, sizeof *members, fuse_compare_values);
     for (int m = 0; m < count; m++) {
         const Node *node = node_of(f, members[m]);
         for (int i = 0; i < node->input_count; i++)
@@ -562,7 +517,7 @@ static void order_nodes(Fuse *f)
     // assign, the others' at the end.
     for (Value v = 0; v < count; v++)
         if (f->use_counts[v] == 0 && !storage_has_kernel(node_of(f, v)) &&
-            class_of(f, storage_root(f->graph, v)) == LOWER_LEAF)
+            fuse_class(f, storage_root(f->graph, v)) == LOWER_LEAF)
             emit_views(f, &order, v);
     for (int unit = order_list_next(&f->order, 0); unit;
          unit = order_list_next(&f->order, unit)) {
@@ -586,10 +541,11 @@ void pass_fuse(Graph *graph, const PassContext *context)
     Fuse f = {.graph = graph,
               .scratch = scratch,
               .use_counts = graph_use_counts(graph, scratch),
-              .units = ARENA_ARRAY(scratch, Unit, count + 1),
+              // As many again, for units that are split.
+              .units = ARENA_ARRAY(scratch, Unit, 2 * count + 1),
               .unit_of = ARENA_ARRAY(scratch, int, count + 1),
               .sibling = ARENA_ARRAY(scratch, int, count + 1),
-              .order = order_list_new(scratch, count)};
+              .order = order_list_new(scratch, 2 * count)};
     make_edges(&f);
     f.inference = true;
     for (Value v = 0; v < count; v++)
@@ -597,5 +553,6 @@ void pass_fuse(Graph *graph, const PassContext *context)
     for (Value v = 0; v < count; v++)
         if (storage_has_kernel(graph_node(graph, v)))
             place_node(&f, v);
+    fuse_chains(&f);
     order_nodes(&f);
 }

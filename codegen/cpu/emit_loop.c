@@ -616,7 +616,7 @@ static void find_ranges(Nest *n)
     LLVMValueRef end =
         LLVMBuildNSWAdd(n->b, n->low[d], emit_i64(n->e, split->chunk), "");
     n->high[d] = emit_min_i64(n->e, end, n->high[d]);
-    for (d--; d >= 0 && !split->partial_stride; d--) {
+    for (d--; d >= 0 && !split->partial_stride && !split->all_before; d--) {
         if (n->k->reduced >> d & 1)
             continue;
         LLVMValueRef size = emit_i64(n->e, n->k->dims[d]);

@@ -211,6 +211,8 @@ const char *loop_text(Arena *arena, const LoopKernel *loop)
     if (split->dim >= 0)
         text_addf(text, " split %d by %lld", split->dim,
                   (long long)split->chunk);
+    if (split->all_before)
+        text_add(text, ", all before");
     if (split->partial_stride)
         text_addf(text, " partial %lld%s", (long long)split->partial_stride,
                   split->by_rows ? " by rows" : "");

@@ -58,6 +58,7 @@ typedef struct LoopSplit {
     int64_t chunk, blocks, task_count;
     int64_t partial_stride;
     bool by_rows;
+    bool all_before; // every task walks the kept dims before it, too (chain.c)
 } LoopSplit;
 
 // Fused elementwise nodes, reductions of them, copies: a nest of loops over

@@ -37,7 +37,7 @@ static int loops_arg(Loops *loops, Place place, int64_t offset, bool write)
             arg->write == write)
             return i;
     }
-    StepArg arg = {place, offset, write, true};
+    StepArg arg = {place, offset, write, true, false};
     vec_push(loops->lower->arena, &loops->args, arg);
     return loops->args.count - 1;
 }
@@ -202,14 +202,22 @@ static void push_partial(Loops *loops, int64_t part_count, const char *label)
 
 static void loops_finish(Loops *loops, int64_t chain_rows, const char *label)
 {
+    Lowering *lower = loops->lower;
     LoopKernel *kernel = loops->kernel;
+    bool joins = chain_rows == 0 && chain_join(lower, kernel, loops->args.at);
+    if (joins ||
+        (chain_rows == 0 && chain_begin(lower, kernel, loops->args.at))) {
+        loops_push(loops, joins, label);
+        chain_pushed(lower);
+        return;
+    }
     loop_collapse(kernel, chain_rows > 0);
     if (chain_rows > 0) {
         loop_split_rows(kernel, chain_rows);
         loops_push(loops, true, label);
         return;
     }
-    int64_t parts = loops->lower->codegen->backend->split_loop(kernel);
+    int64_t parts = lower->codegen->backend->split_loop(kernel);
     if (parts == 1)
         loops_push(loops, false, label);
     else

@@ -50,6 +50,8 @@ typedef struct StepArg {
     // The kernel touches each element once, at the iteration's own index, so
     // a result of the same size may take this memory over.
     bool pointwise;
+    // Of all kernels of its chain each task touches the same share of it alone.
+    bool own;
 } StepArg;
 
 // What a step does for its node.
@@ -80,6 +82,25 @@ typedef struct Made {
     Value value;
     int step;
 } Made;
+
+// What the kernels of a chain touch (chain.c): at a place and an offset from it
+// in bytes, elements of so many bytes, of which each task has stretches of
+// `period` elements, or 0 where its elements are others' as well.
+typedef struct ChainUse {
+    Place place;
+    int64_t offset;
+    int64_t bytes;
+    int64_t period;
+    bool written;
+} ChainUse;
+typedef VEC(ChainUse) ChainUses;
+
+// The chain at work.
+typedef struct Chain {
+    int64_t tasks;  // 0: none
+    int first, end; // its steps
+    ChainUses uses;
+} Chain;
 
 typedef struct Members {
     VEC(Value) nodes;
@@ -135,6 +156,7 @@ typedef struct Lowering {
     Place *stretch; // by value: where it is to be made, PLACE_NONE: anywhere
     VEC(SlabBuffer) buffers;
     VEC(LowerStep) steps;
+    Chain chain;
     VEC(Made) made;
     int64_t slab_bytes, scratch_bytes;
     Value current;           // the node being lowered: steps are made for it
@@ -174,6 +196,17 @@ typedef struct Access {
 // Where a value lies, seen through reshapes; PLACE_NONE when nowhere.
 Place value_place(const Lowering *lower, Value value);
 Access value_access(const Lowering *lower, Value value);
+
+// ---- chain.c ----------------------------------------------------------------
+
+// Cuts the kernel, whose dims are those of the iteration space yet, into the
+// tasks of the chain at work, if it can be the next one of it.
+bool chain_join(Lowering *lower, LoopKernel *kernel, const StepArg *args);
+// Cuts a kernel with reductions for a chain to begin with it, if the next ones
+// may join.
+bool chain_begin(Lowering *lower, LoopKernel *kernel, const StepArg *args);
+// To be called when a kernel that was cut so has become a step.
+void chain_pushed(Lowering *lower);
 
 // ---- loops.c ----------------------------------------------------------------
 

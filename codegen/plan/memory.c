@@ -52,18 +52,26 @@ static int host_of(const Lowering *lower, int buffer)
     return buffer;
 }
 
-// Whether a step before `s` at the same time reads the buffer: other tasks of
-// it may still do so while this step's tasks write.
+// Whether other steps of s's time forbid that it writes where the buffer is:
+// one before it reads the buffer, for its other tasks may still do so, unless
+// each task has its own share; or one behind it looks for what was there.
 static bool is_read_by_chain(const Lowering *lower, int s, int buffer)
 {
-    for (int t = s - 1;
-         t >= 0 && lower->steps.at[t].time == lower->steps.at[s].time; t--) {
+    int time = lower->steps.at[s].time, first = s;
+    while (first > 0 && lower->steps.at[first - 1].time == time)
+        first--;
+    for (int t = first;
+         t < lower->steps.count && lower->steps.at[t].time == time; t++) {
         const LowerStep *step = &lower->steps.at[t];
-        for (int i = 0; i < step->args.count; i++)
-            if (step->args.at[i].place.kind == PLACE_SLAB &&
-                step->args.at[i].place.index == buffer &&
-                !step->args.at[i].write)
+        for (int i = 0; i < step->args.count && t != s; i++) {
+            const StepArg *arg = &step->args.at[i];
+            if (arg->place.kind != PLACE_SLAB)
+                continue;
+            if (t < s ? arg->place.index == buffer && !arg->write && !arg->own
+                      : host_of(lower, arg->place.index) ==
+                            host_of(lower, buffer))
                 return true;
+        }
     }
     return false;
 }

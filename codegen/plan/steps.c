@@ -46,7 +46,7 @@ void step_arg(Lowering *lower, LowerStep *step, Place place, int64_t offset,
               bool write, bool pointwise)
 {
     INTERNAL_CHECK(place.kind != PLACE_NONE);
-    StepArg arg = {place, offset, write, pointwise};
+    StepArg arg = {place, offset, write, pointwise, false};
     vec_push(lower->arena, &step->args, arg);
 }
 

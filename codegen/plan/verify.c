@@ -149,7 +149,10 @@ static void check_overlap(Replay *replay, int first, int s, int write)
             r >= own && !in->write && in->pointwise && out->pointwise && same;
         // What the anchor wrote, this step reads point by point (or fails
         // above) and replaces.
-        bool replaced = r < own && in->write && out->pointwise && same;
+        // Nor is it in the way that a task of an earlier step read it, where
+        // each task has its own share.
+        bool replaced = r < own && (in->write || (in->own && out->own)) &&
+                        out->pointwise && same;
         if (!in_place && !replaced)
             fail(replay, "overlaps a buffer in use", s, out->buffer);
     }

@@ -230,9 +230,9 @@ static void keep_facts(const Lowering *lower, const Place *outputs,
         for (int i = 0; i < lower->steps.at[s].args.count; i++) {
             const StepArg *arg = &lower->steps.at[s].args.at[i];
             bool slab = arg->place.kind == PLACE_SLAB;
-            facts.refs[ref++] = (RefFacts){slab ? arg->place.index : -1,
-                                           arg->place.offset + arg->offset,
-                                           arg->write, arg->pointwise};
+            facts.refs[ref++] = (RefFacts){
+                slab ? arg->place.index : -1, arg->place.offset + arg->offset,
+                arg->write, arg->pointwise, arg->own};
         }
     for (int i = 0; i < facts.buffer_count; i++)
         facts.bytes[i] = lower->buffers.at[i].bytes;
