@@ -62,9 +62,10 @@ enum { WINOGRAD_MOST = 9 }; // of any of them
 // [written/16, weights^2, read/16, 16 read, 16 written] by a kernel of their
 // own, or, where few tasks need the same ones, row by row of their points in
 // each task: four times as many numbers as are stored then never go to memory.
-// Shared by four kernels: WINOGRAD (args x, weights, y) and, by weights,
-// GRADIENT (x, dy, dw), or TILES (x or dy, transformed) twice before PRODUCTS
-// (both, dw).
+// Shared by four kernels: WINOGRAD (args x or its tiles transformed, weights,
+// y) and, by weights, GRADIENT (x, dy, dw), or PRODUCTS (tiles of both, dw).
+// TILES (x or dy, transformed) runs before where many tasks read the same
+// tiles, or read them often.
 typedef struct WinogradKernel {
     KernelTypes types;
     WinogradForm form;
@@ -83,9 +84,11 @@ typedef struct WinogradKernel {
     int64_t part_blocks; // transformed at a time; a multiple of sum_blocks, or
                          // all
     bool stored_weights; // come as they are stored
-    int64_t part;        // where tiles are transformed before: tiles per task,
-                         // and added up at a time; `tiles` are all
-    bool of_results;     // then: transforms those of dy, not of x
+    // Where tiles are transformed before, or 0: how many a point has room for;
+    // tiles per task that does so and, by weights, added up at a time. By
+    // weights, and where they are transformed, `tiles` are all.
+    int64_t room, part;
+    bool of_results; // then: transforms those of dy, not of x
 } WinogradKernel;
 
 // Of a tile: its products, and the different weights that they meet.
@@ -107,7 +110,7 @@ int64_t winograd_tap_elements(void);
 // for a tile between the two halves of a transform, of zeros, and of what lies
 // outside the result.
 typedef struct WinogradScratch {
-    int64_t input,
+    int64_t input,   // unless transformed before
         input_point; // [area][part_blocks][tiles][16] and its first step
     // [area][blocks][tiles][16], or where parts are added up, of task_blocks
     int64_t product, product_point;
@@ -131,6 +134,10 @@ void winograd_choose_tile(WinogradKernel *winograd, int vector_bytes,
 // tiles, whose sums are many.
 bool winograd_choose_ready_tiles(WinogradKernel *winograd, int vector_bytes,
                                  int64_t images, const ConvWay *way);
+// Forward and by data: of tiles that are transformed before, the kernel that
+// does so.
+WinogradKernel winograd_ready_tiles(const WinogradKernel *winograd,
+                                    int64_t images);
 // Of tiles transformed before: between points; all of x or dy.
 int64_t winograd_point_elements(const WinogradKernel *winograd);
 int64_t winograd_tile_elements(const WinogradKernel *winograd, int64_t blocks);

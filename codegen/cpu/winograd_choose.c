@@ -6,6 +6,7 @@
 enum {
     WANTED_POINTS = 1152, // products of few tiles would wait for weights
     MIN_TASK_BLOCKS = 8,  // for each such task transforms the input again
+    MIN_READY_BLOCKS = 4, // where it does not, but reads it
     MIN_SUM_BLOCKS = 4,
     MAX_SUM_BLOCKS = 8,
     MIN_RIM_BLOCKS = 4, // below, no sum on the smallest maps is long enough
@@ -27,9 +28,10 @@ enum {
     // part: that took a quarter more.
     GRADIENT_POINTS = 1152,
     MAX_GRADIENT_BLOCKS = 4,
-    // By weights, with all tiles transformed before, if they are so few that
-    // going to the last cache and back costs less than transforming them for
-    // every task: tiles added up at a time, and pairs of blocks per task.
+    // All tiles are transformed before where they are so few that going to the
+    // last cache and back costs less than transforming them for every task: so
+    // many at a time, which by weights are also added up at a time. By weights,
+    // pairs of blocks per task.
     READY_BYTES = 10 << 20,
     READY_PART = 64,
     READY_RIM_PART = 16, // on the smallest maps
@@ -135,7 +137,7 @@ static WinogradScratch scratch_of(const WinogradKernel *k, int64_t in_blocks,
 WinogradScratch winograd_scratch(const WinogradKernel *k)
 {
     WinogradScratch s =
-        scratch_of(k, k->part_blocks,
+        scratch_of(k, k->room ? 0 : k->part_blocks,
                    winograd_adds_parts(k) ? k->task_blocks : k->blocks, 0);
     if (!k->stored_weights)
         return s;
@@ -203,24 +205,48 @@ static int64_t part_blocks(const WinogradKernel *k)
     return min_i64(sums * k->sum_blocks, k->in_blocks);
 }
 
+// With all tiles transformed before, in the last cache.
+static bool has_ready_tiles(const WinogradKernel *k, int64_t images,
+                            int64_t blocks)
+{
+    WinogradKernel ready = {.form = k->form,
+                            .room = images * winograd_tiles(k)};
+    return winograd_tile_elements(&ready, blocks) * (int64_t)sizeof(float) <=
+           READY_BYTES;
+}
+
 void winograd_choose_tile(WinogradKernel *k, int vector_bytes, int64_t images,
                           const ConvWay *way)
 {
     int64_t total = images * winograd_tiles(k);
-    int64_t tiles = ceil_div(
-        total, ceil_div(total, way_scale(way, tiles_of(k, WANTED_POINTS))));
+    int64_t wanted = way_scale(way, tiles_of(k, WANTED_POINTS));
+    k->stored_weights = ceil_div(total, wanted) <= STORED_WEIGHTS_USES;
+    // Few tiles: of each, tasks make a few blocks, and each task transforms the
+    // weights it reads for as many tiles as it has.
+    bool ready = k->stored_weights && has_ready_tiles(k, images, k->in_blocks);
+    if (ready)
+        wanted *= 2;
+    int64_t tiles = ceil_div(total, ceil_div(total, wanted));
     taps_choose_register_tile(tiles, k->out_blocks, vector_bytes, way,
                               &k->pixels, &k->blocks);
     k->tiles = ceil_div(tiles, k->pixels) * k->pixels;
+    k->room = ready ? tile_blocks(k, images) * k->tiles : 0;
     int64_t shares = ceil_div(ENOUGH_TASKS, tile_blocks(k, images));
-    int64_t blocks = ceil_div(k->out_blocks, shares);
-    if (blocks < MIN_TASK_BLOCKS)
-        blocks = MIN_TASK_BLOCKS;
+    int64_t blocks = max_i64(ceil_div(k->out_blocks, shares),
+                             ready ? MIN_READY_BLOCKS : MIN_TASK_BLOCKS);
     blocks = ceil_div(blocks, k->blocks) * k->blocks;
     k->task_blocks = min_i64(blocks, k->out_blocks);
     k->sum_blocks = sum_blocks(k);
     k->part_blocks = part_blocks(k);
-    k->stored_weights = tile_blocks(k, images) <= STORED_WEIGHTS_USES;
+}
+
+WinogradKernel winograd_ready_tiles(const WinogradKernel *winograd,
+                                    int64_t images)
+{
+    WinogradKernel tiles = *winograd;
+    tiles.tiles = images * winograd_tiles(winograd);
+    tiles.part = READY_PART;
+    return tiles;
 }
 
 // The register tile for gradients by weights: channels of a read block x
@@ -244,23 +270,12 @@ void winograd_choose_gradient_tile(WinogradKernel *k, int vector_bytes,
     choose_gradient_registers(k, vector_bytes);
 }
 
-// With all tiles transformed before, in the last cache, a task has sums that
-// stay in the second-level one.
-static bool has_ready_tiles(const WinogradKernel *k, int64_t images)
-{
-    WinogradKernel ready = {.form = k->form,
-                            .tiles = images * winograd_tiles(k)};
-    int64_t elements =
-        winograd_tile_elements(&ready, k->in_blocks + k->out_blocks);
-    return elements * (int64_t)sizeof(float) <= READY_BYTES;
-}
-
 bool winograd_choose_ready_tiles(WinogradKernel *k, int vector_bytes,
                                  int64_t images, const ConvWay *way)
 {
-    if (!has_ready_tiles(k, images))
+    if (!has_ready_tiles(k, images, k->in_blocks + k->out_blocks))
         return false;
-    k->tiles = images * winograd_tiles(k);
+    k->tiles = k->room = images * winograd_tiles(k);
     k->part = is_mostly_rim(k) ? READY_RIM_PART : way_scale(way, READY_PART);
     k->task_reads = k->in_blocks;
     k->task_blocks = k->out_blocks;
@@ -279,7 +294,7 @@ bool winograd_choose_ready_tiles(WinogradKernel *k, int vector_bytes,
 
 int64_t winograd_point_elements(const WinogradKernel *k)
 {
-    return (k->tiles + 1) * CPU_BLOCK;
+    return (k->room + 1) * CPU_BLOCK;
 }
 
 int64_t winograd_tile_elements(const WinogradKernel *k, int64_t blocks)
@@ -313,7 +328,7 @@ bool winograd_pays(const WinogradKernel *k, int64_t images)
 bool winograd_gradient_pays(const WinogradKernel *k, int64_t images)
 {
     int64_t tiles = images * winograd_tiles(k);
-    if (has_ready_tiles(k, images))
+    if (has_ready_tiles(k, images, k->in_blocks + k->out_blocks))
         return tiles >= MIN_TILES &&
                is_cheaper(k, images, k->in_blocks + k->out_blocks,
                           WEIGHTS_COST);
@@ -337,11 +352,12 @@ static void text_kernel(Text *text, const char *name, const WinogradKernel *k)
     text_addf(text, ", results %s", winograd_side(k->form)->name);
     text_addf(text,
               ", tile %d x %d, tiles %lld, blocks per task %lld %lld, "
-              "sums of %lld, read %lld, parts of %lld%s%s\n",
+              "sums of %lld, read %lld, room for %lld, parts of %lld%s%s\n",
               k->pixels, k->blocks, (long long)k->tiles,
               (long long)k->task_blocks, (long long)k->task_reads,
               (long long)k->sum_blocks, (long long)k->part_blocks,
-              (long long)k->part, k->of_results ? ", results" : "",
+              (long long)k->room, (long long)k->part,
+              k->of_results ? ", results" : "",
               k->stored_weights ? ", weights as stored" : "");
 }
 

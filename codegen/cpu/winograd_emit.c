@@ -254,6 +254,29 @@ static int64_t weights_blocks(const WinogradKernel *k)
     return k->stored_weights ? k->part_blocks : k->in_blocks;
 }
 
+// Between read blocks of transformed tiles, and between their points.
+static int64_t tiles_block(const WinogradKernel *k)
+{
+    return k->room ? winograd_area(k->form) * winograd_point_elements(k)
+                   : k->tiles * CPU_BLOCK;
+}
+
+static int64_t tiles_point(const WinogradWork *work)
+{
+    return work->k->room ? winograd_point_elements(work->k)
+                         : work->at.input_point;
+}
+
+// Where read block 0 of the task's transformed tiles would be.
+static LLVMValueRef tiles_origin(const WinogradWork *work, const ReadPart *part)
+{
+    const Emit *e = work->emit;
+    if (work->k->room)
+        return taps_step(e, e->args[0], work->first, CPU_BLOCK);
+    return part_origin(e, part, taps_at(e, work->scratch, work->at.input),
+                       tiles_block(work->k));
+}
+
 // The sums of `pixels` tiles over the read blocks [first, past). `call` counts
 // what a round has added before, were there a block 0.
 static void add_blocks(const WinogradWork *work, const ReadPart *part,
@@ -269,7 +292,7 @@ static void add_blocks(const WinogradWork *work, const ReadPart *part,
                      .block_step =
                          work->side->weights * weights_blocks(k) * CPU_TILE *
                          (k->stored_weights ? 1 : work->side->weights),
-                     .x_ahead = k->tiles * CPU_BLOCK,
+                     .x_ahead = tiles_block(k),
                      .w_ahead = CPU_TILE};
     for (int i = 0; i < k->pixels * k->blocks; i++)
         taps_set_zero(e, work->sums[i]);
@@ -277,10 +300,9 @@ static void add_blocks(const WinogradWork *work, const ReadPart *part,
     call = LLVMBuildNSWAdd(e->builder, call, block.index, "");
     winograd_ahead_strips(work, &part->input, call, &tile);
     winograd_ahead_strips(work, &part->result, call, &tile);
-    taps_multiply(
-        e, &tile, NULL,
-        taps_opaque(e, taps_step(e, v, block.index, k->tiles * CPU_BLOCK)),
-        taps_opaque(e, taps_step(e, u, block.index, CPU_TILE)));
+    taps_multiply(e, &tile, NULL,
+                  taps_opaque(e, taps_step(e, v, block.index, tiles_block(k))),
+                  taps_opaque(e, taps_step(e, u, block.index, CPU_TILE)));
     emit_loop_end(e, &block);
 }
 
@@ -410,17 +432,15 @@ static void multiply_row(const WinogradWork *work, const ReadPart *part,
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
-    LLVMValueRef v =
-        part_origin(e, part, taps_at(e, work->scratch, work->at.input),
-                    k->tiles * CPU_BLOCK);
-    v = taps_step(e, v, i, work->side->points * work->at.input_point);
+    LLVMValueRef v = taps_step(e, tiles_origin(work, part), i,
+                               work->side->points * tiles_point(work));
     LLVMValueRef m =
         taps_step(e, products, i, work->side->points * work->at.product_point);
     EmitLoop j = taps_loop(e, 0, work->side->points, 1);
     ahead_round(work, part, block, i, j.index);
     LLVMValueRef weights = taps_step(e, u, winograd_weight(work, j.index),
                                      weights_blocks(k) * CPU_TILE);
-    LLVMValueRef x = taps_step(e, v, j.index, work->at.input_point);
+    LLVMValueRef x = taps_step(e, v, j.index, tiles_point(work));
     LLVMValueRef product = taps_step(e, m, j.index, work->at.product_point);
     EmitLoop tile = taps_loop(e, 0, k->tiles, k->pixels);
     LLVMValueRef call =
@@ -523,6 +543,8 @@ static void transform_inputs(const WinogradWork *work, const ReadPart *part)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
+    if (k->room)
+        return; // they were before
     DType dtype = k->types.in[0];
     WinogradSource source = {
         .axis = work->axes->input,
@@ -572,7 +594,7 @@ static ReadPart all_blocks(const WinogradWork *work, LLVMValueRef next,
     // Where several tasks read the same tiles, the next one's are in the cache
     // as a rule, and the more products a number meets, the less there is to
     // wait for. Of parts, what is written goes out at the task's end.
-    if (k->task_blocks < k->out_blocks)
+    if (k->room || k->task_blocks < k->out_blocks)
         return all;
     int64_t rounds = winograd_area(k->form);
     int64_t calls = k->tiles / k->pixels * k->part_blocks;

@@ -93,30 +93,7 @@ static Place transform_weights(Lowering *lower, const WinogradKernel *winograd,
     return out;
 }
 
-int64_t conv_winograd(Lowering *lower, const ConvShape *s, Value value)
-{
-    const Node *node = graph_node(lower->graph, value);
-    const char *label = value_label(lower, value);
-    const char *rest = arena_printf(lower->arena, "%s: weights", label);
-    bool forward = s->op == OP_CONV2D;
-    CpuKernel kernel = {.kind = CPU_WINOGRAD_KERNEL};
-    WinogradKernel *winograd = &kernel.winograd;
-    *winograd = winograd_of(s);
-    winograd_choose_tile(winograd, cpu_vector_bytes(lower), s->n, &s->way);
-    Place weights = value_place(lower, node->inputs[forward ? 1 : 0]);
-    if (!winograd->stored_weights)
-        weights = transform_weights(lower, winograd, weights, rest);
-    Place args[3] = {value_place(lower, node->inputs[forward ? 0 : 1]), weights,
-                     value_new_buffer(lower, value)};
-    LowerStep step = conv_step(lower, s, &kernel,
-                               winograd_tasks(winograd, s->n), label, args);
-    step_imms(lower, &step, 1, &s->n);
-    step_push(lower, &step);
-    want_scratch(lower, winograd_scratch(winograd).total);
-    return 0;
-}
-
-// The tiles of x or dy, transformed: [blocks][area][tiles][16].
+// The tiles of x or dy, transformed: [blocks][area][room][16].
 static Place transform_tiles(Lowering *lower, const WinogradKernel *winograd,
                              Place source, bool of_results, const char *label)
 {
@@ -126,6 +103,7 @@ static Place transform_tiles(Lowering *lower, const WinogradKernel *winograd,
     tiles->of_results = of_results;
     tiles->task_blocks = tiles->task_reads = 0;
     tiles->types.out = DT_F32;
+    tiles->types.epilogue = NULL;
     int64_t blocks = of_results ? winograd->out_blocks : winograd->in_blocks;
     Place out = {PLACE_SLAB,
                  buffer_new(lower, winograd_tile_elements(winograd, blocks) *
@@ -139,6 +117,35 @@ static Place transform_tiles(Lowering *lower, const WinogradKernel *winograd,
     step_push(lower, &step);
     want_scratch(lower, winograd_gradient_scratch(tiles).total);
     return out;
+}
+
+int64_t conv_winograd(Lowering *lower, const ConvShape *s, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    const char *label = value_label(lower, value);
+    const char *rest = arena_printf(lower->arena, "%s: weights", label);
+    bool forward = s->op == OP_CONV2D;
+    CpuKernel kernel = {.kind = CPU_WINOGRAD_KERNEL};
+    WinogradKernel *winograd = &kernel.winograd;
+    *winograd = winograd_of(s);
+    winograd_choose_tile(winograd, cpu_vector_bytes(lower), s->n, &s->way);
+    Place weights = value_place(lower, node->inputs[forward ? 1 : 0]);
+    if (!winograd->stored_weights)
+        weights = transform_weights(lower, winograd, weights, rest);
+    Place x = value_place(lower, node->inputs[forward ? 0 : 1]);
+    if (winograd->room) {
+        WinogradKernel tiles = winograd_ready_tiles(winograd, s->n);
+        x = transform_tiles(lower, &tiles, x, false,
+                            arena_printf(lower->arena, "%s: tiles", label));
+        winograd->types.in[0] = DT_F32;
+    }
+    Place args[3] = {x, weights, value_new_buffer(lower, value)};
+    LowerStep step = conv_step(lower, s, &kernel,
+                               winograd_tasks(winograd, s->n), label, args);
+    step_imms(lower, &step, 1, &s->n);
+    step_push(lower, &step);
+    want_scratch(lower, winograd_scratch(winograd).total);
+    return 0;
 }
 
 // Products of tiles that two steps before transform.
