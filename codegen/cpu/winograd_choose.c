@@ -32,7 +32,7 @@ enum {
     // last cache and back costs less than transforming them for every task: so
     // many at a time, which by weights are also added up at a time. By weights,
     // pairs of blocks per task.
-    READY_BYTES = 10 << 20,
+    READY_BYTES = 12 << 20,
     READY_PART = 64,
     READY_RIM_PART = 16, // on the smallest maps
     READY_PAIRS = 16,
@@ -220,12 +220,14 @@ void winograd_choose_tile(WinogradKernel *k, int vector_bytes, int64_t images,
 {
     int64_t total = images * winograd_tiles(k);
     int64_t wanted = way_scale(way, tiles_of(k, WANTED_POINTS));
-    k->stored_weights = ceil_div(total, wanted) <= STORED_WEIGHTS_USES;
     // Few tiles: of each, tasks make a few blocks, and each task transforms the
     // weights it reads for as many tiles as it has.
+    int64_t few =
+        way_scale(way, WANTED_POINTS / winograd_weights_area(k->form));
+    k->stored_weights = ceil_div(total, few) <= STORED_WEIGHTS_USES;
     bool ready = k->stored_weights && has_ready_tiles(k, images, k->in_blocks);
-    if (ready)
-        wanted *= 2;
+    if (k->stored_weights)
+        wanted = ready ? 2 * few : few;
     int64_t tiles = ceil_div(total, ceil_div(total, wanted));
     taps_choose_register_tile(tiles, k->out_blocks, vector_bytes, way,
                               &k->pixels, &k->blocks);
