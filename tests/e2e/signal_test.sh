@@ -76,6 +76,13 @@ check "signal: without a checkpoint" [ ! -e "$newest" ]
 
 # A terminal that closes, and a limit on the processor's time.
 for signal in HUP:129 XCPU:152; do
+    # What ignores the signal where these tests were started, as nohup does, is
+    # handed down, and a run goes on; bit 0 is signal 1.
+    if [ $signal = HUP:129 ] && grep -q 'SigIgn:.*[13579bdf]$' /proc/self/status
+    then
+        skip "signal: SIGHUP exits with 129" "(the tests run under nohup)"
+        continue
+    fi
     rm -rf "$work/run"
     start --save-every 1000
     kill "-${signal%:*}" "$victim"
