@@ -250,11 +250,12 @@ static void print_descriptor(const Kernel *kernel, const char *comment,
 {
     const char *line = kernel->text;
     while (*line) {
-        const char *end = strchr(line, '\n');
+        size_t length = strcspn(line, "\n");
         text_add(out, comment);
         text_add(out, " ");
-        text_add_n(out, line, (size_t)(end + 1 - line));
-        line = end + 1;
+        text_add_n(out, line, length);
+        text_add(out, "\n");
+        line += length + (line[length] == '\n');
     }
 }
 

@@ -178,6 +178,17 @@ bool conv_direct_takes_data(const ConvShape *s)
     return is_blocked(s) && s->op != OP_CONV2D_GRAD_W && conv_has_lines(s);
 }
 
+// Whether results that are spread are stored past the caches: large ones, of
+// whole lines, that no pass behind the tasks reads.
+static bool goes_past(const Lowering *lower, const ConvShape *s, Value value,
+                      const ConvTaps *taps)
+{
+    const Node *node = graph_node(lower->graph, value);
+    return pointwise_spreads(taps) && node->group == 0 &&
+           taps->types.out == DT_F32 &&
+           s->n * s->c * s->h * s->w >= STREAM_BYTES / (int64_t)sizeof(float);
+}
+
 int64_t conv_direct_data(Lowering *lower, const ConvShape *s, Value value)
 {
     const Node *node = graph_node(lower->graph, value);
@@ -194,8 +205,11 @@ int64_t conv_direct_data(Lowering *lower, const ConvShape *s, Value value)
     int64_t images = 0;
     for (int64_t i = 0; i < row_phases * col_phases; i++) {
         DataKernel made = data_kernel(lower, s, i / col_phases, i % col_phases);
-        if (made.kernel.kind == CPU_POINTWISE_KERNEL)
+        if (made.kernel.kind == CPU_POINTWISE_KERNEL) {
             row_phases = col_phases = 1; // it makes them all
+            made.kernel.pointwise.tile.past =
+                goes_past(lower, s, value, &made.kernel.pointwise.taps);
+        }
         if (!made.as_stored && turned.kind == PLACE_NONE)
             turned = transpose_weights(lower, s, stored, rest);
         args[1] = made.as_stored ? stored : turned;

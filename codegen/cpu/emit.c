@@ -210,6 +210,30 @@ LLVMValueRef emit_min_i64(const Emit *emit, LLVMValueRef a, LLVMValueRef b)
     return LLVMBuildSelect(emit->builder, less, a, b, "");
 }
 
+void emit_store_past(const Emit *emit, LLVMValueRef value, LLVMValueRef pointer,
+                     unsigned bytes)
+{
+    static const char name[] = "nontemporal";
+    LLVMContextRef context = emit->context;
+    LLVMMetadataRef one = LLVMValueAsMetadata(
+        LLVMConstInt(LLVMInt32TypeInContext(context), 1, 0));
+    LLVMValueRef node =
+        LLVMMetadataAsValue(context, LLVMMDNodeInContext2(context, &one, 1));
+    LLVMValueRef store = LLVMBuildStore(emit->builder, value, pointer);
+    LLVMSetAlignment(store, bytes);
+    LLVMSetMetadata(
+        store, LLVMGetMDKindIDInContext(context, name, sizeof name - 1), node);
+}
+
+void emit_fence_past(const Emit *emit)
+{
+    static const char name[] = "llvm.x86.sse.sfence";
+    unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);
+    LLVMValueRef fence = LLVMGetIntrinsicDeclaration(emit->module, id, NULL, 0);
+    LLVMBuildCall2(emit->builder, LLVMGlobalGetValueType(fence), fence, NULL, 0,
+                   "");
+}
+
 EmitLoop emit_loop_begin(const Emit *emit, LLVMValueRef low, LLVMValueRef high,
                          int64_t step)
 {

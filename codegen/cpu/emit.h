@@ -82,6 +82,12 @@ LLVMValueRef emit_from_stored(const Emit *emit, DType dtype, int lanes,
 LLVMValueRef emit_to_stored(const Emit *emit, DType dtype, int lanes,
                             LLVMValueRef value);
 
+// Stores past the caches; the address is a multiple of `bytes`, the value's
+// size. Such stores come in no order: after the fence all have come.
+void emit_store_past(const Emit *emit, LLVMValueRef value, LLVMValueRef pointer,
+                     unsigned bytes);
+void emit_fence_past(const Emit *emit);
+
 LLVMBasicBlockRef emit_block(const Emit *emit);
 // pointer + index * size of the stored type.
 LLVMValueRef emit_offset(const Emit *emit, DType dtype, LLVMValueRef pointer,

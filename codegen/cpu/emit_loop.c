@@ -120,34 +120,14 @@ static LLVMValueRef load_vector(const Nest *n, DType dtype, LLVMValueRef at,
     return emit_from_stored(n->e, dtype, n->lanes, value);
 }
 
-// Past the caches: the address is a multiple of the vector's size.
-static void store_past(const Nest *n, LLVMValueRef value, LLVMValueRef at,
-                       unsigned bytes)
-{
-    static const char name[] = "nontemporal";
-    LLVMContextRef context = n->e->context;
-    LLVMMetadataRef one = LLVMValueAsMetadata(
-        LLVMConstInt(LLVMInt32TypeInContext(context), 1, 0));
-    LLVMValueRef node =
-        LLVMMetadataAsValue(context, LLVMMDNodeInContext2(context, &one, 1));
-    LLVMValueRef store = LLVMBuildStore(n->b, value, at);
-    LLVMSetAlignment(store, bytes);
-    LLVMSetMetadata(
-        store, LLVMGetMDKindIDInContext(context, name, sizeof name - 1), node);
-}
-
 // Stores past the caches come in no order; after this all have come.
 static void fence_past(const Nest *n)
 {
-    static const char name[] = "llvm.x86.sse.sfence";
     bool streams = false;
     for (int i = 0; i < n->k->stores.count; i++)
         streams |= n->k->stores.at[i].streams;
-    if (!streams)
-        return;
-    unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);
-    LLVMValueRef fence = LLVMGetIntrinsicDeclaration(n->e->module, id, NULL, 0);
-    LLVMBuildCall2(n->b, LLVMGlobalGetValueType(fence), fence, NULL, 0, "");
+    if (streams)
+        emit_fence_past(n->e);
 }
 
 static void store_wide(const Nest *n, DType dtype, LLVMValueRef value,
@@ -425,9 +405,10 @@ static void store_map(Nest *n, int i, int round)
     LLVMValueRef at = n->at[n->k->exprs.count + i];
     int64_t stride = vector_stride(n, store->strides);
     if (store->streams && stride == 1 && !n->mask && n->lanes > 1)
-        store_past(n, emit_to_stored(n->e, store->dtype, n->lanes, value),
-                   vector_address(n, store->dtype, at, stride, round),
-                   (unsigned)n->lanes * (unsigned)dtype_size(store->dtype));
+        emit_store_past(
+            n->e, emit_to_stored(n->e, store->dtype, n->lanes, value),
+            vector_address(n, store->dtype, at, stride, round),
+            (unsigned)n->lanes * (unsigned)dtype_size(store->dtype));
     else
         store_wide(n, store->dtype, value, at, stride, round);
 }

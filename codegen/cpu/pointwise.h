@@ -12,6 +12,7 @@ typedef struct PointwiseTile {
     int64_t reads;        // blocks summed at a time, over all its pixels
     bool transposes;      // by data: the task turns its weights
     bool joins;           // the images' pixels are one line, in scratch
+    bool past;            // results that are spread go past the caches
 } PointwiseTile;
 
 // args and imms as of DirectKernel.
@@ -31,6 +32,8 @@ int64_t pointwise_row_blocks(const ConvTaps *taps, const PointwiseTile *tile);
 // Pixels side by side, of which register tiles are made.
 int64_t pointwise_line(const ConvTaps *taps, const PointwiseTile *tile);
 int64_t pointwise_tasks(const PointwiseKernel *kernel, int64_t images);
+// By data at a stride: whether results are put among zeros.
+bool pointwise_spreads(const ConvTaps *taps);
 // Whether a task's pixels go to scratch first, a part of the channels at a
 // time: side by side where there is a stride, as floats where they are of bf16.
 bool pointwise_packs(const ConvTaps *taps);

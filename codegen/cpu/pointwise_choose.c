@@ -106,10 +106,9 @@ PointwiseTile pointwise_choose_tile(const ConvTaps *taps, int vector_bytes,
     int64_t shares = min_i64(groups, ceil_div(ENOUGH_TASKS, tasks));
     tile.writes = ceil_div(groups, shares) * tile.blocks;
     int64_t parts = ceil_div(pixel_bytes(taps, &tile), PIXEL_BYTES);
-    bool spreads = taps->rows.out_step > 1 || taps->cols.out_step > 1;
     // A group whose results go by way of scratch makes them at once. One group
     // alone reads its pixels once whatever the parts are.
-    if (spreads || tile.joins || tile.writes == tile.blocks)
+    if (pointwise_spreads(taps) || tile.joins || tile.writes == tile.blocks)
         parts = 1;
     tile.reads = ceil_div(taps->in_blocks, min_i64(parts, taps->in_blocks));
     return tile;
@@ -125,6 +124,11 @@ int64_t pointwise_tasks(const PointwiseKernel *kernel, int64_t images)
     const PointwiseTile *tile = &kernel->tile;
     return images / tile->images * pointwise_row_blocks(&kernel->taps, tile) *
            ceil_div(kernel->taps.out_blocks, tile->writes);
+}
+
+bool pointwise_spreads(const ConvTaps *taps)
+{
+    return taps->rows.out_step > 1 || taps->cols.out_step > 1;
 }
 
 bool pointwise_packs(const ConvTaps *taps)
@@ -150,7 +154,7 @@ PointwiseScratch pointwise_scratch(const PointwiseKernel *kernel)
     if (pointwise_sums_apart(kernel))
         s.results += tile->images * tile->writes * image;
     s.weights = s.results;
-    if (tile->joins || taps->rows.out_step > 1 || taps->cols.out_step > 1)
+    if (tile->joins || pointwise_spreads(taps))
         s.weights += tile->blocks * pointwise_line(taps, tile) * CPU_BLOCK;
     s.total = s.weights;
     if (tile->transposes)
@@ -163,10 +167,10 @@ void pointwise_text(Text *text, const PointwiseKernel *kernel)
     const PointwiseTile *tile = &kernel->tile;
     text_addf(text,
               "pointwise: tile %d x %d, rows %lld, images %lld, writes "
-              "%lld, reads %lld%s%s\n",
+              "%lld, reads %lld%s%s%s\n",
               tile->pixels, tile->blocks, (long long)tile->rows,
               (long long)tile->images, (long long)tile->writes,
               (long long)tile->reads, tile->transposes ? ", transposes" : "",
-              tile->joins ? ", joins" : "");
+              tile->joins ? ", joins" : "", tile->past ? ", past" : "");
     taps_text(text, &kernel->taps);
 }

@@ -180,11 +180,6 @@ static void pointwise_make_line(const PointTask *task, LLVMValueRef from,
 
 // ---- pixels in scratch ------------------------------------------------------
 
-static bool spreads(const ConvTaps *taps)
-{
-    return taps->rows.out_step > 1 || taps->cols.out_step > 1;
-}
-
 // A row of `count` pixels, `step` apart and of that type, side by side as
 // floats.
 static void pack_row(const Emit *e, DType dtype, int64_t count,
@@ -238,24 +233,38 @@ static void pack_pixels(PointTask *task)
     emit_loop_end(e, &image);
 }
 
+// Of the results, which no task reads again.
+static void spread_store(const PointTask *task, LLVMValueRef value,
+                         LLVMValueRef to)
+{
+    const Emit *e = task->emit;
+    if (task->tile->past)
+        emit_store_past(e, value, to, CPU_BLOCK * sizeof(float));
+    else
+        image_store(e, task->taps->types.out, value, to);
+}
+
 // `count` pixels of zeros.
-static void clear_pixels(const Emit *e, DType dtype, LLVMValueRef count,
+static void clear_pixels(const PointTask *task, LLVMValueRef count,
                          LLVMValueRef at)
 {
+    const Emit *e = task->emit;
     EmitLoop pixel = emit_loop_begin(e, emit_i64(e, 0), count, 1);
-    image_store(e, dtype, emit_const(e, DT_F32, CPU_BLOCK, 0),
-                image_step(e, dtype, at, pixel.index, CPU_BLOCK));
+    spread_store(
+        task, emit_const(e, DT_F32, CPU_BLOCK, 0),
+        image_step(e, task->taps->types.out, at, pixel.index, CPU_BLOCK));
     emit_loop_end(e, &pixel);
 }
 
 // A pixel of the product and what is right of it, `width` pixels in all.
-static void spread_pixel(const Emit *e, DType dtype, int64_t width,
+static void spread_pixel(const PointTask *task, int64_t width,
                          LLVMValueRef from, LLVMValueRef to)
 {
-    image_store(e, dtype, taps_load(e, from), to);
+    const Emit *e = task->emit;
+    spread_store(task, taps_load(e, from), to);
     for (int64_t i = 1; i < width; i++)
-        image_store(e, dtype, emit_const(e, DT_F32, CPU_BLOCK, 0),
-                    image_at(e, dtype, to, i * CPU_BLOCK));
+        spread_store(task, emit_const(e, DT_F32, CPU_BLOCK, 0),
+                     image_at(e, task->taps->types.out, to, i * CPU_BLOCK));
 }
 
 // A row of the product and the rows below it, up to the next.
@@ -271,14 +280,14 @@ static void spread_row(const PointTask *task, LLVMValueRef row,
         LLVMBuildSub(e->builder, emit_i64(e, rows->out), at, "");
     LLVMValueRef to = image_step(e, out, y, at, cols->out * CPU_BLOCK);
     EmitLoop col = taps_loop(e, 0, last, 1);
-    spread_pixel(e, out, step, taps_step(e, from, col.index, CPU_BLOCK),
+    spread_pixel(task, step, taps_step(e, from, col.index, CPU_BLOCK),
                  image_step(e, out, to, col.index, step * CPU_BLOCK));
     emit_loop_end(e, &col);
-    spread_pixel(e, out, cols->out - last * step,
+    spread_pixel(task, cols->out - last * step,
                  taps_at(e, from, last * CPU_BLOCK),
                  image_at(e, out, to, last * step * CPU_BLOCK));
     left = emit_min_i64(e, left, emit_i64(e, rows->out_step));
-    clear_pixels(e, out, taps_affine(e, left, cols->out, -cols->out),
+    clear_pixels(task, taps_affine(e, left, cols->out, -cols->out),
                  image_at(e, out, to, cols->out * CPU_BLOCK));
 }
 
@@ -417,7 +426,7 @@ static void pointwise_make_group(PointTask *task, LLVMValueRef group)
     int64_t in_map = block_map(taps->rows.in, taps->cols.in);
     int64_t blocks = task->tile->blocks;
     // Results that go by way of scratch are made there, a group at a time.
-    bool spread = spreads(taps) || task->tile->joins;
+    bool spread = pointwise_spreads(taps) || task->tile->joins;
     int64_t out_map =
         spread ? block_map(taps->rows.out, taps->cols.out) : task->y_map;
     DType out = spread ? taps->types.out : task->stored;
@@ -470,7 +479,7 @@ static LLVMValueRef pointwise_decode_task(PointTask *task, int64_t shares)
                               rows->in_step * cols->in * CPU_BLOCK);
     task->x = task->source;
     task->y = e->args[2];
-    if (!spreads(taps))
+    if (!pointwise_spreads(taps))
         task->y = image_step(e, taps->types.out, task->y, task->first_row,
                              cols->out * CPU_BLOCK);
     return LLVMBuildURem(b, e->task, count, "");
@@ -504,7 +513,8 @@ void emit_pointwise(Emit *e)
     LLVMValueRef y = task.y;
     if (pointwise_sums_apart(kernel))
         task.y = sums_apart(&task, low);
-    if (spreads(taps) || tile->joins || pointwise_sums_apart(kernel)) {
+    if (pointwise_spreads(taps) || tile->joins ||
+        pointwise_sums_apart(kernel)) {
         task.stored = DT_F32;
         task.y_map = task.line * CPU_BLOCK;
     }
@@ -532,4 +542,6 @@ void emit_pointwise(Emit *e)
     emit_loop_end(e, &part);
     if (pointwise_sums_apart(kernel))
         round_sums(&task, y, (GradientRange){low, high});
+    if (tile->past)
+        emit_fence_past(e);
 }

@@ -108,6 +108,7 @@ void pack_text(Text *text, const PackKernel *kernel)
     text_addf(text, "pack %lld x %lld%s ", (long long)kernel->rows,
               (long long)kernel->cols, kernel->transposed ? " transposed" : "");
     kernel_types_text(text, &kernel->types);
+    text_add(text, "\n");
 }
 
 void product_text(Text *text, const ProductKernel *kernel)

@@ -87,146 +87,6 @@ void emit_winograd_weights(Emit *e)
     }
 }
 
-// ---- tiles ------------------------------------------------------------------
-
-WinogradWork winograd_begin(const Emit *e, const WinogradKernel *k,
-                            WinogradScratch at)
-{
-    WinogradWork work = {.emit = e,
-                         .k = k,
-                         .axes = winograd_axes(k->form),
-                         .side = winograd_side(k->form),
-                         .at = at};
-    work.scratch = LLVMGetParam(e->function, 3);
-    work.lines = taps_at(e, work.scratch, at.lines);
-    work.zeros = taps_at(e, work.scratch, at.zeros);
-    work.waste = taps_at(e, work.scratch, at.waste);
-    work.sums = taps_variables(e, k->pixels * k->blocks);
-    taps_store(e, emit_const(e, DT_F32, CPU_BLOCK, 0), work.zeros);
-    return work;
-}
-
-WinogradCorner winograd_corner(const WinogradWork *work, LLVMValueRef tile)
-{
-    const Emit *e = work->emit;
-    LLVMBuilderRef b = e->builder;
-    LLVMValueRef cols = emit_i64(e, winograd_cols(work->k));
-    LLVMValueRef area = emit_i64(e, winograd_tiles(work->k));
-    LLVMValueRef index = LLVMBuildAdd(b, work->first, tile, "");
-    LLVMValueRef inside = LLVMBuildURem(b, index, area, "");
-    LLVMValueRef row = LLVMBuildUDiv(b, inside, cols, "");
-    LLVMValueRef col = LLVMBuildURem(b, inside, cols, "");
-    return (WinogradCorner){LLVMBuildUDiv(b, index, area, ""), row, col};
-}
-
-LLVMValueRef winograd_weight(const WinogradWork *work, LLVMValueRef i)
-{
-    return emit_min_i64(work->emit, i,
-                        emit_i64(work->emit, work->side->weights - 1));
-}
-
-LLVMValueRef winograd_is_inside(const Emit *e, LLVMValueRef index, int64_t size)
-{
-    return LLVMBuildICmp(e->builder, LLVMIntULT, index, emit_i64(e, size), "");
-}
-
-// Where pixel (row, col) of a map is, or `outside` where there is none.
-static LLVMValueRef pixel_or(const Emit *e, DType dtype, LLVMValueRef inside,
-                             LLVMValueRef row, LLVMValueRef col,
-                             LLVMValueRef outside)
-{
-    LLVMValueRef at = image_step(e, dtype, row, col, CPU_BLOCK);
-    return LLVMBuildSelect(e->builder, inside, at, outside, "");
-}
-
-void winograd_load_line(const WinogradWork *work, LLVMValueRef i, int count,
-                        LLVMValueRef *d)
-{
-    const Emit *e = work->emit;
-    LLVMValueRef line =
-        taps_step(e, work->lines, i, work->side->points * CPU_BLOCK);
-    for (int j = 0; j < count; j++)
-        d[j] = taps_load(e, taps_at(e, line, j * CPU_BLOCK));
-}
-
-void winograd_store_column(const WinogradWork *work, LLVMValueRef j, int count,
-                           LLVMValueRef *const column)
-{
-    const Emit *e = work->emit;
-    LLVMValueRef line = taps_step(e, work->lines, j, CPU_BLOCK);
-    for (int i = 0; i < count; i++)
-        taps_store(e, column[i],
-                   taps_at(e, line, i * work->side->points * CPU_BLOCK));
-}
-
-// The first half: columns of the piece, numbers outside the map being zero.
-static void transform_columns(const WinogradWork *work,
-                              const WinogradSource *source,
-                              const WinogradCorner *corner, LLVMValueRef map)
-{
-    const Emit *e = work->emit;
-    LLVMValueRef rows[WINOGRAD_MOST], inside[WINOGRAD_MOST], d[WINOGRAD_MOST],
-        v[WINOGRAD_MOST];
-    for (int i = 0; i < source->side; i++) {
-        LLVMValueRef row =
-            taps_affine(e, corner->row, source->step, i - source->top);
-        inside[i] = winograd_is_inside(e, row, source->h);
-        rows[i] = image_step(e, source->dtype, map, row, source->w * CPU_BLOCK);
-    }
-    EmitLoop j = taps_loop(e, 0, source->side, 1);
-    LLVMValueRef col = taps_affine(e, corner->col, source->step, -source->left);
-    col = LLVMBuildAdd(e->builder, col, j.index, "");
-    LLVMValueRef col_inside = winograd_is_inside(e, col, source->w);
-    for (int i = 0; i < source->side; i++) {
-        LLVMValueRef both = LLVMBuildAnd(e->builder, inside[i], col_inside, "");
-        d[i] = image_load(
-            e, source->dtype,
-            pixel_or(e, source->dtype, both, rows[i], col, work->zeros));
-    }
-    source->axis(e, d, v);
-    winograd_store_column(work, j.index, work->side->points, v);
-    emit_loop_end(e, &j);
-}
-
-// One block of one tile; map points at the block's pixel (0, 0).
-static void transform_tile(const WinogradWork *work,
-                           const WinogradSource *source,
-                           const WinogradCorner *corner, LLVMValueRef map,
-                           LLVMValueRef out)
-{
-    const Emit *e = work->emit;
-    LLVMValueRef d[WINOGRAD_MOST], v[WINOGRAD_MOST];
-    transform_columns(work, source, corner, map);
-    int points = work->side->points;
-    EmitLoop i = taps_loop(e, 0, points, 1);
-    winograd_load_line(work, i.index, source->side, d);
-    source->axis(e, d, v);
-    LLVMValueRef to = taps_step(e, out, i.index, points * source->point);
-    for (int j = 0; j < points; j++)
-        taps_store(e, v[j], taps_at(e, to, j * source->point));
-    emit_loop_end(e, &i);
-}
-
-void winograd_transform_tiles(const WinogradWork *work,
-                              const WinogradSource *source)
-{
-    const Emit *e = work->emit;
-    int64_t area = source->h * source->w * CPU_BLOCK;
-    EmitLoop tile = emit_loop_begin(e, emit_i64(e, 0), work->count, 1);
-    WinogradCorner corner = winograd_corner(work, tile.index);
-    LLVMValueRef map = image_step(e, source->dtype, source->map, corner.image,
-                                  source->blocks * area);
-    LLVMValueRef out = taps_step(e, source->out, tile.index, CPU_BLOCK);
-    EmitLoop block = emit_loop_begin(e, emit_i64(e, 0), source->count, 1);
-    transform_tile(
-        work, source, &corner,
-        taps_opaque(e, image_step(e, source->dtype, map, block.index, area)),
-        taps_opaque(
-            e, taps_step(e, out, block.index, work->k->tiles * CPU_BLOCK)));
-    emit_loop_end(e, &block);
-    emit_loop_end(e, &tile);
-}
-
 // ---- forward and by data ----------------------------------------------------
 
 // Read blocks [first, past), all or some that follow each other; whether their
@@ -477,42 +337,70 @@ static void multiply(const WinogradWork *work, const ReadPart *part,
     emit_loop_end(e, &i);
 }
 
+// A block of a tile: of column j of its points the sums for each row.
+static void result_column(const WinogradWork *work, LLVMValueRef product,
+                          LLVMValueRef j, LLVMValueRef *column)
+{
+    const Emit *e = work->emit;
+    LLVMValueRef m[WINOGRAD_MOST];
+    int points = work->side->points;
+    LLVMValueRef from = taps_step(e, product, j, work->at.product_point);
+    for (int i = 0; i < points; i++)
+        m[i] =
+            taps_load(e, taps_at(e, from, i * points * work->at.product_point));
+    work->axes->result(e, m, column);
+}
+
+// Row i of the results, of such sums; map points at the pixel (0, 0).
+static void result_row(const WinogradWork *work, const BlockResults *results,
+                       const WinogradCorner *corner, LLVMValueRef i,
+                       LLVMValueRef *sums, LLVMValueRef map)
+{
+    const Emit *e = work->emit;
+    const WinogradKernel *k = work->k;
+    DType dtype = k->types.out;
+    int count = work->side->results;
+    LLVMValueRef y[WINOGRAD_MOST];
+    LLVMValueRef row =
+        LLVMBuildAdd(e->builder, taps_affine(e, corner->row, count, 0), i, "");
+    LLVMValueRef row_inside = winograd_is_inside(e, row, k->oh);
+    LLVMValueRef to = image_step(e, dtype, map, row, k->ow * CPU_BLOCK);
+    work->axes->result(e, sums, y);
+    for (int n = 0; n < count; n++) {
+        LLVMValueRef col = taps_affine(e, corner->col, count, n);
+        LLVMValueRef both = LLVMBuildAnd(
+            e->builder, winograd_is_inside(e, col, k->ow), row_inside, "");
+        results_store(results, y[n], image_step(e, dtype, to, col, CPU_BLOCK),
+                      both, work->waste);
+    }
+}
+
 // One block of one tile; map points at the pixel (0, 0) of `block`.
 static void transform_result(const WinogradWork *work,
                              const WinogradCorner *corner, LLVMValueRef block,
                              LLVMValueRef product, LLVMValueRef map)
 {
     const Emit *e = work->emit;
-    const WinogradKernel *k = work->k;
-    BlockResults results = results_begin(e, &k->types, block);
-    WinogradAxis *axis = work->axes->result;
-    LLVMValueRef m[WINOGRAD_MOST], y[WINOGRAD_MOST], inside[WINOGRAD_MOST];
+    BlockResults results = results_begin(e, &work->k->types, block);
     int points = work->side->points, count = work->side->results;
-    EmitLoop j = taps_loop(e, 0, points, 1);
-    LLVMValueRef from = taps_step(e, product, j.index, work->at.product_point);
-    for (int i = 0; i < points; i++)
-        m[i] =
-            taps_load(e, taps_at(e, from, i * points * work->at.product_point));
-    axis(e, m, y);
-    winograd_store_column(work, j.index, count, y);
-    emit_loop_end(e, &j);
-    for (int n = 0; n < count; n++)
-        inside[n] =
-            winograd_is_inside(e, taps_affine(e, corner->col, count, n), k->ow);
-    EmitLoop i = taps_loop(e, 0, count, 1);
-    LLVMValueRef row = LLVMBuildAdd(
-        e->builder, taps_affine(e, corner->row, count, 0), i.index, "");
-    LLVMValueRef row_inside = winograd_is_inside(e, row, k->oh);
-    DType dtype = k->types.out;
-    LLVMValueRef to = image_step(e, dtype, map, row, k->ow * CPU_BLOCK);
-    winograd_load_line(work, i.index, points, m);
-    axis(e, m, y);
-    for (int n = 0; n < count; n++) {
-        LLVMValueRef both = LLVMBuildAnd(e->builder, inside[n], row_inside, "");
-        LLVMValueRef at = image_step(
-            e, dtype, to, taps_affine(e, corner->col, count, n), CPU_BLOCK);
-        results_store(&results, y[n], at, both, work->waste);
+    LLVMValueRef column[WINOGRAD_MOST], rows[WINOGRAD_MOST][WINOGRAD_MOST];
+    if (winograd_in_registers(work, count)) {
+        for (int j = 0; j < points; j++) {
+            result_column(work, product, emit_i64(e, j), column);
+            for (int i = 0; i < count; i++)
+                rows[i][j] = column[i];
+        }
+        for (int i = 0; i < count; i++)
+            result_row(work, &results, corner, emit_i64(e, i), rows[i], map);
+        return;
     }
+    EmitLoop j = taps_loop(e, 0, points, 1);
+    result_column(work, product, j.index, column);
+    winograd_store_column(work, j.index, count, column);
+    emit_loop_end(e, &j);
+    EmitLoop i = taps_loop(e, 0, count, 1);
+    winograd_load_line(work, i.index, points, rows[0]);
+    result_row(work, &results, corner, i.index, rows[0], map);
     emit_loop_end(e, &i);
 }
 

@@ -47,8 +47,11 @@ LLVMValueRef winograd_weight(const WinogradWork *work, LLVMValueRef i);
 LLVMValueRef winograd_is_inside(const Emit *e, LLVMValueRef index,
                                 int64_t size);
 
-// Between the two halves of a transform its numbers lie in lines [i][j]: the
-// first half goes along i and stores columns, the second along j.
+// Whether so many numbers of each of a side's points can stay in registers
+// between the two halves of a transform.
+bool winograd_in_registers(const WinogradWork *work, int numbers);
+// Else they lie in lines [i][j]: the first half goes along i and stores
+// columns, the second along j.
 void winograd_store_column(const WinogradWork *work, LLVMValueRef j, int count,
                            LLVMValueRef *const column);
 void winograd_load_line(const WinogradWork *work, LLVMValueRef i, int count,

@@ -427,13 +427,6 @@ void lower_move(Lowering *lower, Value value)
 
 // ---- how results are stored -------------------------------------------------
 
-enum {
-    // A result so large is no more in the second-level caches of a few cores
-    // when it is read. Stored as usual it is fetched first: 1.6 to 2 times as
-    // long on the machine seen, and read no sooner from its last cache.
-    STREAM_BYTES = 4 << 20,
-};
-
 // Whether vectors of the store begin at multiples of their size on any target,
 // of which no vector is longer than a line; so do the tasks' shares.
 static bool has_whole_vectors(const LoopKernel *loop, const LoopStore *store)

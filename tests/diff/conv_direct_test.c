@@ -96,6 +96,8 @@ TEST(blocked_convolutions_of_networks)
         // Eleven written blocks: shares of six and five.
         {2, 32, 6, 5, 176, 1, 1, 1, 1, {0, 0, 0, 0}, 6, 5},
         {2, 32, 6, 5, 176, 3, 3, 2, 2, {1, 1, 1, 1}, 3, 3},
+        // Gradients by data of 4.7 MB, put among zeros past the caches.
+        {5, 64, 63, 61, 32, 1, 1, 2, 2, {0, 0, 0, 0}, 32, 31},
     };
     Random random = {4};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)

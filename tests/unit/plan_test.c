@@ -205,6 +205,27 @@ TEST(epilogues_are_chained_in_place)
     CHECK_INT(epilogue[1].offset, made->offset);
 }
 
+// What comes before a kernel's code says what it is, a line or several.
+TEST(kernels_print_behind_their_description)
+{
+    Graph *g = make_graph("product");
+    Value x = input(g, 2, L(256, 256));
+    Value w = build_param(g, type_make(DT_F32, 2, L(256, 128)), "w", "weight",
+                          "constant", 0);
+    graph_add_output(g, "y", relu_of_product(g, x, w));
+    Codegen *codegen = new_codegen(NULL);
+    lower(codegen, g);
+    Text text = text_new(g->arena);
+    codegen_print_llvm(codegen, &text);
+    CHECK(strstr(text_string(&text), "; pack 256 x 128 ") != NULL);
+    CHECK(strstr(text_string(&text), "\n; product") != NULL);
+    CHECK(strstr(text_string(&text), "define ") != NULL);
+    text = text_new(g->arena);
+    codegen_print_asm(codegen, &text);
+    CHECK(strstr(text_string(&text), "vfmadd") != NULL ||
+          strstr(text_string(&text), "mulps") != NULL);
+}
+
 TEST(nodes_nobody_needs_make_no_steps)
 {
     Graph *g = chain(2, 10);

@@ -1,0 +1,183 @@
+// Tiles of the kernels of winograd.h: where they are in maps, and their numbers
+// transformed to points.
+#include "codegen/cpu/winograd_emit.h"
+
+WinogradWork winograd_begin(const Emit *e, const WinogradKernel *k,
+                            WinogradScratch at)
+{
+    WinogradWork work = {.emit = e,
+                         .k = k,
+                         .axes = winograd_axes(k->form),
+                         .side = winograd_side(k->form),
+                         .at = at};
+    work.scratch = LLVMGetParam(e->function, 3);
+    work.lines = taps_at(e, work.scratch, at.lines);
+    work.zeros = taps_at(e, work.scratch, at.zeros);
+    work.waste = taps_at(e, work.scratch, at.waste);
+    work.sums = taps_variables(e, k->pixels * k->blocks);
+    taps_store(e, emit_const(e, DT_F32, CPU_BLOCK, 0), work.zeros);
+    return work;
+}
+
+WinogradCorner winograd_corner(const WinogradWork *work, LLVMValueRef tile)
+{
+    const Emit *e = work->emit;
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef cols = emit_i64(e, winograd_cols(work->k));
+    LLVMValueRef area = emit_i64(e, winograd_tiles(work->k));
+    LLVMValueRef index = LLVMBuildAdd(b, work->first, tile, "");
+    LLVMValueRef inside = LLVMBuildURem(b, index, area, "");
+    LLVMValueRef row = LLVMBuildUDiv(b, inside, cols, "");
+    LLVMValueRef col = LLVMBuildURem(b, inside, cols, "");
+    return (WinogradCorner){LLVMBuildUDiv(b, index, area, ""), row, col};
+}
+
+LLVMValueRef winograd_weight(const WinogradWork *work, LLVMValueRef i)
+{
+    return emit_min_i64(work->emit, i,
+                        emit_i64(work->emit, work->side->weights - 1));
+}
+
+bool winograd_in_registers(const WinogradWork *work, int numbers)
+{
+    enum { MOST_KEPT = 24 }; // of 32, for a transform wants some itself
+    bool wide =
+        work->emit->target->vector_bytes == CPU_BLOCK * (int)sizeof(float);
+    return wide && numbers * work->side->points <= MOST_KEPT;
+}
+
+LLVMValueRef winograd_is_inside(const Emit *e, LLVMValueRef index, int64_t size)
+{
+    return LLVMBuildICmp(e->builder, LLVMIntULT, index, emit_i64(e, size), "");
+}
+
+// Where pixel (row, col) of a map is, or `outside` where there is none.
+static LLVMValueRef pixel_or(const Emit *e, DType dtype, LLVMValueRef inside,
+                             LLVMValueRef row, LLVMValueRef col,
+                             LLVMValueRef outside)
+{
+    LLVMValueRef at = image_step(e, dtype, row, col, CPU_BLOCK);
+    return LLVMBuildSelect(e->builder, inside, at, outside, "");
+}
+
+void winograd_load_line(const WinogradWork *work, LLVMValueRef i, int count,
+                        LLVMValueRef *d)
+{
+    const Emit *e = work->emit;
+    LLVMValueRef line =
+        taps_step(e, work->lines, i, work->side->points * CPU_BLOCK);
+    for (int j = 0; j < count; j++)
+        d[j] = taps_load(e, taps_at(e, line, j * CPU_BLOCK));
+}
+
+void winograd_store_column(const WinogradWork *work, LLVMValueRef j, int count,
+                           LLVMValueRef *const column)
+{
+    const Emit *e = work->emit;
+    LLVMValueRef line = taps_step(e, work->lines, j, CPU_BLOCK);
+    for (int i = 0; i < count; i++)
+        taps_store(e, column[i],
+                   taps_at(e, line, i * work->side->points * CPU_BLOCK));
+}
+
+// Where the rows of a tile's piece lie, and whether they are inside the map.
+typedef struct PieceRows {
+    LLVMValueRef at[WINOGRAD_MOST], inside[WINOGRAD_MOST];
+} PieceRows;
+
+static PieceRows piece_rows(const Emit *e, const WinogradSource *source,
+                            const WinogradCorner *corner, LLVMValueRef map)
+{
+    PieceRows rows;
+    for (int i = 0; i < source->side; i++) {
+        LLVMValueRef row =
+            taps_affine(e, corner->row, source->step, i - source->top);
+        rows.inside[i] = winograd_is_inside(e, row, source->h);
+        rows.at[i] =
+            image_step(e, source->dtype, map, row, source->w * CPU_BLOCK);
+    }
+    return rows;
+}
+
+// The points of column j of a piece, numbers outside the map being zero.
+static void piece_column(const WinogradWork *work, const WinogradSource *source,
+                         const WinogradCorner *corner, const PieceRows *rows,
+                         LLVMValueRef j, LLVMValueRef *column)
+{
+    const Emit *e = work->emit;
+    LLVMValueRef d[WINOGRAD_MOST];
+    LLVMValueRef col = taps_affine(e, corner->col, source->step, -source->left);
+    col = LLVMBuildAdd(e->builder, col, j, "");
+    LLVMValueRef inside = winograd_is_inside(e, col, source->w);
+    for (int i = 0; i < source->side; i++) {
+        LLVMValueRef both =
+            LLVMBuildAnd(e->builder, rows->inside[i], inside, "");
+        d[i] = image_load(
+            e, source->dtype,
+            pixel_or(e, source->dtype, both, rows->at[i], col, work->zeros));
+    }
+    source->axis(e, d, column);
+}
+
+// Row i of the points, of such columns' points.
+static void point_row(const WinogradWork *work, const WinogradSource *source,
+                      LLVMValueRef i, LLVMValueRef *line, LLVMValueRef out)
+{
+    const Emit *e = work->emit;
+    int points = work->side->points;
+    LLVMValueRef v[WINOGRAD_MOST];
+    source->axis(e, line, v);
+    LLVMValueRef to = taps_step(e, out, i, points * source->point);
+    for (int j = 0; j < points; j++)
+        taps_store(e, v[j], taps_at(e, to, j * source->point));
+}
+
+// One block of one tile; map points at the block's pixel (0, 0).
+static void transform_tile(const WinogradWork *work,
+                           const WinogradSource *source,
+                           const WinogradCorner *corner, LLVMValueRef map,
+                           LLVMValueRef out)
+{
+    const Emit *e = work->emit;
+    int points = work->side->points, side = source->side;
+    LLVMValueRef column[WINOGRAD_MOST], lines[WINOGRAD_MOST][WINOGRAD_MOST];
+    PieceRows rows = piece_rows(e, source, corner, map);
+    if (winograd_in_registers(work, side)) {
+        for (int j = 0; j < side; j++) {
+            piece_column(work, source, corner, &rows, emit_i64(e, j), column);
+            for (int i = 0; i < points; i++)
+                lines[i][j] = column[i];
+        }
+        for (int i = 0; i < points; i++)
+            point_row(work, source, emit_i64(e, i), lines[i], out);
+        return;
+    }
+    EmitLoop j = taps_loop(e, 0, side, 1);
+    piece_column(work, source, corner, &rows, j.index, column);
+    winograd_store_column(work, j.index, points, column);
+    emit_loop_end(e, &j);
+    EmitLoop i = taps_loop(e, 0, points, 1);
+    winograd_load_line(work, i.index, side, lines[0]);
+    point_row(work, source, i.index, lines[0], out);
+    emit_loop_end(e, &i);
+}
+
+void winograd_transform_tiles(const WinogradWork *work,
+                              const WinogradSource *source)
+{
+    const Emit *e = work->emit;
+    int64_t area = source->h * source->w * CPU_BLOCK;
+    EmitLoop tile = emit_loop_begin(e, emit_i64(e, 0), work->count, 1);
+    WinogradCorner corner = winograd_corner(work, tile.index);
+    LLVMValueRef map = image_step(e, source->dtype, source->map, corner.image,
+                                  source->blocks * area);
+    LLVMValueRef out = taps_step(e, source->out, tile.index, CPU_BLOCK);
+    EmitLoop block = emit_loop_begin(e, emit_i64(e, 0), source->count, 1);
+    transform_tile(
+        work, source, &corner,
+        taps_opaque(e, image_step(e, source->dtype, map, block.index, area)),
+        taps_opaque(
+            e, taps_step(e, out, block.index, work->k->tiles * CPU_BLOCK)));
+    emit_loop_end(e, &block);
+    emit_loop_end(e, &tile);
+}
