@@ -383,7 +383,8 @@ static void transform_result(const WinogradWork *work,
     const Emit *e = work->emit;
     BlockResults results = results_begin(e, &work->k->types, block);
     int points = work->side->points, count = work->side->results;
-    LLVMValueRef column[WINOGRAD_MOST], rows[WINOGRAD_MOST][WINOGRAD_MOST];
+    LLVMValueRef column[WINOGRAD_MOST];
+    LLVMValueRef rows[WINOGRAD_MOST][WINOGRAD_MOST] = {{NULL}};
     if (winograd_in_registers(work, count)) {
         for (int j = 0; j < points; j++) {
             result_column(work, product, emit_i64(e, j), column);

@@ -88,7 +88,7 @@ typedef struct PieceRows {
 static PieceRows piece_rows(const Emit *e, const WinogradSource *source,
                             const WinogradCorner *corner, LLVMValueRef map)
 {
-    PieceRows rows;
+    PieceRows rows = {{NULL}, {NULL}};
     for (int i = 0; i < source->side; i++) {
         LLVMValueRef row =
             taps_affine(e, corner->row, source->step, i - source->top);
@@ -140,7 +140,8 @@ static void transform_tile(const WinogradWork *work,
 {
     const Emit *e = work->emit;
     int points = work->side->points, side = source->side;
-    LLVMValueRef column[WINOGRAD_MOST], lines[WINOGRAD_MOST][WINOGRAD_MOST];
+    LLVMValueRef column[WINOGRAD_MOST];
+    LLVMValueRef lines[WINOGRAD_MOST][WINOGRAD_MOST] = {{NULL}};
     PieceRows rows = piece_rows(e, source, corner, map);
     if (winograd_in_registers(work, side)) {
         for (int j = 0; j < side; j++) {
