@@ -11,10 +11,8 @@
 // second-level cache for the last.
 //
 // How the kernels are cut is a rule of shapes alone.
-#include <stdlib.h>
-#include "codegen/plan/lower.h"
-
 #include "codegen/integers.h"
+#include "codegen/plan/lower.h"
 
 enum {
     // Fewer tasks keep too few cores busy. Half of what kernels elsewhere are
