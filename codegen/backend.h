@@ -25,6 +25,8 @@ typedef struct Backend {
     Target (*open)(Arena *arena, const CodegenOptions *options);
     // codegen_block of codegen.h.
     int (*block)(const CodegenOptions *options);
+    // codegen_bf16_products of codegen.h.
+    ConvBf16 (*bf16_products)(const CodegenOptions *options);
 
     // Lowering: each pushes the steps that compute the node (plan/lower.h has
     // the means) and gives it a place. Products and convolutions return how

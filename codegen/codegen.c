@@ -34,6 +34,11 @@ int codegen_block(const CodegenOptions *options)
     return backend_of(options->cpu)->block(options);
 }
 
+ConvBf16 codegen_bf16_products(const CodegenOptions *options)
+{
+    return backend_of(options->cpu)->bf16_products(options);
+}
+
 Codegen *codegen_new(const CodegenOptions *options)
 {
     Arena *arena = arena_new();

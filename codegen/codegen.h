@@ -3,6 +3,7 @@
 #define SIMCC_CODEGEN_CODEGEN_H
 
 #include "ir/base/text.h"
+#include "ir/conv.h"
 #include "ir/graph.h"
 #include "runtime/exec/code.h"
 #include "runtime/exec/cpu.h"
@@ -16,6 +17,9 @@ typedef struct CodegenOptions {
     // Nothing is trained: products of few rows do without BLAS, so that a
     // library of the net needs none (`simcc bundle`).
     bool inference;
+    // Products in bf16 as if the processor were good at them, for tests; the
+    // first choice: as it is.
+    ConvBf16 bf16_products;
     bool sums_wait; // over processes: each by itself, where it stands
 } CodegenOptions;
 
@@ -25,6 +29,10 @@ const char *codegen_cpu_problem(Arena *arena, const char *cpu);
 // Channels that kernels for it want side by side in images, and the side of
 // tiles of weights: what the layout pass is to be told (PassOptions.block).
 int codegen_block(const CodegenOptions *options);
+
+// Which convolutions it multiplies in bf16 where images are: what the precision
+// pass is to be told (PassOptions.products).
+ConvBf16 codegen_bf16_products(const CodegenOptions *options);
 
 typedef struct Codegen Codegen; // kernels by descriptor, shared by all plans
 

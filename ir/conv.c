@@ -56,6 +56,17 @@ ConvGeometry conv_geometry(const Graph *graph, const Node *node)
     return conv;
 }
 
+bool conv_multiplies_bf16(const ConvGeometry *conv, ConvBf16 which)
+{
+    int64_t window = conv->w.dims[2] * conv->w.dims[3];
+    bool plain = window == 1 || conv->stride[0] > 1 || conv->stride[1] > 1;
+    return conv->x.form == FORM_BLOCKED && conv->w.form == FORM_TILED &&
+           conv->groups == 1 && window <= CONV_BF16_WINDOW &&
+           conv->stride[0] <= CONV_BF16_STRIDE &&
+           conv->stride[1] <= CONV_BF16_STRIDE &&
+           (which == CONV_BF16_ALL || (which == CONV_BF16_PLAIN && plain));
+}
+
 void conv_set_attrs(const ConvGeometry *conv, Attr *attrs)
 {
     bool dilated = conv->dilation[0] > 1 || conv->dilation[1] > 1;

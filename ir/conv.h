@@ -41,6 +41,23 @@ void conv_set_attrs(const ConvGeometry *conv, Attr *attrs);
 // sum over the window and the channels of its group. Padding counts.
 int64_t conv_macs(const ConvGeometry *conv);
 
+// Which convolutions multiply in bf16 where images are of bf16: their weights
+// are rounded, too, and products are added in f32.
+typedef enum ConvBf16 {
+    CONV_BF16_NONE,  // products are of f32
+    CONV_BF16_PLAIN, // those without a faster way (Winograd's) in f32: windows
+                     // of 1x1, and strides
+    CONV_BF16_ALL,   // all between images in blocks
+    CONV_BF16_CHOICES
+} ConvBf16;
+enum {
+    // Larger windows and strides multiply in f32.
+    CONV_BF16_WINDOW = 49,
+    CONV_BF16_STRIDE = 4
+};
+// Whether this one does.
+bool conv_multiplies_bf16(const ConvGeometry *conv, ConvBf16 which);
+
 // A graph of this operation alone, named `name`, with inputs "x" and "dy",
 // param "w" (those it reads) and the output "out": to be measured or tested by
 // itself.

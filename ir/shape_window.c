@@ -109,11 +109,18 @@ static bool window_type(const TensorType *x, int64_t channels, int64_t block,
 
 // ---- convolution ------------------------------------------------------------
 
-// Weights of images of that type: those of bf16 stay f32, and so do their
-// gradients.
+// Weights of images of that type, and their gradients: f32 where images are
+// bf16.
 static DType weights_dtype(DType image)
 {
     return image == DT_BF16 ? DT_F32 : image;
+}
+
+// Those in tiles may have been rounded, for products in bf16.
+static bool weights_fit(DType image, const TensorType *w)
+{
+    return w->dtype == weights_dtype(image) ||
+           (image == DT_BF16 && w->dtype == DT_BF16 && w->form == FORM_TILED);
 }
 
 // The type of conv2d(x, w) with this node's stride and pad. Where x is planes
@@ -138,12 +145,12 @@ static const char *conv_type(const Graph *graph, const Node *node,
     if (groups < 1)
         return shape_error(graph, node, "groups must be 1 or more, not %lld",
                            (long long)groups);
-    if (x->dtype == DT_BF16 && w->dtype != DT_F32)
+    if (x->dtype == DT_BF16 && !weights_fit(x->dtype, w))
         return shape_error(graph, node,
                            "weights of images in bf16 are f32, not %s",
                            type_text(graph->arena, w));
     if (!image_has_form(x) || !weights_have_form(w) ||
-        weights_dtype(x->dtype) != w->dtype || !dtype_is_float(x->dtype))
+        !weights_fit(x->dtype, w) || !dtype_is_float(x->dtype))
         return shape_error(graph, node,
                            "needs x[n,c,h,w] and w[o,c,kh,kw] of one float "
                            "type, not %s and %s",

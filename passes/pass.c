@@ -64,7 +64,8 @@ static void check_graph(const Graph *graph, const Pass *pass, Arena *scratch)
 
 static void run_pass(Graph *graph, const Pass *pass, const PassOptions *options)
 {
-    PassContext context = {arena_new(), options->block, options->bf16};
+    PassContext context = {arena_new(), options->block, options->bf16,
+                           options->products};
     pass->run(graph, &context);
     if (options->observe)
         options->observe(options->context, pass, graph);

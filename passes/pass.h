@@ -3,13 +3,15 @@
 #ifndef SIMCC_PASSES_PASS_H
 #define SIMCC_PASSES_PASS_H
 
+#include "ir/conv.h"
 #include "ir/graph.h"
 
 // What a pass is given besides the graph.
 typedef struct PassContext {
-    Arena *scratch; // dies after the pass
-    int block;      // PassOptions.block
-    bool bf16;      // PassOptions.bf16
+    Arena *scratch;    // dies after the pass
+    int block;         // PassOptions.block
+    bool bf16;         // PassOptions.bf16
+    ConvBf16 products; // PassOptions.products
 } PassContext;
 
 typedef void PassFunction(Graph *graph, const PassContext *context);
@@ -35,6 +37,9 @@ typedef struct PassOptions {
     int block;
     // Activations and their gradients are stored in bf16 (precision.c).
     bool bf16;
+    // Of these, the convolutions that multiply in bf16, too, as
+    // codegen_bf16_products says.
+    ConvBf16 products;
     PassObserver *observe; // called after each pass; may be NULL
     void *context;         // for it
 } PassOptions;

@@ -57,6 +57,15 @@ Compiled compiled_by_sums(Arena *arena, const Graph *graph, const char *cpu,
     return compile(arena, graph, cpu, (CodegenOptions){.sums = sums}, NULL);
 }
 
+Compiled compiled_in_bf16(Arena *arena, const Graph *graph, const char *cpu,
+                          ConvBf16 products, const char *ways)
+{
+    return compile(
+        arena, graph, cpu,
+        (CodegenOptions){.sums = PLAN_SUMS_PLAIN, .bf16_products = products},
+        ways);
+}
+
 Compiled compiled_for_inference(Arena *arena, const Graph *graph,
                                 const char *cpu)
 {

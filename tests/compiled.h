@@ -22,6 +22,10 @@ Compiled compiled_by_ways(Arena *arena, const Graph *graph, const char *cpu,
 // The same, with convolutions that add up so.
 Compiled compiled_by_sums(Arena *arena, const Graph *graph, const char *cpu,
                           PlanSums sums);
+// The same, with plain sums, and these convolutions of bf16 multiplied in bf16,
+// those of `ways` (NULL: none) computed so.
+Compiled compiled_in_bf16(Arena *arena, const Graph *graph, const char *cpu,
+                          ConvBf16 products, const char *ways);
 // The same, of a net that is not trained.
 Compiled compiled_for_inference(Arena *arena, const Graph *graph,
                                 const char *cpu);

@@ -1,6 +1,8 @@
 // x86-64 processors as a target: the table of functions.
 #include "codegen/backend.h"
 
+#include <string.h>
+
 #include "codegen/cpu/compile.h"
 #include "codegen/cpu/lower.h"
 
@@ -17,10 +19,26 @@ static int block_of(const CodegenOptions *options)
     return CPU_BLOCK;
 }
 
+static ConvBf16 bf16_products(const CodegenOptions *options)
+{
+    CpuSet any = CPU_BIT(AVX512BF16) | CPU_BIT(AMXBF16);
+    bool native = !options->cpu || strcmp(options->cpu, "native") == 0;
+    if (options->bf16_products != CONV_BF16_NONE)
+        return options->bf16_products;
+    if (native && !(cpu_here() & any))
+        return CONV_BF16_NONE; // without asking LLVM, which takes 2 ms
+    Arena *arena = arena_new();
+    CpuTarget target = target_new(arena, options->cpu);
+    ConvBf16 products = target_bf16_products(&target);
+    arena_free(arena);
+    return products;
+}
+
 const Backend cpu_backend = {
     .cpu_problem = target_problem,
     .open = open_target,
     .block = block_of,
+    .bf16_products = bf16_products,
     .lower_product = cpu_lower_product,
     .lower_conv = cpu_lower_conv,
     .lower_pool = cpu_lower_pool,

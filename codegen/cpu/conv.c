@@ -16,13 +16,19 @@ static const WinogradForm winograd_forms[] = {
 _Static_assert(sizeof winograd_forms / sizeof *winograd_forms == PLAN_SUMS,
                "tiles for each");
 
+static ConvBf16 bf16_of(const Codegen *codegen)
+{
+    ConvBf16 asked = codegen->options.bf16_products;
+    return asked ? asked : target_bf16_products(cpu_target(&codegen->target));
+}
+
 static ConvShape conv_shape(const Codegen *codegen, const Graph *graph,
                             const Node *node)
 {
     ConvGeometry conv = conv_geometry(graph, node);
     TensorType plain = weights_plain_type(&conv.w);
     return (ConvShape){.op = node->op,
-                       .dtype = conv.w.dtype,
+                       .dtype = conv.w.dtype == DT_BF16 ? DT_F32 : conv.w.dtype,
                        .in = {graph_type(graph, node->inputs[0])->dtype,
                               graph_type(graph, node->inputs[1])->dtype},
                        .out = node->type.dtype,
@@ -45,7 +51,9 @@ static ConvShape conv_shape(const Codegen *codegen, const Graph *graph,
                        .block = image_block(&conv.x),
                        .out_block = image_block(&conv.y),
                        .tile = weights_tile(&conv.w),
-                       .winograd = winograd_forms[codegen->options.sums]};
+                       .winograd = winograd_forms[codegen->options.sums],
+                       .multiplies_bf16 =
+                           conv_multiplies_bf16(&conv, bf16_of(codegen))};
 }
 
 KernelTypes conv_types(const ConvShape *s)
@@ -115,6 +123,11 @@ typedef struct ConvKernel {
 } ConvKernel;
 
 static const ConvKernel conv_kernels[] = {
+    {"blocked, products of bf16", true, conv_bf16_takes_data, NULL,
+     CONV_IN_0 | CONV_IN_1 | CONV_OUT | CONV_WEIGHTS, NULL, conv_bf16_data,
+     false},
+    {"blocked, products of bf16, weights", true, conv_bf16_takes_weights, NULL,
+     CONV_IN_0 | CONV_IN_1, NULL, conv_bf16_weights},
     {"blocked, Winograd", false, conv_winograd_takes, conv_winograd_pays,
      CONV_IN_0 | CONV_IN_1 | CONV_OUT, NULL, conv_winograd, true},
     {"blocked, Winograd, weights", false, conv_winograd_takes_weights,
@@ -183,11 +196,20 @@ static int64_t lower_converted(Lowering *lower, const ConvKernel *kernel,
     for (int i = 0; i < 2; i++) {
         Value input = node->inputs[i];
         before[i] = lower->place[input];
-        if (shape->in[i] != DT_BF16 || narrow & in_bits[i])
+        bool weights = i == conv_weights_input(shape->op);
+        if (shape->in[i] != DT_BF16 ||
+            (narrow & in_bits[i] && (!weights || narrow & CONV_WEIGHTS)))
             continue;
-        lower->place[input] = convert_image(
-            lower, graph_type(lower->graph, input), value_place(lower, input),
-            DT_F32, (Place){PLACE_NONE, 0}, label);
+        Place from = value_place(lower, input);
+        if (value_is_rounded_weights(lower, input)) {
+            Value wide = graph_node(lower->graph, input)->inputs[0];
+            from = convert_image(lower, graph_type(lower->graph, wide),
+                                 value_place(lower, wide), DT_BF16,
+                                 (Place){PLACE_NONE, 0}, label);
+        }
+        lower->place[input] =
+            convert_image(lower, graph_type(lower->graph, input), from, DT_F32,
+                          (Place){PLACE_NONE, 0}, label);
         changed.in[i] = DT_F32;
     }
     bool widens = shape->out == DT_BF16 && !(narrow & CONV_OUT);

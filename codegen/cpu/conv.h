@@ -20,6 +20,7 @@ typedef struct ConvShape {
     int64_t tile;                                             // of w
     WinogradForm winograd;    // of tiles at stride 1; none: plain sums alone
     ConvWay way;              // how it was asked to be computed
+    bool multiplies_bf16;     // the target, such convolutions
     const Epilogue *epilogue; // as KernelTypes has it
 } ConvShape;
 
@@ -44,7 +45,8 @@ int64_t conv_direct_weights(Lowering *lower, const ConvShape *shape,
                             Value value);
 // What a kernel reads and writes itself in bf16, of the node's inputs and its
 // result. The rest it has in f32, by copies.
-enum { CONV_IN_0 = 1, CONV_IN_1 = 2, CONV_OUT = 4 };
+// Weights are among its inputs where CONV_WEIGHTS is said, too.
+enum { CONV_IN_0 = 1, CONV_IN_1 = 2, CONV_OUT = 4, CONV_WEIGHTS = 8 };
 // Those of them that are products of pixels with weights, or of pixels: whose
 // windows are 1x1.
 bool conv_pointwise_takes_data(const ConvShape *shape);
@@ -71,6 +73,13 @@ int64_t conv_winograd(Lowering *lower, const ConvShape *shape, Value value);
 bool conv_winograd_takes_weights(const ConvShape *shape);
 int64_t conv_winograd_weights(Lowering *lower, const ConvShape *shape,
                               Value value);
+
+// bf16_lower.c: where images and weights are of bf16, and gradients by weights
+// of such images; as direct_lower.c otherwise.
+bool conv_bf16_takes_data(const ConvShape *shape);
+int64_t conv_bf16_data(Lowering *lower, const ConvShape *shape, Value value);
+bool conv_bf16_takes_weights(const ConvShape *shape);
+int64_t conv_bf16_weights(Lowering *lower, const ConvShape *shape, Value value);
 
 // depthwise_lower.c: as many groups as channels, which stay in their blocks.
 bool conv_depthwise_takes(const ConvShape *shape);

@@ -8,8 +8,8 @@
 //   emit_block.c   vectors of one block of channels, register tiles of them
 //   emit_gradient.c  sums over parts of the images
 // The families' bodies stand beside what chooses and lowers them:
-// direct_emit*.c, pointwise_emit.c, winograd_emit*.c, stem_emit*.c,
-// pool_emit.c.
+// direct_emit*.c, pointwise_emit.c, winograd_emit*.c, bf16_emit*.c,
+// stem_emit*.c, pool_emit.c.
 //
 // Arithmetic is on <lanes x T>, or plain T when lanes is 1: f32 for f32 and
 // bf16, f64, i1 for bool. No fast-math anywhere: a lane's result does not

@@ -331,6 +331,18 @@ static LLVMValueRef exchange(const Emit *e, LLVMValueRef a, LLVMValueRef b,
                                   LLVMConstVector(lanes, CPU_BLOCK), "");
 }
 
+void taps_exchange(const Emit *e, LLVMValueRef rows[CPU_BLOCK])
+{
+    for (int bit = 1; bit < CPU_BLOCK; bit *= 2)
+        for (int i = 0; i < CPU_BLOCK; i++) {
+            if (i & bit)
+                continue;
+            LLVMValueRef low = rows[i], high = rows[i + bit];
+            rows[i] = exchange(e, low, high, bit, false);
+            rows[i + bit] = exchange(e, low, high, bit, true);
+        }
+}
+
 void taps_transpose(const Emit *e, LLVMValueRef from, int64_t step,
                     LLVMValueRef to)
 {
@@ -340,14 +352,7 @@ void taps_transpose(const Emit *e, LLVMValueRef from, int64_t step,
         rows[i] =
             step % CPU_BLOCK ? taps_load_unaligned(e, at) : taps_load(e, at);
     }
-    for (int bit = 1; bit < CPU_BLOCK; bit *= 2)
-        for (int i = 0; i < CPU_BLOCK; i++) {
-            if (i & bit)
-                continue;
-            LLVMValueRef low = rows[i], high = rows[i + bit];
-            rows[i] = exchange(e, low, high, bit, false);
-            rows[i + bit] = exchange(e, low, high, bit, true);
-        }
+    taps_exchange(e, rows);
     for (int i = 0; i < CPU_BLOCK; i++)
         taps_store(e, rows[i], taps_at(e, to, i * CPU_BLOCK));
 }

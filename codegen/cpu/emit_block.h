@@ -125,6 +125,8 @@ void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
 // point at channel 0.
 void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
                    LLVMValueRef x, LLVMValueRef w);
+// Rows of 16 lanes of 32 bits become columns.
+void taps_exchange(const Emit *e, LLVMValueRef rows[CPU_BLOCK]);
 // The 16 x 16 numbers at `from`, in rows `step` elements apart, rows becoming
 // columns, at `to`.
 void taps_transpose(const Emit *e, LLVMValueRef from, int64_t step,

@@ -2,6 +2,7 @@
 #ifndef SIMCC_CODEGEN_KERNELS_H
 #define SIMCC_CODEGEN_KERNELS_H
 
+#include "codegen/cpu/bf16.h"
 #include "codegen/cpu/depthwise.h"
 #include "codegen/cpu/pointwise.h"
 #include "codegen/cpu/pool.h"

@@ -2,6 +2,7 @@
 //   conv.c              convolutions: which implementation, by the shape
 //   direct_lower.c      as sums over taps, products of pixels among them
 //   winograd_lower.c    with fewer products
+//   bf16_lower.c        with products of bf16
 //   stem_lower.c        from planes to blocks
 //   product_lower.c     products of matrices
 //   blas_lower.c        other products; convolutions of plain tensors

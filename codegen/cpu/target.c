@@ -218,6 +218,25 @@ static char *probe_assembly(LLVMTargetMachineRef machine, Arena *arena)
     return text;
 }
 
+ConvBf16 target_bf16_products(const CpuTarget *target)
+{
+    static const ConvBf16 products[] = {[CPU_BF16_NONE] = CONV_BF16_NONE,
+                                        [CPU_BF16_VECTORS] = CONV_BF16_PLAIN,
+                                        [CPU_BF16_TILES] = CONV_BF16_ALL};
+    return products[target->bf16];
+}
+
+static CpuBf16 bf16_of(const CpuTarget *target)
+{
+    CpuSet tiles = CPU_BIT(AMXTILE) | CPU_BIT(AMXBF16);
+    if (target->vector_bytes < 64)
+        return CPU_BF16_NONE;
+    if ((target->needs & tiles) == tiles)
+        return CPU_BF16_TILES;
+    return target->needs & CPU_BIT(AVX512BF16) ? CPU_BF16_VECTORS
+                                               : CPU_BF16_NONE;
+}
+
 CpuTarget target_new(Arena *arena, const char *cpu)
 {
     initialize_llvm();
@@ -229,6 +248,10 @@ CpuTarget target_new(Arena *arena, const char *cpu)
         char *features = LLVMGetHostCPUFeatures();
         target.cpu = arena_strdup(arena, name);
         target.features = arena_strdup(arena, features);
+        // The processor may have tiles that the system does not give.
+        if (!(cpu_here() & CPU_BIT(AMXTILE)))
+            target.features = arena_printf(
+                arena, "%s,-amx-tile,-amx-bf16,-amx-int8", features);
         LLVMDisposeMessage(name);
         LLVMDisposeMessage(features);
     }
@@ -243,6 +266,7 @@ CpuTarget target_new(Arena *arena, const char *cpu)
     target.vector_bytes = strstr(probe, "%zmm")   ? 64
                           : strstr(probe, "%ymm") ? 32
                                                   : 16;
+    target.bf16 = bf16_of(&target);
     unsigned major, minor, patch;
     LLVMGetVersion(&major, &minor, &patch);
     target.text =

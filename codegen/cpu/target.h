@@ -10,12 +10,20 @@
 #include "ir/base/arena.h"
 #include "runtime/exec/cpu.h"
 
+// What it multiplies bf16 with.
+typedef enum CpuBf16 {
+    CPU_BF16_NONE,    // f32
+    CPU_BF16_VECTORS, // AVX512_BF16: vdpbf16ps
+    CPU_BF16_TILES    // AMX-BF16: tdpbf16ps
+} CpuBf16;
+
 // The processor that code is made for; Target.self of this back end.
 typedef struct CpuTarget {
     const char *triple, *cpu, *features; // as LLVM wants them
     int vector_bytes;                    // of the widest registers
     bool fma;                            // has a fused multiply-add
-    CpuSet needs;                        // what its code may use
+    CpuBf16 bf16;
+    CpuSet needs;     // what its code may use
     const char *text; // "znver4, 64-byte vectors, LLVM 19.1.7"
     const char *key;  // everything that decides the code, for the cache
 } CpuTarget;
@@ -31,6 +39,10 @@ CpuTarget target_new(Arena *arena, const char *cpu);
 // Those of the `asked` features that LLVM takes the target to have, found by
 // trying each: what target_new does where target->features says nothing.
 CpuSet target_probe(const CpuTarget *target, CpuSet asked, Arena *arena);
+
+// Vectors of bf16 take at best half as long as those of f32, and Winograd's
+// products in f32 a quarter of the plain ones; tiles take a sixteenth.
+ConvBf16 target_bf16_products(const CpuTarget *target);
 
 static inline const CpuTarget *cpu_target(const Target *target)
 {

@@ -130,7 +130,8 @@ static void lower_node(Lowering *lower, Value value)
         break;
     case LOWER_MAP:
     case LOWER_REDUCE:
-        lower_loops(lower, 1, &value, 0);
+        if (!value_is_rounded_weights(lower, value))
+            lower_loops(lower, 1, &value, 0);
         break;
     case LOWER_INDEX:
         lower_folded(lower, value);

@@ -173,6 +173,9 @@ typedef struct Lowering {
 // A value that readers see through: it has no kernel of its own unless
 // needs_buffer says so.
 bool value_is_folded(const Lowering *lower, Value value);
+// Weights in tiles, rounded to bf16 for a convolution, which reads them where
+// they were and rounds them itself.
+bool value_is_rounded_weights(const Lowering *lower, Value value);
 void uses_find(Lowering *lower);
 
 // The same bytes as its input's.

@@ -21,10 +21,18 @@ bool value_is_alias(const Lowering *lower, Value value)
            (op_is_collective(node->op) && node->attrs[RANKS_RANKS].i == 1);
 }
 
+bool value_is_rounded_weights(const Lowering *lower, Value value)
+{
+    const Node *node = graph_node(lower->graph, value);
+    return node->op == OP_CAST && node->type.dtype == DT_BF16 &&
+           node->type.form == FORM_TILED && node->group == 0;
+}
+
 bool value_is_folded(const Lowering *lower, Value value)
 {
     return value_is_constant(lower, value) || value_is_alias(lower, value) ||
            class_of(lower, value) == LOWER_INDEX ||
+           value_is_rounded_weights(lower, value) ||
            graph_node(lower->graph, value)->op == OP_IOTA;
 }
 
@@ -98,7 +106,7 @@ static void need_input(Lowering *lower, Value reader, Value input)
         else
             lower->needs_buffer[input] = true;
     } else if (reads_by_pointer(class)) {
-        lower->needs_buffer[input] = true;
+        lower->needs_buffer[input] |= !value_is_rounded_weights(lower, input);
     } else if (!folded && !same_kernel(lower, reader, input)) {
         lower->needs_buffer[input] = true;
     }

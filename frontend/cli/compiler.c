@@ -89,17 +89,25 @@ void compiler_train_graphs(const ExperimentPhase *phase,
     graphs[PLAN_UPDATE] = phase->update;
 }
 
+PassOptions compiler_pass_options(const Compiler *compiler, bool bf16)
+{
+    return (PassOptions){.block = codegen_block(&compiler->codegen),
+                         .bf16 = bf16,
+                         .products =
+                             bf16 ? codegen_bf16_products(&compiler->codegen)
+                                  : CONV_BF16_NONE};
+}
+
 static Status run_passes(Compiler *compiler, Graph *graph, bool bf16)
 {
     PassClock clock = {compiler, clock_seconds()};
     if (compiler->passes && strcmp(compiler->passes, "none") == 0)
         return status_ok();
-    PassOptions options = {.names = compiler->passes,
-                           .paranoid = compiler->verify,
-                           .block = codegen_block(&compiler->codegen),
-                           .bf16 = bf16,
-                           .observe = time_pass,
-                           .context = &clock};
+    PassOptions options = compiler_pass_options(compiler, bf16);
+    options.names = compiler->passes;
+    options.paranoid = compiler->verify;
+    options.observe = time_pass;
+    options.context = &clock;
     const char *unknown = passes_run(graph, &options);
     if (!unknown)
         return status_ok();

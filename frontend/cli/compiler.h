@@ -6,6 +6,7 @@
 #include "frontend/cli/cli.h"
 #include "frontend/cli/tune.h"
 #include "frontend/lang/experiment.h"
+#include "passes/pass.h"
 #include "runtime/exec/program.h"
 
 // The value of a phase whose features are probed while it trains.
@@ -93,6 +94,10 @@ void compiler_train_graphs(const ExperimentPhase *phase,
 // Lowers them to one plan, once the passes have run on them.
 void compiler_lower_train(Codegen *codegen, const ExperimentPhase *phase,
                           Plan *plan);
+
+// What the passes are told of the target, for graphs whose activations are
+// stored in bf16 or not.
+PassOptions compiler_pass_options(const Compiler *compiler, bool bf16);
 
 // Runs passes on graphs read from a file in text form: --from=graph.
 Status compiler_run_graphs(Compiler *compiler);

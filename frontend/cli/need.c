@@ -63,8 +63,7 @@ static int64_t lowered_need(const Compiler *probe, const ExperimentPhase *phase)
     Graph *graphs[PLAN_PARTS + 2];
     Plan plans[3] = {{0}};
     Codegen *codegen = codegen_new(&probe->codegen);
-    PassOptions passes = {.block = codegen_block(&probe->codegen),
-                          .bf16 = phase->bf16};
+    PassOptions passes = compiler_pass_options(probe, phase->bf16);
     compiler_train_graphs(phase, graphs);
     graphs[PLAN_PARTS] = phase->eval;
     graphs[PLAN_PARTS + 1] = phase->value;

@@ -145,8 +145,7 @@ static Status plan_memory(Summary *summary, const Compiler *compiler)
     int64_t room;
     SumsNeed behind;
     Codegen *codegen = codegen_new(&compiler->codegen);
-    PassOptions passes = {.block = codegen_block(&compiler->codegen),
-                          .bf16 = summary->phase->bf16};
+    PassOptions passes = compiler_pass_options(compiler, summary->phase->bf16);
     Plan plan = {0};
     Graph *graphs[PLAN_PARTS];
     compiler_train_graphs(summary->phase, graphs);

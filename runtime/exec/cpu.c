@@ -2,17 +2,21 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #ifdef __x86_64__
 #include <cpuid.h>
 #endif
 
 // Bits of XCR0 that a feature's registers need: SSE and AVX state; these and
-// the three of AVX-512; the second half of APX's general registers.
+// the three of AVX-512; configuration and data
+// of AMX; the second half of APX's general registers.
 enum {
     CPU_NONE = 0,
     CPU_YMM = 0x6,
     CPU_ZMM = 0xe6,
+    CPU_TILES = 3 << 17,
     CPU_APX = 1 << 19,
 };
 
@@ -41,12 +45,27 @@ static void real_cpuid(uint32_t leaf, uint32_t subleaf,
 #endif
 }
 
+// Linux keeps the state of AMX's tiles for processes that have asked, and their
+// threads from then on (arch/x86/include/uapi/asm/prctl.h).
+static bool get_tiles(void)
+{
+    enum { REQUEST = 0x1023, TILE_DATA = 18 };
+#ifdef __x86_64__
+    return syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+#else
+    return false;
+#endif
+}
+
 static uint64_t real_xcr0(void)
 {
     uint32_t low = 0, high = 0;
 #ifdef __x86_64__
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
 #endif
+    // Tiles are given to a process that asks for them.
+    if ((low & CPU_TILES) == CPU_TILES && !get_tiles())
+        low &= ~(uint32_t)CPU_TILES;
     return (uint64_t)high << 32 | low;
 }
 

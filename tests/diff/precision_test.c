@@ -16,31 +16,38 @@ enum {
     NODES = 40,
 };
 
-// Inputs are rounded, and so are images that come out.
-static Graph *narrow(Graph *graph)
+// Inputs are rounded, and so are images that come out; and weights, for these
+// products.
+static Graph *narrow(Graph *graph, ConvBf16 products)
 {
-    CHECK(!passes_run(
-        graph,
-        &(PassOptions){.names = "precision", .paranoid = true, .bf16 = true}));
+    CHECK(!passes_run(graph, &(PassOptions){.names = "precision",
+                                            .paranoid = true,
+                                            .bf16 = true,
+                                            .products = products}));
     return graph;
 }
 
 static Graph *narrow_directions(Arena *arena, const Shape *shape)
 {
-    return narrow(directions_graph(arena, shape));
+    return narrow(directions_graph(arena, shape), CONV_BF16_NONE);
 }
 
 // Multiples of 1/16 below 2 in size, of which bf16 holds all: products are
 // multiples of 2^-8, and sums of fewer than 2^14 of them exact in f32.
+// Weights that are to be rounded are such numbers afterwards.
 static EvalBinding *bind_coarse(const Graph *graph, Arena *arena,
-                                Random *random, int *count)
+                                Random *random, bool rounds, int *count)
 {
     EvalBinding *bindings = bind_random(graph, arena, random, count);
     for (int i = 0; i < *count; i++) {
         double *data = (double *)(uintptr_t)bindings[i].data;
         int64_t elements = type_elements(graph_type(graph, bindings[i].value));
-        for (int64_t k = 0; k < elements; k++)
+        bool finer =
+            rounds && graph_node(graph, bindings[i].value)->op == OP_PARAM;
+        for (int64_t k = 0; k < elements; k++) {
             data[k] = (double)draw(random, -31, 31) / 16;
+            data[k] *= finer ? 1 + 0x1p-10 : 1;
+        }
     }
     return bindings;
 }
@@ -59,18 +66,38 @@ static int count_bf16(const Graph *graph)
     return count;
 }
 
+// All of the graph's convolutions as sums along rows.
+static const char *ways_by_rows(Arena *arena, const Graph *graph)
+{
+    Text text = text_new(arena);
+    Codegen *codegen = codegen_new(&(CodegenOptions){.cpu = "native"});
+    for (Value v = 0; v < graph->nodes.count; v++) {
+        const char *shape;
+        if (op_info(graph_node(graph, v)->op)->lower != LOWER_CONV)
+            continue;
+        codegen_conv_ways(codegen, graph, v, arena, &shape);
+        text_addf(&text, "%s: rows\n", shape);
+    }
+    codegen_free(codegen);
+    return text_string(&text);
+}
+
 // Plain sums of such numbers are the oracle's to the bit.
-static void check_exact(const Shape *shape, GraphOf *graph_of, const char *cpu,
-                        Random *random)
+static void check_exact_by(const Shape *shape, GraphOf *graph_of,
+                           const char *cpu, Random *random, ConvBf16 products,
+                           bool by_rows)
 {
     Arena *arena = arena_new();
     Graph *graph = graph_of(arena, shape);
     int count;
     int64_t total;
     CHECK(count_bf16(graph) > 0);
-    EvalBinding *bindings = bind_coarse(graph, arena, random, &count);
+    EvalBinding *bindings =
+        bind_coarse(graph, arena, random, products != CONV_BF16_NONE, &count);
     double **want = eval_graph(graph, arena, count, bindings);
-    Compiled build = compiled_by_sums(arena, graph, cpu, PLAN_SUMS_PLAIN);
+    Compiled build =
+        compiled_in_bf16(arena, graph, cpu, products,
+                         by_rows ? ways_by_rows(arena, graph) : NULL);
     const char *what = shape_string(arena, shape, cpu);
     const float *one = run_convs(&build, arena, 1, count, bindings, &total);
     const float *two = run_convs(&build, arena, 2, count, bindings, &total);
@@ -90,6 +117,12 @@ static void check_exact(const Shape *shape, GraphOf *graph_of, const char *cpu,
     }
     compiled_free(&build);
     arena_free(arena);
+}
+
+static void check_exact(const Shape *shape, GraphOf *graph_of, const char *cpu,
+                        Random *random)
+{
+    check_exact_by(shape, graph_of, cpu, random, CONV_BF16_NONE, false);
 }
 
 static void check_drawn(Shape draw_one(Random *random), const char *cpu,
@@ -168,6 +201,88 @@ TEST(bf16_pointwise_convolutions_of_networks)
     Random random = {21};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         check_exact(&shapes[i], narrow_directions, "native", &random);
+}
+
+// ---- products in bf16 -------------------------------------------------------
+
+static Graph *narrow_products(Arena *arena, const Shape *shape)
+{
+    Graph *graph = narrow(directions_graph(arena, shape), CONV_BF16_ALL);
+    int rounded = 0;
+    for (Value v = 0; v < graph->nodes.count; v++)
+        rounded += graph_node(graph, v)->op == OP_CAST &&
+                   graph_node(graph, v)->type.form == FORM_TILED;
+    // The weights, forward and by data.
+    CHECK_INT(rounded, 2);
+    return graph;
+}
+
+static void check_products(const Shape *shape, const char *cpu, Random *random)
+{
+    check_exact_by(shape, narrow_products, cpu, random, CONV_BF16_ALL, false);
+}
+
+static void check_drawn_products(Shape draw_one(Random *random),
+                                 const char *cpu, uint64_t seed, int count)
+{
+    Random random = {seed};
+    for (int i = 0; i < count; i++) {
+        Shape shape = draw_one(&random);
+        check_products(&shape, cpu, &random);
+    }
+}
+
+static Shape draw_dilated(Random *random)
+{
+    Shape shape;
+    do {
+        shape = draw_shape(random, 3);
+        shape.gap = draw(random, 2, 3);
+        count_windows(&shape);
+    } while (shape.oh < 1 || shape.ow < 1);
+    return shape;
+}
+
+TEST(bf16_products_are_exact_where_sums_are)
+{
+    check_drawn_products(draw_any, "native", 51, 24);
+    check_drawn_products(draw_pointwise, "native", 52, 24);
+    check_drawn_products(draw_small_shape, "native", 53, 12);
+    check_drawn_products(draw_dilated, "native", 54, 8);
+    check_drawn_products(draw_any, "x86-64", 55, 4);
+}
+
+// Computed in another way, as --tune may have it, weights are rounded all the
+// same.
+TEST(bf16_products_in_other_ways)
+{
+    static const Shape shapes[] = {
+        {2, 32, 9, 9, 48, 3, 3, 1, 1, {1, 1, 1, 1}, 9, 9},
+        {2, 48, 8, 8, 32, 1, 1, 2, 2, {0, 0, 0, 0}, 4, 4},
+    };
+    Random random = {71};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        check_exact_by(&shapes[i], narrow_products, "native", &random,
+                       CONV_BF16_ALL, true);
+}
+
+TEST(bf16_products_of_networks)
+{
+    // A map in rows, forward and by data; a stride, whose phases are lines; odd
+    // blocks; small maps of many images, by weights as one line and apart; a
+    // stride that leaves some results without a tap.
+    static const Shape shapes[] = {
+        {1, 32, 100, 100, 16, 3, 3, 1, 1, {1, 1, 1, 1}, 100, 100},
+        {2, 64, 28, 28, 128, 3, 3, 2, 2, {1, 1, 1, 1}, 14, 14},
+        {3, 48, 14, 14, 80, 3, 3, 1, 1, {1, 1, 1, 1}, 14, 14},
+        {32, 64, 2, 2, 64, 3, 3, 1, 1, {1, 1, 1, 1}, 2, 2},
+        {8, 256, 7, 7, 64, 1, 1, 1, 1, {0, 0, 0, 0}, 7, 7},
+        {4, 64, 15, 15, 32, 1, 1, 2, 2, {0, 0, 0, 0}, 8, 8},
+        {5, 512, 4, 4, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 4, 4},
+    };
+    Random random = {61};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        check_products(&shapes[i], "native", &random);
 }
 
 TEST(bf16_pools_are_exact)

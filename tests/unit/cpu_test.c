@@ -76,7 +76,13 @@ TEST(cpu_features_are_where_cpuid_has_them)
 // Registers that the system does not save are lost to another process's.
 TEST(cpu_features_count_where_the_system_saves_their_registers)
 {
-    enum { SSE_STATE = 3, AVX_STATE = 7, APX_STATE = 1 << 19 };
+    enum {
+        SSE_STATE = 3,
+        AVX_STATE = 7,
+        TILE_STATE = 0x60000,
+        APX_STATE = 1 << 19
+    };
+    const CpuSet tiles = CPU_BIT(AMXTILE) | CPU_BIT(AMXBF16);
     const CpuSet apx = CPU_BIT(EGPR) | CPU_BIT(PUSH2POP2) | CPU_BIT(PPX) |
                        CPU_BIT(NDD) | CPU_BIT(CCMP) | CPU_BIT(CF);
     const CpuSet scalar = cpu_level(2) | CPU_BIT(BMI) | CPU_BIT(BMI2) |
@@ -90,6 +96,8 @@ TEST(cpu_features_count_where_the_system_saves_their_registers)
     CHECK((avx & cpu_level(3)) == cpu_level(3) && (avx & CPU_BIT(AVXVNNI)));
     CHECK((avx & (CPU_BIT(AVX512F) | CPU_BIT(AVX512BF16) | apx)) == 0);
     made.xcr0 = AVX_STATE | 0xe0;
+    CHECK(made_set() == (CPU_ALL & ~apx & ~tiles));
+    made.xcr0 = AVX_STATE | 0xe0 | TILE_STATE;
     CHECK(made_set() == (CPU_ALL & ~apx));
     made.xcr0 = SSE_STATE | APX_STATE;
     CHECK(made_set() == (scalar | apx));
@@ -209,7 +217,7 @@ TEST(processors_need_what_llvm_takes_them_to_have)
         {"znver4", 64, ice_lake | CPU_BIT(AVX512BF16) | CPU_BIT(SSE4A)},
         {"sapphirerapids", 64,
          ice_lake | CPU_BIT(AVX512BF16) | CPU_BIT(AVX512FP16) |
-             CPU_BIT(AVXVNNI)},
+             CPU_BIT(AVXVNNI) | CPU_BIT(AMXTILE) | CPU_BIT(AMXBF16)},
     };
     Arena *arena = arena_new();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
