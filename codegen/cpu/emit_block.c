@@ -274,6 +274,13 @@ static void multiply_channels(const Emit *e, const TapsTile *tile,
                       taps_step(e, taps_at(e, x, tile->x_ahead), channels.index,
                                 tile->pixel_step),
                       PREFETCH_READ);
+    if (tile->ahead) {
+        LLVMTypeRef type = emit_int_type(e, 64, 1);
+        LLVMValueRef place = LLVMBuildGEP2(e->builder, type, tile->ahead_at,
+                                           &channels.index, 1, "");
+        place = LLVMBuildLoad2(e->builder, type, place, "");
+        taps_prefetch(e, taps_step(e, tile->ahead, place, 1), PREFETCH_LATER);
+    }
     if (tile->w_ahead)
         for (int b = 0; b < tile->blocks; b++)
             taps_prefetch(e,

@@ -105,6 +105,10 @@ typedef struct TapsTile {
     // Lines of the cache to ask for while the tile is multiplied, a pixel or
     // channel at a time: so many elements past x and w; 0: none.
     int64_t x_ahead, w_ahead;
+    // With channel c the line of the cache that lies ahead_at[c] elements
+    // behind `ahead`, of what is needed later; NULL: none. ahead_at: of 64
+    // bits.
+    LLVMValueRef ahead, ahead_at;
     // Of what is needed later, a line at a time.
     TapsStrip strips[TAPS_MAX_STRIPS];
     int strip_count;

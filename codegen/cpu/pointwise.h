@@ -40,11 +40,16 @@ bool pointwise_packs(const ConvTaps *taps);
 // Whether sums of a part of the channels wait in scratch for the next, for y
 // would round them.
 bool pointwise_sums_apart(const PointwiseKernel *kernel);
+// Whether they are pixels that lie apart, of which a task asks for the next
+// one's while it multiplies: as they come they are waited for. (Images that are
+// one line are so few pixels that asking takes longer.)
+bool pointwise_asks(const ConvTaps *taps, const PointwiseTile *tile);
 // Per thread, in elements of f32: pixels packed, [images][reads][line]; sums
-// apart, [images][writes][line]; a group's results not yet spread; and its
-// weights transposed. Each is where it begins.
+// apart, [images][writes][line]; a group's results not yet spread; its weights
+// transposed; and how far each pixel of a line lies behind the task's first, in
+// 64 bits. Each is where it begins.
 typedef struct PointwiseScratch {
-    int64_t pixels, sums, results, weights, total;
+    int64_t pixels, sums, results, weights, places, total;
 } PointwiseScratch;
 PointwiseScratch pointwise_scratch(const PointwiseKernel *kernel);
 void pointwise_text(Text *text, const PointwiseKernel *kernel);

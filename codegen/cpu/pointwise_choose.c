@@ -136,6 +136,11 @@ bool pointwise_packs(const ConvTaps *taps)
     return skips_pixels(taps) || taps->types.in[0] == DT_BF16;
 }
 
+bool pointwise_asks(const ConvTaps *taps, const PointwiseTile *tile)
+{
+    return skips_pixels(taps) && !tile->joins && taps->types.in[0] == DT_F32;
+}
+
 bool pointwise_sums_apart(const PointwiseKernel *kernel)
 {
     return kernel->tile.reads < kernel->taps.in_blocks &&
@@ -156,9 +161,14 @@ PointwiseScratch pointwise_scratch(const PointwiseKernel *kernel)
     s.weights = s.results;
     if (tile->joins || pointwise_spreads(taps))
         s.weights += tile->blocks * pointwise_line(taps, tile) * CPU_BLOCK;
-    s.total = s.weights;
+    s.places = s.weights;
     if (tile->transposes)
-        s.total += tile->blocks * tile->reads * CPU_TILE;
+        s.places += tile->blocks * tile->reads * CPU_TILE;
+    s.total = s.places;
+    // A tile asks with each channel, even where it has fewer pixels.
+    if (pointwise_asks(taps, tile))
+        s.total += (pointwise_line(taps, tile) + CPU_BLOCK) *
+                   (int64_t)(sizeof(int64_t) / sizeof(float));
     return s;
 }
 

@@ -39,11 +39,21 @@ typedef struct PointTask {
     // Whether the current group is the task's first, whose tiles bring their
     // pixels to scratch as they come to them; NULL: pixels are there already.
     LLVMValueRef packs;
+    // Where pixels are asked for: those that are packed next, of block 0;
+    // whether the current group is the one that asks.
+    LLVMValueRef next, asks;
 } PointTask;
 
 static LLVMValueRef scratch_at(const PointTask *task, int64_t elements)
 {
     return taps_at(task->emit, LLVMGetParam(task->emit->function, 3), elements);
+}
+
+// How far the line's pixel `index` lies behind the first, in memory.
+static LLVMValueRef place_at(const PointTask *task, LLVMValueRef index)
+{
+    return LLVMBuildGEP2(task->emit->builder, emit_int_type(task->emit, 64, 1),
+                         scratch_at(task, task->scratch.places), &index, 1, "");
 }
 
 // ---- tiles ------------------------------------------------------------------
@@ -116,11 +126,43 @@ static void finish_tile(const PointTask *task, const TapsTile *tile,
     LLVMPositionBuilderAtEnd(b, then);
 }
 
-// The tile's pixels lie from x on, or are to and come from `from`; its results
-// lie from y on.
+// The products of one block of the tile's pixels, of which `first` is the
+// line's first. In the group that asks, with the same pixels of what is next.
+static void multiply_block(const PointTask *task, const TapsTile *tile,
+                           LLVMValueRef first, LLVMValueRef block,
+                           LLVMValueRef x)
+{
+    const Emit *e = task->emit;
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef pixels = taps_opaque(e, taps_step(e, x, block, task->x_map));
+    LLVMValueRef weights =
+        taps_opaque(e, taps_step(e, task->w, block, CPU_TILE));
+    if (!task->asks) {
+        taps_multiply(e, tile, NULL, pixels, weights);
+        return;
+    }
+    TapsTile asking = *tile;
+    LLVMBasicBlockRef yes = emit_block(e), no = emit_block(e);
+    LLVMBasicBlockRef then = emit_block(e);
+    LLVMBuildCondBr(b, task->asks, yes, no);
+    LLVMPositionBuilderAtEnd(b, yes);
+    asking.ahead = taps_opaque(
+        e, taps_step(e, task->next, block,
+                     block_map(task->taps->rows.in, task->taps->cols.in)));
+    asking.ahead_at = place_at(task, first);
+    taps_multiply(e, &asking, NULL, pixels, weights);
+    LLVMBuildBr(b, then);
+    LLVMPositionBuilderAtEnd(b, no);
+    taps_multiply(e, tile, NULL, pixels, weights);
+    LLVMBuildBr(b, then);
+    LLVMPositionBuilderAtEnd(b, then);
+}
+
+// The tile's pixels, of which `first` is the line's first, lie from x on, or
+// are to and come from `from`; its results lie from y on.
 static void pointwise_make_tile(const PointTask *task, int pixels,
-                                LLVMValueRef from, LLVMValueRef x,
-                                LLVMValueRef y)
+                                LLVMValueRef first, LLVMValueRef from,
+                                LLVMValueRef x, LLVMValueRef y)
 {
     const Emit *e = task->emit;
     TapsTile tile = {.pixels = pixels,
@@ -148,9 +190,7 @@ static void pointwise_make_tile(const PointTask *task, int pixels,
     EmitLoop block = emit_loop_begin(e, task->part.low, task->part.high, 1);
     if (task->packs)
         pack_tile(task, pixels, from, x, block.next);
-    taps_multiply(e, &tile, NULL,
-                  taps_opaque(e, taps_step(e, x, block.index, task->x_map)),
-                  taps_opaque(e, taps_step(e, task->w, block.index, CPU_TILE)));
+    multiply_block(task, &tile, first, block.index, x);
     emit_loop_end(e, &block);
     finish_tile(task, &tile, y);
 }
@@ -165,14 +205,14 @@ static void pointwise_make_line(const PointTask *task, LLVMValueRef from,
     int64_t whole = task->line - rest;
     EmitLoop pixel = taps_loop(e, 0, whole, pixels);
     pointwise_make_tile(
-        task, pixels,
+        task, pixels, pixel.index,
         taps_opaque(e, image_step(e, in, from, pixel.index, CPU_BLOCK)),
         taps_opaque(e, taps_step(e, x, pixel.index, CPU_BLOCK)),
         taps_opaque(e, image_step(e, task->stored, y, pixel.index, CPU_BLOCK)));
     emit_loop_end(e, &pixel);
     if (rest)
         pointwise_make_tile(
-            task, rest,
+            task, rest, emit_i64(e, whole),
             taps_opaque(e, image_at(e, in, from, whole * CPU_BLOCK)),
             taps_opaque(e, taps_at(e, x, whole * CPU_BLOCK)),
             taps_opaque(e, image_at(e, task->stored, y, whole * CPU_BLOCK)));
@@ -192,6 +232,39 @@ static void pack_row(const Emit *e, DType dtype, int64_t count,
                    image_step(e, dtype, from, col.index, step * CPU_BLOCK)),
         taps_step(e, to, col.index, CPU_BLOCK));
     emit_loop_end(e, &col);
+}
+
+// Places of the line's pixels; those behind its end are the first's.
+static void list_places(const PointTask *task)
+{
+    const Emit *e = task->emit;
+    LLVMBuilderRef b = e->builder;
+    const ConvTaps *taps = task->taps;
+    const TapAxis *rows = &taps->rows, *cols = &taps->cols;
+    int64_t own = task->tile->rows * cols->count;
+    int64_t image = taps->in_blocks * block_map(rows->in, cols->in);
+    EmitLoop images = taps_loop(e, 0, task->line / own, 1);
+    EmitLoop row = taps_loop(e, 0, task->tile->rows, 1);
+    EmitLoop col = taps_loop(e, 0, cols->count, 1);
+    LLVMValueRef index =
+        LLVMBuildAdd(b, taps_affine(e, images.index, own, 0),
+                     LLVMBuildAdd(b, taps_affine(e, row.index, cols->count, 0),
+                                  col.index, ""),
+                     "");
+    LLVMValueRef place = LLVMBuildAdd(
+        b, taps_affine(e, images.index, image, 0),
+        LLVMBuildAdd(
+            b,
+            taps_affine(e, row.index, rows->in_step * cols->in * CPU_BLOCK, 0),
+            taps_affine(e, col.index, cols->in_step * CPU_BLOCK, 0), ""),
+        "");
+    LLVMBuildStore(b, place, place_at(task, index));
+    emit_loop_end(e, &col);
+    emit_loop_end(e, &row);
+    emit_loop_end(e, &images);
+    EmitLoop behind = taps_loop(e, task->line, task->line + CPU_BLOCK, 1);
+    LLVMBuildStore(b, emit_i64(e, 0), place_at(task, behind.index));
+    emit_loop_end(e, &behind);
 }
 
 // The task's pixels of the current part's channels: [images][reads][an
@@ -458,25 +531,64 @@ static void pointwise_make_group(PointTask *task, LLVMValueRef group)
     emit_loop_end(e, &image);
 }
 
-// The task's number is, from first to last factor: images, rows, share of the
-// written blocks. Returns the share.
+// The first row and image of a task's pixels. Its number is, from first to last
+// factor: images, rows, share of the written blocks.
+static void find_pixels(const PointTask *task, LLVMValueRef number,
+                        int64_t shares, LLVMValueRef *row, LLVMValueRef *image)
+{
+    const Emit *e = task->emit;
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef blocks =
+        emit_i64(e, pointwise_row_blocks(task->taps, task->tile));
+    LLVMValueRef rest = LLVMBuildUDiv(b, number, emit_i64(e, shares), "");
+    *row =
+        taps_affine(e, LLVMBuildURem(b, rest, blocks, ""), task->tile->rows, 0);
+    *image = taps_affine(e, LLVMBuildUDiv(b, rest, blocks, ""),
+                         task->tile->images, 0);
+}
+
+// Of image 0, the line's first pixel.
+static LLVMValueRef source_of(const PointTask *task, LLVMValueRef row)
+{
+    const ConvTaps *taps = task->taps;
+    return image_step(task->emit, taps->types.in[0], task->emit->args[0], row,
+                      taps->rows.in_step * taps->cols.in * CPU_BLOCK);
+}
+
+// What is packed after the current part: the next one, or the first of the task
+// after this one, which the same thread does, if any.
+static void find_next(PointTask *task, int64_t shares, LLVMValueRef part_next)
+{
+    const Emit *e = task->emit;
+    LLVMBuilderRef b = e->builder;
+    const ConvTaps *taps = task->taps;
+    LLVMValueRef row, image;
+    int64_t map = block_map(taps->rows.in, taps->cols.in);
+    find_pixels(task, taps_add(e, e->task, 1), shares, &row, &image);
+    task->next =
+        taps_step(e, source_of(task, row), image, taps->in_blocks * map);
+    if (!task->is_last)
+        return;
+    LLVMValueRef own =
+        taps_step(e, task->source, task->images.low, taps->in_blocks * map);
+    own = taps_step(e, own, part_next, map);
+    task->next = LLVMBuildSelect(b, task->is_last, task->next, own, "");
+    // Blocks are counted from the part's first on.
+    task->next =
+        taps_step(e, task->next, LLVMBuildNeg(b, task->part.low, ""), map);
+}
+
+// Returns the task's share of the written blocks.
 static LLVMValueRef pointwise_decode_task(PointTask *task, int64_t shares)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
-    const TapAxis *rows = &taps->rows, *cols = &taps->cols;
+    const TapAxis *cols = &taps->cols;
     LLVMBuilderRef b = e->builder;
-    LLVMValueRef row_blocks =
-        emit_i64(e, pointwise_row_blocks(taps, task->tile));
     LLVMValueRef count = emit_i64(e, shares);
-    LLVMValueRef rest = LLVMBuildUDiv(b, e->task, count, "");
-    task->first_row = taps_affine(e, LLVMBuildURem(b, rest, row_blocks, ""),
-                                  task->tile->rows, 0);
-    task->images.low = taps_affine(e, LLVMBuildUDiv(b, rest, row_blocks, ""),
-                                   task->tile->images, 0);
+    find_pixels(task, e->task, shares, &task->first_row, &task->images.low);
     task->images.high = taps_add(e, task->images.low, task->tile->images);
-    task->source = image_step(e, taps->types.in[0], e->args[0], task->first_row,
-                              rows->in_step * cols->in * CPU_BLOCK);
+    task->source = source_of(task, task->first_row);
     task->x = task->source;
     task->y = e->args[2];
     if (!pointwise_spreads(taps))
@@ -506,7 +618,8 @@ void emit_pointwise(Emit *e)
     task.sums = taps_variables(e, tile->pixels * tile->blocks);
     int64_t groups = taps->out_blocks / tile->blocks;
     int64_t share = tile->writes / tile->blocks;
-    LLVMValueRef index = pointwise_decode_task(&task, ceil_div(groups, share));
+    int64_t shares = ceil_div(groups, share);
+    LLVMValueRef index = pointwise_decode_task(&task, shares);
     LLVMValueRef low = taps_affine(e, index, share, 0);
     LLVMValueRef high =
         emit_min_i64(e, taps_add(e, low, share), emit_i64(e, groups));
@@ -534,7 +647,13 @@ void emit_pointwise(Emit *e)
         task.packs = low; // until the groups are counted
     if (pointwise_packs(taps))
         pack_pixels(&task);
+    if (pointwise_asks(taps, tile)) {
+        list_places(&task);
+        find_next(&task, shares, part.next);
+    }
     EmitLoop group = emit_loop_begin(e, low, high, 1);
+    if (pointwise_asks(taps, tile))
+        task.asks = LLVMBuildICmp(e->builder, LLVMIntEQ, group.index, low, "");
     if (task.packs)
         task.packs = LLVMBuildICmp(e->builder, LLVMIntEQ, group.index, low, "");
     pointwise_make_group(&task, group.index);
