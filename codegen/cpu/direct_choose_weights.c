@@ -35,14 +35,28 @@ static int64_t part_pixels(int64_t read)
     return max_i64(MIN_PIXELS, PAIR_BYTES / BLOCK_BYTES / (read + 1));
 }
 
+// Whether the stride skips pixels that no tap reads, and all that are read are
+// inside.
+static bool skips_pixels(const ConvTaps *taps)
+{
+    const TapAxis *axes[] = {&taps->rows, &taps->cols};
+    for (int i = 0; i < 2; i++)
+        if (axes[i]->taps > 1 || axes[i]->in_first != 0 ||
+            (axes[i]->count - 1) * axes[i]->in_step >= axes[i]->in)
+            return false;
+    return taps->rows.in_step > 1 || taps->cols.in_step > 1;
+}
+
 static void choose_part(const ConvTaps *taps, WeightsTile *tile)
 {
     const TapAxis *rows = &taps->rows, *cols = &taps->cols;
     int64_t map = rows->count * cols->count;
     // A row of taps leaves out the rows of x that the stride skips. That pays
     // for whole maps; the parts of larger ones are better read once.
-    int64_t pixels = part_pixels(cols->in_step);
-    if (pixels < map)
+    // Those that are packed lie side by side.
+    bool packed = skips_pixels(taps);
+    int64_t pixels = part_pixels(packed ? 1 : cols->in_step);
+    if (pixels < map && !packed)
         pixels = part_pixels(rows->in_step * cols->in_step);
     tile->rows = even_share(rows->count, max_i64(1, pixels / cols->count));
     tile->images = max_i64(1, pixels / map);
@@ -99,7 +113,9 @@ WeightsTile weights_choose_tile(const ConvTaps *taps, int vector_bytes,
 
 bool weights_packs(const WeightsKernel *kernel, int input)
 {
-    return kernel->taps.types.in[input] == DT_BF16;
+    const ConvTaps *taps = &kernel->taps;
+    return taps->types.in[input] == DT_BF16 ||
+           (input == 0 && skips_pixels(taps));
 }
 
 WeightsScratch weights_scratch(const WeightsKernel *kernel)

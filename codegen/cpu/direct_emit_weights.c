@@ -25,6 +25,7 @@ typedef struct WeightTask {
     LLVMValueRef sources[2]; // x and dy of that group, where they are packed
     WeightsScratch scratch;
     int64_t x_image, y_image, x_map, y_map; // elements to the next
+    int64_t x_row, x_pixel;
     LLVMValueRef x, dy, dw;     // of the current pair of blocks, or the first
     int blocks;                 // written, of the current tile
     bool packs[2];              // x, dy go to scratch, a part at a time
@@ -78,9 +79,8 @@ static void weights_add_pixels(const WeightTask *task, int64_t count,
                      .sums = task->sums,
                      .pixel_step = 1,
                      .block_step = task->y_map};
-    const TapAxis *cols = &task->taps->cols;
     for (int64_t i = 0; i < count; i++) {
-        LLVMValueRef xi = taps_at(e, x, i * cols->in_step * CPU_BLOCK);
+        LLVMValueRef xi = taps_at(e, x, i * task->x_pixel);
         LLVMValueRef yi = taps_at(e, dy, i * CPU_BLOCK);
         if (tile.pixels * tile.blocks >= CPU_BLOCK) {
             taps_prefetch(e, taps_at(e, xi, task->x_map), PREFETCH_LATER);
@@ -97,7 +97,7 @@ static void weights_add_row(const WeightTask *task, Columns cols,
                             LLVMValueRef x, LLVMValueRef dy)
 {
     const Emit *e = task->emit;
-    int64_t step = task->taps->cols.in_step * CPU_BLOCK;
+    int64_t step = task->x_pixel;
     int64_t count = cols.high - cols.low;
     int64_t rest = count % UNROLLED_PIXELS, low = cols.low;
     if (count >= UNROLLED_PIXELS) {
@@ -119,14 +119,13 @@ static void weights_add_part(const WeightTask *task, LLVMValueRef x,
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
-    const TapAxis *r = &taps->rows, *c = &taps->cols;
+    const TapAxis *c = &taps->cols;
     EmitLoop images =
         emit_loop_begin(e, task->images.low, task->images.high, 1);
     LLVMValueRef xn = taps_step(e, x, images.index, task->x_image);
     LLVMValueRef yn = taps_step(e, task->dy, images.index, task->y_image);
     EmitLoop row = emit_loop_begin(e, rows.low, rows.high, 1);
-    LLVMValueRef xr =
-        taps_step(e, xn, row.index, r->in_step * c->in * CPU_BLOCK);
+    LLVMValueRef xr = taps_step(e, xn, row.index, task->x_row);
     LLVMValueRef yr = taps_step(e, yn, row.index, c->out * CPU_BLOCK);
     weights_add_row(task, cols, taps_opaque(e, xr), taps_opaque(e, yr));
     emit_loop_end(e, &row);
@@ -194,7 +193,8 @@ static LLVMValueRef part_origin(const WeightTask *task, LLVMValueRef at,
 }
 
 // The current part of a block of x (input 0) or dy (1), of which an image has
-// `image_elements`, as floats to `to`, its place in scratch.
+// `image_elements`, as floats to `to`, its place in scratch. Of x the pixels
+// that are read, side by side.
 static void pack_block(const WeightTask *task, int input, LLVMValueRef block,
                        int64_t image_elements, LLVMValueRef to)
 {
@@ -202,24 +202,37 @@ static void pack_block(const WeightTask *task, int input, LLVMValueRef block,
     const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
     DType dtype = task->taps->types.in[input];
     int64_t row = cols->count * CPU_BLOCK;
-    LLVMValueRef pixels = taps_affine(
-        e, LLVMBuildSub(e->builder, task->rows.high, task->rows.low, ""),
-        cols->count, 0);
-    LLVMValueRef from =
-        image_step(e, dtype, task->sources[input], block, rows->count * row);
-    from = image_step(e, dtype, from, task->rows.low, row);
+    bool x = input == 0;
+    int64_t source_row =
+        x ? rows->in_step * cols->in * CPU_BLOCK : cols->out * CPU_BLOCK;
+    int64_t source_pixel = x ? cols->in_step * CPU_BLOCK : CPU_BLOCK;
+    int64_t map = x ? read_map(task->taps) : written_map(task->taps);
+    LLVMValueRef from = image_step(e, dtype, task->sources[input], block, map);
+    from = image_step(e, dtype, from, task->rows.low, source_row);
     to = taps_step(e, to, task->rows.low, row);
+    LLVMValueRef count =
+        LLVMBuildSub(e->builder, task->rows.high, task->rows.low, "");
     EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
     LLVMValueRef source =
         taps_opaque(e, image_step(e, dtype, from, image.index, image_elements));
     LLVMValueRef target =
         taps_opaque(e, taps_step(e, to, image.index, task->scratch.image));
+    // Rows that follow each other without a gap are one.
+    bool dense = source_row == row;
+    EmitLoop rest = dense ? taps_loop(e, 0, 1, 1)
+                          : emit_loop_begin(e, emit_i64(e, 0), count, 1);
+    source = image_step(e, dtype, source, rest.index, source_row);
+    target = taps_step(e, target, rest.index, row);
+    LLVMValueRef pixels = dense ? taps_affine(e, count, cols->count, 0)
+                                : emit_i64(e, cols->count);
     EmitLoop pixel = emit_loop_begin(e, emit_i64(e, 0), pixels, 1);
-    taps_store(e,
-               image_load(e, dtype,
-                          image_step(e, dtype, source, pixel.index, CPU_BLOCK)),
-               taps_step(e, target, pixel.index, CPU_BLOCK));
+    taps_store(
+        e,
+        image_load(e, dtype,
+                   image_step(e, dtype, source, pixel.index, source_pixel)),
+        taps_step(e, target, pixel.index, CPU_BLOCK));
     emit_loop_end(e, &pixel);
+    emit_loop_end(e, &rest);
     emit_loop_end(e, &image);
 }
 
@@ -322,10 +335,14 @@ void emit_weights(Emit *e)
                        .x_image = taps_image_in(taps),
                        .y_image = taps_image_out(taps),
                        .x_map = read_map(taps),
-                       .y_map = written_map(taps)};
+                       .y_map = written_map(taps),
+                       .x_row = taps->rows.in_step * taps->cols.in * CPU_BLOCK,
+                       .x_pixel = taps->cols.in_step * CPU_BLOCK};
     if ((task.packs[0] = weights_packs(kernel, 0))) {
         task.x_image = task.scratch.image;
         task.x_map = kernel->tile.images * task.x_image;
+        task.x_row = taps->cols.count * CPU_BLOCK;
+        task.x_pixel = CPU_BLOCK;
     }
     if ((task.packs[1] = weights_packs(kernel, 1))) {
         task.y_image = task.scratch.image;

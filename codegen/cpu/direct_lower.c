@@ -326,11 +326,21 @@ unsigned conv_weights_widened(const Lowering *lower, const ConvShape *s)
     return (x ? CONV_IN_0 : 0) | (dy ? CONV_IN_1 : 0);
 }
 
+// Whether tasks bring the pixels that are read to scratch, rather than a step
+// before: where they are read by one share of the written blocks alone. Two
+// take as long either way; more wait for pixels in steps longer than a copy
+// takes.
+static bool packs_pixels(const Lowering *lower, const ConvShape *s)
+{
+    WeightsKernel kernel = weights_kernel(lower, s);
+    return ceil_div(kernel.taps.out_blocks, kernel.tile.writes) == 1;
+}
+
 int64_t conv_direct_weights(Lowering *lower, const ConvShape *s, Value value)
 {
     ConvShape dense = *s;
     ConvGradient gradient = {0};
-    if (skips_pixels(s)) {
+    if (skips_pixels(s) && !packs_pixels(lower, s)) {
         gradient.x = compact_pixels(lower, s, value);
         dense.h = s->oh;
         dense.w = s->ow;
