@@ -44,8 +44,8 @@ enum {
 typedef struct Bf16Axis {
     int64_t in, out; // pixels
     int64_t in_step, out_step, count;
-    int64_t taps, first,
-        tap_step; // tap t reads first + t * tap_step further on
+    int64_t taps;
+    int64_t first, tap_step; // tap t reads first + t * tap_step pixels on
 } Bf16Axis;
 
 typedef struct Bf16Tap {
@@ -62,6 +62,8 @@ int64_t bf16_low(const Bf16Axis *axis);
 int64_t bf16_span(const Bf16Axis *axis);
 // Read phases that taps need, ascending; returns how many.
 int bf16_in_phases(const Bf16Axis *axis, int64_t phases[BF16_MAX_PHASES]);
+// Which of these it is.
+int bf16_phase_index(const int64_t *phases, int64_t phase);
 
 // Forward and by data. args: data, packed weights (Bf16PackKernel), result;
 // imms: none.

@@ -87,6 +87,14 @@ int bf16_in_phases(const Bf16Axis *axis, int64_t phases[BF16_MAX_PHASES])
     return count;
 }
 
+int bf16_phase_index(const int64_t *phases, int64_t phase)
+{
+    int index = 0;
+    while (phases[index] != phase)
+        index++;
+    return index;
+}
+
 static int64_t phase_count(const Bf16Axis *rows, const Bf16Axis *cols)
 {
     int64_t phases[BF16_MAX_PHASES];

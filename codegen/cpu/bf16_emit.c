@@ -320,15 +320,6 @@ static void store_sums(const DataTask *t, LLVMValueRef number, LLVMValueRef y,
     emit_loop_end(e, &row);
 }
 
-// Which of a kernel's phases it is.
-static int phase_index(const int64_t *phases, int64_t phase)
-{
-    int index = 0;
-    while (phases[index] != phase)
-        index++;
-    return index;
-}
-
 // Lists the taps of a written phase: what they read, and which weights. Returns
 // how many.
 static int list_taps(const DataTask *t, int64_t row_phase, int64_t col_phase)
@@ -342,11 +333,12 @@ static int list_taps(const DataTask *t, int64_t row_phase, int64_t col_phase)
                 continue;
             int64_t shift = (row.shift - bf16_low(&k->rows)) * t->at.width +
                             col.shift - bf16_low(&k->cols);
-            bf16_set_tap(t->e, &t->frame, count++,
-                         plane_at(t, phase_index(t->row_phase, row.in_phase),
-                                  phase_index(t->col_phase, col.in_phase)) +
-                             shift * BF16_ROW_BYTES,
-                         (i * k->cols.taps + j) * BF16_MATRIX_BYTES);
+            bf16_set_tap(
+                t->e, &t->frame, count++,
+                plane_at(t, bf16_phase_index(t->row_phase, row.in_phase),
+                         bf16_phase_index(t->col_phase, col.in_phase)) +
+                    shift * BF16_ROW_BYTES,
+                (i * k->cols.taps + j) * BF16_MATRIX_BYTES);
         }
     return count;
 }

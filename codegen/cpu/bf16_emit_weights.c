@@ -155,11 +155,8 @@ static void list_taps(const WeightsTask *t)
     for (int64_t i = 0; i < k->rows.taps * k->cols.taps; i++) {
         Bf16Tap row = bf16_tap(&k->rows, i / k->cols.taps);
         Bf16Tap col = bf16_tap(&k->cols, i % k->cols.taps);
-        int r = 0, c = 0;
-        while (t->row_phase[r] != row.in_phase)
-            r++;
-        while (t->col_phase[c] != col.in_phase)
-            c++;
+        int r = bf16_phase_index(t->row_phase, row.in_phase);
+        int c = bf16_phase_index(t->col_phase, col.in_phase);
         int64_t shift = (row.shift - bf16_low(&k->rows)) * t->at.width +
                         col.shift - bf16_low(&k->cols);
         bf16_set_tap(t->e, &t->frame, (int)i,

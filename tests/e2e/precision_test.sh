@@ -51,6 +51,26 @@ check "precision: and no other" says "--precision" exits 2 "$simcc" run \
     "$work/half.simcc" pretrain --precision f32 --data "$work/shapes" \
     --out "$work/no"
 
+# What a processor multiplies bf16 with: code can be made for any, and run by
+# one that has it.
+# products CPU OPTION...: how often each instruction that does is in the code
+products() {
+    cpu=$1
+    shift
+    # shellcheck disable=SC2086
+    "$simcc" compile "$net" --phase pretrain --emit asm --target "$cpu" "$@" \
+        --set $settings > "$work/asm" || return
+    tiles=$(grep -c tdpbf16ps "$work/asm")
+    vectors=$(grep -c vdpbf16ps "$work/asm")
+    echo "$((tiles > 0)) $((vectors > 0))"
+}
+check "precision: AMX multiplies by tiles" says "1 0" \
+    products sapphirerapids --precision bf16
+check "precision: AVX512-BF16 by vectors" says "0 1" \
+    products znver4 --precision bf16
+check "precision: others in f32" says "0 0" products x86-64-v4 --precision bf16
+check "precision: and so does f32" says "0 0" products sapphirerapids
+
 # Weights are f32 in either precision.
 check "precision: goes on to the next phase" train half finetune --precision bf16
 read_it() {
