@@ -32,7 +32,7 @@ enum {
     // last cache and back costs less than transforming them for every task: so
     // many at a time, which by weights are also added up at a time. By weights,
     // pairs of blocks per task.
-    READY_BYTES = 12 << 20,
+    READY_BYTES = 20 << 20,
     READY_PART = 64,
     READY_RIM_PART = 16, // on the smallest maps
     READY_PAIRS = 16,
