@@ -102,7 +102,8 @@ PassOptions compiler_pass_options(const Compiler *compiler, bool bf16);
 // Runs passes on graphs read from a file in text form: --from=graph.
 Status compiler_run_graphs(Compiler *compiler);
 
-// Says of phases that are to store activations in bf16 which have none.
+// Says of phases that are to store activations in bf16 which have none, and
+// whether convolutions multiply in it.
 void compiler_tell_precision(const Program *program, const Cli *cli);
 
 // Prints errors and warnings of the source and then the status, unless it only

@@ -223,19 +223,26 @@ Status compiler_fit_init(Compiler *compiler, Cli *cli, const char *path)
 
 void compiler_tell_precision(const Program *program, const Cli *cli)
 {
+    CpuSet products = CPU_BIT(AVX512BF16) | CPU_BIT(AMXBF16);
+    bool multiplies = false;
     for (int i = 0; i < program->phase_count; i++) {
         const ProgramPhase *phase = &program->phases[i];
         const Plan *plan =
             phase->train.step_count ? &phase->train : &phase->eval;
-        bool any = phase->precision != PLAN_BF16 || plan->step_count == 0;
+        bool asked = phase->precision == PLAN_BF16 && plan->step_count > 0;
+        bool any = false;
         for (int v = 0; v < plan->value_count; v++)
             any = any || plan->values[v].dtype == PLAN_BF16;
-        if (!any)
+        multiplies |= asked && any && (program->needs & products);
+        if (asked && !any)
             cli_note(cli,
                      "%s: precision bf16 changes nothing, for the phase has no "
                      "convolution or pool whose results it could store so",
                      phase->name);
     }
+    if (multiplies)
+        cli_note(cli, "precision bf16: the processor multiplies bf16, so "
+                      "convolutions do, with weights rounded to it");
 }
 
 int compiler_report(const Compiler *compiler, const Cli *cli,

@@ -64,6 +64,10 @@ products() {
     vectors=$(grep -c vdpbf16ps "$work/asm")
     echo "$((tiles > 0)) $((vectors > 0))"
 }
+# shellcheck disable=SC2086
+check "precision: that convolutions multiply in bf16 is said" says \
+    "so convolutions do" "$simcc" compile "$net" --phase pretrain \
+    --precision bf16 --target sapphirerapids -o "$work/tiles" --set $settings
 check "precision: AMX multiplies by tiles" says "1 0" \
     products sapphirerapids --precision bf16
 check "precision: AVX512-BF16 by vectors" says "0 1" \
