@@ -46,7 +46,8 @@ static EvalBinding *bind_coarse(const Graph *graph, Arena *arena,
             rounds && graph_node(graph, bindings[i].value)->op == OP_PARAM;
         for (int64_t k = 0; k < elements; k++) {
             data[k] = (double)draw(random, -31, 31) / 16;
-            data[k] *= finer ? 1 + 0x1p-10 : 1;
+            // On either side: cut off, some would be others.
+            data[k] *= !finer ? 1 : k % 2 ? 1 + 0x1p-10 : 1 - 0x1p-10;
         }
     }
     return bindings;
@@ -250,6 +251,38 @@ TEST(bf16_products_are_exact_where_sums_are)
     check_drawn_products(draw_small_shape, "native", 53, 12);
     check_drawn_products(draw_dilated, "native", 54, 8);
     check_drawn_products(draw_any, "x86-64", 55, 4);
+}
+
+// How many kernels multiply in bf16, with those that pack their weights.
+static int count_kernels(const Compiled *build, Arena *arena)
+{
+    static const char *const kinds[] = {"; bf16: ", "; bf16, weights packed",
+                                        "; bf16, by weights"};
+    Text text = text_new(arena);
+    int count = 0;
+    codegen_print_llvm(build->codegen, &text);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        for (const char *at = text_string(&text);
+             (at = strstr(at, kinds[i])) != NULL; at++)
+            count++;
+    return count;
+}
+
+// Forward, by data, the weights of both, and by weights; none in other ways.
+TEST(bf16_products_have_kernels_of_their_own)
+{
+    static const Shape shape = {2, 32,           9, 9, 48, 3, 3, 1,
+                                1, {1, 1, 1, 1}, 9, 9};
+    Arena *arena = arena_new();
+    Graph *graph = narrow_products(arena, &shape);
+    for (int by_rows = 0; by_rows < 2; by_rows++) {
+        Compiled build =
+            compiled_in_bf16(arena, graph, "native", CONV_BF16_ALL,
+                             by_rows ? ways_by_rows(arena, graph) : NULL);
+        CHECK_INT(count_kernels(&build, arena), by_rows ? 0 : 5);
+        compiled_free(&build);
+    }
+    arena_free(arena);
 }
 
 // Computed in another way, as --tune may have it, weights are rounded all the
