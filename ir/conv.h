@@ -47,8 +47,7 @@ typedef enum ConvBf16 {
     CONV_BF16_NONE,  // products are of f32
     CONV_BF16_PLAIN, // those without a faster way (Winograd's) in f32: windows
                      // of 1x1, and strides
-    CONV_BF16_ALL,   // all between images in blocks
-    CONV_BF16_CHOICES
+    CONV_BF16_ALL    // all between images in blocks
 } ConvBf16;
 enum {
     // Larger windows and strides multiply in f32.

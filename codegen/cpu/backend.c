@@ -23,13 +23,11 @@ static ConvBf16 bf16_products(const CodegenOptions *options)
 {
     CpuSet any = CPU_BIT(AVX512BF16) | CPU_BIT(AMXBF16);
     bool native = !options->cpu || strcmp(options->cpu, "native") == 0;
-    if (options->bf16_products != CONV_BF16_NONE)
-        return options->bf16_products;
     if (native && !(cpu_here() & any))
-        return CONV_BF16_NONE; // without asking LLVM, which takes 2 ms
+        return options->bf16_products; // without LLVM, which takes 2 ms
     Arena *arena = arena_new();
     CpuTarget target = target_new(arena, options->cpu);
-    ConvBf16 products = target_bf16_products(&target);
+    ConvBf16 products = target_bf16_products(&target, options->bf16_products);
     arena_free(arena);
     return products;
 }

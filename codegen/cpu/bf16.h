@@ -33,7 +33,6 @@ enum {
     BF16_MATRIX_BYTES = BF16_ROWS * BF16_ROW_BYTES,
     BF16_STEP = 2 * BF16_PAIRS, // channels or pixels of a row
     BF16_MAX_TAPS = CONV_BF16_WINDOW,
-    BF16_MAX_PHASES = CONV_BF16_STRIDE, // of an axis
 };
 
 // One axis of the image read and of that written. Positions i of 0 .. count - 1
@@ -60,10 +59,21 @@ Bf16Tap bf16_tap(const Bf16Axis *axis, int64_t tap);
 // The least shift of a tap, and how much more the largest is.
 int64_t bf16_low(const Bf16Axis *axis);
 int64_t bf16_span(const Bf16Axis *axis);
-// Read phases that taps need, ascending; returns how many.
-int bf16_in_phases(const Bf16Axis *axis, int64_t phases[BF16_MAX_PHASES]);
-// Which of these it is.
-int bf16_phase_index(const int64_t *phases, int64_t phase);
+// Read phases that taps need, ascending: row phase r and column phase c are
+// number r * cols + c of them.
+typedef struct Bf16Phases {
+    int rows, cols;
+    int64_t row[CONV_BF16_STRIDE], col[CONV_BF16_STRIDE];
+} Bf16Phases;
+Bf16Phases bf16_phases(const Bf16Axis *rows, const Bf16Axis *cols);
+// Where tap (row, col) reads, in lines of images `width` positions wide: the
+// number of the phase, and positions from the line's first.
+typedef struct Bf16Place {
+    int phase;
+    int64_t position;
+} Bf16Place;
+Bf16Place bf16_tap_place(const Bf16Axis *rows, const Bf16Axis *cols,
+                         int64_t row, int64_t col, int64_t width);
 
 // Forward and by data. args: data, packed weights (Bf16PackKernel), result;
 // imms: none.
@@ -81,7 +91,8 @@ typedef struct Bf16Kernel {
 typedef struct Bf16Scratch {
     int64_t table, sums, total;
     int64_t width, height; // positions of an image that are read
-    int64_t lines;         // per plane: images, or one that has all of them
+    bool joined;           // images are one line
+    int64_t lines;         // of a plane
     int64_t line, plane;   // bytes
     int64_t matrices;      // of a line
 } Bf16Scratch;

@@ -3,9 +3,8 @@
 #include "codegen/integers.h"
 
 enum {
-    // What a task gathers stays in the second-level cache, beside the weights
-    // of
-    // two blocks: half of the smallest that such processors have.
+    // What a task gathers stays in the second-level cache beside the weights of
+    // two blocks: half of the smallest cache that such processors have.
     TASK_BYTES = 512 << 10,
     // Cycles, by the instructions' throughput: a matrix product; bytes of a
     // second-level cache a cycle, written and read again.
@@ -75,7 +74,8 @@ int64_t bf16_span(const Bf16Axis *axis)
     return high - low;
 }
 
-int bf16_in_phases(const Bf16Axis *axis, int64_t phases[BF16_MAX_PHASES])
+// Read phases of an axis that taps need, ascending; how many.
+static int find_phases(const Bf16Axis *axis, int64_t phases[CONV_BF16_STRIDE])
 {
     int count = 0;
     for (int64_t phase = 0; phase < axis->in_step; phase++)
@@ -87,7 +87,21 @@ int bf16_in_phases(const Bf16Axis *axis, int64_t phases[BF16_MAX_PHASES])
     return count;
 }
 
-int bf16_phase_index(const int64_t *phases, int64_t phase)
+Bf16Phases bf16_phases(const Bf16Axis *rows, const Bf16Axis *cols)
+{
+    Bf16Phases found = {0};
+    found.rows = find_phases(rows, found.row);
+    found.cols = find_phases(cols, found.col);
+    return found;
+}
+
+static int64_t phase_count(const Bf16Axis *rows, const Bf16Axis *cols)
+{
+    Bf16Phases phases = bf16_phases(rows, cols);
+    return (int64_t)phases.rows * phases.cols;
+}
+
+static int phase_index(const int64_t *phases, int64_t phase)
 {
     int index = 0;
     while (phases[index] != phase)
@@ -95,10 +109,15 @@ int bf16_phase_index(const int64_t *phases, int64_t phase)
     return index;
 }
 
-static int64_t phase_count(const Bf16Axis *rows, const Bf16Axis *cols)
+Bf16Place bf16_tap_place(const Bf16Axis *rows, const Bf16Axis *cols,
+                         int64_t row, int64_t col, int64_t width)
 {
-    int64_t phases[BF16_MAX_PHASES];
-    return (int64_t)bf16_in_phases(rows, phases) * bf16_in_phases(cols, phases);
+    Bf16Phases phases = bf16_phases(rows, cols);
+    Bf16Tap r = bf16_tap(rows, row), c = bf16_tap(cols, col);
+    return (Bf16Place){phase_index(phases.row, r.in_phase) * phases.cols +
+                           phase_index(phases.col, c.in_phase),
+                       (r.shift - bf16_low(rows)) * width + c.shift -
+                           bf16_low(cols)};
 }
 
 // ---- forward and by data ----------------------------------------------------
@@ -109,6 +128,7 @@ Bf16Scratch bf16_scratch(const Bf16Kernel *k)
     Bf16Scratch s = {.width = k->cols.count + cols,
                      .height = k->task_rows + rows};
     bool joined = rows == 0 && cols == 0;
+    s.joined = joined;
     s.lines = joined ? 1 : k->images;
     int64_t images = joined ? k->images : 1;
     int64_t results = images * k->task_rows * s.width - cols;
@@ -273,48 +293,55 @@ int64_t bf16_weights_tasks(const Bf16WeightsKernel *k)
            ceil_div(k->out_blocks, k->writes);
 }
 
+// As many images as stay in the cache, twice as many each time.
+static int64_t images_that_fit(Bf16WeightsKernel k, int64_t images)
+{
+    for (k.images = 1; k.images * 2 <= images; k.images *= 2) {
+        Bf16WeightsKernel more = k;
+        more.images *= 2;
+        if (bf16_weights_scratch(&more).gathered > TASK_BYTES)
+            break;
+    }
+    return k.images;
+}
+
+// Cycles of all tasks, and what uneven shares add.
+static double weights_cycles(const Bf16WeightsKernel *k, int64_t images)
+{
+    Bf16WeightsScratch s = bf16_weights_scratch(k);
+    double window = (double)(k->rows.taps * k->cols.taps);
+    double pairs = (double)(k->in_blocks * k->out_blocks);
+    double tasks = (double)bf16_weights_tasks(k);
+    double chunks = tasks < ENOUGH_TASKS ? ENOUGH_TASKS / tasks : 1;
+    chunks = chunks > (double)images ? (double)images : chunks;
+    double parts = (double)images / (double)k->images;
+    double steps = parts * (double)(s.lines * s.steps);
+    double packs = TRANSPOSE_CYCLES * (double)k->in_blocks *
+                       (double)ceil_div(k->out_blocks, k->writes) *
+                       (double)phase_count(&k->rows, &k->cols) +
+                   PAIR_CYCLES * (double)k->out_blocks *
+                       (double)ceil_div(k->in_blocks, k->reads);
+    double products = window * pairs * PRODUCT_CYCLES;
+    // Sums are read and written once a part, and again where chunks are added.
+    double moved = 2 * window * pairs * BF16_MATRIX_BYTES / CACHE_BYTES *
+                   (parts + (chunks > 1 ? 4 * chunks : 0));
+    double over = (double)s.gathered / TASK_BYTES;
+    double uneven =
+        tasks * chunks < ENOUGH_TASKS ? ENOUGH_TASKS / (tasks * chunks) : 1;
+    return (steps * (packs + products) + moved) * (over > 1 ? over : 1) *
+           uneven;
+}
+
 void bf16_weights_choose(Bf16WeightsKernel *k, int64_t images)
 {
     Bf16WeightsKernel tried = *k;
     double least = -1;
-    double window = (double)(k->rows.taps * k->cols.taps);
-    double sums =
-        window * (double)(k->in_blocks * k->out_blocks) * BF16_MATRIX_BYTES;
     for (int64_t reads = k->in_blocks;; reads = ceil_div(reads, 2)) {
         for (int64_t writes = k->out_blocks;; writes = ceil_div(writes, 2)) {
             tried.reads = reads;
             tried.writes = writes;
-            tried.images = 1;
-            Bf16WeightsScratch s = bf16_weights_scratch(&tried);
-            while (tried.images * 2 <= images && s.gathered <= TASK_BYTES) {
-                tried.images *= 2;
-                s = bf16_weights_scratch(&tried);
-            }
-            if (s.gathered > TASK_BYTES && tried.images > 1)
-                tried.images /= 2;
-            s = bf16_weights_scratch(&tried);
-            double tasks = (double)bf16_weights_tasks(&tried);
-            double chunks = tasks < ENOUGH_TASKS ? ENOUGH_TASKS / tasks : 1;
-            chunks = chunks > (double)images ? (double)images : chunks;
-            double steps = (double)images / (double)tried.images *
-                           (double)(s.lines * s.steps);
-            double packs = TRANSPOSE_CYCLES * (double)k->in_blocks *
-                               (double)ceil_div(k->out_blocks, writes) *
-                               (double)phase_count(&k->rows, &k->cols) +
-                           PAIR_CYCLES * (double)k->out_blocks *
-                               (double)ceil_div(k->in_blocks, reads);
-            double products = window * (double)(k->in_blocks * k->out_blocks) *
-                              PRODUCT_CYCLES;
-            // Sums are read and written once a part, and again where chunks
-            // are added.
-            double parts = (double)images / (double)tried.images;
-            double moved = 2 * sums / CACHE_BYTES *
-                           (parts + (chunks > 1 ? 4 * chunks : 0));
-            double over = (double)s.gathered / TASK_BYTES;
-            double cycles =
-                (steps * (packs + products) + moved) * (over > 1 ? over : 1);
-            if (tasks * chunks < ENOUGH_TASKS)
-                cycles *= ENOUGH_TASKS / (tasks * chunks);
+            tried.images = images_that_fit(tried, images);
+            double cycles = weights_cycles(&tried, images);
             if (least < 0 || cycles < least) {
                 least = cycles;
                 *k = tried;

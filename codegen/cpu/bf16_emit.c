@@ -138,18 +138,17 @@ typedef struct DataTask {
     Bf16Frame frame;
     LLVMValueRef x, y; // of the task's first image
     LLVMValueRef first_row, row_end;
-    LLVMValueRef low, high;     // written blocks
-    int row_phases, col_phases; // read ones
-    int64_t row_phase[BF16_MAX_PHASES], col_phase[BF16_MAX_PHASES];
-    int64_t pairs; // of read blocks
+    LLVMValueRef low, high; // written blocks
+    Bf16Phases phases;      // read
+    int64_t pairs;          // of read blocks
 } DataTask;
 
 enum { BLOCK_BYTES = CPU_BLOCK * (int)sizeof(uint16_t) };
 
 // The planes are [phase][pair][line].
-static int64_t plane_at(const DataTask *t, int row, int col)
+static int64_t plane_at(const DataTask *t, int phase)
 {
-    return (row * t->col_phases + col) * t->pairs * t->at.plane;
+    return phase * t->pairs * t->at.plane;
 }
 
 // One of both blocks of each pair, `half`, of `pairs` pairs, for a phase.
@@ -159,9 +158,8 @@ static void gather_half(const DataTask *t, Bf16Gather gather, int64_t plane,
     const Emit *e = t->e;
     const Bf16Kernel *k = t->k;
     int64_t map = block_map(k->rows.in, k->cols.in) * (int64_t)sizeof(uint16_t);
-    bool joined = t->at.lines < k->images;
     int64_t image_bytes =
-        joined ? t->at.height * t->at.width * BF16_ROW_BYTES : t->at.line;
+        t->at.joined ? t->at.height * t->at.width * BF16_ROW_BYTES : t->at.line;
     EmitLoop pair = taps_loop(e, 0, pairs, 1);
     EmitLoop image = taps_loop(e, 0, k->images, 1);
     LLVMValueRef from = bf16_step(e, t->x, image.index, k->in_blocks * map);
@@ -178,28 +176,25 @@ static void gather_all(const DataTask *t)
 {
     const Emit *e = t->e;
     const Bf16Kernel *k = t->k;
-    for (int r = 0; r < t->row_phases; r++)
-        for (int c = 0; c < t->col_phases; c++) {
-            Bf16Gather gather = {.rows = k->rows,
-                                 .cols = k->cols,
-                                 .row_phase = t->row_phase[r],
-                                 .col_phase = t->col_phase[c],
-                                 .width = t->at.width,
-                                 .height = t->at.height,
-                                 .position = BF16_ROW_BYTES,
-                                 .first = t->first_row};
-            int64_t plane = plane_at(t, r, c);
-            gather_half(t, gather, plane, 0, t->pairs);
-            gather_half(t, gather, plane, 1, k->in_blocks / 2);
-            // The partner of a last block without one: products with zeros.
-            if (k->in_blocks % 2)
-                bf16_clear(
-                    e,
-                    bf16_scratch_at(e, plane + (t->pairs - 1) * t->at.plane +
-                                           BLOCK_BYTES),
-                    emit_i64(e, 0), emit_i64(e, t->at.plane / BF16_ROW_BYTES),
-                    BF16_ROW_BYTES);
-        }
+    for (int phase = 0; phase < t->phases.rows * t->phases.cols; phase++) {
+        Bf16Gather gather = {.rows = k->rows,
+                             .cols = k->cols,
+                             .row_phase = t->phases.row[phase / t->phases.cols],
+                             .col_phase = t->phases.col[phase % t->phases.cols],
+                             .width = t->at.width,
+                             .height = t->at.height,
+                             .position = BF16_ROW_BYTES,
+                             .first = t->first_row};
+        int64_t plane = plane_at(t, phase);
+        gather_half(t, gather, plane, 0, t->pairs);
+        gather_half(t, gather, plane, 1, k->in_blocks / 2);
+        if (k->in_blocks % 2 == 0)
+            continue;
+        // The partner of a last block without one: products with zeros.
+        int64_t last = plane + (t->pairs - 1) * t->at.plane + BLOCK_BYTES;
+        bf16_clear(e, bf16_scratch_at(e, last), emit_i64(e, 0),
+                   emit_i64(e, t->at.plane / BF16_ROW_BYTES), BF16_ROW_BYTES);
+    }
 }
 
 static LLVMValueRef place_at(const DataTask *t, LLVMValueRef index)
@@ -229,9 +224,8 @@ static void fill_table(const DataTask *t, int64_t row_phase, int64_t col_phase)
     EmitLoop none = taps_loop(e, 0, places, 1);
     set_place(t, none.index, emit_i64(e, -1));
     emit_loop_end(e, &none);
-    bool joined = t->at.lines < k->images;
     int64_t line =
-        joined ? t->at.height * t->at.width : t->at.matrices * BF16_ROWS;
+        t->at.joined ? t->at.height * t->at.width : t->at.matrices * BF16_ROWS;
     int64_t image_elements = bf16_image_elements(k);
     int64_t cols =
         (k->cols.out - col_phase + k->cols.out_step - 1) / k->cols.out_step;
@@ -331,14 +325,12 @@ static int list_taps(const DataTask *t, int64_t row_phase, int64_t col_phase)
             Bf16Tap row = bf16_tap(&k->rows, i), col = bf16_tap(&k->cols, j);
             if (row.out_phase != row_phase || col.out_phase != col_phase)
                 continue;
-            int64_t shift = (row.shift - bf16_low(&k->rows)) * t->at.width +
-                            col.shift - bf16_low(&k->cols);
-            bf16_set_tap(
-                t->e, &t->frame, count++,
-                plane_at(t, bf16_phase_index(t->row_phase, row.in_phase),
-                         bf16_phase_index(t->col_phase, col.in_phase)) +
-                    shift * BF16_ROW_BYTES,
-                (i * k->cols.taps + j) * BF16_MATRIX_BYTES);
+            Bf16Place place =
+                bf16_tap_place(&k->rows, &k->cols, i, j, t->at.width);
+            bf16_set_tap(t->e, &t->frame, count++,
+                         plane_at(t, place.phase) +
+                             place.position * BF16_ROW_BYTES,
+                         (i * k->cols.taps + j) * BF16_MATRIX_BYTES);
         }
     return count;
 }
@@ -388,7 +380,7 @@ static void make_phase(const DataTask *t, int64_t row_phase, int64_t col_phase)
     fill_table(t, row_phase, col_phase);
     int taps = list_taps(t, row_phase, col_phase);
     EmitLoop pair = emit_loop_begin(e, t->low, t->high, BF16_SIDE);
-    if (k->writes > 1)
+    if (k->out_blocks > 1)
         make_blocks(t, taps, pair.index, BF16_SIDE);
     emit_loop_end(e, &pair);
     if (k->out_blocks % BF16_SIDE == 0)
@@ -408,9 +400,8 @@ void emit_bf16(Emit *e)
                   .k = k,
                   .at = bf16_scratch(k),
                   .frame = bf16_begin(e),
+                  .phases = bf16_phases(&k->rows, &k->cols),
                   .pairs = ceil_div(k->in_blocks, 2)};
-    t.row_phases = bf16_in_phases(&k->rows, t.row_phase);
-    t.col_phases = bf16_in_phases(&k->cols, t.col_phase);
     LLVMValueRef groups = emit_i64(e, ceil_div(k->out_blocks, k->writes));
     LLVMValueRef parts = emit_i64(e, ceil_div(k->rows.count, k->task_rows));
     LLVMValueRef group = LLVMBuildURem(b, e->task, groups, "");
@@ -427,8 +418,7 @@ void emit_bf16(Emit *e)
                      k->images * k->in_blocks *
                          block_map(k->rows.in, k->cols.in));
     t.y = image_step(e, k->types.out, e->args[2], images,
-                     k->images * k->out_blocks *
-                         block_map(k->rows.out, k->cols.out));
+                     k->images * bf16_image_elements(k));
     gather_all(&t);
     for (int64_t row = 0; row < min_i64(k->rows.out_step, k->rows.out); row++)
         for (int64_t col = 0; col < min_i64(k->cols.out_step, k->cols.out);

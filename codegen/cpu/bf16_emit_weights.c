@@ -17,14 +17,14 @@ typedef struct WeightsTask {
     LLVMValueRef is_first; // whether they are the first
     LLVMValueRef count;    // of these images
     LLVMValueRef steps;    // of a line
-    int row_phases, col_phases;
-    int64_t row_phase[BF16_MAX_PHASES], col_phase[BF16_MAX_PHASES];
+    Bf16Phases phases;     // of x
 } WeightsTask;
 
 enum { BLOCK_BYTES = CPU_BLOCK * (int)sizeof(uint16_t) };
 
 // One block's pixels of a line's images to where lines are gathered, and zeros
-// behind them. `axes` are those of the image that is read.
+// behind them. `gather` has the axes of the image that is read, its phase and
+// rows.
 static void gather_line(const WeightsTask *t, Bf16Gather gather,
                         LLVMValueRef from, int64_t image_elements,
                         LLVMValueRef line)
@@ -84,7 +84,7 @@ static void bring_x(const WeightsTask *t)
     LLVMBuilderRef b = e->builder;
     const Bf16WeightsKernel *k = t->k;
     int64_t map = block_map(k->rows.in, k->cols.in);
-    int64_t phases = (int64_t)t->row_phases * t->col_phases;
+    int64_t phases = (int64_t)t->phases.rows * t->phases.cols;
     LLVMValueRef lines = t->at.joined ? emit_i64(e, 1) : t->count;
     EmitLoop block = emit_loop_begin(e, t->read_low, t->read_high, 1);
     LLVMValueRef from = image_step(e, DT_BF16, e->args[0], block.index, map);
@@ -92,26 +92,24 @@ static void bring_x(const WeightsTask *t)
                                   LLVMBuildSub(b, block.index, t->read_low, ""),
                                   phases * t->at.phase);
     EmitLoop line = emit_loop_begin(e, emit_i64(e, 0), lines, 1);
-    for (int r = 0; r < t->row_phases; r++)
-        for (int c = 0; c < t->col_phases; c++) {
-            Bf16Gather gather = {.rows = k->rows,
-                                 .cols = k->cols,
-                                 .row_phase = t->row_phase[r],
-                                 .col_phase = t->col_phase[c],
-                                 .height = t->at.height};
-            gather_line(t, gather, from, k->in_blocks * map, line.index);
-            LLVMValueRef to =
-                bf16_bytes(e, rows, (r * t->col_phases + c) * t->at.phase);
-            to = bf16_step(e, to, line.index,
-                           t->at.x_line * (int64_t)sizeof(uint16_t));
-            EmitLoop step = taps_loop(e, 0, t->at.x_line / BF16_STEP, 1);
-            LLVMValueRef pairs[BF16_PAIRS];
-            load_pairs(t, step.index, pairs);
-            taps_exchange(e, pairs);
-            store_rows(e, pairs, bf16_step(e, to, step.index, BF16_ROW_BYTES),
-                       t->at.row);
-            emit_loop_end(e, &step);
-        }
+    for (int phase = 0; phase < phases; phase++) {
+        Bf16Gather gather = {.rows = k->rows,
+                             .cols = k->cols,
+                             .row_phase = t->phases.row[phase / t->phases.cols],
+                             .col_phase = t->phases.col[phase % t->phases.cols],
+                             .height = t->at.height};
+        gather_line(t, gather, from, k->in_blocks * map, line.index);
+        LLVMValueRef to = bf16_bytes(e, rows, phase * t->at.phase);
+        to = bf16_step(e, to, line.index,
+                       t->at.x_line * (int64_t)sizeof(uint16_t));
+        EmitLoop step = taps_loop(e, 0, t->at.x_line / BF16_STEP, 1);
+        LLVMValueRef pairs[BF16_PAIRS];
+        load_pairs(t, step.index, pairs);
+        taps_exchange(e, pairs);
+        store_rows(e, pairs, bf16_step(e, to, step.index, BF16_ROW_BYTES),
+                   t->at.row);
+        emit_loop_end(e, &step);
+    }
     emit_loop_end(e, &line);
     emit_loop_end(e, &block);
 }
@@ -153,15 +151,11 @@ static void list_taps(const WeightsTask *t)
 {
     const Bf16WeightsKernel *k = t->k;
     for (int64_t i = 0; i < k->rows.taps * k->cols.taps; i++) {
-        Bf16Tap row = bf16_tap(&k->rows, i / k->cols.taps);
-        Bf16Tap col = bf16_tap(&k->cols, i % k->cols.taps);
-        int r = bf16_phase_index(t->row_phase, row.in_phase);
-        int c = bf16_phase_index(t->col_phase, col.in_phase);
-        int64_t shift = (row.shift - bf16_low(&k->rows)) * t->at.width +
-                        col.shift - bf16_low(&k->cols);
+        Bf16Place place = bf16_tap_place(&k->rows, &k->cols, i / k->cols.taps,
+                                         i % k->cols.taps, t->at.width);
         bf16_set_tap(t->e, &t->frame, (int)i,
-                     (r * t->col_phases + c) * t->at.phase +
-                         shift * (int64_t)sizeof(uint16_t),
+                     place.phase * t->at.phase +
+                         place.position * (int64_t)sizeof(uint16_t),
                      0);
     }
 }
@@ -174,7 +168,7 @@ static void make_blocks(const WeightsTask *t, LLVMValueRef read, int reads,
     LLVMBuilderRef b = e->builder;
     const Bf16WeightsKernel *k = t->k;
     int64_t window = k->rows.taps * k->cols.taps;
-    int64_t phases = (int64_t)t->row_phases * t->col_phases;
+    int64_t phases = (int64_t)t->phases.rows * t->phases.cols;
     int64_t dy_line = t->at.steps * BF16_MATRIX_BYTES;
     int64_t dy_block = t->at.lines * dy_line;
     Bf16Products p = {.a_count = reads,
@@ -256,10 +250,11 @@ void emit_bf16_weights(Emit *e)
     const Bf16WeightsKernel *k = &cpu_kernel(e)->bf16_weights;
     int64_t elements =
         k->in_blocks * k->out_blocks * k->rows.taps * k->cols.taps * CPU_TILE;
-    WeightsTask t = {
-        .e = e, .k = k, .at = bf16_weights_scratch(k), .frame = bf16_begin(e)};
-    t.row_phases = bf16_in_phases(&k->rows, t.row_phase);
-    t.col_phases = bf16_in_phases(&k->cols, t.col_phase);
+    WeightsTask t = {.e = e,
+                     .k = k,
+                     .at = bf16_weights_scratch(k),
+                     .frame = bf16_begin(e),
+                     .phases = bf16_phases(&k->rows, &k->cols)};
     list_taps(&t);
     LLVMValueRef tasks = emit_i64(e, bf16_weights_tasks(k));
     LLVMValueRef chunk = LLVMBuildUDiv(b, e->task, tasks, "");

@@ -87,15 +87,17 @@ int64_t conv_bf16_data(Lowering *lower, const ConvShape *s, Value value)
 
 // ---- by weights -------------------------------------------------------------
 
-static Bf16WeightsKernel weights_kernel(const ConvShape *s)
+// One block of each side and one image at a time.
+static Bf16WeightsKernel least_kernel(const ConvShape *s)
 {
-    Bf16WeightsKernel kernel = {
+    return (Bf16WeightsKernel){
         .rows = bf16_forward(s->h, s->oh, s->kh, s->sh, s->top, s->dh),
         .cols = bf16_forward(s->w, s->ow, s->kw, s->sw, s->left, s->dw),
         .in_blocks = s->c / CPU_BLOCK,
-        .out_blocks = s->o / CPU_BLOCK};
-    bf16_weights_choose(&kernel, s->n);
-    return kernel;
+        .out_blocks = s->o / CPU_BLOCK,
+        .reads = 1,
+        .writes = 1,
+        .images = 1};
 }
 
 bool conv_bf16_takes_weights(const ConvShape *s)
@@ -103,21 +105,15 @@ bool conv_bf16_takes_weights(const ConvShape *s)
     if (!is_blocked(s) || s->op != OP_CONV2D_GRAD_W || !s->multiplies_bf16 ||
         s->in[0] != DT_BF16 || s->in[1] != DT_BF16)
         return false;
-    Bf16WeightsKernel kernel = {
-        .rows = bf16_forward(s->h, s->oh, s->kh, s->sh, s->top, s->dh),
-        .cols = bf16_forward(s->w, s->ow, s->kw, s->sw, s->left, s->dw),
-        .in_blocks = 1,
-        .out_blocks = 1,
-        .reads = 1,
-        .writes = 1,
-        .images = 1};
+    Bf16WeightsKernel kernel = least_kernel(s);
     return bf16_weights_scratch(&kernel).dy <= MAX_LINE_BYTES;
 }
 
 int64_t conv_bf16_weights(Lowering *lower, const ConvShape *s, Value value)
 {
     CpuKernel kernel = {.kind = CPU_BF16_WEIGHTS_KERNEL,
-                        .bf16_weights = weights_kernel(s)};
+                        .bf16_weights = least_kernel(s)};
+    bf16_weights_choose(&kernel.bf16_weights, s->n);
     cpu_want_scratch(lower, bf16_weights_scratch(&kernel.bf16_weights).total);
     ConvGradient gradient = {
         value_place(lower, graph_node(lower->graph, value)->inputs[0]),

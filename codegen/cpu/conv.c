@@ -16,17 +16,13 @@ static const WinogradForm winograd_forms[] = {
 _Static_assert(sizeof winograd_forms / sizeof *winograd_forms == PLAN_SUMS,
                "tiles for each");
 
-static ConvBf16 bf16_of(const Codegen *codegen)
-{
-    ConvBf16 asked = codegen->options.bf16_products;
-    return asked ? asked : target_bf16_products(cpu_target(&codegen->target));
-}
-
 static ConvShape conv_shape(const Codegen *codegen, const Graph *graph,
                             const Node *node)
 {
     ConvGeometry conv = conv_geometry(graph, node);
     TensorType plain = weights_plain_type(&conv.w);
+    ConvBf16 narrow = target_bf16_products(cpu_target(&codegen->target),
+                                           codegen->options.bf16_products);
     return (ConvShape){.op = node->op,
                        .dtype = conv.w.dtype == DT_BF16 ? DT_F32 : conv.w.dtype,
                        .in = {graph_type(graph, node->inputs[0])->dtype,
@@ -52,8 +48,7 @@ static ConvShape conv_shape(const Codegen *codegen, const Graph *graph,
                        .out_block = image_block(&conv.y),
                        .tile = weights_tile(&conv.w),
                        .winograd = winograd_forms[codegen->options.sums],
-                       .multiplies_bf16 =
-                           conv_multiplies_bf16(&conv, bf16_of(codegen))};
+                       .multiplies_bf16 = conv_multiplies_bf16(&conv, narrow)};
 }
 
 KernelTypes conv_types(const ConvShape *s)

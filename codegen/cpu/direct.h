@@ -151,9 +151,12 @@ WeightsTile weights_choose_tile(const ConvTaps *taps, int vector_bytes,
 // The register tile alone, for shares of so many written blocks.
 void weights_choose_register_tile(int64_t writes, int vector_bytes,
                                   int *channels, int *blocks);
+// Whether these are 1x1 windows whose stride skips pixels, and all that are
+// read are inside.
+bool weights_skip_pixels(const ConvTaps *taps);
 // Whether a task's part of x (input 0) or dy goes to scratch first, as floats:
-// where it is of bf16, which the kernel takes of 1x1 windows that leave no
-// pixel out.
+// where it is of bf16, which the kernel takes of 1x1 windows alone; and x where
+// a stride skips pixels, those that are read side by side.
 bool weights_packs(const WeightsKernel *kernel, int input);
 // Per thread, in elements: x and dy, [blocks][images][pixels of a part].
 typedef struct WeightsScratch {

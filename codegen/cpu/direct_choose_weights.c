@@ -35,9 +35,7 @@ static int64_t part_pixels(int64_t read)
     return max_i64(MIN_PIXELS, PAIR_BYTES / BLOCK_BYTES / (read + 1));
 }
 
-// Whether the stride skips pixels that no tap reads, and all that are read are
-// inside.
-static bool skips_pixels(const ConvTaps *taps)
+bool weights_skip_pixels(const ConvTaps *taps)
 {
     const TapAxis *axes[] = {&taps->rows, &taps->cols};
     for (int i = 0; i < 2; i++)
@@ -54,7 +52,7 @@ static void choose_part(const ConvTaps *taps, WeightsTile *tile)
     // A row of taps leaves out the rows of x that the stride skips. That pays
     // for whole maps; the parts of larger ones are better read once.
     // Those that are packed lie side by side.
-    bool packed = skips_pixels(taps);
+    bool packed = weights_skip_pixels(taps);
     int64_t pixels = part_pixels(packed ? 1 : cols->in_step);
     if (pixels < map && !packed)
         pixels = part_pixels(rows->in_step * cols->in_step);
@@ -115,7 +113,7 @@ bool weights_packs(const WeightsKernel *kernel, int input)
 {
     const ConvTaps *taps = &kernel->taps;
     return taps->types.in[input] == DT_BF16 ||
-           (input == 0 && skips_pixels(taps));
+           (input == 0 && weights_skip_pixels(taps));
 }
 
 WeightsScratch weights_scratch(const WeightsKernel *kernel)

@@ -272,13 +272,10 @@ void conv_push_weights(Lowering *lower, const ConvShape *s, Value value,
                         arena_printf(lower->arena, "%s: weights", label));
 }
 
-// Whether a stride skips pixels that no tap reads, and all that are read are
-// inside.
 static bool skips_pixels(const ConvShape *s)
 {
-    return s->kh == 1 && s->kw == 1 && s->top == 0 && s->left == 0 &&
-           (s->sh > 1 || s->sw > 1) && (s->oh - 1) * s->sh < s->h &&
-           (s->ow - 1) * s->sw < s->w;
+    ConvTaps taps = forward_taps(s);
+    return weights_skip_pixels(&taps);
 }
 
 // The pixels that are read, side by side. Every block of dy meets each of them

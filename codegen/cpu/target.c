@@ -218,12 +218,12 @@ static char *probe_assembly(LLVMTargetMachineRef machine, Arena *arena)
     return text;
 }
 
-ConvBf16 target_bf16_products(const CpuTarget *target)
+ConvBf16 target_bf16_products(const CpuTarget *target, ConvBf16 asked)
 {
     static const ConvBf16 products[] = {[CPU_BF16_NONE] = CONV_BF16_NONE,
                                         [CPU_BF16_VECTORS] = CONV_BF16_PLAIN,
                                         [CPU_BF16_TILES] = CONV_BF16_ALL};
-    return products[target->bf16];
+    return asked ? asked : products[target->bf16];
 }
 
 static CpuBf16 bf16_of(const CpuTarget *target)

@@ -42,7 +42,8 @@ CpuSet target_probe(const CpuTarget *target, CpuSet asked, Arena *arena);
 
 // Vectors of bf16 take at best half as long as those of f32, and Winograd's
 // products in f32 a quarter of the plain ones; tiles take a sixteenth.
-ConvBf16 target_bf16_products(const CpuTarget *target);
+// `asked`, unless it is none, overrules this.
+ConvBf16 target_bf16_products(const CpuTarget *target, ConvBf16 asked);
 
 static inline const CpuTarget *cpu_target(const Target *target)
 {

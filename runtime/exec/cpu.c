@@ -10,8 +10,8 @@
 #endif
 
 // Bits of XCR0 that a feature's registers need: SSE and AVX state; these and
-// the three of AVX-512; configuration and data
-// of AMX; the second half of APX's general registers.
+// the three of AVX-512; configuration and data of AMX; the second half of APX's
+// general registers.
 enum {
     CPU_NONE = 0,
     CPU_YMM = 0x6,
