@@ -234,34 +234,23 @@ static void pack_row(const Emit *e, DType dtype, int64_t count,
     emit_loop_end(e, &col);
 }
 
-// Places of the line's pixels; those behind its end are the first's.
+// Places of the line's pixels, which are an image's; those behind its end are
+// the first's.
 static void list_places(const PointTask *task)
 {
     const Emit *e = task->emit;
     LLVMBuilderRef b = e->builder;
-    const ConvTaps *taps = task->taps;
-    const TapAxis *rows = &taps->rows, *cols = &taps->cols;
-    int64_t own = task->tile->rows * cols->count;
-    int64_t image = taps->in_blocks * block_map(rows->in, cols->in);
-    EmitLoop images = taps_loop(e, 0, task->line / own, 1);
+    const TapAxis *rows = &task->taps->rows, *cols = &task->taps->cols;
     EmitLoop row = taps_loop(e, 0, task->tile->rows, 1);
     EmitLoop col = taps_loop(e, 0, cols->count, 1);
-    LLVMValueRef index =
-        LLVMBuildAdd(b, taps_affine(e, images.index, own, 0),
-                     LLVMBuildAdd(b, taps_affine(e, row.index, cols->count, 0),
-                                  col.index, ""),
-                     "");
+    LLVMValueRef index = LLVMBuildAdd(
+        b, taps_affine(e, row.index, cols->count, 0), col.index, "");
     LLVMValueRef place = LLVMBuildAdd(
-        b, taps_affine(e, images.index, image, 0),
-        LLVMBuildAdd(
-            b,
-            taps_affine(e, row.index, rows->in_step * cols->in * CPU_BLOCK, 0),
-            taps_affine(e, col.index, cols->in_step * CPU_BLOCK, 0), ""),
-        "");
+        b, taps_affine(e, row.index, rows->in_step * cols->in * CPU_BLOCK, 0),
+        taps_affine(e, col.index, cols->in_step * CPU_BLOCK, 0), "");
     LLVMBuildStore(b, place, place_at(task, index));
     emit_loop_end(e, &col);
     emit_loop_end(e, &row);
-    emit_loop_end(e, &images);
     EmitLoop behind = taps_loop(e, task->line, task->line + CPU_BLOCK, 1);
     LLVMBuildStore(b, emit_i64(e, 0), place_at(task, behind.index));
     emit_loop_end(e, &behind);
