@@ -505,7 +505,13 @@ static void pointwise_make_group(PointTask *task, LLVMValueRef group)
         part_results(task, y);
         return;
     }
+    LLVMValueRef next = task->next;
     EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
+    if (next) // each image asks for the one in its place
+        task->next = taps_step(
+            e, next,
+            LLVMBuildSub(e->builder, image.index, task->images.low, ""),
+            taps->in_blocks * in_map);
     LLVMValueRef x = taps_step(e, task->x, image.index, task->x_image);
     LLVMValueRef from = image_step(e, taps->types.in[0], task->source,
                                    image.index, taps->in_blocks * in_map);
@@ -518,6 +524,7 @@ static void pointwise_make_group(PointTask *task, LLVMValueRef group)
         pointwise_make_line(task, from, x, yi);
     }
     emit_loop_end(e, &image);
+    task->next = next;
 }
 
 // The first row and image of a task's pixels. Its number is, from first to last
