@@ -34,8 +34,9 @@ typedef struct Precision {
     Value *widened;
     int *widened_in;
     ConvBf16 products;
-    int group;  // of the new node being made, 0 = none
-    int groups; // numbers given
+    const Node *node; // of the old graph, which is being made
+    int group;        // of the new one, 0 = none
+    int groups;       // numbers given
 } Precision;
 
 // ---- a rule for each op -----------------------------------------------------
@@ -155,9 +156,12 @@ static Value append(Precision *p, const Node *node, const Value *inputs,
     return v;
 }
 
+// Rounding belongs to the line of the source that made the value, widening to
+// the one that reads it.
 static Value append_cast(Precision *p, Value v, DType dtype, int group)
 {
-    p->copy->origin = graph_node(p->copy, v)->origin;
+    p->copy->origin =
+        dtype == DT_BF16 ? graph_node(p->copy, v)->origin : p->node->origin;
     Value cast = build_cast(p->copy, v, dtype);
     graph_node(p->copy, cast)->group = group;
     return cast;
@@ -248,6 +252,7 @@ static void make_wide(Precision *p, Value v, const Node *node, Value *inputs)
 static void make_node(Precision *p, Value v, Value *inputs)
 {
     const Node *node = graph_node(p->graph, v);
+    p->node = node;
     p->group = node->group;
     bool moves = rules[node->op] == precision_view && all_narrow(p, node);
     if (moves || (is_image_op(node) && takes_bf16(p, node)))
@@ -301,6 +306,7 @@ void pass_precision(Graph *graph, const PassContext *context)
     }
     for (int i = 0; i < graph->outputs.count; i++) {
         Value *value = &graph->outputs.at[i].value;
+        p.node = graph_node(graph, *value);
         *value = wide_input(&p, *value, false);
     }
     graph->nodes = p.copy->nodes;

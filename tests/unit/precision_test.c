@@ -82,6 +82,32 @@ TEST(precision_rounds_what_is_stored)
     arena_free(arena);
 }
 
+// What profile says of a line of the source must not depend on the precision:
+// rounding is the line's whose value it is, widening the line's that reads it.
+TEST(precision_casts_have_the_line_that_wants_them)
+{
+    Arena *arena = arena_new();
+    Graph *graph = pass_text_graph(arena, net);
+    for (Value v = 0; v < graph->nodes.count; v++)
+        graph_node(graph, v)->origin = (NodeOrigin){"net", v, ""};
+    passes_run(graph, &(PassOptions){.names = "precision", .bf16 = true});
+    int rounded = 0, widened = 0;
+    for (Value v = 0; v < graph->nodes.count; v++) {
+        const Node *node = graph_node(graph, v);
+        for (int i = 0; i < node->input_count; i++) {
+            const Node *from = graph_node(graph, node->inputs[i]);
+            bool rounds = node->op == OP_CAST && node->type.dtype == DT_BF16;
+            bool wide = from->op == OP_CAST && from->type.dtype == DT_F32;
+            if (rounds || wide)
+                CHECK_INT(node->origin.line, from->origin.line);
+            rounded += rounds;
+            widened += wide;
+        }
+    }
+    CHECK(rounded > 2 && widened > 2);
+    arena_free(arena);
+}
+
 // Without activations there is nothing to do: products of matrices stay f32.
 TEST(precision_leaves_products_alone)
 {
