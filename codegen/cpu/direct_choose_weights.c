@@ -120,7 +120,7 @@ bool weights_ask_ahead(const WeightsKernel *kernel)
 {
     const ConvTaps *taps = &kernel->taps;
     return taps->rows.taps == 1 && taps->cols.taps == 1 &&
-           kernel->tile.images == 1;
+           taps->cols.count >= WEIGHTS_ROUND;
 }
 
 WeightsScratch weights_scratch(const WeightsKernel *kernel)
