@@ -240,8 +240,10 @@ static CpuBf16 bf16_of(const CpuTarget *target)
 CpuTarget target_new(Arena *arena, const char *cpu)
 {
     initialize_llvm();
+    cpu = cpu ? cpu : "native";
+    const char *more = strchrnul(cpu, ',');
     CpuTarget target = {.triple = "x86_64-unknown-linux-gnu",
-                        .cpu = arena_strdup(arena, cpu ? cpu : "native"),
+                        .cpu = arena_strndup(arena, cpu, (size_t)(more - cpu)),
                         .features = ""};
     if (strcmp(target.cpu, "native") == 0) {
         char *name = LLVMGetHostCPUName();
@@ -255,6 +257,9 @@ CpuTarget target_new(Arena *arena, const char *cpu)
         LLVMDisposeMessage(name);
         LLVMDisposeMessage(features);
     }
+    target.features = *target.features
+                          ? arena_printf(arena, "%s%s", target.features, more)
+                          : more + (*more == ',');
     LLVMTargetMachineRef machine = target_machine(&target);
     const char *probe = probe_assembly(machine, arena);
     LLVMDisposeTargetMachine(machine);
@@ -270,8 +275,8 @@ CpuTarget target_new(Arena *arena, const char *cpu)
     unsigned major, minor, patch;
     LLVMGetVersion(&major, &minor, &patch);
     target.text =
-        arena_printf(arena, "%s, %d-byte vectors, LLVM %u.%u.%u", target.cpu,
-                     target.vector_bytes, major, minor, patch);
+        arena_printf(arena, "%s%s, %d-byte vectors, LLVM %u.%u.%u", target.cpu,
+                     more, target.vector_bytes, major, minor, patch);
     target.key = arena_printf(arena, "%s\n%s\n", target.text, target.features);
     return target;
 }

@@ -33,7 +33,9 @@ typedef struct CpuTarget {
 const char *target_problem(Arena *arena, const char *cpu);
 
 // "native" asks the machine this runs on. What the CPU can do is found by
-// probes of LLVM, so any name without a target_problem will do.
+// probes of LLVM, so any name without a target_problem will do. For tests
+// alone, as target_problem refuses it, a list of LLVM's of what it has besides
+// may follow: "x86-64-v4,+avx512bf16".
 CpuTarget target_new(Arena *arena, const char *cpu);
 
 // Those of the `asked` features that LLVM takes the target to have, found by
