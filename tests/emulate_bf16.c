@@ -139,7 +139,7 @@ static int64_t read_signed(Instruction *in, int bytes)
     return bytes == 1 ? one : four;
 }
 
-// ModRM, SIB and displacement. The extensions are bits 3 of each number.
+// ModRM, SIB and displacement. The extensions are upper bits of the numbers.
 static void read_operands(Instruction *in, int reg_high, int index_high,
                           int base_high)
 {
@@ -277,7 +277,8 @@ static uint16_t to_bf16(uint32_t bits)
     return (uint16_t)(bits >> 16);
 }
 
-// The operand of ModRM, as lanes of 32 bits.
+// The operand of ModRM, as lanes of 32 bits; from memory all, whatever the
+// mask.
 static void read_operand(const Instruction *in, uint32_t value[LANES])
 {
     const void *from = (const void *)in->address;
