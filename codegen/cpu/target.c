@@ -237,6 +237,15 @@ static CpuBf16 bf16_of(const CpuTarget *target)
                                                : CPU_BF16_NONE;
 }
 
+const char *target_features(Arena *arena, const char *cpu, const char *list,
+                            CpuSet here)
+{
+    bool tiles = here & CPU_BIT(AMXTILE);
+    return arena_printf(arena, "%s%s%s", list,
+                        tiles ? "" : ",-amx-tile,-amx-bf16,-amx-int8",
+                        !tiles && strstr(cpu, "rapids") ? ",-avx512bf16" : "");
+}
+
 CpuTarget target_new(Arena *arena, const char *cpu)
 {
     initialize_llvm();
@@ -249,11 +258,7 @@ CpuTarget target_new(Arena *arena, const char *cpu)
         char *name = LLVMGetHostCPUName();
         char *features = LLVMGetHostCPUFeatures();
         target.cpu = arena_strdup(arena, name);
-        target.features = arena_strdup(arena, features);
-        // The processor may have tiles that the system does not give.
-        if (!(cpu_here() & CPU_BIT(AMXTILE)))
-            target.features = arena_printf(
-                arena, "%s,-amx-tile,-amx-bf16,-amx-int8", features);
+        target.features = target_features(arena, name, features, cpu_here());
         LLVMDisposeMessage(name);
         LLVMDisposeMessage(features);
     }

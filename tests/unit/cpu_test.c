@@ -246,6 +246,21 @@ TEST(processors_need_what_llvm_takes_them_to_have)
     arena_free(arena);
 }
 
+TEST(features_that_do_not_pay_are_not_used)
+{
+    const char *list = "+amx-tile,+avx512bf16";
+    Arena *arena = arena_new();
+    CHECK_TEXT(target_features(arena, "emeraldrapids", list, CPU_ALL), list);
+    CHECK_TEXT(
+        target_features(arena, "emeraldrapids", list,
+                        CPU_ALL & ~CPU_BIT(AMXTILE)),
+        "+amx-tile,+avx512bf16,-amx-tile,-amx-bf16,-amx-int8,-avx512bf16");
+    CHECK_TEXT(target_features(arena, "znver4", "+avx512bf16",
+                               CPU_ALL & ~CPU_BIT(AMXTILE)),
+               "+avx512bf16,-amx-tile,-amx-bf16,-amx-int8");
+    arena_free(arena);
+}
+
 // LLVM ends the process at a name it does not know.
 TEST(llvm_knows_every_processor_that_is_listed)
 {
