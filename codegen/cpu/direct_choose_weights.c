@@ -116,6 +116,13 @@ bool weights_packs(const WeightsKernel *kernel, int input)
            (input == 0 && weights_skip_pixels(taps));
 }
 
+bool weights_ask_ahead(const WeightsKernel *kernel)
+{
+    const ConvTaps *taps = &kernel->taps;
+    return taps->rows.taps == 1 && taps->cols.taps == 1 &&
+           kernel->tile.images == 1;
+}
+
 WeightsScratch weights_scratch(const WeightsKernel *kernel)
 {
     const WeightsTile *tile = &kernel->tile;

@@ -1,8 +1,10 @@
 // Activations in bf16 against the oracle, which rounds where the graph's casts
 // do: every kind of convolution and pool, to the bit where sums are exact, and
-// random graphs; the same bits on any number of threads. Products of bf16 by
-// f32, and by the instructions for them, which are emulated where the processor
-// has none.
+// random graphs; the same bits on any number of threads. Rounding itself, of
+// numbers of every class. Products of bf16 by f32, and by the instructions for
+// them, which are emulated where the processor has none.
+#include <math.h>
+
 #include "passes/pass.h"
 #include "tests/diff/against_oracle.h"
 #include "tests/diff/conv_shapes.h"
@@ -207,6 +209,76 @@ TEST(bf16_pointwise_convolutions_of_networks)
         check_exact(&shapes[i], narrow_directions, "native", &random);
 }
 
+// ---- rounding ---------------------------------------------------------------
+
+// The nearest number of bf16, of two as near the even one; a NaN stays one,
+// with its sign and the upper half of what it says, and becomes quiet.
+static uint16_t rounded(uint32_t bits)
+{
+    float x, low;
+    uint32_t low_bits = bits & 0xffff0000;
+    uint16_t below = (uint16_t)(bits >> 16);
+    memcpy(&x, &bits, sizeof x);
+    memcpy(&low, &low_bits, sizeof low);
+    if (isnan(x))
+        return below | 0x40;
+    if (isinf(x))
+        return below;
+    // To the next one: the last place of 8 bits.
+    double step = ldexp(1, ilogb(low) - 7);
+    double over = fabs((double)x) - fabs((double)low);
+    bool up = over > step / 2 || (over == step / 2 && below % 2);
+    return (uint16_t)(below + up);
+}
+
+static void check_rounding(const char *cpu)
+{
+    enum { COUNT = 16 * 37 + 5 }; // whole vectors and a rest
+    static const uint32_t special[] = {
+        0x00000000, 0x80000000, 0x7f800000, 0xff800000, // 0, infinity
+        0x7f800001, 0xff800001, 0x7fc00000, 0xffffffff, // NaNs of either kind
+        0x7fffffff, 0x7fbfffff, 0xffa00000, 0x7f80ffff, // and with every bit
+        0x3f808000, 0x3f818000, 0xbf808000, 0xbf818000, // in the middle
+        0x3f807fff, 0x3f808001, 0x3fff8000, 0x00800000, // beside it; a carry
+        0x7f7fffff, 0xff7fffff, 0x7f7f8000, 0x7f7f7fff, // to infinity or not
+    };
+    enum { SPECIAL = sizeof special / sizeof *special };
+    Arena *arena = arena_new();
+    Graph *graph = graph_new(arena, "rounding");
+    Value x = build_input(graph, type_make(DT_F32, 1, L(COUNT)), "x");
+    graph_add_output(graph, "low", build_cast(graph, x, DT_BF16));
+    Run run = run_new(arena, graph, cpu);
+    Pool *pool = pool_new(1);
+    Executor *executor = run_once(&run, pool, 0, NULL);
+    uint32_t *in = executor_input(executor, "x");
+    Random random = {7};
+    for (int i = 0; i < COUNT; i++) {
+        uint32_t drawn = (uint32_t)draw(&random, 1, 254) << 23 |
+                         (uint32_t)draw(&random, 0, 0x7fffff) |
+                         (uint32_t)(i % 2) << 31;
+        in[i] = i % 3 ? drawn : special[i / 3 % SPECIAL];
+    }
+    executor_run(executor);
+    const uint16_t *out = executor_output(executor, "low");
+    for (int i = 0; i < COUNT; i++)
+        if (out[i] != rounded(in[i]))
+            test_fail(__FILE__, __LINE__, "%s: %08x becomes %04x, not %04x",
+                      cpu, in[i], out[i], rounded(in[i]));
+    executor_free(executor);
+    pool_free(pool);
+    run_free(&run);
+    arena_free(arena);
+}
+
+TEST(bf16_rounds_numbers_of_every_class)
+{
+    check_rounding("native");
+    check_rounding("x86-64");
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("x86-64-v3"))
+        check_rounding("x86-64-v3");
+}
+
 // ---- products in bf16 -------------------------------------------------------
 
 static Graph *narrow_products(Arena *arena, const Shape *shape)
@@ -371,12 +443,13 @@ TEST(bf16_products_by_vectors_of_networks)
 TEST(bf16_products_by_emulated_vectors)
 {
     // Blocks that have a partner and such that have none, on either side; a
-    // stride; gaps between taps; one tap.
+    // stride; gaps between taps; one tap; small maps of many images.
     static const Shape shapes[] = {
         {1, 48, 2, 2, 32, 2, 2, 1, 1, {0, 1, 1, 0}, 2, 2},
         {2, 16, 5, 4, 16, 3, 3, 2, 2, {1, 1, 1, 1}, 3, 2},
         {1, 16, 4, 3, 16, 2, 2, 1, 1, {1, 1, 1, 1}, 4, 3, .gap = 2},
         {1, 32, 3, 3, 48, 1, 1, 2, 2, {0, 0, 0, 0}, 2, 2},
+        {9, 16, 1, 2, 16, 1, 1, 1, 1, {0, 0, 0, 0}, 1, 2},
     };
     Random random = {86};
     emulate_begin(true);
