@@ -6,7 +6,7 @@
 // Known are vdpbf16ps, vcvtneps2bf16 and vcvtne2ps2bf16 of every width, with
 // masks and operands from memory, and of AMX what works on bf16: ldtilecfg,
 // tilerelease, tilezero, tileloadd, tileloaddt1, tilestored and tdpbf16ps, with
-// any configuration of the tiles, which each thread has its own of. Anything
+// any configuration of the tiles, of which each thread has its own. Anything
 // else, or what AMX itself refuses, ends the process by the same signal, with a
 // line on standard error that says why.
 #ifndef SIMCC_TESTS_EMULATE_BF16_H
