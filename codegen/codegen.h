@@ -10,7 +10,9 @@
 #include "runtime/exec/plan.h"
 
 typedef struct CodegenOptions {
-    const char *cpu;       // "native" or an LLVM CPU name ("x86-64-v3")
+    // "native" or an LLVM CPU name ("x86-64-v3"); in tests with features behind
+    // it ("x86-64-v4,+avx512bf16")
+    const char *cpu;
     const char *cache_dir; // object cache; NULL = no cache
     int threads;           // compile threads; 0 = one per core
     PlanSums sums;         // how convolutions add up

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "tests/emulate_bf16.h"
 #include "tests/harness.h"
 
 void must(Status status)
@@ -34,6 +35,9 @@ static Compiled compile(Arena *arena, const Graph *graph, const char *cpu,
         must(status_error(STATUS_FAILED, "%s", wrong));
     codegen_compile(compiled.codegen, &compiled.program->objects,
                     &compiled.program->object_count);
+    for (int i = 0; emulate_marks() && i < compiled.program->object_count; i++)
+        emulate_mark(compiled.program->objects[i].bytes,
+                     (size_t)compiled.program->objects[i].size);
     compiled.program->needs = codegen_needs(compiled.codegen);
     compiled.program->target = strdup(codegen_target(compiled.codegen));
     must(code_load(compiled.program, &compiled.image));

@@ -1,6 +1,7 @@
 // Products of matrices of bf16: by the tiles of AMX, or by vectors of
-// AVX512_BF16. Where a processor has neither, the same is computed with f32, so
-// that these kernels can be tested anywhere.
+// AVX512_BF16. Where a processor has neither, f32 computes what the vectors do,
+// to the bit, so that these kernels can be tested anywhere; the tests emulate
+// the other two (tests/emulate_bf16.h).
 #include <string.h>
 
 #include "codegen/cpu/bf16_emit.h"
@@ -130,7 +131,8 @@ static LLVMValueRef upper_half(const Emit *e, LLVMValueRef pairs)
 }
 
 // sum + the products of both numbers of each pair, the second one first, as the
-// instruction does.
+// instruction does. It takes denormals for zeros, as threads that run kernels
+// do (runtime/exec/pool.c).
 static LLVMValueRef dot_pairs(const Emit *e, LLVMValueRef sum, LLVMValueRef a,
                               LLVMValueRef b)
 {

@@ -237,24 +237,34 @@ static CpuBf16 bf16_of(const CpuTarget *target)
                                                : CPU_BF16_NONE;
 }
 
+const char *target_features(Arena *arena, const char *cpu, const char *list,
+                            CpuSet here)
+{
+    bool tiles = here & CPU_BIT(AMXTILE);
+    return arena_printf(arena, "%s%s%s", list,
+                        tiles ? "" : ",-amx-tile,-amx-bf16,-amx-int8",
+                        !tiles && strstr(cpu, "rapids") ? ",-avx512bf16" : "");
+}
+
 CpuTarget target_new(Arena *arena, const char *cpu)
 {
     initialize_llvm();
+    cpu = cpu ? cpu : "native";
+    const char *more = strchrnul(cpu, ',');
     CpuTarget target = {.triple = "x86_64-unknown-linux-gnu",
-                        .cpu = arena_strdup(arena, cpu ? cpu : "native"),
+                        .cpu = arena_strndup(arena, cpu, (size_t)(more - cpu)),
                         .features = ""};
     if (strcmp(target.cpu, "native") == 0) {
         char *name = LLVMGetHostCPUName();
         char *features = LLVMGetHostCPUFeatures();
         target.cpu = arena_strdup(arena, name);
-        target.features = arena_strdup(arena, features);
-        // The processor may have tiles that the system does not give.
-        if (!(cpu_here() & CPU_BIT(AMXTILE)))
-            target.features = arena_printf(
-                arena, "%s,-amx-tile,-amx-bf16,-amx-int8", features);
+        target.features = target_features(arena, name, features, cpu_here());
         LLVMDisposeMessage(name);
         LLVMDisposeMessage(features);
     }
+    target.features = *target.features
+                          ? arena_printf(arena, "%s%s", target.features, more)
+                          : more + (*more == ',');
     LLVMTargetMachineRef machine = target_machine(&target);
     const char *probe = probe_assembly(machine, arena);
     LLVMDisposeTargetMachine(machine);
@@ -270,8 +280,8 @@ CpuTarget target_new(Arena *arena, const char *cpu)
     unsigned major, minor, patch;
     LLVMGetVersion(&major, &minor, &patch);
     target.text =
-        arena_printf(arena, "%s, %d-byte vectors, LLVM %u.%u.%u", target.cpu,
-                     target.vector_bytes, major, minor, patch);
+        arena_printf(arena, "%s%s, %d-byte vectors, LLVM %u.%u.%u", target.cpu,
+                     more, target.vector_bytes, major, minor, patch);
     target.key = arena_printf(arena, "%s\n%s\n", target.text, target.features);
     return target;
 }

@@ -33,14 +33,24 @@ typedef struct CpuTarget {
 const char *target_problem(Arena *arena, const char *cpu);
 
 // "native" asks the machine this runs on. What the CPU can do is found by
-// probes of LLVM, so any name without a target_problem will do.
+// probes of LLVM, so any name without a target_problem will do. For tests
+// alone, as target_problem refuses it, a list of LLVM's of what it has besides
+// may follow: "x86-64-v4,+avx512bf16".
 CpuTarget target_new(Arena *arena, const char *cpu);
+
+// Of this processor's features, as LLVM lists them, those to be used; the rest
+// becomes "-name" behind them. The processor may have tiles that the system
+// does not give. And Intel's with tiles (sapphirerapids, emeraldrapids,
+// graniterapids) multiply bf16 by vectors at half the rate of f32
+// (docs/benchmarks.md): without tiles they go without AVX512-BF16, too.
+const char *target_features(Arena *arena, const char *cpu, const char *list,
+                            CpuSet here);
 
 // Those of the `asked` features that LLVM takes the target to have, found by
 // trying each: what target_new does where target->features says nothing.
 CpuSet target_probe(const CpuTarget *target, CpuSet asked, Arena *arena);
 
-// Vectors of bf16 take at best half as long as those of f32, and Winograd's
+// Vectors of bf16 take at best (AMD's) half as long as those of f32, Winograd's
 // products in f32 a quarter of the plain ones; tiles take a sixteenth.
 // `asked`, unless it is none, overrules this.
 ConvBf16 target_bf16_products(const CpuTarget *target, ConvBf16 asked);

@@ -1,13 +1,15 @@
 // Activations in bf16 against the oracle, which rounds where the graph's casts
 // do: every kind of convolution and pool, to the bit where sums are exact, and
 // random graphs; the same bits on any number of threads. Rounding itself, of
-// numbers of every class.
+// numbers of every class. Products of bf16 by f32, and by the instructions for
+// them, which are emulated where the processor has none.
 #include <math.h>
 
 #include "passes/pass.h"
 #include "tests/diff/against_oracle.h"
 #include "tests/diff/conv_shapes.h"
 #include "tests/diff/generator.h"
+#include "tests/emulate_bf16.h"
 #include "tests/harness.h"
 #include "tests/passes.h"
 
@@ -372,23 +374,188 @@ TEST(bf16_products_in_other_ways)
                        CONV_BF16_ALL, true);
 }
 
+// A map in rows, forward and by data; a stride, whose phases are lines; odd
+// blocks; small maps of many images, by weights as one line and apart; a
+// stride that leaves some results without a tap.
+static const Shape network_shapes[] = {
+    {1, 32, 100, 100, 16, 3, 3, 1, 1, {1, 1, 1, 1}, 100, 100},
+    {2, 64, 28, 28, 128, 3, 3, 2, 2, {1, 1, 1, 1}, 14, 14},
+    {3, 48, 14, 14, 80, 3, 3, 1, 1, {1, 1, 1, 1}, 14, 14},
+    {32, 64, 2, 2, 64, 3, 3, 1, 1, {1, 1, 1, 1}, 2, 2},
+    {8, 256, 7, 7, 64, 1, 1, 1, 1, {0, 0, 0, 0}, 7, 7},
+    {4, 64, 15, 15, 32, 1, 1, 2, 2, {0, 0, 0, 0}, 8, 8},
+    {5, 512, 4, 4, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 4, 4},
+};
+
+static void check_networks(const char *cpu, uint64_t seed)
+{
+    Random random = {seed};
+    for (size_t i = 0; i < sizeof network_shapes / sizeof *network_shapes; i++)
+        check_products(&network_shapes[i], cpu, &random);
+}
+
 TEST(bf16_products_of_networks)
 {
-    // A map in rows, forward and by data; a stride, whose phases are lines; odd
-    // blocks; small maps of many images, by weights as one line and apart; a
-    // stride that leaves some results without a tap.
+    check_networks("native", 61);
+}
+
+// ---- by the instructions for them -------------------------------------------
+
+// What runs anywhere with AVX-512, for whatever the processor lacks of the rest
+// is emulated.
+#define BY_VECTORS "x86-64-v4,+avx512bf16"
+#define BY_TILES   "x86-64-v4,+avx512bf16,+amx-tile,+amx-bf16"
+
+// The code of a processor itself, less what kernels make nothing of but this
+// one may lack, if it has all the rest.
+static const char *code_of(const char *cpu, const char *otherwise)
+{
+    Codegen *codegen = codegen_new(&(CodegenOptions){.cpu = cpu});
+    bool runs = (codegen_needs(codegen) & ~cpu_here()) == 0;
+    codegen_free(codegen);
+    return runs ? cpu : otherwise;
+}
+
+static void begin_with_vectors(void)
+{
+    emulate_begin(false);
+    if (!emulate_has_vectors())
+        test_skip("this processor lacks AVX512-BF16, which takes too long to "
+                  "emulate for so many products");
+}
+
+TEST(bf16_products_by_vectors)
+{
+    begin_with_vectors();
+    check_drawn_products(draw_any, BY_VECTORS, 81, 4);
+    check_drawn_products(draw_pointwise, BY_VECTORS, 82, 4);
+    check_drawn_products(draw_small_shape, BY_VECTORS, 83, 3);
+    check_drawn_products(draw_dilated, BY_VECTORS, 84, 3);
+}
+
+TEST(bf16_products_by_vectors_of_networks)
+{
+    begin_with_vectors();
+    check_networks(code_of("znver4,-sse4a", BY_VECTORS), 85);
+}
+
+// The same anywhere, of few pixels: a signal for every other product.
+TEST(bf16_products_by_emulated_vectors)
+{
+    // Blocks that have a partner and such that have none, on either side; a
+    // stride; gaps between taps; one tap; small maps of many images.
     static const Shape shapes[] = {
-        {1, 32, 100, 100, 16, 3, 3, 1, 1, {1, 1, 1, 1}, 100, 100},
-        {2, 64, 28, 28, 128, 3, 3, 2, 2, {1, 1, 1, 1}, 14, 14},
-        {3, 48, 14, 14, 80, 3, 3, 1, 1, {1, 1, 1, 1}, 14, 14},
-        {32, 64, 2, 2, 64, 3, 3, 1, 1, {1, 1, 1, 1}, 2, 2},
-        {8, 256, 7, 7, 64, 1, 1, 1, 1, {0, 0, 0, 0}, 7, 7},
-        {4, 64, 15, 15, 32, 1, 1, 2, 2, {0, 0, 0, 0}, 8, 8},
-        {5, 512, 4, 4, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 4, 4},
+        {1, 48, 2, 2, 32, 2, 2, 1, 1, {0, 1, 1, 0}, 2, 2},
+        {2, 16, 5, 4, 16, 3, 3, 2, 2, {1, 1, 1, 1}, 3, 2},
+        {1, 16, 4, 3, 16, 2, 2, 1, 1, {1, 1, 1, 1}, 4, 3, .gap = 2},
+        {1, 32, 3, 3, 48, 1, 1, 2, 2, {0, 0, 0, 0}, 2, 2},
+        {9, 16, 1, 2, 16, 1, 1, 1, 1, {0, 0, 0, 0}, 1, 2},
     };
-    Random random = {61};
+    Random random = {86};
+    emulate_begin(true);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        check_products(&shapes[i], "native", &random);
+        check_products(&shapes[i], BY_VECTORS, &random);
+    CHECK(emulate_count(EMULATED_VDPBF16PS) > 0);
+    CHECK_INT(emulate_count(EMULATED_TDPBF16PS), 0);
+}
+
+// Where the processor has no tiles, they were in fact emulated: each kernel
+// that configured them gave them back.
+static void check_tiles_were_used(void)
+{
+    if (emulate_has_tiles())
+        return;
+    CHECK(emulate_count(EMULATED_LDTILECFG) > 0);
+    CHECK_INT(emulate_count(EMULATED_TILERELEASE),
+              emulate_count(EMULATED_LDTILECFG));
+    CHECK(emulate_count(EMULATED_TILEZERO) > 0);
+    CHECK(emulate_count(EMULATED_TILELOADD) > 0);
+    CHECK(emulate_count(EMULATED_TDPBF16PS) > 0);
+    CHECK(emulate_count(EMULATED_TILESTORED) > 0);
+    CHECK_INT(emulate_count(EMULATED_VDPBF16PS), 0);
+}
+
+TEST(bf16_products_by_tiles)
+{
+    emulate_begin(false);
+    check_drawn_products(draw_any, BY_TILES, 91, 4);
+    check_drawn_products(draw_pointwise, BY_TILES, 92, 3);
+    check_drawn_products(draw_small_shape, BY_TILES, 93, 3);
+    check_drawn_products(draw_dilated, BY_TILES, 94, 3);
+    check_tiles_were_used();
+}
+
+TEST(bf16_products_by_tiles_of_networks)
+{
+    emulate_begin(false);
+    check_networks(code_of("sapphirerapids,-avx512fp16,-avxvnni", BY_TILES),
+                   95);
+    check_tiles_were_used();
+}
+
+// What such a processor multiplies in bf16 by its own choice, on numbers whose
+// sums are not exact.
+TEST(bf16_products_by_choice)
+{
+    static const struct {
+        const char *cpu;
+        ConvBf16 products;
+        Shape shape;
+    } rows[] = {
+        {BY_VECTORS,
+         CONV_BF16_PLAIN,
+         {1, 32, 3, 4, 16, 1, 1, 1, 1, {0, 0, 0, 0}, 3, 4}},
+        {BY_TILES,
+         CONV_BF16_ALL,
+         {3, 48, 9, 9, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 9, 9}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Arena *arena = arena_new();
+        CHECK_INT(codegen_bf16_products(&(CodegenOptions){.cpu = rows[i].cpu}),
+                  rows[i].products);
+        emulate_begin(true);
+        check_graph_loosely(
+            shape_string(arena, &rows[i].shape, rows[i].cpu), arena,
+            narrow(directions_graph(arena, &rows[i].shape), rows[i].products),
+            96, rows[i].cpu, FLIPS);
+        CHECK(emulate_count(i == 0 ? EMULATED_VDPBF16PS : EMULATED_TDPBF16PS) >
+              0);
+        emulate_end();
+        arena_free(arena);
+    }
+}
+
+// Numbers of all sizes down to where products are denormals, which become
+// zeros: the loop of f32 gives what vectors give, to the bit, for it adds in
+// their order. (Tiles do not: theirs is another.)
+TEST(bf16_products_in_f32_are_those_of_vectors)
+{
+    static const Shape shape = {1, 48,           4, 3, 16, 2, 2, 1,
+                                1, {0, 1, 1, 0}, 4, 3};
+    Arena *arena = arena_new();
+    Graph *graph = narrow_products(arena, &shape);
+    Random random = {97};
+    int count;
+    int64_t total;
+    const float *results[2];
+    EvalBinding *bindings = bind_random(graph, arena, &random, &count);
+    for (int i = 0; i < count; i++) {
+        double *data = (double *)(uintptr_t)bindings[i].data;
+        for (int64_t k = 0;
+             k < type_elements(graph_type(graph, bindings[i].value)); k++)
+            data[k] = ldexp(data[k], -(int)draw(&random, 0, 4) * 16);
+    }
+    emulate_begin(true);
+    for (int i = 0; i < 2; i++) {
+        Compiled build =
+            compiled_in_bf16(arena, graph, i == 0 ? BY_VECTORS : "x86-64-v4",
+                             CONV_BF16_ALL, NULL);
+        results[i] = run_convs(&build, arena, 1, count, bindings, &total);
+        compiled_free(&build);
+    }
+    CHECK(emulate_count(EMULATED_VDPBF16PS) > 0);
+    CHECK(memcmp(results[0], results[1], (size_t)total * sizeof(float)) == 0);
+    arena_free(arena);
 }
 
 TEST(bf16_pools_are_exact)

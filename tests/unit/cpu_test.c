@@ -218,6 +218,10 @@ TEST(processors_need_what_llvm_takes_them_to_have)
         {"sapphirerapids", 64,
          ice_lake | CPU_BIT(AVX512BF16) | CPU_BIT(AVX512FP16) |
              CPU_BIT(AVXVNNI) | CPU_BIT(AMXTILE) | CPU_BIT(AMXBF16)},
+        // Tests may add features, also such as bring others with them.
+        {"x86-64-v4,+avx512bf16", 64, v4 | CPU_BIT(AVX512BF16)},
+        {"x86-64-v4,+amx-bf16", 64, v4 | CPU_BIT(AMXTILE) | CPU_BIT(AMXBF16)},
+        {"znver4,-sse4a", 64, ice_lake | CPU_BIT(AVX512BF16)},
     };
     Arena *arena = arena_new();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -239,6 +243,21 @@ TEST(processors_need_what_llvm_takes_them_to_have)
     here.features = "-fma,+gfni";
     CHECK(target_probe(&here, CPU_ALL, arena) ==
           ((cpu_level(3) & ~CPU_BIT(FMA)) | CPU_BIT(GFNI)));
+    arena_free(arena);
+}
+
+TEST(features_that_do_not_pay_are_not_used)
+{
+    const char *list = "+amx-tile,+avx512bf16";
+    Arena *arena = arena_new();
+    CHECK_TEXT(target_features(arena, "emeraldrapids", list, CPU_ALL), list);
+    CHECK_TEXT(
+        target_features(arena, "emeraldrapids", list,
+                        CPU_ALL & ~CPU_BIT(AMXTILE)),
+        "+amx-tile,+avx512bf16,-amx-tile,-amx-bf16,-amx-int8,-avx512bf16");
+    CHECK_TEXT(target_features(arena, "znver4", "+avx512bf16",
+                               CPU_ALL & ~CPU_BIT(AMXTILE)),
+               "+avx512bf16,-amx-tile,-amx-bf16,-amx-int8");
     arena_free(arena);
 }
 
@@ -270,5 +289,7 @@ TEST(unknown_processors_are_answered)
                "no processor is called 'znver44': did you mean znver4?");
     CHECK(strstr(codegen_cpu_problem(arena, "quantum-9000"), "x86-64-v3"));
     CHECK(codegen_cpu_problem(arena, "") != NULL);
+    // What tests alone may ask for.
+    CHECK(codegen_cpu_problem(arena, "x86-64-v4,+avx512bf16") != NULL);
     arena_free(arena);
 }
