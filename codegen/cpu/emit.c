@@ -190,11 +190,19 @@ static LLVMValueRef bf16_from_register(const Emit *e, LLVMValueRef value)
                                   LLVMConstVector(odd_halves, LANES), "");
 }
 
-// Round to nearest even by integers: LLVM's own fptrunc becomes a library call
-// where the CPU has no bf16.
+// Round to nearest even. Where the CPU has AVX512-BF16 by its instruction,
+// which takes denormals for zeros as arithmetic does, or else by integers, for
+// LLVM's own fptrunc would become a library call.
 static LLVMValueRef bf16_from_f32(const Emit *e, int lanes, LLVMValueRef value)
 {
     LLVMBuilderRef b = e->builder;
+    if (e->target->needs & CPU_BIT(AVX512BF16)) {
+        LLVMTypeRef type = LLVMBFloatTypeInContext(e->context);
+        if (lanes > 1)
+            type = LLVMVectorType(type, (unsigned)lanes);
+        return LLVMBuildBitCast(b, LLVMBuildFPTrunc(b, value, type, ""),
+                                emit_int_type(e, 16, lanes), "");
+    }
     if (lanes == 16 && e->target->vector_bytes == 64)
         return bf16_from_register(e, value);
     LLVMTypeRef ints = emit_int_type(e, 32, lanes);

@@ -416,6 +416,14 @@ static const char *code_of(const char *cpu, const char *otherwise)
     return runs ? cpu : otherwise;
 }
 
+// By the instruction: no sum of a convolution is in between.
+TEST(bf16_rounds_numbers_of_every_class_by_instruction)
+{
+    emulate_begin(true);
+    check_rounding(BY_VECTORS);
+    CHECK(emulate_count(EMULATED_VCVTNEPS2BF16) > 0);
+}
+
 static void begin_with_vectors(void)
 {
     emulate_begin(false);
