@@ -34,7 +34,8 @@ static int64_t weight_block(const ConvTaps *taps)
 // ---- a tile -----------------------------------------------------------------
 
 // sums[i][block] += x[pair first + i] * dy[block] for one pixel, whose taps are
-// as valid as those of `column`. x is where its tap 0 of channel 0 is.
+// as valid as those of `column`. x is where its tap 0 of channel 0 is. Asks for
+// dy of the same pixel of the next part.
 static void stem_weights_add_pixel(const StemGradient *g, int64_t first,
                                    int count, int64_t column, LLVMValueRef x,
                                    LLVMValueRef dy)
@@ -45,11 +46,13 @@ static void stem_weights_add_pixel(const StemGradient *g, int64_t first,
     int blocks = g->tile->blocks;
     LLVMValueRef y[TAPS_MAX_TILE];
     DType dtype = taps->types.in[1];
-    for (int b = 0; b < blocks; b++)
-        y[b] =
-            image_load(e, dtype,
-                       image_at(e, dtype, dy,
-                                b * block_map(taps->rows.out, taps->cols.out)));
+    int64_t part = g->tile->rows * cols->out * CPU_BLOCK;
+    for (int b = 0; b < blocks; b++) {
+        LLVMValueRef at = image_at(
+            e, dtype, dy, b * block_map(taps->rows.out, taps->cols.out));
+        taps_prefetch(e, image_at(e, dtype, at, part), PREFETCH_LATER);
+        y[b] = image_load(e, dtype, at);
+    }
     for (int i = 0; i < count; i++) {
         int64_t c = (first + i) / cols->taps, tap = (first + i) % cols->taps;
         if (!tap_inside(cols, column, tap))

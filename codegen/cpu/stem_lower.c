@@ -5,8 +5,10 @@
 
 enum {
     STEM_FLOPS_PER_TASK = 1 << 24,
-    STEM_TILE_PIXELS = 8,    // with registers of a whole block
-    STEM_PART_PIXELS = 256,  // of a gradient, whose dy stays in the cache
+    STEM_TILE_PIXELS = 8, // with registers of a whole block
+    // Of a part of a gradient: two blocks of dy and the rows of x that they
+    // meet stay in the first-level cache for all rows of taps.
+    STEM_PART_PIXELS = 128,
     STEM_TILE_VECTORS = 28,  // accumulators of 32 registers
     NARROW_TILE_VECTORS = 12 // of 16
 };
