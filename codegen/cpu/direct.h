@@ -159,11 +159,8 @@ bool weights_skip_pixels(const ConvTaps *taps);
 // a stride skips pixels, those that are read side by side.
 bool weights_packs(const WeightsKernel *kernel, int input);
 // Whether a task asks for all of the next part while it multiplies one: of 1x1
-// windows, for larger ones read their pixels once for each tap; and where a row
-// has a round of pixels at least, for the pointers are made for each row.
-// (Intel Emerald Rapids, x and dy in memory: maps of 56^2 gained 9 to 13%, of
-// 8^2 4 to 7%; of 7^2 lost 3%, of 4^2 up to 9%.)
-enum { WEIGHTS_ROUND = 8 }; // pixels of a round of the loop along a row
+// windows, for larger ones read their pixels once for each tap, and of maps
+// that are not small.
 bool weights_ask_ahead(const WeightsKernel *kernel);
 // Per thread, in elements: x and dy, [blocks][images][pixels of a part].
 typedef struct WeightsScratch {

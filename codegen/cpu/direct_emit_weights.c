@@ -17,6 +17,8 @@
 #include "codegen/integers.h"
 #include "codegen/cpu/emit_gradient.h"
 
+enum { UNROLLED_PIXELS = 8 };
+
 // Elements of x or dy to the next image, block, row and pixel, of the pixels
 // that one tap reads.
 enum { BY_IMAGE, BY_BLOCK, BY_ROW, BY_PIXEL, STEPS };
@@ -157,11 +159,11 @@ static void weights_add_row(const WeightTask *task, Columns cols,
 {
     const Emit *e = task->emit;
     int64_t count = cols.high - cols.low, low = cols.low;
-    if (count >= WEIGHTS_ROUND) {
-        int64_t high = cols.high - count % WEIGHTS_ROUND;
-        EmitLoop col = taps_loop(e, low, high, WEIGHTS_ROUND);
+    if (count >= UNROLLED_PIXELS) {
+        int64_t high = cols.high - count % UNROLLED_PIXELS;
+        EmitLoop col = taps_loop(e, low, high, UNROLLED_PIXELS);
         PixelPair at = pair_step(task, pair, col.index, BY_PIXEL);
-        weights_add_pixels(task, &at, 0, WEIGHTS_ROUND);
+        weights_add_pixels(task, &at, 0, UNROLLED_PIXELS);
         emit_loop_end(e, &col);
         low = high;
     }
