@@ -15,7 +15,7 @@
 // load itself, for a store might change it.
 #include <math.h>
 
-#include "codegen/cpu/emit.h"
+#include "codegen/cpu/emit_block.h"
 #include "ir/base/diag.h"
 
 enum { MAX_UNROLL = 4 };
@@ -413,8 +413,40 @@ static void store_map(Nest *n, int i, int round)
         store_wide(n, store->dtype, value, at, stride, round);
 }
 
+// Sums over images of small maps read a run of some pixels of each, and the
+// next run far from it, where no hardware looks ahead: it stops at a page's
+// end. So each pixel asks for its place in the next run; behind the last that
+// is some other line. Runs of 512 bytes in bf16 took twice as long without.
+static void ask_for_next_run(const Nest *n)
+{
+    enum { PAGE_BYTES = 4096 };
+    int exprs = n->k->exprs.count;
+    if (n->vector < 0 || n->vector >= n->kept || n->count < n->kept + 2)
+        return;
+    int run = n->order[n->count - 1], next = n->order[n->count - 2];
+    for (int i = 0; i < access_count(n); i++) {
+        bool reads = i < exprs;
+        const LoopExpr *expr = reads ? &n->k->exprs.at[i] : NULL;
+        const LoopStore *store = reads ? NULL : &n->k->stores.at[i - exprs];
+        const int64_t *strides = reads ? expr->strides : store->strides;
+        DType dtype = reads ? expr->dtype : store->dtype;
+        int64_t pixel = strides[run] * (int64_t)dtype_size(dtype);
+        int64_t bytes = n->k->dims[run] * pixel;
+        if ((reads ? expr->kind == EXPR_LOAD
+                   : store->kind == STORE_MAP && !store->streams) &&
+            vector_stride(n, strides) == 1 && strides[run] == n->lanes &&
+            bytes < PAGE_BYTES &&
+            strides[next] * (int64_t)dtype_size(dtype) > bytes)
+            taps_prefetch(n->e,
+                          emit_offset(n->e, dtype, n->at[i],
+                                      emit_i64(n->e, strides[next])),
+                          reads ? PREFETCH_READ : PREFETCH_WRITE);
+    }
+}
+
 static void innermost(Nest *n)
 {
+    ask_for_next_run(n);
     for (int i = 0; i < n->k->stores.count; i++) {
         const LoopStore *store = &n->k->stores.at[i];
         for (int r = 0; r < n->rounds; r++)
