@@ -437,7 +437,9 @@ static int infer(Job *job, bool predict)
                                    (long long)table.not_finite));
     cli_note(cli, "%s of %lld images, %lld numbers each, in %s",
              predict ? "probabilities" : table.value->name,
-             (long long)table.count,
+             (long long)(predict && !job->streams
+                             ? table.count - table.unreadable
+                             : table.count),
              (long long)(table.top ? table.top : table.width),
              cli->values[OPT_output]);
     return STATUS_OK;

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "frontend/cli/record.h"
 #include "frontend/cli/together.h"
 #include "frontend/cli/trained.h"
 #include "runtime/exec/ranks.h"
+#include "runtime/base/file.h"
 #include "runtime/files/keep.h"
 
 // ---- signals ----------------------------------------------------------------
@@ -124,6 +126,25 @@ static Status check_place(const Job *job)
                         job->options.out);
 }
 
+// A run writes its whole program to OUT/model.net: not over the one it reads,
+// unless that is a run's own.
+static Status check_program(const Job *job)
+{
+    char kept[RUNDIR_PATH], about[RUNDIR_PATH];
+    struct stat program, there;
+    TRY(rundir_path(job->options.out, NULL, "model.net", kept));
+    TRY(rundir_path(job->options.out, NULL, "about", about));
+    if (file_exists(about) || stat(job->cli->words[0], &program) != 0 ||
+        stat(kept, &there) != 0 || program.st_dev != there.st_dev ||
+        program.st_ino != there.st_ino)
+        return status_ok();
+    return status_error(
+        STATUS_USAGE,
+        "--out %s would write over %s, the program: a run keeps "
+        "its own there; use another --out",
+        job->options.out, kept);
+}
+
 // Hours of training are not overwritten by accident.
 static Status check_not_there(const Job *job, const char *phase)
 {
@@ -220,7 +241,11 @@ static Status open_run(Job *job, const PhaseList *list)
 {
     if (ranks_index() > 0)
         return status_ok();
+    if (cli_has(job->cli, OPT_resume) && cli_has(job->cli, OPT_force))
+        return status_error(STATUS_USAGE, "--resume goes on and --force starts "
+                                          "over: one of them");
     TRY(check_place(job));
+    TRY(check_program(job));
     for (int i = 0; i < list->count; i++)
         TRY(check_not_there(job, job->program->phases[list->at[i]].name));
     TRY(train_check(job->program, list->count, list->at, job->data,

@@ -159,7 +159,7 @@ static Status run_variant(const Sweep *sweep, int variant, int64_t seed,
     return status_ok();
 }
 
-// Are all phases that were asked for finished there?
+// Are all phases of the run finished there?
 static bool is_done(const Sweep *sweep, const char *folder)
 {
     const Cli *cli = sweep->cli;
@@ -192,8 +192,9 @@ static Status run_all(Sweep *sweep)
             int code = 0;
             cli_note(sweep->cli, "%s%s", folder,
                      is_done(sweep, folder) ? ": done" : "");
-            if (!is_done(sweep, folder))
-                TRY(run_variant(sweep, v, s, &code));
+            // A finished one is started, too: it does nothing but to refuse
+            // other settings than it was trained with.
+            TRY(run_variant(sweep, v, s, &code));
             if (wanted_signal)
                 return status_error(STATUS_FAILED,
                                     "stopped; the same command goes on");

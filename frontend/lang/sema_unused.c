@@ -58,6 +58,12 @@ static bool is_for_runtime(const char *name)
     return false;
 }
 
+// What is read of the parameters alone: of a phase it would have no effect.
+static bool is_read_param(const char *name)
+{
+    return is_for_runtime(name) || strcmp(name, "precision") == 0;
+}
+
 static void check_phase(Sema *s, const PhaseItem *item, Map *anywhere)
 {
     Map read = map_new(s->arena), warned = map_new(s->arena);
@@ -105,7 +111,7 @@ void unused_check(Sema *s)
         const Program *program = s->modules.at[i]->program;
         for (int k = 0; k < program->params.count; k++) {
             Word name = program->params.at[k]->name;
-            if (!map_get(&anywhere, name.text) && !is_for_runtime(name.text))
+            if (!map_get(&anywhere, name.text) && !is_read_param(name.text))
                 diag_warning(s->diags, name.pos,
                              "nothing uses the parameter `%s`", name.text);
         }

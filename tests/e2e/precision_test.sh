@@ -154,6 +154,13 @@ quiet() {
 }
 check "precision: but not where it does" quiet
 
+# The program's own parameter has an effect, and is not called unused.
+used() {
+    "$simcc" check "$work/half.net" > "$work/log" 2>&1 &&
+        ! grep "nothing uses" "$work/log"
+}
+check "precision: the parameter is used" used
+
 # ---- what is refused --------------------------------------------------------
 
 check "precision: other words" says \

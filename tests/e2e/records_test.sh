@@ -168,6 +168,8 @@ check "sweep: mean and spread of two seeds" grep -qE \
 check "sweep: each in its folder" [ -s \
     "$work/sweep/filters=4/seed-1/scratch/model.safetensors" ]
 check "sweep: again does nothing" says "seed-1: done" sweep
+check "sweep: runs of other settings are not its own" says \
+    "cannot be resumed" exits 1 sweep scratch.rate=0.5
 check "sweep: as JSON" says '"variant":"filters=4","phase":"scratch"' \
     sweep --json --quiet
 rm -r "$work/sweep/filters=6/seed-0"

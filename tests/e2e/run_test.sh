@@ -153,4 +153,18 @@ check "run: a rate without bounds diverges" exits 5 "$simcc" run "$net" \
 check "run: --data is asked for" exits 2 "$simcc" run "$net" \
     --out "$work/empty"
 
+# ---- what a run must not do -------------------------------------------------
+
+# The program that is read is not written over by the run's own.
+mkdir "$work/own"
+sed 's,"lib/,"'"$PWD"'/models/lib/,' "$net" > "$work/own/model.net"
+cp "$work/own/model.net" "$work/mine.net"
+# shellcheck disable=SC2086
+check "run: not over its program" says "would write over" exits 2 "$simcc" run \
+    "$work/own/model.net" scratch --data "$shapes" --out "$work/own" \
+    --set $settings
+check "run: which is as it was" cmp "$work/own/model.net" "$work/mine.net"
+check "run: on or over, not both" says "one of them" exits 2 \
+    train "$work/whole" --resume --force
+
 exit $script_failed
