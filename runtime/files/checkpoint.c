@@ -14,9 +14,10 @@
 Status checkpoint_save(const char *path, const Store *store,
                        const CheckpointInfo *info)
 {
-    char step[32], images[32], seed[32], program[32], ways[32];
+    char step[32], images[32], seed[32], program[32], ways[32], names[32];
     snprintf(step, sizeof step, "%" PRId64, info->step);
     snprintf(images, sizeof images, "%" PRId64, info->images);
+    snprintf(names, sizeof names, "%016" PRIx64, info->names);
     snprintf(seed, sizeof seed, "%" PRIu64, info->seed);
     snprintf(program, sizeof program, "%016" PRIx64, info->program);
     snprintf(ways, sizeof ways, "%016" PRIx64, info->ways);
@@ -25,6 +26,7 @@ Status checkpoint_save(const char *path, const Store *store,
         {"phase", info->phase},
         {"step", step},
         {"images", images},
+        {"names", names},
         {"seed", seed},
         {"program", program},
         {"sums", plan_sums_word(info->sums)},
@@ -83,6 +85,9 @@ static bool read_info(const SafeFile *file, CheckpointInfo *info)
         !number_meta(file, "ways_hash", 16, &info->ways))
         return false;
     // Checkpoints of before there was any do not say so.
+    if (safetensors_meta(file, "names") &&
+        !number_meta(file, "names", 16, &info->names))
+        return false;
     if (safetensors_meta(file, "validation") &&
         !copy_meta(file, "validation", info->validation,
                    sizeof info->validation))

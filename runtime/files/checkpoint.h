@@ -15,6 +15,7 @@ typedef struct CheckpointInfo {
     char phase[64];
     int64_t step;   // steps done
     int64_t images; // in the phase's training set
+    uint64_t names; // hash of the data's training images; 0 = not known
     uint64_t seed;
     uint64_t program;             // hash of the program
     int32_t sums;                 // as Program.sums: they decide low bits

@@ -26,6 +26,19 @@ static uint64_t program_hash(const Run *run)
     return hash;
 }
 
+// Of the names of all training images, in order: other images, and another
+// hold-out, are other data. Never 0.
+static uint64_t names_hash(const Run *run)
+{
+    uint64_t hash = 1;
+    int64_t count = dataset_count(run->data, SPLIT_TRAIN);
+    for (int64_t i = 0; i < count; i++) {
+        const char *name = dataset_sample_name(run->data, SPLIT_TRAIN, i);
+        hash = hash * 31 + (name ? random_name(name) : 0);
+    }
+    return hash ? hash : 1;
+}
+
 // Ways decide low bits.
 static uint64_t ways_hash(const Run *run)
 {
@@ -69,6 +82,7 @@ Status train_save(Run *run, bool finished)
     CheckpointInfo info = {
         .step = run->step,
         .images = run->image_count,
+        .names = names_hash(run),
         .seed = run->options->seed,
         .program = program_hash(run),
         .sums = run->program->sums,
@@ -130,7 +144,7 @@ static Status compare_parameters(const Run *run)
                         run->checkpoint_path, lines);
 }
 
-static Status check_same_run(const Run *run, const CheckpointInfo *info)
+static Status check_same_run(Run *run, const CheckpointInfo *info)
 {
     const char *what = NULL;
     char validation[VALIDATION_TEXT];
@@ -163,6 +177,15 @@ static Status check_same_run(const Run *run, const CheckpointInfo *info)
         what = sums_text(info->sums);
     else if (info->ways != ways_hash(run))
         what = "way to convolve (chosen by --tune)";
+    if (!what && info->names && info->names != names_hash(run)) {
+        TRY(train_order_classes(run, true)); // says so where these are others
+        return status_error(STATUS_FAILED,
+                            "%s cannot be resumed: the training images have "
+                            "other names, or others of them are held out; use "
+                            "another --out, or the same --data, --held-out and "
+                            "--validate",
+                            run->checkpoint_path);
+    }
     if (!what)
         return status_ok();
     if (info->program != program_hash(run)) {

@@ -164,6 +164,15 @@ check "run: not over its program" says "would write over" exits 2 "$simcc" run \
     "$work/own/model.net" scratch --data "$shapes" --out "$work/own" \
     --set $settings
 check "run: which is as it was" cmp "$work/own/model.net" "$work/mine.net"
+# Images are known by their names in the set, wherever it lies.
+cp -r "$shapes" "$work/moved"
+check "run: the data may be moved" train "$work/whole" --resume \
+    --data "$work/moved"
+for image in "$work/moved"/train/*/*; do
+    mv "$image" "${image%/*}/other-${image##*/}"
+done
+check "run: other images are not the same data" says "have other names" \
+    exits 1 train "$work/whole" --resume --data "$work/moved"
 check "run: on or over, not both" says "one of them" exits 2 \
     train "$work/whole" --resume --force
 

@@ -71,6 +71,7 @@ TEST(checkpoint_gives_back_every_bit)
     CheckpointInfo info = {.phase = "pretrain",
                            .step = 123,
                            .images = 1000,
+                           .names = 0x8edcba9876543210,
                            .seed = UINT64_MAX,
                            .program = 0xfedcba9876543210,
                            .sums = PLAN_SUMS_PLAIN,
@@ -86,6 +87,7 @@ TEST(checkpoint_gives_back_every_bit)
     CHECK_INT(back.step, 123);
     CHECK_INT(back.images, 1000);
     CHECK(back.seed == info.seed && back.program == info.program);
+    CHECK(back.names == info.names);
     CHECK(!back.finished && back.sums == PLAN_SUMS_PLAIN);
     for (int i = 0; i < saved.count; i++) {
         const StoreTensor *a = &saved.tensors[i], *b = &loaded.tensors[i];
