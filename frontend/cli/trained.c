@@ -12,11 +12,26 @@ static const char *share_text(const Cli *cli, const char *digits)
     return digits[0] ? cli_share_text(cli->arena, strtod(digits, NULL)) : "0";
 }
 
+// Where shapes agree, another phase's weights are taken: that is said.
+static Status compare_phase(const Cli *cli, const char *path)
+{
+    char *phase;
+    TRY(model_phase(path, &phase));
+    if (phase && strcmp(phase, cli->words[1]) != 0)
+        cli_warn(cli, arena_printf(cli->arena,
+                                   "%s has the weights of phase %s: what phase "
+                                   "%s has not is left out",
+                                   path, phase, cli->words[1]));
+    free(phase);
+    return status_ok();
+}
+
 Status trained_held_out(Job *job, DataOptions *options)
 {
     const Cli *cli = job->cli;
     char path[RUNDIR_PATH], *lines, held_out[64], aside[64], seed[64];
     TRY(job_weights(job, path));
+    TRY(compare_phase(cli, path));
     TRY(model_data(path, &lines));
     model_parameter(lines, "held_out", held_out, sizeof held_out);
     model_parameter(lines, "validate", aside, sizeof aside);

@@ -639,7 +639,7 @@ Status model_compare(const char *path, const Plan *plan, const char *parameters,
 
 // ---- metadata ---------------------------------------------------------------
 
-static Status copy_lines(const char *path, const char *key, char **lines)
+Status model_note(const char *path, const char *key, char **lines)
 {
     TensorFile *file;
     *lines = NULL;
@@ -671,7 +671,7 @@ Status model_recognized(const char *path, char **lines)
 
 Status model_parameters(const char *path, char **lines)
 {
-    TRY(copy_lines(path, "parameters", lines));
+    TRY(model_note(path, "parameters", lines));
     return *lines ? status_ok() : model_recognized(path, lines);
 }
 
@@ -687,14 +687,4 @@ void model_parameter(const char *lines, const char *name, char *value,
     line += strlen(wanted);
     line += *line == ' ';
     snprintf(value, size, "%.*s", line_length(line), line);
-}
-
-Status model_classes(const char *path, char **lines)
-{
-    return copy_lines(path, "classes", lines);
-}
-
-Status model_data(const char *path, char **lines)
-{
-    return copy_lines(path, "data", lines);
 }

@@ -86,11 +86,24 @@ Status model_recognized(const char *path, char **lines);
 // The value of one of them, cut off at `size` bytes; "" when it is not there.
 void model_parameter(const char *lines, const char *name, char *value,
                      size_t size);
-// The names of a model's classes, a line each: malloc'ed, NULL when it has
-// none.
-Status model_classes(const char *path, char **lines);
-// ModelInfo.data of it, for model_parameter; likewise.
-Status model_data(const char *path, char **lines);
+// What a model's file says of itself under that key: malloc'ed, NULL when it
+// says nothing.
+Status model_note(const char *path, const char *key, char **lines);
+// The names of its classes, a line each.
+static inline Status model_classes(const char *path, char **lines)
+{
+    return model_note(path, "classes", lines);
+}
+// The phase that it was trained by.
+static inline Status model_phase(const char *path, char **name)
+{
+    return model_note(path, "phase", name);
+}
+// ModelInfo.data of it, for model_parameter.
+static inline Status model_data(const char *path, char **lines)
+{
+    return model_note(path, "data", lines);
+}
 
 // Do names and shapes agree?
 bool model_agrees(const ModelReport *report);

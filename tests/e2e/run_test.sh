@@ -164,6 +164,17 @@ check "run: not over its program" says "would write over" exits 2 "$simcc" run \
     "$work/own/model.net" scratch --data "$shapes" --out "$work/own" \
     --set $settings
 check "run: which is as it was" cmp "$work/own/model.net" "$work/mine.net"
+# Where shapes agree, weights of another phase are taken, which is said.
+# shellcheck disable=SC2086
+check "eval: whose weights they are" says "has the weights of phase finetune" \
+    "$simcc" eval "$net" scratch --data "$shapes" --set $settings \
+    --weights "$work/whole/finetune/model.safetensors"
+# shellcheck disable=SC2086
+"$simcc" eval "$net" finetune --data "$shapes" --set $settings \
+    --out "$work/whole" > "$work/log" 2>&1
+check "eval: its own need no word" exits 1 grep -q "weights of phase" \
+    "$work/log"
+
 # Images are known by their names in the set, wherever it lies.
 cp -r "$shapes" "$work/moved"
 check "run: the data may be moved" train "$work/whole" --resume \
