@@ -222,7 +222,7 @@ static uint16_t rounded(uint32_t bits)
     memcpy(&low, &low_bits, sizeof low);
     if (isnan(x))
         return below | 0x40;
-    if (isinf(x))
+    if (isinf(x) || x == 0)
         return below;
     // To the next one: the last place of 8 bits.
     double step = ldexp(1, ilogb(low) - 7);
