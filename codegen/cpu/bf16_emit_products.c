@@ -10,15 +10,6 @@ enum {
     VECTOR_ROWS = 8, // of a matrix at a time, by two blocks: 16 vectors of sums
 };
 
-static LLVMValueRef call(const Emit *e, const char *name, int count,
-                         LLVMValueRef *args)
-{
-    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
-    LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->module, id, NULL, 0);
-    return LLVMBuildCall2(e->builder, LLVMGlobalGetValueType(function),
-                          function, args, (unsigned)count, "");
-}
-
 // ---- tiles ------------------------------------------------------------------
 
 // Registers: four of sums, then two of a and two of b.
@@ -37,7 +28,7 @@ static int sums_tile(int a, int b)
 static void tile_load(const Emit *e, int tile, LLVMValueRef from, int64_t row)
 {
     LLVMValueRef args[] = {tile_number(e, tile), from, emit_i64(e, row)};
-    call(e, "llvm.x86.tileloadd64", 3, args);
+    emit_instruction(e, "llvm.x86.tileloadd64", 3, args);
 }
 
 // All eight with 16 rows of 64 bytes: palette 1 of Intel's manual, volume 1,
@@ -56,7 +47,7 @@ static void configure_tiles(const Emit *e)
     for (int i = 0; i < WORDS; i++)
         LLVMBuildStore(e->builder, emit_i64(e, (int64_t)words[i]),
                        bf16_bytes(e, config, i * (int64_t)sizeof *words));
-    call(e, "llvm.x86.ldtilecfg", 1, &config);
+    emit_instruction(e, "llvm.x86.ldtilecfg", 1, &config);
 }
 
 static void tile_step(const Emit *e, const Bf16Products *p, LLVMValueRef a[],
@@ -71,7 +62,7 @@ static void tile_step(const Emit *e, const Bf16Products *p, LLVMValueRef a[],
             LLVMValueRef args[] = {tile_number(e, sums_tile(i, j)),
                                    tile_number(e, TILE_A + i),
                                    tile_number(e, TILE_B + j)};
-            call(e, "llvm.x86.tdpbf16ps", 3, args);
+            emit_instruction(e, "llvm.x86.tdpbf16ps", 3, args);
         }
 }
 
@@ -92,7 +83,7 @@ static void tiles_begin(const Emit *e, const Bf16Products *p)
     for (int i = 0; i < p->a_count; i++)
         for (int j = 0; j < p->b_count; j++) {
             LLVMValueRef tile = tile_number(e, sums_tile(i, j));
-            call(e, "llvm.x86.tilezero", 1, &tile);
+            emit_instruction(e, "llvm.x86.tilezero", 1, &tile);
         }
     if (p->resumes) {
         LLVMBuildBr(b, then);
@@ -106,7 +97,7 @@ static void tiles_end(const Emit *e, const Bf16Products *p)
         for (int j = 0; j < p->b_count; j++) {
             LLVMValueRef args[] = {tile_number(e, sums_tile(i, j)),
                                    p->sums[i][j], emit_i64(e, BF16_ROW_BYTES)};
-            call(e, "llvm.x86.tilestored64", 3, args);
+            emit_instruction(e, "llvm.x86.tilestored64", 3, args);
         }
 }
 
@@ -144,7 +135,7 @@ static LLVMValueRef dot_pairs(const Emit *e, LLVMValueRef sum, LLVMValueRef a,
         LLVMVectorType(LLVMBFloatTypeInContext(e->context), 2 * CPU_BLOCK);
     LLVMValueRef args[] = {sum, LLVMBuildBitCast(e->builder, a, narrow, ""),
                            LLVMBuildBitCast(e->builder, b, narrow, "")};
-    return call(e, "llvm.x86.avx512bf16.dpbf16ps.512", 3, args);
+    return emit_instruction(e, "llvm.x86.avx512bf16.dpbf16ps.512", 3, args);
 }
 
 static LLVMValueRef load_pairs(const Emit *e, LLVMValueRef from)
@@ -329,5 +320,5 @@ void bf16_products(const Emit *e, const Bf16Frame *frame, const Bf16Products *p)
 void bf16_end(const Emit *e)
 {
     if (e->target->bf16 == CPU_BF16_TILES)
-        call(e, "llvm.x86.tilerelease", 0, NULL);
+        emit_instruction(e, "llvm.x86.tilerelease", 0, NULL);
 }

@@ -99,6 +99,16 @@ LLVMValueRef emit_intrinsic(const Emit *emit, const char *name, int count,
                           (unsigned)count, "");
 }
 
+LLVMValueRef emit_instruction(const Emit *emit, const char *name, int count,
+                              LLVMValueRef *args)
+{
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    INTERNAL_CHECK(id != 0);
+    LLVMValueRef f = LLVMGetIntrinsicDeclaration(emit->module, id, NULL, 0);
+    return LLVMBuildCall2(emit->builder, LLVMGlobalGetValueType(f), f, args,
+                          (unsigned)count, "");
+}
+
 const char *const emit_math_symbols[] = {"exp",  "log",  "sin", "cos",
                                          "tanh", "pow",  "erf", "sinf",
                                          "cosf", "powf", NULL};
@@ -147,8 +157,6 @@ static LLVMValueRef fix_nans(const Emit *e, LLVMValueRef rounded,
     // By class of x, four bits each: of quiet NaNs (class 0) and of signaling
     // ones (class 1) x made quiet (2), of others what was there (0).
     enum { LANES = 16, TABLE = 0x22, THIS_ROUNDING = 4 };
-    static const char name[] = "llvm.x86.avx512.mask.fixupimm.ps.512";
-    unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);
     LLVMTypeRef floats = emit_type(e, DT_F32, LANES);
     LLVMValueRef args[] = {
         LLVMBuildBitCast(e->builder, rounded, floats, ""),
@@ -158,10 +166,9 @@ static LLVMValueRef fix_nans(const Emit *e, LLVMValueRef rounded,
         emit_int(e, 16, 1, -1),
         emit_int(e, 32, 1, THIS_ROUNDING),
     };
-    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, NULL, 0);
     LLVMValueRef fixed =
-        LLVMBuildCall2(e->builder, LLVMGlobalGetValueType(f), f, args,
-                       sizeof args / sizeof *args, "");
+        emit_instruction(e, "llvm.x86.avx512.mask.fixupimm.ps.512",
+                         sizeof args / sizeof *args, args);
     return LLVMBuildBitCast(e->builder, fixed, emit_int_type(e, 32, LANES), "");
 }
 
@@ -288,11 +295,7 @@ void emit_store_past(const Emit *emit, LLVMValueRef value, LLVMValueRef pointer,
 
 void emit_fence_past(const Emit *emit)
 {
-    static const char name[] = "llvm.x86.sse.sfence";
-    unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);
-    LLVMValueRef fence = LLVMGetIntrinsicDeclaration(emit->module, id, NULL, 0);
-    LLVMBuildCall2(emit->builder, LLVMGlobalGetValueType(fence), fence, NULL, 0,
-                   "");
+    emit_instruction(emit, "llvm.x86.sse.sfence", 0, NULL);
 }
 
 EmitLoop emit_loop_begin(const Emit *emit, LLVMValueRef low, LLVMValueRef high,

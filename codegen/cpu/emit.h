@@ -68,6 +68,9 @@ LLVMValueRef emit_lane_numbers(const Emit *emit, int lanes);
 // llvm.<name> overloaded on the type of its first argument.
 LLVMValueRef emit_intrinsic(const Emit *emit, const char *name, int count,
                             LLVMValueRef *args);
+// An instruction of the processor's own, by LLVM's name of it: "llvm.x86...".
+LLVMValueRef emit_instruction(const Emit *emit, const char *name, int count,
+                              LLVMValueRef *args);
 // A C math function of f32 or f64, called lane by lane. Its name must be in
 // emit_math_symbols.
 LLVMValueRef emit_math_call(const Emit *emit, const char *name, DType dtype,

@@ -11,8 +11,8 @@
 #include "frontend/cli/record.h"
 #include "frontend/cli/together.h"
 #include "frontend/cli/trained.h"
-#include "runtime/exec/ranks.h"
 #include "runtime/base/file.h"
+#include "runtime/exec/ranks.h"
 #include "runtime/files/keep.h"
 
 // ---- signals ----------------------------------------------------------------
