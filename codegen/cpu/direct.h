@@ -155,9 +155,13 @@ void weights_choose_register_tile(int64_t writes, int vector_bytes,
 // read are inside.
 bool weights_skip_pixels(const ConvTaps *taps);
 // Whether a task's part of x (input 0) or dy goes to scratch first, as floats:
-// where it is of bf16, which the kernel takes of 1x1 windows alone; and x where
-// a stride skips pixels, those that are read side by side.
+// where it is of bf16, which the kernel takes of 1x1 windows alone; x where a
+// stride skips pixels, those that are read side by side; and of 1x1 windows
+// both where a part has many images.
 bool weights_packs(const WeightsKernel *kernel, int input);
+// Whether the pixels of a part's images lie in scratch one after the other, of
+// x as of dy, and are summed as those of one long row.
+bool weights_joins_images(const WeightsKernel *kernel);
 // Whether a task asks for all of the next part while it multiplies one: of 1x1
 // windows, for larger ones read their pixels once for each tap, and of maps
 // that are not small.

@@ -13,6 +13,10 @@ enum {
     MOST_SHARE = 8, // blocks
     MIN_SHARE = 2,
     CHUNK_PIXELS = 512, // at least, per chunk of images
+    // Images are pages apart, where channels are many, so that the same block
+    // of each falls into the same sets of a first-level cache of 8 ways, which
+    // hold x and dy of so many. Parts of more images are packed.
+    MOST_APART = 4,
     // Pixels of a map from which on a task asks for the next part. x and dy of
     // smaller ones are small enough to be at hand; those of bf16 are waited for
     // sooner, for they are packed all at once. ResNet-50's 1x1 gradients on
@@ -116,11 +120,30 @@ WeightsTile weights_choose_tile(const ConvTaps *taps, int vector_bytes,
     return tile;
 }
 
+// Whether all pixels are met one by one, by a window of 1x1.
+static bool is_pointwise(const ConvTaps *taps)
+{
+    const TapAxis *axes[] = {&taps->rows, &taps->cols};
+    for (int i = 0; i < 2; i++)
+        if (axes[i]->taps != 1 || axes[i]->in_first != 0 ||
+            axes[i]->in != axes[i]->count || axes[i]->in_step != 1)
+            return false;
+    return true;
+}
+
 bool weights_packs(const WeightsKernel *kernel, int input)
 {
     const ConvTaps *taps = &kernel->taps;
-    return taps->types.in[input] == DT_BF16 ||
-           (input == 0 && weights_skip_pixels(taps));
+    bool skips = weights_skip_pixels(taps);
+    return taps->types.in[input] == DT_BF16 || (input == 0 && skips) ||
+           (kernel->tile.images > MOST_APART && (skips || is_pointwise(taps)));
+}
+
+bool weights_joins_images(const WeightsKernel *kernel)
+{
+    return weights_packs(kernel, 0) && weights_packs(kernel, 1) &&
+           kernel->tile.rows == kernel->taps.rows.count &&
+           !weights_ask_ahead(kernel);
 }
 
 bool weights_ask_ahead(const WeightsKernel *kernel)

@@ -37,6 +37,7 @@ typedef struct WeightTask {
     LLVMValueRef sources[2]; // of the task's group of channels, in memory
     int64_t source_steps[2][STEPS];
     bool packs[2];            // goes to scratch, a part at a time
+    bool joins;               // there images are one row
     LLVMValueRef operands[2]; // what is multiplied: there, or in memory
     int64_t steps[2][STEPS];
     WeightsScratch scratch;
@@ -170,12 +171,41 @@ static void weights_add_row(const WeightTask *task, Columns cols,
     weights_add_pixels(task, pair, low, cols.high);
 }
 
+// The pixels of a part whose images are joined. How many there are is known
+// when the code runs, for the last part may have fewer.
+static void weights_add_joined(const WeightTask *task, const PixelPair *pair)
+{
+    const Emit *e = task->emit;
+    LLVMBuilderRef b = e->builder;
+    int64_t map = task->taps->rows.count * task->taps->cols.count;
+    LLVMValueRef low = taps_affine(e, task->images.low, map, 0);
+    LLVMValueRef high = taps_affine(e, task->images.high, map, 0);
+    LLVMValueRef rest = LLVMBuildURem(b, LLVMBuildSub(b, high, low, ""),
+                                      emit_i64(e, UNROLLED_PIXELS), "");
+    LLVMValueRef whole = LLVMBuildSub(b, high, rest, "");
+    EmitLoop pixels = emit_loop_begin(e, low, whole, UNROLLED_PIXELS);
+    PixelPair at =
+        pair_opaque(e, pair_step(task, pair, pixels.index, BY_PIXEL));
+    weights_add_pixels(task, &at, 0, UNROLLED_PIXELS);
+    emit_loop_end(e, &pixels);
+    if (map % UNROLLED_PIXELS == 0)
+        return;
+    pixels = emit_loop_begin(e, whole, high, 1);
+    at = pair_opaque(e, pair_step(task, pair, pixels.index, BY_PIXEL));
+    weights_add_pixels(task, &at, 0, 1);
+    emit_loop_end(e, &pixels);
+}
+
 // The images, rows and columns of the current part. `pair` is image 0's pixel
 // (0, 0), of x the tile's first channel of tap (r, s).
 static void weights_add_part(const WeightTask *task, const PixelPair *pair,
                              GradientRange rows, Columns cols)
 {
     const Emit *e = task->emit;
+    if (task->joins) {
+        weights_add_joined(task, pair);
+        return;
+    }
     EmitLoop images =
         emit_loop_begin(e, task->images.low, task->images.high, 1);
     PixelPair image = pair_step(task, pair, images.index, BY_IMAGE);
@@ -451,6 +481,7 @@ void emit_weights(Emit *e)
     WeightTask task = {.emit = e,
                        .taps = taps,
                        .tile = tile,
+                       .joins = weights_joins_images(kernel),
                        .scratch = weights_scratch(kernel)};
     find_source_steps(taps, task.source_steps);
     memcpy(task.steps, task.source_steps, sizeof task.steps);
