@@ -195,27 +195,38 @@ static void pointwise_make_tile(const PointTask *task, int pixels,
     finish_tile(task, &tile, y);
 }
 
-static void pointwise_make_line(const PointTask *task, LLVMValueRef from,
-                                LLVMValueRef x, LLVMValueRef y)
+// Tiles of so many pixels each from the line's pixel `low` to `high`.
+static void pointwise_make_tiles(const PointTask *task, int64_t low,
+                                 int64_t high, int pixels, LLVMValueRef from,
+                                 LLVMValueRef x, LLVMValueRef y)
 {
     const Emit *e = task->emit;
     DType in = task->taps->types.in[0];
-    int pixels = task->tile->pixels;
-    int rest = (int)(task->line % pixels);
-    int64_t whole = task->line - rest;
-    EmitLoop pixel = taps_loop(e, 0, whole, pixels);
+    EmitLoop pixel = taps_loop(e, low, high, pixels);
     pointwise_make_tile(
         task, pixels, pixel.index,
         taps_opaque(e, image_step(e, in, from, pixel.index, CPU_BLOCK)),
         taps_opaque(e, taps_step(e, x, pixel.index, CPU_BLOCK)),
         taps_opaque(e, image_step(e, task->stored, y, pixel.index, CPU_BLOCK)));
     emit_loop_end(e, &pixel);
-    if (rest)
-        pointwise_make_tile(
-            task, rest, emit_i64(e, whole),
-            taps_opaque(e, image_at(e, in, from, whole * CPU_BLOCK)),
-            taps_opaque(e, taps_at(e, x, whole * CPU_BLOCK)),
-            taps_opaque(e, image_at(e, task->stored, y, whole * CPU_BLOCK)));
+}
+
+// As few tiles as there can be. Where the last would be short, several have a
+// pixel less instead: a tile of one or two has too few sums to keep the
+// multipliers busy (49 pixels by tiles of 6 are 4 of 6 and 5 of 5).
+static void pointwise_make_line(const PointTask *task, LLVMValueRef from,
+                                LLVMValueRef x, LLVMValueRef y)
+{
+    int pixels = task->tile->pixels;
+    int64_t tiles = ceil_div(task->line, pixels);
+    int64_t less = tiles * pixels - task->line;
+    int64_t whole = less <= tiles ? (tiles - less) * pixels
+                                  : task->line - task->line % pixels;
+    int rest = less <= tiles ? pixels - 1 : (int)(task->line - whole);
+    if (whole > 0)
+        pointwise_make_tiles(task, 0, whole, pixels, from, x, y);
+    if (whole < task->line)
+        pointwise_make_tiles(task, whole, task->line, rest, from, x, y);
 }
 
 // ---- pixels in scratch ------------------------------------------------------
