@@ -262,31 +262,56 @@ void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
     }
 }
 
+// Channels to a round, so that a tile asks for little more than its pixels,
+// each round for one.
+static int channels_in_round(const TapsTile *tile)
+{
+    int channels = 1;
+    while (channels < TAPS_STRIP_LINES &&
+           CPU_BLOCK / (2 * channels) >= tile->pixels)
+        channels *= 2;
+    return channels;
+}
+
 // Channels [low, low + count) of the block.
 static void multiply_channels(const Emit *e, const TapsTile *tile,
                               const bool *valid, LLVMValueRef x, LLVMValueRef w,
                               LLVMValueRef low, int64_t count)
 {
-    EmitLoop channels = emit_loop_begin(e, low, taps_add(e, low, count), 1);
+    LLVMBuilderRef b = e->builder;
+    int round = channels_in_round(tile);
+    EmitLoop channels = emit_loop_begin(e, low, taps_add(e, low, count), round);
     LLVMValueRef wc = taps_step(e, w, channels.index, CPU_BLOCK);
+    LLVMValueRef xc = taps_step(e, x, channels.index, 1);
     if (tile->x_ahead)
-        taps_prefetch(e,
-                      taps_step(e, taps_at(e, x, tile->x_ahead), channels.index,
-                                tile->pixel_step),
-                      PREFETCH_READ);
-    if (tile->ahead) {
-        LLVMTypeRef type = emit_int_type(e, 64, 1);
-        LLVMValueRef place = LLVMBuildGEP2(e->builder, type, tile->ahead_at,
-                                           &channels.index, 1, "");
-        place = LLVMBuildLoad2(e->builder, type, place, "");
-        taps_prefetch(e, taps_step(e, tile->ahead, place, 1), PREFETCH_LATER);
+        taps_prefetch(
+            e,
+            taps_step(e, taps_at(e, x, tile->x_ahead),
+                      LLVMBuildUDiv(b, channels.index, emit_i64(e, round), ""),
+                      tile->pixel_step),
+            PREFETCH_READ);
+    for (int c = 0; c < round; c++) {
+        if (tile->ahead) {
+            LLVMTypeRef type = emit_int_type(e, 64, 1);
+            LLVMValueRef index = taps_add(e, channels.index, c);
+            LLVMValueRef place =
+                LLVMBuildGEP2(b, type, tile->ahead_at, &index, 1, "");
+            place = LLVMBuildLoad2(b, type, place, "");
+            taps_prefetch(e, taps_step(e, tile->ahead, place, 1),
+                          PREFETCH_LATER);
+        }
+        if (tile->w_ahead)
+            for (int i = 0; i < tile->blocks; i++)
+                taps_prefetch(e,
+                              taps_at(e, wc,
+                                      c * CPU_BLOCK + tile->w_ahead +
+                                          i * tile->block_step),
+                              PREFETCH_READ);
+        taps_multiply_one(e, tile, valid, taps_at(e, xc, c),
+                          taps_at(e, wc, c * CPU_BLOCK));
+        if (c < round - 1)
+            keep_order(e);
     }
-    if (tile->w_ahead)
-        for (int b = 0; b < tile->blocks; b++)
-            taps_prefetch(e,
-                          taps_at(e, wc, tile->w_ahead + b * tile->block_step),
-                          PREFETCH_READ);
-    taps_multiply_one(e, tile, valid, taps_step(e, x, channels.index, 1), wc);
     emit_loop_end(e, &channels);
 }
 
