@@ -5,6 +5,12 @@
 
 shapes=$work/shapes
 "$simcc" data synth "$shapes" --classes 3 --per-class 12 --size 32 -q
+mkdir -p "$work/others/cat"
+check "data synth: not beside other images" says "holds cat already: drawn images" \
+    exits 1 "$simcc" data synth "$work/others" -q
+check "data synth: where nothing was drawn" [ "$(ls "$work/others")" = cat ]
+check "data synth: nor over drawn ones" says "to a new or an empty folder" \
+    exits 1 "$simcc" data synth "$shapes" -q
 one=$(cd "$shapes" && find train -name '*.png' | sort | head -n 1)
 last=$(cd "$shapes" && find train -name '*.png' | sort | tail -n 1)
 first_class=$(dirname "$one")
