@@ -140,6 +140,15 @@ echo "train/none.png" > "$work/bad"
 check "run: a bad list is refused before training" says \
     "bad:1: train/none.png is not in the data" \
     train "$work/refused" --labels "$work/bad"
+check "run: labels that are no file and no amount" says \
+    "--labels 10x: there is no such file, and it is neither" exits 4 \
+    train "$work/refused" --labels 10x
+# From the root, or through the folder as --data has it.
+sed "s,^,$shapes/," "$work/splits/split-0.txt" > "$work/paths"
+check "run: paths to the images name them" train "$work/paths-run" -q \
+    --labels "$work/paths"
+check "run: which changes nothing" cmp "$work/rule/scratch/model.safetensors" \
+    "$work/paths-run/scratch/model.safetensors"
 
 # One meaning on the command line and in the program.
 train "$work/share" -q --labels 0.5 > /dev/null 2>&1
