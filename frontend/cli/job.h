@@ -46,6 +46,9 @@ int job_open_graph(Job *job, Cli *cli, const char *value,
 int job_open_code(Job *job, Cli *cli, const char *value, const char *target,
                   int rows, int *min_side);
 void job_close(Job *job);
+// Fills the job's options from its command line: the first step of each of
+// these.
+Status job_read_options(Job *job);
 // The phase's place in the program; it is there once the job is open.
 int job_phase(const Job *job, const char *name);
 
