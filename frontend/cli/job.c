@@ -199,7 +199,8 @@ static Status open_data(Job *job, int min_side, int channels)
     TRY(find_part(job));
     TRY(dataset_open(job->data_path, &options, &job->data));
     cli_note(cli, "%s: %s", job->data_path, dataset_description(job->data));
-    tell_decisions(job);
+    if (!job->checks)
+        tell_decisions(job);
     if (counts_classes(job))
         TRY(trained_classes(job));
     return job->has_part && ranks_count() > 1 ? status_ok() : check_labels(job);
@@ -362,6 +363,8 @@ static Status compile_for_data(Job *job, Compiler *compiler)
     if (memory > 0)
         TRY(fit_batches(compiler, job->cli, memory));
     TRY(check_phases(job, compiler));
+    if (job->checks)
+        return status_ok();
     if (job->cli->command->run == command_run)
         foresee(job, compiler);
     tell_cpu(job);
@@ -405,6 +408,8 @@ static int open_source(Job *job)
     else if (compiler.validates)
         compiler.lang.scores_name = SCORED_VALUE;
     Status status = compile_for_data(job, &compiler);
+    if (job->checks && status.code == STATUS_OK)
+        return STATUS_OK; // warnings are said where it is compiled
     return compiler_report(&compiler, job->cli, &status);
 }
 
@@ -421,6 +426,16 @@ static Status start(Job *job, Cli *cli)
 int job_open(Job *job, Cli *cli)
 {
     CLI_TRY(cli, start(job, cli));
+    if (!program_is_artifact(cli->words[0]))
+        return open_source(job);
+    CLI_TRY(cli, open_artifact(job));
+    return STATUS_OK;
+}
+
+int job_check(Job *job, Cli *cli)
+{
+    CLI_TRY(cli, start(job, cli));
+    job->checks = true;
     if (!program_is_artifact(cli->words[0]))
         return open_source(job);
     CLI_TRY(cli, open_artifact(job));
