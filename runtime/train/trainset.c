@@ -17,8 +17,9 @@ static Status check_several(const ProgramPhase *phase, const Dataset *data)
             STATUS_DATA,
             "phase %s is made for several classes an image (multi_labeled), "
             "and each image of the data has one: take its labels from "
-            "labeled(...) and minimize cross_entropy. Where images may have "
-            "several, part them by | in a list: a | behind one is enough",
+            "labeled(...) and minimize cross_entropy. Images that may have "
+            "several are in a list, parted by |, as cat|dog; one line with "
+            "cat| says it for all",
             phase->name);
     return status_error(STATUS_DATA,
                         "phase %s is made for one class an image, and the "

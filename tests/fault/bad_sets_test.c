@@ -21,8 +21,11 @@ TEST(bad_lines_of_a_list_are_named)
     make_plain(test_path("s/a.png"), 4, 1);
     make_plain(test_path("s/b.png"), 4, 1);
     check_list("", "no PNG or JPEG");
-    check_list("a.png,x\n\nb.png,y,both\n", ":3: the third column is train or "
-                                            "test, not 'both'");
+    check_list("a.png,x\n\nb.png,y,both\n",
+               ":3: the third column is train, "
+               "test, val or unlabeled, not 'both'");
+    check_list("a.png|x\nb.png|y\n", ":1: no image file's name: | parts the "
+                                     "classes of an image");
     check_list("a.png,x,train,z\n", ":1: more than three columns");
     check_list("a.png,x\n,y\n", ":2: no path");
     check_list("a.png,x\n\"b.png,y\n", ":2: a quote that is not closed");
