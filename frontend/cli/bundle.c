@@ -78,6 +78,26 @@ static Status read_name(Bundle *bundle)
     return status_ok();
 }
 
+// A folder of other things is none to write main.c and Makefile into; where an
+// earlier library lies, its header tells.
+static Status check_folder(const Bundle *bundle)
+{
+    char *there;
+    int64_t size;
+    size_t line = strcspn(bundle_simcc_h, "\n");
+    const char *header =
+        arena_printf(bundle->cli->arena, "%s/simcc.h", bundle->folder);
+    if (file_read(header, 1 << 20, &there, &size).code == STATUS_OK) {
+        bool own = strncmp(there, bundle_simcc_h, line) == 0;
+        free(there);
+        if (own)
+            return status_ok();
+    }
+    return file_check_empty(bundle->folder,
+                            "-o takes a new or an empty folder, or that of an "
+                            "earlier library");
+}
+
 // One variant for each target and batch, in the order of the command line.
 static Status list_variants(Bundle *bundle, int rows[MOST_VARIANTS])
 {
@@ -467,6 +487,28 @@ static Status write_weights(const Bundle *bundle)
     return file_commit(&file);
 }
 
+// The example is there to be changed, and what was made of it stays.
+static Status write_example(const Bundle *bundle, const char *name,
+                            const char *text)
+{
+    char *there;
+    int64_t size;
+    const char *path =
+        arena_printf(bundle->cli->arena, "%s/%s", bundle->folder, name);
+    if (file_exists(path)) {
+        TRY(file_read(path, 1 << 30, &there, &size));
+        bool same = strcmp(there, text) == 0;
+        free(there);
+        if (!same)
+            cli_note(bundle->cli,
+                     "%s is left as it is, for it is not the example; remove "
+                     "it for that",
+                     path);
+        return status_ok();
+    }
+    return write_file(bundle, name, text);
+}
+
 static Status write_folder(const Bundle *bundle, const ObjectFile *object)
 {
     Arena *arena = bundle->cli->arena;
@@ -492,13 +534,14 @@ static Status write_folder(const Bundle *bundle, const ObjectFile *object)
     makefile =
         replace(arena, makefile, "@LIBS@", bundle->blas ? "-lopenblas " : "");
     TRY(file_make_folder(bundle->folder));
+    // The first: what check_folder knows the folder by.
+    TRY(write_file(bundle, "simcc.h", bundle_simcc_h));
     TRY(object_write_archive(
         arena, arena_printf(arena, "%s/lib%s.a", bundle->folder, name), 3,
         members));
-    TRY(write_file(bundle, "simcc.h", bundle_simcc_h));
     TRY(write_header(bundle));
-    TRY(write_file(bundle, "main.c", example));
-    TRY(write_file(bundle, "Makefile", makefile));
+    TRY(write_example(bundle, "main.c", example));
+    TRY(write_example(bundle, "Makefile", makefile));
     return bundle->beside ? write_weights(bundle) : status_ok();
 }
 
@@ -523,6 +566,7 @@ int command_bundle(Cli *cli)
     int rows[MOST_VARIANTS];
     CLI_TRY(cli, read_name(&bundle));
     CLI_TRY(cli, list_variants(&bundle, rows));
+    CLI_TRY(cli, check_folder(&bundle));
     int code = compile_variants(&bundle, rows);
     if (code == STATUS_OK) {
         Status status = make_library(&bundle);

@@ -425,11 +425,13 @@ static int infer(Job *job, bool predict)
                                        ? predict_stream(&table, phase)
                                        : fill_table(&table, phase, predict)));
     if (table.unreadable)
-        cli_warn(cli, arena_printf(cli->arena, "%lld images cannot be read: %s",
-                                   (long long)table.unreadable,
-                                   job->streams ? "their rows are empty"
-                                   : predict    ? "they are left out"
-                                                : "their rows are NaN"));
+        cli_warn(cli,
+                 arena_printf(cli->arena, "%lld image%s cannot be read: %s",
+                              (long long)table.unreadable,
+                              table.unreadable == 1 ? "" : "s",
+                              job->streams ? "rows with a name alone"
+                              : predict    ? "no rows"
+                                           : "rows of NaN"));
     if (table.not_finite)
         cli_warn(cli, arena_printf(cli->arena,
                                    "%lld images have scores that are no "

@@ -1,6 +1,5 @@
 #include "frontend/cli/job.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,7 +8,6 @@
 #include "frontend/cli/fit.h"
 #include "frontend/cli/foresee.h"
 #include "frontend/cli/program.h"
-#include "frontend/cli/progress.h"
 #include "frontend/cli/together.h"
 #include "frontend/cli/trained.h"
 #include "runtime/base/file.h"
@@ -18,6 +16,7 @@
 #include "runtime/exec/ranks.h"
 #include "runtime/files/keep.h"
 #include "runtime/files/model.h"
+#include "runtime/train/trainset.h"
 
 enum { MOST_WAYS = 1 << 20 }; // bytes of a phase's ways
 
@@ -200,24 +199,14 @@ static Status open_data(Job *job, int min_side, int channels)
     TRY(find_part(job));
     TRY(dataset_open(job->data_path, &options, &job->data));
     cli_note(cli, "%s: %s", job->data_path, dataset_description(job->data));
-    tell_decisions(job);
+    if (!job->checks)
+        tell_decisions(job);
     if (counts_classes(job))
         TRY(trained_classes(job));
     return job->has_part && ranks_count() > 1 ? status_ok() : check_labels(job);
 }
 
 // ---- program ----------------------------------------------------------------
-
-static bool is_artifact(const char *path)
-{
-    char start[8] = {0};
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return false;
-    size_t got = fread(start, 1, sizeof start, file);
-    fclose(file);
-    return got == sizeof start && memcmp(start, "SIMCCART", 8) == 0;
-}
 
 // What an old processor makes of generated code.
 static void tell_cpu(const Job *job)
@@ -338,6 +327,28 @@ static Status keep_ways(const Job *job, Compiler *compiler)
     return status_ok();
 }
 
+// Before minutes of compiling. Parts of several processes are counted when they
+// are one set.
+static Status check_phases(const Job *job, const Compiler *compiler)
+{
+    const Experiment *experiment = compiler->experiment;
+    int count = 0;
+    int *phases =
+        ARENA_ARRAY(job->cli->arena, int, experiment->phases.count + 1);
+    if (job->cli->command->run != command_run ||
+        (job->has_part && ranks_count() > 1))
+        return status_ok();
+    for (int i = 0; i < experiment->phases.count; i++)
+        if (compiler_wants(compiler, experiment->phases.at[i].name))
+            phases[count++] = i;
+    Program *program =
+        program_from_experiment(experiment, compiler->lang.dtype, "");
+    Status status = trainset_check(program, count, phases, job->data,
+                                   job->options.labels, job->options.seed);
+    program_free(program);
+    return status;
+}
+
 static Status compile_for_data(Job *job, Compiler *compiler)
 {
     int64_t memory;
@@ -351,6 +362,9 @@ static Status compile_for_data(Job *job, Compiler *compiler)
     TRY(fit_memory(job->cli, &memory));
     if (memory > 0)
         TRY(fit_batches(compiler, job->cli, memory));
+    TRY(check_phases(job, compiler));
+    if (job->checks)
+        return status_ok();
     if (job->cli->command->run == command_run)
         foresee(job, compiler);
     tell_cpu(job);
@@ -394,101 +408,35 @@ static int open_source(Job *job)
     else if (compiler.validates)
         compiler.lang.scores_name = SCORED_VALUE;
     Status status = compile_for_data(job, &compiler);
+    if (job->checks && status.code == STATUS_OK)
+        return STATUS_OK; // warnings are said where it is compiled
     return compiler_report(&compiler, job->cli, &status);
 }
 
 // ---- job --------------------------------------------------------------------
-
-// --validate-every: 200, 1epoch, 0.5epochs, 2 epochs.
-static Status read_clock(const Cli *cli, ValidateOptions *validate)
-{
-    const char *text = cli->values[OPT_validate_every];
-    char *end;
-    double number = strtod(text, &end);
-    bool good = end != text && number > 0 && number < 1e15;
-    end += strspn(end, " ");
-    if (good && !*end && number == floor(number)) {
-        validate->every_steps = (int64_t)number;
-        return status_ok();
-    }
-    if (good && (strcmp(end, "epoch") == 0 || strcmp(end, "epochs") == 0)) {
-        validate->every_epochs = number;
-        return status_ok();
-    }
-    return status_error(STATUS_USAGE,
-                        "--validate-every wants a number of steps or epochs, "
-                        "such as 200 or 1epoch, and got '%s'",
-                        text);
-}
-
-// What says nothing without a validation is an error.
-static Status read_validation(const Cli *cli, ValidateOptions *validate)
-{
-    static const OptionId of_it[] = {OPT_best, OPT_patience};
-    bool asked =
-        cli_has(cli, OPT_validate_every) ||
-        (cli_has(cli, OPT_validate) && cli->command->run == command_run);
-    for (int i = 0; i < 2 && !asked; i++)
-        if (cli_has(cli, of_it[i]))
-            return status_error(STATUS_USAGE,
-                                "--%s goes with a validation: --validate-every "
-                                "1epoch, where the data has a part for it, or "
-                                "--validate 10%%, which sets one aside",
-                                option_table[of_it[i]].name);
-    if (!asked)
-        return status_ok();
-    TRY(cli_whole(cli, OPT_patience, 0, 1, INT64_MAX, &validate->patience));
-    validate->best = cli->values[OPT_best];
-    if (cli_has(cli, OPT_validate_every))
-        return read_clock(cli, validate);
-    validate->every_epochs = 1;
-    return status_ok();
-}
-
-static Status read_options(Job *job)
-{
-    const Cli *cli = job->cli;
-    TrainOptions *options = &job->options;
-    int64_t seed, threads, keep;
-    TRY(cli_whole(cli, OPT_seed, 0, 0, INT64_MAX, &seed));
-    TRY(cli_whole(cli, OPT_threads, 0, 1, 1024, &threads));
-    TRY(cli_whole(cli, OPT_stop_after, 0, 1, INT64_MAX, &options->stop_after));
-    TRY(cli_number(cli, OPT_save_every, 60, 0.001, 1e9,
-                   &options->checkpoint_seconds));
-    TRY(cli_whole(cli, OPT_keep, KEEP_DEFAULT, 1, 1000, &keep));
-    options->seed = (uint64_t)seed;
-    options->keep = (int)keep;
-    options->threads = (int)threads;
-    options->out = cli->values[OPT_out];
-    options->labels = cli->values[OPT_labels];
-    options->resume = cli_has(cli, OPT_resume);
-    options->init = cli->values[OPT_init];
-    options->init_map = cli->values[OPT_init_map];
-    if (options->init_map && !options->init)
-        return status_error(STATUS_USAGE,
-                            "--init-map renames the weights of --init");
-    TRY(read_validation(cli, &options->validate));
-    options->progress = progress_tell;
-    options->message = progress_message;
-    options->unreadable = progress_unreadable;
-    options->warn = progress_warn;
-    options->explain = progress_explain;
-    options->context = job;
-    return status_ok();
-}
 
 static Status start(Job *job, Cli *cli)
 {
     const char *term = getenv("TERM");
     *job = (Job){.cli = cli};
     job->live = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
-    return read_options(job);
+    return job_read_options(job);
 }
 
 int job_open(Job *job, Cli *cli)
 {
     CLI_TRY(cli, start(job, cli));
-    if (!is_artifact(cli->words[0]))
+    if (!program_is_artifact(cli->words[0]))
+        return open_source(job);
+    CLI_TRY(cli, open_artifact(job));
+    return STATUS_OK;
+}
+
+int job_check(Job *job, Cli *cli)
+{
+    CLI_TRY(cli, start(job, cli));
+    job->checks = true;
+    if (!program_is_artifact(cli->words[0]))
         return open_source(job);
     CLI_TRY(cli, open_artifact(job));
     return STATUS_OK;
@@ -498,7 +446,7 @@ int job_open(Job *job, Cli *cli)
 // name.
 static Status refuse_artifact(const Cli *cli, const char *what)
 {
-    if (!is_artifact(cli->words[0]))
+    if (!program_is_artifact(cli->words[0]))
         return status_ok();
     return status_error(STATUS_USAGE,
                         "%s is compiled, for training and evaluation alone: "
@@ -533,7 +481,7 @@ int job_open_program(Job *job, Cli *cli)
 {
     Compiler compiler;
     CLI_TRY(cli, start(job, cli));
-    if (is_artifact(cli->words[0])) {
+    if (program_is_artifact(cli->words[0])) {
         CLI_TRY(cli, program_read(cli->words[0], &job->program));
         CLI_TRY(cli, check_artifact(job));
         return STATUS_OK;

@@ -14,6 +14,7 @@ typedef struct Job {
     const char *data_path; // of --data: this process's
     bool has_part;         // which names a part of its own: {rank}
     TrainOptions options;
+    bool checks;       // nothing is compiled, and little said
     const char *value; // compile this value of the phase alone; NULL = train
     DataSplit tried;   // the part that eval evaluates
     bool streams;      // the images are named on standard input, one by one
@@ -28,6 +29,9 @@ typedef struct Job {
 // Opens everything that FILE, the PHASE words and the options name; says on
 // standard error what was found. Returns an exit code; job_close in any case.
 int job_open(Job *job, Cli *cli);
+// As far as job_open goes before it compiles: are source, settings, options and
+// data in order?
+int job_check(Job *job, Cli *cli);
 // Makes the parts that the processes have opened one set. They call it once all
 // have opened theirs; does nothing where all read one.
 Status job_join_data(Job *job);
@@ -46,6 +50,9 @@ int job_open_graph(Job *job, Cli *cli, const char *value,
 int job_open_code(Job *job, Cli *cli, const char *value, const char *target,
                   int rows, int *min_side);
 void job_close(Job *job);
+// Fills the job's options from its command line: the first step of each of
+// these.
+Status job_read_options(Job *job);
 // The phase's place in the program; it is there once the job is open.
 int job_phase(const Job *job, const char *name);
 

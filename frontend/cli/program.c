@@ -147,3 +147,14 @@ Program *program_from_experiment(const Experiment *experiment, DType dtype,
         fill_phase(&program->phases[i], &experiment->phases.at[i]);
     return program;
 }
+
+bool program_is_artifact(const char *path)
+{
+    char start[8] = {0};
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return false;
+    size_t got = fread(start, 1, sizeof start, file);
+    fclose(file);
+    return got == sizeof start && memcmp(start, "SIMCCART", 8) == 0;
+}

@@ -5,6 +5,8 @@
 #include "frontend/lang/experiment.h"
 #include "runtime/exec/program.h"
 
+// Is the file one that `simcc compile` wrote?
+bool program_is_artifact(const char *path);
 // A malloc'ed program with the settings of every phase; plans and objects are
 // still empty.
 Program *program_from_experiment(const Experiment *experiment, DType dtype,

@@ -122,6 +122,16 @@ bool record_is_run(Arena *arena, const char *path)
            file_exists(arena_printf(arena, "%s/command", path));
 }
 
+bool record_is_about(const char *path)
+{
+    Notes about;
+    if (notes_read(path, &about).code != STATUS_OK)
+        return false;
+    bool own = notes_get(&about, "simcc") && notes_get(&about, "compiled_for");
+    notes_free(&about);
+    return own;
+}
+
 static bool is_worked_in(const char *out)
 {
     char path[RUNDIR_PATH];

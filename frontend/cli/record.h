@@ -19,6 +19,8 @@ Status record_card(const char *out);
 // name, NULL when there is none.
 const char *record_best_number(const Notes *state, double *value);
 
+// Is the file what record_begin writes as OUT/about?
+bool record_is_about(const char *path);
 // Is it a run directory?
 bool record_is_run(Arena *arena, const char *path);
 // What phase directories are in OUT, in the program's order: names in `arena`.

@@ -61,11 +61,28 @@ static void watch_signals(Job *job)
 
 // ---- the run directory ------------------------------------------------------
 
-// Appends the command line to OUT/command, whose lock this process then holds
-// until it ends: two runs in one folder would write each other's checkpoints.
-static Status note_command(const Job *job)
+// Opens OUT/command, whose lock this process then holds until it ends: two runs
+// in one folder would write each other's checkpoints.
+static Status lock_folder(const Job *job, int *file)
 {
     char path[RUNDIR_PATH];
+    TRY(rundir_create(job->options.out, NULL));
+    TRY(rundir_path(job->options.out, NULL, "command", path));
+    *file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    if (*file < 0)
+        return status_error(STATUS_FAILED, "cannot write %s: %s", path,
+                            strerror(errno));
+    if (flock(*file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return status_ok();
+    close(*file);
+    return status_error(STATUS_FAILED,
+                        "another simcc is at work in %s; wait for it, or use "
+                        "another --out",
+                        job->options.out);
+}
+
+static Status note_command(const Job *job, int file)
+{
     const Cli *cli = job->cli;
     Text text = text_new(cli->arena);
     for (int i = 0; i < cli->argc; i++) {
@@ -73,22 +90,10 @@ static Status note_command(const Job *job)
         cli_add_quoted(&text, cli->argv[i]);
     }
     text_add(&text, "\n");
-    TRY(rundir_create(job->options.out, NULL));
-    TRY(rundir_path(job->options.out, NULL, "command", path));
-    int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (file >= 0 && flock(file, LOCK_EX | LOCK_NB) != 0 &&
-        errno == EWOULDBLOCK) {
-        close(file);
-        return status_error(STATUS_FAILED,
-                            "another simcc is at work in %s; wait for it, or "
-                            "use another --out",
-                            job->options.out);
-    }
-    ssize_t size = (ssize_t)text.length;
-    if (file < 0 || write(file, text.at, text.length) != size)
-        return status_error(STATUS_FAILED, "cannot write %s: %s", path,
-                            strerror(errno));
-    return status_ok();
+    if (write(file, text.at, text.length) == (ssize_t)text.length)
+        return status_ok();
+    return status_error(STATUS_FAILED, "cannot write %s/command: %s",
+                        job->options.out, strerror(errno));
 }
 
 // The path without links, as far as it is there; malloc'ed, NULL without
@@ -126,23 +131,30 @@ static Status check_place(const Job *job)
                         job->options.out);
 }
 
-// A run writes its whole program to OUT/model.net: not over the one it reads,
-// unless that is a run's own.
-static Status check_program(const Job *job)
+// A run writes files of these names, but not over others than a run's: the
+// program that it reads, somebody's notes. OUT/about, which simcc begins, tells
+// whose they are. Empty ones lose nothing: OUT/command is one before OUT/about
+// is there, and a log may be that the shell has made for what is said.
+static Status check_own(const Job *job)
 {
-    char kept[RUNDIR_PATH], about[RUNDIR_PATH];
-    struct stat program, there;
-    TRY(rundir_path(job->options.out, NULL, "model.net", kept));
-    TRY(rundir_path(job->options.out, NULL, "about", about));
-    if (file_exists(about) || stat(job->cli->words[0], &program) != 0 ||
-        stat(kept, &there) != 0 || program.st_dev != there.st_dev ||
-        program.st_ino != there.st_ino)
+    static const char *const written[] = {
+        "about",         "model.net",  "card.md",    "log",
+        "metrics.jsonl", "curves.png", "curves.svg", "command"};
+    char path[RUNDIR_PATH];
+    struct stat info;
+    TRY(rundir_path(job->options.out, NULL, "about", path));
+    if (record_is_about(path))
         return status_ok();
-    return status_error(
-        STATUS_USAGE,
-        "--out %s would write over %s, the program: a run keeps "
-        "its own there; use another --out",
-        job->options.out, kept);
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        TRY(rundir_path(job->options.out, NULL, written[i], path));
+        bool empty = stat(path, &info) == 0 && info.st_size == 0;
+        if (file_exists(path) && !empty)
+            return status_error(STATUS_USAGE,
+                                "--out %s would write over %s, which is not of "
+                                "a run: use another --out",
+                                job->options.out, path);
+    }
+    return status_ok();
 }
 
 // Hours of training are not overwritten by accident.
@@ -245,14 +257,16 @@ static Status open_run(Job *job, const PhaseList *list)
         return status_error(STATUS_USAGE, "--resume goes on and --force starts "
                                           "over: one of them");
     TRY(check_place(job));
-    TRY(check_program(job));
+    TRY(check_own(job));
     for (int i = 0; i < list->count; i++)
         TRY(check_not_there(job, job->program->phases[list->at[i]].name));
     TRY(train_check(job->program, list->count, list->at, job->data,
                     &job->options));
     TRY(trained_sources(job, list->count, list->at));
-    TRY(note_command(job));
-    return record_begin(job, list->count, list->at);
+    int file; // stays open: it is locked
+    TRY(lock_folder(job, &file));
+    TRY(record_begin(job, list->count, list->at));
+    return note_command(job, file);
 }
 
 static Status note_phase(Job *job, const TrainResult *result)

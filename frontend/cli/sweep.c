@@ -184,6 +184,45 @@ static bool is_done(const Sweep *sweep, const char *folder)
     return done;
 }
 
+// ---- all of them ------------------------------------------------------------
+
+// Whether the run could begin: what is wrong with one value is known now, and
+// not after the hours of the values before it. Seeds change nothing of that.
+static int check_variant(const Sweep *sweep, int variant)
+{
+    Job job = {0};
+    Cli run = *sweep->cli;
+    run.arena = arena_new();
+    run.command = command_by_name("run");
+    run.values[OPT_quiet] = "";
+    run.values[OPT_out] = run_folder(sweep, variant, 0);
+    memset(&run.settings, 0, sizeof run.settings);
+    for (int i = 0; i < sweep->axes.count; i++) {
+        Setting setting = sweep->cli->settings.at[i];
+        setting.value = value_in(sweep, variant, i);
+        vec_push(run.arena, &run.settings, setting);
+    }
+    int code = job_check(&job, &run);
+    job_close(&job);
+    arena_free(run.arena);
+    return code;
+}
+
+static int check_all(const Sweep *sweep)
+{
+    for (int v = 0; v < sweep->variants; v++) {
+        int code = check_variant(sweep, v);
+        if (code != STATUS_OK) {
+            Status status = status_error((StatusCode)code,
+                                         "no run was begun, for %s: see "
+                                         "above",
+                                         variant_name(sweep, v));
+            return cli_fail(sweep->cli, &status);
+        }
+    }
+    return STATUS_OK;
+}
+
 static Status run_all(Sweep *sweep)
 {
     for (int v = 0; v < sweep->variants; v++)
@@ -198,9 +237,6 @@ static Status run_all(Sweep *sweep)
             if (wanted_signal)
                 return status_error(STATUS_FAILED,
                                     "stopped; the same command goes on");
-            if (code == STATUS_USAGE || code == STATUS_SOURCE)
-                return status_error((StatusCode)code,
-                                    "the runs cannot be started");
             sweep->failed += code != 0;
         }
     return status_ok();
@@ -210,7 +246,7 @@ static Status run_all(Sweep *sweep)
 
 typedef struct Figure {
     int count;
-    double mean, deviation; // of a sample: n - 1
+    double mean, deviation; // of a sample: n - 1; one has none
 } Figure;
 
 static void add_value(Figure *figure, double *sum, double *square, double value)
@@ -252,9 +288,11 @@ static void tell_figure(Sweep *sweep, const char *variant, const char *phase,
 {
     Text *text = &sweep->text;
     if (!cli_has(sweep->cli, OPT_json)) {
-        printf("%-32s %-12s %6.1f%% +- %.1f  %s, %d seed%s\n", variant, phase,
-               100 * figure->mean, 100 * figure->deviation, measure,
-               figure->count, figure->count == 1 ? "" : "s");
+        printf("%-32s %-12s %6.1f%%", variant, phase, 100 * figure->mean);
+        if (figure->count > 1)
+            printf(" +- %.1f", 100 * figure->deviation);
+        printf("  %s, %d seed%s\n", measure, figure->count,
+               figure->count == 1 ? "" : "s");
         return;
     }
     text_addf(text, "%s\n{\"variant\":", text->length ? "," : "");
@@ -266,7 +304,10 @@ static void tell_figure(Sweep *sweep, const char *variant, const char *phase,
     text_add(text, ",\"mean\":");
     text_add_double(text, figure->mean);
     text_add(text, ",\"deviation\":");
-    text_add_double(text, figure->deviation);
+    if (figure->count > 1)
+        text_add_double(text, figure->deviation);
+    else
+        text_add(text, "null");
     text_addf(text, ",\"seeds\":%d}", figure->count);
 }
 
@@ -321,6 +362,9 @@ int command_sweep(Cli *cli)
     Sweep sweep = {.cli = cli, .text = text_new(cli->arena)};
     struct sigaction action = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
     CLI_TRY(cli, open_sweep(&sweep));
+    int code = check_all(&sweep);
+    if (code != STATUS_OK)
+        return code;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     struct sigaction now;
@@ -328,11 +372,11 @@ int command_sweep(Cli *cli)
         sigaction(SIGHUP, &action, NULL);
     cli_outlive_readers(cli);
     Status status = run_all(&sweep);
+    tell_results(&sweep); // of what is finished, whatever else is not
     if (status.code != STATUS_OK) {
-        int code = cli_fail(cli, &status);
+        code = cli_fail(cli, &status);
         return wanted_signal ? 128 + wanted_signal : code;
     }
-    tell_results(&sweep);
     if (!sweep.failed)
         return STATUS_OK;
     status = status_error(STATUS_FAILED,

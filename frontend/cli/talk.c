@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "frontend/cli/cli.h"
+#include "frontend/cli/program.h"
 
 static const char *red(const Cli *cli)
 {
@@ -118,12 +119,24 @@ void cli_outlive_readers(Cli *cli)
 
 // ---- to people --------------------------------------------------------------
 
+// Where a setting is the remedy, what is compiled already takes none.
+static const char *for_artifact(const Cli *cli, const char *text)
+{
+    if (!strstr(text, ": --set ") || !cli->word_count ||
+        !program_is_artifact(cli->words[0]))
+        return text;
+    return arena_printf(cli->arena,
+                        "%s (%s is compiled: `simcc compile` it again with "
+                        "that --set)",
+                        text, cli->words[0]);
+}
+
 int cli_fail(const Cli *cli, const Status *status)
 {
+    const char *text = for_artifact(cli, status->text);
     fflush(stdout);
-    log_line(cli, "error: ", status->text);
-    fprintf(stderr, "simcc: %serror:%s %s\n", red(cli), plain(cli),
-            status->text);
+    log_line(cli, "error: ", text);
+    fprintf(stderr, "simcc: %serror:%s %s\n", red(cli), plain(cli), text);
     if (status->code == STATUS_INTERNAL)
         fputs("This is a fault of simcc. Please report it with the command "
               "and the program.\n",

@@ -177,8 +177,24 @@ static void set_classes(Sema *s, const Stmt *stmt, ExperimentPhase *out)
                   "classes = 10");
 }
 
+// What is wrong with the value of a parameter is said there, and once for all
+// phases.
+static bool refuse_param(Sema *s, Param *param, const char *what)
+{
+    const ParamItem *item = param->item;
+    SourcePos given = {0};
+    sema_error(s, param->from_command_line ? given : item->value->pos,
+               "%s: %s %s is %s", what,
+               param->from_command_line ? "--set" : "param", item->name.text,
+               datum_describe(s->arena, param->value, s->build->graph));
+    if (param->from_command_line)
+        sema_note(s, item->name.pos, "declared here");
+    param->value = datum_poison();
+    return false;
+}
+
 // The parameter of that name; 3 where the program has none.
-static bool set_channels(Sema *s, const Stmt *stmt, ExperimentPhase *out)
+static bool set_channels(Sema *s, ExperimentPhase *out)
 {
     const Global *global =
         map_get(&s->build->phase->module->visible, "channels");
@@ -189,11 +205,10 @@ static bool set_channels(Sema *s, const Stmt *stmt, ExperimentPhase *out)
         out->channels = (int)channels.whole;
         return true;
     }
-    if (channels.kind != DATUM_POISON)
-        sema_fail(
-            s, stmt->pos, "images have 1 to %d channels: param channels is %s",
-            MAX_CHANNELS, datum_describe(s->arena, channels, s->build->graph));
-    return false;
+    return channels.kind != DATUM_POISON &&
+           refuse_param(s, global->param,
+                        arena_printf(s->arena, "images have 1 to %d channels",
+                                     MAX_CHANNELS));
 }
 
 // The parameter of that name, unless the command line has said it; f32 where
@@ -208,13 +223,10 @@ static bool set_precision(Sema *s, const Stmt *stmt, ExperimentPhase *out)
         if (precision.kind == DATUM_POISON)
             return false;
         word = precision.kind == DATUM_STRING ? precision.text : "";
-        if (strcmp(word, "f32") != 0 && strcmp(word, "bf16") != 0) {
-            sema_fail(s, stmt->pos,
-                      "activations are stored in \"f32\" or \"bf16\": param "
-                      "precision is %s",
-                      datum_describe(s->arena, precision, s->build->graph));
-            return false;
-        }
+        if (strcmp(word, "f32") != 0 && strcmp(word, "bf16") != 0)
+            return refuse_param(
+                s, global->param,
+                "activations are stored in \"f32\" or \"bf16\"");
     }
     out->bf16 = word && strcmp(word, "bf16") == 0;
     if (out->bf16 && s->options->dtype == DT_F64)
@@ -323,7 +335,7 @@ void exec_input(Sema *s, const Stmt *stmt)
     if (!eval_clauses(s, stmt, groups, &augment, &evaluate) || !ok ||
         !set_groups(s, source.source, &augment, &evaluate, out))
         return;
-    if (!set_channels(s, stmt, out) || !set_precision(s, stmt, out) ||
+    if (!set_channels(s, out) || !set_precision(s, stmt, out) ||
         !check_colors(s, out->channels, &augment) ||
         !check_colors(s, out->channels, &evaluate))
         return;

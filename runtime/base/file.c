@@ -1,5 +1,6 @@
 #include "runtime/base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -436,6 +437,21 @@ static bool is_folder(const char *path)
     bool folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
     errno = reason;
     return folder;
+}
+
+Status file_check_empty(const char *folder, const char *advice)
+{
+    DIR *open = opendir(folder);
+    struct dirent *entry;
+    Status status = status_ok();
+    if (!open) // what is no folder, or none to look into, is said at making it
+        return status;
+    while (status.code == STATUS_OK && (entry = readdir(open)))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            status = status_error(STATUS_FAILED, "%s holds %s already: %s",
+                                  folder, entry->d_name, advice);
+    closedir(open);
+    return status;
 }
 
 Status file_make_folder(const char *path)

@@ -54,6 +54,10 @@ bool file_exists(const char *path);
 // Something is there that is written in place: no regular file or link to one,
 // or standard output or error.
 bool file_is_special(const char *path);
+// STATUS_FAILED, with one of the names in it, when a folder that is to be
+// filled holds something already; one that is not there will do. `advice` ends
+// the sentence.
+Status file_check_empty(const char *folder, const char *advice);
 // Makes a folder and those above it that are missing.
 Status file_make_folder(const char *path);
 // Makes the folder a file at `path` would lie in.

@@ -157,9 +157,9 @@ Status dataset_select(const Dataset *dataset, PhaseSource source,
                       int64_t **indices, int64_t *count);
 
 // The training indices of the images a file names, one dataset_sample_name a
-// line, for a phase with labels. Ascending; owned by the caller. STATUS_DATA,
-// with the line, when one is unknown, a test image, without a label or named
-// twice.
+// line, or a path to it, for a phase with labels. Ascending; owned by the
+// caller. STATUS_DATA, with the line and what may be meant, when one is
+// unknown, a test image, without a label or named twice.
 Status dataset_select_listed(const Dataset *dataset, const char *path,
                              int64_t **indices, int64_t *count);
 

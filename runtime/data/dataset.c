@@ -405,9 +405,43 @@ static Status read_indexed(Dataset *dataset, const DataOptions *options,
     return status_ok();
 }
 
+static int compare_caseless(const void *left, const void *right)
+{
+    return strcasecmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+// Bars and bars are two classes, of which one may be a slip.
+static Status tell_alike(Dataset *dataset)
+{
+    size_t count = (size_t)dataset->class_count;
+    const char *one = NULL, *other = NULL;
+    int pairs = 0;
+    char **names = malloc((count + 1) * sizeof *names);
+    if (!names)
+        return out_of_memory(dataset);
+    for (size_t i = 0; i < count; i++)
+        names[i] = dataset->classes[i];
+    qsort(names, count, sizeof *names, compare_caseless);
+    for (size_t i = 1; i < count; i++)
+        if (strcasecmp(names[i - 1], names[i]) == 0 && pairs++ == 0) {
+            bool before = strcmp(names[i - 1], names[i]) < 0;
+            one = names[before ? i - 1 : i];
+            other = names[before ? i : i - 1];
+        }
+    free(names);
+    if (!pairs)
+        return status_ok();
+    return dataset_add_note(dataset,
+                            "classes %.100s and %.100s%s differ by the case of "
+                            "letters alone: if they are one, give them one "
+                            "name",
+                            one, other, pairs > 1 ? ", and more," : "");
+}
+
 static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
 {
     TRY(read_indexed(dataset, options, folder));
+    TRY(tell_alike(dataset));
     if (dataset->turned > 0)
         TRY(dataset_add_note(dataset,
                              "%lld photo%s stored turned or mirrored: taken "

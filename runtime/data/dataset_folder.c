@@ -230,7 +230,8 @@ static Status tell_classless(Dataset *dataset, const FolderView *view)
     return dataset_add_note(dataset,
                             "no classes, for %.200s has images only in folders "
                             "of its own, and a class is a folder that holds "
-                            "its images",
+                            "its images; a part of the set is called train, "
+                            "test, val or unlabeled",
                             view->deep.items[0]);
 }
 
@@ -392,8 +393,8 @@ static Status tell_unused(Dataset *dataset, const Parts *parts, bool loose)
     if (!parts->unused.count && !loose)
         return status_ok();
     return dataset_add_note(dataset,
-                            "not used, beside the parts of the set: "
-                            "%s%s%s",
+                            "not used, beside the parts of the set, which "
+                            "are called train, test, val or unlabeled: %s%s%s",
                             names, parts->unused.count && loose ? ", " : "",
                             loose ? "loose images" : "");
 }

@@ -249,6 +249,11 @@ static Status check_width(const List *list)
     int most = list->header ? list->table.rows[0].count : 3;
     bool words = list->table.cut >= LIST_SPACES;
     for (int64_t i = list->header; i < list->table.count; i++) {
+        if (list->table.rows[i].nameless && strchr(cell(list, i, 0), '|'))
+            return bad_row(list, i,
+                           "no image file's name: | parts the classes of an "
+                           "image, and columns are parted by commas, "
+                           "semicolons, tabs or spaces");
         if (list->table.rows[i].nameless)
             return bad_row(list, i,
                            "no image file's name (a name without .png or .jpg "
@@ -378,9 +383,9 @@ static Status check_rows(List *list)
             list->parts[part] = true;
             continue;
         }
-        char reason[128];
+        char reason[160];
         snprintf(reason, sizeof reason,
-                 "the %s column is train or test, not '%.40s'",
+                 "the %s column is train, test, val or unlabeled, not '%.40s'",
                  list->part == 2 ? "third" : "part's", word);
         return bad_row(list, i, reason);
     }

@@ -2,7 +2,9 @@
 // Each sample has a rank that depends on the seed and its name alone; a choice
 // takes the lowest ranks of each class. Hence larger choices contain smaller
 // ones, and a class does not notice files added elsewhere.
+#include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -278,21 +280,127 @@ typedef struct ListedLabels {
     const Dataset *dataset;
     const char *path; // of the list
     char *text;
+    char *folder; // of the data, without links; NULL = it has none
     NamedSample *named;
     size_t named_count;
     bool *chosen; // by training index
     int64_t count;
 } ListedLabels;
 
-static Status choose_line(ListedLabels *list, const char *name, int64_t line)
+static const char *behind(const char *path, const char *folder)
 {
-    NamedSample key = {.name = name};
-    NamedSample *found = bsearch(&key, list->named, list->named_count,
-                                 sizeof key, compare_named);
+    size_t length = folder ? strlen(folder) : 0;
+    while (length > 1 && folder[length - 1] == '/')
+        length--;
+    return length && strncmp(path, folder, length) == 0 && path[length] == '/'
+               ? path + length + strspn(path + length, "/")
+               : NULL;
+}
+
+// By its name, or by a path to it: from the root, or through the data's folder
+// as --data has it. NULL = none.
+static const NamedSample *find_named(const ListedLabels *list, const char *name)
+{
+    const char *ways[] = {name, behind(name, "."),
+                          behind(name, list->dataset->folder),
+                          behind(name, list->folder)};
+    const NamedSample *found = NULL;
+    for (int i = 0; i < 4 && !found; i++) {
+        NamedSample key = {.name = ways[i]};
+        if (ways[i])
+            found = bsearch(&key, list->named, list->named_count, sizeof key,
+                            compare_named);
+    }
+    return found;
+}
+
+// The image that a line names before a mark that ends a column, or in quotes.
+static const NamedSample *find_first_cell(const ListedLabels *list,
+                                          const char *line)
+{
+    static const char *const marks[] = {",", ";", "\t", " ", "\"", ""};
+    const NamedSample *found = NULL;
+    line += strspn(line, " \t\"");
+    for (int i = 0; i < 6 && !found; i++) {
+        size_t length = *marks[i] ? strcspn(line, marks[i]) : strlen(line);
+        while (length && strchr(" \t\"", line[length - 1]))
+            length--;
+        char *name = strndup(line, length);
+        found = name ? find_named(list, name) : NULL;
+        free(name);
+    }
+    return found;
+}
+
+// How many last parts of two paths are alike, but for case and the extension.
+static int same_parts(const char *one, const char *other)
+{
+    const char *a = strrchr(one, '.'), *b = strrchr(other, '.');
+    int parts = 0;
+    a = a && !strchr(a, '/') ? a : one + strlen(one);
+    b = b && !strchr(b, '/') ? b : other + strlen(other);
+    for (; a > one && b > other; a--, b--) {
+        if (tolower((unsigned char)a[-1]) != tolower((unsigned char)b[-1]))
+            return parts;
+        parts += a[-1] == '/';
+    }
+    bool ends = (a == one || a[-1] == '/') && (b == other || b[-1] == '/');
+    return parts + ends;
+}
+
+// Why a line names no image, as the end of the sentence. `next` is the text
+// behind it.
+static void explain(const ListedLabels *list, const char *line, int64_t number,
+                    const char *next, char *words, size_t size)
+{
+    const Dataset *dataset = list->dataset;
+    const char *closest = NULL;
+    int most = 0;
+    char *below = strndup(next, strcspn(next, "\r\n"));
+    bool header = number == 1 && !dataset_is_image_name(line) && below &&
+                  find_first_cell(list, below);
+    free(below);
+    if (header || find_first_cell(list, line)) {
+        snprintf(words, size,
+                 "%s; --labels takes names of images alone, one a line (their "
+                 "classes are those of the data)",
+                 header ? "looks like a header"
+                        : "has more than the name of an image");
+        return;
+    }
+    for (int i = 0; i < dataset->skip_count; i++) {
+        const char *name = behind(dataset->skips[i].path, dataset->folder);
+        if (name && strcmp(name, line) == 0) {
+            snprintf(words, size, "was left out of the data: %.200s",
+                     dataset->skips[i].reason);
+            return;
+        }
+    }
+    const SampleList *train = &dataset->splits[SPLIT_TRAIN];
+    for (int64_t i = 0; i < train->count; i++) {
+        int parts = same_parts(train->items[i].name, line);
+        if (parts > most) {
+            most = parts;
+            closest = train->items[i].name;
+        }
+    }
+    snprintf(words, size, "is not in the data; %s there is %.200s",
+             closest ? "the closest name" : "a name",
+             closest        ? closest
+             : train->count ? train->items[0].name
+                            : "none");
+}
+
+static Status choose_line(ListedLabels *list, const char *name, int64_t line,
+                          const char *next)
+{
+    char words[400];
+    const NamedSample *found = find_named(list, name);
     const char *wrong = NULL;
-    if (!found)
-        wrong = "is not in the data";
-    else if (found->split == SPLIT_TEST)
+    if (!found) {
+        explain(list, name, line, next, words, sizeof words);
+        wrong = words;
+    } else if (found->split == SPLIT_TEST)
         wrong = list->dataset->test_part
                     ? "is a test image"
                     : "is held out for testing: use the --seed and "
@@ -331,10 +439,14 @@ static Status choose_listed(ListedLabels *list)
     const char *fault = list_text_fault(list->text, size, &bad);
     if (fault)
         return status_error(STATUS_DATA, "%s: %s", list->path, fault);
+    list->folder = realpath(list->dataset->folder, NULL);
+    static const char byte_mark[] = "\xef\xbb\xbf"; // before UTF-8 text
     char *rest = list->text, *name;
+    if (strncmp(rest, byte_mark, 3) == 0)
+        rest += 3;
     for (int64_t line = 1; (name = list_next_line(&rest)); line++)
         if (*name)
-            TRY(choose_line(list, name, line));
+            TRY(choose_line(list, name, line, rest));
     if (list->count == 0)
         return status_error(STATUS_DATA, "%s: lists no image", list->path);
     return status_ok();
@@ -363,6 +475,7 @@ Status dataset_select_listed(const Dataset *dataset, const char *path,
     if (status.code == STATUS_OK)
         status = take_chosen(&list, indices, count);
     free(list.text);
+    free(list.folder);
     free(list.named);
     free(list.chosen);
     return status;
@@ -392,8 +505,15 @@ Status dataset_select_asked(const Dataset *dataset, const char *labels,
 {
     LabelRule rule;
     double amount;
-    if (!read_amount(labels, &rule, &amount))
+    bool number = read_amount(labels, &rule, &amount);
+    if (!number && file_exists(labels))
         return dataset_select_listed(dataset, labels, indices, count);
+    if (!number)
+        return status_error(STATUS_DATA,
+                            "--labels %s: there is no such file, and it is "
+                            "neither `all`, a share such as 1%% or 0.1, nor a "
+                            "whole number of each class",
+                            labels);
     if ((rule == LABELS_PER_CLASS && !(amount >= 1)) ||
         (rule == LABELS_FRACTION && !(amount > 0 && amount <= 1)))
         return status_error(STATUS_USAGE,

@@ -412,17 +412,9 @@ static Status check_options(const char *folder, const SynthOptions *options)
         options->test > 99999)
         return status_error(STATUS_USAGE,
                             "drawn classes have 1 to 99999 images");
-    static const char *const parts[] = {"train", "test"};
-    for (int i = 0; i < 2; i++) {
-        char path[4096];
-        snprintf(path, sizeof path, "%s/%s", folder, parts[i]);
-        if (file_exists(path))
-            return status_error(STATUS_FAILED,
-                                "%s is there already: choose another folder "
-                                "or remove it",
-                                path);
-    }
-    return status_ok();
+    // Beside other images, drawn ones would be a part of their set.
+    return file_check_empty(folder,
+                            "drawn images go to a new or an empty folder");
 }
 
 Status synth_write(const char *folder, const SynthOptions *options)

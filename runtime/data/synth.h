@@ -22,8 +22,8 @@ typedef struct SynthOptions {
 } SynthOptions;
 
 // Writes FOLDER/train/CLASS/NNNNN.png and FOLDER/test/CLASS/NNNNN.png. The
-// same options give the same bytes. Refuses a folder that has a train or test
-// folder already.
+// same options give the same bytes. Refuses a folder that holds anything
+// already.
 Status synth_write(const char *folder, const SynthOptions *options);
 
 // One image of the set, which depends on seed, size, split, class and index

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 // One class an image or several: program and data are to agree.
 static Status check_several(const ProgramPhase *phase, const Dataset *data)
@@ -16,8 +17,9 @@ static Status check_several(const ProgramPhase *phase, const Dataset *data)
             STATUS_DATA,
             "phase %s is made for several classes an image (multi_labeled), "
             "and each image of the data has one: take its labels from "
-            "labeled(...) and minimize cross_entropy. Where images may have "
-            "several, part them by | in a list: a | behind one is enough",
+            "labeled(...) and minimize cross_entropy. Images that may have "
+            "several are in a list, parted by |, as cat|dog; one line with "
+            "cat| says it for all",
             phase->name);
     return status_error(STATUS_DATA,
                         "phase %s is made for one class an image, and the "
@@ -69,17 +71,22 @@ static Status check_amount(const ProgramPhase *phase, const Dataset *data)
         if (label >= 0 && label < classes)
             counts[label]++;
     }
-    Status status = status_ok();
-    for (int i = 0; i < classes && status.code == STATUS_OK; i++)
-        if ((double)counts[i] < phase->label_amount)
-            status = status_error(
-                STATUS_DATA,
-                "phase %s wants %g labelled images of each class, and class "
-                "\"%s\" has %" PRId64,
-                phase->name, phase->label_amount, dataset_class_name(data, i),
-                counts[i]);
+    int least = 0;
+    for (int i = 1; i < classes; i++)
+        least = counts[i] < counts[least] ? i : least;
+    int64_t count = counts[least];
     free(counts);
-    return status;
+    if ((double)count >= phase->label_amount)
+        return status_ok();
+    char advice[64] = "";
+    if (count > 0)
+        snprintf(advice, sizeof advice, " (--labels %" PRId64 " would do)",
+                 count);
+    return status_error(STATUS_DATA,
+                        "phase %s wants %g labelled images of each class, and "
+                        "class \"%s\" has %" PRId64 "%s",
+                        phase->name, phase->label_amount,
+                        dataset_class_name(data, least), count, advice);
 }
 
 static Status check_labels(const ProgramPhase *phase, const Dataset *data,
@@ -137,23 +144,9 @@ static Status select_partly(const ProgramPhase *phase, const Dataset *data,
                           &set->indices, &set->count);
 }
 
-static Status check_count(const ProgramPhase *phase, const Trainset *set)
-{
-    if (set->count == 0)
-        return status_error(STATUS_DATA,
-                            "there are no images to train phase %s on",
-                            phase->name);
-    if (set->count < phase->batch)
-        return status_error(
-            STATUS_DATA,
-            "phase %s takes batches of %d images, and has "
-            "%" PRId64 " to train on: --set %s.batch=%" PRId64 ", or less",
-            phase->name, phase->batch, set->count, phase->name, set->count);
-    return status_ok();
-}
-
-Status trainset_select(const ProgramPhase *phase, const Dataset *data,
-                       const char *labels, uint64_t seed, Trainset *set)
+// However many a batch takes.
+static Status select_images(const ProgramPhase *phase, const Dataset *data,
+                            const char *labels, uint64_t seed, Trainset *set)
 {
     Status status = trainset_check_classes(phase, data);
     *set = (Trainset){0};
@@ -166,11 +159,84 @@ Status trainset_select(const ProgramPhase *phase, const Dataset *data,
     else
         status = dataset_select(data, SOURCE_UNLABELED, LABELS_ALL, 0, seed,
                                 &set->indices, &set->count);
-    if (status.code == STATUS_OK)
-        status = check_count(phase, set);
+    if (status.code == STATUS_OK && set->count == 0)
+        status = status_error(STATUS_DATA,
+                              "there are no images to train phase %s on",
+                              phase->name);
     if (status.code != STATUS_OK)
         trainset_free(set);
     return status;
+}
+
+// Sentences about phases that cannot be trained, and the settings with which
+// batches are no larger than what is there.
+typedef struct Faults {
+    char words[STATUS_TEXT_SIZE], settings[320];
+} Faults;
+
+// A file of labels has the same fault for all phases.
+static void add_fault(Faults *faults, const char *sentence)
+{
+    size_t used = strlen(faults->words);
+    if (!strstr(faults->words, sentence))
+        snprintf(faults->words + used, sizeof faults->words - used, "%s%s",
+                 used ? "; " : "", sentence);
+}
+
+static void check_batch(const ProgramPhase *phase, int64_t count,
+                        Faults *faults)
+{
+    char sentence[256];
+    size_t used = strlen(faults->settings);
+    if (count >= phase->batch)
+        return;
+    snprintf(sentence, sizeof sentence,
+             "phase %s takes batches of %d images, and has %" PRId64
+             " to train on",
+             phase->name, phase->batch, count);
+    add_fault(faults, sentence);
+    snprintf(faults->settings + used, sizeof faults->settings - used,
+             " %s.batch=%" PRId64, phase->name, count);
+}
+
+static Status tell_faults(const Faults *faults)
+{
+    if (!*faults->words)
+        return status_ok();
+    return status_error(STATUS_DATA, "%s%s%s%s", faults->words,
+                        *faults->settings ? ": --set" : "", faults->settings,
+                        *faults->settings ? ", or less" : "");
+}
+
+Status trainset_select(const ProgramPhase *phase, const Dataset *data,
+                       const char *labels, uint64_t seed, Trainset *set)
+{
+    Faults faults = {0};
+    TRY(select_images(phase, data, labels, seed, set));
+    check_batch(phase, set->count, &faults);
+    if (*faults.words)
+        trainset_free(set);
+    return tell_faults(&faults);
+}
+
+Status trainset_check(const Program *program, int count, const int *phases,
+                      const Dataset *data, const char *labels, uint64_t seed)
+{
+    Faults faults = {0};
+    for (int i = 0; i < count; i++) {
+        Trainset set;
+        const ProgramPhase *phase = &program->phases[phases[i]];
+        TRY(trainset_check_classes(phase, data)); // is wrong for all of them
+        Status status = select_images(phase, data, labels, seed, &set);
+        if (status.code == STATUS_OK)
+            check_batch(phase, set.count, &faults);
+        else if (status.code == STATUS_DATA)
+            add_fault(&faults, status.text);
+        else
+            return status;
+        trainset_free(&set);
+    }
+    return tell_faults(&faults);
 }
 
 // ---- by class ---------------------------------------------------------------

@@ -29,6 +29,10 @@ typedef struct Trainset {
 // without classes, too. The set is freed by trainset_free.
 Status trainset_select(const ProgramPhase *phase, const Dataset *data,
                        const char *labels, uint64_t seed, Trainset *set);
+// The same for phases of a program, by their places, without a choice: all
+// that have too few images for their batches or labels are named at once.
+Status trainset_check(const Program *program, int count, const int *phases,
+                      const Dataset *data, const char *labels, uint64_t seed);
 // Fills counts and strata by the data's numbers of classes, which are not to
 // change any more. STATUS_MEMORY for lack of memory.
 Status trainset_count_classes(const ProgramPhase *phase, const Dataset *data,

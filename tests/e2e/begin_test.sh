@@ -21,8 +21,21 @@ untouched() {
 
 check "begin: a later phase's batch" says "finetune takes batches of 64" \
     train "$work/none" pretrain finetune
+more="pretrain.batch=99"
+check "begin: all batches that are too large" says \
+    "phase finetune takes batches of 64 images, and has 30 to train on: --set pretrain.batch=48 finetune.batch=30, or less" \
+    train "$work/none" pretrain finetune
+check "begin: before anything is compiled" sh -c "! grep compiled '$work/said'"
+# shellcheck disable=SC2046
+"$simcc" compile models/quickstart.net --phase finetune --target x86-64 \
+    -o "$work/net.simcc" --set $(merged "$settings" "classes=3") 2> /dev/null
+check "begin: what an artifact's batch asks for" says \
+    "finetune.batch=30, or less ($work/net.simcc is compiled: \`simcc compile\`" \
+    exits 4 "$simcc" run "$work/net.simcc" finetune --data "$work/photos" \
+    --out "$work/none"
 more="finetune.batch=8 finetune.labels=50"
-check "begin: its labels" says "wants 50 labelled images of each class" \
+check "begin: its labels" says \
+    "wants 50 labelled images of each class, and class \"disc\" has 16 (--labels 16 would do)" \
     train "$work/none" pretrain finetune
 more="finetune.batch=8 classes=5"
 check "begin: its classes" says "made for 5 classes and the data has 3" \

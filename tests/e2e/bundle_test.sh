@@ -173,6 +173,14 @@ bundle here -q
 cp "$work/here/libnet.a" "$work/first.a"
 bundle here -q
 check "bundle: the same bytes again" cmp "$work/first.a" "$work/here/libnet.a"
+echo "// mine" >> "$work/here/main.c"
+check "bundle: a changed example stays" says "main.c is left as it is" bundle here
+check "bundle: as it is" grep -q "^// mine" "$work/here/main.c"
+mkdir "$work/full"
+echo "int main(void) { return 0; }" > "$work/full/main.c"
+check "bundle: not into a folder of other things" says \
+    "holds main.c already: -o takes a new or an empty folder" exits 1 bundle full
+check "bundle: which stays as it was" [ "$(ls "$work/full")" = main.c ]
 
 # refused CODE TEXT OPTION...
 refused() {

@@ -5,6 +5,12 @@
 
 shapes=$work/shapes
 "$simcc" data synth "$shapes" --classes 3 --per-class 12 --size 32 -q
+mkdir -p "$work/others/cat"
+check "data synth: not beside other images" says "holds cat already: drawn images" \
+    exits 1 "$simcc" data synth "$work/others" -q
+check "data synth: where nothing was drawn" [ "$(ls "$work/others")" = cat ]
+check "data synth: nor over drawn ones" says "to a new or an empty folder" \
+    exits 1 "$simcc" data synth "$shapes" -q
 one=$(cd "$shapes" && find train -name '*.png' | sort | head -n 1)
 last=$(cd "$shapes" && find train -name '*.png' | sort | tail -n 1)
 first_class=$(dirname "$one")
@@ -134,6 +140,15 @@ echo "train/none.png" > "$work/bad"
 check "run: a bad list is refused before training" says \
     "bad:1: train/none.png is not in the data" \
     train "$work/refused" --labels "$work/bad"
+check "run: labels that are no file and no amount" says \
+    "--labels 10x: there is no such file, and it is neither" exits 4 \
+    train "$work/refused" --labels 10x
+# From the root, or through the folder as --data has it.
+sed "s,^,$shapes/," "$work/splits/split-0.txt" > "$work/paths"
+check "run: paths to the images name them" train "$work/paths-run" -q \
+    --labels "$work/paths"
+check "run: which changes nothing" cmp "$work/rule/scratch/model.safetensors" \
+    "$work/paths-run/scratch/model.safetensors"
 
 # One meaning on the command line and in the program.
 train "$work/share" -q --labels 0.5 > /dev/null 2>&1

@@ -57,6 +57,6 @@ check "memory: nothing fits" says "no batch fits" run --memory 20M
 check "memory: that is exit code 6" exits 6 run --memory 20M
 check "memory: no size" exits 2 run --memory much
 check "memory: more than any machine has" exits 6 "$simcc" run \
-    models/quickstart.net pretrain --data "$work/shapes" --out "$work/run" \
-    --force --set image_size=256 pretrain.batch=65536
+    models/simclrv2.net pretrain --data "$work/shapes" --out "$work/run" \
+    --force --set depth=18 width=4 image_size=1024 pretrain.batch=200
 finish

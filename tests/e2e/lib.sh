@@ -80,13 +80,16 @@ agree() {
         }' "$1" "$work/got"
 }
 
-# says TEXT COMMAND...: somewhere in its output, whatever its exit code.
+# says TEXT COMMAND...: somewhere in its output, whatever its exit code; of
+# `exits CODE COMMAND...`, with that one.
 says() {
-    wanted=$1
+    said_text=$1
     shift
     "$@" > "$work/said" 2>&1
-    grep -qF -- "$wanted" "$work/said" ||
-        { cat "$work/said"; echo "does not say: $wanted"; false; }
+    said_code=$?
+    [ "$1" != exits ] || [ "$said_code" = 0 ] || { cat "$work/said"; return 1; }
+    grep -qF -- "$said_text" "$work/said" ||
+        { cat "$work/said"; echo "does not say: $said_text"; false; }
 }
 
 # same_tensors ONE TWO: of two files, behind their headers, which have settings.

@@ -58,6 +58,27 @@ wait "$worker"
 check "predict: and then it ends well" [ $? = 0 ]
 check "predict: which were not readable is said" grep -q "none.png" "$work/log"
 
+# A file that is no image has no row. One whose damage shows when it is decoded
+# has none in predict's table, and one of NaN in embed's.
+hurt=$work/hurt
+cp -r "$work/shapes" "$hurt"
+echo none > "$hurt/test/disc/00000.png"
+head -c 200 "$work/shapes/test/disc/00001.png" > "$hurt/test/disc/00001.png"
+images=$(wc -l < "$work/names")
+check "predict: damaged images" says "1 image cannot be read: no rows" "$simcc" \
+    predict "$net" scratch --data "$hurt" --split test --out "$work/run" \
+    -o "$work/hurt.csv"
+check "predict: have no rows" [ "$(wc -l < "$work/hurt.csv")" = $((images - 1)) ]
+check "embed: damaged images" says "1 image cannot be read: rows of NaN" "$simcc" \
+    embed "$net" scratch --data "$hurt" --split test --out "$work/run" \
+    --value logits --csv -o "$work/hurt.npy"
+check "embed: rows of all that were not left out" \
+    [ "$(wc -l < "$work/hurt.csv")" = "$images" ]
+check "embed: of which one is NaN" \
+    [ "$(grep -c "^test/disc/00001.png,disc,nan,nan,nan" "$work/hurt.csv")" = 1 ]
+check "embed: and none for what is no image" \
+    [ "$(grep -c "disc/00000" "$work/hurt.csv")" = 0 ]
+
 check "predict: other commands take no stream" says "\`simcc predict\` alone" \
     "$simcc" embed "$net" scratch --data - --out "$work/run" \
     --value logits -o "$work/x.npy"

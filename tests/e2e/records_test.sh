@@ -176,6 +176,31 @@ rm -r "$work/sweep/filters=6/seed-0"
 check "sweep: makes what is missing" sweep --quiet
 check "sweep: and only that" [ -s \
     "$work/sweep/filters=6/seed-0/scratch/model.safetensors" ]
+# What is wrong with a later value is said before the first run.
+tried() {
+    code=$1
+    shift
+    "$simcc" sweep "$net" scratch --data "$shapes" --out "$work/none" --quiet \
+        --set groups=2 image_size=16 scratch.steps=6 scratch.labels=4 "$@" \
+        > "$work/said" 2>&1
+    [ $? = "$code" ] && cat "$work/said" && [ ! -e "$work/none" ]
+}
+check "sweep: a value that is none" says "no run was begun, for filters=many" \
+    tried 3 filters=4,many scratch.batch=8
+check "sweep: a batch that is too large" says "scratch.batch=12, or less" \
+    tried 4 filters=4 scratch.batch=8,99
+# A run that fails is not the end of the others, nor of the table.
+rm -r "$work/sweep/filters=4/seed-1/scratch"
+touch "$work/sweep/filters=4/seed-1/scratch"
+sweep --quiet > "$work/list" 2> "$work/sweep.err"
+check "sweep: a run that fails" [ $? = 1 ]
+check "sweep: is said" grep -q "1 of the runs failed" "$work/sweep.err"
+check "sweep: the table has the others" grep -qE \
+    "^ *filters=6 +scratch +[0-9.]+% \+- [0-9.]+ +test.top1, 2 seeds" \
+    "$work/list"
+check "sweep: one seed has no spread" grep -qE \
+    "^ *filters=4 +scratch +[0-9.]+% +test.top1, 1 seed$" "$work/list"
+check "sweep: nor as JSON" says '"deviation":null,"seeds":1' sweep --json --quiet
 check "sweep: a wrong name" exits 3 "$simcc" sweep "$net" scratch \
     --data "$shapes" --out "$work/none" --set nothing=1,2 --quiet
 

@@ -164,6 +164,23 @@ check "run: not over its program" says "would write over" exits 2 "$simcc" run \
     "$work/own/model.net" scratch --data "$shapes" --out "$work/own" \
     --set $settings
 check "run: which is as it was" cmp "$work/own/model.net" "$work/mine.net"
+# Nor are notes of somebody's own, whose names a run has for its files.
+for file in about card.md; do
+    mkdir "$work/notes"
+    echo "simcc = mine" > "$work/notes/$file"
+    # shellcheck disable=SC2086
+    check "run: not over a foreign $file" says "notes/$file, which is not of a" \
+        exits 2 "$simcc" run "$net" scratch --data "$shapes" \
+        --out "$work/notes" --set $settings
+    check "run: whose $file is as it was" [ "$(ls "$work/notes") $(cat \
+        "$work/notes/$file")" = "$file simcc = mine" ]
+    rm -r "$work/notes"
+done
+# A log that the shell has made, empty, is a place to write to.
+mkdir "$work/notes" && touch "$work/notes/log"
+# shellcheck disable=SC2086
+check "run: into an empty log" "$simcc" run "$net" scratch --data "$shapes" -q \
+    --out "$work/notes" --set $settings --stop-after 1
 # Where shapes agree, weights of another phase are taken, which is said.
 # shellcheck disable=SC2086
 check "eval: whose weights they are" says "has the weights of phase finetune" \

@@ -21,8 +21,11 @@ TEST(bad_lines_of_a_list_are_named)
     make_plain(test_path("s/a.png"), 4, 1);
     make_plain(test_path("s/b.png"), 4, 1);
     check_list("", "no PNG or JPEG");
-    check_list("a.png,x\n\nb.png,y,both\n", ":3: the third column is train or "
-                                            "test, not 'both'");
+    check_list("a.png,x\n\nb.png,y,both\n",
+               ":3: the third column is train, "
+               "test, val or unlabeled, not 'both'");
+    check_list("a.png|x\nb.png|y\n", ":1: no image file's name: | parts the "
+                                     "classes of an image");
     check_list("a.png,x,train,z\n", ":1: more than three columns");
     check_list("a.png,x\n,y\n", ":2: no path");
     check_list("a.png,x\n\"b.png,y\n", ":2: a quote that is not closed");
@@ -87,10 +90,29 @@ TEST(bad_lists_of_labels)
     make_plain(test_path("s/train/dog/0.png"), 4, 1);
     make_plain(test_path("s/test/dog/0.png"), 4, 1);
     make_plain(test_path("s/unlabeled/0.png"), 4, 1);
+    write_bytes(test_path("s/train/cat/bad.png"), "none", 4);
     CHECK_TEXT(dataset_open(test_path("s"), &options, &set).text, "");
     check_labels(set, "", "lists no image");
     check_labels(set, "train/cat/0.png\ncat/0.png\n",
-                 ":2: cat/0.png is not in the data");
+                 ":2: cat/0.png is not in the data; the closest name there is "
+                 "train/cat/0.png");
+    check_labels(set, "train/Dog/0.JPG\n", "name there is train/dog/0.png");
+    check_labels(set, "train/horse/9.png\n", "a name there is ");
+    check_labels(set, "path\ntrain/cat/0.png\n",
+                 ":1: path looks like a header; --labels takes names of");
+    check_labels(set, "path,label\r\ntrain/cat/0.png,cat\r\n",
+                 ":1: path,label looks like a header");
+    static const char *const rows[] = {"train/cat/0.png,cat",
+                                       "train/cat/0.png cat",
+                                       "\"train/cat/0.png\";cat"};
+    for (int i = 0; i < 3; i++)
+        check_labels(set, rows[i], "has more than the name of an image");
+    check_labels(set, "train/cat/bad.png\n", "was left out of the data: ");
+    char twice[8192]; // two ways to one image
+    snprintf(twice, sizeof twice, "\xef\xbb\xbf./train/cat/0.png\n%s\n",
+             test_path("s/train/cat/0.png"));
+    check_labels(set, twice, ":2: ");
+    check_labels(set, twice, "is there a second time");
     check_labels(set, "test/dog/0.png", ":1: test/dog/0.png is a test image");
     check_labels(set, "unlabeled/0.png", ":1: unlabeled/0.png has no label");
     check_labels(set, "train/cat/0.png\n\ntrain/cat/0.png\n",

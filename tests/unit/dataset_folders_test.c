@@ -111,7 +111,8 @@ TEST(folders_of_tests_are_not_trained_on)
     check("a/x/1.png b/1.png Test/a/2.png",
           " a/x/1.png=- b/1.png=- | Test/a/2.png=-\nno classes, for a has "
           "images only in folders of its own, and a class is a folder that "
-          "holds its images");
+          "holds its images; a part of the set is called train, test, val or "
+          "unlabeled");
     check("train/1.png train/2.png test/3.png",
           " train/1.png=- train/2.png=- | test/3.png=-");
     check("train/a/1.png test/a/2.png test/9.png",
@@ -123,7 +124,8 @@ TEST(folders_beside_parts_are_told)
 {
     check("train/a/1.png test/a/2.png more/3.png Test2/a/4.png 5.png",
           " train/a/1.png=a | Test2/a/4.png=a\nnot used, beside the parts of "
-          "the set: more, test, loose images");
+          "the set, which are called train, test, val or unlabeled: more, "
+          "test, loose images");
     check("a/1.png b/1.png test/2.png",
           " a/1.png=a b/1.png=b\ntest/ has no folders of classes as the "
           "training part has: its images are not used");
@@ -138,7 +140,8 @@ TEST(folders_of_parts_may_share_a_word)
     char want[400];
     snprintf(want, sizeof want,
              " seg_train/seg_train/a/1.png=a | seg_test/seg_test/a/2.png=a%s"
-             "\nnot used, beside the parts of the set: seg_pred",
+             "\nnot used, beside the parts of the set, which are called train, "
+             "test, val or unlabeled: seg_pred",
              note);
     check("seg_train/seg_train/a/1.png seg_test/seg_test/a/2.png "
           "seg_pred/seg_pred/3.png",
@@ -155,6 +158,15 @@ TEST(folders_of_parts_may_share_a_word)
                                           "bus/1.png=bus");
 }
 
+// Two classes, one of which may be a slip.
+TEST(folders_of_classes_may_differ_by_case)
+{
+    check("Bars/1.png bars/2.png disc/3.png",
+          " Bars/1.png=Bars bars/2.png=bars disc/3.png=disc\nclasses Bars and "
+          "bars differ by the case of letters alone: if they are one, give "
+          "them one name");
+}
+
 // Among images without classes parts are known by their names, however deep.
 TEST(folders_of_tests_are_not_trained_on_deeper_down)
 {
@@ -163,7 +175,8 @@ TEST(folders_of_tests_are_not_trained_on_deeper_down)
         "two/VAL/a/4.png",
         " one/train/a/1.png=- two/train/a/3.png=- | one/test/a/2.png=- "
         "two/VAL/a/4.png=-\nno classes, for one has images only in folders of "
-        "its own, and a class is a folder that holds its images\none/test, "
+        "its own, and a class is a folder that holds its images; a part of "
+        "the set is called train, test, val or unlabeled\none/test, "
         "two/VAL: test images by the name of their folder, no phase trains "
         "on them");
     make_set("dev", "dev/a/1.png test/a/2.png");
@@ -235,7 +248,8 @@ TEST(folders_that_are_no_classes_are_told)
     check("a/x/1.png a/y/1.png b/x/1.png b/y/1.png",
           " a/x/1.png=- a/y/1.png=- b/x/1.png=- b/y/1.png=-\nno classes, for a "
           "has images only in folders of its own, and a class is a folder that "
-          "holds its images");
+          "holds its images; a part of the set is called train, test, val or "
+          "unlabeled");
     check("1.png 2.png", " 1.png=- 2.png=-");
 }
 

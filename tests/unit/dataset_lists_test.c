@@ -196,10 +196,12 @@ TEST(lists_have_parts_by_many_names)
           "4:3: class y has validation images and no training image");
     check("path,label,split\nc/1.png,x,train\nc/2.png,,val\nd/1.png,x,test\n",
           "4:3: a validation image without a label");
-    check("path,label,split\nc/1.png,x,train\nc/2.png,x,fold1\n",
-          "4:3: the third column is train or test, not 'fold1'");
-    check("split,path,label\ntrain,c/1.png,x\nfold1,c/2.png,x\n",
-          "4:3: the part's column is train or test, not 'fold1'");
+    check(
+        "path,label,split\nc/1.png,x,train\nc/2.png,x,fold1\n",
+        "4:3: the third column is train, test, val or unlabeled, not 'fold1'");
+    check(
+        "split,path,label\ntrain,c/1.png,x\nfold1,c/2.png,x\n",
+        "4:3: the part's column is train, test, val or unlabeled, not 'fold1'");
 }
 
 // ---- other text -------------------------------------------------------------

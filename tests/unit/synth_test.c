@@ -46,7 +46,7 @@ TEST(written_sets_open_as_data)
     dataset_free(set);
     Status status = synth_write(folder, &options);
     CHECK_INT(status.code, STATUS_FAILED);
-    CHECK(strstr(status.text, "set/train") != NULL);
+    CHECK(strstr(status.text, "set holds t") != NULL);
 }
 
 TEST(bad_requests_are_refused)
