@@ -170,6 +170,21 @@ check "eval: whose weights they are" says "has the weights of phase finetune" \
     "$simcc" eval "$net" scratch --data "$shapes" --set $settings \
     --weights "$work/whole/finetune/model.safetensors"
 # shellcheck disable=SC2086
+check "bundle: too" says "has the weights of phase finetune" \
+    "$simcc" bundle "$net" scratch -o "$work/library" --set $settings \
+    --weights "$work/whole/finetune/model.safetensors"
+# shellcheck disable=SC2086
+check "export: too" says "has the weights of phase finetune" \
+    "$simcc" export "$net" scratch -o "$work/scratch.onnx" --set $settings \
+    --weights "$work/whole/finetune/model.safetensors"
+named() {
+    # shellcheck disable=SC2086
+    ls "$shapes"/test/disc/*.png | "$simcc" predict "$net" scratch --data - \
+        --set $settings --weights "$work/whole/finetune/model.safetensors"
+}
+check "predict: of names from standard input, too" says \
+    "has the weights of phase finetune" named
+# shellcheck disable=SC2086
 "$simcc" eval "$net" finetune --data "$shapes" --set $settings \
     --out "$work/whole" > "$work/log" 2>&1
 check "eval: its own need no word" exits 1 grep -q "weights of phase" \
