@@ -51,11 +51,12 @@ skip() {
 
 # exits CODE COMMAND...
 exits() {
-    wanted=$1
+    exits_with=$1
     shift
     "$@"
     got=$?
-    [ "$got" = "$wanted" ] || { echo "exit code $got, not $wanted"; false; }
+    [ "$got" = "$exits_with" ] ||
+        { echo "exit code $got, not $exits_with"; false; }
 }
 
 # agree WANT GOT TOLERANCE: the rows that `embed --csv` wrote to GOT, without
@@ -80,13 +81,16 @@ agree() {
         }' "$1" "$work/got"
 }
 
-# says TEXT COMMAND...: somewhere in its output, whatever its exit code.
+# says TEXT COMMAND...: somewhere in its output, whatever its exit code, but for
+# says TEXT exits CODE COMMAND...
 says() {
-    wanted=$1
+    says_text=$1
     shift
     "$@" > "$work/said" 2>&1
-    grep -qF -- "$wanted" "$work/said" ||
-        { cat "$work/said"; echo "does not say: $wanted"; false; }
+    said_well=$?
+    [ "$1" = exits ] || said_well=0
+    grep -qF -- "$says_text" "$work/said" && [ "$said_well" = 0 ] ||
+        { cat "$work/said"; echo "does not say: $says_text"; false; }
 }
 
 # same_tensors ONE TWO: of two files, behind their headers, which have settings.
