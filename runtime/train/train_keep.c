@@ -233,16 +233,18 @@ static Status refuse(const Run *run, const char *why)
 
 // STATUS_FAILED with the first line that the program has otherwise than in
 // PHASE/model.net.
-static Status refuse_text(const Run *run)
+static Status refuse_text(const Run *run, const CheckpointInfo *info)
 {
     enum { MOST = 64 << 20 };
     char path[RUNDIR_PATH], why[640], *source;
     int64_t size;
     ProgramLine lines[2];
+    if (!info->says)
+        return refuse(run, "the program, its path, --dtype or --labels is "
+                           "another, and which of them was not kept then");
     TRY(rundir_path(run->options->out, run->phase->name, "model.net", path));
     if (!file_exists(path))
-        return refuse(run, "the program has changed, or is named by another "
-                           "path");
+        return refuse(run, "the program has changed");
     TRY(file_read(path, MOST, &source, &size));
     bool differs =
         program_text_differs(source, run->program->source, run->phase->name,
@@ -278,7 +280,7 @@ static Status check_same_run(Run *run, const CheckpointInfo *info)
     if (list.count)
         return refuse(run, list.text);
     if (!same)
-        return refuse_text(run);
+        return refuse_text(run, info);
     if (strcmp(info->validation, validation) != 0)
         return status_error(
             STATUS_FAILED,
