@@ -7,6 +7,7 @@
 #include "frontend/cli/bundle_files.h"
 #include "frontend/cli/job.h"
 #include "frontend/cli/object_file.h"
+#include "frontend/cli/trained.h"
 #include "runtime/base/checksum.h"
 #include "runtime/base/file.h"
 #include "runtime/bundle/model.h"
@@ -207,6 +208,7 @@ static Status load_weights(Bundle *bundle)
     const ProgramPhase *phase = phase_of(bundle, 0);
     const TrainOptions *options = &first->job.options;
     TRY(job_weights(&first->job, path));
+    TRY(trained_phase(&first->job));
     TRY(store_add_plan(&bundle->store, first->plan));
     TRY(weights_load_all(first->job.program, phase, path, options,
                          &bundle->store));

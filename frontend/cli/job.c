@@ -177,6 +177,8 @@ static Status open_data(Job *job, int min_side, int channels)
 {
     const Cli *cli = job->cli;
     int64_t memory;
+    if (tries_weights(job))
+        TRY(trained_phase(job));
     if (is_stream(cli))
         return open_stream(job, min_side, channels);
     TRY(fit_memory(cli, &memory));
@@ -470,6 +472,7 @@ static Status read_program(Job *job, Compiler *compiler)
         return status_error(STATUS_SOURCE, "no program");
     TRY(compiler_check_names(compiler));
     TRY(job_weights(job, weights));
+    TRY(trained_phase(job));
     TRY(compiler_fit_weights(compiler, job->cli, weights));
     job->program =
         program_from_experiment(compiler->experiment, compiler->lang.dtype, "");

@@ -306,7 +306,8 @@ static void add_settings(Text *card, const Notes *about)
 {
     text_addf(card,
               "\n## Settings\n\nProgram `%s`, seed %s, type %s; simcc %s for "
-              "%s; %s. The whole program is in `model.net`, the command in "
+              "%s; %s. The whole program is in `model.net`, each phase's in "
+              "`PHASE/model.net`, the command in "
               "`command`.\n\n",
               text_of(about, "program"), text_of(about, "seed"),
               text_of(about, "dtype"), text_of(about, "simcc"),

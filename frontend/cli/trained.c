@@ -12,10 +12,11 @@ static const char *share_text(const Cli *cli, const char *digits)
     return digits[0] ? cli_share_text(cli->arena, strtod(digits, NULL)) : "0";
 }
 
-// Where shapes agree, another phase's weights are taken: that is said.
-static Status compare_phase(const Cli *cli, const char *path)
+Status trained_phase(const Job *job)
 {
-    char *phase;
+    const Cli *cli = job->cli;
+    char path[RUNDIR_PATH], *phase;
+    TRY(job_weights(job, path));
     TRY(model_phase(path, &phase));
     if (phase && strcmp(phase, cli->words[1]) != 0)
         cli_warn(cli, arena_printf(cli->arena,
@@ -31,7 +32,6 @@ Status trained_held_out(Job *job, DataOptions *options)
     const Cli *cli = job->cli;
     char path[RUNDIR_PATH], *lines, held_out[64], aside[64], seed[64];
     TRY(job_weights(job, path));
-    TRY(compare_phase(cli, path));
     TRY(model_data(path, &lines));
     model_parameter(lines, "held_out", held_out, sizeof held_out);
     model_parameter(lines, "validate", aside, sizeof aside);

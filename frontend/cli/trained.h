@@ -4,6 +4,8 @@
 
 #include "frontend/cli/job.h"
 
+// Another phase's weights are taken where shapes agree: warns of it.
+Status trained_phase(const Job *job);
 // Weights are tried on images that they were not trained on: those held out
 // then, unless the command line wants others.
 Status trained_held_out(Job *job, DataOptions *options);

@@ -147,6 +147,25 @@ static void print_phase(Sema *s, const Phase *phase, Text *out)
         text_addf(out, "#   using %s\n", phase->usings.at[i]);
 }
 
+// The program's own file, and behind it what the phases come to. What was shown
+// before, as a run's own program, says so already, of older values: there.
+static void print_root(Sema *s, const Module *root, Text *out)
+{
+    static const char title[] = "\n# ---- resolved ----\n";
+    Text own = text_new(s->arena);
+    print_module(s, root, &own);
+    const char *text = text_string(&own), *end = text + own.length;
+    const char *place = strstr(text, title), *rest = end;
+    if (place)
+        for (rest = place + sizeof title - 1; *rest == '#';)
+            rest += strcspn(rest, "\n") + 1;
+    text_add_n(out, text, (size_t)((place ? place : end) - text));
+    text_add(out, s->phases.count ? title : "");
+    for (int i = 0; i < s->phases.count; i++)
+        print_phase(s, s->phases.at[i], out);
+    text_add(out, rest);
+}
+
 const char *show_program(Sema *s)
 {
     Text out = text_new(s->arena);
@@ -154,20 +173,17 @@ const char *show_program(Sema *s)
     size_t length = folder ? strlen(folder) : 0;
     for (int i = s->modules.count - 1; i >= 0; i--) {
         const Module *module = s->modules.at[i];
-        bool root = module == s->root;
         // A file of simcc's own models goes by its path among them: where simcc
         // stands is no part of the program.
         const char *title = module->path;
         if (folder && strncmp(title, folder, length) == 0)
             title += length + 1;
-        if (!root)
-            text_addf(&out, "\n# ---- %s ----\n", title);
-        print_module(s, module, &out);
-        if (!root)
+        if (module == s->root) {
+            print_root(s, module, &out);
             continue;
-        text_add(&out, s->phases.count ? "\n# ---- resolved ----\n" : "");
-        for (int k = 0; k < s->phases.count; k++)
-            print_phase(s, s->phases.at[k], &out);
+        }
+        text_addf(&out, "\n# ---- %s ----\n", title);
+        print_module(s, module, &out);
     }
     return text_string(&out);
 }

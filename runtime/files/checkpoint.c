@@ -15,11 +15,17 @@ Status checkpoint_save(const char *path, const Store *store,
                        const CheckpointInfo *info)
 {
     char step[32], images[32], seed[32], program[32], ways[32], names[32];
+    char says[32], labels[32], from[32], init[32], teacher[32];
     snprintf(step, sizeof step, "%" PRId64, info->step);
     snprintf(images, sizeof images, "%" PRId64, info->images);
     snprintf(names, sizeof names, "%016" PRIx64, info->names);
     snprintf(seed, sizeof seed, "%" PRIu64, info->seed);
     snprintf(program, sizeof program, "%016" PRIx64, info->program);
+    snprintf(says, sizeof says, "%016" PRIx64, info->says);
+    snprintf(labels, sizeof labels, "%016" PRIx64, info->labels);
+    snprintf(from, sizeof from, "%016" PRIx64, info->origin.from);
+    snprintf(init, sizeof init, "%016" PRIx64, info->origin.init);
+    snprintf(teacher, sizeof teacher, "%016" PRIx64, info->origin.teacher);
     snprintf(ways, sizeof ways, "%016" PRIx64, info->ways);
     SafeMeta metas[] = {
         {SAFE_CHECKSUM_KEY, SAFE_NO_CHECKSUM},
@@ -29,6 +35,13 @@ Status checkpoint_save(const char *path, const Store *store,
         {"names", names},
         {"seed", seed},
         {"program", program},
+        {"says", says},
+        {"labels", labels},
+        {"dtype", info->dtype == PLAN_F64 ? "f64" : "f32"},
+        {"from", from},
+        {"init", init},
+        {"teacher", teacher},
+        {"target", info->target},
         {"sums", plan_sums_word(info->sums)},
         {"precision", info->precision == PLAN_BF16 ? "bf16" : "f32"},
         {"ways_hash", ways},
@@ -88,6 +101,17 @@ static bool read_info(const SafeFile *file, CheckpointInfo *info)
     if (safetensors_meta(file, "names") &&
         !number_meta(file, "names", 16, &info->names))
         return false;
+    if (safetensors_meta(file, "says") &&
+        (!number_meta(file, "says", 16, &info->says) ||
+         !number_meta(file, "labels", 16, &info->labels) ||
+         !number_meta(file, "from", 16, &info->origin.from) ||
+         !number_meta(file, "init", 16, &info->origin.init) ||
+         !number_meta(file, "teacher", 16, &info->origin.teacher)))
+        return false;
+    const char *target = safetensors_meta(file, "target");
+    snprintf(info->target, sizeof info->target, "%s", target ? target : "");
+    const char *dtype = safetensors_meta(file, "dtype");
+    info->dtype = dtype && strcmp(dtype, "f64") == 0 ? PLAN_F64 : PLAN_F32;
     if (safetensors_meta(file, "validation") &&
         !copy_meta(file, "validation", info->validation,
                    sizeof info->validation))

@@ -9,6 +9,14 @@
 
 enum { CHECKPOINT_TEXT = 2048 };
 
+// Which weights a phase began with: their hashes (tensors_hash); 0 = none, or
+// not known.
+typedef struct WeightsOrigin {
+    uint64_t from;    // those of its `from`
+    uint64_t init;    // those of --init, in their place
+    uint64_t teacher; // those that teach it
+} WeightsOrigin;
+
 // What a checkpoint says about itself. Sampling and augmentation are keyed by
 // counters, so `step` is all the state they have.
 typedef struct CheckpointInfo {
@@ -17,7 +25,13 @@ typedef struct CheckpointInfo {
     int64_t images; // in the phase's training set
     uint64_t names; // hash of the data's training images; 0 = not known
     uint64_t seed;
-    uint64_t program;             // hash of the program
+    uint64_t program; // hash of the resolved source, its type and the labels
+    uint64_t says;    // of what it says to the phase, program_text.h; 0 = not
+                      // known: then `program` is what counts
+    uint64_t labels;  // of the list of images whose labels are seen; 0 = none
+    int32_t dtype;    // as Program.dtype
+    WeightsOrigin origin;
+    char target[128];             // Program.target, cut off; "" = not known
     int32_t sums;                 // as Program.sums: they decide low bits
     int32_t precision;            // as ProgramPhase.precision
     uint64_t ways;                // hash of ProgramPhase.ways, for the same

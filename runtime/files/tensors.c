@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/base/checksum.h"
 #include "runtime/base/crc32c.h"
 #include "runtime/base/file.h"
 
@@ -646,4 +647,30 @@ Status tensors_verify(const TensorFile *file)
         status = verify_blob(file, &file->blobs[i], room);
     free(room);
     return status;
+}
+
+static Status hash_tensor(const TensorFile *file, int index, Checksum *sum)
+{
+    const SafeTensor *tensor = tensors_at(file, index);
+    void *elements = malloc((size_t)tensor->bytes + 1);
+    if (!elements)
+        return tensors_no_memory(file);
+    checksum_add(sum, tensor->name, (int64_t)strlen(tensor->name) + 1);
+    checksum_add(sum, &tensor->dtype, sizeof tensor->dtype);
+    checksum_add(sum, tensor->dims, tensor->rank * (int64_t)sizeof(int64_t));
+    Status status = tensors_read(file, index, elements);
+    if (status.code == STATUS_OK)
+        checksum_add(sum, elements, tensor->bytes);
+    free(elements);
+    return status;
+}
+
+Status tensors_hash(const TensorFile *file, uint64_t *hash)
+{
+    Checksum sum = checksum_new();
+    for (int i = 0; i < tensors_count(file); i++)
+        TRY(hash_tensor(file, i, &sum));
+    *hash = checksum_value(&sum);
+    *hash += *hash == 0;
+    return status_ok();
 }

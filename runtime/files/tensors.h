@@ -31,6 +31,10 @@ Status tensors_read(const TensorFile *file, int index, void *out);
 // Reads everything; STATUS_DATA when a checksum is not that of its bytes.
 Status tensors_verify(const TensorFile *file);
 
+// Reads everything: the hash of names, shapes, types and elements, never 0.
+// What else a file says of itself is not in it.
+Status tensors_hash(const TensorFile *file, uint64_t *hash);
+
 // What it is ("a PyTorch file (zip)") and what it says of who wrote it, or "".
 const char *tensors_format(const TensorFile *file);
 const char *tensors_writer(const TensorFile *file);

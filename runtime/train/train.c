@@ -103,6 +103,9 @@ Status train_fill_store(Run *run)
                                &run->store));
     TRY(weights_load_teacher(run->program, run->phase, run->options,
                              &run->store));
+    if (!run->checkpoint_path[0])
+        TRY(weights_origin(run->program, run->phase, run->options,
+                           &run->origin));
     store_initialize(&run->store, run->options->seed);
     share_store(run);
     return status_ok();
@@ -524,14 +527,18 @@ static Status finish(Run *run)
     return train_save(run, true);
 }
 
+static Status write_text(const char *path, const char *text)
+{
+    return file_write(path, text, (int64_t)strlen(text));
+}
+
 // What a resumed run computes its convolutions by: PHASE/ways.
 static Status keep_ways(const Run *run)
 {
     char path[RUNDIR_PATH];
     TRY(rundir_path(run->options->out, run->phase->name, "ways", path));
     if (run->phase->ways)
-        return file_write(path, run->phase->ways,
-                          (int64_t)strlen(run->phase->ways));
+        return write_text(path, run->phase->ways);
     unlink(path); // of a run that was started over
     return status_ok();
 }
@@ -547,8 +554,10 @@ static Status open_folder(Run *run, bool *finished)
     if (*finished)
         return status_ok();
     TRY(rundir_path(options->out, NULL, "model.net", path));
-    TRY(file_write(path, run->program->source,
-                   (int64_t)strlen(run->program->source)));
+    TRY(write_text(path, run->program->source));
+    TRY(rundir_path(options->out, run->phase->name, "model.net", path));
+    if (!run->checkpoint_path[0])
+        TRY(write_text(path, run->program->source));
     return keep_ways(run);
 }
 

@@ -18,12 +18,11 @@ Status train_check_ranks(const Run *run)
                         made, made == 1 ? "" : "es", here, here);
 }
 
-static Status check_checkpoint(Run *run)
+static Status check_checkpoint(Run *run, bool *finished)
 {
-    bool finished;
     TRY(keep_open(&run->keep, run->options->out, run->phase->name,
                   run->options->keep));
-    return train_resume(run, &finished);
+    return train_resume(run, finished);
 }
 
 // Is nothing that the phase builds on still to be made by this run? What lies
@@ -61,12 +60,15 @@ static void add_validated(const Run *run, Validated *validated)
     validated->asked += run->valid.asked;
 }
 
-static Status check_phase(const Program *program, int phase, const bool *made,
+// `made`: the phases that this run will have trained by then; it becomes one.
+static Status check_phase(const Program *program, int phase, bool *made,
                           Dataset *data, const TrainOptions *options,
                           Validated *validated)
 {
     TrainResult result = {0};
     Run *run;
+    bool finished = false;
+    bool there = are_there(program, &program->phases[phase], made);
     TRY(train_new(program, phase, data, options, &result, &run));
     Status status = train_check_ranks(run);
     if (status.code == STATUS_OK)
@@ -75,12 +77,14 @@ static Status check_phase(const Program *program, int phase, const bool *made,
         status = train_choose_validation(run);
     if (status.code == STATUS_OK)
         add_validated(run, validated);
+    // What a phase made of other weights is not gone on with, whatever it says.
+    if (status.code == STATUS_OK && there)
+        status = check_checkpoint(run, &finished);
     if (status.code == STATUS_OK)
-        status = check_checkpoint(run);
-    if (status.code == STATUS_OK)
-        status = train_order_classes(run, are_there(program, run->phase, made));
-    if (status.code == STATUS_OK)
+        status = train_order_classes(run, there);
+    if (status.code == STATUS_OK && !finished)
         status = weights_check_sources(program, run->phase, made, options);
+    made[phase] = !finished;
     trainset_free(&run->set);
     free(run->classes);
     free(run);
@@ -104,7 +108,6 @@ Status train_check(const Program *program, int count, const int *phases,
     for (int i = 0; i < count && status.code == STATUS_OK; i++) {
         status =
             check_phase(program, phases[i], made, data, &quiet, &validated);
-        made[phases[i]] = true;
         quiet.init = NULL; // it is for the first
     }
     free(made);

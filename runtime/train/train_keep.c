@@ -1,29 +1,41 @@
 // A phase's checkpoints: what they say, and whether a run may go on from one.
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/file.h"
 #include "runtime/base/philox.h"
 #include "runtime/files/model.h"
+#include "runtime/train/program_text.h"
 #include "runtime/train/train_run.h"
 #include "runtime/train/weights.h"
 
-// What must be equal for a checkpoint to be continued: every parameter of the
-// program is in its resolved source.
-static uint64_t program_hash(const Run *run)
+// A phase's own rule is in the source; a list is not. 0 = no list.
+static uint64_t labels_hash(const Run *run, uint64_t hash)
 {
-    uint64_t hash =
-        random_name(run->program->source) * 31 + (uint64_t)run->program->dtype;
-    // A phase's own rule is in the source; a list is not.
     bool listed =
         run->options->labels && run->phase->source != SOURCE_UNLABELED;
     for (int64_t i = 0; listed && i < run->image_count; i++)
         if (!run->set.seen || run->set.seen[i])
             hash = hash * 31 + (uint64_t)run->set.indices[i];
     return hash;
+}
+
+// What had to be equal before CheckpointInfo.says.
+static uint64_t program_hash(const Run *run)
+{
+    return labels_hash(run, random_name(run->program->source) * 31 +
+                                (uint64_t)run->program->dtype);
+}
+
+static uint64_t says_hash(const Run *run)
+{
+    return program_text_hash(run->program->source, run->phase->name,
+                             run->phase->teacher);
 }
 
 // Of the names of all training images, in order: other images, and another
@@ -85,6 +97,10 @@ Status train_save(Run *run, bool finished)
         .names = names_hash(run),
         .seed = run->options->seed,
         .program = program_hash(run),
+        .says = says_hash(run),
+        .labels = labels_hash(run, 0),
+        .dtype = run->program->dtype,
+        .origin = run->origin,
         .sums = run->program->sums,
         .precision = run->phase->precision,
         .ways = ways_hash(run),
@@ -97,6 +113,7 @@ Status train_save(Run *run, bool finished)
     Tally tally = run->tally;
     tally.seconds += train_seconds(run);
     snprintf(info.phase, sizeof info.phase, "%s", run->phase->name);
+    snprintf(info.target, sizeof info.target, "%s", run->program->target);
     train_validation_text(run, info.validation);
     if (!tally_print(&tally, info.tally, sizeof info.tally) ||
         (finished &&
@@ -111,55 +128,160 @@ Status train_save(Run *run, bool finished)
     return status_ok();
 }
 
+// ---- may it go on from there ------------------------------------------------
+
+// What the checkpoint has otherwise, one behind the other.
+typedef struct Differences {
+    char text[640];
+    size_t used;
+    int count;
+} Differences;
+
+static void __attribute__((format(printf, 2, 3)))
+differ(Differences *list, const char *format, ...)
+{
+    va_list args;
+    size_t room = sizeof list->text - list->used;
+    if (list->count++ && room > 2)
+        list->used += (size_t)snprintf(list->text + list->used, room, "; ");
+    room = sizeof list->text - list->used;
+    va_start(args, format);
+    int length = vsnprintf(list->text + list->used, room, format, args);
+    va_end(args);
+    list->used += (size_t)length < room ? (size_t)length : room - 1;
+}
+
+// Parameters of the program and settings of this phase; other phases' are
+// nothing to it. `ours`: the lines are this program's, and the others the
+// file's, of which those that both have are compared once.
+static void compare_lines(const Run *run, const char *lines, const char *others,
+                          bool ours, Differences *list)
+{
+    char name[128], value[160], other[160];
+    const char *phase = run->phase->name, *line = lines ? lines : "";
+    for (; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        size_t length = strcspn(line, " \n"), owner = strcspn(line, ".\n");
+        if (length >= sizeof name ||
+            (owner < length &&
+             (strlen(phase) != owner || strncmp(line, phase, owner) != 0)))
+            continue;
+        snprintf(name, sizeof name, "%.*s", (int)length, line);
+        model_parameter(line, name, value, sizeof value);
+        model_parameter(others, name, other, sizeof other);
+        if (!other[0])
+            differ(list, "%s = %s %s", name, value,
+                   ours ? "here, and not in the file"
+                        : "in the file, and not here");
+        else if (ours && strcmp(value, other) != 0)
+            differ(list, "%s = %s in the file, %s here", name, other, value);
+    }
+}
+
+static Status compare_settings(const Run *run, Differences *list)
+{
+    char *theirs;
+    const char *ours = run->program->parameters;
+    TRY(model_parameters(run->checkpoint_path, &theirs));
+    compare_lines(run, ours, theirs, true, list);
+    compare_lines(run, theirs, ours, false, list);
+    free(theirs);
+    return status_ok();
+}
+
 static const char *sums_text(int32_t sums)
 {
     switch (sums) {
     case PLAN_SUMS_STRICT:
-        return "way to convolve (with --strict)";
+        return "with --strict";
     case PLAN_SUMS_PLAIN:
-        return "way to convolve (with --plain-sums)";
+        return "with --plain-sums";
     default:
-        return "way to convolve (without --strict or --plain-sums)";
+        return "without --strict and --plain-sums";
     }
 }
 
-// STATUS_FAILED with the parameters of which the checkpoint has other values.
-static Status compare_parameters(const Run *run)
+static void compare_options(const Run *run, const CheckpointInfo *info,
+                            Differences *list)
 {
-    char lines[640] = "";
-    size_t used = 0;
-    ModelReport report;
-    TRY(model_compare(run->checkpoint_path, &run->phase->train,
-                      run->program->parameters, &report));
-    int count = report.counts[MODEL_PARAMETER];
-    for (int i = 0; i < count && i < MODEL_SHOWN && used < sizeof lines; i++)
-        used +=
-            (size_t)snprintf(lines + used, sizeof lines - used, "%s%s",
-                             i ? "; " : "", report.lines[MODEL_PARAMETER][i]);
-    if (!count)
-        return status_ok();
+    static const char *const types[] = {
+        [PLAN_F32] = "f32", [PLAN_F64] = "f64", [PLAN_BF16] = "bf16"};
+    if (info->seed != run->options->seed)
+        differ(list, "--seed %" PRIu64 " in the file, %" PRIu64 " here",
+               info->seed, run->options->seed);
+    if (info->says && info->dtype != run->program->dtype)
+        differ(list, "--dtype %s in the file, %s here", types[info->dtype],
+               types[run->program->dtype]);
+    if (info->precision != run->phase->precision)
+        differ(list, "--precision %s in the file, %s here",
+               types[info->precision], types[run->phase->precision]);
+    if (info->sums != run->program->sums)
+        differ(list, "convolved %s in the file, %s here", sums_text(info->sums),
+               sums_text(run->program->sums));
+    if (info->ways != ways_hash(run))
+        differ(list, "--tune chose other ways to convolve");
+    if (info->says && info->labels != labels_hash(run, 0))
+        differ(list, "--labels names other images, or is there in one alone");
+}
+
+static Status refuse(const Run *run, const char *why)
+{
     return status_error(STATUS_FAILED,
-                        "%s cannot be resumed with other settings: %s; use "
-                        "those, or another --out",
-                        run->checkpoint_path, lines);
+                        "%s cannot be resumed: %s; use what it was trained "
+                        "with, or another --out, or --force to start over",
+                        run->checkpoint_path, why);
+}
+
+// STATUS_FAILED with the first line that the program has otherwise than in
+// PHASE/model.net.
+static Status refuse_text(const Run *run, const CheckpointInfo *info)
+{
+    enum { MOST = 64 << 20 };
+    char path[RUNDIR_PATH], why[640], *source;
+    int64_t size;
+    ProgramLine lines[2];
+    if (!info->says)
+        return refuse(run, "the program, its path, --dtype or --labels is "
+                           "another, and which of them was not kept then");
+    TRY(rundir_path(run->options->out, run->phase->name, "model.net", path));
+    if (!file_exists(path))
+        return refuse(run, "the program has changed");
+    TRY(file_read(path, MOST, &source, &size));
+    bool differs =
+        program_text_differs(source, run->program->source, run->phase->name,
+                             run->phase->teacher, lines);
+    free(source);
+    if (!differs)
+        return refuse(run, "the program has changed");
+    snprintf(why, sizeof why,
+             "the program has changed: line %d of %.200s is `%s`, and here it "
+             "is `%s`",
+             lines[0].number, path, lines[0].text, lines[1].text);
+    return refuse(run, why);
+}
+
+// Does the checkpoint's program say what this one does?
+static bool same_program(const Run *run, const CheckpointInfo *info)
+{
+    return info->says ? info->says == says_hash(run)
+                      : info->program == program_hash(run);
 }
 
 static Status check_same_run(Run *run, const CheckpointInfo *info)
 {
-    const char *what = NULL;
-    char validation[VALIDATION_TEXT];
+    char validation[VALIDATION_TEXT], why[640];
+    Differences list = {0};
     train_validation_text(run, validation);
-    bool bf16 = info->precision == PLAN_BF16;
     if (strcmp(info->phase, run->phase->name) != 0)
-        what = "phase";
-    else if (info->precision != run->phase->precision)
-        what = bf16 ? "precision (with --precision bf16)"
-                    : "precision (without --precision bf16)";
-    else if (info->program != program_hash(run))
-        what = "program, or its parameters or labels,";
-    else if (info->seed != run->options->seed)
-        what = "seed";
-    else if (strcmp(info->validation, validation) != 0)
+        differ(&list, "it is of phase %s", info->phase);
+    bool same = same_program(run, info);
+    if (!same)
+        TRY(compare_settings(run, &list));
+    compare_options(run, info, &list);
+    if (list.count)
+        return refuse(run, list.text);
+    if (!same)
+        return refuse_text(run, info);
+    if (strcmp(info->validation, validation) != 0)
         return status_error(
             STATUS_FAILED,
             "%s cannot be resumed: it was %s%s, and is now %s%s; "
@@ -169,40 +291,77 @@ static Status check_same_run(Run *run, const CheckpointInfo *info)
             *info->validation ? "validated " : "not validated",
             info->validation, *validation ? "validated " : "not validated",
             validation);
-    else if (info->images != run->image_count)
-        what = "number of training images";
-    else if (info->step > run->total_steps)
-        what = "number of steps";
-    else if (info->sums != run->program->sums)
-        what = sums_text(info->sums);
-    else if (info->ways != ways_hash(run))
-        what = "way to convolve (chosen by --tune)";
-    if (!what && info->names && info->names != names_hash(run)) {
-        TRY(train_order_classes(run, true)); // says so where these are others
-        return status_error(STATUS_FAILED,
-                            "%s cannot be resumed: the training images have "
-                            "other names, or others of them are held out; use "
-                            "another --out, or the same --data, --held-out and "
-                            "--validate",
-                            run->checkpoint_path);
-    }
-    if (!what)
+    snprintf(why, sizeof why,
+             "it was trained on %" PRId64 " images, and here are %" PRId64,
+             info->images, run->image_count);
+    if (info->images != run->image_count)
+        return refuse(run, why);
+    if (info->step > run->total_steps)
+        return refuse(run, "it has taken more steps than the phase has");
+    if (!info->names || info->names == names_hash(run))
         return status_ok();
-    if (info->program != program_hash(run)) {
-        TRY(weights_check(run->program, run->phase, run->checkpoint_path,
-                          run->options));
-        TRY(compare_parameters(run));
-    }
+    TRY(train_order_classes(run, true)); // says so where these are others
     return status_error(STATUS_FAILED,
-                        "%s cannot be resumed: its %s is another (%s/model.net "
-                        "has every setting of that run); use another --out, or "
-                        "the same settings",
-                        run->checkpoint_path, what, run->options->out);
+                        "%s cannot be resumed: the training images have other "
+                        "names, or others of them are held out; use another "
+                        "--out, or the same --data, --held-out and --validate",
+                        run->checkpoint_path);
+}
+
+// Is one known to be another than the other?
+static bool is_other(uint64_t then, uint64_t now)
+{
+    return then && now && then != now;
+}
+
+// What a phase has made of weights that are gone is no part of this run's
+// result: it begins again.
+static Status check_origin(const Run *run, const CheckpointInfo *info,
+                           bool *other)
+{
+    WeightsOrigin now;
+    char text[STATUS_TEXT_SIZE];
+    const ProgramPhase *phase = run->phase;
+    const WeightsOrigin *then = &info->origin;
+    TRY(weights_origin(run->program, phase, run->options, &now));
+    if (info->says && now.init && now.init != then->init)
+        return refuse(run, "it did not start from the weights of --init");
+    bool from = is_other(then->from, now.from);
+    *other = from || is_other(then->teacher, now.teacher);
+    if (!*other || !run->options->warn)
+        return status_ok();
+    snprintf(text, sizeof text,
+             "phase %s is trained anew: the weights of %s are others than "
+             "those %s",
+             phase->name, from ? phase->from : phase->teacher,
+             from ? "it started from" : "that taught it");
+    run->options->warn(run->options->context, text);
+    return status_ok();
+}
+
+// Goes on from the checkpoint. Code for another processor may: its sums round
+// otherwise, which is said.
+static void go_on(Run *run, const CheckpointInfo *info)
+{
+    char text[STATUS_TEXT_SIZE];
+    const TrainOptions *options = run->options;
+    size_t cut = sizeof info->target - 1;
+    train_say(options, "%s: resuming at step %" PRId64 " of %" PRId64,
+              run->phase->name, run->step, run->total_steps);
+    if (!options->warn || !info->target[0] ||
+        strncmp(info->target, run->program->target, cut) == 0)
+        return;
+    snprintf(text, sizeof text,
+             "phase %s goes on with code for %s, and was begun with code for "
+             "%s: its low bits will be those of neither alone",
+             run->phase->name, run->program->target, info->target);
+    options->warn(options->context, text);
 }
 
 Status train_resume(Run *run, bool *finished)
 {
     CheckpointInfo info;
+    bool other;
     *finished = false;
     if (!run->options->resume)
         return status_ok();
@@ -210,16 +369,22 @@ Status train_resume(Run *run, bool *finished)
                   run->options->context));
     if (!run->checkpoint_path[0])
         return status_ok();
+    TRY(check_origin(run, &info, &other));
+    if (other) {
+        run->checkpoint_path[0] = '\0';
+        return keep_open(&run->keep, run->options->out, run->phase->name,
+                         run->options->keep);
+    }
     TRY(check_same_run(run, &info));
     if (!tally_parse(&run->tally, info.tally))
         return status_error(STATUS_DATA, "%s is damaged: unreadable sums",
                             run->checkpoint_path);
     run->step = info.step;
+    run->origin = info.origin;
     *finished = info.finished;
     if (info.finished)
         parse_result(run->result, info.result);
     else
-        train_say(run->options, "%s: resuming at step %" PRId64 " of %" PRId64,
-                  run->phase->name, run->step, run->total_steps);
+        go_on(run, &info);
     return status_ok();
 }

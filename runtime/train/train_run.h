@@ -9,6 +9,7 @@
 #include "runtime/train/train.h"
 #include "runtime/train/trainset.h"
 #include "runtime/train/watch.h"
+#include "runtime/train/weights.h"
 
 enum { TRAIN_DATA_LINES = 160, VALIDATION_TEXT = 192 };
 
@@ -38,6 +39,7 @@ typedef struct Run {
     bool writes; // this process has the run directory: rank 0 alone
     Keep keep;
     char checkpoint_path[RUNDIR_PATH]; // to resume from; "" = none
+    WeightsOrigin origin;              // of the phase's beginning
 
     char *classes; // the result's, as lines of class_names.h; NULL = none
     Trainset set;  // the training images this phase may use

@@ -5,6 +5,7 @@
 
 #include "runtime/base/file.h"
 #include "runtime/base/rundir.h"
+#include "runtime/files/tensors.h"
 #include "runtime/train/diverge.h"
 
 // The model an earlier phase left in the run directory.
@@ -214,6 +215,43 @@ Status weights_load_teacher(const Program *program, const ProgramPhase *phase,
     if (report.counts[MODEL_MISSING])
         return refuse(path, teacher ? teacher : phase, &report, options);
     return status_ok();
+}
+
+// ---- which they are ---------------------------------------------------------
+
+static Status hash_file(const char *path, uint64_t *hash)
+{
+    TensorFile *file;
+    if (!file_exists(path))
+        return status_ok();
+    TRY(tensors_open(path, &file));
+    Status status = tensors_hash(file, hash);
+    tensors_close(file);
+    return status;
+}
+
+// `source` is a phase, a file or NULL.
+static Status hash_source(const Program *program, const char *source,
+                          const TrainOptions *options, uint64_t *hash)
+{
+    char path[RUNDIR_PATH];
+    if (!source)
+        return status_ok();
+    if (!program_phase(program, source))
+        return hash_file(source, hash);
+    TRY(rundir_path(options->out, source, "model.safetensors", path));
+    return hash_file(path, hash);
+}
+
+Status weights_origin(const Program *program, const ProgramPhase *phase,
+                      const TrainOptions *options, WeightsOrigin *origin)
+{
+    *origin = (WeightsOrigin){0};
+    if (options->init)
+        TRY(hash_file(options->init, &origin->init));
+    else
+        TRY(hash_source(program, phase->from, options, &origin->from));
+    return hash_source(program, phase->teacher, options, &origin->teacher);
 }
 
 static Status check_source(const Program *program, const ProgramPhase *phase,

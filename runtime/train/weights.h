@@ -4,6 +4,7 @@
 #ifndef SIMCC_RUNTIME_WEIGHTS_H
 #define SIMCC_RUNTIME_WEIGHTS_H
 
+#include "runtime/files/checkpoint.h"
 #include "runtime/files/model.h"
 #include "runtime/train/train.h"
 
@@ -18,6 +19,11 @@ Status weights_load_start(const Program *program, const ProgramPhase *phase,
 // result of the teacher's phase in options->out; all must be there.
 Status weights_load_teacher(const Program *program, const ProgramPhase *phase,
                             const TrainOptions *options, Store *store);
+
+// Which weights the phase would begin with now. Those of a file that is not
+// there are not known.
+Status weights_origin(const Program *program, const ProgramPhase *phase,
+                      const TrainOptions *options, WeightsOrigin *origin);
 
 // STATUS_DATA when the phase starts from, or is taught by, a phase whose result
 // is not in options->out, or is another program's. `made` says of each phase of

@@ -56,7 +56,7 @@ more="scratch.labels=7 temperature=0.3"
 check "begin: other settings" says "temperature = 0.2 in the file, 0.3 here" \
     train "$work/run" scratch --seed 3 --held-out 0.5 --resume
 more="scratch.labels=7 scratch.rate=0.3"
-check "begin: a phase's" says "its program" train "$work/run" scratch --seed 3 \
+check "begin: a phase's" says "scratch.rate = 0.2 in the file, 0.3 here" train "$work/run" scratch --seed 3 \
     --held-out 0.5 --resume
 check "begin: the record is that of the run" diff -r "$work/before" "$work/run"
 more="scratch.labels=7"

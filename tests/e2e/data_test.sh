@@ -130,7 +130,7 @@ check "run: another list is another result" sh -c "
         '$work/other/scratch/model.safetensors'"
 train "$work/half" -q --labels "$work/splits/split-1.txt" --stop-after 3 \
     > /dev/null 2>&1
-check "run: not resumed with another list" says "or labels" \
+check "run: not resumed with another list" says "--labels names other images" \
     train "$work/half" --resume --labels "$work/splits/split-2.txt"
 check "run: resumed with the same list" train "$work/half" -q --resume \
     --labels "$work/splits/split-1.txt"

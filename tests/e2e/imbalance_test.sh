@@ -42,7 +42,8 @@ check "balanced: stopped, resumed, of one thread and two: the same bits" \
     stopped_and_resumed again
 resumed_otherwise() {
     train other --set scratch.balanced=true --stop-after 5 -q &&
-        exits 1 train other --resume -q
+        says "scratch.balanced = true in the file, and not here" \
+            exits 1 train other --resume -q
 }
 check "balanced: a run is not resumed with plain batches" resumed_otherwise
 

@@ -51,11 +51,12 @@ skip() {
 
 # exits CODE COMMAND...
 exits() {
-    wanted=$1
+    exits_with=$1
     shift
     "$@"
     got=$?
-    [ "$got" = "$wanted" ] || { echo "exit code $got, not $wanted"; false; }
+    [ "$got" = "$exits_with" ] ||
+        { echo "exit code $got, not $exits_with"; false; }
 }
 
 # agree WANT GOT TOLERANCE: the rows that `embed --csv` wrote to GOT, without

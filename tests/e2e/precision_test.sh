@@ -32,13 +32,13 @@ check "precision: to the bit" cmp "$(model whole)" "$(model plain)"
 
 check "precision: stops" train part pretrain --precision bf16 --stop-after 3
 check "precision: other precisions are refused" says \
-    "precision (with --precision bf16) is another" \
+    "--precision bf16 in the file, f32 here" \
     exits 1 train part pretrain --resume
 check "precision: goes on" train part pretrain --precision bf16 --resume
 check "precision: to the same bits" cmp "$(model half)" "$(model part)"
 check "precision: f32 stops" train full pretrain --stop-after 3
 check "precision: and is not continued in bf16" says \
-    "precision (without --precision bf16) is another" \
+    "--precision f32 in the file, bf16 here" \
     exits 1 train full pretrain --resume --precision bf16
 
 # shellcheck disable=SC2086

@@ -187,6 +187,21 @@ check "eval: whose weights they are" says "has the weights of phase finetune" \
     "$simcc" eval "$net" scratch --data "$shapes" --set $settings \
     --weights "$work/whole/finetune/model.safetensors"
 # shellcheck disable=SC2086
+check "bundle: too" says "has the weights of phase finetune" \
+    "$simcc" bundle "$net" scratch -o "$work/library" --set $settings \
+    --weights "$work/whole/finetune/model.safetensors"
+# shellcheck disable=SC2086
+check "export: too" says "has the weights of phase finetune" \
+    "$simcc" export "$net" scratch -o "$work/scratch.onnx" --set $settings \
+    --weights "$work/whole/finetune/model.safetensors"
+named() {
+    # shellcheck disable=SC2086
+    ls "$shapes"/test/disc/*.png | "$simcc" predict "$net" scratch --data - \
+        --set $settings --weights "$work/whole/finetune/model.safetensors"
+}
+check "predict: of names from standard input, too" says \
+    "has the weights of phase finetune" named
+# shellcheck disable=SC2086
 "$simcc" eval "$net" finetune --data "$shapes" --set $settings \
     --out "$work/whole" > "$work/log" 2>&1
 check "eval: its own need no word" exits 1 grep -q "weights of phase" \
@@ -203,5 +218,122 @@ check "run: other images are not the same data" says "have other names" \
     exits 1 train "$work/whole" --resume --data "$work/moved"
 check "run: on or over, not both" says "one of them" exits 2 \
     train "$work/whole" --resume --force
+
+# ---- where a program lies, and what it says ---------------------------------
+
+# other SETTINGS: those of the run, with others in place of some.
+other() {
+    # shellcheck disable=SC2086
+    merged "$(echo $settings)" "$1"
+}
+
+# on PROGRAM OPTION...: goes on with the finished run, all of which is skipped.
+on() {
+    program=$1
+    shift
+    cp "$work/whole/metrics.jsonl" "$work/metrics"
+    # shellcheck disable=SC2086
+    "$simcc" run "$program" $phases --data "$shapes" --out "$work/whole" \
+        --resume "$@" && cmp "$work/metrics" "$work/whole/metrics.jsonl"
+}
+# shellcheck disable=SC2086
+check "run: goes on by another path of its program" on "$PWD/$net" \
+    --set $settings
+beside() {
+    # shellcheck disable=SC2086
+    (cd models/lib && on ../quickstart.net --set $settings)
+}
+check "run: and from another folder" beside
+mkdir -p "$work/share/simcc" "$work/bin"
+cp -r models "$work/share/simcc/models"
+cp "$simcc" "$work/bin/simcc"
+elsewhere() {
+    # shellcheck disable=SC2086
+    (simcc=$work/bin/simcc && cd "$work" &&
+        on quickstart.net --set $settings)
+}
+check "run: and after simcc was moved" elsewhere
+sed 's/^# Change/# What was changed:/; s/param filters     = 16/param filters = 16/' \
+    "$net" > "$work/comments.net"
+# shellcheck disable=SC2086
+check "run: and with other comments" on "$work/comments.net" --set $settings
+cp "$work/whole/model.net" "$work/kept.net"
+check "run: and with its own program" on "$work/whole/model.net"
+check "run: which that leaves as it was" cmp "$work/kept.net" \
+    "$work/whole/model.net"
+check "run: or a phase's" on "$work/whole/finetune/model.net"
+"$simcc" show "$work/kept.net" > "$work/shown.net"
+check "show: what was shown is shown alike" cmp "$work/kept.net" \
+    "$work/shown.net"
+# shellcheck disable=SC2046
+check "run: another phase's setting is nothing to it" on "$net" \
+    --set $(other scratch.steps=9)
+# shellcheck disable=SC2046
+check "run: a setting is named with both values" says \
+    "/finetune/checkpoint.safetensors cannot be resumed: finetune.rate = 0.01 in the file, 0.1 here;" \
+    exits 1 on "$net" --set $(other finetune.rate=0.1)
+# shellcheck disable=SC2046
+check "run: so are several" says \
+    "filters = 4 in the file, 8 here; pretrain.rate = 2.0 in the file, 1.0 here;" \
+    exits 1 on "$net" --set $(other "filters=8 pretrain.rate=1.0")
+sed 's/layers = 2, out = 64/layers = 2, out = 32/' "$net" > "$work/changed.net"
+# shellcheck disable=SC2086
+check "run: another program, by its first line that is another" says \
+    "/whole/pretrain/model.net is \`def head(h)          = projection_head(h, layers = 2, out = 64)\`, and here it is \`def" \
+    exits 1 on "$work/changed.net" --set $settings
+
+# ---- weights that are gone --------------------------------------------------
+
+# The same weights again are the same.
+cp -r "$work/whole" "$work/stale"
+# shellcheck disable=SC2086
+"$simcc" run "$net" pretrain --force --data "$shapes" --out "$work/stale" -q \
+    --set $settings > "$work/log" 2>&1
+train "$work/stale" --resume > "$work/log" 2>&1
+check "run: what was trained again alike changes nothing" exits 1 grep -q \
+    "trained anew" "$work/log"
+# shellcheck disable=SC2046
+"$simcc" run "$net" pretrain --force --data "$shapes" --out "$work/stale" -q \
+    --set $(other pretrain.rate=1.0) > "$work/log" 2>&1
+# shellcheck disable=SC2046
+check "run: who started from other weights is trained anew" says \
+    "phase finetune is trained anew: the weights of pretrain are others than those it started from" \
+    "$simcc" run "$net" $phases --data "$shapes" --out "$work/stale" --resume \
+    --set $(other pretrain.rate=1.0)
+check "run: who was taught by others, too" grep -q \
+    "phase distill is trained anew: the weights of finetune are others than those that taught it" \
+    "$work/said"
+# shellcheck disable=SC2046
+"$simcc" run "$net" $phases --data "$shapes" --out "$work/slow" -q \
+    --set $(other pretrain.rate=1.0) > "$work/log" 2>&1
+anew() {
+    for phase in $phases; do
+        cmp "$work/slow/$phase/model.safetensors" \
+            "$work/stale/$phase/model.safetensors" || return 1
+    done
+}
+check "run: to what a whole run gives" anew
+train "$work/slow" --force --stop-after 3 -q > "$work/log" 2>&1
+check "run: a run that was begun again goes on" train "$work/slow" --resume
+check "run: to the bits of the unbroken one, in all its phases" same "$work/slow"
+# shellcheck disable=SC2086
+check "run: --init is not for what started otherwise" says \
+    "it did not start from the weights of --init" exits 1 "$simcc" run "$net" \
+    finetune --data "$shapes" --out "$work/slow" --resume --set $settings \
+    --init "$work/slow/pretrain/model.safetensors"
+
+# ---- code for another processor ---------------------------------------------
+
+"$simcc" run "$work/q.simcc" pretrain --data "$shapes" --out "$work/mixed" \
+    --stop-after 3 -q > "$work/log" 2>&1
+train "$work/mixed" --resume > "$work/log" 2>&1
+check "run: an artifact's run goes on from source to the same bits" \
+    same "$work/mixed"
+check "run: which needs no word" exits 1 grep -q "goes on with code" "$work/log"
+# shellcheck disable=SC2086
+"$simcc" run "$net" pretrain --target x86-64-v2 --data "$shapes" -q \
+    --out "$work/mixed" --force --stop-after 3 --set $settings > "$work/log" 2>&1
+check "run: with code for another processor it does" says \
+    "and was begun with code for x86-64-v2" train "$work/mixed" --resume
 
 exit $script_failed

@@ -33,7 +33,7 @@ train "$work/rule" --tune --resume --stop-after 1 > "$work/log" 2>&1
 check "tune: a run begun without goes on" grep -q "stopped after" "$work/log"
 check "tune: and measures nothing" [ "$(grep -c tuned "$work/log")" = 0 ]
 echo "another shape: rows" >> "$work/rule/pretrain/ways"
-check "tune: other ways are refused" says "way to convolve (chosen by --tune)" \
+check "tune: other ways are refused" says "--tune chose other ways to convolve" \
     train "$work/rule" --resume
 
 "$simcc" compile "$net" --phase pretrain --tune -o "$work/tuned.simcc" \

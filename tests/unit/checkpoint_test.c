@@ -2,6 +2,8 @@
 #include "runtime/base/file.h"
 #include "runtime/files/checkpoint.h"
 #include "runtime/files/model.h"
+#include "runtime/files/store_file.h"
+#include "runtime/files/tensors.h"
 #include "runtime/monitor/metrics.h"
 #include "runtime/train/reports.h"
 #include "tests/harness.h"
@@ -74,6 +76,11 @@ TEST(checkpoint_gives_back_every_bit)
                            .names = 0x8edcba9876543210,
                            .seed = UINT64_MAX,
                            .program = 0xfedcba9876543210,
+                           .says = 0xabcdef0123456789,
+                           .labels = 7,
+                           .dtype = PLAN_F64,
+                           .origin = {1, 2, UINT64_MAX},
+                           .target = "x86-64-v3, 32-byte vectors",
                            .sums = PLAN_SUMS_PLAIN,
                            .tally = "1 2 \"three\"\n"};
     CheckpointInfo back;
@@ -87,7 +94,10 @@ TEST(checkpoint_gives_back_every_bit)
     CHECK_INT(back.step, 123);
     CHECK_INT(back.images, 1000);
     CHECK(back.seed == info.seed && back.program == info.program);
-    CHECK(back.names == info.names);
+    CHECK(back.names == info.names && back.says == info.says);
+    CHECK(back.labels == 7 && back.dtype == PLAN_F64);
+    CHECK(memcmp(&back.origin, &info.origin, sizeof info.origin) == 0);
+    CHECK_TEXT(back.target, info.target);
     CHECK(!back.finished && back.sums == PLAN_SUMS_PLAIN);
     for (int i = 0; i < saved.count; i++) {
         const StoreTensor *a = &saved.tensors[i], *b = &loaded.tensors[i];
@@ -99,6 +109,34 @@ TEST(checkpoint_gives_back_every_bit)
     }
     store_free(&saved);
     store_free(&loaded);
+}
+
+// As simcc wrote them before it kept what a program says to a phase.
+TEST(checkpoint_of_before_is_read)
+{
+    Store store = new_store(6);
+    CheckpointInfo back;
+    const char *path = path_of("c.safetensors");
+    const SafeMeta metas[] = {{SAFE_CHECKSUM_KEY, SAFE_NO_CHECKSUM},
+                              {"phase", "p"},
+                              {"step", "12"},
+                              {"images", "10"},
+                              {"seed", "3"},
+                              {"program", "fedcba9876543210"},
+                              {"sums", "fast"},
+                              {"ways_hash", "0000000000000000"},
+                              {"finished", "true"},
+                              {"tally", ""},
+                              {"result", ""},
+                              {"best", ""}};
+    Status status =
+        store_save(path, &store, true, sizeof metas / sizeof *metas, metas);
+    CHECK_TEXT(status.text, "");
+    CHECK_TEXT(checkpoint_info(path, &back).text, "");
+    CHECK_INT(back.step, 12);
+    CHECK(back.program == 0xfedcba9876543210 && !back.says);
+    CHECK(!back.origin.from && !back.target[0]);
+    store_free(&store);
 }
 
 TEST(checkpoint_refuses_other_files)
@@ -121,6 +159,29 @@ TEST(checkpoint_refuses_other_files)
     CHECK(checkpoint_load(path, &store).code != STATUS_OK);
     store_free(&store);
     store_free(&other);
+}
+
+// Whose weights they are is told by these alone.
+TEST(weights_have_a_hash)
+{
+    Store store = new_store(6);
+    ModelInfo other = model_info;
+    uint64_t hashes[3];
+    other.parameters = "depth = 50\n";
+    fill(&store, 1);
+    for (int i = 0; i < 3; i++) {
+        TensorFile *file;
+        const char *path = path_of("m.safetensors");
+        if (i == 2)
+            *(float *)store_find(&store, "fc.weight")->data += 1;
+        Status saved = model_save(path, &store, i ? &other : &model_info);
+        CHECK_TEXT(saved.text, "");
+        CHECK_TEXT(tensors_open(path, &file).text, "");
+        CHECK_TEXT(tensors_hash(file, &hashes[i]).text, "");
+        tensors_close(file);
+    }
+    CHECK(hashes[0] && hashes[0] == hashes[1] && hashes[1] != hashes[2]);
+    store_free(&store);
 }
 
 // ---- models -----------------------------------------------------------------

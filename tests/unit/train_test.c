@@ -112,13 +112,14 @@ TEST(train_skips_what_is_finished_and_refuses_another_run)
     options.seed = 9;
     Status status = train_phase(program, 0, data, &options, &again);
     CHECK_INT(status.code, STATUS_FAILED);
-    CHECK(strstr(status.text, "its seed is another") != NULL);
+    CHECK(strstr(status.text, "--seed 0 in the file, 9 here") != NULL);
     options.seed = 0;
     program->sums = PLAN_SUMS_STRICT;
     status = train_phase(program, 0, data, &options, &again);
     CHECK_INT(status.code, STATUS_FAILED);
     CHECK(strstr(status.text,
-                 "(without --strict or --plain-sums) is another") != NULL);
+                 "convolved without --strict and --plain-sums in the file, "
+                 "with --strict here") != NULL);
     dataset_free(data);
     program_free(program);
 }
