@@ -48,11 +48,15 @@ static Graph *make_graph(const char *name)
     return graph_new(arena, name);
 }
 
+static Codegen *new_codegen_for(const char *cpu, const char *cache_dir)
+{
+    CodegenOptions options = {.cpu = cpu, .cache_dir = cache_dir, .threads = 2};
+    return owned.codegens[owned.codegen_count++] = codegen_new(&options);
+}
+
 static Codegen *new_codegen(const char *cache_dir)
 {
-    CodegenOptions options = {
-        .cpu = "native", .cache_dir = cache_dir, .threads = 2};
-    return owned.codegens[owned.codegen_count++] = codegen_new(&options);
+    return new_codegen_for("native", cache_dir);
 }
 
 static CodeObject *compile(Codegen *codegen, int *count)
@@ -336,16 +340,20 @@ TEST(objects_call_the_math_library_alone)
 }
 
 // exp of f32 is vector code: no call at all, and no spill in its loop.
+// Thirty-two registers hold its constants, too; of sixteen some go to memory.
 TEST(single_precision_exp_is_vector_code)
 {
-    Graph *g = chain(1, 4096);
-    Codegen *codegen = new_codegen(NULL);
-    lower(codegen, g);
-    Text text = text_new(g->arena);
-    codegen_print_asm(codegen, &text);
-    CHECK(strstr(text_string(&text), "call") == NULL);
-    CHECK(strstr(text_string(&text), "%rsp") == NULL);
-    CHECK(strstr(text_string(&text), "mulps") != NULL);
+    static const char *const cpus[] = {"x86-64-v3", "x86-64-v4"};
+    for (int i = 0; i < 2; i++) {
+        Graph *g = chain(1, 4096);
+        Codegen *codegen = new_codegen_for(cpus[i], NULL);
+        lower(codegen, g);
+        Text text = text_new(g->arena);
+        codegen_print_asm(codegen, &text);
+        CHECK(strstr(text_string(&text), "call") == NULL);
+        CHECK(i == 0 || strstr(text_string(&text), "%rsp") == NULL);
+        CHECK(strstr(text_string(&text), "mulps") != NULL);
+    }
 }
 
 // ---- cache ------------------------------------------------------------------
