@@ -361,7 +361,7 @@ static void go_on(Run *run, const CheckpointInfo *info)
 Status train_resume(Run *run, bool *finished)
 {
     CheckpointInfo info;
-    bool other;
+    bool other = false;
     *finished = false;
     if (!run->options->resume)
         return status_ok();
