@@ -46,14 +46,21 @@ static int64_t part_pixels(int64_t read)
     return max_i64(MIN_PIXELS, PAIR_BYTES / BLOCK_BYTES / (read + 1));
 }
 
-bool weights_skip_pixels(const ConvTaps *taps)
+// Whether windows are of 1x1 and all that they read are inside.
+static bool is_pointwise(const ConvTaps *taps)
 {
     const TapAxis *axes[] = {&taps->rows, &taps->cols};
     for (int i = 0; i < 2; i++)
         if (axes[i]->taps > 1 || axes[i]->in_first != 0 ||
             (axes[i]->count - 1) * axes[i]->in_step >= axes[i]->in)
             return false;
-    return taps->rows.in_step > 1 || taps->cols.in_step > 1;
+    return true;
+}
+
+bool weights_skip_pixels(const ConvTaps *taps)
+{
+    return is_pointwise(taps) &&
+           (taps->rows.in_step > 1 || taps->cols.in_step > 1);
 }
 
 static void choose_part(const ConvTaps *taps, WeightsTile *tile)
@@ -120,23 +127,12 @@ WeightsTile weights_choose_tile(const ConvTaps *taps, int vector_bytes,
     return tile;
 }
 
-// Whether all pixels are met one by one, by a window of 1x1.
-static bool is_pointwise(const ConvTaps *taps)
-{
-    const TapAxis *axes[] = {&taps->rows, &taps->cols};
-    for (int i = 0; i < 2; i++)
-        if (axes[i]->taps != 1 || axes[i]->in_first != 0 ||
-            axes[i]->in != axes[i]->count || axes[i]->in_step != 1)
-            return false;
-    return true;
-}
-
 bool weights_packs(const WeightsKernel *kernel, int input)
 {
     const ConvTaps *taps = &kernel->taps;
-    bool skips = weights_skip_pixels(taps);
-    return taps->types.in[input] == DT_BF16 || (input == 0 && skips) ||
-           (kernel->tile.images > MOST_APART && (skips || is_pointwise(taps)));
+    return taps->types.in[input] == DT_BF16 ||
+           (input == 0 && weights_skip_pixels(taps)) ||
+           (kernel->tile.images > MOST_APART && is_pointwise(taps));
 }
 
 bool weights_joins_images(const WeightsKernel *kernel)

@@ -263,11 +263,11 @@ void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
 }
 
 // Channels to a round, so that a tile asks for little more than its pixels,
-// each round for one.
+// each round for one. Rounds are whole where strips part the channels.
 static int channels_in_round(const TapsTile *tile)
 {
     int channels = 1;
-    while (channels < TAPS_STRIP_LINES &&
+    while (channels < CPU_BLOCK / TAPS_STRIP_LINES &&
            CPU_BLOCK / (2 * channels) >= tile->pixels)
         channels *= 2;
     return channels;

@@ -13,6 +13,7 @@
 #define exponential      NAME(exponential)
 #define max_of           NAME(max_of)
 #define add_exponentials NAME(add_exponentials)
+#define row_exponentials NAME(row_exponentials)
 #define weigh            NAME(weigh)
 #define sum_of           NAME(sum_of)
 
@@ -134,31 +135,35 @@ TARGET static float NAME(max)(const float *x, int64_t count)
     return best;
 }
 
-TARGET static float NAME(sum)(const float *x, int64_t count, float shift)
+// The sum of e^(x - shift); they are stored, too, where `to` is not NULL, which
+// may be x.
+INLINE float row_exponentials(const float *x, int64_t count, float shift,
+                              float *to)
 {
     Floats sums[REGISTERS] = {{0}};
-    for (; count >= SIXTEEN; count -= SIXTEEN, x += SIXTEEN)
-        add_exponentials(x, shift, sums, NULL);
-    if (count > 0) {
-        float rest[SIXTEEN];
-        copy_rest(x, count, -INFINITY, rest);
-        add_exponentials(rest, shift, sums, NULL);
+    for (; count >= SIXTEEN; count -= SIXTEEN, x += SIXTEEN) {
+        add_exponentials(x, shift, sums, to);
+        if (to)
+            to += SIXTEEN;
     }
-    return sum_of(sums);
-}
-
-TARGET static float NAME(exp)(float *x, int64_t count, float shift)
-{
-    Floats sums[REGISTERS] = {{0}};
-    for (; count >= SIXTEEN; count -= SIXTEEN, x += SIXTEEN)
-        add_exponentials(x, shift, sums, x);
     if (count > 0) {
         float rest[SIXTEEN];
         copy_rest(x, count, -INFINITY, rest);
         add_exponentials(rest, shift, sums, rest);
-        memcpy(x, rest, (size_t)count * sizeof *x);
+        if (to)
+            memcpy(to, rest, (size_t)count * sizeof *to);
     }
     return sum_of(sums);
+}
+
+TARGET static float NAME(sum)(const float *x, int64_t count, float shift)
+{
+    return row_exponentials(x, count, shift, NULL);
+}
+
+TARGET static float NAME(exp)(float *x, int64_t count, float shift)
+{
+    return row_exponentials(x, count, shift, x);
 }
 
 TARGET static void NAME(weigh_row)(float *x, int64_t count, const float *p,
@@ -181,6 +186,7 @@ TARGET static void NAME(weigh_row)(float *x, int64_t count, const float *p,
 #undef exponential
 #undef max_of
 #undef add_exponentials
+#undef row_exponentials
 #undef weigh
 #undef sum_of
 #undef REGISTERS
