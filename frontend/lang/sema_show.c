@@ -157,8 +157,9 @@ static void print_root(Sema *s, const Module *root, Text *out)
     const char *text = text_string(&own), *end = text + own.length;
     const char *place = strstr(text, title), *rest = end;
     if (place)
-        for (rest = place + sizeof title - 1; *rest == '#';)
-            rest += strcspn(rest, "\n") + 1;
+        for (rest = place + sizeof title - 1; *rest == '#';
+             rest += *rest == '\n')
+            rest += strcspn(rest, "\n");
     text_add_n(out, text, (size_t)((place ? place : end) - text));
     text_add(out, s->phases.count ? title : "");
     for (int i = 0; i < s->phases.count; i++)
