@@ -351,40 +351,97 @@ void taps_multiply(const Emit *e, const TapsTile *tile, const bool *valid,
 // the upper of a pair of rows), of the second where it has: what a step of
 // Eklundh's transposition (1972) exchanges.
 static LLVMValueRef exchange(const Emit *e, LLVMValueRef a, LLVMValueRef b,
-                             int bit, bool upper)
+                             int width, int bit, bool upper)
 {
     LLVMValueRef lanes[CPU_BLOCK];
-    for (int i = 0; i < CPU_BLOCK; i++) {
+    for (int i = 0; i < width; i++) {
         int lane =
-            i & bit ? CPU_BLOCK + (upper ? i : i - bit) : (upper ? i + bit : i);
-        lanes[i] = LLVMConstInt(emit_int_type(e, 32, 1), (unsigned)lane, 0);
+            i & bit ? width + (upper ? i : i - bit) : (upper ? i + bit : i);
+        lanes[i] = emit_int(e, 32, 1, lane);
     }
     return LLVMBuildShuffleVector(e->builder, a, b,
-                                  LLVMConstVector(lanes, CPU_BLOCK), "");
+                                  LLVMConstVector(lanes, (unsigned)width), "");
+}
+
+// In every four lanes, pieces of `piece` lanes of the lower (or upper) two of a
+// and of b by turns: one instruction of every x86, where Eklundh's exchange of
+// neighbours would be two.
+static LLVMValueRef interleave(const Emit *e, LLVMValueRef a, LLVMValueRef b,
+                               int width, int piece, bool upper)
+{
+    LLVMValueRef lanes[CPU_BLOCK];
+    for (int i = 0; i < width; i++) {
+        int turn = i % 4 / piece;
+        int lane = i / 4 * 4 + turn / 2 * piece + i % piece + (upper ? 2 : 0);
+        lanes[i] = emit_int(e, 32, 1, turn % 2 ? width + lane : lane);
+    }
+    return LLVMBuildShuffleVector(e->builder, a, b,
+                                  LLVMConstVector(lanes, (unsigned)width), "");
+}
+
+// `width` rows of as many lanes become columns: 4 x 4 numbers first, then those
+// squares change places.
+static void exchange_rows(const Emit *e, LLVMValueRef *rows, int width)
+{
+    for (int i = 0; i < width; i += 4) {
+        LLVMValueRef *four = &rows[i], pairs[4];
+        for (int p = 0; p < 4; p++)
+            pairs[p] = interleave(e, four[p / 2 * 2], four[p / 2 * 2 + 1],
+                                  width, 1, p % 2);
+        for (int p = 0; p < 4; p++)
+            four[p] =
+                interleave(e, pairs[p / 2], pairs[p / 2 + 2], width, 2, p % 2);
+    }
+    for (int bit = 4; bit < width; bit *= 2)
+        for (int i = 0; i < width; i++) {
+            if (i & bit)
+                continue;
+            LLVMValueRef low = rows[i], high = rows[i + bit];
+            rows[i] = exchange(e, low, high, width, bit, false);
+            rows[i + bit] = exchange(e, low, high, width, bit, true);
+        }
 }
 
 void taps_exchange(const Emit *e, LLVMValueRef rows[CPU_BLOCK])
 {
-    for (int bit = 1; bit < CPU_BLOCK; bit *= 2)
-        for (int i = 0; i < CPU_BLOCK; i++) {
-            if (i & bit)
-                continue;
-            LLVMValueRef low = rows[i], high = rows[i + bit];
-            rows[i] = exchange(e, low, high, bit, false);
-            rows[i + bit] = exchange(e, low, high, bit, true);
-        }
+    exchange_rows(e, rows, CPU_BLOCK);
 }
 
+// The `width` x `width` numbers at `from`, which fill so many registers.
+static void transpose_square(const Emit *e, int width, LLVMValueRef from,
+                             int64_t step, LLVMValueRef to)
+{
+    LLVMTypeRef type = emit_type(e, DT_F32, width);
+    unsigned bytes = (unsigned)width * sizeof(float);
+    LLVMValueRef rows[CPU_BLOCK];
+    for (int i = 0; i < width; i++) {
+        LLVMValueRef at = taps_at(e, from, i * step);
+        rows[i] = LLVMBuildLoad2(e->builder, type, at, "");
+        LLVMSetAlignment(rows[i], step % CPU_BLOCK ? sizeof(float) : bytes);
+    }
+    exchange_rows(e, rows, width);
+    for (int i = 0; i < width; i++) {
+        LLVMValueRef at = taps_at(e, to, i * CPU_BLOCK);
+        LLVMSetAlignment(LLVMBuildStore(e->builder, rows[i], at), bytes);
+    }
+}
+
+// By squares as wide as a register: 16 x 16 numbers would fill 32 registers of
+// 256 bits, of which there are 16.
 void taps_transpose(const Emit *e, LLVMValueRef from, int64_t step,
                     LLVMValueRef to)
 {
-    LLVMValueRef rows[CPU_BLOCK];
-    for (int i = 0; i < CPU_BLOCK; i++) {
-        LLVMValueRef at = taps_at(e, from, i * step);
-        rows[i] =
-            step % CPU_BLOCK ? taps_load_unaligned(e, at) : taps_load(e, at);
+    int width = e->target->vector_bytes / (int)sizeof(float);
+    if (width == CPU_BLOCK) {
+        transpose_square(e, width, from, step, to);
+        return;
     }
-    taps_exchange(e, rows);
-    for (int i = 0; i < CPU_BLOCK; i++)
-        taps_store(e, rows[i], taps_at(e, to, i * CPU_BLOCK));
+    EmitLoop row = taps_loop(e, 0, CPU_BLOCK, width);
+    EmitLoop col = taps_loop(e, 0, CPU_BLOCK, width);
+    LLVMValueRef read = taps_step(e, from, row.index, step);
+    LLVMValueRef written = taps_step(e, to, col.index, CPU_BLOCK);
+    transpose_square(e, width, taps_opaque(e, taps_step(e, read, col.index, 1)),
+                     step, taps_opaque(e, taps_step(e, written, row.index, 1)));
+    emit_loop_end(e, &col);
+    emit_loop_end(e, &row);
 }
