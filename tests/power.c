@@ -112,6 +112,7 @@ Program *power_program(int32_t dtype, int batch, int64_t steps)
                          .phases = calloc(1, sizeof *program->phases)};
     program->phases[0] = (ProgramPhase){
         .name = strdup("p"),
+        .says = 1,
         .batch = batch,
         .steps = steps,
         .source = SOURCE_UNLABELED,

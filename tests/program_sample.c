@@ -66,6 +66,7 @@ static void fill_phase(ProgramPhase *phase, const char *name, const char *from)
         (ProgramPhase){.name = strdup(name),
                        .from = from ? strdup(from) : NULL,
                        .from_except = strdup("head.*"),
+                       .says = 0x123456789abcdef0u,
                        .batch = 8,
                        .epochs = 2.5,
                        .source = SOURCE_LABELED,

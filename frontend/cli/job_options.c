@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/cli/job.h"
+#include "frontend/cli/program.h"
 #include "frontend/cli/progress.h"
 #include "runtime/files/keep.h"
 
@@ -81,6 +82,7 @@ Status job_read_options(Job *job)
     options->unreadable = progress_unreadable;
     options->warn = progress_warn;
     options->explain = progress_explain;
+    options->program_change = program_change;
     options->context = job;
     return status_ok();
 }

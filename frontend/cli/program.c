@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/lang/program_text.h"
 #include "ir/base/diag.h"
+#include "runtime/base/checksum.h"
 #include "runtime/data/augment.h"
 
 static void *new_zeroed(size_t count, size_t size)
@@ -72,6 +74,16 @@ static PhaseSource image_source(ImageSource images)
 _Static_assert((int)VIEW_GROUPS == (int)MAX_VIEW_GROUPS,
                "front end and runtime have as many groups of views");
 
+// Checkpoints have it, so it stays what it is.
+static uint64_t says_hash(const char *says)
+{
+    Checksum sum = checksum_new();
+    if (!says)
+        return 0;
+    checksum_add(&sum, says, (int64_t)strlen(says));
+    return checksum_value(&sum);
+}
+
 static void fill_phase(ProgramPhase *to, const ExperimentPhase *from)
 {
     to->name = new_text(from->name);
@@ -79,6 +91,7 @@ static void fill_phase(ProgramPhase *to, const ExperimentPhase *from)
     to->from_only = new_text(from->from_only);
     to->from_except = new_text(from->from_except);
     to->teacher = new_text(from->teacher);
+    to->says = says_hash(from->says);
     to->batch = from->batch;
     to->ranks = from->ranks;
     to->chunk = from->chunk;
@@ -146,6 +159,25 @@ Program *program_from_experiment(const Experiment *experiment, DType dtype,
     for (int i = 0; i < program->phase_count; i++)
         fill_phase(&program->phases[i], &experiment->phases.at[i]);
     return program;
+}
+
+bool program_change(void *context, const char *path, const Program *program,
+                    const ProgramPhase *phase, char *text, size_t size)
+{
+    (void)context;
+    const char *error;
+    ProgramLine lines[2];
+    Arena *arena = arena_new();
+    const Source *source = source_read(arena, path, &error);
+    bool differs =
+        source && program_text_differs(program_text(arena, source->text),
+                                       program_text(arena, program->source),
+                                       phase->name, phase->teacher, lines);
+    if (differs)
+        snprintf(text, size, "line %d of %.200s is `%s`, and here it is `%s`",
+                 lines[0].number, path, lines[0].text, lines[1].text);
+    arena_free(arena);
+    return differs;
 }
 
 bool program_is_artifact(const char *path)

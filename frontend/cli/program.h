@@ -11,5 +11,8 @@ bool program_is_artifact(const char *path);
 // still empty.
 Program *program_from_experiment(const Experiment *experiment, DType dtype,
                                  const char *target);
+// TrainOptions.program_change; the context is nothing to it.
+bool program_change(void *context, const char *path, const Program *program,
+                    const ProgramPhase *phase, char *text, size_t size);
 
 #endif

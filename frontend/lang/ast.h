@@ -14,6 +14,8 @@ typedef struct Span {
     int line, column, end_line, end_column;
 } Span;
 
+typedef VEC(Span) SpanList;
+
 typedef struct Expr Expr;
 typedef struct Stmt Stmt;
 
@@ -138,6 +140,8 @@ typedef struct DefItem {
 typedef struct PhaseItem {
     Word name;
     const ArgList *options;
+    Span span;      // of the whole definition
+    Span settings;  // of its parentheses; of no width where there are none
     Word from;      // text NULL = starts afresh
     bool from_file; // `from "weights.safetensors"`
     const WordList *only, *except;

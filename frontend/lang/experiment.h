@@ -97,6 +97,9 @@ typedef struct ExperimentPhase {
     Graph *value;    // options.value_name or .features_name without training;
                      // NULL = not asked for
     int value_rows;  // images at a time in it
+    // What the program says to it, program_text.h: what must be the same where
+    // it goes on. NULL where the program is too long for one file.
+    const char *says;
 } ExperimentPhase;
 
 typedef struct Experiment {

@@ -125,7 +125,7 @@ item:
         { parser_add_def(parser, $2, false, $4, NULL, $6); }
   | OPTIMIZER name OPEN formals CLOSE block
         { parser_add_def(parser, $2, true, $4, NULL, $6); }
-  | PHASE phase_head block   { parser_add_phase(parser, $2, $3); }
+  | PHASE phase_head block   { parser_add_phase(parser, $2, $3, @$); }
   | DEF error block
   | OPTIMIZER error block
   | PHASE error block
@@ -136,7 +136,7 @@ item:
   ;
 
 phase_head:
-    name options { $$ = parser_phase(parser, $1, $2); }
+    name options { $$ = parser_phase(parser, $1, $2, @2); }
   | phase_head FROM name   { ($$ = $1)->from = $3; }
   | phase_head FROM string { ($$ = $1)->from = $3; $$->from_file = true; }
   | phase_head ONLY strings   { ($$ = $1)->only = $3; }

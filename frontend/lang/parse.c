@@ -51,6 +51,8 @@ static Token scan(Parser *parser)
     if (token.kind == TOKEN_END_OF_FILE)
         token.at =
             (Span){parser->line, parser->column, parser->line, parser->column};
+    else if (parser->tokens && token.kind != TOKEN_NEWLINE)
+        vec_push(parser->arena, parser->tokens, token.at);
     return token;
 }
 
@@ -199,9 +201,10 @@ int lang_yylex(LANG_YYSTYPE *value, LANG_YYLTYPE *at, Parser *parser)
     return token.kind;
 }
 
-// Parses a source behind `count` tokens that are already there.
+// Parses a source behind `count` tokens that are already there. `places`: of
+// the source's own; may be NULL.
 static Program *parse(Arena *arena, const Source *source, DiagList *diags,
-                      int count, const Token *tokens)
+                      int count, const Token *tokens, SpanList *places)
 {
     Token waiting[MAX_WAITING];
     Program *program = ARENA_NEW(arena, Program);
@@ -212,6 +215,7 @@ static Program *parse(Arena *arena, const Source *source, DiagList *diags,
                      .program = program,
                      .line = 1,
                      .column = 1,
+                     .tokens = places,
                      .errors_before = diags->error_count,
                      .waiting = waiting};
     for (int i = 0; i < count; i++)
@@ -227,7 +231,13 @@ static Program *parse(Arena *arena, const Source *source, DiagList *diags,
 
 Program *parse_program(Arena *arena, const Source *source, DiagList *diags)
 {
-    return parse(arena, source, diags, 0, NULL);
+    return parse(arena, source, diags, 0, NULL, NULL);
+}
+
+Program *parse_tokens(Arena *arena, const Source *source, DiagList *diags,
+                      SpanList *tokens)
+{
+    return parse(arena, source, diags, 0, NULL, tokens);
 }
 
 const Expr *parse_value(Arena *arena, const Source *source, DiagList *diags)
@@ -236,7 +246,7 @@ const Expr *parse_value(Arena *arena, const Source *source, DiagList *diags)
     const Token prefix[] = {{TOKEN_PARAM, {0}, at},
                             {TOKEN_NAME, {.text = "value"}, at},
                             {TOKEN_ASSIGN, {0}, at}};
-    const Program *program = parse(arena, source, diags, 3, prefix);
+    const Program *program = parse(arena, source, diags, 3, prefix, NULL);
     bool alone =
         program->params.count == 1 && !program->params.at[0]->range &&
         program->defs.count + program->phases.count + program->imports.count ==

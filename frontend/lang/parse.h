@@ -36,7 +36,8 @@ typedef struct Parser {
     VEC(Bracket) brackets; // open ones
     Bracket forgotten;     // one that a new statement showed to be unclosed
     VEC(Comment) comments;
-    Token *waiting; // scanned ahead, not yet handed to the parser
+    SpanList *tokens; // where each is added, newlines apart; NULL = nowhere
+    Token *waiting;   // scanned ahead, not yet handed to the parser
     int waiting_count;
     int previous;        // kind of the token handed out last
     Word statement_word; // the name that begins the current statement, if any
@@ -48,6 +49,10 @@ typedef struct Parser {
 // Parses one file. Errors go to `diags`; the program then holds what could be
 // understood. Never NULL.
 Program *parse_program(Arena *arena, const Source *source, DiagList *diags);
+// The same, and adds the places of all its names, numbers, strings and signs
+// to `tokens`, in their order. Each lies in one line.
+Program *parse_tokens(Arena *arena, const Source *source, DiagList *diags,
+                      SpanList *tokens);
 
 // Parses a text that is one expression. NULL when it is not, possibly without
 // a diagnostic.
@@ -97,8 +102,10 @@ void parser_add_import(Parser *parser, Word path, Span at);
 void parser_add_param(Parser *parser, Word name, Expr *value, Expr *range);
 void parser_add_def(Parser *parser, Word name, bool is_optimizer,
                     const ArgList *formals, Expr *value, const StmtList *body);
-PhaseItem *parser_phase(Parser *parser, Word name, const ArgList *options);
-void parser_add_phase(Parser *parser, PhaseItem *phase, const StmtList *body);
+PhaseItem *parser_phase(Parser *parser, Word name, const ArgList *options,
+                        Span settings);
+void parser_add_phase(Parser *parser, PhaseItem *phase, const StmtList *body,
+                      Span at);
 void parser_report_syntax(Parser *parser, Span at, const char *got, int count,
                           const char *const *expected);
 void parser_report_depth(Parser *parser, Span at);

@@ -197,17 +197,21 @@ void parser_add_def(Parser *parser, Word name, bool is_optimizer,
     vec_push(parser->arena, &parser->program->defs, def);
 }
 
-PhaseItem *parser_phase(Parser *parser, Word name, const ArgList *options)
+PhaseItem *parser_phase(Parser *parser, Word name, const ArgList *options,
+                        Span settings)
 {
     PhaseItem *phase = ARENA_NEW(parser->arena, PhaseItem);
     phase->name = name;
     phase->options = options;
+    phase->settings = settings;
     return phase;
 }
 
-void parser_add_phase(Parser *parser, PhaseItem *phase, const StmtList *body)
+void parser_add_phase(Parser *parser, PhaseItem *phase, const StmtList *body,
+                      Span at)
 {
     phase->body = body;
+    phase->span = at;
     vec_push(parser->arena, &parser->program->phases, phase);
 }
 

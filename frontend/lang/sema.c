@@ -5,6 +5,7 @@
 #include "frontend/lang/module.h"
 #include "frontend/lang/parse.h"
 #include "frontend/lang/phase.h"
+#include "frontend/lang/program_text.h"
 #include "frontend/lang/stages.h"
 
 // "models/simclrv2.net" -> "simclrv2"
@@ -36,6 +37,18 @@ static void check_not_empty(Sema *s)
                    "imported file");
 }
 
+// The program with every parameter resolved, and what it says to each phase.
+static void show(Sema *s)
+{
+    Experiment *experiment = s->experiment;
+    experiment->resolved = show_program(s);
+    const ProgramText *text = program_text(s->arena, experiment->resolved);
+    for (int i = 0; text && i < experiment->phases.count; i++) {
+        ExperimentPhase *phase = &experiment->phases.at[i];
+        phase->says = program_text_says(text, phase->name, phase->teacher);
+    }
+}
+
 static void elaborate(Sema *s)
 {
     modules_link(s);
@@ -56,7 +69,7 @@ static void elaborate(Sema *s)
     if (s->diags->error_count == 0)
         unused_check(s);
     if (s->diags->error_count == 0)
-        s->experiment->resolved = show_program(s);
+        show(s);
 }
 
 Experiment *lang_load(Arena *arena, const char *path,

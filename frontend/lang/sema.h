@@ -32,6 +32,7 @@
 //   sema_names.c      names in what no run elaborates
 //   sema_unused.c     names that nothing reads
 //   sema_show.c       the program with every parameter resolved
+//   program_text.c    what that says to one phase
 //   sema.c            lang_load: the stages, in order
 #ifndef SIMCC_FRONTEND_LANG_SEMA_H
 #define SIMCC_FRONTEND_LANG_SEMA_H

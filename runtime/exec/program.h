@@ -54,6 +54,8 @@ typedef struct ProgramPhase {
     char *ways;        // to compute convolutions, as measured and kept for
                        // resuming; NULL = all by the rule
     char *teacher;     // phase whose result the "teacher." params hold, or NULL
+    uint64_t says;     // hash of what the program says to it, which must be
+                       // the same where it goes on; 0 = not known
     int32_t batch;
     int32_t ranks;       // processes that share each batch of the training; 0
                          // or 1: it is one's own
@@ -147,7 +149,7 @@ bool plan_sums_by_word(const char *word, int32_t *sums);
 // "[64,3,7,7]", cut off at `size` bytes.
 void plan_shape_text(int rank, const int64_t *dims, char *text, size_t size);
 
-enum { PROGRAM_VERSION = 17 }; // of artifact files
+enum { PROGRAM_VERSION = 18 }; // of artifact files
 
 // Artifact files: "SIMCCART", version, then checksummed sections; see
 // docs/formats.md. Written atomically. Reading trusts no size in the file.

@@ -294,6 +294,7 @@ static void code_phase(Codec *codec, ProgramPhase *phase)
     code_text(codec, &phase->from_except);
     code_text(codec, &phase->ways);
     code_text(codec, &phase->teacher);
+    code_number(codec, &phase->says, 8);
     code_i32(codec, &phase->batch);
     code_i32(codec, &phase->ranks);
     code_groups(codec, phase);

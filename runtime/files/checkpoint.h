@@ -26,8 +26,8 @@ typedef struct CheckpointInfo {
     uint64_t names; // hash of the data's training images; 0 = not known
     uint64_t seed;
     uint64_t program; // hash of the resolved source, its type and the labels
-    uint64_t says;    // of what it says to the phase, program_text.h; 0 = not
-                      // known: then `program` is what counts
+    uint64_t says;    // as ProgramPhase.says; 0 = not known: then `program` is
+                      // what counts
     uint64_t labels;  // of the list of images whose labels are seen; 0 = none
     int32_t dtype;    // as Program.dtype
     WeightsOrigin origin;

@@ -86,6 +86,12 @@ typedef struct TrainOptions {
     void (*warn)(void *context, const char *text);
     // Lines that explain the failure about to be returned.
     void (*explain)(void *context, const char *text);
+    // What the program says to the phase otherwise than the one in the file
+    // does, cut off at `size` bytes: who asks knows the language, and nothing
+    // here does. False when that cannot be said. May be NULL.
+    bool (*program_change)(void *context, const char *path,
+                           const Program *program, const ProgramPhase *phase,
+                           char *text, size_t size);
     void *context;
 } TrainOptions;
 

@@ -10,7 +10,6 @@
 #include "runtime/base/file.h"
 #include "runtime/base/philox.h"
 #include "runtime/files/model.h"
-#include "runtime/train/program_text.h"
 #include "runtime/train/train_run.h"
 #include "runtime/train/weights.h"
 
@@ -30,12 +29,6 @@ static uint64_t program_hash(const Run *run)
 {
     return labels_hash(run, random_name(run->program->source) * 31 +
                                 (uint64_t)run->program->dtype);
-}
-
-static uint64_t says_hash(const Run *run)
-{
-    return program_text_hash(run->program->source, run->phase->name,
-                             run->phase->teacher);
 }
 
 // Of the names of all training images, in order: other images, and another
@@ -97,7 +90,7 @@ Status train_save(Run *run, bool finished)
         .names = names_hash(run),
         .seed = run->options->seed,
         .program = program_hash(run),
-        .says = says_hash(run),
+        .says = run->phase->says,
         .labels = labels_hash(run, 0),
         .dtype = run->program->dtype,
         .origin = run->origin,
@@ -231,38 +224,28 @@ static Status refuse(const Run *run, const char *why)
                         run->checkpoint_path, why);
 }
 
-// STATUS_FAILED with the first line that the program has otherwise than in
-// PHASE/model.net.
+// STATUS_FAILED with what the program says otherwise than PHASE/model.net,
+// where that is known.
 static Status refuse_text(const Run *run, const CheckpointInfo *info)
 {
-    enum { MOST = 64 << 20 };
-    char path[RUNDIR_PATH], why[640], *source;
-    int64_t size;
-    ProgramLine lines[2];
+    char path[RUNDIR_PATH], change[600], why[640];
+    const TrainOptions *options = run->options;
     if (!info->says)
         return refuse(run, "the program, its path, --dtype or --labels is "
                            "another, and which of them was not kept then");
-    TRY(rundir_path(run->options->out, run->phase->name, "model.net", path));
-    if (!file_exists(path))
+    TRY(rundir_path(options->out, run->phase->name, "model.net", path));
+    if (!options->program_change || !file_exists(path) ||
+        !options->program_change(options->context, path, run->program,
+                                 run->phase, change, sizeof change))
         return refuse(run, "the program has changed");
-    TRY(file_read(path, MOST, &source, &size));
-    bool differs =
-        program_text_differs(source, run->program->source, run->phase->name,
-                             run->phase->teacher, lines);
-    free(source);
-    if (!differs)
-        return refuse(run, "the program has changed");
-    snprintf(why, sizeof why,
-             "the program has changed: line %d of %.200s is `%s`, and here it "
-             "is `%s`",
-             lines[0].number, path, lines[0].text, lines[1].text);
+    snprintf(why, sizeof why, "the program has changed: %s", change);
     return refuse(run, why);
 }
 
 // Does the checkpoint's program say what this one does?
 static bool same_program(const Run *run, const CheckpointInfo *info)
 {
-    return info->says ? info->says == says_hash(run)
+    return info->says ? info->says == run->phase->says
                       : info->program == program_hash(run);
 }
 

@@ -29,6 +29,7 @@ TEST(artifact_round_trip_keeps_every_field)
     const ProgramPhase *phase = &copy->phases[1];
     CHECK_TEXT(phase->from, "pretrain");
     CHECK(phase->teacher == NULL);
+    CHECK(phase->says == 0x123456789abcdef0u);
     CHECK_INT(phase->batch, 8);
     CHECK_NEAR(phase->epochs, 2.5, 0);
     CHECK_NEAR(phase->label_amount, 0.1, 0);
