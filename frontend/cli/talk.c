@@ -120,20 +120,20 @@ void cli_outlive_readers(Cli *cli)
 // ---- to people --------------------------------------------------------------
 
 // Where a setting is the remedy, what is compiled already takes none.
-static const char *for_artifact(const Cli *cli, const char *text)
+static const char *for_artifact(const Cli *cli, const Status *status)
 {
-    if (!strstr(text, ": --set ") || !cli->word_count ||
+    if (!status->wants_setting || !cli->word_count ||
         !program_is_artifact(cli->words[0]))
-        return text;
+        return status->text;
     return arena_printf(cli->arena,
                         "%s (%s is compiled: `simcc compile` it again with "
                         "that --set)",
-                        text, cli->words[0]);
+                        status->text, cli->words[0]);
 }
 
 int cli_fail(const Cli *cli, const Status *status)
 {
-    const char *text = for_artifact(cli, status->text);
+    const char *text = for_artifact(cli, status);
     fflush(stdout);
     log_line(cli, "error: ", text);
     fprintf(stderr, "simcc: %serror:%s %s\n", red(cli), plain(cli), text);

@@ -5,7 +5,7 @@
 
 Status status_error(StatusCode code, const char *format, ...)
 {
-    Status status = {code, {0}};
+    Status status = {.code = code};
     va_list args;
     va_start(args, format);
     vsnprintf(status.text, sizeof status.text, format, args);

@@ -3,6 +3,8 @@
 #ifndef SIMCC_RUNTIME_STATUS_H
 #define SIMCC_RUNTIME_STATUS_H
 
+#include <stdbool.h>
+
 typedef enum StatusCode {
     STATUS_OK = 0,
     STATUS_FAILED = 1,   // something the user can mend
@@ -20,11 +22,14 @@ enum { STATUS_TEXT_SIZE = 1024 };
 typedef struct Status {
     StatusCode code;
     char text[STATUS_TEXT_SIZE];
+    // The text asks for another --set, which a program that is compiled already
+    // does not take.
+    bool wants_setting;
 } Status;
 
 static inline Status status_ok(void)
 {
-    return (Status){STATUS_OK, {0}};
+    return (Status){.code = STATUS_OK};
 }
 Status status_error(StatusCode code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -29,6 +29,12 @@ static Status check_several(const ProgramPhase *phase, const Dataset *data)
                         phase->name);
 }
 
+static Status wants_setting(Status status)
+{
+    status.wants_setting = true;
+    return status;
+}
+
 Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data)
 {
     int classes = dataset_classes(data);
@@ -44,10 +50,11 @@ Status trainset_check_classes(const ProgramPhase *phase, const Dataset *data)
                             "one: put the images into one folder per class",
                             phase->name, phase->classes);
     if (phase->classes && classes && phase->classes != classes)
-        return status_error(STATUS_DATA,
-                            "phase %s is made for %d classes and the data has "
-                            "%d: --set classes=%d",
-                            phase->name, phase->classes, classes, classes);
+        return wants_setting(
+            status_error(STATUS_DATA,
+                         "phase %s is made for %d classes and the data has "
+                         "%d: --set classes=%d",
+                         phase->name, phase->classes, classes, classes));
     return status_ok();
 }
 
@@ -203,9 +210,10 @@ static Status tell_faults(const Faults *faults)
 {
     if (!*faults->words)
         return status_ok();
-    return status_error(STATUS_DATA, "%s%s%s%s", faults->words,
-                        *faults->settings ? ": --set" : "", faults->settings,
-                        *faults->settings ? ", or less" : "");
+    if (!*faults->settings)
+        return status_error(STATUS_DATA, "%s", faults->words);
+    return wants_setting(status_error(STATUS_DATA, "%s: --set%s, or less",
+                                      faults->words, faults->settings));
 }
 
 Status trainset_select(const ProgramPhase *phase, const Dataset *data,

@@ -134,6 +134,7 @@ static void check_refused(const ProgramPhase *phase, const char *message)
     if (!strstr(status.text, message))
         test_fail(__FILE__, __LINE__, "does not say \"%s\": %s", message,
                   status.text);
+    CHECK(status.wants_setting == (strstr(message, "--set") != NULL));
     CHECK(set.indices == NULL && set.seen == NULL);
     dataset_free(data);
 }
