@@ -329,9 +329,19 @@ static Status keep_ways(const Job *job, Compiler *compiler)
     return status_ok();
 }
 
-// Before minutes of compiling. Parts of several processes are counted when they
-// are one set.
-static Status check_phases(const Job *job, const Compiler *compiler)
+Status job_check_sets(Job *job, const Program *program, int count,
+                      const int *phases)
+{
+    TRY(trainset_check(program, count, phases, job->data, job->options.labels,
+                       job->options.seed));
+    job->fed = true;
+    return status_ok();
+}
+
+// Before minutes of compiling, which change neither program nor data. Parts of
+// several processes are counted when they are one set, and for an artifact
+// there is nothing to be spared: then run.c checks.
+static Status check_phases(Job *job, const Compiler *compiler)
 {
     const Experiment *experiment = compiler->experiment;
     int count = 0;
@@ -345,8 +355,7 @@ static Status check_phases(const Job *job, const Compiler *compiler)
             phases[count++] = i;
     Program *program =
         program_from_experiment(experiment, compiler->lang.dtype, "");
-    Status status = trainset_check(program, count, phases, job->data,
-                                   job->options.labels, job->options.seed);
+    Status status = job_check_sets(job, program, count, phases);
     program_free(program);
     return status;
 }

@@ -15,6 +15,7 @@ typedef struct Job {
     bool has_part;         // which names a part of its own: {rank}
     TrainOptions options;
     bool checks;       // nothing is compiled, and little said
+    bool fed;          // job_check_sets has found images for all batches
     const char *value; // compile this value of the phase alone; NULL = train
     DataSplit tried;   // the part that eval evaluates
     bool streams;      // the images are named on standard input, one by one
@@ -50,6 +51,11 @@ int job_open_graph(Job *job, Cli *cli, const char *value,
 int job_open_code(Job *job, Cli *cli, const char *value, const char *target,
                   int rows, int *min_side);
 void job_close(Job *job);
+// Are there images for the batches and labels of these phases of the program,
+// by their places? Once for a run: as early as program and data are known.
+// STATUS_DATA with all that are not.
+Status job_check_sets(Job *job, const Program *program, int count,
+                      const int *phases);
 // Fills the job's options from its command line: the first step of each of
 // these.
 Status job_read_options(Job *job);

@@ -260,6 +260,8 @@ static Status open_run(Job *job, const PhaseList *list)
     TRY(check_own(job));
     for (int i = 0; i < list->count; i++)
         TRY(check_not_there(job, job->program->phases[list->at[i]].name));
+    if (!job->fed)
+        TRY(job_check_sets(job, job->program, list->count, list->at));
     TRY(train_check(job->program, list->count, list->at, job->data,
                     &job->options));
     TRY(trained_sources(job, list->count, list->at));

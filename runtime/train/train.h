@@ -109,7 +109,8 @@ static inline void (*train_unreadable(const TrainOptions *options))(
 
 // What would stop any of these phases, in this order, before its first step:
 // too little data, other classes, a result of another phase that is not there,
-// a checkpoint that cannot be gone on from. Writes nothing.
+// a checkpoint that cannot be gone on from. Writes nothing. Of too little data
+// it names the first phase alone; trainset_check knows them all.
 Status train_check(const Program *program, int count, const int *phases,
                    Dataset *data, const TrainOptions *options);
 

@@ -100,8 +100,6 @@ Status train_check(const Program *program, int count, const int *phases,
     TrainOptions quiet = *options; // it is all said again when it happens
     quiet.message = NULL;
     quiet.warn = NULL;
-    TRY(trainset_check(program, count, phases, data, options->labels,
-                       options->seed));
     bool *made = calloc((size_t)program->phase_count + 1, sizeof *made);
     if (!made)
         return status_error(STATUS_MEMORY, "no memory to train");
