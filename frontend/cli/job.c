@@ -329,13 +329,36 @@ static Status keep_ways(const Job *job, Compiler *compiler)
     return status_ok();
 }
 
+// A batch that does not fit may be one that the run was not begun with: that is
+// then to be said instead. Process 0 has the folder.
+static Status blame_settings(const Job *job, const Program *program, int count,
+                             const int *phases, Status fault)
+{
+    if (fault.code != STATUS_OK && ranks_index() == 0)
+        TRY(train_check_settings(program, count, phases, job->data,
+                                 &job->options));
+    return fault;
+}
+
 Status job_check_sets(Job *job, const Program *program, int count,
                       const int *phases)
 {
-    TRY(trainset_check(program, count, phases, job->data, job->options.labels,
-                       job->options.seed));
-    job->fed = true;
-    return status_ok();
+    Status status = trainset_check(program, count, phases, job->data,
+                                   job->options.labels, job->options.seed);
+    job->fed = status.code == STATUS_OK;
+    return blame_settings(job, program, count, phases, status);
+}
+
+// The places of the phases to compile.
+static int wanted_phases(const Job *job, const Compiler *compiler, int **phases)
+{
+    const Experiment *experiment = compiler->experiment;
+    int count = 0;
+    *phases = ARENA_ARRAY(job->cli->arena, int, experiment->phases.count + 1);
+    for (int i = 0; i < experiment->phases.count; i++)
+        if (compiler_wants(compiler, experiment->phases.at[i].name))
+            (*phases)[count++] = i;
+    return count;
 }
 
 // Before minutes of compiling, which change neither program nor data. Parts of
@@ -343,21 +366,23 @@ Status job_check_sets(Job *job, const Program *program, int count,
 // there is nothing to be spared: then run.c checks.
 static Status check_phases(Job *job, const Compiler *compiler)
 {
-    const Experiment *experiment = compiler->experiment;
-    int count = 0;
-    int *phases =
-        ARENA_ARRAY(job->cli->arena, int, experiment->phases.count + 1);
+    int *phases, count = wanted_phases(job, compiler, &phases);
     if (job->cli->command->run != command_run ||
         (job->has_part && ranks_count() > 1))
         return status_ok();
-    for (int i = 0; i < experiment->phases.count; i++)
-        if (compiler_wants(compiler, experiment->phases.at[i].name))
-            phases[count++] = i;
     Program *program =
-        program_from_experiment(experiment, compiler->lang.dtype, "");
+        program_from_experiment(compiler->experiment, compiler->lang.dtype, "");
     Status status = job_check_sets(job, program, count, phases);
     program_free(program);
     return status;
+}
+
+static Status check_memory(const Job *job, const Compiler *compiler)
+{
+    int *phases, count = wanted_phases(job, compiler, &phases);
+    Status status = fit_machine(job->program, compiler_threads(compiler),
+                                compiler->validates);
+    return blame_settings(job, job->program, count, phases, status);
 }
 
 static Status compile_for_data(Job *job, Compiler *compiler)
@@ -383,8 +408,7 @@ static Status compile_for_data(Job *job, Compiler *compiler)
     TRY(compiler_run(compiler, &job->program));
     tune_tell(&compiler->tuned, job->cli);
     compiler_tell_precision(job->program, job->cli);
-    TRY(fit_machine(job->program, compiler_threads(compiler),
-                    compiler->validates));
+    TRY(check_memory(job, compiler));
     double seconds = 0;
     for (int i = 0; i < compiler->times.count; i++)
         seconds += compiler->times.at[i].seconds;

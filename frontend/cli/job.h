@@ -53,7 +53,8 @@ int job_open_code(Job *job, Cli *cli, const char *value, const char *target,
 void job_close(Job *job);
 // Are there images for the batches and labels of these phases of the program,
 // by their places? Once for a run: as early as program and data are known.
-// STATUS_DATA with all that are not.
+// STATUS_DATA with all that are not; STATUS_FAILED where a run goes on with
+// other settings than it was begun with.
 Status job_check_sets(Job *job, const Program *program, int count,
                       const int *phases);
 // Fills the job's options from its command line: the first step of each of

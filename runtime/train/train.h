@@ -114,6 +114,13 @@ static inline void (*train_unreadable(const TrainOptions *options))(
 Status train_check(const Program *program, int count, const int *phases,
                    Dataset *data, const TrainOptions *options);
 
+// STATUS_FAILED when a phase of these would go on, with options->resume, from a
+// checkpoint of other settings: then these are to be mended first, whatever
+// else is wrong. Wants no plans. Writes nothing.
+Status train_check_settings(const Program *program, int count,
+                            const int *phases, Dataset *data,
+                            const TrainOptions *options);
+
 // Trains one phase of the program from its start (or its checkpoint, when
 // resuming) to its end and evaluates it. The result's weights are in
 // <out>/<phase>/model.safetensors, metrics in <out>/metrics.jsonl.

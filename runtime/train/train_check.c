@@ -91,6 +91,47 @@ static Status check_phase(const Program *program, int phase, bool *made,
     return status;
 }
 
+// As check_phase, of settings alone.
+static Status check_settings(const Program *program, int phase, bool *made,
+                             Dataset *data, const TrainOptions *options)
+{
+    TrainResult result = {0};
+    Run *run;
+    bool finished = false;
+    bool there = are_there(program, &program->phases[phase], made);
+    TRY(train_new(program, phase, data, options, &result, &run));
+    Status status = status_ok();
+    if (there)
+        status = keep_open(&run->keep, options->out, run->phase->name,
+                           options->keep);
+    if (there && status.code == STATUS_OK)
+        status = train_compare_settings(run, &finished);
+    made[phase] = !finished;
+    free(run);
+    return status;
+}
+
+Status train_check_settings(const Program *program, int count,
+                            const int *phases, Dataset *data,
+                            const TrainOptions *options)
+{
+    Status status = status_ok();
+    TrainOptions quiet = *options;
+    quiet.message = NULL;
+    quiet.warn = NULL;
+    if (!options->resume)
+        return status;
+    bool *made = calloc((size_t)program->phase_count + 1, sizeof *made);
+    if (!made)
+        return status_error(STATUS_MEMORY, "no memory to train");
+    for (int i = 0; i < count && status.code == STATUS_OK; i++) {
+        status = check_settings(program, phases[i], made, data, &quiet);
+        quiet.init = NULL; // it is for the first
+    }
+    free(made);
+    return status;
+}
+
 Status train_check(const Program *program, int count, const int *phases,
                    Dataset *data, const TrainOptions *options)
 {

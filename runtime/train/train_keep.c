@@ -341,23 +341,46 @@ static void go_on(Run *run, const CheckpointInfo *info)
     options->warn(options->context, text);
 }
 
-Status train_resume(Run *run, bool *finished)
+// run->checkpoint_path is "" where there is none to go on from.
+static Status find_checkpoint(Run *run, CheckpointInfo *info)
 {
-    CheckpointInfo info;
     bool other = false;
-    *finished = false;
     if (!run->options->resume)
         return status_ok();
-    TRY(keep_find(&run->keep, run->checkpoint_path, &info, run->options->warn,
+    TRY(keep_find(&run->keep, run->checkpoint_path, info, run->options->warn,
                   run->options->context));
     if (!run->checkpoint_path[0])
         return status_ok();
-    TRY(check_origin(run, &info, &other));
-    if (other) {
-        run->checkpoint_path[0] = '\0';
-        return keep_open(&run->keep, run->options->out, run->phase->name,
-                         run->options->keep);
-    }
+    TRY(check_origin(run, info, &other));
+    if (!other)
+        return status_ok();
+    run->checkpoint_path[0] = '\0';
+    return keep_open(&run->keep, run->options->out, run->phase->name,
+                     run->options->keep);
+}
+
+Status train_compare_settings(Run *run, bool *finished)
+{
+    CheckpointInfo info;
+    Differences list = {0};
+    *finished = false;
+    TRY(find_checkpoint(run, &info));
+    if (!run->checkpoint_path[0] || strcmp(info.phase, run->phase->name) != 0)
+        return status_ok();
+    *finished = info.finished;
+    if (info.says && info.says == run->phase->says)
+        return status_ok();
+    TRY(compare_settings(run, &list));
+    return list.count ? refuse(run, list.text) : status_ok();
+}
+
+Status train_resume(Run *run, bool *finished)
+{
+    CheckpointInfo info;
+    *finished = false;
+    TRY(find_checkpoint(run, &info));
+    if (!run->checkpoint_path[0])
+        return status_ok();
     TRY(check_same_run(run, &info));
     if (!tally_parse(&run->tally, info.tally))
         return status_error(STATUS_DATA, "%s is damaged: unreadable sums",

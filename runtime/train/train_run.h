@@ -128,6 +128,10 @@ void train_tell_best(const Run *run);
 
 // Writes a checkpoint of run->step; `finished`: with the result.
 Status train_save(Run *run, bool finished);
+// STATUS_FAILED when the checkpoint to resume from was made with other
+// settings, with both values of each. Asks nothing of the data. `*finished`:
+// there is one, and nothing is left to do.
+Status train_compare_settings(Run *run, bool *finished);
 // Finds the checkpoint to resume from, if there is one, and goes to its step;
 // `*finished` when nothing is left to do. STATUS_FAILED when it is another
 // run's.

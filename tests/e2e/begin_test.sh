@@ -58,6 +58,22 @@ check "begin: other settings" says "temperature = 0.2 in the file, 0.3 here" \
 more="scratch.labels=7 scratch.rate=0.3"
 check "begin: a phase's" says "scratch.rate = 0.2 in the file, 0.3 here" train "$work/run" scratch --seed 3 \
     --held-out 0.5 --resume
+# What the run was begun with is missed before what does not fit without it.
+more="finetune.batch=8 finetune.steps=3"
+train "$work/two" pretrain finetune -q
+more="finetune.steps=3"
+check "begin: without a setting of the run" says \
+    "/finetune/checkpoint.safetensors cannot be resumed: finetune.batch = 8 in the file, 64 here;" \
+    exits 1 train "$work/two" pretrain finetune --resume
+# shellcheck disable=SC2046
+"$simcc" compile models/quickstart.net --phase finetune -o "$work/wide.simcc" \
+    --set $(merged "$settings" "$more classes=3") 2> /dev/null
+check "begin: of an artifact, too" says "finetune.batch = 8 in the file, 64 here;" \
+    exits 1 "$simcc" run "$work/wide.simcc" finetune --data "$work/photos" \
+    --out "$work/two" --resume
+check "begin: where it starts over, what fits" says "finetune.batch=30, or less" \
+    exits 4 train "$work/two" pretrain finetune --force
+more="scratch.labels=7"
 check "begin: the record is that of the run" diff -r "$work/before" "$work/run"
 more="scratch.labels=7"
 train "$work/short" scratch --stop-after 2 -q
