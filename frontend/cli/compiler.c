@@ -303,7 +303,7 @@ static Status compile_program(Compiler *compiler, Codegen *codegen,
         dump_plans(compiler, *program);
     else if (emit != EMIT_NOTHING)
         dump_code(compiler, codegen);
-    else
+    else if (!compiler->codeless)
         make_code(compiler, codegen, *program); // emit: cpu/
     return status_ok();
 }

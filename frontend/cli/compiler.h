@@ -46,6 +46,7 @@ typedef struct Compiler {
     const char **ways;
     bool verify;   // graphs must read back after every pass; check plans
     EmitKind emit; // stop after making this form, which is in `dump`
+    bool codeless; // make no machine code: the program is to be checked alone
     // What came of it.
     DiagList diags; // errors and warnings of the source
     Experiment *experiment;

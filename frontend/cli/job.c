@@ -399,12 +399,15 @@ static Status compile_for_data(Job *job, Compiler *compiler)
     if (memory > 0)
         TRY(fit_batches(compiler, job->cli, memory));
     TRY(check_phases(job, compiler));
-    if (job->checks)
-        return status_ok();
+    TRY(keep_ways(job, compiler));
+    if (job->checks) {
+        compiler->codeless = true;
+        TRY(compiler_run(compiler, &job->program));
+        return check_memory(job, compiler);
+    }
     if (job->cli->command->run == command_run)
         foresee(job, compiler);
     tell_cpu(job);
-    TRY(keep_ways(job, compiler));
     TRY(compiler_run(compiler, &job->program));
     tune_tell(&compiler->tuned, job->cli);
     compiler_tell_precision(job->program, job->cli);

@@ -14,7 +14,7 @@ typedef struct Job {
     const char *data_path; // of --data: this process's
     bool has_part;         // which names a part of its own: {rank}
     TrainOptions options;
-    bool checks;       // nothing is compiled, and little said
+    bool checks;       // nothing is run, no machine code made, and little said
     bool fed;          // job_check_sets has found images for all batches
     const char *value; // compile this value of the phase alone; NULL = train
     DataSplit tried;   // the part that eval evaluates
@@ -30,8 +30,8 @@ typedef struct Job {
 // Opens everything that FILE, the PHASE words and the options name; says on
 // standard error what was found. Returns an exit code; job_close in any case.
 int job_open(Job *job, Cli *cli);
-// As far as job_open goes before it compiles: are source, settings, options and
-// data in order?
+// The same without machine code: are source, settings, options and data in
+// order, and does the machine have memory for all?
 int job_check(Job *job, Cli *cli);
 // Makes the parts that the processes have opened one set. They call it once all
 // have opened theirs; does nothing where all read one.

@@ -56,7 +56,8 @@ const char *reuse_key(const Compiler *compiler, const Codegen *codegen)
     Text key = text_new(compiler->arena);
     if (compiler->emit != EMIT_NOTHING || !compiler->codegen.cache_dir ||
         compiler->passes || compiler->tune || compiler->ways ||
-        compiler->verify || compiler->lang.value_name || !add_build(&key))
+        compiler->verify || compiler->codeless || compiler->lang.value_name ||
+        !add_build(&key))
         return NULL;
     text_add(&key, codegen_key(codegen));
     add_options(&key, compiler);

@@ -1,4 +1,6 @@
 // simcc run: trains phases.
+#include "frontend/cli/run.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -248,6 +250,25 @@ static void tell_next(const Job *job, const PhaseList *done)
     cli_note(cli, "%s", text_string(&line));
 }
 
+// All that can be wrong before the folder is made.
+static Status check(Job *job, const PhaseList *list)
+{
+    TRY(check_place(job));
+    TRY(check_own(job));
+    for (int i = 0; i < list->count; i++)
+        TRY(check_not_there(job, job->program->phases[list->at[i]].name));
+    if (!job->fed)
+        TRY(job_check_sets(job, job->program, list->count, list->at));
+    return train_check(job->program, list->count, list->at, job->data,
+                       &job->options);
+}
+
+Status run_check(Job *job)
+{
+    PhaseList list = chosen_phases(job);
+    return check(job, &list);
+}
+
 // What rank 0 alone does before the training: its are the folder and the words.
 static Status open_run(Job *job, const PhaseList *list)
 {
@@ -256,14 +277,7 @@ static Status open_run(Job *job, const PhaseList *list)
     if (cli_has(job->cli, OPT_resume) && cli_has(job->cli, OPT_force))
         return status_error(STATUS_USAGE, "--resume goes on and --force starts "
                                           "over: one of them");
-    TRY(check_place(job));
-    TRY(check_own(job));
-    for (int i = 0; i < list->count; i++)
-        TRY(check_not_there(job, job->program->phases[list->at[i]].name));
-    if (!job->fed)
-        TRY(job_check_sets(job, job->program, list->count, list->at));
-    TRY(train_check(job->program, list->count, list->at, job->data,
-                    &job->options));
+    TRY(check(job, list));
     TRY(trained_sources(job, list->count, list->at));
     int file; // stays open: it is locked
     TRY(lock_folder(job, &file));

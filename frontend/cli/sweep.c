@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "frontend/cli/record.h"
+#include "frontend/cli/run.h"
 #include "runtime/base/file.h"
 
 enum { MOST_VARIANTS = 1000, MOST_WORDS = 512 };
@@ -187,15 +188,18 @@ static bool is_done(const Sweep *sweep, const char *folder)
 // ---- all of them ------------------------------------------------------------
 
 // Whether the run could begin: what is wrong with one value is known now, and
-// not after the hours of the values before it. Seeds change nothing of that.
-static int check_variant(const Sweep *sweep, int variant)
+// not after the hours of the values before it. Each seed has a folder of its
+// own, whose weights a phase may start from.
+static int check_run(const Sweep *sweep, int variant, int64_t seed)
 {
     Job job = {0};
     Cli run = *sweep->cli;
     run.arena = arena_new();
     run.command = command_by_name("run");
-    run.values[OPT_quiet] = "";
-    run.values[OPT_out] = run_folder(sweep, variant, 0);
+    run.values[OPT_quiet] = run.values[OPT_resume] = "";
+    run.values[OPT_out] = run_folder(sweep, variant, seed);
+    run.values[OPT_seed] =
+        arena_printf(run.arena, "%lld", (long long)(sweep->first_seed + seed));
     memset(&run.settings, 0, sizeof run.settings);
     for (int i = 0; i < sweep->axes.count; i++) {
         Setting setting = sweep->cli->settings.at[i];
@@ -203,6 +207,10 @@ static int check_variant(const Sweep *sweep, int variant)
         vec_push(run.arena, &run.settings, setting);
     }
     int code = job_check(&job, &run);
+    if (code == STATUS_OK) {
+        Status status = run_check(&job);
+        code = status.code == STATUS_OK ? STATUS_OK : cli_fail(&run, &status);
+    }
     job_close(&job);
     arena_free(run.arena);
     return code;
@@ -210,16 +218,17 @@ static int check_variant(const Sweep *sweep, int variant)
 
 static int check_all(const Sweep *sweep)
 {
-    for (int v = 0; v < sweep->variants; v++) {
-        int code = check_variant(sweep, v);
-        if (code != STATUS_OK) {
+    for (int v = 0; v < sweep->variants; v++)
+        for (int64_t s = 0; s < sweep->seeds; s++) {
+            int code = check_run(sweep, v, s);
+            if (code == STATUS_OK)
+                continue;
             Status status = status_error((StatusCode)code,
                                          "no run was begun, for %s: see "
                                          "above",
                                          variant_name(sweep, v));
             return cli_fail(sweep->cli, &status);
         }
-    }
     return STATUS_OK;
 }
 

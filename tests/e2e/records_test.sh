@@ -182,13 +182,39 @@ tried() {
     shift
     "$simcc" sweep "$net" scratch --data "$shapes" --out "$work/none" --quiet \
         --set groups=2 image_size=16 scratch.steps=6 scratch.labels=4 "$@" \
-        > "$work/said" 2>&1
-    [ $? = "$code" ] && cat "$work/said" && [ ! -e "$work/none" ]
+        > "$work/tried" 2>&1
+    [ $? = "$code" ] && cat "$work/tried" && [ ! -e "$work/none" ]
 }
 check "sweep: a value that is none" says "no run was begun, for filters=many" \
     tried 3 filters=4,many scratch.batch=8
 check "sweep: a batch that is too large" says "scratch.batch=12, or less" \
     tried 4 filters=4 scratch.batch=8,99
+check "sweep: a number that no validation has" says \
+    "--best top9: no validation of this run has a number of that name" \
+    tried 2 filters=4 scratch.batch=8 --validate 25% --best top9
+begun_from() {
+    # shellcheck disable=SC2086
+    "$simcc" sweep "$net" finetune --data "$shapes" --out "$work/from" \
+        --quiet --seeds 2 --set $small filters=4,6 finetune.steps=2 \
+        finetune.batch=8 finetune.labels=4 > "$work/tried" 2>&1
+    [ $? = 4 ] && cat "$work/tried"
+}
+for seed in 0 1; do
+    for filters in 4 6; do
+        # shellcheck disable=SC2086
+        "$simcc" run "$net" pretrain --data "$shapes" -q --seed "$seed" \
+            --out "$work/from/filters=$filters/seed-$seed" --stop-after 1 \
+            --set $small filters=$filters pretrain.batch=8 > "$work/log" 2>&1
+        cp "$work/a/pretrain/model.safetensors" \
+            "$work/from/filters=$filters/seed-$seed/pretrain"
+    done
+done
+check "sweep: weights that phases start from, of other shapes" says \
+    "no run was begun, for filters=6" begun_from
+rm "$work/from/filters=4/seed-1/pretrain/model.safetensors"
+check "sweep: or that are not there, for a seed" says \
+    "filters=4/seed-1/pretrain/model.safetensors is not there" begun_from
+check "sweep: which has begun none" [ ! -e "$work/from/filters=4/seed-0/finetune" ]
 # A run that fails is not the end of the others, nor of the table.
 rm -r "$work/sweep/filters=4/seed-1/scratch"
 touch "$work/sweep/filters=4/seed-1/scratch"
