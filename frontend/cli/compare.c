@@ -28,12 +28,24 @@ typedef struct Comparison {
 
 // ---- opening ----------------------------------------------------------------
 
+// Titles of imported files have their paths as they were reached: where these
+// lay, and nothing that the program says.
+static bool is_title(const char *line, size_t length)
+{
+    static const char begin[] = "# ---- ", end[] = ".net ----";
+    size_t first = sizeof begin - 1, last = sizeof end - 1;
+    return length > first + last && memcmp(line, begin, first) == 0 &&
+           memcmp(line + length - last, end, last) == 0;
+}
+
 static LineList split_lines(Arena *arena, const char *text)
 {
     LineList lines = {0};
     while (*text) {
         size_t length = strcspn(text, "\n");
-        vec_push(arena, &lines, arena_printf(arena, "%.*s", (int)length, text));
+        if (!is_title(text, length))
+            vec_push(arena, &lines,
+                     arena_printf(arena, "%.*s", (int)length, text));
         text += length + (text[length] == '\n');
     }
     return lines;

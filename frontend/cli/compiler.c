@@ -67,6 +67,9 @@ bool compiler_load(Compiler *compiler)
     compiler->lang.phases = compiler->phases;
     compiler->experiment = lang_load(compiler->arena, compiler->path,
                                      &compiler->lang, &compiler->diags);
+    if (compiler->experiment)
+        compiler->experiment->name = compiler_program_name(
+            compiler->arena, compiler->path, compiler->experiment->name);
     add_time(compiler, "read and elaborate", &start);
     return compiler->experiment != NULL;
 }

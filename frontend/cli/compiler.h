@@ -67,6 +67,10 @@ Status compiler_open(Compiler *compiler, const Cli *cli);
 
 // Reads and elaborates the program; false when it has errors (diags).
 bool compiler_load(Compiler *compiler);
+// What the program is called: `name`, its file's, but where that is a run's own
+// model.net the name that the run has. In `arena`.
+const char *compiler_program_name(Arena *arena, const char *path,
+                                  const char *name);
 
 // Gives the param `classes` the data's number of them, if the program has it,
 // nobody set it and it is another, and loads the program again.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/cli/record.h"
 #include "runtime/exec/pool.h"
 #include "runtime/exec/ranks.h"
 #include "runtime/files/model.h"
@@ -67,6 +68,29 @@ Status compiler_open(Compiler *compiler, const Cli *cli)
         compiler->phases = &cli->values[OPT_phase];
     }
     return status_ok();
+}
+
+// "model" says nothing in notes and weights that come of it. RUN/about is
+// beside RUN/model.net and above RUN/PHASE/model.net.
+const char *compiler_program_name(Arena *arena, const char *path,
+                                  const char *name)
+{
+    static const char *const places[] = {"about", "../about"};
+    const char *slash = strrchr(path, '/');
+    int folder = slash ? (int)(slash + 1 - path) : 0;
+    for (int i = 0; strcmp(path + folder, "model.net") == 0 && i < 2; i++) {
+        Notes about;
+        const char *file =
+            arena_printf(arena, "%.*s%s", folder, path, places[i]);
+        if (!record_is_about(file) ||
+            notes_read(file, &about).code != STATUS_OK)
+            continue;
+        const char *kept = notes_get(&about, "name");
+        name = kept ? arena_strdup(arena, kept) : name;
+        notes_free(&about);
+        return name;
+    }
+    return name;
 }
 
 // ---- phases of the program --------------------------------------------------

@@ -167,6 +167,15 @@ static void print_root(Sema *s, const Module *root, Text *out)
     text_add(out, rest);
 }
 
+// A comment of one line, whatever the path.
+static void print_title(Sema *s, const char *path, Text *out)
+{
+    char *title = arena_strdup(s->arena, path);
+    for (char *at = title; *at; at++)
+        *at = *at == '\n' ? '?' : *at;
+    text_addf(out, "\n# ---- %s ----\n", title);
+}
+
 const char *show_program(Sema *s)
 {
     Text out = text_new(s->arena);
@@ -183,7 +192,7 @@ const char *show_program(Sema *s)
             print_root(s, module, &out);
             continue;
         }
-        text_addf(&out, "\n# ---- %s ----\n", title);
+        print_title(s, title, &out);
         print_module(s, module, &out);
     }
     return text_string(&out);

@@ -76,6 +76,12 @@ check "check: no color codes when NO_COLOR is set" \
 
 check "show: parameters are resolved" says "filters" \
     "$simcc" show "$net" --set filters=12
+lines="$work/two
+lines"
+mkdir "$lines" && cp -r models/lib "$net" "$lines"
+"$simcc" show "$lines/${net##*/}" > "$work/shown.net"
+check "show: a path's lines are no lines of the program" \
+    "$simcc" check "$work/shown.net"
 # shellcheck disable=SC2086
 check "summary: totals" says "backbone" \
     "$simcc" summary "$net" --phase pretrain $small

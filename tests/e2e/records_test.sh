@@ -144,6 +144,15 @@ check "compare: finds the seed" says "seed" "$simcc" compare "$work/a" "$work/b"
 check "compare: the source is the same" says "the same" \
     "$simcc" compare "$work/a" "$work/b"
 "$simcc" compare "$work/a" "$work/b" > "$work/list"
+# shellcheck disable=SC2086
+"$simcc" run "$PWD/$net" pretrain --data "$shapes" --out "$work/far" -q \
+    --stop-after 1 --set $small pretrain.batch=24 pretrain.epochs=20 \
+    pretrain.rate=0.5 finetune.batch=8 finetune.steps=12 finetune.labels=4 \
+    > "$work/log" 2>&1
+"$simcc" compare "$work/a" "$work/far" --json > "$work/list"
+check "compare: which paths do not change" exits 1 grep -q '"part":"source"' \
+    "$work/list"
+"$simcc" compare "$work/a" "$work/b" > "$work/list"
 check "compare: steps of both" grep -qE "step +61 +5 " "$work/list"
 check "compare: phases of one alone" grep -qE "finetune +there +-" \
     "$work/list"

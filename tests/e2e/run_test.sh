@@ -262,6 +262,14 @@ check "run: and with its own program" on "$work/whole/model.net"
 check "run: which that leaves as it was" cmp "$work/kept.net" \
     "$work/whole/model.net"
 check "run: or a phase's" on "$work/whole/finetune/model.net"
+# The last that was no run's own was comments.net.
+check "run: whose name stays" grep -q "^name = comments$" "$work/whole/about"
+(cd "$work" && "$simcc" run whole/finetune/model.net pretrain \
+    --data "$shapes" --out named -q) > "$work/log" 2>&1
+check "run: as of what is trained by it elsewhere" grep -q \
+    "^name = comments$" "$work/named/about"
+check "run: and in its weights" says "simcc, comments pretrain" "$simcc" weights \
+    "$work/named/pretrain/model.safetensors"
 "$simcc" show "$work/kept.net" > "$work/shown.net"
 check "show: what was shown is shown alike" cmp "$work/kept.net" \
     "$work/shown.net"
