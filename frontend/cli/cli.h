@@ -130,6 +130,9 @@ const char *cli_share_text(Arena *arena, double share);
 // that is written.
 void cli_check_extension(const Cli *cli, const char *path, const char *form,
                          const char *extension);
+// STATUS_USAGE where writing to the path would take what the command reads, a
+// run's file or an image of the data away (targets.c).
+Status cli_check_target(const Cli *cli, const char *path);
 // From here on the command does not end when nobody reads what it prints, nor
 // at a limit on the size of files: a write fails then.
 void cli_outlive_readers(Cli *cli);

@@ -194,6 +194,16 @@ static Status predict_row(void *context, DataSplit split, int64_t index,
 
 // ---- heads of the tables ----------------------------------------------------
 
+// features.npy has features.csv beside it.
+static const char *table_beside(const Cli *cli)
+{
+    const char *path = cli->values[OPT_output];
+    size_t length = strlen(path);
+    bool named = length > 4 && strcmp(path + length - 4, ".npy") == 0;
+    return arena_printf(cli->arena, "%.*s.csv",
+                        (int)(named ? length - 4 : length), path);
+}
+
 static Status begin_embed(Table *table, int64_t images)
 {
     const Cli *cli = table->job->cli;
@@ -206,15 +216,13 @@ static Status begin_embed(Table *table, int64_t images)
                             "--csv writes a second file beside %s, which is "
                             "no file: give -o a name",
                             path);
+    if (cli_has(cli, OPT_csv))
+        TRY(cli_check_target(cli, table_beside(cli)));
     TRY(npy_begin(&table->npy, path, value->dtype, value->rank, dims));
     table->has_npy = true;
     if (!cli_has(cli, OPT_csv))
         return status_ok();
-    size_t length = strlen(path);
-    bool named = length > 4 && strcmp(path + length - 4, ".npy") == 0;
-    TRY(file_begin(&table->csv,
-                   arena_printf(cli->arena, "%.*s.csv",
-                                (int)(named ? length - 4 : length), path)));
+    TRY(file_begin(&table->csv, table_beside(cli)));
     table->has_csv = true;
     csv_text(&table->csv, "name,class");
     for (int64_t i = 0; i < table->width; i++)

@@ -210,6 +210,15 @@ static Status check_outputs(Cli *cli)
     return status_ok();
 }
 
+static Status check_targets(const Cli *cli)
+{
+    static const OptionId files[] = {OPT_output, OPT_trace};
+    for (int i = 0; i < 2; i++)
+        if (cli_has(cli, files[i]))
+            TRY(cli_check_target(cli, cli->values[files[i]]));
+    return status_ok();
+}
+
 // Programs that come with simcc are found from any folder: where there is no
 // such file here, models/NAME or NAME is that of its own.
 static void find_programs(Cli *cli)
@@ -271,7 +280,8 @@ Status cli_parse(Cli *cli, int argc, char **argv)
     }
     TRY(check_words(cli));
     find_programs(cli);
-    return check_outputs(cli);
+    TRY(check_outputs(cli));
+    return check_targets(cli);
 }
 
 // ---- values -----------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "frontend/cli/record.h"
+#include "runtime/base/file.h"
 
 enum { DEEPEST = 4 };
 
@@ -111,6 +112,11 @@ int command_runs(Cli *cli)
     const char *folder = cli->word_count ? cli->words[0] : ".";
     PathList runs = {0};
     Text text = text_new(cli->arena);
+    if (!file_exists(folder)) {
+        Status status =
+            status_error(STATUS_USAGE, "there is no folder %s", folder);
+        return cli_fail(cli, &status);
+    }
     find_runs(cli->arena, folder, 0, &runs);
     if (runs.count > 1)
         qsort(runs.at, (size_t)runs.count, sizeof *runs.at, compare_paths);

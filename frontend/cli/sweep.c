@@ -27,6 +27,7 @@ typedef struct Sweep {
     int64_t seeds, first_seed;
     const char *self; // this program's file
     Text text;        // JSON
+    bool *ended;      // well, here and now: of each variant, each seed
     int failed;
 } Sweep;
 
@@ -40,16 +41,33 @@ static void pass_on(int number)
         kill((pid_t)child, number);
 }
 
+// How much of the text is its first value: commas within brackets and strings
+// are its own.
+static size_t value_length(const char *text)
+{
+    int depth = 0;
+    bool quoted = false;
+    for (size_t i = 0;; i++) {
+        if (!text[i] || (text[i] == ',' && depth <= 0 && !quoted))
+            return i;
+        if (text[i] == '\\' && quoted && text[i + 1])
+            i++;
+        else if (text[i] == '"')
+            quoted = !quoted;
+        else if (!quoted)
+            depth += (strchr("[(", text[i]) != NULL) -
+                     (strchr("])", text[i]) != NULL);
+    }
+}
+
 static SweepAxis read_axis(Arena *arena, const Setting *setting)
 {
     SweepAxis axis = {.name = setting->name};
     const char *at = setting->value;
-    // A list is one value: its commas are its own.
-    bool whole = *at == '[';
     for (;;) {
-        size_t length = whole ? strlen(at) : strcspn(at, ",");
-        vec_push(arena, &axis.values,
-                 arena_printf(arena, "%.*s", (int)length, at));
+        at += strspn(at, " ");
+        size_t length = value_length(at);
+        vec_push(arena, &axis.values, arena_strndup(arena, at, length));
         if (!at[length])
             return axis;
         at += length + 1;
@@ -90,6 +108,11 @@ static const char *run_folder(const Sweep *sweep, int variant, int64_t seed)
         *at = *at == '/' ? '_' : *at == ' ' ? ',' : *at;
     return arena_printf(arena, "%s/%s/seed-%lld", sweep->cli->values[OPT_out],
                         name, (long long)(sweep->first_seed + seed));
+}
+
+static bool *ended_well(const Sweep *sweep, int variant, int64_t seed)
+{
+    return &sweep->ended[variant * sweep->seeds + seed];
 }
 
 // ---- one run ----------------------------------------------------------------
@@ -246,6 +269,7 @@ static Status run_all(Sweep *sweep)
             if (wanted_signal)
                 return status_error(STATUS_FAILED,
                                     "stopped; the same command goes on");
+            *ended_well(sweep, v, s) = code == 0;
             sweep->failed += code != 0;
         }
     return status_ok();
@@ -269,7 +293,8 @@ static void add_value(Figure *figure, double *sum, double *square, double value)
         figure->count > 1 ? sqrt(fmax(spread, 0) / (figure->count - 1)) : 0;
 }
 
-// What the phase reached over the seeds; *measure names it, NULL = nothing.
+// What the phase reached over the seeds; *measure names it, NULL = nothing. A
+// run that failed may have found another's results in its folder.
 static Figure collect(const Sweep *sweep, int variant, const char *phase,
                       const char **measure)
 {
@@ -278,8 +303,9 @@ static Figure collect(const Sweep *sweep, int variant, const char *phase,
     *measure = NULL;
     for (int64_t s = 0; s < sweep->seeds; s++) {
         Notes state;
-        if (record_state(run_folder(sweep, variant, s), phase, &state).code !=
-            STATUS_OK)
+        if (!*ended_well(sweep, variant, s) ||
+            record_state(run_folder(sweep, variant, s), phase, &state).code !=
+                STATUS_OK)
             continue;
         const char *name = record_best_number(&state, &value);
         const char *what = notes_get(&state, "state");
@@ -320,15 +346,28 @@ static void tell_figure(Sweep *sweep, const char *variant, const char *phase,
     text_addf(text, ",\"seeds\":%d}", figure->count);
 }
 
+// One that the command names, or any where it names none: another may lie in
+// the folder since a sweep of other settings.
+static bool is_wanted(const Cli *cli, const char *phase)
+{
+    bool wanted = cli->word_count == 1;
+    for (int i = 1; i < cli->word_count; i++)
+        wanted = wanted || strcmp(cli->words[i], phase) == 0;
+    return wanted;
+}
+
 static void tell_results(Sweep *sweep)
 {
     for (int v = 0; v < sweep->variants; v++) {
+        int64_t first = 0; // the seed whose folder knows the phases
+        while (first < sweep->seeds - 1 && !*ended_well(sweep, v, first))
+            first++;
         RecordPhases phases =
-            record_phases(sweep->cli->arena, run_folder(sweep, v, 0));
+            record_phases(sweep->cli->arena, run_folder(sweep, v, first));
         for (int i = 0; i < phases.count; i++) {
             const char *measure;
             Figure figure = collect(sweep, v, phases.at[i], &measure);
-            if (measure)
+            if (measure && is_wanted(sweep->cli, phases.at[i]))
                 tell_figure(sweep, variant_name(sweep, v), phases.at[i],
                             measure, &figure);
         }
@@ -360,6 +399,8 @@ static Status open_sweep(Sweep *sweep)
             return status_error(STATUS_USAGE, "more than %d variants",
                                 MOST_VARIANTS);
     }
+    sweep->ended =
+        ARENA_ARRAY(cli->arena, bool, sweep->variants *(int)sweep->seeds);
     cli_note(cli, "%d variant%s, %lld seed%s each", sweep->variants,
              sweep->variants == 1 ? "" : "s", (long long)sweep->seeds,
              sweep->seeds == 1 ? "" : "s");
@@ -389,8 +430,9 @@ int command_sweep(Cli *cli)
     if (!sweep.failed)
         return STATUS_OK;
     status = status_error(STATUS_FAILED,
-                          "%d of the runs failed; the same command tries them "
-                          "again",
+                          "%d of the runs failed, as is said above; the same "
+                          "command tries them again; other settings than "
+                          "they were begun with want another --out",
                           sweep.failed);
     return cli_fail(cli, &status);
 }

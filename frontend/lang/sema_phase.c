@@ -105,6 +105,7 @@ static void note_misspelt(Sema *s, const Phase *phase, const char *wanted)
 
 static void check_batch(Sema *s, Phase *phase)
 {
+    enum { MOST_IMAGES = 1 << 24 };
     int ranks = s->options->ranks;
     const Option *batch = phase_option(phase, "batch");
     if (!batch) {
@@ -117,9 +118,9 @@ static void check_batch(Sema *s, Phase *phase)
     if (batch->value.kind == DATUM_POISON)
         return;
     if (batch->value.kind != DATUM_INT || batch->value.whole < 1 ||
-        batch->value.whole > (1 << 24)) {
+        batch->value.whole > MOST_IMAGES) {
         sema_fail(s, batch->pos,
-                  "a batch is a whole number of at least 1, not %s",
+                  "a batch is a whole number from 1 to %d, not %s", MOST_IMAGES,
                   datum_describe(s->arena, batch->value, NULL));
         return;
     }

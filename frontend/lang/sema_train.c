@@ -166,6 +166,22 @@ static Using *using_for(const Build *build, const char *name)
     return NULL;
 }
 
+// One that comes behind a `using` of all its weights, most often of all there
+// are, does nothing: an exception comes before the rule.
+static void warn_idle(Sema *s, const Using *idle, const VariableList *trained)
+{
+    const WordList *patterns = idle->stmt->words;
+    bool has_weights = !patterns;
+    for (int i = 0; i < trained->count && !has_weights; i++)
+        has_weights = words_match(patterns, trained->at[i]->name);
+    diag_warning(s->diags, idle->stmt->pos,
+                 "this `using` updates no weight: %s",
+                 has_weights ? "the first one that matches counts, and those "
+                               "before it have all of its weights; put it "
+                               "before them"
+                             : "all that it matches are frozen");
+}
+
 // Resolves the settings of every optimizer that has a weight, by its first one
 // and with that in the place of a gradient, which settings do not depend on.
 static void describe_usings(Sema *s, const Build *build,
@@ -184,6 +200,8 @@ static void describe_usings(Sema *s, const Build *build,
         if (build->usings.at[i]->resolved)
             vec_push(s->arena, &build->phase->usings,
                      build->usings.at[i]->resolved);
+        else if (trained->count && !build->failed)
+            warn_idle(s, build->usings.at[i], trained);
 }
 
 static const Datum *trained_names(Sema *s, const VariableList *trained)

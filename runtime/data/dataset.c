@@ -291,6 +291,14 @@ Status dataset_check_found(const Dataset *dataset)
 {
     if (dataset->splits[SPLIT_TRAIN].count > 0)
         return status_ok();
+    int64_t others =
+        dataset->splits[SPLIT_TEST].count + dataset->splits[SPLIT_VALID].count;
+    if (dataset->skip_count == 0 && others > 0)
+        return status_error(STATUS_DATA,
+                            "%s: all of its %lld images are for testing or "
+                            "validation, and none to train on; where no part "
+                            "is named they are a set of their own",
+                            dataset->root, (long long)others);
     if (dataset->skip_count == 0)
         return status_error(STATUS_DATA,
                             "%s: no PNG or JPEG images, IDX files, CIFAR or "

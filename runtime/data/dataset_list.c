@@ -392,11 +392,33 @@ static Status check_rows(List *list)
     return status_ok();
 }
 
+// Past what says nothing at the beginning of a path's part: `./` and slashes.
+static const char *skip_idle(const char *at)
+{
+    while (*at == '/' || (*at == '.' && at[1] == '/'))
+        at += *at == '/' ? 1 : 2;
+    return at;
+}
+
+// By bytes, without those: ./a.png is a.png.
+static int compare_places(const char *a, const char *b)
+{
+    a = *a == '/' ? a : skip_idle(a);
+    b = *b == '/' ? b : skip_idle(b);
+    for (; *a && *a == *b; a++, b++)
+        if (*a == '/') {
+            a = skip_idle(a) - 1;
+            b = skip_idle(b) - 1;
+        }
+    return (unsigned char)*a - (unsigned char)*b;
+}
+
 static int compare_paths(const void *left, const void *right, void *context)
 {
     const List *list = context;
     int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-    int order = strcmp(cell(list, a, list->path), cell(list, b, list->path));
+    int order =
+        compare_places(cell(list, a, list->path), cell(list, b, list->path));
     return order ? order : a < b ? -1 : a > b;
 }
 
@@ -413,8 +435,8 @@ static Status check_repeats(List *list)
     if (count > 1)
         qsort_r(sorted, (size_t)count, sizeof *sorted, compare_paths, list);
     for (int64_t i = 1; i < count; i++)
-        if (strcmp(cell(list, sorted[i], list->path),
-                   cell(list, sorted[i - 1], list->path)) == 0 &&
+        if (compare_places(cell(list, sorted[i], list->path),
+                           cell(list, sorted[i - 1], list->path)) == 0 &&
             (again < 0 || sorted[i] < again)) {
             again = sorted[i];
             before = sorted[i - 1];
@@ -476,21 +498,28 @@ static Status probe_rows(List *list)
 
 // ---- the set ----------------------------------------------------------------
 
-static bool is_whole(const char *text)
+// 3, -1 or, as tables with gaps have them, 3.0. Not what else strtod takes.
+static bool is_number(const char *text, double *number)
 {
-    size_t length = strspn(text, "0123456789");
-    return length > 0 && length < 10 && !text[length];
+    static const char digits[] = "0123456789";
+    const char *at = text + (*text == '-' || *text == '+');
+    size_t whole = strspn(at, digits), part = 0;
+    *number = strtod(text, NULL);
+    at += whole;
+    if (*at == '.')
+        part = strspn(++at, digits);
+    return whole + part > 0 && !at[part];
 }
 
 static int compare_labels(const void *left, const void *right)
 {
     const char *a = *(char *const *)left, *b = *(char *const *)right;
-    long number = is_whole(a) ? strtol(a, NULL, 10) : -1;
-    long other = is_whole(b) ? strtol(b, NULL, 10) : -1;
-    if (number != other && number >= 0 && other >= 0)
+    double number, other;
+    bool one = is_number(a, &number), two = is_number(b, &other);
+    if (one && two && number != other)
         return number < other ? -1 : 1;
-    if ((number >= 0) != (other >= 0))
-        return number >= 0 ? -1 : 1;
+    if (one != two)
+        return one ? -1 : 1;
     return strcmp(a, b);
 }
 

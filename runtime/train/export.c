@@ -134,6 +134,9 @@ static Status collect(Export *out)
         return status_error(STATUS_MEMORY, "no memory to export");
     for (int i = 0; i < count; i++) {
         const SafeTensor *tensor = safetensors_at(out->file, i);
+        // What was exported, or comes from PyTorch, has the counters already.
+        if (name_matches("*.num_batches_tracked", tensor->name))
+            continue;
         if (!is_written(out, tensor)) {
             out->left_out++;
             continue;

@@ -138,6 +138,7 @@ check "runs: one that was stopped" grep -qE "/b +pretrain +stopped +5/61" \
     "$work/list"
 check "runs: as JSON" says '"phase":"pretrain","state":"stopped","step":5' \
     "$simcc" runs "$work" --json
+check "runs: a folder that is none" exits 2 "$simcc" runs "$work/nowhere"
 check "runs: nothing there" says "no run directories" "$simcc" runs "$shapes"
 
 check "compare: finds the seed" says "seed" "$simcc" compare "$work/a" "$work/b"
@@ -179,6 +180,9 @@ check "sweep: each in its folder" [ -s \
 check "sweep: again does nothing" says "seed-1: done" sweep
 check "sweep: runs of other settings are not its own" says \
     "cannot be resumed" exits 1 sweep scratch.rate=0.5
+check "sweep: nor are their results" sh -c "! grep -q ' seeds\$' '$work/said'"
+check "sweep: another folder is the remedy" grep -q "want another --out" \
+    "$work/said"
 check "sweep: as JSON" says '"variant":"filters=4","phase":"scratch"' \
     sweep --json --quiet
 rm -r "$work/sweep/filters=6/seed-0"
@@ -224,12 +228,31 @@ rm "$work/from/filters=4/seed-1/pretrain/model.safetensors"
 check "sweep: or that are not there, for a seed" says \
     "filters=4/seed-1/pretrain/model.safetensors is not there" begun_from
 check "sweep: which has begun none" [ ! -e "$work/from/filters=4/seed-0/finetune" ]
+# Commas within lists and strings part no values.
+{
+    sed 's/stages(filters, filters)/widths/' "$net"
+    echo 'param widths = [4]'
+    echo 'param words = "none" in ["none", "a,b"]'
+} > "$work/lists.net"
+"$simcc" sweep "$work/lists.net" scratch --data "$shapes" -q \
+    --out "$work/lists" --set image_size=16 classes=3 scratch.steps=1 \
+    scratch.batch=8 scratch.labels=4 'widths=[4,8], [6]' 'words="a,b",none' \
+    > "$work/list" 2> "$work/sweep.err"
+check "sweep: lists and strings are values" [ $? = 0 ]
+check "sweep: each of them" grep -q '^widths=\[4,8\] words="a,b" ' "$work/list"
+check "sweep: in every combination" [ "$(grep -c . "$work/list")" = 4 ]
+"$simcc" sweep "$work/lists.net" pretrain --data "$shapes" -q \
+    --out "$work/lists" --set image_size=16 classes=3 pretrain.steps=1 \
+    pretrain.batch=8 'widths=[4,8], [6]' 'words="a,b",none' \
+    > "$work/list" 2> "$work/sweep.err"
+check "sweep: phases of another sweep are not shown" sh -c \
+    "grep -q pretrain '$work/list' && ! grep -q scratch '$work/list'"
 # A run that fails is not the end of the others, nor of the table.
 rm -r "$work/sweep/filters=4/seed-1/scratch"
 touch "$work/sweep/filters=4/seed-1/scratch"
 sweep --quiet > "$work/list" 2> "$work/sweep.err"
 check "sweep: a run that fails" [ $? = 1 ]
-check "sweep: is said" grep -q "1 of the runs failed" "$work/sweep.err"
+check "sweep: is said" grep -q "1 of the runs failed," "$work/sweep.err"
 check "sweep: the table has the others" grep -qE \
     "^ *filters=6 +scratch +[0-9.]+% \+- [0-9.]+ +test.top1, 2 seeds" \
     "$work/list"

@@ -115,6 +115,49 @@ TEST(lists_without_a_header)
           "commas, or name the columns in the first line)");
 }
 
+// A file under two names would be in two classes, or in training and test.
+TEST(lists_know_a_file_by_any_path)
+{
+    make_files();
+    check("c/1.png,x\n./c/1.png,y\n", "4:2: ./c/1.png is in line 1 already");
+    check("./c//./1.png,x\nd/1.png,y\nc/1.png,x\n",
+          "4:3: c/1.png is in line 1 already");
+    check("./c/1.png,x\n./c/2.png,y\nd//1.png,x\n",
+          "2: ./c/1.png=x ./c/2.png=y d//1.png=x");
+}
+
+static void check_order(const char *labels, const char *want)
+{
+    static const char *const names[] = {"c/1.png", "c/2.png", "d/1.png",
+                                        "d/2.png", "plain"};
+    char text[512] = "", got[256] = "";
+    Dataset *set = NULL;
+    DataOptions options = {0};
+    for (int i = 0; i < 5 && *labels; i++) {
+        size_t length = strcspn(labels, " ");
+        sprintf(text + strlen(text), "%s,%.*s\n", names[i], (int)length,
+                labels);
+        labels += length + (labels[length] == ' ');
+    }
+    write_bytes(test_path("s/list"), text, (int64_t)strlen(text));
+    CHECK(dataset_open(test_path("s/list"), &options, &set).code == STATUS_OK);
+    for (int i = 0; i < dataset_classes(set); i++)
+        sprintf(got + strlen(got), "%s%s", i ? " " : "",
+                dataset_class_name(set, i));
+    CHECK_TEXT(got, want);
+    dataset_free(set);
+}
+
+TEST(lists_have_numbers_by_value_before_words)
+{
+    make_files();
+    check_order("10 9 b 2 a", "2 9 10 a b");
+    check_order("10.0 9.0 1.5 2.0 .5", ".5 1.5 2.0 9.0 10.0");
+    check_order("1 -1 0 -10 +3", "-10 -1 0 1 +3");
+    check_order("7 07 nan 0x1 1e1", "07 7 0x1 1e1 nan");
+    check_order("- . 5 -. 12345678901", "5 12345678901 - -. .");
+}
+
 // ---- columns ----------------------------------------------------------------
 
 TEST(lists_have_columns_in_any_order)
@@ -194,6 +237,9 @@ TEST(lists_have_parts_by_many_names)
           "trains on it");
     check("path,label,split\nc/1.png,x,train\nc/2.png,y,val\nd/1.png,x,test\n",
           "4:3: class y has validation images and no training image");
+    check("path,label,split\nc/1.png,x,test\nd/1.png,y,val\n",
+          "4: all of its 2 images are for testing or validation, and none to "
+          "train on; where no part is named they are a set of their own");
     check("path,label,split\nc/1.png,x,train\nc/2.png,,val\nd/1.png,x,test\n",
           "4:3: a validation image without a label");
     check(
