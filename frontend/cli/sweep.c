@@ -431,8 +431,7 @@ int command_sweep(Cli *cli)
         return STATUS_OK;
     status = status_error(STATUS_FAILED,
                           "%d of the runs failed, as is said above; the same "
-                          "command tries them again; other settings than "
-                          "they were begun with want another --out",
+                          "command tries them again",
                           sweep.failed);
     return cli_fail(cli, &status);
 }

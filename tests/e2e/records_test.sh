@@ -181,7 +181,7 @@ check "sweep: again does nothing" says "seed-1: done" sweep
 check "sweep: runs of other settings are not its own" says \
     "cannot be resumed" exits 1 sweep scratch.rate=0.5
 check "sweep: nor are their results" sh -c "! grep -q ' seeds\$' '$work/said'"
-check "sweep: another folder is the remedy" grep -q "want another --out" \
+check "sweep: another folder is the remedy" grep -q "or another --out" \
     "$work/said"
 check "sweep: as JSON" says '"variant":"filters=4","phase":"scratch"' \
     sweep --json --quiet
