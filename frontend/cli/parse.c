@@ -108,6 +108,23 @@ static int find_option(const char *word, const char **value)
     return option_by_name(word + 2, length);
 }
 
+// Two of these look as if both would be taken. Of others the last one counts,
+// so that a script's own options can be overruled.
+static Status check_again(const Cli *cli, int id, const char *value)
+{
+    static const OptionId single[] = {OPT_data,     OPT_weights, OPT_init,
+                                      OPT_init_map, OPT_labels,  OPT_split,
+                                      OPT_phase};
+    for (size_t i = 0; i < sizeof single / sizeof *single; i++)
+        if ((int)single[i] == id && cli->values[id] &&
+            strcmp(cli->values[id], value) != 0)
+            return status_error(STATUS_USAGE,
+                                "--%s is given twice, as %s and %s: it takes "
+                                "one",
+                                option_table[id].name, cli->values[id], value);
+    return status_ok();
+}
+
 static Status take_option(Cli *cli, int *at)
 {
     const char *word = cli->argv[*at], *value;
@@ -128,7 +145,9 @@ static Status take_option(Cli *cli, int *at)
                                 "--%s wants a value (%s), and got '%s'",
                                 option->name, option->argument, value);
     }
-    cli->values[id] = value ? value : "";
+    value = value ? value : "";
+    TRY(check_again(cli, id, value));
+    cli->values[id] = value;
     return id == OPT_set ? take_settings(cli, value, at) : status_ok();
 }
 

@@ -39,6 +39,15 @@ check "check: --json" says '"line": 2' "$simcc" check "$work/bad.net" --json
 check "check: a file that is not there" exits 3 "$simcc" check "$work/none.net"
 check "check: a parameter that is not there" exits 3 \
     "$simcc" check "$net" --set filtres=4
+check "cli: two sets are not one" says \
+    "--data is given twice, as one and other: it takes one" \
+    exits 2 "$simcc" run "$net" --data one --data other --out "$work/run"
+check "cli: nor are two phases" says "--phase is given twice" \
+    exits 2 "$simcc" summary "$net" -p pretrain --phase=finetune
+check "cli: the same one twice is one" exits 0 \
+    "$simcc" summary "$net" -p pretrain --phase=pretrain
+check "cli: of other options the last one counts" exits 0 \
+    "$simcc" summary "$net" -p pretrain --threads 1 --threads 2
 check "check: a parameter set twice" says "two values, 4 and 8" \
     "$simcc" check "$net" --set filters=4 filters=8
 check "check: a parameter set twice to the same" exits 0 \
