@@ -265,11 +265,12 @@ check "sweep: a wrong name" exits 3 "$simcc" sweep "$net" scratch \
 # ---- nearest neighbours -----------------------------------------------------
 
 # knn COMMAND OPTION...: of the pretrained weights.
+data=$shapes
 knn() {
     command=$1
     shift
     # shellcheck disable=SC2086
-    "$simcc" "$command" "$net" pretrain --data "$shapes" --out "$work/a" \
+    "$simcc" "$command" "$net" pretrain --data "$data" --out "$work/a" \
         --set filters=4 $small -q "$@"
 }
 check "knn: features as a table" knn embed --csv -o "$work/h.npy"
@@ -308,8 +309,8 @@ check "knn: as JSON" says '"neighbours":5,"tau":0.5,"test_count":15}' \
 check "knn: more labels than a class has" exits 4 knn eval --knn --labels 99
 check "knn: its options go with it" says "--tau goes with --knn" \
     knn eval --tau 1
-check "knn: images without labels" says "the data has none" knn eval --knn \
-    --data "$work/same"
+data=$work/same
+check "knn: images without labels" says "the data has none" knn eval --knn
 
 # ---- pictures ---------------------------------------------------------------
 

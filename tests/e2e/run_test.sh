@@ -11,12 +11,13 @@ settings="filters=4 groups=2 image_size=16 classes=3 pretrain.batch=16
     distill.batch=16 distill.epochs=10 scratch.steps=4 scratch.labels=4
     scratch.batch=8"
 
+data=$shapes
 # train OUT OPTION...: the phases of the quickstart, made small.
 train() {
     out=$1
     shift
     # shellcheck disable=SC2086
-    $how "$simcc" run "$net" $phases --data "$shapes" --out "$out" \
+    $how "$simcc" run "$net" $phases --data "$data" --out "$out" \
         --set $settings "$@"
 }
 how=
@@ -209,13 +210,14 @@ check "eval: its own need no word" exits 1 grep -q "weights of phase" \
 
 # Images are known by their names in the set, wherever it lies.
 cp -r "$shapes" "$work/moved"
-check "run: the data may be moved" train "$work/whole" --resume \
-    --data "$work/moved"
+data=$work/moved
+check "run: the data may be moved" train "$work/whole" --resume
 for image in "$work/moved"/train/*/*; do
     mv "$image" "${image%/*}/other-${image##*/}"
 done
 check "run: other images are not the same data" says "have other names" \
-    exits 1 train "$work/whole" --resume --data "$work/moved"
+    exits 1 train "$work/whole" --resume
+data=$shapes
 check "run: on or over, not both" says "one of them" exits 2 \
     train "$work/whole" --resume --force
 
