@@ -58,6 +58,7 @@ int command_data_split(Cli *cli)
     CLI_TRY(cli, cli_whole(cli, OPT_per_class, 10, 1, 1000000000, &amount));
     CLI_TRY(cli, cli_whole(cli, OPT_seeds, 5, 1, 10000, &seeds));
     CLI_TRY(cli, cli_whole(cli, OPT_seed, 0, 0, INT64_MAX, &seed));
+    options.test_asked = cli_has(cli, OPT_held_out);
     CLI_TRY(cli, cli_share(cli, OPT_held_out, 0.2, 0, &options.test_fraction));
     CLI_TRY(cli, cli_share(cli, OPT_validate, 0, LEAST_SHARE,
                            &options.valid_fraction));

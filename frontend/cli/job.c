@@ -187,6 +187,7 @@ static Status open_data(Job *job, int min_side, int channels)
                            .channels = channels,
                            .cache_bytes = fit_cache(memory),
                            .index = compiler_index_folder(cli)};
+    options.test_asked = cli_has(cli, OPT_held_out);
     TRY(cli_share(cli, OPT_held_out, 0.2, 0, &options.test_fraction));
     TRY(cli_share(cli, OPT_validate, 0, LEAST_SHARE, &options.valid_fraction));
     TRY(cli_bytes(cli, OPT_cache, 0, &options.cache_bytes));

@@ -26,6 +26,7 @@ static inline const char *data_split_word(DataSplit split)
 
 typedef struct DataOptions {
     double test_fraction; // held out per class when the set has no test part
+    bool test_asked; // by the user: a note says when there is nothing to do
     // Of each class set aside for validation, of what the hold-out leaves. A
     // set that has a validation part of its own takes 0 alone.
     double valid_fraction;

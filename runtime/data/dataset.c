@@ -462,6 +462,12 @@ static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
                              "of RGB images reads them as 8",
                              (long long)dataset->deep,
                              dataset->deep == 1 ? " has" : "s have"));
+    if (dataset->test_part && options->test_asked && options->test_fraction > 0)
+        TRY(dataset_add_note(dataset,
+                             "the set has a test part (%s), so none of its "
+                             "training images are held out: --held-out has no "
+                             "effect",
+                             dataset->test_part));
     if (!dataset->test_part && options->test_fraction > 0) {
         TRY(dataset_hold_out(dataset, SPLIT_TEST, "held out",
                              options->test_fraction, options->seed));

@@ -30,6 +30,14 @@ check "data: a bad line is named" says "list.csv:$(wc -l < \
     "$shapes/list.csv" | tr -d ' '): more than three columns" \
     "$simcc" data info "$shapes/list.csv"
 
+none="--held-out has no effect"
+check "data: nothing is held out where there is a test part" says \
+    "the set has a test part (test), so none" \
+    "$simcc" data info "$shapes" --held-out 30%
+check "data: which is not said of what nobody asked" sh -c \
+    "! '$simcc' data info '$shapes' 2>&1 | grep -q -- '$none' &&
+    ! '$simcc' data info '$shapes' --held-out 0 2>&1 | grep -q -- '$none'"
+
 mkdir -p "$work/flat" "$work/shards"
 number=0
 for class in "$shapes"/train/*; do
