@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "frontend/cli/record.h"
+#include "frontend/lang/experiment.h"
 #include "runtime/base/file.h"
 
 enum { SHOWN_LINES = 60, MOST_LINES = 4000 };
@@ -28,22 +29,14 @@ typedef struct Comparison {
 
 // ---- opening ----------------------------------------------------------------
 
-// Titles of imported files have their paths as they were reached: where these
-// lay, and nothing that the program says.
-static bool is_title(const char *line, size_t length)
-{
-    static const char begin[] = "# ---- ", end[] = ".net ----";
-    size_t first = sizeof begin - 1, last = sizeof end - 1;
-    return length > first + last && memcmp(line, begin, first) == 0 &&
-           memcmp(line + length - last, end, last) == 0;
-}
-
+// Of a program, without titles: these tell where files lay, and nothing that it
+// says.
 static LineList split_lines(Arena *arena, const char *text)
 {
     LineList lines = {0};
     while (*text) {
         size_t length = strcspn(text, "\n");
-        if (!is_title(text, length))
+        if (!lang_is_title(text, length))
             vec_push(arena, &lines,
                      arena_printf(arena, "%.*s", (int)length, text));
         text += length + (text[length] == '\n');

@@ -17,14 +17,6 @@ static bool is_file(const char *path, struct stat *info)
     return stat(path, info) == 0 && S_ISREG(info->st_mode);
 }
 
-// Under whatever names, and behind links.
-static bool is_one_file(const char *path, const char *other)
-{
-    struct stat one, two;
-    return is_file(path, &one) && is_file(other, &two) &&
-           one.st_dev == two.st_dev && one.st_ino == two.st_ino;
-}
-
 // As what the command line has it read; NULL = it does not.
 static const char *reader_of(const Cli *cli, const char *path)
 {
@@ -33,10 +25,10 @@ static const char *reader_of(const Cli *cli, const char *path)
     // fmt is there to write over programs.
     if (strncmp(cli->command->usage, "FILE", 4) == 0 &&
         cli->command->run != command_fmt && cli->word_count &&
-        is_one_file(path, cli->words[0]))
+        file_is_same(path, cli->words[0]))
         return "the program";
     for (size_t i = 0; i < sizeof read / sizeof *read; i++)
-        if (cli_has(cli, read[i]) && is_one_file(path, cli->values[read[i]]))
+        if (cli_has(cli, read[i]) && file_is_same(path, cli->values[read[i]]))
             return arena_printf(cli->arena, "what --%s reads",
                                 option_table[read[i]].name);
     return NULL;

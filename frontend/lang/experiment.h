@@ -157,6 +157,9 @@ typedef struct LangOptions {
 // are in `diags`. Everything lives in `arena`.
 Experiment *lang_load(Arena *arena, const char *path,
                       const LangOptions *options, DiagList *diags);
+// Is the line, of `length` bytes, of Experiment.resolved the title of an
+// imported file, a comment with its path?
+bool lang_is_title(const char *line, size_t length);
 
 // Adds path and text of the program's files, as far as they decide what is made
 // of it. False when they cannot be read or parsed.

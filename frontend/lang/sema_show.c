@@ -167,13 +167,23 @@ static void print_root(Sema *s, const Module *root, Text *out)
     text_add(out, rest);
 }
 
+static const char title_begin[] = "# ---- ", title_end[] = " ----";
+
 // A comment of one line, whatever the path.
 static void print_title(Sema *s, const char *path, Text *out)
 {
     char *title = arena_strdup(s->arena, path);
     for (char *at = title; *at; at++)
         *at = *at == '\n' ? '?' : *at;
-    text_addf(out, "\n# ---- %s ----\n", title);
+    text_addf(out, "\n%s%s%s\n", title_begin, title, title_end);
+}
+
+bool lang_is_title(const char *line, size_t length)
+{
+    size_t first = sizeof title_begin - 1, last = sizeof title_end - 1;
+    const char *end = line + length - last;
+    return length > first + last && memcmp(line, title_begin, first) == 0 &&
+           memcmp(end, title_end, last) == 0 && memcmp(end - 4, ".net", 4) == 0;
 }
 
 const char *show_program(Sema *s)

@@ -47,6 +47,13 @@ static bool is_same(const struct stat *a, const struct stat *b)
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+bool file_is_same(const char *path, const char *other)
+{
+    struct stat a, b;
+    return stat(path, &a) == 0 && S_ISREG(a.st_mode) && stat(other, &b) == 0 &&
+           is_same(&a, &b);
+}
+
 // What a symbolic link says, as a path from where the caller stands; NULL with
 // errno.
 static char *read_link(const char *path)

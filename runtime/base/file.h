@@ -51,6 +51,9 @@ int64_t file_read_at(int descriptor, int64_t offset, int64_t size, void *bytes);
 
 // Also when it cannot be told, for want of permission to look.
 bool file_exists(const char *path);
+// Do both paths lead to one regular file, under whatever names and behind
+// links?
+bool file_is_same(const char *path, const char *other);
 // Something is there that is written in place: no regular file or link to one,
 // or standard output or error.
 bool file_is_special(const char *path);

@@ -366,6 +366,23 @@ static Status read_folder(Dataset *dataset)
     return found ? status_ok() : dataset_read_folder(dataset);
 }
 
+// A part for testing of the training images, where there is none.
+static Status hold_out(Dataset *dataset, const DataOptions *options)
+{
+    if (!dataset->test_part) {
+        dataset->held_out = options->test_fraction;
+        return dataset_hold_out(dataset, SPLIT_TEST, "held out",
+                                options->test_fraction, options->seed);
+    }
+    if (!options->test_asked)
+        return status_ok();
+    return dataset_add_note(dataset,
+                            "the set has a test part (%s), so none of its "
+                            "training images are held out: --held-out has no "
+                            "effect",
+                            dataset->test_part);
+}
+
 // A part for validation of the training images, where there is none.
 static Status set_aside(Dataset *dataset, const DataOptions *options)
 {
@@ -462,17 +479,8 @@ static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
                              "of RGB images reads them as 8",
                              (long long)dataset->deep,
                              dataset->deep == 1 ? " has" : "s have"));
-    if (dataset->test_part && options->test_asked && options->test_fraction > 0)
-        TRY(dataset_add_note(dataset,
-                             "the set has a test part (%s), so none of its "
-                             "training images are held out: --held-out has no "
-                             "effect",
-                             dataset->test_part));
-    if (!dataset->test_part && options->test_fraction > 0) {
-        TRY(dataset_hold_out(dataset, SPLIT_TEST, "held out",
-                             options->test_fraction, options->seed));
-        dataset->held_out = options->test_fraction;
-    }
+    if (options->test_fraction > 0)
+        TRY(hold_out(dataset, options));
     if (options->valid_fraction > 0)
         TRY(set_aside(dataset, options));
     dataset->held_seed = options->seed;

@@ -60,84 +60,45 @@ static void add_validated(const Run *run, Validated *validated)
     validated->asked += run->valid.asked;
 }
 
-// `made`: the phases that this run will have trained by then; it becomes one.
-static Status check_phase(const Program *program, int phase, bool *made,
-                          Dataset *data, const TrainOptions *options,
-                          Validated *validated)
+// A phase as it will be when its turn comes: what it asks for, and `made`, the
+// phases that this run will have trained by then. `there`: a checkpoint of it
+// is gone on with. *finished: nothing would be left to do.
+typedef Status CheckPhase(Run *run, const bool *made, bool there,
+                          bool *finished, Validated *validated);
+
+static Status check_phase(Run *run, const bool *made, bool there,
+                          bool *finished, Validated *validated)
 {
-    TrainResult result = {0};
-    Run *run;
-    bool finished = false;
-    bool there = are_there(program, &program->phases[phase], made);
-    TRY(train_new(program, phase, data, options, &result, &run));
-    Status status = train_check_ranks(run);
-    if (status.code == STATUS_OK)
-        status = train_select(run);
-    if (status.code == STATUS_OK)
-        status = train_choose_validation(run);
-    if (status.code == STATUS_OK)
-        add_validated(run, validated);
+    TRY(train_check_ranks(run));
+    TRY(train_select(run));
+    TRY(train_choose_validation(run));
+    add_validated(run, validated);
     // What a phase made of other weights is not gone on with, whatever it says.
-    if (status.code == STATUS_OK && there)
-        status = check_checkpoint(run, &finished);
-    if (status.code == STATUS_OK)
-        status = train_order_classes(run, there);
-    if (status.code == STATUS_OK && !finished)
-        status = weights_check_sources(program, run->phase, made, options);
-    made[phase] = !finished;
-    trainset_free(&run->set);
-    free(run->classes);
-    free(run);
-    return status;
-}
-
-// As check_phase, of settings alone.
-static Status check_settings(const Program *program, int phase, bool *made,
-                             Dataset *data, const TrainOptions *options)
-{
-    TrainResult result = {0};
-    Run *run;
-    bool finished = false;
-    bool there = are_there(program, &program->phases[phase], made);
-    TRY(train_new(program, phase, data, options, &result, &run));
-    Status status = status_ok();
     if (there)
-        status = keep_open(&run->keep, options->out, run->phase->name,
-                           options->keep);
-    if (there && status.code == STATUS_OK)
-        status = train_compare_settings(run, &finished);
-    made[phase] = !finished;
-    free(run);
-    return status;
+        TRY(check_checkpoint(run, finished));
+    TRY(train_order_classes(run, there));
+    if (*finished)
+        return status_ok();
+    return weights_check_sources(run->program, run->phase, made, run->options);
 }
 
-Status train_check_settings(const Program *program, int count,
-                            const int *phases, Dataset *data,
-                            const TrainOptions *options)
+static Status check_settings(Run *run, const bool *made, bool there,
+                             bool *finished, Validated *validated)
 {
-    Status status = status_ok();
-    TrainOptions quiet = *options;
-    quiet.message = NULL;
-    quiet.warn = NULL;
-    if (!options->resume)
-        return status;
-    bool *made = calloc((size_t)program->phase_count + 1, sizeof *made);
-    if (!made)
-        return status_error(STATUS_MEMORY, "no memory to train");
-    for (int i = 0; i < count && status.code == STATUS_OK; i++) {
-        status = check_settings(program, phases[i], made, data, &quiet);
-        quiet.init = NULL; // it is for the first
-    }
-    free(made);
-    return status;
+    (void)made;
+    (void)validated;
+    if (!there)
+        return status_ok();
+    TRY(keep_open(&run->keep, run->options->out, run->phase->name,
+                  run->options->keep));
+    return train_compare_settings(run, finished);
 }
 
-Status train_check(const Program *program, int count, const int *phases,
-                   Dataset *data, const TrainOptions *options)
+static Status check_each(const Program *program, int count, const int *phases,
+                         Dataset *data, const TrainOptions *options,
+                         CheckPhase *check, Validated *validated)
 {
-    Validated validated = {0};
     Status status = status_ok();
-    const ValidateOptions *validate = &options->validate;
     TrainOptions quiet = *options; // it is all said again when it happens
     quiet.message = NULL;
     quiet.warn = NULL;
@@ -145,22 +106,52 @@ Status train_check(const Program *program, int count, const int *phases,
     if (!made)
         return status_error(STATUS_MEMORY, "no memory to train");
     for (int i = 0; i < count && status.code == STATUS_OK; i++) {
-        status =
-            check_phase(program, phases[i], made, data, &quiet, &validated);
+        TrainResult result = {0};
+        Run *run;
+        bool finished = false;
+        bool there = are_there(program, &program->phases[phases[i]], made);
+        status = train_new(program, phases[i], data, &quiet, &result, &run);
+        if (status.code != STATUS_OK)
+            break;
+        status = check(run, made, there, &finished, validated);
+        made[phases[i]] = !finished;
         quiet.init = NULL; // it is for the first
+        trainset_free(&run->set);
+        free(run->classes);
+        free(run);
     }
     free(made);
-    if (status.code == STATUS_OK && !validated.phases &&
+    return status;
+}
+
+Status train_check_settings(const Program *program, int count,
+                            const int *phases, Dataset *data,
+                            const TrainOptions *options)
+{
+    if (!options->resume)
+        return status_ok();
+    return check_each(program, count, phases, data, options, check_settings,
+                      NULL);
+}
+
+Status train_check(const Program *program, int count, const int *phases,
+                   Dataset *data, const TrainOptions *options)
+{
+    Validated validated = {0};
+    const ValidateOptions *validate = &options->validate;
+    TRY(check_each(program, count, phases, data, options, check_phase,
+                   &validated));
+    if (!validated.phases &&
         (validate->every_steps || validate->every_epochs > 0))
         return status_error(STATUS_USAGE,
                             "no phase of this run can be validated: that takes "
                             "an `evaluate` pipeline and what it asks of the "
                             "data, or two classes for whose labels the "
                             "neighbours of `h` vote");
-    if (status.code == STATUS_OK && validate->best && !validated.asked)
+    if (validate->best && !validated.asked)
         return status_error(STATUS_USAGE,
                             "--best %s: no validation of this run has a number "
                             "of that name: %s",
                             validate->best, validated.numbers);
-    return status;
+    return status_ok();
 }

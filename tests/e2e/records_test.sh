@@ -247,7 +247,21 @@ check "sweep: in every combination" [ "$(grep -c . "$work/list")" = 4 ]
     > "$work/list" 2> "$work/sweep.err"
 check "sweep: phases of another sweep are not shown" sh -c \
     "grep -q pretrain '$work/list' && ! grep -q scratch '$work/list'"
-# A run that fails is not the end of the others, nor of the table.
+# A run that fails is not the end of the others, nor of the table, which has not
+# what the run had finished before.
+both() {
+    # shellcheck disable=SC2086
+    "$simcc" sweep "$net" pretrain scratch --data "$shapes" -q \
+        --out "$work/both" --seeds 2 --set $small filters=4,6 pretrain.steps=2 \
+        pretrain.batch=8 scratch.steps=2 scratch.batch=8 scratch.labels=4 \
+        > "$work/list" 2> "$work/sweep.err"
+}
+both
+check "sweep: of two phases" [ "$(grep -c ', 2 seeds$' "$work/list")" = 4 ]
+rm -r "$work/both/filters=4/seed-1/scratch"
+touch "$work/both/filters=4/seed-1/scratch"
+check "sweep: of which one fails" exits 1 both
+check "sweep: the table has neither" [ "$(grep -c ', 1 seed$' "$work/list")" = 2 ]
 rm -r "$work/sweep/filters=4/seed-1/scratch"
 touch "$work/sweep/filters=4/seed-1/scratch"
 sweep --quiet > "$work/list" 2> "$work/sweep.err"
