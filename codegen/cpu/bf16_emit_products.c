@@ -245,10 +245,6 @@ static void each_step(const Emit *e, const Bf16Frame *frame,
         move_on(e, a_count, a, 1, 0, b, 0, bf16_tap_a(e, frame, tap.index));
         move_on(e, 0, a, 0, p->b_count, b, 1, bf16_tap_b(e, frame, tap.index));
     }
-    for (int i = 0; i < a_count; i++)
-        a[i] = taps_opaque(e, a[i]);
-    for (int j = 0; j < p->b_count; j++)
-        b[j] = taps_opaque(e, b[j]);
     if (frame->sums)
         vector_step(e, frame, p, a[0], b);
     else

@@ -72,11 +72,9 @@ static void make_tile(const void *of, int64_t first, int pixels,
             d->input_row, "");
         LLVMValueRef weight =
             taps_affine(e, tap.index, rows->weight_step, rows->weight_first);
-        add_tap_row(
-            d, first, pixels,
-            taps_opaque(e, image_step(e, in, from, row, cols->in * CPU_BLOCK)),
-            taps_opaque(e,
-                        taps_step(e, d->w, weight, cols->kernel * CPU_BLOCK)));
+        add_tap_row(d, first, pixels,
+                    image_step(e, in, from, row, cols->in * CPU_BLOCK),
+                    taps_step(e, d->w, weight, cols->kernel * CPU_BLOCK));
         emit_loop_end(e, &tap);
     }
     LLVMValueRef to = image_step(

@@ -87,10 +87,8 @@ static void add_rows(DepthwiseGradient *g, int64_t low, int64_t high,
         taps_affine(e, row.index, rows->in_step, rows->in_first);
     DType x_type = g->kernel->types.in[0], y_type = g->kernel->types.in[1];
     g->x = image_step(e, x_type, x, from, cols->in * CPU_BLOCK);
-    g->x =
-        taps_opaque(e, image_at(e, x_type, g->x, cols->in_first * CPU_BLOCK));
-    g->dy = taps_opaque(
-        e, image_step(e, y_type, dy, row.index, cols->out * CPU_BLOCK));
+    g->x = image_at(e, x_type, g->x, cols->in_first * CPU_BLOCK);
+    g->dy = image_step(e, y_type, dy, row.index, cols->out * CPU_BLOCK);
     if (all) {
         add_row(g, g->first, g->end);
         emit_loop_end(e, &row);

@@ -82,8 +82,6 @@ static void direct_add_row(const Tile *tile, LLVMValueRef x, LLVMValueRef w)
         taps_at(e, taps_step(e, x, tile->column, cols->in_step * CPU_BLOCK),
                 cols->in_first * CPU_BLOCK);
     LLVMValueRef wt = taps_at(e, w, cols->weight_first * CPU_TILE);
-    xt = taps_opaque(e, xt);
-    wt = taps_opaque(e, wt);
     if (taps_inside(cols, tile->first, tile->pixels))
         add_inner_taps(tile, xt, wt);
     else
@@ -141,7 +139,7 @@ static void direct_make_tile(const void *of, int64_t first, int pixels,
                  .column = column,
                  .first = first};
     DType out = taps->types.out;
-    LLVMValueRef y = taps_opaque(e, tile_results(task, &tile));
+    LLVMValueRef y = tile_results(task, &tile);
     for (int i = 0; i < pixels * task->tile->blocks; i++) {
         LLVMValueRef at = image_at(e, out, y, result_at(task, i));
         taps_set_zero(e, task->sums[i]);

@@ -57,7 +57,7 @@ static void images_transpose_group(ImageTask *task, LLVMValueRef group,
         taps_prefetch(
             e, taps_at(e, line, taps->out_blocks * stored + i * CPU_BLOCK),
             PREFETCH_READ);
-    taps_transpose(e, taps_opaque(e, line), CPU_BLOCK,
+    taps_transpose(e, line, CPU_BLOCK,
                    taps_step(e, to, col.index, task->w_col));
     emit_loop_end(e, &col);
     emit_loop_end(e, &row);
@@ -116,9 +116,8 @@ static void images_add_taps(const ImageTask *task, const TapsTile *tile,
     EmitLoop c = emit_loop_begin(e, col->low, col->high, 1);
     from = taps_affine(e, c.index, cols->tap_step, 0);
     from = LLVMBuildAdd(e->builder, from, col->base, "");
-    taps_multiply(e, tile, NULL,
-                  taps_opaque(e, taps_step(e, xr, from, CPU_BLOCK)),
-                  taps_opaque(e, taps_step(e, wr, c.index, task->w_col)));
+    taps_multiply(e, tile, NULL, taps_step(e, xr, from, CPU_BLOCK),
+                  taps_step(e, wr, c.index, task->w_col));
     emit_loop_end(e, &c);
     emit_loop_end(e, &r);
 }

@@ -101,16 +101,6 @@ static PixelPair pair_step(const WeightTask *task, const PixelPair *pair,
     return to;
 }
 
-static PixelPair pair_opaque(const Emit *e, PixelPair pair)
-{
-    for (int k = 0; k < 2; k++) {
-        pair.of[k] = taps_opaque(e, pair.of[k]);
-        if (pair.ahead[k])
-            pair.ahead[k] = taps_opaque(e, pair.ahead[k]);
-    }
-    return pair;
-}
-
 // Asks for what is read after pixel i of those from `pair` on: the same pixel
 // of the next part, where there is one, or else of the next blocks.
 static void ask_for_pixel(const WeightTask *task, const PixelPair *pair,
@@ -184,14 +174,13 @@ static void weights_add_joined(const WeightTask *task, const PixelPair *pair)
                                       emit_i64(e, UNROLLED_PIXELS), "");
     LLVMValueRef whole = LLVMBuildSub(b, high, rest, "");
     EmitLoop pixels = emit_loop_begin(e, low, whole, UNROLLED_PIXELS);
-    PixelPair at =
-        pair_opaque(e, pair_step(task, pair, pixels.index, BY_PIXEL));
+    PixelPair at = pair_step(task, pair, pixels.index, BY_PIXEL);
     weights_add_pixels(task, &at, 0, UNROLLED_PIXELS);
     emit_loop_end(e, &pixels);
     if (map % UNROLLED_PIXELS == 0)
         return;
     pixels = emit_loop_begin(e, whole, high, 1);
-    at = pair_opaque(e, pair_step(task, pair, pixels.index, BY_PIXEL));
+    at = pair_step(task, pair, pixels.index, BY_PIXEL);
     weights_add_pixels(task, &at, 0, 1);
     emit_loop_end(e, &pixels);
 }
@@ -210,7 +199,7 @@ static void weights_add_part(const WeightTask *task, const PixelPair *pair,
         emit_loop_begin(e, task->images.low, task->images.high, 1);
     PixelPair image = pair_step(task, pair, images.index, BY_IMAGE);
     EmitLoop row = emit_loop_begin(e, rows.low, rows.high, 1);
-    PixelPair at = pair_opaque(e, pair_step(task, &image, row.index, BY_ROW));
+    PixelPair at = pair_step(task, &image, row.index, BY_ROW);
     weights_add_row(task, cols, &at);
     emit_loop_end(e, &row);
     emit_loop_end(e, &images);
@@ -252,10 +241,9 @@ static void weights_make_pair(const WeightTask *task)
             taps_at(e, x, (c->in_first + s * c->tap_step) * CPU_BLOCK);
         LLVMValueRef dws = taps_at(e, dw, s * CPU_TILE);
         EmitLoop channels = taps_loop(e, 0, CPU_BLOCK, task->tile->channels);
-        weights_make_tile(
-            task, taps_opaque(e, taps_step(e, xs, channels.index, 1)),
-            taps_opaque(e, taps_step(e, dws, channels.index, CPU_BLOCK)), rows,
-            valid_columns(c, s));
+        weights_make_tile(task, taps_step(e, xs, channels.index, 1),
+                          taps_step(e, dws, channels.index, CPU_BLOCK), rows,
+                          valid_columns(c, s));
         emit_loop_end(e, &channels);
     }
     emit_loop_end(e, &row);
@@ -295,10 +283,9 @@ static void pack_block(const WeightTask *task, int input, LLVMValueRef block,
     LLVMValueRef count =
         LLVMBuildSub(e->builder, task->rows.high, task->rows.low, "");
     EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
-    LLVMValueRef source = taps_opaque(
-        e, image_step(e, dtype, from, image.index, source_steps[BY_IMAGE]));
-    LLVMValueRef target =
-        taps_opaque(e, taps_step(e, to, image.index, task->scratch.image));
+    LLVMValueRef source =
+        image_step(e, dtype, from, image.index, source_steps[BY_IMAGE]);
+    LLVMValueRef target = taps_step(e, to, image.index, task->scratch.image);
     // Rows that follow each other without a gap are one.
     bool dense = source_steps[BY_ROW] == row;
     EmitLoop rest = dense ? taps_loop(e, 0, 1, 1)
@@ -376,8 +363,7 @@ static void find_ahead(WeightTask *task, LLVMValueRef in, LLVMValueRef out,
                                       task->packs[k] ? 0 : blocks[k] * step);
         LLVMValueRef from =
             LLVMBuildSelect(b, wanted[k], task->next[k], other, "");
-        task->pair.ahead[k] =
-            taps_opaque(e, image_step(e, dtype, from, block[k], step));
+        task->pair.ahead[k] = image_step(e, dtype, from, block[k], step);
     }
 }
 
@@ -390,9 +376,8 @@ static void weights_make_column(WeightTask *task, LLVMValueRef dw,
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
     task->blocks = blocks;
-    LLVMValueRef dy =
+    task->pair.of[1] =
         taps_step(e, task->operands[1], out, task->steps[1][BY_BLOCK]);
-    task->pair.of[1] = taps_opaque(e, dy);
     LLVMValueRef dwo =
         taps_step(e, dw, out, taps->in_blocks * weight_pair(taps));
     LLVMBuilderRef b = e->builder;
@@ -405,8 +390,8 @@ static void weights_make_column(WeightTask *task, LLVMValueRef dw,
         emit_loop_end(e, &block);
     }
     EmitLoop in = emit_loop_begin(e, task->in.low, task->in.high, 1);
-    task->pair.of[0] = taps_opaque(
-        e, taps_step(e, task->operands[0], in.index, task->steps[0][BY_BLOCK]));
+    task->pair.of[0] =
+        taps_step(e, task->operands[0], in.index, task->steps[0][BY_BLOCK]);
     if (task->packs[0]) {
         LLVMBasicBlockRef yes = emit_block(e), then = emit_block(e);
         LLVMBuildCondBr(b, is_first, yes, then);
@@ -417,7 +402,7 @@ static void weights_make_column(WeightTask *task, LLVMValueRef dw,
     }
     if (task->next[0])
         find_ahead(task, in.index, out, is_first);
-    task->dw = taps_opaque(e, taps_step(e, dwo, in.index, weight_pair(taps)));
+    task->dw = taps_step(e, dwo, in.index, weight_pair(taps));
     weights_make_pair(task);
     emit_loop_end(e, &in);
 }

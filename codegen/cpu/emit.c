@@ -303,12 +303,13 @@ EmitLoop emit_loop_begin(const Emit *emit, LLVMValueRef low, LLVMValueRef high,
 {
     LLVMBuilderRef b = emit->builder;
     EmitLoop loop = {.head = emit_block(emit)};
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), body = emit_block(emit);
+    LLVMBasicBlockRef body = emit_block(emit);
+    loop.before = LLVMGetInsertBlock(b);
     loop.exit = emit_block(emit);
     LLVMBuildBr(b, loop.head);
     LLVMPositionBuilderAtEnd(b, loop.head);
     loop.index = LLVMBuildPhi(b, emit_int_type(emit, 64, 1), "");
-    LLVMAddIncoming(loop.index, &low, &before, 1);
+    LLVMAddIncoming(loop.index, &low, &loop.before, 1);
     // A round is whole: the last one ends at or before `high`.
     loop.next = LLVMBuildNSWAdd(b, loop.index, emit_i64(emit, step), "");
     LLVMValueRef more = LLVMBuildICmp(b, LLVMIntSLE, loop.next, high, "");
@@ -317,10 +318,30 @@ EmitLoop emit_loop_begin(const Emit *emit, LLVMValueRef low, LLVMValueRef high,
     return loop;
 }
 
+LLVMValueRef emit_loop_walk(const Emit *emit, EmitLoop *loop, DType dtype,
+                            LLVMValueRef start, int64_t elements)
+{
+    LLVMBuilderRef b = emit->builder;
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
+    if (loop->walk_count == EMIT_LOOP_WALKS)
+        INTERNAL_ERROR("a loop with more than %d pointers", EMIT_LOOP_WALKS);
+    int i = loop->walk_count++;
+    LLVMPositionBuilderBefore(b, LLVMGetFirstInstruction(loop->head));
+    LLVMValueRef walk = LLVMBuildPhi(b, LLVMTypeOf(start), "");
+    LLVMAddIncoming(walk, &start, &loop->before, 1);
+    LLVMPositionBuilderAtEnd(b, here);
+    loop->walks[i] = walk;
+    loop->walks_next[i] =
+        emit_offset(emit, dtype, walk, emit_i64(emit, elements));
+    return walk;
+}
+
 void emit_loop_end(const Emit *emit, EmitLoop *loop)
 {
     LLVMBasicBlockRef latch = LLVMGetInsertBlock(emit->builder);
     LLVMBuildBr(emit->builder, loop->head);
     LLVMAddIncoming(loop->index, &loop->next, &latch, 1);
+    for (int i = 0; i < loop->walk_count; i++)
+        LLVMAddIncoming(loop->walks[i], &loop->walks_next[i], &latch, 1);
     LLVMPositionBuilderAtEnd(emit->builder, loop->exit);
 }

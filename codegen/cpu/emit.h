@@ -97,12 +97,21 @@ LLVMValueRef emit_offset(const Emit *emit, DType dtype, LLVMValueRef pointer,
                          LLVMValueRef index);
 
 // A loop over [low, high) by step; the body is between begin and end.
+enum { EMIT_LOOP_WALKS = 2 };
 typedef struct EmitLoop {
-    LLVMBasicBlockRef head, exit;
+    LLVMBasicBlockRef before, head, exit;
     LLVMValueRef index, next; // next: index + step
+    // Pointers that move on (emit_loop_walk), and what they are a round later.
+    LLVMValueRef walks[EMIT_LOOP_WALKS], walks_next[EMIT_LOOP_WALKS];
+    int walk_count;
 } EmitLoop;
 EmitLoop emit_loop_begin(const Emit *emit, LLVMValueRef low, LLVMValueRef high,
                          int64_t step);
+// A pointer that is `start` in the first round, computed before the loop, and
+// moves on by so many elements of the type with each: one addition, where an
+// address made of the index can take a multiplication. At most EMIT_LOOP_WALKS.
+LLVMValueRef emit_loop_walk(const Emit *emit, EmitLoop *loop, DType dtype,
+                            LLVMValueRef start, int64_t elements);
 void emit_loop_end(const Emit *emit, EmitLoop *loop);
 LLVMValueRef emit_min_i64(const Emit *emit, LLVMValueRef a, LLVMValueRef b);
 

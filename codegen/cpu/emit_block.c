@@ -54,17 +54,6 @@ LLVMValueRef taps_step(const Emit *e, LLVMValueRef pointer, LLVMValueRef index,
     return image_step(e, DT_F32, pointer, index, elements);
 }
 
-LLVMValueRef taps_opaque(const Emit *e, LLVMValueRef pointer)
-{
-    static const char constraints[] = "=r,0"; // out of where it comes in
-    LLVMTypeRef type = LLVMTypeOf(pointer);
-    LLVMTypeRef function = LLVMFunctionType(type, &type, 1, 0);
-    LLVMValueRef nothing =
-        LLVMGetInlineAsm(function, "", 0, constraints, sizeof constraints - 1,
-                         0, 0, LLVMInlineAsmDialectATT, 0);
-    return LLVMBuildCall2(e->builder, function, nothing, &pointer, 1, "");
-}
-
 void taps_find_inside(const Emit *e, const TapAxis *axis, LLVMValueRef base,
                       LLVMValueRef *low_tap, LLVMValueRef *high_tap)
 {
@@ -280,15 +269,17 @@ static void multiply_channels(const Emit *e, const TapsTile *tile,
 {
     LLVMBuilderRef b = e->builder;
     int round = channels_in_round(tile);
+    LLVMValueRef first_w = taps_step(e, w, low, CPU_BLOCK);
+    LLVMValueRef ahead = taps_step(
+        e, taps_at(e, x, tile->x_ahead),
+        LLVMBuildUDiv(b, low, emit_i64(e, round), ""), tile->pixel_step);
     EmitLoop channels = emit_loop_begin(e, low, taps_add(e, low, count), round);
-    LLVMValueRef wc = taps_step(e, w, channels.index, CPU_BLOCK);
+    LLVMValueRef wc =
+        emit_loop_walk(e, &channels, DT_F32, first_w, round * CPU_BLOCK);
     LLVMValueRef xc = taps_step(e, x, channels.index, 1);
     if (tile->x_ahead)
         taps_prefetch(
-            e,
-            taps_step(e, taps_at(e, x, tile->x_ahead),
-                      LLVMBuildUDiv(b, channels.index, emit_i64(e, round), ""),
-                      tile->pixel_step),
+            e, emit_loop_walk(e, &channels, DT_F32, ahead, tile->pixel_step),
             PREFETCH_READ);
     for (int c = 0; c < round; c++) {
         if (tile->ahead) {
@@ -440,8 +431,8 @@ void taps_transpose(const Emit *e, LLVMValueRef from, int64_t step,
     EmitLoop col = taps_loop(e, 0, CPU_BLOCK, width);
     LLVMValueRef read = taps_step(e, from, row.index, step);
     LLVMValueRef written = taps_step(e, to, col.index, CPU_BLOCK);
-    transpose_square(e, width, taps_opaque(e, taps_step(e, read, col.index, 1)),
-                     step, taps_opaque(e, taps_step(e, written, row.index, 1)));
+    transpose_square(e, width, taps_step(e, read, col.index, 1), step,
+                     taps_step(e, written, row.index, 1));
     emit_loop_end(e, &col);
     emit_loop_end(e, &row);
 }

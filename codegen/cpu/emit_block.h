@@ -24,10 +24,6 @@ LLVMValueRef image_at(const Emit *e, DType dtype, LLVMValueRef pointer,
                       int64_t elements);
 LLVMValueRef image_step(const Emit *e, DType dtype, LLVMValueRef pointer,
                         LLVMValueRef index, int64_t elements);
-// The pointer, by an empty piece of assembly that LLVM cannot see through. Left
-// to itself it rewrites addresses across all the loops of a kernel, which takes
-// most of the compile time and gains nothing.
-LLVMValueRef taps_opaque(const Emit *e, LLVMValueRef pointer);
 // The taps [low, high) of a pixel that are inside: those t with
 // 0 <= base + t * tap_step < in. low may exceed high when there are none.
 void taps_find_inside(const Emit *e, const TapAxis *axis, LLVMValueRef base,

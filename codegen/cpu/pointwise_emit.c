@@ -134,9 +134,8 @@ static void multiply_block(const PointTask *task, const TapsTile *tile,
 {
     const Emit *e = task->emit;
     LLVMBuilderRef b = e->builder;
-    LLVMValueRef pixels = taps_opaque(e, taps_step(e, x, block, task->x_map));
-    LLVMValueRef weights =
-        taps_opaque(e, taps_step(e, task->w, block, CPU_TILE));
+    LLVMValueRef pixels = taps_step(e, x, block, task->x_map);
+    LLVMValueRef weights = taps_step(e, task->w, block, CPU_TILE);
     if (!task->asks) {
         taps_multiply(e, tile, NULL, pixels, weights);
         return;
@@ -146,9 +145,9 @@ static void multiply_block(const PointTask *task, const TapsTile *tile,
     LLVMBasicBlockRef then = emit_block(e);
     LLVMBuildCondBr(b, task->asks, yes, no);
     LLVMPositionBuilderAtEnd(b, yes);
-    asking.ahead = taps_opaque(
-        e, taps_step(e, task->next, block,
-                     block_map(task->taps->rows.in, task->taps->cols.in)));
+    asking.ahead =
+        taps_step(e, task->next, block,
+                  block_map(task->taps->rows.in, task->taps->cols.in));
     asking.ahead_at = place_at(task, first);
     taps_multiply(e, &asking, NULL, pixels, weights);
     LLVMBuildBr(b, then);
@@ -203,11 +202,10 @@ static void pointwise_make_tiles(const PointTask *task, int64_t low,
     const Emit *e = task->emit;
     DType in = task->taps->types.in[0];
     EmitLoop pixel = taps_loop(e, low, high, pixels);
-    pointwise_make_tile(
-        task, pixels, pixel.index,
-        taps_opaque(e, image_step(e, in, from, pixel.index, CPU_BLOCK)),
-        taps_opaque(e, taps_step(e, x, pixel.index, CPU_BLOCK)),
-        taps_opaque(e, image_step(e, task->stored, y, pixel.index, CPU_BLOCK)));
+    pointwise_make_tile(task, pixels, pixel.index,
+                        image_step(e, in, from, pixel.index, CPU_BLOCK),
+                        taps_step(e, x, pixel.index, CPU_BLOCK),
+                        image_step(e, task->stored, y, pixel.index, CPU_BLOCK));
     emit_loop_end(e, &pixel);
 }
 
@@ -448,7 +446,7 @@ static void pointwise_transpose_group(PointTask *task, LLVMValueRef group)
     for (int i = 0; i < CPU_BLOCK; i++)
         taps_prefetch(e, taps_at(e, source, stored + i * CPU_BLOCK),
                       PREFETCH_READ);
-    taps_transpose(e, taps_opaque(e, source), CPU_BLOCK,
+    taps_transpose(e, source, CPU_BLOCK,
                    taps_step(e, target, block.index, task->w_block));
     emit_loop_end(e, &block);
     emit_loop_end(e, &read);

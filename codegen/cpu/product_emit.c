@@ -98,9 +98,8 @@ static int find_soon(const ProductTask *task, int rows, LLVMValueRef row,
     for (int i = 0; i < lines; i++) {
         LLVMValueRef line = taps_affine(e, tile, lines, i);
         soon[i] = taps_step(e, next, LLVMBuildUDiv(b, line, width, ""), panel);
-        soon[i] = taps_opaque(e, taps_step(e, soon[i],
-                                           LLVMBuildURem(b, line, width, ""),
-                                           CPU_BLOCK));
+        soon[i] =
+            taps_step(e, soon[i], LLVMBuildURem(b, line, width, ""), CPU_BLOCK);
     }
     return lines;
 }
@@ -145,10 +144,9 @@ static void make_tile(const ProductTask *task, int rows, LLVMValueRef row,
     for (int i = 0; i < lines; i++)
         taps_prefetch(e, taps_step(e, soon[i], block.index, CPU_TILE),
                       PREFETCH_LATER);
-    taps_multiply(
-        e, &tile, NULL,
-        taps_opaque(e, taps_step(e, x, block.index, task->block_step)),
-        taps_opaque(e, taps_step(e, w, block.index, CPU_TILE)));
+    taps_multiply(e, &tile, NULL,
+                  taps_step(e, x, block.index, task->block_step),
+                  taps_step(e, w, block.index, CPU_TILE));
     emit_loop_end(e, &block);
     int64_t whole = kernel->k / CPU_BLOCK, rest = kernel->k % CPU_BLOCK;
     if (rest) {
@@ -323,15 +321,19 @@ static void pack_panels(PackTask *task, LLVMValueRef low, LLVMValueRef high,
     const PackKernel *kernel = task->kernel;
     LLVMValueRef first = task->panel;
     int64_t step = kernel->transposed ? CPU_BLOCK : 1;
+    LLVMValueRef from = plain_row(task, low), to = packed_row(task, low);
     EmitLoop row = emit_loop_begin(e, low, high, step);
+    from = emit_loop_walk(e, &row, DT_F32, from,
+                          kernel->transposed ? CPU_BLOCK : kernel->cols);
+    to = emit_loop_walk(e, &row, DT_F32, to, step * CPU_BLOCK);
     for (int p = 0; p < panels; p++) {
-        task->panel = taps_add(e, first, p);
-        LLVMValueRef from = taps_opaque(e, plain_row(task, row.index));
-        LLVMValueRef to = taps_opaque(e, packed_row(task, row.index));
+        LLVMValueRef read = taps_at(
+            e, from, p * CPU_BLOCK * (kernel->transposed ? kernel->rows : 1));
+        LLVMValueRef written = taps_at(e, to, p * CPU_BLOCK * kernel->rows);
         if (kernel->transposed)
-            taps_transpose(e, from, kernel->rows, to);
+            taps_transpose(e, read, kernel->rows, written);
         else
-            taps_store(e, taps_load_unaligned(e, from), to);
+            taps_store(e, taps_load_unaligned(e, read), written);
     }
     emit_loop_end(e, &row);
     if (kernel->transposed && kernel->rows % CPU_BLOCK) {

@@ -69,7 +69,7 @@ static void stem_add_rows(const Stem *stem, int64_t first, int pixels,
     EmitLoop channel = taps_loop(e, 0, taps->in_blocks, 1);
     LLVMValueRef xc = taps_step(e, x, channel.index, rows->in * cols->in);
     LLVMValueRef wc = taps_step(e, w, channel.index, weight_row(taps));
-    stem_add_taps(stem, first, pixels, taps_opaque(e, xc), taps_opaque(e, wc));
+    stem_add_taps(stem, first, pixels, xc, wc);
     emit_loop_end(e, &channel);
     emit_loop_end(e, &row);
 }
@@ -87,7 +87,7 @@ static void stem_make_tile(const Stem *stem, int64_t first, int pixels,
     DType out = taps->types.out;
     LLVMValueRef y =
         image_step(e, out, stem->y, stem->row, taps->cols.out * CPU_BLOCK);
-    y = taps_opaque(e, image_step(e, out, y, column, CPU_BLOCK));
+    y = image_step(e, out, y, column, CPU_BLOCK);
     for (int b = 0; b < blocks; b++) {
         BlockResults results =
             results_begin(e, &taps->types, taps_add(e, stem->block, b));

@@ -118,8 +118,7 @@ static void stem_weights_make_tile(const StemGradient *g, int64_t first,
         taps_at(e, taps_step(e, g->x, from, cols->in), cols->in_first);
     LLVMValueRef dy = image_step(e, taps->types.in[1], g->dy, row.index,
                                  cols->out * CPU_BLOCK);
-    stem_weights_add_row(g, first, count, taps_opaque(e, x),
-                         taps_opaque(e, dy));
+    stem_weights_add_row(g, first, count, x, dy);
     emit_loop_end(e, &row);
     for (int i = 0; i < count * blocks; i++)
         taps_store(e, taps_get(e, g->sums[i]), at[i]);
@@ -135,8 +134,7 @@ static void stem_weights_make_part(const StemGradient *g, GradientRange part)
     EmitLoop tap = taps_loop(e, 0, taps->rows.taps, 1);
     LLVMValueRef base = taps_add(e, tap.index, taps->rows.in_first);
     GradientRange rows = gradient_pixels(e, &taps->rows, base, part);
-    LLVMValueRef dw =
-        taps_opaque(e, taps_step(e, g->dw, tap.index, pairs(taps) * CPU_BLOCK));
+    LLVMValueRef dw = taps_step(e, g->dw, tap.index, pairs(taps) * CPU_BLOCK);
     for (int64_t i = 0; i < pairs(taps); i += g->tile->pairs) {
         int64_t left = pairs(taps) - i;
         stem_weights_make_tile(

@@ -160,9 +160,8 @@ static void add_blocks(const WinogradWork *work, const ReadPart *part,
     call = LLVMBuildNSWAdd(e->builder, call, block.index, "");
     winograd_ahead_strips(work, &part->input, call, &tile);
     winograd_ahead_strips(work, &part->result, call, &tile);
-    taps_multiply(e, &tile, NULL,
-                  taps_opaque(e, taps_step(e, v, block.index, tiles_block(k))),
-                  taps_opaque(e, taps_step(e, u, block.index, CPU_TILE)));
+    taps_multiply(e, &tile, NULL, taps_step(e, v, block.index, tiles_block(k)),
+                  taps_step(e, u, block.index, CPU_TILE));
     emit_loop_end(e, &block);
 }
 
@@ -337,41 +336,40 @@ static void multiply(const WinogradWork *work, const ReadPart *part,
     emit_loop_end(e, &i);
 }
 
-// A block of a tile: of column j of its points the sums for each row.
-static void result_column(const WinogradWork *work, LLVMValueRef product,
-                          LLVMValueRef j, LLVMValueRef *column)
+// A block of a tile: of a column of its points, the first at `from`, the sums
+// for each row.
+static void result_column(const WinogradWork *work, LLVMValueRef from,
+                          LLVMValueRef *column)
 {
     const Emit *e = work->emit;
     LLVMValueRef m[WINOGRAD_MOST];
     int points = work->side->points;
-    LLVMValueRef from = taps_step(e, product, j, work->at.product_point);
     for (int i = 0; i < points; i++)
         m[i] =
             taps_load(e, taps_at(e, from, i * points * work->at.product_point));
     work->axes->result(e, m, column);
 }
 
-// Row i of the results, of such sums; map points at the pixel (0, 0).
+// Row i of the results, of such sums; `to` is where its first goes.
 static void result_row(const WinogradWork *work, const BlockResults *results,
                        const WinogradCorner *corner, LLVMValueRef i,
-                       LLVMValueRef *sums, LLVMValueRef map)
+                       LLVMValueRef *sums, LLVMValueRef to)
 {
     const Emit *e = work->emit;
     const WinogradKernel *k = work->k;
-    DType dtype = k->types.out;
     int count = work->side->results;
     LLVMValueRef y[WINOGRAD_MOST];
     LLVMValueRef row =
         LLVMBuildAdd(e->builder, taps_affine(e, corner->row, count, 0), i, "");
     LLVMValueRef row_inside = winograd_is_inside(e, row, k->oh);
-    LLVMValueRef to = image_step(e, dtype, map, row, k->ow * CPU_BLOCK);
     work->axes->result(e, sums, y);
     for (int n = 0; n < count; n++) {
         LLVMValueRef col = taps_affine(e, corner->col, count, n);
         LLVMValueRef both = LLVMBuildAnd(
             e->builder, winograd_is_inside(e, col, k->ow), row_inside, "");
-        results_store(results, y[n], image_step(e, dtype, to, col, CPU_BLOCK),
-                      both, work->waste);
+        results_store(results, y[n],
+                      image_at(e, k->types.out, to, n * CPU_BLOCK), both,
+                      work->waste);
     }
 }
 
@@ -383,25 +381,34 @@ static void transform_result(const WinogradWork *work,
     const Emit *e = work->emit;
     BlockResults results = results_begin(e, &work->k->types, block);
     int points = work->side->points, count = work->side->results;
+    DType dtype = work->k->types.out;
+    int64_t row = work->k->ow * CPU_BLOCK;
+    LLVMValueRef to = image_step(e, dtype, map, corner->row, count * row);
+    to = image_step(e, dtype, to, corner->col, count * CPU_BLOCK);
     LLVMValueRef column[WINOGRAD_MOST];
     LLVMValueRef rows[WINOGRAD_MOST][WINOGRAD_MOST] = {{NULL}};
     if (winograd_in_registers(work, count)) {
         for (int j = 0; j < points; j++) {
-            result_column(work, product, emit_i64(e, j), column);
+            result_column(work, taps_at(e, product, j * work->at.product_point),
+                          column);
             for (int i = 0; i < count; i++)
                 rows[i][j] = column[i];
         }
         for (int i = 0; i < count; i++)
-            result_row(work, &results, corner, emit_i64(e, i), rows[i], map);
+            result_row(work, &results, corner, emit_i64(e, i), rows[i],
+                       image_at(e, dtype, to, i * row));
         return;
     }
     EmitLoop j = taps_loop(e, 0, points, 1);
-    result_column(work, product, j.index, column);
-    winograd_store_column(work, j.index, count, column);
+    result_column(
+        work, emit_loop_walk(e, &j, DT_F32, product, work->at.product_point),
+        column);
+    winograd_store_column(work, &j, count, column);
     emit_loop_end(e, &j);
     EmitLoop i = taps_loop(e, 0, count, 1);
-    winograd_load_line(work, i.index, points, rows[0]);
-    result_row(work, &results, corner, i.index, rows[0], map);
+    winograd_load_line(work, &i, points, rows[0]);
+    result_row(work, &results, corner, i.index, rows[0],
+               emit_loop_walk(e, &i, dtype, to, row));
     emit_loop_end(e, &i);
 }
 
@@ -419,11 +426,10 @@ static void transform_results(const WinogradWork *work, LLVMValueRef first,
     y = image_step(e, k->types.out, y, first, map);
     LLVMValueRef product = taps_step(e, products, tile.index, CPU_BLOCK);
     EmitLoop block = taps_loop(e, 0, k->blocks, 1);
-    transform_result(
-        work, &corner, LLVMBuildAdd(e->builder, first, block.index, ""),
-        taps_opaque(e,
-                    taps_step(e, product, block.index, k->tiles * CPU_BLOCK)),
-        taps_opaque(e, image_step(e, k->types.out, y, block.index, map)));
+    transform_result(work, &corner,
+                     LLVMBuildAdd(e->builder, first, block.index, ""),
+                     taps_step(e, product, block.index, k->tiles * CPU_BLOCK),
+                     image_step(e, k->types.out, y, block.index, map));
     emit_loop_end(e, &block);
     emit_loop_end(e, &tile);
 }

@@ -50,11 +50,11 @@ LLVMValueRef winograd_is_inside(const Emit *e, LLVMValueRef index,
 // Whether so many numbers of each of a side's points can stay in registers
 // between the two halves of a transform.
 bool winograd_in_registers(const WinogradWork *work, int numbers);
-// Else they lie in lines [i][j]: the first half goes along i and stores
-// columns, the second along j.
-void winograd_store_column(const WinogradWork *work, LLVMValueRef j, int count,
+// Else they lie in lines [i][j]: a loop over j goes along i and stores columns,
+// the next, over i, goes along j.
+void winograd_store_column(const WinogradWork *work, EmitLoop *j, int count,
                            LLVMValueRef *const column);
-void winograd_load_line(const WinogradWork *work, LLVMValueRef i, int count,
+void winograd_load_line(const WinogradWork *work, EmitLoop *i, int count,
                         LLVMValueRef *line);
 
 // Square pieces of a map, side by side or overlapping, one per tile, that are

@@ -226,10 +226,9 @@ static void add_point(const Gradient *g, const PointTiles *tiles)
     call = LLVMBuildNSWAdd(
         e->builder, taps_affine(e, call, CPU_BLOCK / k->pixels, 0),
         LLVMBuildUDiv(e->builder, c.index, emit_i64(e, k->pixels), ""), "");
-    add_tiles(g, tiles->count, taps_opaque(e, v),
-              taps_opaque(e, taps_step(e, tiles->w, out.index, tiles->w_block)),
-              tiles->w_block, call,
-              taps_opaque(e, taps_step(e, sums, c.index, CPU_BLOCK)));
+    add_tiles(g, tiles->count, v,
+              taps_step(e, tiles->w, out.index, tiles->w_block), tiles->w_block,
+              call, taps_step(e, sums, c.index, CPU_BLOCK));
     emit_loop_end(e, &c);
     emit_loop_end(e, &in);
     emit_loop_end(e, &out);
@@ -263,19 +262,18 @@ static void transform_sums(const Gradient *g, LLVMValueRef sums,
     int side = g->work.side->weights;
     LLVMValueRef m[WINOGRAD_MOST], taps[3];
     EmitLoop j = taps_loop(e, 0, side, 1);
-    LLVMValueRef from = taps_step(e, sums, j.index, point);
+    LLVMValueRef from = emit_loop_walk(e, &j, DT_F32, sums, point);
     for (int i = 0; i < side; i++)
         m[i] = taps_load(e, taps_at(e, from, i * side * point));
     axis(e, m, taps);
-    winograd_store_column(&g->work, j.index, 3, taps);
+    winograd_store_column(&g->work, &j, 3, taps);
     emit_loop_end(e, &j);
     EmitLoop i = taps_loop(e, 0, 3, 1);
-    winograd_load_line(&g->work, i.index, side, m);
+    winograd_load_line(&g->work, &i, side, m);
+    LLVMValueRef to = emit_loop_walk(e, &i, DT_F32, dw, 3 * CPU_TILE);
     axis(e, m, taps);
     for (int s = 0; s < 3; s++)
-        taps_store(
-            e, taps[s],
-            taps_at(e, taps_step(e, dw, i.index, 3 * CPU_TILE), s * CPU_TILE));
+        taps_store(e, taps[s], taps_at(e, to, s * CPU_TILE));
     emit_loop_end(e, &i);
 }
 
@@ -296,8 +294,8 @@ static void store_gradient(const Gradient *g)
     to = taps_step(e, to, in.index, pair);
     LLVMValueRef from = sums_at(g, zero, out.index, in.index);
     EmitLoop c = taps_loop(e, 0, CPU_BLOCK, 1);
-    transform_sums(g, taps_opaque(e, taps_step(e, from, c.index, CPU_BLOCK)),
-                   taps_opaque(e, taps_step(e, to, c.index, CPU_BLOCK)));
+    transform_sums(g, taps_step(e, from, c.index, CPU_BLOCK),
+                   taps_step(e, to, c.index, CPU_BLOCK));
     emit_loop_end(e, &c);
     emit_loop_end(e, &in);
     emit_loop_end(e, &out);

@@ -51,84 +51,80 @@ LLVMValueRef winograd_is_inside(const Emit *e, LLVMValueRef index, int64_t size)
     return LLVMBuildICmp(e->builder, LLVMIntULT, index, emit_i64(e, size), "");
 }
 
-// Where pixel (row, col) of a map is, or `outside` where there is none.
-static LLVMValueRef pixel_or(const Emit *e, DType dtype, LLVMValueRef inside,
-                             LLVMValueRef row, LLVMValueRef col,
-                             LLVMValueRef outside)
-{
-    LLVMValueRef at = image_step(e, dtype, row, col, CPU_BLOCK);
-    return LLVMBuildSelect(e->builder, inside, at, outside, "");
-}
-
-void winograd_load_line(const WinogradWork *work, LLVMValueRef i, int count,
-                        LLVMValueRef *d)
+void winograd_load_line(const WinogradWork *work, EmitLoop *i, int count,
+                        LLVMValueRef *line)
 {
     const Emit *e = work->emit;
-    LLVMValueRef line =
-        taps_step(e, work->lines, i, work->side->points * CPU_BLOCK);
+    LLVMValueRef at = emit_loop_walk(e, i, DT_F32, work->lines,
+                                     work->side->points * CPU_BLOCK);
     for (int j = 0; j < count; j++)
-        d[j] = taps_load(e, taps_at(e, line, j * CPU_BLOCK));
+        line[j] = taps_load(e, taps_at(e, at, j * CPU_BLOCK));
 }
 
-void winograd_store_column(const WinogradWork *work, LLVMValueRef j, int count,
+void winograd_store_column(const WinogradWork *work, EmitLoop *j, int count,
                            LLVMValueRef *const column)
 {
     const Emit *e = work->emit;
-    LLVMValueRef line = taps_step(e, work->lines, j, CPU_BLOCK);
+    LLVMValueRef at = emit_loop_walk(e, j, DT_F32, work->lines, CPU_BLOCK);
     for (int i = 0; i < count; i++)
         taps_store(e, column[i],
-                   taps_at(e, line, i * work->side->points * CPU_BLOCK));
+                   taps_at(e, at, i * work->side->points * CPU_BLOCK));
 }
 
-// Where the rows of a tile's piece lie, and whether they are inside the map.
-typedef struct PieceRows {
-    LLVMValueRef at[WINOGRAD_MOST], inside[WINOGRAD_MOST];
-} PieceRows;
+// Where the first pixel of a tile's piece lies, or would lie outside the map;
+// its column, and which of the piece's rows are inside.
+typedef struct Piece {
+    LLVMValueRef first, col, inside[WINOGRAD_MOST];
+} Piece;
 
-static PieceRows piece_rows(const Emit *e, const WinogradSource *source,
-                            const WinogradCorner *corner, LLVMValueRef map)
+static Piece piece_of(const Emit *e, const WinogradSource *source,
+                      const WinogradCorner *corner, LLVMValueRef map)
 {
-    PieceRows rows = {{NULL}, {NULL}};
+    Piece piece = {NULL};
+    piece.col = taps_affine(e, corner->col, source->step, -source->left);
     for (int i = 0; i < source->side; i++) {
         LLVMValueRef row =
             taps_affine(e, corner->row, source->step, i - source->top);
-        rows.inside[i] = winograd_is_inside(e, row, source->h);
-        rows.at[i] =
+        piece.inside[i] = winograd_is_inside(e, row, source->h);
+        if (i > 0)
+            continue;
+        piece.first =
             image_step(e, source->dtype, map, row, source->w * CPU_BLOCK);
+        piece.first =
+            image_step(e, source->dtype, piece.first, piece.col, CPU_BLOCK);
     }
-    return rows;
+    return piece;
 }
 
-// The points of column j of a piece, numbers outside the map being zero.
+// The points of column j of a piece, whose first pixel is `first`, numbers
+// outside the map being zero.
 static void piece_column(const WinogradWork *work, const WinogradSource *source,
-                         const WinogradCorner *corner, const PieceRows *rows,
-                         LLVMValueRef j, LLVMValueRef *column)
+                         const Piece *piece, LLVMValueRef j, LLVMValueRef first,
+                         LLVMValueRef *column)
 {
     const Emit *e = work->emit;
+    LLVMBuilderRef b = e->builder;
     LLVMValueRef d[WINOGRAD_MOST];
-    LLVMValueRef col = taps_affine(e, corner->col, source->step, -source->left);
-    col = LLVMBuildAdd(e->builder, col, j, "");
-    LLVMValueRef inside = winograd_is_inside(e, col, source->w);
+    LLVMValueRef inside =
+        winograd_is_inside(e, LLVMBuildAdd(b, piece->col, j, ""), source->w);
     for (int i = 0; i < source->side; i++) {
-        LLVMValueRef both =
-            LLVMBuildAnd(e->builder, rows->inside[i], inside, "");
-        d[i] = image_load(
-            e, source->dtype,
-            pixel_or(e, source->dtype, both, rows->at[i], col, work->zeros));
+        LLVMValueRef at =
+            image_at(e, source->dtype, first, i * source->w * CPU_BLOCK);
+        LLVMValueRef both = LLVMBuildAnd(b, piece->inside[i], inside, "");
+        d[i] = image_load(e, source->dtype,
+                          LLVMBuildSelect(b, both, at, work->zeros, ""));
     }
     source->axis(e, d, column);
 }
 
-// Row i of the points, of such columns' points.
+// A row of the points, of such columns' points.
 static void point_row(const WinogradWork *work, const WinogradSource *source,
-                      LLVMValueRef i, LLVMValueRef *line, LLVMValueRef out)
+                      LLVMValueRef *line, LLVMValueRef to)
 {
     const Emit *e = work->emit;
-    int points = work->side->points;
     LLVMValueRef v[WINOGRAD_MOST];
     source->axis(e, line, v);
-    LLVMValueRef to = taps_step(e, out, i, points * source->point);
-    for (int j = 0; j < points; j++)
+    for (int j = 0; j < work->side->points; j++)
         taps_store(e, v[j], taps_at(e, to, j * source->point));
 }
 
@@ -140,26 +136,31 @@ static void transform_tile(const WinogradWork *work,
 {
     const Emit *e = work->emit;
     int points = work->side->points, side = source->side;
+    int64_t row = points * source->point;
     LLVMValueRef column[WINOGRAD_MOST];
     LLVMValueRef lines[WINOGRAD_MOST][WINOGRAD_MOST] = {{NULL}};
-    PieceRows rows = piece_rows(e, source, corner, map);
+    Piece piece = piece_of(e, source, corner, map);
     if (winograd_in_registers(work, side)) {
         for (int j = 0; j < side; j++) {
-            piece_column(work, source, corner, &rows, emit_i64(e, j), column);
+            piece_column(work, source, &piece, emit_i64(e, j),
+                         image_at(e, source->dtype, piece.first, j * CPU_BLOCK),
+                         column);
             for (int i = 0; i < points; i++)
                 lines[i][j] = column[i];
         }
         for (int i = 0; i < points; i++)
-            point_row(work, source, emit_i64(e, i), lines[i], out);
+            point_row(work, source, lines[i], taps_at(e, out, i * row));
         return;
     }
     EmitLoop j = taps_loop(e, 0, side, 1);
-    piece_column(work, source, corner, &rows, j.index, column);
-    winograd_store_column(work, j.index, points, column);
+    piece_column(work, source, &piece, j.index,
+                 emit_loop_walk(e, &j, source->dtype, piece.first, CPU_BLOCK),
+                 column);
+    winograd_store_column(work, &j, points, column);
     emit_loop_end(e, &j);
     EmitLoop i = taps_loop(e, 0, points, 1);
-    winograd_load_line(work, i.index, side, lines[0]);
-    point_row(work, source, i.index, lines[0], out);
+    winograd_load_line(work, &i, side, lines[0]);
+    point_row(work, source, lines[0], emit_loop_walk(e, &i, DT_F32, out, row));
     emit_loop_end(e, &i);
 }
 
@@ -174,11 +175,9 @@ void winograd_transform_tiles(const WinogradWork *work,
                                   source->blocks * area);
     LLVMValueRef out = taps_step(e, source->out, tile.index, CPU_BLOCK);
     EmitLoop block = emit_loop_begin(e, emit_i64(e, 0), source->count, 1);
-    transform_tile(
-        work, source, &corner,
-        taps_opaque(e, image_step(e, source->dtype, map, block.index, area)),
-        taps_opaque(
-            e, taps_step(e, out, block.index, work->k->tiles * CPU_BLOCK)));
+    transform_tile(work, source, &corner,
+                   image_step(e, source->dtype, map, block.index, area),
+                   taps_step(e, out, block.index, work->k->tiles * CPU_BLOCK));
     emit_loop_end(e, &block);
     emit_loop_end(e, &tile);
 }
