@@ -190,6 +190,8 @@ static void describe_usings(Sema *s, const Build *build,
     for (int i = 0; i < trained->count; i++) {
         Variable *weight = trained->at[i];
         Using *using = using_for(build, weight->name);
+        if (using)
+            using->updates = true;
         if (!using || using->resolved)
             continue;
         if (enter_optimizer(s, using, weight, weight->param))
@@ -200,7 +202,8 @@ static void describe_usings(Sema *s, const Build *build,
         if (build->usings.at[i]->resolved)
             vec_push(s->arena, &build->phase->usings,
                      build->usings.at[i]->resolved);
-        else if (trained->count && !build->failed)
+        else if (trained->count && !build->failed &&
+                 !build->usings.at[i]->updates)
             warn_idle(s, build->usings.at[i], trained);
 }
 
