@@ -479,6 +479,7 @@ static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
                              "of RGB images reads them as 8",
                              (long long)dataset->deep,
                              dataset->deep == 1 ? " has" : "s have"));
+    TRY(dataset_tell_dark(dataset));
     if (options->test_fraction > 0)
         TRY(hold_out(dataset, options));
     if (options->valid_fraction > 0)
