@@ -184,6 +184,11 @@ check "eval: probabilities in the place of scores are said" says \
     "the rows of logits are probabilities already" twice eval
 check "predict: too" says "the rows of logits are probabilities already" \
     twice predict -o "$work/twice.csv"
+sed 's/    logits = classifier(.*/&; wide = concat([logits, logits], axis = 1)/' \
+    "$net" > "$work/twice.net"
+check "predict: columns of no classes are said to be numbered" says \
+    "wide has 6 columns, and the weights know 3 classes" \
+    twice predict --value wide -o "$work/twice.csv"
 evaluate > "$work/plain" 2>&1
 check "eval: which scores are not" sh -c '! grep "probabilities already" "$1"' \
     - "$work/plain"
