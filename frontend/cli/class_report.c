@@ -156,6 +156,7 @@ static Status take_row(void *context, DataSplit split, int64_t index,
         take_several(report, split, index);
         return status_ok();
     }
+    report->shares += class_is_softmax(report->row, classes);
     if (class_softmax(report->row, classes) < 0) {
         report->not_finite++;
         return status_ok();
@@ -197,8 +198,22 @@ static void tell_left_out(const ClassReport *report, int64_t count,
                               data_split_word(report->job->tried), what));
 }
 
+void class_report_warn_shares(const Cli *cli, const char *name)
+{
+    cli_warn(cli, arena_printf(
+                      cli->arena,
+                      "the rows of %s are probabilities already, and went "
+                      "through a softmax once more: confidence and "
+                      "calibration are not the net's. Give the scores before "
+                      "it, by --value NAME or as logits",
+                      name));
+}
+
 Status class_report_finish(ClassReport *report)
 {
+    if (report->shares && report->shares == report->tally.images)
+        class_report_warn_shares(report->job->cli,
+                                 strchr(report->scores->name, '.') + 1);
     tell_left_out(report, report->unreadable, "cannot be read");
     tell_left_out(report, report->unlabelled, "have no class");
     tell_left_out(report, report->not_finite,

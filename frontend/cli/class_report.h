@@ -35,7 +35,12 @@ typedef struct ClassReport {
     double *row;           // [classes]
     // Images left out.
     int64_t unreadable, unlabelled, not_finite;
+    int64_t shares; // images whose scores are probabilities already
 } ClassReport;
+
+// That scores of this name were probabilities before they went through a
+// softmax.
+void class_report_warn_shares(const Cli *cli, const char *name);
 
 // Room for the images of job->tried. *begun is false, and it is said why,
 // where the phase has no scores of the data's classes; STATUS_USAGE where

@@ -44,7 +44,7 @@ static void print_info(const Dataset *data, Arena *arena)
     char *const *notes;
     int note_count = dataset_notes(data, &notes);
     for (int i = 0; i < note_count; i++)
-        printf("%s%s\n", i ? "" : "\n", notes[i]);
+        printf("%s%s\n", i ? "" : "\n", cli_plain(arena, notes[i]));
     if (skipped)
         printf("\nleft out:\n");
     for (int i = 0; i < skipped; i++)

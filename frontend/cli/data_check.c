@@ -25,9 +25,12 @@ static const char *pair_note(const Finding *finding)
                              : "";
 }
 
-static void print_finding(const Finding *finding)
+static void print_finding(const Finding *finding, Arena *arena)
 {
-    printf("%-10s  %s", kind_names[finding->kind], finding->name);
+    const char *other =
+        finding->other ? cli_plain(arena, finding->other) : NULL;
+    printf("%-10s  %s", kind_names[finding->kind],
+           cli_plain(arena, finding->name));
     switch (finding->kind) {
     case FINDING_UNREADABLE:
         printf(": %s", finding->reason);
@@ -36,11 +39,11 @@ static void print_finding(const Finding *finding)
         printf(": %d x %d pixels", finding->width, finding->height);
         break;
     case FINDING_IDENTICAL:
-        printf(" = %s%s", finding->other, pair_note(finding));
+        printf(" = %s%s", other, pair_note(finding));
         break;
     case FINDING_NEAR:
     case FINDING_MOVED:
-        printf(" ~ %s%s", finding->other, pair_note(finding));
+        printf(" ~ %s%s", other, pair_note(finding));
         break;
     default:
         break;
@@ -48,7 +51,7 @@ static void print_finding(const Finding *finding)
     putchar('\n');
 }
 
-static void print_findings(const DataCheck *check)
+static void print_findings(const DataCheck *check, Arena *arena)
 {
     int64_t shown[FINDING_KINDS] = {0};
     for (int64_t i = 0; i < check->count; i++) {
@@ -56,21 +59,22 @@ static void print_findings(const DataCheck *check)
         int64_t all = check->counts[finding->kind];
         int64_t now = ++shown[finding->kind];
         if (now <= SHOWN)
-            print_finding(finding);
+            print_finding(finding, arena);
         else if (now == all)
             printf("%-10s  and %lld more; --json lists them all\n",
                    kind_names[finding->kind], (long long)(all - SHOWN));
     }
 }
 
-static void print_balance(const Dataset *data, const DataCheck *check)
+static void print_balance(const Dataset *data, const DataCheck *check,
+                          Arena *arena)
 {
     if (dataset_check_unbalanced(check))
         printf("imbalance   %s has %lld training images, %s has %lld: accuracy "
                "will speak of the large classes\n",
-               dataset_class_name(data, check->largest),
+               cli_plain(arena, dataset_class_name(data, check->largest)),
                (long long)check->largest_count,
-               dataset_class_name(data, check->smallest),
+               cli_plain(arena, dataset_class_name(data, check->smallest)),
                (long long)check->smallest_count);
 }
 
@@ -166,8 +170,8 @@ int command_data_check(Cli *cli)
         print_json(data, &check, cli->arena);
     } else {
         printf("%s\n", dataset_description(data));
-        print_findings(&check);
-        print_balance(data, &check);
+        print_findings(&check, cli->arena);
+        print_balance(data, &check, cli->arena);
         print_summary(&check);
     }
     int code = dataset_check_bad(&check) ? STATUS_DATA : STATUS_OK;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontend/cli/class_report.h"
 #include "frontend/cli/csv.h"
 #include "frontend/cli/job.h"
 #include "frontend/cli/together.h"
@@ -37,6 +38,7 @@ typedef struct Table {
              // = all, a column each
     ScoredClass *ranked; // [width]
     int64_t count, unreadable, not_finite;
+    int64_t shares;      // rows that are probabilities already
     const Dataset *data; // that the rows are of
     bool several;        // predicts several classes an image
     char mark;           // that parts their names
@@ -160,6 +162,8 @@ static Status predict_row(void *context, DataSplit split, int64_t index,
     // Who waits for the answer to a name gets one.
     if (!values && !table->job->streams)
         return status_ok();
+    table->shares += values && !table->several &&
+                     class_is_softmax(table->row, (int)table->width);
     int best = !values ? -1
                : table->several
                    ? class_sigmoid(table->row, (int)table->width) - 1
@@ -258,6 +262,11 @@ static Status name_classes(Table *table)
     TRY(status);
     for (int i = 0; names.count == table->width && i < names.count; i++)
         table->classes[i] = arena_strdup(arena, names.at[i]);
+    if (names.count != table->width)
+        cli_note(job->cli,
+                 "%s has %lld columns, and the weights know %d classes: the "
+                 "columns are numbered",
+                 table->value->name, (long long)table->width, names.count);
     class_names_free(&names);
     return status_ok();
 }
@@ -445,6 +454,8 @@ static int infer(Job *job, bool predict)
                                    "%lld images have scores that are no "
                                    "numbers: no class is predicted",
                                    (long long)table.not_finite));
+    if (table.shares && table.shares == table.count - table.unreadable)
+        class_report_warn_shares(cli, table.value->name);
     cli_note(cli, "%s of %lld images, %lld numbers each, in %s",
              predict ? "probabilities" : table.value->name,
              (long long)(predict && !job->streams

@@ -83,8 +83,16 @@ static const char *preparation(const Cli *cli, const ExperimentPhase *phase)
     if (!group->evaluate.count)
         text_addf(&text, "center_crop(size = %d, proportion = %g), then ",
                   group->size, group->size <= 32 ? 1 : 0.875);
-    text_add(&text, cli_has(cli, OPT_uint8) ? "RGB pixels, 0 to 255"
-                                            : "RGB planes, 0 to 1");
+    bool bytes = cli_has(cli, OPT_uint8);
+    if (phase->channels == 3)
+        text_add(&text, bytes ? "RGB pixels" : "RGB planes");
+    else if (phase->channels == 1)
+        text_add(&text, bytes ? "grey pixels" : "a grey plane");
+    else
+        text_addf(&text,
+                  bytes ? "pixels of %d channels" : "planes of %d channels",
+                  phase->channels);
+    text_add(&text, bytes ? ", 0 to 255" : ", 0 to 1");
     return text_string(&text);
 }
 

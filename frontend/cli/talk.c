@@ -119,6 +119,36 @@ void cli_outlive_readers(Cli *cli)
 
 // ---- to people --------------------------------------------------------------
 
+// What would steer a terminal becomes `?`; `kept` stays: 0 or the line ends.
+static void make_plain(char *text, char kept)
+{
+    for (char *at = text; *at;) {
+        int bytes = text_utf8_length(at);
+        bool control = (unsigned char)*at < ' ' || *at == 127;
+        if (bytes == 0 || (control && *at != kept))
+            *at = '?';
+        at += bytes ? bytes : 1;
+    }
+}
+
+// To the log and to standard error. Names of files are in it, and a message has
+// lines of its own.
+static void tell(const Cli *cli, const char *kind, const char *color,
+                 const char *text, bool shown)
+{
+    char *copy = strdup(text);
+    if (copy)
+        make_plain(copy, '\n');
+    text = copy ? copy : text;
+    log_line(cli, kind, text);
+    if (shown && *kind)
+        fprintf(stderr, "simcc: %s%.*s%s %s\n", color, (int)strlen(kind) - 1,
+                kind, plain(cli), text);
+    else if (shown)
+        fprintf(stderr, "%s\n", text);
+    free(copy);
+}
+
 // Where a setting is the remedy, what is compiled already takes none.
 static const char *for_artifact(const Cli *cli, const Status *status)
 {
@@ -135,8 +165,7 @@ int cli_fail(const Cli *cli, const Status *status)
 {
     const char *text = for_artifact(cli, status);
     fflush(stdout);
-    log_line(cli, "error: ", text);
-    fprintf(stderr, "simcc: %serror:%s %s\n", red(cli), plain(cli), text);
+    tell(cli, "error: ", red(cli), text, true);
     if (status->code == STATUS_INTERNAL)
         fputs("This is a fault of simcc. Please report it with the command "
               "and the program.\n",
@@ -146,19 +175,13 @@ int cli_fail(const Cli *cli, const Status *status)
 
 void cli_warn(const Cli *cli, const char *text)
 {
-    log_line(cli, "warning: ", text);
-    fprintf(stderr, "simcc: %swarning:%s %s\n", yellow(cli), plain(cli), text);
+    tell(cli, "warning: ", yellow(cli), text, true);
 }
 
 const char *cli_plain(Arena *arena, const char *text)
 {
     char *copy = arena_strdup(arena, text);
-    for (char *at = copy; *at;) {
-        int bytes = text_utf8_length(at);
-        if (bytes == 0 || (unsigned char)*at < ' ' || *at == 127)
-            *at = '?';
-        at += bytes ? bytes : 1;
-    }
+    make_plain(copy, 0);
     return copy;
 }
 
@@ -171,9 +194,7 @@ void cli_note(const Cli *cli, const char *format, ...)
         text = NULL;
     va_end(args);
     if (text)
-        log_line(cli, "", text);
-    if (text && !cli_has(cli, OPT_quiet))
-        fprintf(stderr, "%s\n", text);
+        tell(cli, "", "", text, !cli_has(cli, OPT_quiet));
     free(text);
 }
 

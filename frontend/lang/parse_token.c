@@ -211,6 +211,31 @@ int parser_foreign_sign(Parser *parser, const char *text, int length)
     return TOKEN_BAD;
 }
 
+// What to write for a character that word processors, pages and formulas have
+// in the place of a program's; NULL for any other.
+static const char *look_alike(const char *character)
+{
+    static const struct {
+        const char *characters, *here; // parted by spaces
+    } rows[] = {
+        {"\u201c \u201d \u201e \u00ab \u00bb \u2018 \u2019",
+         "a string stands in straight double quotes"},
+        {"\u2212 \u2013 \u2014 \u2010 \u2011", "minus is `-`"},
+        {"\u00d7 \u00b7 \u22c5", "times is `*`"},
+        {"\u00f7", "divided by is `/`"},
+        {"\u2264", "write `<=`"},
+        {"\u2265", "write `>=`"},
+        {"\u2260", "write `!=`"},
+        {"\u00a0 \u202f \u2009 \u2007 \u3000",
+         "it looks like a space and is another character: write a space"},
+        {"\u200b \u200c \u200d \u2060 \ufeff",
+         "nothing is to be seen of it: take it out"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strstr(rows[i].characters, character))
+            return rows[i].here;
+    return NULL;
+}
+
 // One complaint a line: a binary file should not fill the screen.
 int parser_bad_character(Parser *parser, const char *text, int length)
 {
@@ -226,7 +251,11 @@ int parser_bad_character(Parser *parser, const char *text, int length)
     int shown = 1; // one UTF-8 sequence
     while (shown < length && ((unsigned char)text[shown] & 0xc0) == 0x80)
         shown++;
+    char character[5] = "";
+    memcpy(character, text, (size_t)(shown < 4 ? shown : 4));
+    const char *meant = shown > 1 ? look_alike(character) : NULL;
     diag_error(parser->diags, here(parser, length),
-               "unexpected character `%.*s`", shown, text);
+               "unexpected character `%.*s`%s%s", shown, text,
+               meant ? "; " : "", meant ? meant : "");
     return TOKEN_BAD;
 }

@@ -33,6 +33,7 @@ typedef struct Using {
     Datum settings[MAX_FORMALS]; // by formal; ABSENT = its default
     SourcePos setting_pos[MAX_FORMALS];
     const char *resolved; // all settings, for `show`
+    bool updates;         // it is the first that matches a trained weight
 } Using;
 
 // What moving_average(x, decay) is asked for while x is run.

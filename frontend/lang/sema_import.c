@@ -217,9 +217,24 @@ static void define_param(Sema *s, Module *module, const ParamItem *item)
     define(s, module, global);
 }
 
+// Has a run's folder a file where the phase's folder would be?
+static bool is_file_of_run(const char *name)
+{
+    static const char *const files[] = {"about", "command", "log"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (strcmp(name, files[i]) == 0)
+            return true;
+    return false;
+}
+
 static void define_phase(Sema *s, Module *module, const PhaseItem *item)
 {
     const Phase *first = map_get(&s->phases_by_name, item->name.text);
+    if (is_file_of_run(item->name.text))
+        sema_error(s, item->name.pos,
+                   "no phase is called `%s`: the folder of a run has a file of "
+                   "that name, and a folder for each phase",
+                   item->name.text);
     if (first) {
         sema_error(s, item->name.pos, "phase `%s` is defined twice",
                    item->name.text);

@@ -63,6 +63,55 @@ static Word report_name(Sema *s, const Arg *arg)
     return (Word){0};
 }
 
+// Is it what a run writes of itself beside reports, into a line of
+// metrics.jsonl or a phase's state?
+static bool is_of_run(const char *name)
+{
+    static const char *const names[] = {"phase",
+                                        "state",
+                                        "step",
+                                        "total_steps",
+                                        "epoch",
+                                        "batch",
+                                        "images",
+                                        "weights",
+                                        "weight_bytes",
+                                        "step_bytes",
+                                        "step_kernels",
+                                        "validation",
+                                        "written",
+                                        "seconds",
+                                        "first_loss",
+                                        "last_loss",
+                                        "images_per_second",
+                                        "input_wait",
+                                        "weight_norm",
+                                        "knn",
+                                        "valid_images",
+                                        "test_images",
+                                        "best",
+                                        "best_step",
+                                        "since_best",
+                                        "ended_early",
+                                        "balanced_accuracy",
+                                        "mean_average_precision"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool check_own(Sema *s, Word name)
+{
+    if (!is_of_run(name.text))
+        return true;
+    sema_fail(s, name.pos,
+              "`%s` is what a run says of itself; give the report another "
+              "name: report NAME = ...",
+              name.text);
+    return false;
+}
+
 // Reports are columns of the log and curves by these names, so each has its
 // own.
 static bool check_report(Sema *s, Word name)
@@ -83,6 +132,8 @@ static bool check_report(Sema *s, Word name)
                   "anyway");
         return false;
     }
+    if (!check_own(s, name))
+        return false;
     if (s->build->reports.count == MAX_REPORTS || strlen(name.text) > 63) {
         sema_fail(s, name.pos,
                   "a phase has at most %d reports, with names "
@@ -155,12 +206,36 @@ void exec_using(Sema *s, const Stmt *stmt)
 
 // ---- their reports ----------------------------------------------------------
 
+// A report of the phase that has the name of an optimizer's, or of its least
+// and most.
+static const Report *report_like(const Build *build, const char *name)
+{
+    static const char *const endings[] = {"", "_least", "_most"};
+    size_t length = strlen(name);
+    for (int i = 0; i < build->reports.count; i++)
+        for (int k = 0; k < 3; k++)
+            if (strncmp(build->reports.at[i].name, name, length) == 0 &&
+                strcmp(build->reports.at[i].name + length, endings[k]) == 0)
+                return &build->reports.at[i];
+    return NULL;
+}
+
 static bool check_name(Sema *s, Word name)
 {
     int count = s->build->weight_reports.count;
     for (int i = 0; i < count; i++)
         if (strcmp(s->build->weight_reports.at[i], name.text) == 0)
             return true;
+    const Report *like = report_like(s->build, name.text);
+    if (like) {
+        sema_fail(s, like->pos,
+                  "`%s` is a number of the optimizer; give the report another "
+                  "name: report NAME = ...",
+                  like->name);
+        return false;
+    }
+    if (!check_own(s, name))
+        return false;
     if (count == MAX_WEIGHT_REPORTS || strlen(name.text) > 63) {
         sema_fail(s, name.pos,
                   "optimizers have at most %d reports, with names of at most "

@@ -103,6 +103,49 @@ bool train_is_zero(const Graph *graph, Value gradient)
     return node->op == OP_CONST && node->attrs[CONST_VALUE].f == 0;
 }
 
+// Which values the loss is computed from, stop_gradient's inputs aside: what
+// is behind one is meant to stand still.
+static bool *what_loss_reads(Sema *s, const Graph *graph, Value loss)
+{
+    bool *read = ARENA_ARRAY(s->arena, bool, graph->nodes.count + 1);
+    read[loss] = true;
+    for (Value v = loss; v >= 0; v--) {
+        const Node *node = graph_node(graph, v);
+        bool goes_on = read[v] && node->op != OP_STOP_GRADIENT;
+        for (int i = 0; goes_on && i < node->input_count; i++)
+            read[node->inputs[i]] = true;
+    }
+    return read;
+}
+
+// A weight that the loss is computed from and that has no gradient is behind
+// something like a comparison, most often by mistake.
+static void warn_untrained(Sema *s, const Build *build, Value loss,
+                           const VariableList *trained, const Value *grads)
+{
+    const bool *read = what_loss_reads(s, build->graph, loss);
+    const Variable *first = NULL;
+    int more = -1;
+    for (int i = 0; i < trained->count; i++) {
+        const Variable *weight = trained->at[i];
+        if (!train_is_zero(build->graph, grads[i]) || !read[weight->param])
+            continue;
+        first = first ? first : weight;
+        more++;
+    }
+    if (!first)
+        return;
+    Text others = text_new(s->arena);
+    if (more)
+        text_addf(&others, " and %d more", more);
+    diag_warning(s->diags, first->pos,
+                 "phase `%s` never trains the weight `%s`%s: the loss is made "
+                 "with it, but no gradient comes through comparisons, floor, "
+                 "sign and the like; where that is meant, freeze it",
+                 build->phase->item->name.text, first->name,
+                 text_string(&others));
+}
+
 // ---- updates ----------------------------------------------------------------
 
 // All settings of an optimizer as it ran, for `simcc show`.
@@ -190,6 +233,8 @@ static void describe_usings(Sema *s, const Build *build,
     for (int i = 0; i < trained->count; i++) {
         Variable *weight = trained->at[i];
         Using *using = using_for(build, weight->name);
+        if (using)
+            using->updates = true;
         if (!using || using->resolved)
             continue;
         if (enter_optimizer(s, using, weight, weight->param))
@@ -200,7 +245,8 @@ static void describe_usings(Sema *s, const Build *build,
         if (build->usings.at[i]->resolved)
             vec_push(s->arena, &build->phase->usings,
                      build->usings.at[i]->resolved);
-        else if (trained->count && !build->failed)
+        else if (trained->count && !build->failed &&
+                 !build->usings.at[i]->updates)
             warn_idle(s, build->usings.at[i], trained);
 }
 
@@ -291,6 +337,7 @@ bool train_finish(Sema *s, Build *build, Value loss)
             train_gradients(s, build->graph, loss, trained.count, wrt);
         if (!grads)
             return false;
+        warn_untrained(s, build, loss, &trained, grads);
         // autodiff gives a rank's share in the gradient of the sum of all
         // ranks' losses; the loss of the step is their mean. In the order in
         // which backward makes them, so that the first is sent, and its weight

@@ -78,6 +78,12 @@ static const char *full_name(Sema *s, const Stmt *stmt)
                             s->frame->weight->name);
     if (*s->build->scope)
         name = arena_printf(s->arena, "%s.%s", s->build->scope, name);
+    if (strcmp(name, "__metadata__") == 0) {
+        sema_fail(s, stmt->pos,
+                  "`__metadata__` is the head of a file of weights: call it "
+                  "something else");
+        return NULL;
+    }
     // Names of what is in checkpoints alone.
     if (s->build->average ||
         (strncmp(name, "ema.", 4) != 0 && strncmp(name, "optimizer.", 10) != 0))

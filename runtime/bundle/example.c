@@ -2,6 +2,7 @@
 // most probable classes and their probabilities, as `simcc predict --top` does.
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <net.h>
 
@@ -17,21 +18,38 @@ static int next_class(double *probabilities, int count)
     return best;
 }
 
+// A field of a table of commas.
+static void print_field(const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        printf("%s", text);
+        return;
+    }
+    putchar('"');
+    for (; *text; text++) {
+        if (*text == '"')
+            putchar('"');
+        putchar(*text);
+    }
+    putchar('"');
+}
+
 static void print_row(const SimccNet *net, const char *name,
                       double *probabilities)
 {
     int width = simcc_width(net);
-    printf("%s", name);
+    print_field(name);
     if (simcc_classify(net, 0, probabilities) < 0)
         printf(",,");
     else
         for (int k = 0; k < MOST && k < width; k++) {
             int class_ = next_class(probabilities, width);
             const char *word = simcc_class(net, class_);
+            putchar(',');
             if (word)
-                printf(",%s", word);
+                print_field(word);
             else
-                printf(",%d", class_);
+                printf("%d", class_);
             printf(",%.6g", probabilities[class_]);
             probabilities[class_] = -1;
         }

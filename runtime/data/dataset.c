@@ -463,10 +463,29 @@ static Status tell_alike(Dataset *dataset)
                             one, other, pairs > 1 ? ", and more," : "");
 }
 
+// What other programs write where a list has nothing. A folder of such a name
+// was given it by somebody.
+static Status tell_nothing(Dataset *dataset)
+{
+    static const char *const words[] = {"nan",  "na",   "n/a",
+                                        "<na>", "none", "null"};
+    for (int i = 0; i < dataset->class_count; i++)
+        for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+            if (strcasecmp(dataset->classes[i], words[k]) == 0)
+                return dataset_add_note(
+                    dataset,
+                    "%s is a class as any: leave the cell empty where that "
+                    "means an image without a label",
+                    dataset->classes[i]);
+    return status_ok();
+}
+
 static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
 {
     TRY(read_indexed(dataset, options, folder));
     TRY(tell_alike(dataset));
+    if (strcmp(dataset->kind, "list") == 0)
+        TRY(tell_nothing(dataset));
     if (dataset->turned > 0)
         TRY(dataset_add_note(dataset,
                              "%lld photo%s stored turned or mirrored: taken "
@@ -479,6 +498,7 @@ static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
                              "of RGB images reads them as 8",
                              (long long)dataset->deep,
                              dataset->deep == 1 ? " has" : "s have"));
+    TRY(dataset_tell_dark(dataset));
     if (options->test_fraction > 0)
         TRY(hold_out(dataset, options));
     if (options->valid_fraction > 0)

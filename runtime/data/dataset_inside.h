@@ -163,6 +163,8 @@ bool dataset_is_image_name(const char *name);
 // Of a .npy file, which may hold an image or anything else: its header says.
 bool dataset_is_array_name(const char *name);
 bool dataset_is_foreign_name(const char *name);
+// Do these first bytes begin a PNG of 16 bits a channel?
+bool dataset_is_deep_png(const uint8_t *bytes, int64_t count);
 // The first bytes from `offset` on, at most `size`, decide: NULL when they can
 // be an image, otherwise the reason, perhaps in `reason`, of `room` bytes.
 // `dataset` counts photos that are to be turned and PNG of 16 bits.
@@ -205,6 +207,10 @@ int dataset_part_of(const char *name);
 // The same with other words beside it, which are `rest`: "seg" of seg_train.
 enum { DATASET_WORDS = 64 };
 int dataset_part_beside(const char *name, char rest[DATASET_WORDS]);
+
+// A note where the first training images of 16 bits a channel use so few of
+// them that they are all but black. Fails for lack of memory only.
+Status dataset_tell_dark(Dataset *dataset);
 
 // Moves a share of each class of the training samples to another split, which
 // is empty. `purpose` names the choice.

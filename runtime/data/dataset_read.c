@@ -48,6 +48,12 @@ bool dataset_is_foreign_name(const char *name)
 
 const char *const dataset_drawn = "a picture that simcc drew";
 
+bool dataset_is_deep_png(const uint8_t *bytes, int64_t count)
+{
+    // IHDR's bit depth stands behind signature, length, type and sides.
+    return count > 24 && bytes[0] == 0x89 && bytes[24] == 16;
+}
+
 static const char *probe(Dataset *dataset, const char *path, int64_t offset,
                          int64_t size, bool found, char *reason, int room)
 {
@@ -64,8 +70,7 @@ static const char *probe(Dataset *dataset, const char *path, int64_t offset,
         return dataset_drawn;
     if (!problem && dataset) {
         dataset->turned += exif_orientation(bytes, count) != EXIF_UPRIGHT;
-        // IHDR's bit depth stands behind signature, length, type and sides.
-        dataset->deep += count > 24 && bytes[0] == 0x89 && bytes[24] == 16;
+        dataset->deep += dataset_is_deep_png(bytes, count);
     }
     return problem;
 }

@@ -25,6 +25,17 @@ int class_softmax(double *row, int classes)
     return best;
 }
 
+bool class_is_softmax(const double *row, int classes)
+{
+    double sum = 0;
+    for (int i = 0; i < classes; i++) {
+        if (!(row[i] >= 0))
+            return false;
+        sum += row[i];
+    }
+    return fabs(sum - 1) < 1e-3 && classes > 1;
+}
+
 // ---- counts -----------------------------------------------------------------
 
 Status class_tally_new(int classes, ClassTally *tally)

@@ -46,6 +46,8 @@ typedef struct ClassMetrics {
 // Logits [classes] to probabilities, in place. Returns the most probable class,
 // -1 (and leaves the row) when a score is NaN or the largest is not finite.
 int class_softmax(double *row, int classes);
+// Are these [classes] shares of one, as a softmax makes them, and no logits?
+bool class_is_softmax(const double *row, int classes);
 
 // STATUS_MEMORY for lack of memory; freed by class_tally_free.
 Status class_tally_new(int classes, ClassTally *tally);

@@ -75,6 +75,15 @@ echo "$photos" | "$simcc" predict "$net" scratch --data - --out "$work/run" \
 check "bundle: the example says what predict says" \
     cmp "$work/predicted" "$work/example"
 
+quoted='a, "b".png'
+cp "$(echo "$photos" | head -n 1)" "$work/here/$quoted"
+(cd "$work/here" && ./net "$quoted") > "$work/quoted"
+(cd "$work/here" && echo "$quoted" | "$simcc" predict "$net" scratch --data - \
+    --out "$work/run" --top 3 -q --set scratch.batch=64) |
+    tail -n +2 > "$work/quoted-predicted"
+check "bundle: of names with commas and quotes, too" \
+    cmp "$work/quoted-predicted" "$work/quoted"
+
 for what in repeated unaligned concurrent threads errors; do
     # shellcheck disable=SC2086
     check "bundle: $what use" "$work/here/use" $what "" 0 2 $photos

@@ -83,6 +83,14 @@ for channels in 4 10; do
         --out "$work/run$channels" -o "$work/h$channels.npy"
     check "channels: $channels: augment" with "$channels" augment pretrain \
         -o "$work/views$channels.png"
+    check "channels: $channels: a net of so many planes" \
+        says "then planes of $channels channels, 0 to 1" \
+        "$simcc" export "$work/stages.net" distill -o "$work/net.onnx" \
+        --set channels="$channels" --out "$work/run$channels"
+    check "channels: $channels: and of bytes" \
+        says "then pixels of $channels channels, 0 to 255" \
+        "$simcc" export "$work/stages.net" distill --uint8 -o "$work/net.onnx" \
+        --set channels="$channels" --out "$work/run$channels"
 done
 check "channels: pictures of neighbours" with 10 neighbours \
     pretrain --out "$work/run10" -o "$work/near.png"
@@ -107,6 +115,9 @@ check "channels: and of data" exits 4 "$simcc" run "$work/stages.net" \
 "$simcc" data synth "$work/shapes" --classes 2 --per-class 12 --size 16 -q
 check "channels: pictures as grey" "$simcc" run "$work/stages.net" pretrain \
     --data "$work/shapes" --out "$work/grey" --set channels=1
+check "channels: a net of grey pictures" says "then a grey plane, 0 to 1" \
+    "$simcc" export "$work/stages.net" pretrain --value h --set channels=1 \
+    --out "$work/grey" -o "$work/net.onnx"
 check "channels: pictures have no more than four" \
     says "pictures are read as 1 to 4 channels, and the program takes 7" \
     "$simcc" run "$work/stages.net" pretrain --data "$work/shapes" \

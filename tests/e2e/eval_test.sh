@@ -171,6 +171,27 @@ check "eval: scores that are no numbers are said to be left out" says \
     "20 test images have scores that are no numbers" infinite eval
 check "eval: and then nothing is left" says "no test image is left to count" \
     infinite eval -o "$work/inf"
+# Probabilities under the name of scores would go through a softmax twice.
+sed 's/logits = \(classifier(.*\)/logits = softmax(\1)/' "$net" > "$work/twice.net"
+twice() {
+    command=$1
+    shift
+    # shellcheck disable=SC2086
+    "$simcc" "$command" "$work/twice.net" finetune --data "$shapes" \
+        --out "$run" "$@" --set $settings
+}
+check "eval: probabilities in the place of scores are said" says \
+    "the rows of logits are probabilities already" twice eval
+check "predict: too" says "the rows of logits are probabilities already" \
+    twice predict -o "$work/twice.csv"
+sed 's/    logits = classifier(.*/&; wide = concat([logits, logits], axis = 1)/' \
+    "$net" > "$work/twice.net"
+check "predict: columns of no classes are said to be numbered" says \
+    "wide has 6 columns, and the weights know 3 classes" \
+    twice predict --value wide -o "$work/twice.csv"
+evaluate > "$work/plain" 2>&1
+check "eval: which scores are not" sh -c '! grep "probabilities already" "$1"' \
+    - "$work/plain"
 check "eval: in JSON they are null" says '"balanced_accuracy":null' \
     infinite eval --json
 check "predict: of such images no class" says "no class is predicted" \

@@ -94,6 +94,22 @@ b"
 cp -r "$work/drawn/train/disc" "$work/odd/caf$(printf '\351')"
 check "sets: names that no terminal shows" counts "$work/odd" \
     "10/0 a?b, 10/0 caf?"
+# Nor do names in findings, warnings and notes steer it.
+escape=$(printf '\033')
+: > "$work/odd/a
+b/${escape}[31mempty.png"
+untouched() {
+    "$@" > "$work/said" 2>&1
+    grep -q 'empty.png' "$work/said" && ! grep -q "$escape" "$work/said"
+}
+check "sets: names in findings" untouched "$simcc" data check "$work/odd"
+check "sets: nor has a finding two lines" sh -c '! grep "^b/" "$1"' - "$work/said"
+check "sets: names in warnings" untouched "$simcc" run models/quickstart.net \
+    --data "$work/odd" --out "$work/no" --set finetune.labels=99
+check "sets: names in errors" untouched "$simcc" data info \
+    "$work/no${escape}[31mempty.png"
+rm "$work/odd/a
+b/${escape}[31mempty.png"
 put train "$work/words/seg_train/seg_train"
 put test "$work/words/seg_test/seg_test"
 check "sets: parts with a word beside" counts "$work/words" "$both"

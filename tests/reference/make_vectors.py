@@ -446,7 +446,7 @@ def index():
         twice = take(rows, numbers.reshape(3, 2, 4))
         return {"loss": probe(rows) + probe(twice) + probe(larger) + probe(near)
                 + probe(less) + probe(fewer) + logits.mean(),
-                "best": best.double().mean(),
+                "place": best.double().mean(),
                 "across": x.argmax(3).double().mean(),
                 "down": x.argmax(2).double().mean()}
     return model, forward

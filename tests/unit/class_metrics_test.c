@@ -134,3 +134,14 @@ TEST(class_metrics_without_memory)
     CHECK(fault_disarm());
     CHECK_INT(status.code, STATUS_MEMORY);
 }
+
+TEST(class_shares_are_no_scores)
+{
+    CHECK(class_is_softmax((double[]){0.2, 0.5, 0.3}, 3));
+    CHECK(class_is_softmax((double[]){0, 0.9999, 0}, 3));
+    CHECK(!class_is_softmax((double[]){0.2, 0.5, 0.4}, 3));
+    CHECK(!class_is_softmax((double[]){-0.2, 0.9, 0.3}, 3));
+    CHECK(!class_is_softmax((double[]){0.7, NAN, 0.3}, 3));
+    CHECK(!class_is_softmax((double[]){0, 0, 0}, 3));
+    CHECK(!class_is_softmax((double[]){1}, 1));
+}

@@ -186,6 +186,72 @@ TEST(folders_of_tests_are_not_trained_on_deeper_down)
                       "alone");
 }
 
+// PNG files of 16 bits with one number in all of their bits.
+static void make_deep(const char *path, unsigned number)
+{
+    uint8_t rows[4 * 4 * 2];
+    for (int i = 0; i < 4 * 4; i++) {
+        rows[2 * i] = (uint8_t)(number >> 8);
+        rows[2 * i + 1] = (uint8_t)number;
+    }
+    make_png(test_path(path), PNG_KIND_GREY, 16, false, 4, 4, rows, 8);
+}
+
+static void check_told(int channels, const char *wanted)
+{
+    Dataset *set = NULL;
+    char *const *notes;
+    DataOptions options = {.channels = channels};
+    CHECK_TEXT(dataset_open(test_path("s"), &options, &set).text, "");
+    int count = dataset_notes(set, &notes);
+    CHECK_TEXT(count ? notes[count - 1] : "", wanted);
+    dataset_free(set);
+}
+
+TEST(folders_of_a_camera_of_few_bits_are_told)
+{
+    static const char *const few[] = {
+        "4 of the images of 16 bits were looked at, and no value is above "
+        "4095: they are all but black, as those of a camera of 12 bits are: "
+        "multiply values by 16",
+        "4 of the images of 16 bits were looked at, and no value is above "
+        "1023: they are all but black, as those of a camera of 10 bits are: "
+        "multiply values by 64"};
+    char name[32];
+    make_set("s", "a/1.png");
+    for (int i = 1; i < 9; i++) {
+        snprintf(name, sizeof name, "s/a/%d.png", i);
+        make_deep(name, i == 7 ? 4095 : 5);
+    }
+    check_told(1, few[0]);
+    check_told(3, few[0]);
+    make_deep("s/a/7.png", 1023);
+    check_told(1, few[1]);
+    make_deep("s/a/7.png", 4096);
+    check_told(1, "");
+    for (int i = 1; i < 9; i++) {
+        snprintf(name, sizeof name, "s/a/%d.png", i);
+        make_deep(name, 0);
+    }
+    check_told(1, "");
+
+    // An array of one pixel, as numpy.save writes it.
+    char array[130] =
+        "\x93NUMPY\1\0v\0{'descr': '<u2', 'fortran_order': False, "
+        "'shape': (1, 1, 1), }";
+    memset(array + strlen(array + 10) + 10, ' ', 117 - strlen(array + 10));
+    array[127] = '\n';
+    memcpy(array + 128, "\x00\x02", 2); // 512
+    for (int i = 1; i < 9; i++) {
+        snprintf(name, sizeof name, "s/a/%d.png", i);
+        remove(test_path("%s", name));
+    }
+    write_bytes(test_path("s/a/1.npy"), array, sizeof array);
+    check_told(1, "1 of the images of 16 bits was looked at, and no value is "
+                  "above 1023: they are all but black, as those of a camera of "
+                  "10 bits are: multiply values by 64");
+}
+
 TEST(folders_with_png_of_16_bits_are_told)
 {
     uint8_t rows[4 * 4 * 2 * 4] = {0};

@@ -382,3 +382,22 @@ TEST(lists_may_have_a_column_for_each_class)
           "2: c/1.png=cat c/2.png=dog\nline 1 names the columns: images by "
           "path, classes by numbered columns, parts by none");
 }
+
+// A folder of such a name is a class that somebody has called so.
+TEST(lists_may_say_that_there_is_no_label_by_a_word)
+{
+    make_files();
+    check("path,label\nc/1.png,cat\nc/2.png,NaN\nd/1.png,\n",
+          "2: c/1.png=cat c/2.png=NaN d/1.png=-\nNaN is a class as any: leave "
+          "the cell empty where that means an image without a label");
+    check("path,label\nc/1.png,cat\nc/2.png,nanny\nd/1.png,\n",
+          "2: c/1.png=cat c/2.png=nanny d/1.png=-");
+    make_plain(test_path("f/na/1.png"), 4, 1);
+    make_plain(test_path("f/b/1.png"), 4, 2);
+    Dataset *set = NULL;
+    char *const *notes;
+    DataOptions options = {0};
+    CHECK_TEXT(dataset_open(test_path("f"), &options, &set).text, "");
+    CHECK_INT(dataset_notes(set, &notes), 0);
+    dataset_free(set);
+}
