@@ -110,6 +110,9 @@ static const char *phase_hint(Sema *s, const Setting *setting,
                             "`%s` takes `%s` instead; only one of them can be "
                             "set",
                             text, epochs ? "steps" : "epochs");
+    if (strcmp(name, "from") == 0)
+        return arena_printf(
+            s->arena, "`%s` has no `from PHASE` that it could replace", text);
     const Global *global = map_get(&s->root->visible, name);
     if (global && global->param)
         return arena_printf(s->arena, "`%s` is the program's: --set %s=%s",
