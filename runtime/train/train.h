@@ -87,8 +87,9 @@ typedef struct TrainOptions {
     // Lines that explain the failure about to be returned.
     void (*explain)(void *context, const char *text);
     // What the program says to the phase otherwise than the one in the file
-    // does, cut off at `size` bytes: who asks knows the language, and nothing
-    // here does. False when that cannot be said. May be NULL.
+    // does, or why that cannot be read, cut off at `size` bytes: who asks knows
+    // the language, and nothing here does. False when both say the same. May
+    // be NULL.
     bool (*program_change)(void *context, const char *path,
                            const Program *program, const ProgramPhase *phase,
                            char *text, size_t size);
