@@ -475,9 +475,22 @@ int job_check(Job *job, Cli *cli)
 {
     CLI_TRY(cli, start(job, cli));
     job->checks = true;
+    job->options.start_over = "remove that folder";
     if (!program_is_artifact(cli->words[0]))
         return open_source(job);
     CLI_TRY(cli, open_artifact(job));
+    return STATUS_OK;
+}
+
+int job_check_again(Job *job)
+{
+    const Program *program = job->program;
+    dataset_free(job->data);
+    job->data = NULL;
+    job->fed = false;
+    CLI_TRY(job->cli, job_read_options(job));
+    CLI_TRY(job->cli, open_data(job, input_min_side(program),
+                                program->phases[0].channels));
     return STATUS_OK;
 }
 

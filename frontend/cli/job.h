@@ -33,6 +33,9 @@ int job_open(Job *job, Cli *cli);
 // The same without machine code: are source, settings, options and data in
 // order, and does the machine have memory for all?
 int job_check(Job *job, Cli *cli);
+// The same of a job that has been checked, for another --seed and --out of its
+// command line, by the plans that it has.
+int job_check_again(Job *job);
 // Makes the parts that the processes have opened one set. They call it once all
 // have opened theirs; does nothing where all read one.
 Status job_join_data(Job *job);

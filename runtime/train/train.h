@@ -94,6 +94,8 @@ typedef struct TrainOptions {
                            const Program *program, const ProgramPhase *phase,
                            char *text, size_t size);
     void *context;
+    // How a phase that cannot be resumed is started over; NULL = --force.
+    const char *start_over;
 } TrainOptions;
 
 // printf to the options' `message`.
