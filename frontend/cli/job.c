@@ -197,7 +197,11 @@ static Status open_data(Job *job, int min_side, int channels)
         return status_error(STATUS_USAGE,
                             "say where the images are: --data DIR (`simcc "
                             "data synth DIR` draws some)");
-    if (tries_weights(job))
+    job->whole = cli->command->run == command_eval && cli_has(cli, OPT_split) &&
+                 strcmp(cli->values[OPT_split], "all") == 0;
+    if (job->whole)
+        options.test_fraction = options.valid_fraction = 0;
+    else if (tries_weights(job))
         TRY(trained_held_out(job, &options));
     TRY(find_part(job));
     TRY(dataset_open(job->data_path, &options, &job->data));

@@ -18,6 +18,7 @@ typedef struct Job {
     bool fed;          // job_check_sets has found images for all batches
     const char *value; // compile this value of the phase alone; NULL = train
     DataSplit tried;   // the part that eval evaluates
+    bool whole;        // all of the data, which are then that part
     bool streams;      // the images are named on standard input, one by one
     int min_side;      // as DataOptions.min_side, of these
     int channels;      // likewise

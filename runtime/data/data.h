@@ -130,6 +130,10 @@ int dataset_labels(const Dataset *dataset, DataSplit split, int64_t index,
                    const int32_t **classes);
 // "folder with 6 classes, 2,021 training and 506 test images (held out), ..."
 const char *dataset_description(const Dataset *dataset);
+// Makes test images of all images, those for training first, then those for
+// testing and validation; with `labelled` those without a label become training
+// images instead. Fails for lack of memory only. No reader may be at work.
+Status dataset_join_parts(Dataset *dataset, bool labelled);
 // The share of each class that was held out for testing, and by which seed; 0
 // when the data has a test part of its own.
 double dataset_held_out(const Dataset *dataset, uint64_t *seed);

@@ -29,6 +29,7 @@ typedef struct TrainResult {
     // before its last step, over the last 5% to 10%.
     double first_loss, last_loss;
     DataSplit split;    // of which part the next three are
+    bool whole;         // which is all of the data
     int64_t test_count; // images evaluated; 0 = none
     int report_count;   // evaluation reports
     char report_names[16][64];
