@@ -50,8 +50,10 @@ Status trained_held_out(Job *job, DataOptions *options)
                         .seed = strtoull(seed, NULL, 10)};
     if (!cli_has(cli, OPT_held_out))
         options->test_fraction = then.test_fraction;
-    if (!cli_has(cli, OPT_validate))
+    if (!cli_has(cli, OPT_validate)) {
         options->valid_fraction = then.valid_fraction;
+        options->valid_where = true;
+    }
     if (!cli_has(cli, OPT_seed))
         job->options.seed = options->seed = then.seed;
     if (options->test_fraction != then.test_fraction ||

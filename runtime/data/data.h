@@ -28,8 +28,10 @@ typedef struct DataOptions {
     double test_fraction; // held out per class when the set has no test part
     bool test_asked; // by the user: a note says when there is nothing to do
     // Of each class set aside for validation, of what the hold-out leaves. A
-    // set that has a validation part of its own takes 0 alone.
+    // set that has a validation part of its own, or no class of two images,
+    // takes 0 alone.
     double valid_fraction;
+    bool valid_where;    // only where the set can: nobody has asked for it
     uint64_t seed;       // of both choices
     int min_side;        // see image_read; 0 = full size
     int channels;        // see image_decode_channels; 0 = pictures to look at

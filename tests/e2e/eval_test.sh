@@ -291,6 +291,15 @@ for class in disc ring square; do
 done
 with run scratch --data "$work/new" --out "$work/aside" --validate 25% --labels 4 -q \
     > "$work/log" 2>&1
+check "eval: of one image a class none is held out, nor set aside" says \
+    "3 training images and 0 test images" exits 4 with eval scratch --data "$work/one" \
+    --out "$work/aside"
+with predict scratch --data "$work/one" --out "$work/aside" -q -o "$work/p.csv"
+check "predict: images of which no share can be set aside" test \
+    "$(wc -l < "$work/p.csv")" = 4
+check "eval: a set with its own part for validation" says \
+    "and 20 test images (test), 5 for validation (val)" exits 0 with eval \
+    scratch --data "$work/parted" --out "$work/aside"
 check "eval: all of one image a class" says "scratch: all 3 images: loss" \
     exits 0 with eval scratch --data "$work/one" --out "$work/aside" --split all
 check "eval: nor do options" says \
