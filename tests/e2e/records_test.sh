@@ -195,6 +195,16 @@ rm -r "$work/sweep/filters=6/seed-0"
 check "sweep: makes what is missing" sweep --quiet
 check "sweep: and only that" [ -s \
     "$work/sweep/filters=6/seed-0/scratch/model.safetensors" ]
+# Each seed has other images held out of a set without a part for testing.
+held() {
+    # shellcheck disable=SC2086
+    "$simcc" sweep "$net" scratch --data "$shapes/train" --out "$work/held" \
+        --seeds 2 --set $small filters=4 scratch.steps=2 scratch.batch=8 \
+        scratch.labels=4
+}
+check "sweep: of images held out by seed" held
+check "sweep: which are the run's own when it goes on" says "seed-1: done" \
+    exits 0 held
 # What is wrong with a later value is said before the first run.
 tried() {
     code=$1
