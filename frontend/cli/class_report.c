@@ -14,6 +14,12 @@ enum {
 
 static const int64_t most_kept = (int64_t)1 << 30; // bytes of probabilities
 
+// "test ", as of images; "" where they are all of the data.
+static const char *part_of(const Job *job)
+{
+    return job->whole ? "" : job->tried == SPLIT_TEST ? "test " : "validation ";
+}
+
 static const char *name_of(const ClassReport *report, int class)
 {
     return dataset_class_name(report->job->data, class);
@@ -192,10 +198,9 @@ static void tell_left_out(const ClassReport *report, int64_t count,
     if (count)
         cli_warn(report->job->cli,
                  arena_printf(report->job->cli->arena,
-                              "%lld %s images %s: they are left out of the "
+                              "%lld %simages %s: they are left out of the "
                               "numbers of each class",
-                              (long long)count,
-                              data_split_word(report->job->tried), what));
+                              (long long)count, part_of(report->job), what));
 }
 
 void class_report_warn_shares(const Cli *cli, const char *name)
@@ -473,8 +478,8 @@ void class_report_text(const ClassReport *report, Text *text)
     int width = class_report_name_width(report);
     const ClassMetrics *m = &report->metrics;
     if (report->tally.images == 0) {
-        text_addf(text, "  no %s image is left to count\n",
-                  data_split_word(report->job->tried));
+        text_addf(text, "  no %simage is left to count\n",
+                  part_of(report->job));
         return;
     }
     if (report->several) {

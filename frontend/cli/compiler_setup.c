@@ -54,6 +54,10 @@ Status compiler_open(Compiler *compiler, const Cli *cli)
         codegen_cpu_problem(cli->arena, compiler->codegen.cpu);
     if (problem)
         return status_error(STATUS_USAGE, "--target: %s", problem);
+    if (cli_has(cli, OPT_plain_sums) && cli_has(cli, OPT_strict))
+        return status_error(STATUS_USAGE,
+                            "--strict takes Winograd's algorithm by small "
+                            "tiles, --plain-sums does without it: one of them");
     compiler->codegen.sums = cli_has(cli, OPT_plain_sums) ? PLAN_SUMS_PLAIN
                              : cli_has(cli, OPT_strict)   ? PLAN_SUMS_STRICT
                                                           : PLAN_SUMS_FAST;

@@ -8,6 +8,7 @@
 #include "frontend/cli/class_report.h"
 #include "frontend/cli/features.h"
 #include "frontend/cli/together.h"
+#include "frontend/cli/trained.h"
 #include "runtime/base/file.h"
 #include "runtime/exec/ranks.h"
 #include "runtime/train/evaluate.h"
@@ -30,6 +31,7 @@ static Status evaluate(Job *job, const ProgramPhase *phase, ClassReport *report)
                        &result));
     if (result.test_count == 0)
         return status_error(STATUS_DATA, "there was nothing to evaluate");
+    result.whole = job->whole;
     if (!begun) {
         job_print_result(job, &result, NULL);
         if (!cli_has(cli, OPT_output))
@@ -53,12 +55,70 @@ static Status evaluate(Job *job, const ProgramPhase *phase, ClassReport *report)
                : status_ok();
 }
 
+// "64 training, 16 test and 4 validation images as one set".
+static void add_parts(const Dataset *data, Text *text)
+{
+    int parts = 0, at = 0;
+    for (int split = 0; split < SPLIT_COUNT; split++)
+        parts += dataset_count(data, (DataSplit)split) > 0;
+    for (int split = 0; split < SPLIT_COUNT; split++) {
+        int64_t count = dataset_count(data, (DataSplit)split);
+        if (!count)
+            continue;
+        if (at > 0)
+            text_add(text, at + 1 < parts ? ", " : " and ");
+        at++;
+        if (parts == 1)
+            text_addf(text, "all %lld", (long long)count);
+        else
+            text_addf(text, "%lld %s", (long long)count,
+                      data_split_word((DataSplit)split));
+    }
+    text_addf(text, " images%s", parts > 1 ? " as one set" : "");
+}
+
+// Says which images are evaluated, where that may not be what is expected; all
+// of them are made one part.
+static Status choose_images(const Job *job, const ProgramPhase *phase)
+{
+    const Cli *cli = job->cli;
+    uint64_t seed;
+    int64_t trained = trained_images(job);
+    bool labelled =
+        dataset_classes(job->data) > 0 && plan_input(&phase->eval, "labels");
+    if (!job->whole) {
+        if (!trained && job->tried == SPLIT_TEST &&
+            dataset_held_out(job->data, &seed) > 0)
+            cli_note(cli,
+                     "%lld images are evaluated, those held out: --split all "
+                     "takes every one",
+                     (long long)dataset_count(job->data, SPLIT_TEST));
+        return status_ok();
+    }
+    Text text = text_new(cli->arena);
+    add_parts(job->data, &text);
+    TRY(dataset_join_parts(job->data, labelled));
+    int64_t left = dataset_count(job->data, SPLIT_TRAIN);
+    if (left)
+        text_addf(&text, ", without %lld that have no label", (long long)left);
+    cli_note(cli, "--split all evaluates %s", text_string(&text));
+    if (trained)
+        cli_warn(cli, arena_printf(cli->arena,
+                                   "the run of these weights had this data: "
+                                   "its %lld training images are among those "
+                                   "evaluated",
+                                   (long long)trained));
+    return status_ok();
+}
+
 static int eval_phase(Job *job)
 {
     ClassReport report = {0};
     const ProgramPhase *phase =
         &job->program->phases[job_phase(job, job->cli->words[1])];
-    Status status = evaluate(job, phase, &report);
+    Status status = choose_images(job, phase);
+    if (status.code == STATUS_OK)
+        status = evaluate(job, phase, &report);
     class_report_free(&report);
     return status.code == STATUS_OK ? STATUS_OK : cli_fail(job->cli, &status);
 }
@@ -200,11 +260,22 @@ static Status check_options(const Cli *cli)
         return status_error(STATUS_USAGE,
                             "-o writes numbers of each class, which --knn has "
                             "not: leave one of them out");
-    if (cli_has(cli, OPT_split) && tried_part(cli) == SPLIT_TEST &&
-        strcmp(cli->values[OPT_split], "test") != 0)
+    const char *split = cli_has(cli, OPT_split) ? cli->values[OPT_split] : "";
+    bool all = strcmp(split, "all") == 0;
+    if (*split && tried_part(cli) == SPLIT_TEST && !all &&
+        strcmp(split, "test") != 0)
         return status_error(STATUS_USAGE,
-                            "eval's --split is test or valid, and not '%s'",
-                            cli->values[OPT_split]);
+                            "eval's --split is test, valid or all, and not "
+                            "'%s'",
+                            split);
+    if (all && cli_has(cli, OPT_knn))
+        return status_error(STATUS_USAGE,
+                            "with --knn the training images vote for the "
+                            "others: --split all leaves no others");
+    if (all && (cli_has(cli, OPT_held_out) || cli_has(cli, OPT_validate)))
+        return status_error(STATUS_USAGE,
+                            "--split all evaluates every image: --held-out and "
+                            "--validate say nothing of it");
     if (!cli_has(cli, OPT_weights) && !cli_has(cli, OPT_out))
         return status_error(STATUS_USAGE,
                             "say which weights: --weights FILE, or the run "

@@ -236,37 +236,41 @@ static Status begin_embed(Table *table, int64_t images)
     return status_ok();
 }
 
-// Names from the weights, else from the data, else numbers.
+// Names from the weights, else from the data, else numbers. Scores behind those
+// of the classes that the weights name have no name, whatever the data has; and
+// where there are fewer scores than classes, none is known to be of a class.
 static Status name_classes(Table *table)
 {
     char path[RUNDIR_PATH], *lines;
     const Job *job = table->job;
     Arena *arena = job->cli->arena;
-    table->classes = ARENA_ARRAY(arena, const char *, table->width);
-    for (int64_t i = 0; i < table->width; i++)
-        table->classes[i] = dataset_classes(job->data) == table->width
-                                ? dataset_class_name(job->data, (int)i)
-                                : arena_printf(arena, "%lld", (long long)i);
+    bool of_data = dataset_classes(job->data) == table->width;
     TRY(job_weights(job, path));
     TRY(model_classes(path, &lines));
-    if (!lines) {
+    if (!lines)
         cli_note(job->cli, "%s does not name its classes: %s", path,
-                 dataset_classes(job->data) == table->width
-                     ? "they are taken to be the data's, in this order"
-                     : "they are numbered");
-        return status_ok();
-    }
-    ClassNames names;
-    Status status = class_names_read(lines, &names);
+                 of_data ? "they are taken to be the data's, in this order"
+                         : "they are numbered");
+    ClassNames names = {0};
+    Status status = lines ? class_names_read(lines, &names) : status_ok();
     free(lines);
     TRY(status);
-    for (int i = 0; names.count == table->width && i < names.count; i++)
-        table->classes[i] = arena_strdup(arena, names.at[i]);
-    if (names.count != table->width)
-        cli_note(job->cli,
-                 "%s has %lld columns, and the weights know %d classes: the "
-                 "columns are numbered",
-                 table->value->name, (long long)table->width, names.count);
+    int known = names.count <= table->width ? names.count : 0;
+    if (names.count && known != table->width)
+        cli_warn(job->cli,
+                 arena_printf(arena,
+                              "%s names %d class%s, and %s has %lld scores for "
+                              "each image: %s are numbered",
+                              path, names.count, names.count == 1 ? "" : "es",
+                              table->value->name, (long long)table->width,
+                              known ? "the others" : "these"));
+    table->classes = ARENA_ARRAY(arena, const char *, table->width);
+    for (int i = 0; i < table->width; i++)
+        table->classes[i] =
+            i < known ? arena_strdup(arena, names.at[i])
+            : !names.count && of_data
+                ? arena_strdup(arena, dataset_class_name(job->data, i))
+                : arena_printf(arena, "%d", i);
     class_names_free(&names);
     return status_ok();
 }

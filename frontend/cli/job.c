@@ -197,7 +197,11 @@ static Status open_data(Job *job, int min_side, int channels)
         return status_error(STATUS_USAGE,
                             "say where the images are: --data DIR (`simcc "
                             "data synth DIR` draws some)");
-    if (tries_weights(job))
+    job->whole = cli->command->run == command_eval && cli_has(cli, OPT_split) &&
+                 strcmp(cli->values[OPT_split], "all") == 0;
+    if (job->whole)
+        options.test_fraction = options.valid_fraction = 0;
+    else if (tries_weights(job))
         TRY(trained_held_out(job, &options));
     TRY(find_part(job));
     TRY(dataset_open(job->data_path, &options, &job->data));
@@ -475,9 +479,22 @@ int job_check(Job *job, Cli *cli)
 {
     CLI_TRY(cli, start(job, cli));
     job->checks = true;
+    job->options.start_over = "remove that folder";
     if (!program_is_artifact(cli->words[0]))
         return open_source(job);
     CLI_TRY(cli, open_artifact(job));
+    return STATUS_OK;
+}
+
+int job_check_again(Job *job)
+{
+    const Program *program = job->program;
+    dataset_free(job->data);
+    job->data = NULL;
+    job->fed = false;
+    CLI_TRY(job->cli, job_read_options(job));
+    CLI_TRY(job->cli, open_data(job, input_min_side(program),
+                                program->phases[0].channels));
     return STATUS_OK;
 }
 

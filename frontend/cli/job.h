@@ -18,6 +18,7 @@ typedef struct Job {
     bool fed;          // job_check_sets has found images for all batches
     const char *value; // compile this value of the phase alone; NULL = train
     DataSplit tried;   // the part that eval evaluates
+    bool whole;        // all of the data, which are then that part
     bool streams;      // the images are named on standard input, one by one
     int min_side;      // as DataOptions.min_side, of these
     int channels;      // likewise
@@ -33,6 +34,9 @@ int job_open(Job *job, Cli *cli);
 // The same without machine code: are source, settings, options and data in
 // order, and does the machine have memory for all?
 int job_check(Job *job, Cli *cli);
+// The same of a job that has been checked, for another --seed and --out of its
+// command line, by the plans that it has.
+int job_check_again(Job *job);
 // Makes the parts that the processes have opened one set. They call it once all
 // have opened theirs; does nothing where all read one.
 Status job_join_data(Job *job);

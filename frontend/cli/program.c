@@ -168,16 +168,24 @@ bool program_change(void *context, const char *path, const Program *program,
     const char *error;
     ProgramLine lines[2];
     Arena *arena = arena_new();
+    DiagList diags = diag_list_new(arena);
     const Source *source = source_read(arena, path, &error);
-    bool differs =
-        source && program_text_differs(program_text(arena, source->text),
-                                       program_text(arena, program->source),
-                                       phase->name, phase->teacher, lines);
-    if (differs)
+    const ProgramText *then =
+        source ? program_text(arena, source->text, &diags) : NULL;
+    bool known = true;
+    if (!source)
+        snprintf(text, size, "%.400s", error);
+    else if (!then)
+        snprintf(text, size,
+                 "line %d of %.200s, its copy as it was, cannot be read: %s",
+                 diags.items.at[0].pos.line, path, diags.items.at[0].message);
+    else if ((known = program_text_differs(
+                  then, program_text(arena, program->source, NULL), phase->name,
+                  phase->teacher, lines)))
         snprintf(text, size, "line %d of %.200s is `%s`, and here it is `%s`",
                  lines[0].number, path, lines[0].text, lines[1].text);
     arena_free(arena);
-    return differs;
+    return known;
 }
 
 bool program_is_artifact(const char *path)

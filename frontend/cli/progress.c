@@ -163,6 +163,8 @@ static void add_json(Text *text, const TrainResult *result, const char *members)
     text_addf(text, ",\"seconds\":%.3f,\"stopped\":%s,\"%s_images\":%lld",
               result->seconds, result->stopped ? "true" : "false", part,
               (long long)result->test_count);
+    if (result->whole)
+        text_add(text, ",\"split\":\"all\"");
     text_addf(text, ",\"%s\":{", part);
     for (int i = 0; i < result->report_count; i++) {
         text_add(text, i ? "," : "");
@@ -189,7 +191,9 @@ static void add_line(Text *text, const TrainResult *result)
             text_addf(text, " -> %.4g", result->last_loss);
         text_add(text, result->test_count ? ";" : "");
     }
-    if (result->test_count)
+    if (result->test_count && result->whole)
+        text_addf(text, " all %lld images:", (long long)result->test_count);
+    else if (result->test_count)
         text_addf(text, " %lld %s images:", (long long)result->test_count,
                   data_split_word(result->split));
     for (int i = 0; i < result->report_count; i++)

@@ -16,8 +16,9 @@ enum { MOST_VARIANTS = 1000, MOST_WORDS = 512 };
 
 // `--set name=a,b`: one axis of the grid.
 typedef struct SweepAxis {
-    const char *name;
+    const char *name, *text; // of all values
     VEC(const char *) values;
+    bool read; // by a phase of the sweep, in one variant at least
 } SweepAxis;
 
 typedef struct Sweep {
@@ -28,6 +29,7 @@ typedef struct Sweep {
     const char *self; // this program's file
     Text text;        // JSON
     bool *ended;      // well, here and now: of each variant, each seed
+    int plans;        // made to check the runs
     int failed;
 } Sweep;
 
@@ -62,7 +64,7 @@ static size_t value_length(const char *text)
 
 static SweepAxis read_axis(Arena *arena, const Setting *setting)
 {
-    SweepAxis axis = {.name = setting->name};
+    SweepAxis axis = {.name = setting->name, .text = setting->value};
     const char *at = setting->value;
     for (;;) {
         at += strspn(at, " ");
@@ -108,6 +110,29 @@ static const char *run_folder(const Sweep *sweep, int variant, int64_t seed)
         *at = *at == '/' ? '_' : *at == ' ' ? ',' : *at;
     return arena_printf(arena, "%s/%s/seed-%lld", sweep->cli->values[OPT_out],
                         name, (long long)(sweep->first_seed + seed));
+}
+
+// Two variants never share a folder: one would go on with the other's runs.
+static Status check_folders(const Sweep *sweep)
+{
+    Arena *arena = sweep->cli->arena;
+    const char **folders = ARENA_ARRAY(arena, const char *, sweep->variants);
+    for (int v = 0; v < sweep->variants; v++) {
+        folders[v] = run_folder(sweep, v, 0);
+        for (int u = 0; u < v; u++) {
+            if (strcmp(folders[u], folders[v]) != 0)
+                continue;
+            const char *one = variant_name(sweep, u);
+            const char *other = variant_name(sweep, v);
+            if (strcmp(one, other) == 0)
+                return status_error(STATUS_USAGE, "%s is there twice", one);
+            return status_error(STATUS_USAGE,
+                                "%s and %s would share the folder %s: sweep "
+                                "them one by one, each with its --out",
+                                one, other, folders[v]);
+        }
+    }
+    return status_ok();
 }
 
 static bool *ended_well(const Sweep *sweep, int variant, int64_t seed)
@@ -210,48 +235,86 @@ static bool is_done(const Sweep *sweep, const char *folder)
 
 // ---- all of them ------------------------------------------------------------
 
-// Whether the run could begin: what is wrong with one value is known now, and
-// not after the hours of the values before it. Each seed has a folder of its
-// own, whose weights a phase may start from.
-static int check_run(const Sweep *sweep, int variant, int64_t seed)
+// Ways to convolve that a run in the folder was begun with are in its plan.
+static bool has_ways(const Program *program, const char *folder)
+{
+    char path[RUNDIR_PATH];
+    for (int i = 0; i < program->phase_count; i++)
+        if (rundir_path(folder, program->phases[i].name, "ways", path).code ==
+                STATUS_OK &&
+            file_exists(path))
+            return true;
+    return false;
+}
+
+// Whether the runs of a variant could begin: what is wrong with one value is
+// known now, and not after the hours of the values before it. Each seed has
+// other images held out, and a folder of its own, whose weights a phase may
+// start from; the plans are the same.
+static int check_variant(Sweep *sweep, int variant)
 {
     Job job = {0};
     Cli run = *sweep->cli;
+    int code = STATUS_OK;
+    bool ways = false; // the plans have
     run.arena = arena_new();
     run.command = command_by_name("run");
     run.values[OPT_quiet] = run.values[OPT_resume] = "";
-    run.values[OPT_out] = run_folder(sweep, variant, seed);
-    run.values[OPT_seed] =
-        arena_printf(run.arena, "%lld", (long long)(sweep->first_seed + seed));
     memset(&run.settings, 0, sizeof run.settings);
     for (int i = 0; i < sweep->axes.count; i++) {
         Setting setting = sweep->cli->settings.at[i];
         setting.value = value_in(sweep, variant, i);
         vec_push(run.arena, &run.settings, setting);
     }
-    int code = job_check(&job, &run);
-    if (code == STATUS_OK) {
-        Status status = run_check(&job);
-        code = status.code == STATUS_OK ? STATUS_OK : cli_fail(&run, &status);
+    for (int64_t s = 0; s < sweep->seeds && code == STATUS_OK; s++) {
+        run.values[OPT_out] = run_folder(sweep, variant, s);
+        run.values[OPT_seed] =
+            arena_printf(run.arena, "%lld", (long long)(sweep->first_seed + s));
+        bool known =
+            s > 0 && !ways && !has_ways(job.program, run.values[OPT_out]);
+        if (!known)
+            job_close(&job);
+        sweep->plans += !known;
+        code = known ? job_check_again(&job) : job_check(&job, &run);
+        Status status = code == STATUS_OK ? run_check(&job) : status_ok();
+        if (status.code != STATUS_OK)
+            code = cli_fail(&run, &status);
+        else if (code == STATUS_OK && !known)
+            ways = has_ways(job.program, run.values[OPT_out]);
     }
+    for (int i = 0; i < sweep->axes.count; i++)
+        sweep->axes.at[i].read |= run.settings.at[i].read;
     job_close(&job);
     arena_free(run.arena);
     return code;
 }
 
-static int check_all(const Sweep *sweep)
+static int check_all(Sweep *sweep)
 {
-    for (int v = 0; v < sweep->variants; v++)
-        for (int64_t s = 0; s < sweep->seeds; s++) {
-            int code = check_run(sweep, v, s);
-            if (code == STATUS_OK)
-                continue;
-            Status status = status_error((StatusCode)code,
-                                         "no run was begun, for %s: see "
-                                         "above",
-                                         variant_name(sweep, v));
-            return cli_fail(sweep->cli, &status);
-        }
+    Status status;
+    for (int v = 0; v < sweep->variants; v++) {
+        int code = check_variant(sweep, v);
+        if (code == STATUS_OK)
+            continue;
+        status = status_error((StatusCode)code,
+                              "no run was begun, for %s: see above",
+                              variant_name(sweep, v));
+        return cli_fail(sweep->cli, &status);
+    }
+    for (int i = 0; i < sweep->axes.count; i++) {
+        const SweepAxis *axis = &sweep->axes.at[i];
+        if (axis->read || !varies(axis))
+            continue;
+        status = status_error(STATUS_USAGE,
+                              "--set %s=%s: no phase of the sweep reads %s, so "
+                              "these would be equal runs",
+                              axis->name, axis->text, axis->name);
+        return cli_fail(sweep->cli, &status);
+    }
+    int64_t runs = sweep->variants * sweep->seeds;
+    cli_note(sweep->cli, "checked: %d plan%s for %lld run%s", sweep->plans,
+             sweep->plans == 1 ? "" : "s", (long long)runs,
+             runs == 1 ? "" : "s");
     return STATUS_OK;
 }
 
@@ -399,6 +462,7 @@ static Status open_sweep(Sweep *sweep)
             return status_error(STATUS_USAGE, "more than %d variants",
                                 MOST_VARIANTS);
     }
+    TRY(check_folders(sweep));
     sweep->ended =
         ARENA_ARRAY(cli->arena, bool, sweep->variants *(int)sweep->seeds);
     cli_note(cli, "%d variant%s, %lld seed%s each", sweep->variants,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/cli/record.h"
 #include "runtime/base/file.h"
 #include "runtime/files/model.h"
 
@@ -49,8 +50,10 @@ Status trained_held_out(Job *job, DataOptions *options)
                         .seed = strtoull(seed, NULL, 10)};
     if (!cli_has(cli, OPT_held_out))
         options->test_fraction = then.test_fraction;
-    if (!cli_has(cli, OPT_validate))
+    if (!cli_has(cli, OPT_validate)) {
         options->valid_fraction = then.valid_fraction;
+        options->valid_where = true;
+    }
     if (!cli_has(cli, OPT_seed))
         job->options.seed = options->seed = then.seed;
     if (options->test_fraction != then.test_fraction ||
@@ -127,6 +130,33 @@ Status trained_sources(const Job *job, int count, const int *phases)
             TRY(compare_source(job, path, true));
     }
     return status_ok();
+}
+
+static bool is_same_place(const char *one, const char *other)
+{
+    char *real = realpath(one, NULL), *real_other = realpath(other, NULL);
+    bool same = real && real_other && strcmp(real, real_other) == 0;
+    free(real);
+    free(real_other);
+    return same;
+}
+
+int64_t trained_images(const Job *job)
+{
+    char path[RUNDIR_PATH];
+    Notes about;
+    if (job_weights(job, path).code != STATUS_OK)
+        return 0;
+    const char *slash = strrchr(path, '/');
+    const char *file = arena_printf(job->cli->arena, "%.*s../about",
+                                    slash ? (int)(slash + 1 - path) : 0, path);
+    if (!record_is_about(file) || notes_read(file, &about).code != STATUS_OK)
+        return 0;
+    const char *data = notes_get(&about, "data");
+    double images = notes_number(&about, "training_images");
+    bool same = data && is_same_place(data, job->data_path);
+    notes_free(&about);
+    return same && images > 0 ? (int64_t)images : 0;
 }
 
 Status trained_classes(const Job *job)

@@ -13,6 +13,9 @@ Status trained_held_out(Job *job, DataOptions *options);
 // seen images that are held out or set aside now: those of a phase of an
 // earlier run in --out, or ours in --init.
 Status trained_sources(const Job *job, int count, const int *phases);
+// How many images the run of the weights was trained on, where these lie in its
+// directory and it had the job's data; else 0.
+int64_t trained_images(const Job *job);
 // Gives the data's classes the order that the weights know them in.
 // STATUS_DATA, with both lists, when they know others.
 Status trained_classes(const Job *job);

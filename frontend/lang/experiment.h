@@ -11,7 +11,10 @@
 // `--set name=value` ("width=2", "finetune.batch=64").
 typedef struct Setting {
     const char *name, *value;
-    bool used; // set by the front end
+    bool used; // set by the front end, and so is
+    // whether one of the wanted phases has looked at it, or may have: one that
+    // starts from or is taught by a phase that is not wanted.
+    bool read;
 } Setting;
 
 typedef struct ExperimentParam {

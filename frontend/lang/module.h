@@ -22,6 +22,9 @@ typedef struct Param {
     ParamState state;
     Datum value;
     bool from_command_line;
+    Setting *setting;          // which, or NULL
+    VEC(struct Param *) reads; // parameters that its value is made of
+    bool is_read;              // by a wanted phase
 } Param;
 
 // A name at the top of a file: a parameter or a def.

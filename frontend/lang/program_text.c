@@ -28,14 +28,16 @@ typedef struct Cursor {
     const char *at, *end; // of the token that is read
 } Cursor;
 
-const ProgramText *program_text(Arena *arena, const char *source)
+const ProgramText *program_text(Arena *arena, const char *source,
+                                DiagList *diags)
 {
     ProgramText *text = ARENA_NEW(arena, ProgramText);
-    DiagList diags = diag_list_new(arena);
+    DiagList unread = diag_list_new(arena);
+    diags = diags ? diags : &unread;
     text->arena = arena;
     text->source = source_from_text(arena, "", source, (int64_t)strlen(source));
-    text->program = parse_tokens(arena, text->source, &diags, &text->tokens);
-    return diags.error_count ? NULL : text;
+    text->program = parse_tokens(arena, text->source, diags, &text->tokens);
+    return diags->error_count ? NULL : text;
 }
 
 // Does the stretch hold what begins there?

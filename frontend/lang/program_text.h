@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "ir/base/arena.h"
+#include "ir/base/diag.h"
 
 enum { PROGRAM_LINE = 120 };
 
@@ -20,8 +20,10 @@ typedef struct ProgramLine {
 typedef struct ProgramText ProgramText;
 
 // Reads a program that is one file. `source` is kept; the rest lives in the
-// arena. NULL when it has errors of syntax.
-const ProgramText *program_text(Arena *arena, const char *source);
+// arena. NULL when it has errors of syntax, which go to `diags`, empty before;
+// NULL = nobody wants them.
+const ProgramText *program_text(Arena *arena, const char *source,
+                                DiagList *diags);
 
 // What it says to the phase: its words, strings and signs, each a line.
 // `teacher` may be NULL. Lives in the arena of program_text. Hashes of it are

@@ -42,7 +42,8 @@ static void show(Sema *s)
 {
     Experiment *experiment = s->experiment;
     experiment->resolved = show_program(s);
-    const ProgramText *text = program_text(s->arena, experiment->resolved);
+    const ProgramText *text =
+        program_text(s->arena, experiment->resolved, NULL);
     for (int i = 0; text && i < experiment->phases.count; i++) {
         ExperimentPhase *phase = &experiment->phases.at[i];
         phase->says = program_text_says(text, phase->name, phase->teacher);

@@ -76,6 +76,8 @@ typedef struct Sema {
     Map said;     // positions already complained about
     bool muted;   // the last error was a repetition: its notes are dropped too
     bool stopped; // too large or too deep: unwind without a word
+    const Phase *phase;  // which is elaborated; NULL = none
+    struct Param *param; // which is evaluated; NULL = none
     Frame *frame, *free_frames;
     int call_depth, eval_depth;
     const Expr *for_effect; // the call whose value its statement drops

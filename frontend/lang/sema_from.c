@@ -5,23 +5,31 @@
 #include "frontend/lang/reads.h"
 #include "frontend/lang/setting.h"
 
+// A phase as a header names it, or as --set PHASE.`clause` does in its place.
+typedef struct Chosen {
+    Word word;       // without a place where --set names it
+    const char *set; // "--set PHASE.CLAUSE=NAME: ", else ""
+} Chosen;
+
 // Phases are elaborated in their order, and only what is elaborated has weights
 // to take over and a net to run.
-static Phase *find_phase(Sema *s, const Phase *phase, Word word,
+static Phase *find_phase(Sema *s, const Phase *phase, const Chosen *chosen,
                          const char *what)
 {
+    Word word = chosen->word;
     Phase *found = map_get(&s->phases_by_name, word.text);
     if (!found) {
         VEC(const char *) names = {0};
         for (int i = 0; i < s->phases.count; i++)
             vec_push(s->arena, &names, s->phases.at[i]->item->name.text);
-        sema_fail(s, word.pos, "there is no phase `%.60s`%s", word.text,
-                  sema_suggest(s, word.text, names.at, names.count));
+        sema_fail(s, word.pos, "%sthere is no phase `%.60s`%s", chosen->set,
+                  word.text, sema_suggest(s, word.text, names.at, names.count));
         return NULL;
     }
     if (found->state != PHASE_NEW && found != phase)
         return found;
-    sema_fail(s, word.pos, "`%s` comes later; %s comes before it", word.text,
+    sema_fail(s, word.pos, "%s`%s` %s; %s comes before it", chosen->set,
+              word.text, found == phase ? "is the phase itself" : "comes later",
               what);
     return NULL;
 }
@@ -104,35 +112,35 @@ void from_check(Sema *s, const Phase *phase)
                   phase->from->item->name.text);
 }
 
-// The phase a header names, or the one that --set PHASE.`clause` puts in its
-// place.
-static Word chosen_phase(Sema *s, Phase *phase, Word written,
-                         const char *clause)
+static Chosen chosen_phase(Sema *s, Phase *phase, Word written,
+                           const char *clause)
 {
     const Setting *setting =
         written.text ? setting_find(s, phase->item->name.text, clause) : NULL;
     if (!setting)
-        return written;
+        return (Chosen){written, ""};
     vec_push(s->arena, &phase->renamed, ((Word){setting->value, written.pos}));
-    return (Word){setting->value, written.pos};
+    return (Chosen){{.text = setting->value},
+                    arena_printf(s->arena, "--set %s=%.60s: ", setting->name,
+                                 setting->value)};
 }
 
 void from_resolve(Sema *s, Phase *phase)
 {
     const PhaseItem *item = phase->item;
     ExperimentPhase *out = phase->out;
-    Word from = item->from, teacher;
+    Chosen from = {item->from, ""}, teacher;
     if (!item->from_file)
         from = chosen_phase(s, phase, item->from, "from");
     teacher = chosen_phase(s, phase, item->teacher, item->teacher_name.text);
-    out->from = from.text;
+    out->from = from.word.text;
     out->from_only = join_words(s, item->only);
     out->from_except = join_words(s, item->except);
-    out->teacher = teacher.text;
-    if (from.text && !item->from_file)
-        phase->from = find_phase(s, phase, from, "what a phase starts from");
-    if (teacher.text)
-        phase->teacher = find_phase(s, phase, teacher, "a phase's teacher");
+    out->teacher = teacher.word.text;
+    if (out->from && !item->from_file)
+        phase->from = find_phase(s, phase, &from, "what a phase starts from");
+    if (out->teacher)
+        phase->teacher = find_phase(s, phase, &teacher, "a phase's teacher");
     if (!item->from.text && (item->only || item->except))
         sema_fail(s, item->name.pos,
                   "`only` and `except` go with `from`; phase `%s` starts "

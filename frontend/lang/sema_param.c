@@ -14,11 +14,13 @@ Setting *setting_find(Sema *s, const char *phase, const char *name)
     Setting *found = NULL;
     const char *full =
         phase ? arena_printf(s->arena, "%s.%s", phase, name) : name;
+    const Phase *owner = phase ? map_get(&s->phases_by_name, phase) : NULL;
     for (int i = 0; i < s->options->setting_count; i++) {
         Setting *setting = &s->options->settings[i];
         if (strcmp(setting->name, full) != 0)
             continue;
         setting->used = true;
+        setting->read = setting->read || (owner && owner->is_wanted);
         found = setting;
     }
     return found;
@@ -110,6 +112,9 @@ static const char *phase_hint(Sema *s, const Setting *setting,
                             "`%s` takes `%s` instead; only one of them can be "
                             "set",
                             text, epochs ? "steps" : "epochs");
+    if (strcmp(name, "from") == 0)
+        return arena_printf(
+            s->arena, "`%s` has no `from PHASE` that it could replace", text);
     const Global *global = map_get(&s->root->visible, name);
     if (global && global->param)
         return arena_printf(s->arena, "`%s` is the program's: --set %s=%s",
@@ -157,10 +162,26 @@ static const char *program_hint(Sema *s, const Setting *setting)
     return arena_printf(s->arena, "the phases are %s", text_string(&all));
 }
 
+// Does a wanted phase build on one that is not, whose settings decide what it
+// left?
+static bool builds_on_others(const Sema *s)
+{
+    for (int i = 0; i < s->phases.count; i++) {
+        const Phase *phase = s->phases.at[i];
+        const Phase *sources[] = {phase->from, phase->teacher};
+        for (int k = 0; k < 2 && phase->is_wanted; k++)
+            if (sources[k] && !sources[k]->is_wanted)
+                return true;
+    }
+    return false;
+}
+
 void settings_check(Sema *s)
 {
+    bool others = builds_on_others(s);
     for (int i = 0; i < s->options->setting_count; i++) {
-        const Setting *setting = &s->options->settings[i];
+        Setting *setting = &s->options->settings[i];
+        setting->read = setting->read || others;
         if (setting->used)
             continue;
         const char *name;
@@ -269,7 +290,8 @@ static Datum evaluate_param(Sema *s, Param *param)
                          "list, not %s",
                          datum_kind_text(value.kind));
     SourcePos pos = item->value->pos;
-    const Setting *setting = setting_find(s, NULL, item->name.text);
+    Setting *setting = setting_find(s, NULL, item->name.text);
+    param->setting = setting;
     if (setting) {
         Datum given = setting_value(s, setting, value, param->module);
         if (given.kind == DATUM_POISON)
@@ -298,22 +320,42 @@ static Datum evaluate_param(Sema *s, Param *param)
     return datum_poison();
 }
 
+// Marks the setting of the parameter as read, and those that its value is made
+// of.
+static void mark_read(Param *param)
+{
+    if (param->is_read)
+        return;
+    param->is_read = true;
+    if (param->setting)
+        param->setting->read = true;
+    for (int i = 0; i < param->reads.count; i++)
+        mark_read(param->reads.at[i]);
+}
+
 Datum param_value(Sema *s, Param *param)
 {
-    if (param->state == PARAM_DONE)
-        return param->value;
     if (param->state == PARAM_BUSY)
         return sema_fail(s, param->item->name.pos,
                          "parameter `%s` depends on itself",
                          param->item->name.text);
-    param->state = PARAM_BUSY;
-    // Evaluated apart from whoever asked first: no scope, no graph.
-    Build outside = {0}, *asker = build_enter(s, &outside);
-    frame_push(s, FRAME_GLOBAL, param->module, NULL, param->item->name.pos);
-    param->value = evaluate_param(s, param);
-    frame_pop(s);
-    build_enter(s, asker);
-    param->state = PARAM_DONE;
+    if (param->state == PARAM_NEW) {
+        param->state = PARAM_BUSY;
+        // Evaluated apart from whoever asked first: no scope, no graph.
+        Build outside = {0}, *asker = build_enter(s, &outside);
+        Param *reader = s->param;
+        s->param = param;
+        frame_push(s, FRAME_GLOBAL, param->module, NULL, param->item->name.pos);
+        param->value = evaluate_param(s, param);
+        frame_pop(s);
+        s->param = reader;
+        build_enter(s, asker);
+        param->state = PARAM_DONE;
+    }
+    if (s->param)
+        vec_push(s->arena, &s->param->reads, param);
+    if (s->phase && s->phase->is_wanted)
+        mark_read(param);
     return param->value;
 }
 

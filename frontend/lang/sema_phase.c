@@ -354,6 +354,7 @@ static void export_phase(Sema *s, Phase *phase)
 static void elaborate_phase(Sema *s, Phase *phase)
 {
     Build outside = {0}, *outer = build_enter(s, &outside);
+    s->phase = phase;
     export_phase(s, phase);
     frame_push(s, FRAME_PHASE, phase->module, NULL, phase->item->name.pos);
     eval_options(s, phase);
@@ -379,6 +380,7 @@ static void elaborate_phase(Sema *s, Phase *phase)
         if (ok && !outside.failed)
             phase->state = PHASE_DONE;
     }
+    s->phase = NULL;
     build_enter(s, outer);
 }
 

@@ -28,8 +28,10 @@ typedef struct DataOptions {
     double test_fraction; // held out per class when the set has no test part
     bool test_asked; // by the user: a note says when there is nothing to do
     // Of each class set aside for validation, of what the hold-out leaves. A
-    // set that has a validation part of its own takes 0 alone.
+    // set that has a validation part of its own, or no class of two images,
+    // takes 0 alone.
     double valid_fraction;
+    bool valid_where;    // only where the set can: nobody has asked for it
     uint64_t seed;       // of both choices
     int min_side;        // see image_read; 0 = full size
     int channels;        // see image_decode_channels; 0 = pictures to look at
@@ -130,6 +132,10 @@ int dataset_labels(const Dataset *dataset, DataSplit split, int64_t index,
                    const int32_t **classes);
 // "folder with 6 classes, 2,021 training and 506 test images (held out), ..."
 const char *dataset_description(const Dataset *dataset);
+// Makes test images of all images, those for training first, then those for
+// testing and validation; with `labelled` those without a label become training
+// images instead. Fails for lack of memory only. No reader may be at work.
+Status dataset_join_parts(Dataset *dataset, bool labelled);
 // The share of each class that was held out for testing, and by which seed; 0
 // when the data has a test part of its own.
 double dataset_held_out(const Dataset *dataset, uint64_t *seed);

@@ -386,6 +386,8 @@ static Status hold_out(Dataset *dataset, const DataOptions *options)
 // A part for validation of the training images, where there is none.
 static Status set_aside(Dataset *dataset, const DataOptions *options)
 {
+    if (dataset->valid_part && options->valid_where)
+        return status_ok();
     if (dataset->valid_part)
         return status_error(STATUS_USAGE,
                             "%s has a validation part (%s), and --validate "
@@ -394,6 +396,8 @@ static Status set_aside(Dataset *dataset, const DataOptions *options)
                             dataset->root, dataset->valid_part);
     TRY(dataset_hold_out(dataset, SPLIT_VALID, "validation",
                          options->valid_fraction, options->seed));
+    if (dataset->splits[SPLIT_VALID].count == 0 && options->valid_where)
+        return status_ok();
     dataset->set_aside = options->valid_fraction;
     if (dataset->splits[SPLIT_VALID].count == 0)
         return status_error(STATUS_DATA,

@@ -139,6 +139,37 @@ Status dataset_hold_out(Dataset *dataset, DataSplit split, const char *purpose,
     return status_ok();
 }
 
+Status dataset_join_parts(Dataset *dataset, bool labelled)
+{
+    static const DataSplit order[] = {SPLIT_TRAIN, SPLIT_TEST, SPLIT_VALID};
+    SampleList test = {0}, rest = {0};
+    test.room = rest.room = 1;
+    for (int split = 0; split < SPLIT_COUNT; split++)
+        test.room = rest.room += dataset->splits[split].count;
+    test.items = malloc((size_t)test.room * sizeof *test.items);
+    rest.items = malloc((size_t)rest.room * sizeof *rest.items);
+    if (!test.items || !rest.items) {
+        free(test.items);
+        free(rest.items);
+        return status_error(STATUS_MEMORY, "%s: no memory to join its parts",
+                            dataset->root);
+    }
+    for (int k = 0; k < SPLIT_COUNT; k++) {
+        SampleList *part = &dataset->splits[order[k]];
+        for (int64_t i = 0; i < part->count; i++) {
+            bool left = labelled && part->items[i].label < 0;
+            SampleList *to = left ? &rest : &test;
+            memcpy(&to->items[to->count++], &part->items[i],
+                   sizeof *part->items);
+        }
+        free(part->items);
+        *part = (SampleList){0};
+    }
+    dataset->splits[SPLIT_TEST] = test;
+    dataset->splits[SPLIT_TRAIN] = rest;
+    return status_ok();
+}
+
 static int compare_indices(const void *left, const void *right)
 {
     int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;

@@ -29,6 +29,7 @@ typedef struct TrainResult {
     // before its last step, over the last 5% to 10%.
     double first_loss, last_loss;
     DataSplit split;    // of which part the next three are
+    bool whole;         // which is all of the data
     int64_t test_count; // images evaluated; 0 = none
     int report_count;   // evaluation reports
     char report_names[16][64];
@@ -87,12 +88,15 @@ typedef struct TrainOptions {
     // Lines that explain the failure about to be returned.
     void (*explain)(void *context, const char *text);
     // What the program says to the phase otherwise than the one in the file
-    // does, cut off at `size` bytes: who asks knows the language, and nothing
-    // here does. False when that cannot be said. May be NULL.
+    // does, or why that cannot be read, cut off at `size` bytes: who asks knows
+    // the language, and nothing here does. False when both say the same. May
+    // be NULL.
     bool (*program_change)(void *context, const char *path,
                            const Program *program, const ProgramPhase *phase,
                            char *text, size_t size);
     void *context;
+    // How a phase that cannot be resumed is started over; NULL = --force.
+    const char *start_over;
 } TrainOptions;
 
 // printf to the options' `message`.

@@ -79,6 +79,8 @@ static Status check_phase(Run *run, const bool *made, bool there,
     TRY(train_order_classes(run, there));
     if (*finished)
         return status_ok();
+    if (!run->checkpoint_path[0]) // else it has read it already
+        TRY(weights_check_file(run->program, run->phase, run->options));
     return weights_check_sources(run->program, run->phase, made, run->options);
 }
 

@@ -218,10 +218,12 @@ static void compare_options(const Run *run, const CheckpointInfo *info,
 
 static Status refuse(const Run *run, const char *why)
 {
+    const char *start_over = run->options->start_over;
     return status_error(STATUS_FAILED,
                         "%s cannot be resumed: %s; use what it was trained "
-                        "with, or another --out, or --force to start over",
-                        run->checkpoint_path, why);
+                        "with, or another --out, or %s to start over",
+                        run->checkpoint_path, why,
+                        start_over ? start_over : "--force");
 }
 
 // STATUS_FAILED with what the program says otherwise than PHASE/model.net,

@@ -144,6 +144,10 @@ static Status load_from(const Program *program, const ProgramPhase *phase,
         TRY(weights_check(program, source, path, options));
     } else {
         snprintf(path, sizeof path, "%s", phase->from);
+        if (!file_exists(path))
+            return status_error(STATUS_DATA,
+                                "phase %s starts from %s, which is not there",
+                                phase->name, path);
     }
     TRY(load(path, phase, store, &filter, options, &report));
     if (!report.matched)
@@ -254,6 +258,7 @@ Status weights_origin(const Program *program, const ProgramPhase *phase,
     return hash_source(program, phase->teacher, options, &origin->teacher);
 }
 
+// A phase's result is compared with the program by names and shapes alone.
 static Status check_source(const Program *program, const ProgramPhase *phase,
                            const char *name, const bool *made,
                            const TrainOptions *options)
@@ -272,6 +277,19 @@ Status weights_check_sources(const Program *program, const ProgramPhase *phase,
     if (!options->init)
         TRY(check_source(program, phase, phase->from, made, options));
     return check_source(program, phase, phase->teacher, made, options);
+}
+
+Status weights_check_file(const Program *program, const ProgramPhase *phase,
+                          const TrainOptions *options)
+{
+    Store store = {0};
+    if (options->init || !phase->from || program_phase(program, phase->from))
+        return status_ok();
+    Status status = store_add_plan(&store, &phase->train);
+    if (status.code == STATUS_OK)
+        status = load_from(program, phase, options, &store);
+    store_free(&store);
+    return status;
 }
 
 Status weights_load_all(const Program *program, const ProgramPhase *phase,

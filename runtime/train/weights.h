@@ -31,6 +31,11 @@ Status weights_origin(const Program *program, const ProgramPhase *phase,
 Status weights_check_sources(const Program *program, const ProgramPhase *phase,
                              const bool *made, const TrainOptions *options);
 
+// Fails as weights_load_start would with the file of `from "FILE"`, which is
+// read for it; nothing where the phase starts from none.
+Status weights_check_file(const Program *program, const ProgramPhase *phase,
+                          const TrainOptions *options);
+
 // Loads every weight and state of the store from a file that must hold all,
 // and no more of the same modules than the phase has.
 Status weights_load_all(const Program *program, const ProgramPhase *phase,

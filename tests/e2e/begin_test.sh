@@ -47,6 +47,40 @@ check "begin: in the data" says "would become a class" train \
     "$work/photos/run" pretrain
 check "begin: nor there" [ ! -e "$work/photos/run" ]
 
+# A file that a later phase starts from, which the phases before it do not make.
+start=$work/start.safetensors
+sed "s|from pretrain|from \"$start\"|" models/quickstart.net > "$work/start.net"
+started() {
+    out=$1
+    shift
+    # shellcheck disable=SC2046
+    "$simcc" run "$work/start.net" pretrain finetune --data "$work/photos" \
+        --out "$out" "$@" \
+        --set $(merged "$settings" "finetune.batch=8 finetune.steps=9")
+}
+check "begin: a file that is not there" says \
+    "phase finetune starts from $start, which is not there" exits 4 \
+    started "$work/none"
+check "begin: is known before the phases ahead of it" untouched
+# shellcheck disable=SC2046
+"$simcc" run models/quickstart.net pretrain --data "$work/photos" -q \
+    --out "$work/wide" --set $(merged "$settings" "filters=8") 2> /dev/null
+cp "$work/wide/pretrain/model.safetensors" "$start"
+check "begin: so is one of other shapes" says \
+    "$start holds other weights than phase finetune" exits 4 \
+    started "$work/none"
+check "begin: which leaves no trace, either" untouched
+# shellcheck disable=SC2086
+"$simcc" run models/quickstart.net pretrain --data "$work/photos" -q \
+    --out "$work/narrow" --set $settings 2> /dev/null
+cp "$work/narrow/pretrain/model.safetensors" "$start"
+check "begin: one that fits is loaded when its phase begins" says \
+    "tensors from $start" exits 0 started "$work/started" --stop-after 5
+check "begin: once" [ "$(grep -c "tensors from $start" "$work/said")" = 1 ]
+rm "$start"
+check "begin: who has begun with it goes on without" started "$work/started" \
+    --resume
+
 # ---- going on ---------------------------------------------------------------
 
 more="scratch.labels=7"

@@ -109,6 +109,34 @@ unnamed() {
 }
 check "classes: weights without names" says "does not name its classes" unnamed
 
+# A net with a score more than its weights name classes: what it is of is not in
+# the data, though this has as many classes as there are scores.
+cp -r "$work/more" "$work/four"
+mv "$work/four/train/3" "$work/four/train/0"
+mv "$work/four/test/3" "$work/four/test/0"
+sed '/phase scratch/,$s/features(images), classes,/features(images), classes + 1,/
+    /phase scratch/,$s/using /pair = slice(logits, [0, 0], [batch, 2])\
+    &/' "$net" > "$work/wider.net"
+wider() {
+    command=$1
+    shift
+    # shellcheck disable=SC2086
+    "$simcc" "$command" "$work/wider.net" scratch --out "$work/wider" "$@" \
+        --set filters=4 groups=2 image_size=16 scratch.batch=8 scratch.steps=2 \
+        scratch.labels=4
+}
+check "classes: trains with a score more" wider run --data "$data" -q
+check "classes: predict says that it has no name" says \
+    "names 3 classes, and logits has 4 scores for each image: the others are" \
+    exits 0 wider predict --data "$work/four" -o "$work/p.csv"
+check "classes: and numbers it" [ "$(head -n 1 "$work/p.csv")" = \
+    "name,predicted,true,1,10,2,3" ]
+check "classes: and all of fewer scores than classes" says \
+    "names 3 classes, and pair has 2 scores for each image: these are numbered" \
+    exits 0 wider predict --data "$data" --value pair -o "$work/pair.csv"
+check "classes: in their order" [ "$(head -n 1 "$work/pair.csv")" = \
+    "name,predicted,true,0,1" ]
+
 # ---- distill ----------------------------------------------------------------
 
 check "classes: distills in another order" with run distill --data "$list" \

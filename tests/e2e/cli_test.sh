@@ -48,6 +48,20 @@ check "cli: the same one twice is one" exits 0 \
     "$simcc" summary "$net" -p pretrain --phase=pretrain
 check "cli: of other options the last one counts" exits 0 \
     "$simcc" summary "$net" -p pretrain --threads 1 --threads 2
+# Two ways to convolve, whichever command takes them.
+convolved() {
+    # shellcheck disable=SC2086
+    "$simcc" $1 --strict --plain-sums
+}
+for command in "compile $net -o $work/a.simcc" "profile $net" "plan $net" \
+    "run $net --data $work/none --out $work/run" \
+    "eval $net scratch --data $work/none --out $work/run" \
+    "embed $net scratch --data $work/none --out $work/run -o $work/a.npy" \
+    "predict $net scratch --data $work/none --out $work/run -o $work/a.csv" \
+    "bundle $net scratch --out $work/run -o $work/bundle"; do
+    check "cli: ${command%% *} takes --strict or --plain-sums" says \
+        "--plain-sums does without it: one of them" exits 2 convolved "$command"
+done
 check "check: a parameter set twice" says "two values, 4 and 8" \
     "$simcc" check "$net" --set filters=4 filters=8
 check "check: a parameter set twice to the same" exits 0 \

@@ -186,8 +186,8 @@ check "predict: too" says "the rows of logits are probabilities already" \
     twice predict -o "$work/twice.csv"
 sed 's/    logits = classifier(.*/&; wide = concat([logits, logits], axis = 1)/' \
     "$net" > "$work/twice.net"
-check "predict: columns of no classes are said to be numbered" says \
-    "wide has 6 columns, and the weights know 3 classes" \
+check "predict: scores of no classes are said to be numbered" says \
+    "names 3 classes, and wide has 6 scores for each image: the others" \
     twice predict --value wide -o "$work/twice.csv"
 evaluate > "$work/plain" 2>&1
 check "eval: which scores are not" sh -c '! grep "probabilities already" "$1"' \
@@ -267,6 +267,68 @@ check "predict: unlabelled images have no column of true classes" sh -c "
     '$simcc' predict $net finetune --data '$shapes/test/ring' --out '$run' -q \
     --top 1 -o - --set $(echo $settings) | head -n 1 |
     grep -qx 'name,predicted,probability'"
+
+# ---- every image ------------------------------------------------------------
+
+check "eval: of all images, the run's own are said to be among them" says \
+    "the run of these weights had this data: its 120 training images are among those evaluated" \
+    exits 0 evaluate --split all -o "$work/all-ev" -q
+check "eval: all, too, by the file of its weights" says \
+    "its 120 training images are among" exits 0 with eval finetune \
+    --data "$shapes" --weights "$run/finetune/model.safetensors" --split all -q
+with predict finetune --data "$shapes" --out "$run" -q -o "$work/p.csv"
+tail -n +2 "$work/all-ev/classes.csv" | cut -d , -f 1-4 > "$work/classes"
+check "eval: all are predict's" agrees classes "$work/classes"
+check "eval: and so are the mistakes" awk -F, '
+    NR == FNR { if (FNR > 1 && $2 != $3) wrong[$1] = $2; next }
+    FNR > 1 { if (wrong[$1] != $3) exit 1; delete wrong[$1]; n++ }
+    END { for (name in wrong) exit 1; exit n < 2 }' \
+    "$work/p.csv" "$work/all-ev/mistakes.csv"
+check "eval: as JSON, too" says '"test_images":140,"split":"all"' \
+    evaluate --split all --json -q
+# Images of elsewhere, in one part, of which a fifth is held out else.
+cp -r "$shapes/train" "$work/new"
+check "eval: those held out are said not to be all" says \
+    "24 images are evaluated, those held out: --split all takes every one" \
+    exits 0 with eval finetune --data "$work/new" --out "$run"
+check "eval: all of one part" says "--split all evaluates all 120 images" \
+    exits 0 with eval finetune --data "$work/new" --out "$run" --split all
+check "eval: of which the run knows none" exits 1 grep -q "had this data" \
+    "$work/said"
+check "eval: on one line" grep -q "^finetune: all 120 images: loss" "$work/said"
+# Three parts, and images without a label, which cannot be right or wrong.
+cp -r "$shapes" "$work/parted"
+mkdir -p "$work/parted/val/disc" "$work/parted/unlabeled"
+mv "$work"/parted/train/disc/0000[0-4].png "$work/parted/val/disc"
+mv "$work"/parted/train/ring/0000[0-2].png "$work/parted/unlabeled"
+check "eval: all of three parts, but for what has no label" says \
+    "--split all evaluates 115 training, 20 test and 5 validation images as one set, without 3 that have no label" \
+    exits 0 with eval finetune --data "$work/parted" --out "$run" --split all
+check "eval: as many" grep -q "^finetune: all 137 images: loss" "$work/said"
+# What the weights' run held out and set aside says nothing of them.
+mkdir -p "$work/one/disc" "$work/one/ring" "$work/one/square"
+for class in disc ring square; do
+    cp "$shapes/train/$class/00001.png" "$work/one/$class"
+done
+with run scratch --data "$work/new" --out "$work/aside" --validate 25% --labels 4 -q \
+    > "$work/log" 2>&1
+check "eval: of one image a class none is held out, nor set aside" says \
+    "3 training images and 0 test images" exits 4 with eval scratch --data "$work/one" \
+    --out "$work/aside"
+with predict scratch --data "$work/one" --out "$work/aside" -q -o "$work/p.csv"
+check "predict: images of which no share can be set aside" test \
+    "$(wc -l < "$work/p.csv")" = 4
+check "eval: a set with its own part for validation" says \
+    "and 20 test images (test), 5 for validation (val)" exits 0 with eval \
+    scratch --data "$work/parted" --out "$work/aside"
+check "eval: all of one image a class" says "scratch: all 3 images: loss" \
+    exits 0 with eval scratch --data "$work/one" --out "$work/aside" --split all
+check "eval: nor do options" says \
+    "--split all evaluates every image: --held-out and --validate say nothing" \
+    exits 2 evaluate --split all --held-out 0.3
+check "eval: neighbours need images that do not vote" says \
+    "--split all leaves no others" exits 2 with eval pretrain --knn \
+    --data "$shapes" --out "$run" --split all
 
 # ---- the settings of phases -------------------------------------------------
 

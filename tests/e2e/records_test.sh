@@ -181,14 +181,30 @@ check "sweep: again does nothing" says "seed-1: done" sweep
 check "sweep: runs of other settings are not its own" says \
     "cannot be resumed" exits 1 sweep scratch.rate=0.5
 check "sweep: nor are their results" sh -c "! grep -q ' seeds\$' '$work/said'"
-check "sweep: another folder is the remedy" grep -q "or another --out" \
-    "$work/said"
+check "sweep: another folder is the remedy, or none" grep -q \
+    "or another --out, or remove that folder to start over" "$work/said"
+check "sweep: it makes plans for values, not for seeds" says \
+    "checked: 2 plans for 4 runs" sweep
+touch "$work/sweep/filters=6/seed-0/scratch/ways"
+check "sweep: but where a run was begun with ways of its own" says \
+    "checked: 3 plans for 4 runs" sweep
+rm "$work/sweep/filters=6/seed-0/scratch/ways"
 check "sweep: as JSON" says '"variant":"filters=4","phase":"scratch"' \
     sweep --json --quiet
 rm -r "$work/sweep/filters=6/seed-0"
 check "sweep: makes what is missing" sweep --quiet
 check "sweep: and only that" [ -s \
     "$work/sweep/filters=6/seed-0/scratch/model.safetensors" ]
+# Each seed has other images held out of a set without a part for testing.
+held() {
+    # shellcheck disable=SC2086
+    "$simcc" sweep "$net" scratch --data "$shapes/train" --out "$work/held" \
+        --seeds 2 --set $small filters=4 scratch.steps=2 scratch.batch=8 \
+        scratch.labels=4
+}
+check "sweep: of images held out by seed" held
+check "sweep: which are the run's own when it goes on" says "seed-1: done" \
+    exits 0 held
 # What is wrong with a later value is said before the first run.
 tried() {
     code=$1
@@ -228,9 +244,20 @@ rm "$work/from/filters=4/seed-1/pretrain/model.safetensors"
 check "sweep: or that are not there, for a seed" says \
     "filters=4/seed-1/pretrain/model.safetensors is not there" begun_from
 check "sweep: which has begun none" [ ! -e "$work/from/filters=4/seed-0/finetune" ]
+# What no run of the sweep would read makes equal runs.
+check "sweep: a parameter of other phases" says \
+    "--set temperature=0.2,0.3: no phase of the sweep reads temperature, so these would be equal runs" \
+    tried 2 filters=4 scratch.batch=8 temperature=0.2,0.3
+check "sweep: or their setting" says "no phase of the sweep reads finetune.rate" \
+    tried 2 filters=4,6 scratch.batch=8 finetune.rate=0.1,0.2
+check "sweep: two values of one folder" says \
+    "encoder=a/b and encoder=a_b would share the folder $work/none/encoder=a_b/seed-0:" \
+    tried 2 scratch.batch=8 encoder=a/b,a_b
+check "sweep: one value twice" says "filters=4 is there twice" \
+    tried 2 scratch.batch=8 filters=4,6,4
 # Commas within lists and strings part no values.
 {
-    sed 's/stages(filters, filters)/widths/' "$net"
+    sed 's/stages(filters, filters)/if words == "none" then widths else widths + [4]/' "$net"
     echo 'param widths = [4]'
     echo 'param words = "none" in ["none", "a,b"]'
 } > "$work/lists.net"

@@ -291,6 +291,15 @@ sed 's/layers = 2, out = 64/layers = 2, out = 32/' "$net" > "$work/changed.net"
 check "run: another program, by its first line that is another" says \
     "/whole/pretrain/model.net is \`def head(h)          = projection_head(h, layers = 2, out = 64)\`, and here it is \`def" \
     exits 1 on "$work/changed.net" --set $settings
+# What it was cannot be said where somebody has written in the run's copy.
+cp "$work/whole/pretrain/model.net" "$work/copy.net"
+sed -i 's/^phase pretrain(/&(/' "$work/whole/pretrain/model.net"
+line=$(grep -n '^phase pretrain' "$work/copy.net" | cut -d : -f 1)
+# shellcheck disable=SC2086
+check "run: and where the copy of that is broken, by its mistake" says \
+    "the program has changed: line $line of $work/whole/pretrain/model.net, its copy as it was, cannot be read: unexpected \`(\`" \
+    exits 1 on "$work/changed.net" --set $settings
+cp "$work/copy.net" "$work/whole/pretrain/model.net"
 
 # ---- weights that are gone --------------------------------------------------
 

@@ -314,7 +314,7 @@ check "validate: no clock" says "such as 200 or 1epoch, and got '2weeks'" \
 check "validate: eval of a share that was trained on" says \
     "may have been trained on" "$simcc" eval "$net" scratch \
     --data "$work/shapes" --out "$work/without" --split valid --validate 10%
-check "validate: eval knows two parts" says "eval's --split is test or valid" \
+check "validate: eval knows three" says "eval's --split is test, valid or all" \
     "$simcc" eval "$net" scratch --data "$work/shapes" --out "$work/share" \
     --split train
 mkdir "$work/heap"

@@ -401,3 +401,38 @@ TEST(lists_may_say_that_there_is_no_label_by_a_word)
     CHECK_INT(dataset_notes(set, &notes), 0);
     dataset_free(set);
 }
+
+// ---- all parts as one -------------------------------------------------------
+
+static void check_joined(bool labelled, const char *want)
+{
+    static const char list[] = "c/1.png,a,val\nc/2.png,a\nd/1.png,b,test\n"
+                               "d/2.png,,unlabeled\nb c/e.png,b\n";
+    Dataset *set = NULL;
+    DataOptions options = {0};
+    Image image;
+    char got[512] = "";
+    write_bytes(test_path("s/list"), list, sizeof list - 1);
+    CHECK_INT(dataset_open(test_path("s/list"), &options, &set).code,
+              STATUS_OK);
+    CHECK_INT(dataset_join_parts(set, labelled).code, STATUS_OK);
+    add_split(set, SPLIT_TEST, got, sizeof got);
+    strcat(got, " |");
+    add_split(set, SPLIT_TRAIN, got, sizeof got);
+    CHECK_TEXT(got, want);
+    CHECK_INT(dataset_count(set, SPLIT_VALID), 0);
+    // The pixels go with them: make_files draws image i in grey i.
+    CHECK_INT(dataset_read(set, SPLIT_TEST, 0, &image).code, STATUS_OK);
+    CHECK_INT(image.pixels[0], 1);
+    image_free(&image);
+    dataset_free(set);
+}
+
+TEST(lists_are_joined_of_all_their_parts)
+{
+    make_files();
+    check_joined(true, " c/2.png=a b c/e.png=b d/1.png=b c/1.png=a |"
+                       " d/2.png=-");
+    check_joined(false, " c/2.png=a d/2.png=- b c/e.png=b d/1.png=b"
+                        " c/1.png=a |");
+}

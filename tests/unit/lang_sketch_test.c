@@ -37,19 +37,27 @@ static const char *two_phases =
 
 static Arena *arena;
 
-static Experiment *load(const char *wanted)
+static Experiment *load_set(const char *text, const char *wanted, int count,
+                            Setting *settings)
 {
     char path[512];
     DiagList diags = diag_list_new(arena);
     LangOptions options = {.dtype = DT_F64,
                            .ranks = 1,
+                           .setting_count = count,
+                           .settings = settings,
                            .phase_count = wanted != NULL,
                            .phases = &wanted};
     snprintf(path, sizeof path, "%s/two.net", test_folder());
     FILE *file = fopen(path, "w");
-    fputs(two_phases, file);
+    fputs(text, file);
     fclose(file);
     return lang_load(arena, path, &options, &diags);
+}
+
+static Experiment *load(const char *wanted)
+{
+    return load_set(two_phases, wanted, 0, NULL);
 }
 
 static const char *printed(const Graph *graph)
@@ -246,5 +254,65 @@ TEST(evaluations_put_out_scores_where_there_are_any)
         CHECK_TEXT(eval->outputs.at[eval->outputs.count - 1].name,
                    i == 0 ? SCORES_PREFIX "logits" : "loss");
     }
+    arena_free(arena);
+}
+
+// ---- settings that a phase reads --------------------------------------------
+
+static const char *three_phases =
+    "param low = 1\n"
+    "param high = low + 1\n"
+    "param batch_size = 4\n"
+    "param rate = 0.1\n"
+    "param factor = 2\n"
+    "def scaled(x, by = high) {\n"
+    "    weight w[channels(x)] = 1\n"
+    "    return by * x * w\n"
+    "}\n"
+    "optimizer sgd(w, g, rate = rate) {\n"
+    "    w <- w - rate * g\n"
+    "}\n"
+    "phase first(batch = 4, steps = 2, gain = 1) {\n"
+    "    input images = unlabeled, augment [center_crop(8)]\n"
+    "    minimize gain * factor * mean(scaled(images, by = 1) as s)\n"
+    "    using sgd(rate = 0.1)\n"
+    "}\n"
+    "phase alone(batch = batch_size, steps = 2, gain = 1) {\n"
+    "    input images = unlabeled, augment [center_crop(8)]\n"
+    "    minimize gain * mean(scaled(images) as s)\n"
+    "    using sgd()\n"
+    "}\n"
+    "phase second(batch = 4, steps = 2) from first {\n"
+    "    input images = unlabeled, augment [center_crop(8)]\n"
+    "    minimize mean(scaled(images, by = 1) as s)\n"
+    "    using sgd(rate = 0.1)\n"
+    "}\n";
+
+// '1' for each setting that is read, in the order of the array, else '0'.
+static const char *read_by(const char *wanted)
+{
+    enum { COUNT = 6 };
+    static const char *const names[COUNT] = {
+        "low", "batch_size", "rate", "alone.gain", "factor", "first.gain"};
+    Setting settings[COUNT];
+    char marks[COUNT + 1] = "";
+    for (int i = 0; i < COUNT; i++)
+        settings[i] = (Setting){.name = names[i], .value = "2"};
+    settings[2].value = "0.2";
+    if (!load_set(three_phases, wanted, COUNT, settings))
+        return "errors";
+    for (int i = 0; i < COUNT; i++)
+        marks[i] = settings[i].read ? '1' : '0';
+    return arena_strdup(arena, marks);
+}
+
+TEST(settings_are_read_by_phases_that_are_wanted)
+{
+    arena = arena_new();
+    CHECK_TEXT(read_by("alone"), "111100");
+    CHECK_TEXT(read_by("first"), "000011");
+    // What `first` left is of settings that are not known here.
+    CHECK_TEXT(read_by("second"), "111111");
+    CHECK_TEXT(read_by(NULL), "111111");
     arena_free(arena);
 }

@@ -33,8 +33,8 @@ static bool alike(const char *other, const char *phase, const char *teacher)
 {
     ProgramLine lines[2];
     Arena *arena = arena_new();
-    const ProgramText *one = program_text(arena, program);
-    const ProgramText *two = program_text(arena, other);
+    const ProgramText *one = program_text(arena, program, NULL);
+    const ProgramText *two = program_text(arena, other, NULL);
     CHECK(one && two);
     bool same = strcmp(program_text_says(one, phase, teacher),
                        program_text_says(two, phase, teacher)) == 0;
@@ -46,7 +46,7 @@ static bool alike(const char *other, const char *phase, const char *teacher)
 static void check_says(const char *source, const char *want)
 {
     Arena *arena = arena_new();
-    const ProgramText *text = program_text(arena, source);
+    const ProgramText *text = program_text(arena, source, NULL);
     CHECK(text != NULL);
     CHECK_TEXT(program_text_says(text, "p", NULL), want);
     arena_free(arena);
@@ -97,15 +97,15 @@ TEST(program_text_names_the_first_other_line)
 {
     ProgramLine lines[2];
     Arena *arena = arena_new();
-    const ProgramText *text = program_text(arena, program);
+    const ProgramText *text = program_text(arena, program, NULL);
     const char *other = with("x + width", "x - width");
-    CHECK(program_text_differs(text, program_text(arena, other), "p", NULL,
-                               lines));
+    CHECK(program_text_differs(text, program_text(arena, other, NULL), "p",
+                               NULL, lines));
     CHECK_INT(lines[0].number, 4);
     CHECK_TEXT(lines[0].text, "def f(x) = x + width");
     CHECK_TEXT(lines[1].text, "def f(x) = x - width");
-    CHECK(program_text_differs(text, program_text(arena, "# A comment.\n"), "p",
-                               NULL, lines));
+    CHECK(program_text_differs(
+        text, program_text(arena, "# A comment.\n", NULL), "p", NULL, lines));
     CHECK_INT(lines[0].number, 2);
     CHECK_INT(lines[1].number, 2);
     CHECK_TEXT(lines[1].text, "(the end)");
@@ -113,7 +113,7 @@ TEST(program_text_names_the_first_other_line)
     for (size_t length = 0; length < sizeof program; length++) {
         char part[sizeof program];
         snprintf(part, length + 1, "%s", program);
-        const ProgramText *cut = program_text(arena, part);
+        const ProgramText *cut = program_text(arena, part, NULL);
         CHECK(cut || !program_text_differs(text, cut, "s", "t", lines));
         if (cut)
             program_text_differs(text, cut, "s", "t", lines);
@@ -134,7 +134,7 @@ static uint64_t hash(const ProgramText *text, const char *phase,
 TEST(program_text_stays_what_it_was)
 {
     Arena *arena = arena_new();
-    const ProgramText *text = program_text(arena, program);
+    const ProgramText *text = program_text(arena, program, NULL);
     CHECK(hash(text, "p", NULL) == 0x2a66e152fcf6816c);
     CHECK(hash(text, "t", NULL) == 0x1d1e66a2657b64b1);
     CHECK(hash(text, "s", "t") == 0xf69e1f35df4eb019);
