@@ -143,11 +143,12 @@ Status dataset_join_parts(Dataset *dataset, bool labelled)
 {
     static const DataSplit order[] = {SPLIT_TRAIN, SPLIT_TEST, SPLIT_VALID};
     SampleList test = {0}, rest = {0};
-    test.room = rest.room = 1;
+    int64_t room = 1;
     for (int split = 0; split < SPLIT_COUNT; split++)
-        test.room = rest.room += dataset->splits[split].count;
-    test.items = malloc((size_t)test.room * sizeof *test.items);
-    rest.items = malloc((size_t)rest.room * sizeof *rest.items);
+        room += dataset->splits[split].count;
+    test.room = rest.room = room;
+    test.items = malloc((size_t)room * sizeof *test.items);
+    rest.items = malloc((size_t)room * sizeof *rest.items);
     if (!test.items || !rest.items) {
         free(test.items);
         free(rest.items);
