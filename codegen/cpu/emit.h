@@ -109,7 +109,8 @@ EmitLoop emit_loop_begin(const Emit *emit, LLVMValueRef low, LLVMValueRef high,
                          int64_t step);
 // A pointer that is `start` in the first round, computed before the loop, and
 // moves on by so many elements of the type with each: one addition, where an
-// address made of the index can take a multiplication. At most EMIT_LOOP_WALKS.
+// address made of the index can take a multiplication. At most EMIT_LOOP_WALKS;
+// asked for where every round comes by.
 LLVMValueRef emit_loop_walk(const Emit *emit, EmitLoop *loop, DType dtype,
                             LLVMValueRef start, int64_t elements);
 void emit_loop_end(const Emit *emit, EmitLoop *loop);
