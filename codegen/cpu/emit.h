@@ -96,8 +96,8 @@ LLVMBasicBlockRef emit_block(const Emit *emit);
 LLVMValueRef emit_offset(const Emit *emit, DType dtype, LLVMValueRef pointer,
                          LLVMValueRef index);
 
-// A loop over [low, high) by step; the body is between begin and end.
 enum { EMIT_LOOP_WALKS = 2 };
+// A loop over [low, high) by step; the body is between begin and end.
 typedef struct EmitLoop {
     LLVMBasicBlockRef before, head, exit;
     LLVMValueRef index, next; // next: index + step

@@ -86,13 +86,12 @@ static Piece piece_of(const Emit *e, const WinogradSource *source,
         LLVMValueRef row =
             taps_affine(e, corner->row, source->step, i - source->top);
         piece.inside[i] = winograd_is_inside(e, row, source->h);
-        if (i > 0)
-            continue;
-        piece.first =
-            image_step(e, source->dtype, map, row, source->w * CPU_BLOCK);
-        piece.first =
-            image_step(e, source->dtype, piece.first, piece.col, CPU_BLOCK);
     }
+    LLVMValueRef first =
+        image_step(e, source->dtype, map,
+                   taps_affine(e, corner->row, source->step, -source->top),
+                   source->w * CPU_BLOCK);
+    piece.first = image_step(e, source->dtype, first, piece.col, CPU_BLOCK);
     return piece;
 }
 

@@ -17,7 +17,9 @@ static const int64_t most_kept = (int64_t)1 << 30; // bytes of probabilities
 // "test ", as of images; "" where they are all of the data.
 static const char *part_of(const Job *job)
 {
-    return job->whole ? "" : job->tried == SPLIT_TEST ? "test " : "validation ";
+    return job->whole ? ""
+                      : arena_printf(job->cli->arena, "%s ",
+                                     data_split_word(job->tried));
 }
 
 static const char *name_of(const ClassReport *report, int class)
