@@ -246,7 +246,7 @@ void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
         for (int b = 0; b < tile->blocks; b++)
             taps_add_product(e, tile->sums[p * tile->blocks + b], one,
                              weights[b]);
-        if (tile->blocks > 1)
+        if (tile->blocks > 1 || tile->taps_unrolled)
             keep_order(e);
     }
 }

@@ -98,6 +98,10 @@ typedef struct TapsTile {
     int pixels, blocks;
     LLVMValueRef *sums; // variables
     int64_t pixel_step, block_step;
+    // Steps of the sum follow one another without a loop and read some numbers
+    // of x again: one step's loads stay behind those of the step before, or
+    // LLVM would keep such numbers in registers that it does not have.
+    bool taps_unrolled;
     // Lines of the cache to ask for while the tile is multiplied, a pixel or
     // channel at a time: so many elements past x and w; 0: none.
     int64_t x_ahead, w_ahead;

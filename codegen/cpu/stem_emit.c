@@ -39,8 +39,12 @@ static void stem_add_taps(const Stem *stem, int64_t first, int pixels,
 {
     const Emit *e = stem->emit;
     const TapAxis *cols = &stem->taps->cols;
-    TapsTile tile = {pixels, stem->tile->blocks, stem->sums, cols->in_step,
-                     weight_block(stem->taps)};
+    TapsTile tile = {.pixels = pixels,
+                     .blocks = stem->tile->blocks,
+                     .sums = stem->sums,
+                     .pixel_step = cols->in_step,
+                     .block_step = weight_block(stem->taps),
+                     .taps_unrolled = true};
     for (int64_t t = 0; t < cols->taps; t++) {
         bool valid[TAPS_MAX_TILE], any = false;
         for (int p = 0; p < pixels; p++) {
@@ -75,57 +79,36 @@ static void stem_add_rows(const Stem *stem, int64_t first, int pixels,
 }
 
 // The taps of `column` are as valid as those of column `first`.
-static void stem_make_tile(const Stem *stem, int64_t first, int pixels,
+static void stem_make_tile(const void *task, int64_t first, int pixels,
                            LLVMValueRef column)
 {
+    const Stem *stem = task;
     const Emit *e = stem->emit;
     const ConvTaps *taps = stem->taps;
     int blocks = stem->tile->blocks;
-    for (int i = 0; i < pixels * blocks; i++)
-        taps_set_zero(e, stem->sums[i]);
-    stem_add_rows(stem, first, pixels, column);
+    int64_t map = block_map(taps->rows.out, taps->cols.out);
     DType out = taps->types.out;
     LLVMValueRef y =
         image_step(e, out, stem->y, stem->row, taps->cols.out * CPU_BLOCK);
     y = image_step(e, out, y, column, CPU_BLOCK);
+    for (int i = 0; i < pixels * blocks; i++) {
+        taps_set_zero(e, stem->sums[i]);
+        taps_prefetch(
+            e, image_at(e, out, y, (i / blocks) * CPU_BLOCK + i % blocks * map),
+            PREFETCH_WRITE);
+    }
+    stem_add_rows(stem, first, pixels, column);
     for (int b = 0; b < blocks; b++) {
         BlockResults results =
             results_begin(e, &taps->types, taps_add(e, stem->block, b));
         for (int p = 0; p < pixels; p++)
-            results_store(
-                &results, taps_get(e, stem->sums[p * blocks + b]),
-                image_at(e, out, y,
-                         p * CPU_BLOCK +
-                             b * block_map(taps->rows.out, taps->cols.out)),
-                NULL, NULL);
+            results_store(&results, taps_get(e, stem->sums[p * blocks + b]),
+                          image_at(e, out, y, p * CPU_BLOCK + b * map), NULL,
+                          NULL);
     }
 }
 
-// ---- rows and tasks ---------------------------------------------------------
-
-// The tiles of one row: those with every tap inside share code in a loop.
-static void stem_make_row(const Stem *stem)
-{
-    const Emit *e = stem->emit;
-    const TapAxis *cols = &stem->taps->cols;
-    int pixels = stem->tile->pixels;
-    int64_t first = 0;
-    while (first < cols->count) {
-        int64_t end = first, left = cols->count - first;
-        while (end + pixels <= cols->count && taps_inside(cols, end, pixels))
-            end += pixels;
-        int some = left < pixels ? (int)left : pixels;
-        if (end == first) {
-            stem_make_tile(stem, first, some, emit_i64(e, first));
-            first += some;
-            continue;
-        }
-        EmitLoop tiles = taps_loop(e, first, end, pixels);
-        stem_make_tile(stem, first, pixels, tiles.index);
-        emit_loop_end(e, &tiles);
-        first = end;
-    }
-}
+// ---- tasks ------------------------------------------------------------------
 
 // The task's number is, from first to last factor: image, rows, group of
 // blocks.
@@ -163,6 +146,6 @@ void emit_stem(Emit *e)
         taps_affine(e, stem.row, taps->rows.in_step, taps->rows.in_first);
     taps_find_inside(e, &taps->rows, stem.input_row, &stem.low_tap,
                      &stem.high_tap);
-    stem_make_row(&stem);
+    taps_each_tile(e, &taps->cols, stem.tile->pixels, stem_make_tile, &stem);
     emit_loop_end(e, &rows);
 }
