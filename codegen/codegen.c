@@ -1,7 +1,6 @@
 // The compiler's core, of any target: kernels by description, compiled in
 // parallel, kept in a cache; what codegen.h promises of a Codegen.
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,7 +14,7 @@
 // Makefile: it is part of the cache key, for a changed emitter gives the same
 // description other code.
 
-enum { FIRST_TABLE_SIZE = 1024, MAX_COMPILE_THREADS = 64 };
+enum { FIRST_TABLE_SIZE = 1024 };
 
 // The target that a processor's name belongs to: there is one.
 static const Backend *backend_of(const char *cpu)
@@ -49,15 +48,22 @@ Codegen *codegen_new(const CodegenOptions *options)
         codegen->options.cache_dir = arena_strdup(arena, options->cache_dir);
     codegen->backend = backend_of(options->cpu);
     codegen->target = codegen->backend->open(arena, options);
+    pthread_mutex_init(&codegen->queue.lock, NULL);
+    pthread_cond_init(&codegen->queue.changed, NULL);
     return codegen;
 }
+
+static void finish_threads(Codegen *codegen, bool compile_rest);
 
 void codegen_free(Codegen *codegen)
 {
     if (!codegen)
         return;
+    finish_threads(codegen, false);
+    pthread_cond_destroy(&codegen->queue.changed);
+    pthread_mutex_destroy(&codegen->queue.lock);
     for (int i = 0; i < codegen->kernels.count; i++)
-        free(codegen->kernels.at[i].object.bytes);
+        free(codegen->kernels.at[i]->object.bytes);
     arena_free(codegen->arena);
 }
 
@@ -103,8 +109,8 @@ static int table_find(const Codegen *codegen, const char *text)
     uint64_t hash = text_hash(TEXT_HASH_SEED, text, strlen(text));
     int mask = codegen->table_size - 1, at = (int)(hash & (uint64_t)mask);
     while (codegen->table[at] >= 0 &&
-           strcmp(codegen->kernels.at[codegen->table[at]].kernel->text, text) !=
-               0)
+           strcmp(codegen->kernels.at[codegen->table[at]]->kernel->text,
+                  text) != 0)
         at = (at + 1) & mask;
     return at;
 }
@@ -117,7 +123,7 @@ static void table_grow(Codegen *codegen)
     for (int i = 0; i < codegen->table_size; i++)
         codegen->table[i] = -1;
     for (int i = 0; i < codegen->kernels.count; i++) {
-        const char *text = codegen->kernels.at[i].kernel->text;
+        const char *text = codegen->kernels.at[i]->kernel->text;
         codegen->table[table_find(codegen, text)] = i;
     }
 }
@@ -136,10 +142,14 @@ const Kernel *codegen_intern(Codegen *codegen, Kernel kernel)
         kept->symbol =
             arena_printf(codegen->arena, "k_%016llx", (unsigned long long)hash);
         codegen->table[at] = codegen->kernels.count;
-        KernelSlot slot = {.kernel = kept};
+        KernelSlot *slot = ARENA_NEW(codegen->arena, KernelSlot);
+        slot->kernel = kept;
+        pthread_mutex_lock(&codegen->queue.lock);
         vec_push(codegen->arena, &codegen->kernels, slot);
+        pthread_cond_signal(&codegen->queue.changed);
+        pthread_mutex_unlock(&codegen->queue.lock);
     }
-    return codegen->kernels.at[codegen->table[at]].kernel;
+    return codegen->kernels.at[codegen->table[at]]->kernel;
 }
 
 // ---- machine code -----------------------------------------------------------
@@ -160,43 +170,77 @@ static bool compile_slot(Codegen *codegen, void *worker, KernelSlot *slot,
     return false;
 }
 
-// The threads take one kernel after the other.
-typedef struct CompileJob {
-    Codegen *codegen;
-    atomic_int next, hits, compiled;
-} CompileJob;
-
-static void *compile_thread(void *context)
+// The next kernel, waiting for it if one may come; NULL when there is none.
+static KernelSlot *take_kernel(Codegen *codegen)
 {
-    CompileJob *job = context;
-    Codegen *codegen = job->codegen;
+    CompileQueue *queue = &codegen->queue;
+    KernelSlot *slot = NULL;
+    pthread_mutex_lock(&queue->lock);
+    while (queue->next == codegen->kernels.count && !queue->complete)
+        pthread_cond_wait(&queue->changed, &queue->lock);
+    if (queue->next < codegen->kernels.count)
+        slot = codegen->kernels.at[queue->next++];
+    pthread_mutex_unlock(&queue->lock);
+    return slot;
+}
+
+static void *compile_thread(void *of)
+{
+    Codegen *codegen = of;
+    CompileQueue *queue = &codegen->queue;
     Arena *scratch = arena_new();
     void *worker = codegen->backend->worker_new(&codegen->target);
-    for (;;) {
-        int i = atomic_fetch_add(&job->next, 1);
-        if (i >= codegen->kernels.count)
-            break;
-        KernelSlot *slot = &codegen->kernels.at[i];
-        if (slot->object.bytes)
-            continue;
+    for (KernelSlot *slot; (slot = take_kernel(codegen));) {
         bool hit = compile_slot(codegen, worker, slot, scratch);
-        atomic_fetch_add(hit ? &job->hits : &job->compiled, 1);
+        pthread_mutex_lock(&queue->lock);
+        *(hit ? &queue->cache_hits : &queue->compiled) += 1;
+        pthread_mutex_unlock(&queue->lock);
     }
     codegen->backend->worker_free(worker);
     arena_free(scratch);
     return NULL;
 }
 
-static int thread_count(const Codegen *codegen)
+// So many threads beside this one. Those that cannot be started are missed, not
+// needed.
+static void start_threads(Codegen *codegen, long count)
+{
+    CompileQueue *queue = &codegen->queue;
+    count = count < MAX_COMPILE_THREADS ? count : MAX_COMPILE_THREADS;
+    while (queue->thread_count < count &&
+           pthread_create(&queue->threads[queue->thread_count], NULL,
+                          compile_thread, codegen) == 0)
+        queue->thread_count++;
+}
+
+// Waits for the threads, which compile all that is left beside this one, or
+// nothing more.
+static void finish_threads(Codegen *codegen, bool compile_rest)
+{
+    CompileQueue *queue = &codegen->queue;
+    pthread_mutex_lock(&queue->lock);
+    queue->complete = true;
+    if (!compile_rest)
+        queue->next = codegen->kernels.count;
+    bool more = queue->next < codegen->kernels.count;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+    if (more)
+        compile_thread(codegen);
+    while (queue->thread_count > 0)
+        pthread_join(queue->threads[--queue->thread_count], NULL);
+    queue->complete = false;
+}
+
+static long wanted_threads(const Codegen *codegen)
 {
     long count = codegen->options.threads;
-    if (count <= 0)
-        count = sysconf(_SC_NPROCESSORS_ONLN);
-    if (count > codegen->kernels.count)
-        count = codegen->kernels.count;
-    return count < 1                     ? 1
-           : count > MAX_COMPILE_THREADS ? MAX_COMPILE_THREADS
-                                         : (int)count;
+    return count > 0 ? count : sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+void codegen_compile_ahead(Codegen *codegen)
+{
+    start_threads(codegen, wanted_threads(codegen) - 1);
 }
 
 static double now_seconds(void)
@@ -208,19 +252,15 @@ static double now_seconds(void)
 
 static void compile_all(Codegen *codegen)
 {
-    CompileJob job = {.codegen = codegen};
+    CompileQueue *queue = &codegen->queue;
     double start = now_seconds();
-    pthread_t threads[MAX_COMPILE_THREADS];
-    int count = thread_count(codegen), started = 0;
-    // Threads that cannot be started are missed, not needed.
-    while (started < count - 1 &&
-           pthread_create(&threads[started], NULL, compile_thread, &job) == 0)
-        started++;
-    compile_thread(&job);
-    for (int i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
-    codegen->stats.cache_hits += job.hits;
-    codegen->stats.compiled += job.compiled;
+    long count = wanted_threads(codegen);
+    if (count > codegen->kernels.count)
+        count = codegen->kernels.count;
+    start_threads(codegen, count - 1);
+    finish_threads(codegen, true);
+    codegen->stats.cache_hits = queue->cache_hits;
+    codegen->stats.compiled = queue->compiled;
     codegen->stats.compile_seconds += now_seconds() - start;
 }
 
@@ -240,7 +280,7 @@ void codegen_compile(Codegen *codegen, CodeObject **objects, int *count)
     if (!*objects)
         arena_out_of_memory((size_t)*count * sizeof **objects);
     for (int i = 0; i < *count; i++) {
-        const KernelSlot *slot = &codegen->kernels.at[i];
+        const KernelSlot *slot = codegen->kernels.at[i];
         const char *symbol = slot->kernel->symbol;
         (*objects)[i] = (CodeObject){
             copy_bytes(symbol, strlen(symbol) + 1), slot->object.size,
@@ -272,7 +312,7 @@ static void print_kernels(Codegen *codegen, PrintKernel *print,
 {
     void *worker = codegen->backend->worker_new(&codegen->target);
     for (int i = 0; i < codegen->kernels.count; i++) {
-        const Kernel *kernel = codegen->kernels.at[i].kernel;
+        const Kernel *kernel = codegen->kernels.at[i]->kernel;
         print_descriptor(kernel, comment, out);
         print(worker, kernel, out);
         text_add(out, "\n");

@@ -65,6 +65,9 @@ void codegen_set_ways(Codegen *codegen, const char *ways);
 const char *codegen_conv_ways(const Codegen *codegen, const Graph *graph,
                               Value value, Arena *arena, const char **shape);
 
+// Other threads (all cores but this one's, or as the options say) begin to
+// compile kernels as they are lowered, for a codegen_compile that will come.
+void codegen_compile_ahead(Codegen *codegen);
 // Compiles all remembered kernels (or takes them from the cache). *objects is
 // malloc'ed, one per distinct kernel. A kernel that LLVM refuses is simcc's own
 // fault and ends the process (diag.h), as does a lack of memory.

@@ -3,6 +3,8 @@
 #ifndef SIMCC_CODEGEN_CODEGEN_IMPL_H
 #define SIMCC_CODEGEN_CODEGEN_IMPL_H
 
+#include <pthread.h>
+
 #include "codegen/backend.h"
 
 // Who reads and writes what, for the verifier: one row per plan ref.
@@ -26,13 +28,28 @@ typedef struct KernelSlot {
     CodeObject object; // bytes NULL until compiled
 } KernelSlot;
 
+enum { MAX_COMPILE_THREADS = 64 };
+
+// What the threads that compile share: they take one kernel after the other, as
+// lowering adds them. All of it, and the list of kernels, is under the lock.
+typedef struct CompileQueue {
+    pthread_mutex_t lock;
+    pthread_cond_t changed; // a kernel more, or none will come
+    int next;               // the first kernel that no thread has taken
+    bool complete;          // none will come
+    int cache_hits, compiled;
+    pthread_t threads[MAX_COMPILE_THREADS];
+    int thread_count;
+} CompileQueue;
+
 struct Codegen {
     Arena *arena;
     CodegenOptions options;
     const Backend *backend;
     Target target;
-    const char *ways; // of convolutions; NULL: by the rule
-    VEC(KernelSlot) kernels;
+    const char *ways;          // of convolutions; NULL: by the rule
+    VEC(KernelSlot *) kernels; // each stays where it is
+    CompileQueue queue;
     VEC(PlanFacts) facts;
     int *table; // open addressing over kernels, by text; -1 = free
     int table_size;

@@ -212,23 +212,43 @@ static Status choose_ways(Compiler *compiler, Codegen *codegen, int index,
     return status_ok();
 }
 
+// Passes and lowering of one graph; NULL: nothing.
+static Status lower_graph(Compiler *compiler, Codegen *codegen, Graph *graph,
+                          bool bf16, Plan *plan)
+{
+    if (!graph)
+        return status_ok();
+    TRY(run_passes(compiler, graph, bf16));
+    double start = clock_seconds();
+    codegen_lower(codegen, graph, plan);
+    add_time(compiler, "lower", &start);
+    return check_plan(compiler, plan);
+}
+
+// The step comes first: it has most of the kernels, which other threads compile
+// while the rest goes through passes.
 static Status lower_phase(Compiler *compiler, Codegen *codegen, int index,
                           ProgramPhase *to)
 {
     const ExperimentPhase *phase = &compiler->experiment->phases.at[index];
-    TRY(choose_ways(compiler, codegen, index, to));
+    Graph *step[PLAN_PARTS];
     if (compiler->lang.value_name) {
-        codegen_lower(codegen, phase->value, &to->eval);
-        return check_plan(compiler, &to->eval);
+        TRY(choose_ways(compiler, codegen, index, to));
+        return lower_graph(compiler, codegen, phase->value, phase->bf16,
+                           &to->eval);
     }
+    compiler_train_graphs(phase, step);
+    for (int g = 0; g < PLAN_PARTS; g++)
+        if (step[g])
+            TRY(run_passes(compiler, step[g], phase->bf16));
+    TRY(choose_ways(compiler, codegen, index, to));
+    double start = clock_seconds();
     compiler_lower_train(codegen, phase, &to->train);
-    if (phase->eval)
-        codegen_lower(codegen, phase->eval, &to->eval);
-    if (phase->value)
-        codegen_lower(codegen, phase->value, &to->features);
+    add_time(compiler, "lower", &start);
     TRY(check_plan(compiler, &to->train));
-    TRY(check_plan(compiler, &to->eval));
-    return check_plan(compiler, &to->features);
+    TRY(lower_graph(compiler, codegen, phase->eval, phase->bf16, &to->eval));
+    return lower_graph(compiler, codegen, phase->value, phase->bf16,
+                       &to->features);
 }
 
 // Plans that are not made still get a name and params: weights are compared
@@ -236,7 +256,6 @@ static Status lower_phase(Compiler *compiler, Codegen *codegen, int index,
 static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
 {
     const Experiment *experiment = compiler->experiment;
-    double start = clock_seconds();
     for (int i = 0; i < experiment->phases.count; i++) {
         const ExperimentPhase *phase = &experiment->phases.at[i];
         ProgramPhase *to = &program->phases[i];
@@ -247,6 +266,7 @@ static Status lower(Compiler *compiler, Codegen *codegen, Program *program)
             if (!plans[p]->name && !(plans[p]->name = strdup("")))
                 arena_out_of_memory(1);
     }
+    double start = clock_seconds();
     compiler_list_params(compiler, program);
     add_time(compiler, "lower", &start);
     return status_ok();
@@ -294,14 +314,19 @@ static Status compile_program(Compiler *compiler, Codegen *codegen,
     if (emit == EMIT_AST)
         return dump_ast(compiler); // parse: lexer.l, grammar.y
     TRY(load(compiler));           // parse, elaborate, differentiate: sema.c
-    TRY(each_graph(compiler, run_passes)); // passes: passes.def
-    if (emit == EMIT_GRAPH || emit == EMIT_DOT)
+    if (emit == EMIT_GRAPH || emit == EMIT_DOT) {
+        TRY(each_graph(compiler, run_passes));
         return each_graph(compiler, dump_graph);
+    }
     *program = program_from_experiment(
         compiler->experiment, compiler->lang.dtype, codegen_target(codegen));
     (*program)->needs = codegen_needs(codegen);
     (*program)->sums = compiler->codegen.sums;
-    TRY(lower(compiler, codegen, *program)); // kernels, order, memory: plan/
+    // What is measured for --tune is measured alone.
+    if (emit == EMIT_NOTHING && !compiler->codeless && !compiler->tune)
+        codegen_compile_ahead(codegen);
+    // Passes (passes.def); kernels, order, memory: plan/.
+    TRY(lower(compiler, codegen, *program));
     if (emit == EMIT_PLAN)
         dump_plans(compiler, *program);
     else if (emit != EMIT_NOTHING)
