@@ -356,6 +356,41 @@ TEST(single_precision_exp_is_vector_code)
     }
 }
 
+// Two graphs, so that threads that begin early wait for the second.
+static CodeObject *compile_two(bool ahead, int *count)
+{
+    Codegen *codegen = new_codegen(NULL);
+    if (ahead)
+        codegen_compile_ahead(codegen);
+    lower(codegen, chain(2, 100));
+    lower(codegen, chain(2, 200));
+    return compile(codegen, count);
+}
+
+TEST(kernels_compiled_ahead_are_the_same)
+{
+    int count, then;
+    CodeObject *late = compile_two(false, &count);
+    CodeObject *early = compile_two(true, &then);
+    CHECK_INT(count, 4);
+    CHECK_INT(then, 4);
+    for (int i = 0; i < count; i++) {
+        CHECK(strcmp(early[i].symbol, late[i].symbol) == 0);
+        CHECK_INT(early[i].size, late[i].size);
+        CHECK(memcmp(early[i].bytes, late[i].bytes, (size_t)late[i].size) == 0);
+    }
+}
+
+// A program that turns out wrong later compiles nothing more.
+TEST(compiling_ahead_can_be_given_up)
+{
+    Codegen *codegen = new_codegen(NULL);
+    codegen_compile_ahead(codegen);
+    lower(codegen, chain(20, 100));
+    codegen_free(codegen);
+    owned.codegen_count--;
+}
+
 // ---- cache ------------------------------------------------------------------
 
 static CodegenStats compile_with(const char *cache_dir)
