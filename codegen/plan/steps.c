@@ -110,6 +110,6 @@ const char *value_label(const Lowering *lower, Value value)
     const Node *node = graph_node(lower->graph, value);
     const char *scope = node->origin.scope;
     const char *text = op_info(node->op)->text;
-    return scope && *scope ? arena_printf(lower->arena, "%s: %s", scope, text)
+    return scope && *scope ? arena_concat(lower->arena, scope, ": ", text)
                            : text;
 }

@@ -7,7 +7,7 @@
 Site call_site(Sema *s, const Call *call)
 {
     return (Site){
-        s->build,    call->pos,  arena_printf(s->arena, "`%s`", call->name),
+        s->build,    call->pos,  arena_concat(s->arena, "`", call->name, "`"),
         call->count, call->args, call->exprs};
 }
 

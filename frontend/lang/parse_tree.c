@@ -281,7 +281,7 @@ static const char *describe_expected(Arena *arena, int count,
             strstr(name, " in a path") ? arena_printf(arena, "`%c`", name[0])
             : prose                    ? arena_printf(arena, "%s%s",
                                    strstr(name, "end of") ? "" : "a ", name)
-                                       : arena_printf(arena, "`%s`", name);
+                                       : arena_concat(arena, "`", name, "`");
     }
     if (said_count == 0 || said_count > 5)
         return "";

@@ -223,8 +223,9 @@ static Datum call_operation(Sema *s, const Expr *expr, Op op)
                          op_info(op)->doc);
     if (x.kind != DATUM_TENSOR)
         return number_operation(s, &call, op);
-    Site site = {s->build, expr->pos, arena_printf(s->arena, "`%s`", call.name),
-                 1,        call.args, call.exprs};
+    Site site = {
+        s->build, expr->pos, arena_concat(s->arena, "`", call.name, "`"),
+        1,        call.args, call.exprs};
     Datum number = tensor_as_numbers(s, &site, x.tensor);
     return number.kind == DATUM_TENSOR
                ? tensor_unary(s, &site, op, number.tensor)

@@ -212,7 +212,8 @@ static Datum tensor_operator(Sema *s, const Expr *expr, Datum a, Datum b)
 {
     const Datum values[] = {a, b};
     const Expr *const exprs[] = {expr->left, expr->right};
-    const char *what = arena_printf(s->arena, "`%s`", operator_text(expr->op));
+    const char *what =
+        arena_concat(s->arena, "`", operator_text(expr->op), "`");
     Site site = {s->build, expr->pos, what, 2, values, exprs};
     bool divides = expr->op == OPERATOR_DIV || expr->op == OPERATOR_FLOOR_DIV ||
                    expr->op == OPERATOR_MOD;

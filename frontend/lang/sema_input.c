@@ -277,7 +277,7 @@ static Datum add_input(Sema *s, const Stmt *stmt, const char *name, int rank,
     TensorType type = type_make(s->options->dtype, rank, dims);
     Site site = {.build = s->build,
                  .pos = stmt->pos,
-                 .what = arena_printf(s->arena, "`%s`", name)};
+                 .what = arena_concat(s->arena, "`", name, "`")};
     return tensor_add(s, &site, OP_INPUT, 0, NULL, attrs, &type);
 }
 

@@ -77,7 +77,7 @@ static const char *full_name(Sema *s, const Stmt *stmt)
         return arena_printf(s->arena, "optimizer.%s.%s", name,
                             s->frame->weight->name);
     if (*s->build->scope)
-        name = arena_printf(s->arena, "%s.%s", s->build->scope, name);
+        name = arena_concat(s->arena, s->build->scope, ".", name);
     if (strcmp(name, "__metadata__") == 0) {
         sema_fail(s, stmt->pos,
                   "`__metadata__` is the head of a file of weights: call it "
@@ -150,7 +150,7 @@ Variable *make_variable(Sema *s, const Stmt *stmt, const char *name,
     };
     Site site = {.build = s->build,
                  .pos = stmt->pos,
-                 .what = arena_printf(s->arena, "`%s`", name)};
+                 .what = arena_concat(s->arena, "`", name, "`")};
     Datum param = tensor_add(s, &site, OP_PARAM, 0, NULL, attrs, type);
     if (param.kind != DATUM_TENSOR)
         return NULL;
@@ -239,7 +239,7 @@ void exec_update(Sema *s, const Stmt *stmt)
     const TensorType type = variable->type;
     const Expr *const exprs[] = {stmt->value};
     Site site = {
-        s->build, stmt->pos, arena_printf(s->arena, "`%s`", variable->name),
+        s->build, stmt->pos, arena_concat(s->arena, "`", variable->name, "`"),
         1,        &value,    exprs};
     Datum fitted = tensor_fit(s, &site, value, type.rank, type.dims);
     if (fitted.kind != DATUM_TENSOR)

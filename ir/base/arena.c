@@ -170,6 +170,16 @@ char *arena_strdup(Arena *arena, const char *text)
     return arena_strndup(arena, text, strlen(text));
 }
 
+char *arena_concat(Arena *arena, const char *a, const char *b, const char *c)
+{
+    size_t first = strlen(a), second = strlen(b), third = strlen(c);
+    char *text = arena_alloc(arena, first + second + third + 1);
+    memcpy(text, a, first);
+    memcpy(text + first, b, second);
+    memcpy(text + first + second, c, third);
+    return text;
+}
+
 char *arena_vprintf(Arena *arena, const char *format, va_list args)
 {
     char short_text[256]; // most are: they are formatted once

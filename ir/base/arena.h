@@ -28,6 +28,9 @@ char *arena_strdup(Arena *arena, const char *text);
 // printf into the arena.
 char *arena_printf(Arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+// Three texts as one; many times as fast as arena_printf, for what is made of
+// every node and seldom read.
+char *arena_concat(Arena *arena, const char *a, const char *b, const char *c);
 char *arena_vprintf(Arena *arena, const char *format, va_list args);
 
 // Bytes handed out so far; used to bound what bad input may cost.
