@@ -96,7 +96,8 @@ static void print_info_json(const Dataset *data, Arena *arena)
 
 int command_data_info(Cli *cli)
 {
-    DataOptions options = {.index = compiler_index_folder(cli)};
+    DataOptions options = {.index = compiler_index_folder(cli),
+                           .tests_alone = true};
     Dataset *data;
     int64_t seed;
     CLI_TRY(cli, cli_whole(cli, OPT_seed, 0, 0, INT64_MAX, &seed));

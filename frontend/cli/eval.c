@@ -137,6 +137,9 @@ static Status check_labels(const Job *job)
                             "data's images may have several: eval without "
                             "--knn, of a phase with labels, has mean average "
                             "precision");
+    if (dataset_count(job->data, SPLIT_TRAIN) == 0)
+        return status_error(STATUS_DATA, "the training images vote, and the "
+                                         "data has none");
     if (dataset_count(job->data, job->tried) == 0)
         return status_error(STATUS_DATA, "there are no %s images",
                             data_split_word(job->tried));

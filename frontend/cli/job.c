@@ -197,6 +197,7 @@ static Status open_data(Job *job, int min_side, int channels)
         return status_error(STATUS_USAGE,
                             "say where the images are: --data DIR (`simcc "
                             "data synth DIR` draws some)");
+    options.tests_alone = tries_weights(job);
     job->whole = cli->command->run == command_eval && cli_has(cli, OPT_split) &&
                  strcmp(cli->values[OPT_split], "all") == 0;
     if (job->whole)

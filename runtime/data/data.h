@@ -32,6 +32,7 @@ typedef struct DataOptions {
     // takes 0 alone.
     double valid_fraction;
     bool valid_where;    // only where the set can: nobody has asked for it
+    bool tests_alone;    // a set that has test images alone will do
     uint64_t seed;       // of both choices
     int min_side;        // see image_read; 0 = full size
     int channels;        // see image_decode_channels; 0 = pictures to look at
@@ -90,7 +91,8 @@ typedef struct DataSkip {
 } DataSkip;
 
 // Fails with STATUS_DATA, naming the path, when there is no image at all, when
-// test classes are not those of training, or when files disagree.
+// test classes are not those of training, when files disagree, or when all
+// images are of test and validation parts and the options want others.
 Status dataset_open(const char *path, const DataOptions *options,
                     Dataset **dataset);
 // A set of files with these names, relative to the folder of the process, all

@@ -469,7 +469,10 @@ static void note_folders(const List *list)
 static int part_of(const List *list, int64_t row)
 {
     const char *word = cell(list, row, list->part);
-    return *word ? dataset_part_of(word) : DATASET_TRAIN;
+    int part = *word ? dataset_part_of(word) : DATASET_TRAIN;
+    bool instead = part == DATASET_TEST ||
+                   (part == DATASET_VALID && !list->parts[DATASET_TEST]);
+    return list->dataset->only_tests && instead ? DATASET_TRAIN : part;
 }
 
 // Which rows are images; what the others are is told.
@@ -644,6 +647,8 @@ static Status read_list(List *list)
     TRY(check_rows(list));
     TRY(check_repeats(list));
     note_folders(list);
+    dataset->only_tests = dataset->tests_alone && !list->parts[DATASET_TRAIN] &&
+                          !list->parts[DATASET_EXTRA];
     TRY(probe_rows(list));
     TRY(list_labels_read(&list->table, list->header, &list->labels));
     TRY(add_classes(list));

@@ -88,18 +88,23 @@ Status dataset_read_stl(Dataset *dataset, bool *found)
 {
     char path[DATASET_PATH];
     int64_t count;
-    *found = find_images(dataset, "train_X.bin", path);
+    bool test = find_images(dataset, "test_X.bin", path);
+    bool train = find_images(dataset, "train_X.bin", path);
+    dataset->only_tests = dataset->tests_alone && test && !train;
+    *found = train || dataset->only_tests;
     if (!*found)
         return status_ok();
     dataset->kind = "STL-10 batches";
     dataset->shape = (DataShape){SIDE, SIDE, 3, true};
-    TRY(read_labelled(dataset, SPLIT_TRAIN, "train"));
+    if (train)
+        TRY(read_labelled(dataset, SPLIT_TRAIN, "train"));
     if (find_images(dataset, "unlabeled_X.bin", path)) {
         TRY(count_images(path, &count));
         TRY(add_images(dataset, SPLIT_TRAIN, "unlabeled", path, NULL, count));
     }
-    if (find_images(dataset, "test_X.bin", path)) {
-        TRY(read_labelled(dataset, SPLIT_TEST, "test"));
+    if (test) {
+        TRY(read_labelled(
+            dataset, dataset->only_tests ? SPLIT_TRAIN : SPLIT_TEST, "test"));
         dataset->test_part = "test_X.bin";
     }
     return dataset_name_classes(dataset, "class_names.txt", CLASSES);

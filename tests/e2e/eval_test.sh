@@ -305,6 +305,41 @@ check "eval: all of three parts, but for what has no label" says \
     "--split all evaluates 115 training, 20 test and 5 validation images as one set, without 3 that have no label" \
     exits 0 with eval finetune --data "$work/parted" --out "$run" --split all
 check "eval: as many" grep -q "^finetune: all 137 images: loss" "$work/said"
+# Nothing but tests: there is nobody to be trained.
+mkdir "$work/tests" "$work/tars" "$work/tars/test"
+cp -r "$shapes/test" "$work/tests/test"
+cp -r "$work/parted/val" "$work/tests"
+(cd "$work/tests" && find test -name '*.png' | awk -F / '{ print $0 "," $2 ",test" }') \
+    > "$work/tests/list.csv"
+class=0
+for name in disc ring square; do
+    for file in "$shapes/test/$name"/*.png; do
+        cp "$file" "$work/tars/$name-${file##*/}"
+        echo "$class" > "$work/tars/$name-$(basename "$file" .png).cls"
+    done
+    class=$((class + 1))
+done
+(cd "$work/tars" && tar cf test/0.tar ./*.png ./*.cls --sort=name && rm ./*.png ./*.cls)
+for set in tests tests/list.csv tars; do
+    check "eval: tests alone, $set" says "0 training images and 20 test images" exits 0 \
+        with eval finetune --data "$work/$set" --out "$run" --split test
+    check "eval: are all of $set" grep -q "^finetune: 20 test images: loss" "$work/said"
+    check "eval: which is said of $set" grep -qF \
+        "there is no training part: its images are to evaluate alone" "$work/said"
+    check "predict: tests alone, $set" exits 0 with predict finetune \
+        --data "$work/$set" --out "$run" -q -o "$work/p.csv"
+    check "data: tests alone, $set" says "0 training images and 20 test images" \
+        "$simcc" data info "$work/$set"
+done
+check "eval: those for validation with them" says \
+    "--split all evaluates 20 test and 5 validation images as one set" exits 0 \
+    with eval finetune --data "$work/tests" --out "$run" --split all
+check "eval: neighbours need images to vote" says \
+    "the training images vote, and the data has none" exits 4 with eval pretrain \
+    --knn --data "$work/tests" --out "$run"
+check "run: no phase trains on them" says \
+    "no training part: test, val are for testing or validation by their names" \
+    exits 4 with run scratch --data "$work/tests" --out "$work/untrained"
 # What the weights' run held out and set aside says nothing of them.
 mkdir -p "$work/one/disc" "$work/one/ring" "$work/one/square"
 for class in disc ring square; do
