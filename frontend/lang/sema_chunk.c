@@ -326,6 +326,8 @@ static bool make_update(Sema *s, Build *build, const VariableList *trained,
             grads[i] = tensor_rank_mean(s, &site, sums[i]).tensor;
     }
     train_update(s, &update, trained, grads);
+    if (!update.failed)
+        still_warn(s, &update);
     // What the optimizers have declared is the phase's, too.
     Graph *whole = build->graph;
     *build = update;
