@@ -24,6 +24,7 @@ static bool eval_settings(Sema *s, Using *using)
     if (!match_args(s, def->name.text, stmt->name.pos, 2, count, names,
                     stmt->args, slots)) {
         sema_note(s, def->name.pos, "`%s` is defined here", def->name.text);
+        fail_call(s, stmt->args);
         return false;
     }
     bool ok = true;
