@@ -360,8 +360,13 @@ static Status find_columns(List *list)
         if (list->table.rows[i].count > list->columns)
             list->columns = list->table.rows[i].count;
     if (!list->table.count)
-        return status_ok();
+        return status_error(STATUS_DATA, "%s: the list is empty",
+                            list->dataset->root);
     list->header = is_header(list);
+    if (list->header && list->table.count == 1)
+        return bad_row(list, 0,
+                       "the list has a header, which names its columns, and "
+                       "no rows");
     TRY(check_width(list));
     find_path(list);
     find_part(list);
