@@ -134,9 +134,9 @@ int command_data_synth(Cli *cli)
     };
     CLI_TRY(cli, synth_write(cli->words[0], &options));
     cli_note(cli,
-             "%s: %d classes of %d training and %d test images, %dx%d pixels",
+             "%s: %d classes of %d training and %d test image%s, %dx%d pixels",
              cli->words[0], options.classes, options.train, options.test,
-             options.size, options.size);
+             text_s(options.test), options.size, options.size);
     cli_note(cli, "next: simcc run models/quickstart.net --data %s --out run",
              cli->words[0]);
     return STATUS_OK;

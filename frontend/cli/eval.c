@@ -90,9 +90,11 @@ static Status choose_images(const Job *job, const ProgramPhase *phase)
         if (!trained && job->tried == SPLIT_TEST &&
             dataset_held_out(job->data, &seed) > 0)
             cli_note(cli,
-                     "%lld images are evaluated, those held out: --split all "
-                     "takes every one",
-                     (long long)dataset_count(job->data, SPLIT_TEST));
+                     "%lld image%s evaluated, those held out: --split "
+                     "all takes every one",
+                     (long long)dataset_count(job->data, SPLIT_TEST),
+                     dataset_count(job->data, SPLIT_TEST) == 1 ? " is"
+                                                               : "s are");
         return status_ok();
     }
     Text text = text_new(cli->arena);
@@ -196,15 +198,19 @@ static void print_knn(const Features *features, const KnnProblem *problem,
                       const KnnResult *result)
 {
     const Cli *cli = features->job->cli;
-    const char *form =
-        cli_has(cli, OPT_json)
-            ? "{\"phase\":\"%s\",\"value\":\"%s\",\"top1\":%.17g,"
-              "\"top1_plain\":%.17g,\"neighbours\":%d,\"tau\":%g,"
-              "\"test_count\":%lld}\n"
-            : "%s: nearest neighbours by %s: top1 %.4f, by a plain vote %.4f  "
-              "(%d neighbours, tau %g, %lld images)\n";
-    printf(form, cli->words[1], features->value->name, result->weighted,
-           result->plain, problem->k, problem->tau, (long long)result->counted);
+    if (cli_has(cli, OPT_json))
+        printf("{\"phase\":\"%s\",\"value\":\"%s\",\"top1\":%.17g,"
+               "\"top1_plain\":%.17g,\"neighbours\":%d,\"tau\":%g,"
+               "\"test_count\":%lld}\n",
+               cli->words[1], features->value->name, result->weighted,
+               result->plain, problem->k, problem->tau,
+               (long long)result->counted);
+    else
+        printf("%s: nearest neighbours by %s: top1 %.4f, by a plain vote %.4f  "
+               "(%d neighbour%s, tau %g, %lld image%s)\n",
+               cli->words[1], features->value->name, result->weighted,
+               result->plain, problem->k, text_s(problem->k), problem->tau,
+               (long long)result->counted, text_s(result->counted));
 }
 
 static Status eval_neighbours(Job *job, Features *features)
@@ -227,9 +233,9 @@ static Status eval_neighbours(Job *job, Features *features)
     TRY(status);
     if (features->unreadable)
         cli_warn(cli, arena_printf(cli->arena,
-                                   "%lld images cannot be read: they are left "
-                                   "out",
-                                   (long long)features->unreadable));
+                                   "%lld image%s cannot be read: left out",
+                                   (long long)features->unreadable,
+                                   text_s(features->unreadable)));
     job_clear_line(job);
     print_knn(features, &problem, &result);
     return status_ok();

@@ -60,9 +60,10 @@ void chunk_check(Sema *s, Phase *phase)
                   batch, phase->item->name.text, chunk, divisor);
     else
         sema_fail(s, option->pos,
-                  "a chunk of %" PRId64 " images in phase `%s` does not divide "
+                  "a chunk of %" PRId64
+                  " image%s in phase `%s` does not divide "
                   "by %" PRId64 " processes; one of %" PRId64 " does",
-                  chunk, phase->item->name.text, ranks, divisor);
+                  chunk, text_s(chunk), phase->item->name.text, ranks, divisor);
 }
 
 // ---- parts ------------------------------------------------------------------

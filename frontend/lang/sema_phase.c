@@ -128,9 +128,9 @@ static void check_batch(Sema *s, Phase *phase)
     phase->out->batch = images;
     if (images % ranks != 0 && phase->is_wanted)
         sema_fail(s, batch->pos,
-                  "a batch of %d images does not divide by %d processes; one "
+                  "a batch of %d image%s does not divide by %d processes; one "
                   "of %d does",
-                  images, ranks, (images / ranks + 1) * ranks);
+                  images, text_s(images), ranks, (images / ranks + 1) * ranks);
 }
 
 // `balanced` need not be declared to be set. What a resumed run must agree with

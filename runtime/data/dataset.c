@@ -406,12 +406,14 @@ static Status set_aside(Dataset *dataset, const DataOptions *options)
                             dataset->root);
     return dataset_add_note(
         dataset,
-        "%lld of the training images are set aside for validation, %g%%%s by "
-        "seed %llu: no phase trains on them, pretraining included",
+        "%lld of the training images %s set aside for validation, %g%%%s by "
+        "seed %llu: no phase trains on %s, pretraining included",
         (long long)dataset->splits[SPLIT_VALID].count,
+        dataset->splits[SPLIT_VALID].count == 1 ? "is" : "are",
         100 * options->valid_fraction,
         dataset->class_count > 0 ? " of each class" : "",
-        (unsigned long long)options->seed);
+        (unsigned long long)options->seed,
+        dataset->splits[SPLIT_VALID].count == 1 ? "it" : "them");
 }
 
 // As an index has it, or by looking at each file.

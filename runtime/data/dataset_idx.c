@@ -153,9 +153,10 @@ static Status read_part_files(IdxPart *part)
     TRY(read_idx(&part->labels, 1));
     if (part->labels.sizes[0] != part->images.sizes[0])
         return status_error(
-            STATUS_DATA, "%s has %lld labels but %s has %lld images",
+            STATUS_DATA, "%s has %lld label%s but %s has %lld image%s",
             part->labels.path, (long long)part->labels.sizes[0],
-            part->images.path, (long long)part->images.sizes[0]);
+            status_s(part->labels.sizes[0]), part->images.path,
+            (long long)part->images.sizes[0], status_s(part->images.sizes[0]));
     return status_ok();
 }
 

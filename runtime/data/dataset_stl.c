@@ -31,8 +31,9 @@ static Status check_labels(const char *path, const char *images,
 {
     if (size != count)
         return status_error(STATUS_DATA,
-                            "%s has %lld labels but %s has %lld images", path,
-                            (long long)size, images, (long long)count);
+                            "%s has %lld label%s but %s has %lld image%s", path,
+                            (long long)size, status_s(size), images,
+                            (long long)count, status_s(count));
     for (int64_t i = 0; i < count; i++)
         if (labels[i] < 1 || labels[i] > CLASSES)
             return status_error(STATUS_DATA,

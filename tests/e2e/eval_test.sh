@@ -137,7 +137,7 @@ check "eval: and the mean is of the two others" awk -F, '
     "$work/gap-ev/classes.csv"
 head -c 200 "$shapes/test/disc/00001.png" > "$work/gap/test/disc/00001.png"
 check "eval: an unreadable image is said to be left out" says \
-    "1 test images cannot be read: they are left out of the numbers" \
+    "1 test image cannot be read: left out of the numbers" \
     with eval finetune --data "$work/gap" --out "$run"
 check "eval: a value that is no row of scores" exits 2 evaluate --value h
 check "eval: and says so" says "with a row of scores" evaluate --value h
@@ -168,7 +168,7 @@ infinite() {
         --out "$run" "$@" --set $settings
 }
 check "eval: scores that are no numbers are said to be left out" says \
-    "20 test images have scores that are no numbers" infinite eval
+    "20 test images with scores that are no numbers" infinite eval
 check "eval: and then nothing is left" says "no test image is left to count" \
     infinite eval -o "$work/inf"
 # Probabilities under the name of scores would go through a softmax twice.

@@ -156,7 +156,7 @@ TEST(stl_files_that_disagree)
     write_bytes(test_path("s/train_X.bin"), bytes, 2 * IMAGE);
     check_set_refused(set, "train_y.bin': No such file");
     write_bytes(test_path("s/train_y.bin"), "\1", 1);
-    check_set_refused(set, "train_y.bin has 1 labels but");
+    check_set_refused(set, "train_y.bin has 1 label but");
     write_bytes(test_path("s/train_y.bin"), "\1\2\3", 3);
     check_set_refused(set, "train_X.bin has 2 images");
     write_bytes(test_path("s/train_y.bin"), "\1\0", 2);
