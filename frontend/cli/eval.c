@@ -77,6 +77,19 @@ static void add_parts(const Dataset *data, Text *text)
     text_addf(text, " images%s", parts > 1 ? " as one set" : "");
 }
 
+// Copies of training images, and the same ones under other names.
+static void warn_copies(const Job *job, unsigned splits)
+{
+    int noted, found = trained_marked(job, splits, &noted);
+    if (found)
+        cli_warn(job->cli,
+                 arena_printf(job->cli->arena,
+                              "the run of these weights trained on images that "
+                              "are evaluated: of %d that it noted %d %s among "
+                              "them, byte for byte",
+                              noted, found, found == 1 ? "is" : "are"));
+}
+
 // Says which images are evaluated, where that may not be what is expected; all
 // of them are made one part.
 static Status choose_images(const Job *job, const ProgramPhase *phase)
@@ -86,6 +99,8 @@ static Status choose_images(const Job *job, const ProgramPhase *phase)
     int64_t trained = trained_images(job);
     bool labelled =
         dataset_classes(job->data) > 0 && plan_input(&phase->eval, "labels");
+    if (!trained || !job->whole)
+        warn_copies(job, job->whole ? ~0u : 1u << job->tried);
     if (!job->whole) {
         if (!trained && job->tried == SPLIT_TEST &&
             dataset_held_out(job->data, &seed) > 0)

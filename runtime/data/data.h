@@ -146,6 +146,15 @@ double dataset_held_out(const Dataset *dataset, uint64_t *seed);
 double dataset_set_aside(const Dataset *dataset, uint64_t *seed);
 const char *dataset_sample_name(const Dataset *dataset, DataSplit split,
                                 int64_t index);
+// Marks of up to DATA_MARKS of the training images, spread evenly: sizes and
+// checksums of their bytes as they are stored, so that copies and links have
+// the same ones. "" when none can be read.
+enum { DATA_MARKS = 16, DATA_MARKS_TEXT = 40 * DATA_MARKS };
+void dataset_marks(const Dataset *dataset, char text[DATA_MARKS_TEXT]);
+// How many of such marks are those of images in these parts, a bit each;
+// *noted is how many there are. Only images of the marks' sizes are read.
+int dataset_count_marked(const Dataset *dataset, unsigned splits,
+                         const char *marks, int *noted);
 // Files left out when opening and why.
 int dataset_skips(const Dataset *dataset, const DataSkip **skips);
 // What was decided about its folders or columns, a line each, without an end.

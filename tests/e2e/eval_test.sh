@@ -296,6 +296,19 @@ check "eval: all of one part" says "--split all evaluates all 120 images" \
 check "eval: of which the run knows none" exits 1 grep -q "had this data" \
     "$work/said"
 check "eval: on one line" grep -q "^finetune: all 120 images: loss" "$work/said"
+# Copies are known by their bytes, links by where they lead.
+copies="the run of these weights trained on images that are evaluated"
+check "eval: a copy of the run's images under other names" says \
+    "$copies: of 16 that it noted 16 are among them, byte for byte" exits 0 \
+    with eval finetune --data "$work/new" --out "$run" --split all
+check "eval: or of some of them" says "$copies: of 16 that it noted" exits 0 \
+    with eval finetune --data "$work/new" --out "$run"
+ln -s "$shapes" "$work/link"
+check "eval: a link to them" says "the run of these weights had this data: its 120" \
+    exits 0 with eval finetune --data "$work/link" --out "$run" --split all
+check "eval: what was held out is none of them" says "20 test images: loss" \
+    exits 0 with eval finetune --data "$shapes" --out "$run"
+check "eval: which is said of nothing" exits 1 grep -q "$copies" "$work/said"
 # Three parts, and images without a label, which cannot be right or wrong.
 cp -r "$shapes" "$work/parted"
 mkdir -p "$work/parted/val/disc" "$work/parted/unlabeled"

@@ -401,6 +401,34 @@ TEST(batches_of_tests_alone_are_there_to_evaluate)
     dataset_free(set);
 }
 
+// Images are known again by their bytes, whatever their names.
+TEST(marked_images_are_found_again)
+{
+    int noted;
+    char marks[DATA_MARKS_TEXT];
+    make_class("one/a", 3, 10);
+    make_class("two/b", 3, 10);
+    make_class("other/a", 3, 99);
+    Dataset *set = open_good(root("one"), (DataOptions){0});
+    dataset_marks(set, marks);
+    dataset_free(set);
+    set = open_good(root("two"), (DataOptions){0});
+    CHECK_INT(dataset_count_marked(set, 1u << SPLIT_TRAIN, marks, &noted), 3);
+    CHECK_INT(noted, 3);
+    CHECK_INT(dataset_count_marked(set, 1u << SPLIT_TEST, marks, &noted), 0);
+    CHECK_INT(dataset_count_marked(set, ~0u, "", &noted), 0);
+    CHECK_INT(noted, 0);
+    dataset_free(set);
+    set = open_good(root("other"), (DataOptions){0});
+    CHECK_INT(dataset_count_marked(set, ~0u, marks, &noted), 0);
+    dataset_free(set);
+    make_idx("idx/train", 40, 3, 5);
+    set = open_good(root("idx"), (DataOptions){0});
+    dataset_marks(set, marks);
+    CHECK_INT(dataset_count_marked(set, ~0u, marks, &noted), DATA_MARKS);
+    dataset_free(set);
+}
+
 // ---- cache -----------------------------------------------------------------
 
 TEST(cached_images_outlive_their_files)
