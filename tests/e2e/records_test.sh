@@ -347,7 +347,7 @@ awk -F, 'NR > 1 {
             count++
             right += nearest == class[query]
         }
-        printf "top1 %.4f, by a plain vote %.4f  (1 neighbours, tau 0.07, %d images)\n",
+        printf "top1 %.4f, by a plain vote %.4f  (1 neighbour, tau 0.07, %d images)\n",
             right / count, right / count, count
     }' "$work/h.csv" > "$work/nearest"
 check "knn: found by hand" grep -q "15 images" "$work/nearest"
