@@ -259,7 +259,7 @@ EPOCH = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 # ---- tests ------------------------------------------------------------------
 
 ## make test: build and run every test (under ten minutes on two cores)
-test: $(BUILD)/simcc $(BUILD)/tests/run
+test: $(BUILD)/simcc $(BUILD)/tests/run $(BUILD)/bench/compile
 	@BUILD=$(BUILD) sh tests/run.sh
 
 ## make asan: the same tests under AddressSanitizer and UBSan, in build/asan
@@ -351,7 +351,8 @@ $(BENCH)/report: $(BENCH)/report.o $(BENCH)/records.o $(BENCH)/chart.o
 BENCH_PROGRAMS = $(addprefix $(BENCH)/,peak compile conv step steps input \
                                        rounding report)
 $(BENCH_PROGRAMS): $(BENCH)/bench.o $(LIBRARY)
-	$(CC) $(FLAGS) -o $@ $^ $(LIBS) $(if $(filter %/conv,$@),$(ONEDNN_LIBS))
+	$(call say,link   ,$@)
+	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS) $(if $(filter %/conv,$@),$(ONEDNN_LIBS))
 
 bench-programs: $(BENCH_PROGRAMS) $(BUILD)/simcc
 

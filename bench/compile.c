@@ -1,7 +1,7 @@
 // Times `simcc compile` of the cases' training steps, and of the largest net of
-// the paper: each a process of its own, once on an empty cache (cold), then
-// with other learning rates, so that only the kernels are known (changed), and
-// then the first once more (warm).
+// the paper: each a process of its own, once on an empty cache (cold), in a
+// folder that is new, then with other learning rates, so that only the kernels
+// are known (changed), and then the first once more (warm).
 //   compile [CASE...]  ->  lines "compile CASE RSS_KB COLD_MS CHANGED_MS
 //                WARM_MS COLD_CPU_MS CHANGED_CPU_MS WARM_CPU_MS"
 // with the largest peak memory and processor times of all threads. Of several
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "runtime/base/file.h"
 
 enum { RUNS = 5, MAX_WORDS = 20 };
 
@@ -72,14 +73,31 @@ static Times run_often(Arena *arena, const char **words, const char **last)
     return (Times){bench_median(ms, RUNS), bench_median(cpu, RUNS), most.rss};
 }
 
+// A new folder for each case. None is removed before all cases are timed: a
+// file system that has hundreds of files to forget slows what comes next.
+static const char *caches_folder(Arena *arena)
+{
+    return arena_printf(arena, "%s/cache/compile", bench_folder(arena));
+}
+
+static const char *new_cache(Arena *arena, const char *id)
+{
+    const char *caches = caches_folder(arena);
+    Status status = file_make_folder(caches);
+    bench_require(&status);
+    char *cache = arena_printf(arena, "%s/%s-XXXXXX", caches, id);
+    if (!mkdtemp(cache)) {
+        fprintf(stderr, "bench: cannot make a folder in %s\n", caches);
+        exit(1);
+    }
+    return cache;
+}
+
 // `words` end with a setting of the learning rate.
 static void time_case(Arena *arena, const char *id, const char **words)
 {
-    const char *cache =
-        arena_printf(arena, "%s/cache/compile-%s", bench_folder(arena), id);
     const char **last = &words[word_count(words) - 1], *own = *last;
-    bench_remove(cache);
-    setenv("XDG_CACHE_HOME", cache, 1);
+    setenv("XDG_CACHE_HOME", new_cache(arena, id), 1);
     Times cold = run(words);
     Times changed = run_often(arena, words, last);
     *last = own;
@@ -89,7 +107,6 @@ static void time_case(Arena *arena, const char *id, const char **words)
            cold.ms, changed.ms, warm.ms, cold.cpu_ms, changed.cpu_ms,
            warm.cpu_ms);
     fflush(stdout);
-    bench_remove(cache);
 }
 
 // simcc compile FILE --phase PHASE -o ... -q --set SETTING...
@@ -140,6 +157,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < BENCH_CASES; i++)
         if (bench_wants(&bench_cases[i], argc, argv))
             time_bench_case(arena, &bench_cases[i]);
+    bench_remove(caches_folder(arena)); // with what an interrupted one left
     arena_free(arena);
     return 0;
 }

@@ -1,4 +1,5 @@
 // Shape rules of products, convolutions and pools.
+#include "ir/base/text.h"
 #include "ir/image.h"
 #include "ir/matmul.h"
 #include "ir/shape_rules.h"
@@ -171,27 +172,29 @@ static const char *conv_type(const Graph *graph, const Node *node,
                            (long long)groups, type_text(graph->arena, x),
                            type_text(graph->arena, w));
     if (groups > 1 && image_channels(x) % groups != 0)
-        return shape_error(graph, node,
-                           "the %lld channels of x %s do not make %lld groups",
-                           (long long)image_channels(x),
-                           type_text(graph->arena, x), (long long)groups);
-    if (groups > 1 && outputs % groups != 0)
         return shape_error(
-            graph, node, "the %lld outputs of w %s do not make %lld groups",
-            (long long)outputs, type_text(graph->arena, w), (long long)groups);
+            graph, node, "the %lld channel%s of x %s do not make %lld groups",
+            (long long)image_channels(x), text_s(image_channels(x)),
+            type_text(graph->arena, x), (long long)groups);
+    if (groups > 1 && outputs % groups != 0)
+        return shape_error(graph, node,
+                           "the %lld output%s of w %s do not make %lld groups",
+                           (long long)outputs, text_s(outputs),
+                           type_text(graph->arena, w), (long long)groups);
     if (groups > 1 && image_channels(x) != inputs * groups)
         return shape_error(
             graph, node,
-            "x %s has %lld channels, %lld to each of %lld groups, but w %s "
+            "x %s has %lld channel%s, %lld to each of %lld groups, but w %s "
             "takes %lld",
             type_text(graph->arena, x), (long long)image_channels(x),
-            (long long)(image_channels(x) / groups), (long long)groups,
-            type_text(graph->arena, w), (long long)inputs);
+            text_s(image_channels(x)), (long long)(image_channels(x) / groups),
+            (long long)groups, type_text(graph->arena, w), (long long)inputs);
     if (groups == 1 && image_channels(x) != inputs)
         return shape_error(
-            graph, node, "x %s has %lld channels, but w %s takes %lld",
+            graph, node, "x %s has %lld channel%s, but w %s takes %lld",
             type_text(graph->arena, x), (long long)image_channels(x),
-            type_text(graph->arena, w), (long long)inputs);
+            text_s(image_channels(x)), type_text(graph->arena, w),
+            (long long)inputs);
     if (x->form != FORM_PLANES)
         block = image_block(x);
     if (block < 1 || (block & (block - 1)) != 0)

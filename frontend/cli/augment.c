@@ -142,8 +142,9 @@ int command_augment(Cli *cli)
         status = draw_sheet(&program->phases[phase], data, (uint64_t)seed,
                             cli->values[OPT_output]);
     if (status.code == STATUS_OK)
-        cli_note(cli, "%d views of each image, as phase %s draws them, in %s",
+        cli_note(cli, "%d view%s of each image, as phase %s draws them, in %s",
                  sheet_views(&program->phases[phase]),
+                 text_s(sheet_views(&program->phases[phase])),
                  program->phases[phase].name, cli->values[OPT_output]);
     else
         code = cli_fail(cli, &status);

@@ -200,9 +200,10 @@ static void tell_left_out(const ClassReport *report, int64_t count,
     if (count)
         cli_warn(report->job->cli,
                  arena_printf(report->job->cli->arena,
-                              "%lld %simages %s: they are left out of the "
-                              "numbers of each class",
-                              (long long)count, part_of(report->job), what));
+                              "%lld %simage%s %s: left out of the numbers of "
+                              "each class",
+                              (long long)count, part_of(report->job),
+                              text_s(count), what));
 }
 
 void class_report_warn_shares(const Cli *cli, const char *name)
@@ -222,9 +223,9 @@ Status class_report_finish(ClassReport *report)
         class_report_warn_shares(report->job->cli,
                                  strchr(report->scores->name, '.') + 1);
     tell_left_out(report, report->unreadable, "cannot be read");
-    tell_left_out(report, report->unlabelled, "have no class");
+    tell_left_out(report, report->unlabelled, "without a class");
     tell_left_out(report, report->not_finite,
-                  "have scores that are no numbers");
+                  "with scores that are no numbers");
     qsort(report->mistakes, (size_t)report->mistake_count,
           sizeof *report->mistakes, by_confidence);
     if (report->several) {

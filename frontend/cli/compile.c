@@ -80,8 +80,9 @@ static Status compile_program(Compiler *compiler, const Cli *cli)
     Status status = program_write(program, path);
     program_free(program);
     TRY(status);
-    cli_note(cli, "%s: %d kernels, %d from the cache", path,
-             compiler->stats.kernels, compiler->stats.cache_hits);
+    cli_note(cli, "%s: %d kernel%s, %d from the cache", path,
+             compiler->stats.kernels, text_s(compiler->stats.kernels),
+             compiler->stats.cache_hits);
     return status_ok();
 }
 

@@ -96,7 +96,8 @@ static void print_info_json(const Dataset *data, Arena *arena)
 
 int command_data_info(Cli *cli)
 {
-    DataOptions options = {.index = compiler_index_folder(cli)};
+    DataOptions options = {.index = compiler_index_folder(cli),
+                           .tests_alone = true};
     Dataset *data;
     int64_t seed;
     CLI_TRY(cli, cli_whole(cli, OPT_seed, 0, 0, INT64_MAX, &seed));
@@ -133,9 +134,9 @@ int command_data_synth(Cli *cli)
     };
     CLI_TRY(cli, synth_write(cli->words[0], &options));
     cli_note(cli,
-             "%s: %d classes of %d training and %d test images, %dx%d pixels",
+             "%s: %d classes of %d training and %d test image%s, %dx%d pixels",
              cli->words[0], options.classes, options.train, options.test,
-             options.size, options.size);
+             text_s(options.test), options.size, options.size);
     cli_note(cli, "next: simcc run models/quickstart.net --data %s --out run",
              cli->words[0]);
     return STATUS_OK;

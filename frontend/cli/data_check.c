@@ -70,22 +70,23 @@ static void print_balance(const Dataset *data, const DataCheck *check,
                           Arena *arena)
 {
     if (dataset_check_unbalanced(check))
-        printf("imbalance   %s has %lld training images, %s has %lld: accuracy "
-               "will speak of the large classes\n",
-               cli_plain(arena, dataset_class_name(data, check->largest)),
-               (long long)check->largest_count,
-               cli_plain(arena, dataset_class_name(data, check->smallest)),
-               (long long)check->smallest_count);
+        printf(
+            "imbalance   %s has %lld training image%s, %s has %lld: accuracy "
+            "will speak of the large classes\n",
+            cli_plain(arena, dataset_class_name(data, check->largest)),
+            (long long)check->largest_count, text_s(check->largest_count),
+            cli_plain(arena, dataset_class_name(data, check->smallest)),
+            (long long)check->smallest_count);
 }
 
 static void print_summary(const DataCheck *check)
 {
-    printf("%lld images:", (long long)check->images);
+    printf("%lld image%s:", (long long)check->images, text_s(check->images));
     for (int kind = 0; kind < FINDING_KINDS; kind++)
         printf("%s %lld %s", kind ? "," : "", (long long)check->counts[kind],
                kind_names[kind]);
-    printf("; %lld pairs in two classes or in training and test\n",
-           (long long)check->crossing);
+    printf("; %lld pair%s in two classes or in training and test\n",
+           (long long)check->crossing, text_s(check->crossing));
 }
 
 // ---- JSON -------------------------------------------------------------------

@@ -37,7 +37,8 @@ static Status write_split(Cli *cli, const Dataset *data, int64_t amount,
     if (status.code == STATUS_OK)
         status = file_write(path, text_string(&text), (int64_t)text.length);
     if (status.code == STATUS_OK)
-        cli_note(cli, "%s: %lld images", path, (long long)count);
+        cli_note(cli, "%s: %lld image%s", path, (long long)count,
+                 text_s(count));
     return status;
 }
 

@@ -77,6 +77,19 @@ static void add_parts(const Dataset *data, Text *text)
     text_addf(text, " images%s", parts > 1 ? " as one set" : "");
 }
 
+// Copies of training images, and the same ones under other names.
+static void warn_copies(const Job *job, unsigned splits)
+{
+    int noted, found = trained_marked(job, splits, &noted);
+    if (found)
+        cli_warn(job->cli,
+                 arena_printf(job->cli->arena,
+                              "the run of these weights trained on images that "
+                              "are evaluated: of %d that it noted %d %s among "
+                              "them, byte for byte",
+                              noted, found, found == 1 ? "is" : "are"));
+}
+
 // Says which images are evaluated, where that may not be what is expected; all
 // of them are made one part.
 static Status choose_images(const Job *job, const ProgramPhase *phase)
@@ -86,13 +99,17 @@ static Status choose_images(const Job *job, const ProgramPhase *phase)
     int64_t trained = trained_images(job);
     bool labelled =
         dataset_classes(job->data) > 0 && plan_input(&phase->eval, "labels");
+    if (!trained || !job->whole)
+        warn_copies(job, job->whole ? ~0u : 1u << job->tried);
     if (!job->whole) {
         if (!trained && job->tried == SPLIT_TEST &&
             dataset_held_out(job->data, &seed) > 0)
             cli_note(cli,
-                     "%lld images are evaluated, those held out: --split all "
-                     "takes every one",
-                     (long long)dataset_count(job->data, SPLIT_TEST));
+                     "%lld image%s evaluated, those held out: --split "
+                     "all takes every one",
+                     (long long)dataset_count(job->data, SPLIT_TEST),
+                     dataset_count(job->data, SPLIT_TEST) == 1 ? " is"
+                                                               : "s are");
         return status_ok();
     }
     Text text = text_new(cli->arena);
@@ -137,6 +154,9 @@ static Status check_labels(const Job *job)
                             "data's images may have several: eval without "
                             "--knn, of a phase with labels, has mean average "
                             "precision");
+    if (dataset_count(job->data, SPLIT_TRAIN) == 0)
+        return status_error(STATUS_DATA, "the training images vote, and the "
+                                         "data has none");
     if (dataset_count(job->data, job->tried) == 0)
         return status_error(STATUS_DATA, "there are no %s images",
                             data_split_word(job->tried));
@@ -193,15 +213,19 @@ static void print_knn(const Features *features, const KnnProblem *problem,
                       const KnnResult *result)
 {
     const Cli *cli = features->job->cli;
-    const char *form =
-        cli_has(cli, OPT_json)
-            ? "{\"phase\":\"%s\",\"value\":\"%s\",\"top1\":%.17g,"
-              "\"top1_plain\":%.17g,\"neighbours\":%d,\"tau\":%g,"
-              "\"test_count\":%lld}\n"
-            : "%s: nearest neighbours by %s: top1 %.4f, by a plain vote %.4f  "
-              "(%d neighbours, tau %g, %lld images)\n";
-    printf(form, cli->words[1], features->value->name, result->weighted,
-           result->plain, problem->k, problem->tau, (long long)result->counted);
+    if (cli_has(cli, OPT_json))
+        printf("{\"phase\":\"%s\",\"value\":\"%s\",\"top1\":%.17g,"
+               "\"top1_plain\":%.17g,\"neighbours\":%d,\"tau\":%g,"
+               "\"test_count\":%lld}\n",
+               cli->words[1], features->value->name, result->weighted,
+               result->plain, problem->k, problem->tau,
+               (long long)result->counted);
+    else
+        printf("%s: nearest neighbours by %s: top1 %.4f, by a plain vote %.4f  "
+               "(%d neighbour%s, tau %g, %lld image%s)\n",
+               cli->words[1], features->value->name, result->weighted,
+               result->plain, problem->k, text_s(problem->k), problem->tau,
+               (long long)result->counted, text_s(result->counted));
 }
 
 static Status eval_neighbours(Job *job, Features *features)
@@ -224,9 +248,9 @@ static Status eval_neighbours(Job *job, Features *features)
     TRY(status);
     if (features->unreadable)
         cli_warn(cli, arena_printf(cli->arena,
-                                   "%lld images cannot be read: they are left "
-                                   "out",
-                                   (long long)features->unreadable));
+                                   "%lld image%s cannot be read: left out",
+                                   (long long)features->unreadable,
+                                   text_s(features->unreadable)));
     job_clear_line(job);
     print_knn(features, &problem, &result);
     return status_ok();

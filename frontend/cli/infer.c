@@ -455,17 +455,18 @@ static int infer(Job *job, bool predict)
                                            : "rows of NaN"));
     if (table.not_finite)
         cli_warn(cli, arena_printf(cli->arena,
-                                   "%lld images have scores that are no "
-                                   "numbers: no class is predicted",
-                                   (long long)table.not_finite));
+                                   "%lld image%s scores that are no numbers: "
+                                   "no class is predicted",
+                                   (long long)table.not_finite,
+                                   table.not_finite == 1 ? " has" : "s have"));
     if (table.shares && table.shares == table.count - table.unreadable)
         class_report_warn_shares(cli, table.value->name);
-    cli_note(cli, "%s of %lld images, %lld numbers each, in %s",
-             predict ? "probabilities" : table.value->name,
-             (long long)(predict && !job->streams
-                             ? table.count - table.unreadable
-                             : table.count),
-             (long long)(table.top ? table.top : table.width),
+    int64_t images =
+        predict && !job->streams ? table.count - table.unreadable : table.count;
+    int64_t numbers = table.top ? table.top : table.width;
+    cli_note(cli, "%s of %lld image%s, %lld number%s each, in %s",
+             predict ? "probabilities" : table.value->name, (long long)images,
+             text_s(images), (long long)numbers, text_s(numbers),
              cli->values[OPT_output]);
     return STATUS_OK;
 }

@@ -56,8 +56,8 @@ static Status check_labels(const Job *job)
     TRY(dataset_select_asked(job->data, labels, job->options.seed, &indices,
                              &count));
     free(indices);
-    cli_note(job->cli, "--labels %s: those of %lld images", labels,
-             (long long)count);
+    cli_note(job->cli, "--labels %s: those of %lld image%s", labels,
+             (long long)count, text_s(count));
     return status_ok();
 }
 
@@ -159,10 +159,10 @@ Status job_join_data(Job *job)
         return status_ok();
     if (ranks_index() > 0 && skipped) // process 0 has said its own
         together_tell(arena_printf(cli->arena,
-                                   "left out %d files of %s, the first is %s: "
+                                   "left out %d file%s of %s, the first is %s: "
                                    "%s",
-                                   skipped, job->data_path, skips[0].path,
-                                   skips[0].reason));
+                                   skipped, text_s(skipped), job->data_path,
+                                   skips[0].path, skips[0].reason));
     TRY(dataset_join(job->data));
     if (!dataset_starts(job->data, SPLIT_TRAIN)) // another is at fault
         return status_ok();
@@ -197,6 +197,7 @@ static Status open_data(Job *job, int min_side, int channels)
         return status_error(STATUS_USAGE,
                             "say where the images are: --data DIR (`simcc "
                             "data synth DIR` draws some)");
+    options.tests_alone = tries_weights(job);
     job->whole = cli->command->run == command_eval && cli_has(cli, OPT_split) &&
                  strcmp(cli->values[OPT_split], "all") == 0;
     if (job->whole)
@@ -420,9 +421,9 @@ static Status compile_for_data(Job *job, Compiler *compiler)
     double seconds = 0;
     for (int i = 0; i < compiler->times.count; i++)
         seconds += compiler->times.at[i].seconds;
-    cli_note(job->cli, "compiled %s in %.1f s: %d kernels, %d from the cache",
+    cli_note(job->cli, "compiled %s in %.1f s: %d kernel%s, %d from the cache",
              compiler->path, seconds, compiler->stats.kernels,
-             compiler->stats.cache_hits);
+             text_s(compiler->stats.kernels), compiler->stats.cache_hits);
     return status_ok();
 }
 

@@ -138,9 +138,9 @@ static Status draw_neighbours(const Features *features)
     for (int i = 0; i < QUERIES * COLUMNS; i++)
         image_free(&sheet->images[i]);
     TRY(status);
-    cli_note(cli, "%s: %d images, each with its %d nearest of %lld",
-             cli->values[OPT_output], sheet->rows, NEIGHBOURS,
-             (long long)features->count);
+    cli_note(cli, "%s: %d image%s, each with its %d nearest of %lld",
+             cli->values[OPT_output], sheet->rows, text_s(sheet->rows),
+             NEIGHBOURS, (long long)features->count);
     if (sheet->shown)
         cli_note(cli, "%d of %d neighbours are of the same class", sheet->alike,
                  sheet->shown);
@@ -184,11 +184,12 @@ static Status draw_map(const Features *features)
     TRY(pca_project(features->rows, features->count, features->width, points,
                     shares));
     TRY(plot_classes(features, points));
-    printf("%lld images; %.1f%% and %.1f%% of the variance\n",
-           (long long)features->count, 100 * shares[0], 100 * shares[1]);
-    cli_note(cli, "%s: %s of %lld images on their two principal axes",
+    printf("%lld image%s; %.1f%% and %.1f%% of the variance\n",
+           (long long)features->count, text_s(features->count), 100 * shares[0],
+           100 * shares[1]);
+    cli_note(cli, "%s: %s of %lld image%s on their two principal axes",
              cli->values[OPT_output], features->value->name,
-             (long long)features->count);
+             (long long)features->count, text_s(features->count));
     return status_ok();
 }
 

@@ -166,9 +166,11 @@ void profile_print_table(const Profile *profile)
     double flops = 0;
     for (int i = 0; i < kernels.count; i++)
         flops += kernels.at[i].flops;
-    printf("%.3f ms a step on %d threads, %d kernels, %.1f MB\n",
+    printf("%.3f ms a step on %d thread%s, %d kernel%s, %.1f MB\n",
            1e3 * profile->seconds, pool_threads(profile->pool),
-           profile->plan->step_count, 1e-6 * (double)memory_used(profile));
+           text_s(pool_threads(profile->pool)), profile->plan->step_count,
+           text_s(profile->plan->step_count),
+           1e-6 * (double)memory_used(profile));
     printf("%.2f GFLOP a step, %.1f GFLOP/s", 1e-9 * flops,
            1e-9 * flops / profile->seconds);
     if (profile->peak > 0)

@@ -34,10 +34,13 @@ static void note_processor(Notes *about)
 static void note_data(const Job *job, Notes *about)
 {
     const Dataset *data = job->data;
+    char marks[DATA_MARKS_TEXT];
+    dataset_marks(data, marks);
     notes_set(about, "data", job->cli->values[OPT_data]);
     notes_set(about, "data_found", dataset_description(data));
     notes_setf(about, "training_images", "%" PRId64,
                dataset_count(data, SPLIT_TRAIN));
+    notes_set(about, "training_marks", marks);
     notes_setf(about, "test_images", "%" PRId64,
                dataset_count(data, SPLIT_TEST));
     notes_setf(about, "validation_images", "%" PRId64,

@@ -239,9 +239,11 @@ void report_times(Report *report)
             }
             text_add(text, "<p class=\"dim\">");
             report_add(text, report->runs[r].name);
-            text_addf(
-                text, ": %.2f ms a step on %.0f threads, %d kernels</p>\n",
-                1e3 * profile->seconds, profile->threads, profile->steps.count);
+            text_addf(text,
+                      ": %.2f ms a step on %.0f thread%s, %d kernel%s</p>\n",
+                      1e3 * profile->seconds, profile->threads,
+                      text_s((int64_t)profile->threads), profile->steps.count,
+                      text_s(profile->steps.count));
             add_layers(report, r, profile, &layers);
         }
         if (!layers.count)

@@ -276,13 +276,13 @@ static void print_table(const Summary *summary)
     printf("\nloss and reports: %s multiply-adds per image\n",
            summary_number(summary->arena, summary_loose_macs(summary)));
     printf("memory of a step%s: %.1f MB = %.1f parameters and optimizer + %.1f "
-           "activations + %.1f scratch of %d threads",
+           "activations + %.1f scratch of %d thread%s",
            phase->ranks > 1 ? ", in each process" : "",
            1e-6 * (double)summary_bytes(summary),
            1e-6 * (double)summary->param_bytes,
            1e-6 * (double)summary->slab_bytes,
            1e-6 * (double)(summary->scratch_bytes * summary->threads),
-           summary->threads);
+           summary->threads, text_s(summary->threads));
     if (phase->ranks > 1)
         printf(" + %.1f from the others%s",
                1e-6 * (double)summary->shared_bytes,

@@ -26,10 +26,11 @@ typedef struct Sweep {
     VEC(SweepAxis) axes;
     int variants;
     int64_t seeds, first_seed;
-    const char *self; // this program's file
-    Text text;        // JSON
-    bool *ended;      // well, here and now: of each variant, each seed
-    int plans;        // made to check the runs
+    const char *self;        // this program's file
+    Text text;               // JSON
+    bool *ended;             // well, here and now: of each variant, each seed
+    const char **parameters; // of each variant: Program.parameters
+    int plans;               // made to check the runs
     int failed;
 } Sweep;
 
@@ -284,18 +285,56 @@ static int check_variant(Sweep *sweep, int variant)
     }
     for (int i = 0; i < sweep->axes.count; i++)
         sweep->axes.at[i].read |= run.settings.at[i].read;
+    if (code == STATUS_OK)
+        sweep->parameters[variant] =
+            arena_strdup(sweep->cli->arena, job.program->parameters);
     job_close(&job);
     arena_free(run.arena);
     return code;
+}
+
+// Has the "name = value" line one of that name?
+static bool is_listed(const char *lines, const char *name)
+{
+    size_t length = strlen(name);
+    for (; *lines; lines += strcspn(lines, "\n") + 1)
+        if (strncmp(lines, name, length) == 0 && lines[length] == ' ')
+            return true;
+    return false;
+}
+
+// Do two variants set the same, in other words (4 and 04, 0.1 and 1e-1)? What
+// is no value of the program, a phase to start from or a chunk, is told apart
+// by its words.
+static bool are_equal(const Sweep *sweep, int one, int other)
+{
+    const char *lines = sweep->parameters[one];
+    if (strcmp(lines, sweep->parameters[other]) != 0)
+        return false;
+    for (int i = 0; i < sweep->axes.count; i++)
+        if (strcmp(value_in(sweep, one, i), value_in(sweep, other, i)) != 0 &&
+            !is_listed(lines, sweep->axes.at[i].name))
+            return false;
+    return true;
 }
 
 static int check_all(Sweep *sweep)
 {
     Status status;
     for (int v = 0; v < sweep->variants; v++) {
-        int code = check_variant(sweep, v);
-        if (code == STATUS_OK)
+        int code = check_variant(sweep, v), u = 0;
+        while (code == STATUS_OK && u < v && !are_equal(sweep, u, v))
+            u++;
+        if (code == STATUS_OK && u == v)
             continue;
+        if (code == STATUS_OK) {
+            status =
+                status_error(STATUS_USAGE,
+                             "%s and %s would be equal runs: leave one "
+                             "of them out",
+                             variant_name(sweep, u), variant_name(sweep, v));
+            return cli_fail(sweep->cli, &status);
+        }
         status = status_error((StatusCode)code,
                               "no run was begun, for %s: see above",
                               variant_name(sweep, v));
@@ -465,6 +504,7 @@ static Status open_sweep(Sweep *sweep)
     TRY(check_folders(sweep));
     sweep->ended =
         ARENA_ARRAY(cli->arena, bool, sweep->variants *(int)sweep->seeds);
+    sweep->parameters = ARENA_ARRAY(cli->arena, const char *, sweep->variants);
     cli_note(cli, "%d variant%s, %lld seed%s each", sweep->variants,
              sweep->variants == 1 ? "" : "s", (long long)sweep->seeds,
              sweep->seeds == 1 ? "" : "s");

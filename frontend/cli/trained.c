@@ -141,22 +141,42 @@ static bool is_same_place(const char *one, const char *other)
     return same;
 }
 
-int64_t trained_images(const Job *job)
+// What the run says of itself in whose directory the weights lie; false when
+// they lie elsewhere.
+static bool read_about(const Job *job, Notes *about)
 {
     char path[RUNDIR_PATH];
-    Notes about;
     if (job_weights(job, path).code != STATUS_OK)
-        return 0;
+        return false;
     const char *slash = strrchr(path, '/');
     const char *file = arena_printf(job->cli->arena, "%.*s../about",
                                     slash ? (int)(slash + 1 - path) : 0, path);
-    if (!record_is_about(file) || notes_read(file, &about).code != STATUS_OK)
+    return record_is_about(file) && notes_read(file, about).code == STATUS_OK;
+}
+
+int64_t trained_images(const Job *job)
+{
+    Notes about;
+    if (!read_about(job, &about))
         return 0;
     const char *data = notes_get(&about, "data");
     double images = notes_number(&about, "training_images");
     bool same = data && is_same_place(data, job->data_path);
     notes_free(&about);
     return same && images > 0 ? (int64_t)images : 0;
+}
+
+int trained_marked(const Job *job, unsigned splits, int *noted)
+{
+    Notes about;
+    int found = *noted = 0;
+    if (!read_about(job, &about))
+        return 0;
+    const char *marks = notes_get(&about, "training_marks");
+    if (marks)
+        found = dataset_count_marked(job->data, splits, marks, noted);
+    notes_free(&about);
+    return found;
 }
 
 Status trained_classes(const Job *job)

@@ -16,6 +16,10 @@ Status trained_sources(const Job *job, int count, const int *phases);
 // How many images the run of the weights was trained on, where these lie in its
 // directory and it had the job's data; else 0.
 int64_t trained_images(const Job *job);
+// How many of the training images that the run of the weights has noted are, by
+// their bytes, among those of these parts, a bit each; of *noted. 0 of 0 where
+// the weights do not lie in a run's directory.
+int trained_marked(const Job *job, unsigned splits, int *noted);
 // Gives the data's classes the order that the weights know them in.
 // STATUS_DATA, with both lists, when they know others.
 Status trained_classes(const Job *job);

@@ -99,7 +99,8 @@ static void print_text(Cli *cli, const TensorFile *file, const Recognized *net)
     }
     for (int i = 0; i < count; i++)
         slots += naming_is_slot(tensors_at(file, i)->name);
-    printf("%d tensors, %.1f MB", count, (double)total_bytes(file) / 1e6);
+    printf("%d tensor%s, %.1f MB", count, text_s(count),
+           (double)total_bytes(file) / 1e6);
     if (slots)
         printf(", %d of them an optimizer's or a trainer's", slots);
     printf("\n");

@@ -430,17 +430,18 @@ Datum builtin_conv_transpose2d(Sema *s, const Call *call)
     Site site = call_site(s, call);
     const char *wrong = NULL;
     if (w.rank != 4 || w.dims[0] != x.dims[1])
-        wrong =
-            arena_printf(s->arena,
-                         "x %s has %" PRId64 " channels, so w must be [%" PRId64
-                         ", out / groups, kh, kw], not %s",
-                         type_text(s->arena, &x), x.dims[1], x.dims[1],
-                         type_text(s->arena, &w));
+        wrong = arena_printf(
+            s->arena,
+            "x %s has %" PRId64 " channel%s, so w must be [%" PRId64
+            ", out / groups, kh, kw], not %s",
+            type_text(s->arena, &x), x.dims[1], text_s(x.dims[1]), x.dims[1],
+            type_text(s->arena, &w));
     else if (x.dims[1] % conv.groups)
         wrong = arena_printf(s->arena,
-                             "the %" PRId64 " channels of x %s do not make "
+                             "the %" PRId64 " channel%s of x %s do not make "
                              "%" PRId64 " groups",
-                             x.dims[1], type_text(s->arena, &x), conv.groups);
+                             x.dims[1], text_s(x.dims[1]),
+                             type_text(s->arena, &x), conv.groups);
     for (int i = 0; i < 2 && !wrong; i++) {
         int64_t covered = (w.dims[2 + i] - 1) * conv.dilation[i] + 1;
         dims[2 + i] = (x.dims[2 + i] - 1) * conv.stride[i] + covered -

@@ -62,8 +62,16 @@ bool train_settings(Sema *s, Build *build, const VariableList *trained);
 // states join its variables.
 void train_update(Sema *s, Build *build, const VariableList *trained,
                   const Value *grads);
+// The first `using` whose patterns match the weight's name, or that has none;
+// NULL = none.
+Using *train_using(const Build *build, const char *name);
 // The variable gets its new value in this graph, if there is one.
 void train_assign(Graph *graph, const Variable *variable);
+
+// ---- sema_still.c -----------------------------------------------------------
+
+// Warns of weights and states that no step changes. The optimizers have run.
+void still_warn(Sema *s, const Build *build);
 
 // ---- sema_chunk.c -----------------------------------------------------------
 

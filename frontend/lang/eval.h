@@ -38,6 +38,9 @@ bool is_special_form(const Sema *s, const Expr *callee);
 bool match_args(Sema *s, const char *callee, SourcePos pos, int first,
                 int count, const char *const *names, const ArgList *args,
                 int *slots);
+// Poison for a call that has failed before its arguments were evaluated: what
+// is wrong in these is said, too.
+Datum fail_call(Sema *s, const ArgList *args);
 // Names of a def's formals, MAX_FORMALS at most. Returns how many.
 int formal_names(const DefItem *def, const char **names);
 // Binds the formals `given` or their defaults in the current frame. False

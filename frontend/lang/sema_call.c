@@ -49,6 +49,13 @@ bool match_args(Sema *s, const char *callee, SourcePos pos, int first,
     return ok;
 }
 
+Datum fail_call(Sema *s, const ArgList *args)
+{
+    for (int i = 0; i < args->count && !s->stopped; i++)
+        eval_expr(s, args->at[i].value);
+    return datum_poison();
+}
+
 int formal_names(const DefItem *def, const char **names)
 {
     for (int i = 0; i < def->formals->count; i++)
@@ -127,14 +134,15 @@ static Datum call_function(Sema *s, const Expr *expr, const Function *function,
     const char *names[MAX_FORMALS];
     int slots[MAX_FORMALS];
     int count = formal_names(function->def, names);
-    if (function->def->is_optimizer)
-        return sema_fail(s, expr->pos,
-                         "`%s` is an optimizer; a phase applies it: using "
-                         "%s(...)",
-                         name, name);
+    if (function->def->is_optimizer) {
+        sema_fail(s, expr->pos,
+                  "`%s` is an optimizer; a phase applies it: using %s(...)",
+                  name, name);
+        return fail_call(s, expr->args);
+    }
     if (!match_args(s, name, expr->pos, 0, count, names, expr->args, slots)) {
         sema_note(s, function->def->name.pos, "`%s` is defined here", name);
-        return datum_poison();
+        return fail_call(s, expr->args);
     }
     Datum given[MAX_FORMALS];
     SourcePos given_pos[MAX_FORMALS];
@@ -181,8 +189,10 @@ bool fill_call(Sema *s, const Expr *expr, Call *call)
 {
     int slots[MAX_FORMALS];
     if (!match_args(s, call->name, expr->pos, 0, call->count, call->names,
-                    expr->args, slots))
+                    expr->args, slots)) {
+        fail_call(s, expr->args);
         return false;
+    }
     for (int i = 0; i < call->count; i++)
         call->args[i] = (Datum){.kind = DATUM_ABSENT};
     bool ok = true;
@@ -301,7 +311,7 @@ static Datum call_member(Sema *s, const Expr *expr, const char *scope)
     const Expr *member = expr->left;
     Datum x = eval_expr(s, member->left);
     if (x.kind == DATUM_POISON)
-        return x;
+        return fail_call(s, expr->args);
     if (x.kind == DATUM_TEACHER)
         return teacher_call(s, expr, x.teacher, member->text);
     if (x.kind == DATUM_SOURCE && strcmp(member->text, "views") == 0)
@@ -314,10 +324,10 @@ static Datum call_member(Sema *s, const Expr *expr, const char *scope)
     Datum callee = eval_member(s, member);
     if (callee.kind == DATUM_FUNCTION)
         return call_function(s, expr, callee.function, scope);
-    if (callee.kind == DATUM_POISON)
-        return callee;
-    return sema_fail(s, expr->pos, "%s is not a function",
-                     datum_describe(s->arena, callee, s->build->graph));
+    if (callee.kind != DATUM_POISON)
+        sema_fail(s, expr->pos, "%s is not a function",
+                  datum_describe(s->arena, callee, s->build->graph));
+    return fail_call(s, expr->args);
 }
 
 // The def of that name: what a call of `callee` means, a name of which the
@@ -403,7 +413,7 @@ Datum eval_call(Sema *s, const Expr *expr, const char *scope)
                          "none");
     switch (callee.kind) {
     case DATUM_POISON:
-        return callee;
+        return fail_call(s, expr->args);
     case DATUM_FUNCTION:
         return call_function(s, expr, callee.function, scope);
     case DATUM_BUILTIN:
@@ -413,7 +423,8 @@ Datum eval_call(Sema *s, const Expr *expr, const char *scope)
     case DATUM_AUGMENT_ROW:
         return call_augment(s, expr, callee.augment_row);
     default:
-        return sema_fail(s, expr->pos, "%s is not a function",
-                         datum_describe(s->arena, callee, s->build->graph));
+        sema_fail(s, expr->pos, "%s is not a function",
+                  datum_describe(s->arena, callee, s->build->graph));
+        return fail_call(s, expr->args);
     }
 }

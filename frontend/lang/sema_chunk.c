@@ -60,9 +60,10 @@ void chunk_check(Sema *s, Phase *phase)
                   batch, phase->item->name.text, chunk, divisor);
     else
         sema_fail(s, option->pos,
-                  "a chunk of %" PRId64 " images in phase `%s` does not divide "
+                  "a chunk of %" PRId64
+                  " image%s in phase `%s` does not divide "
                   "by %" PRId64 " processes; one of %" PRId64 " does",
-                  chunk, phase->item->name.text, ranks, divisor);
+                  chunk, text_s(chunk), phase->item->name.text, ranks, divisor);
 }
 
 // ---- parts ------------------------------------------------------------------
@@ -326,6 +327,8 @@ static bool make_update(Sema *s, Build *build, const VariableList *trained,
             grads[i] = tensor_rank_mean(s, &site, sums[i]).tensor;
     }
     train_update(s, &update, trained, grads);
+    if (!update.failed)
+        still_warn(s, &update);
     // What the optimizers have declared is the phase's, too.
     Graph *whole = build->graph;
     *build = update;

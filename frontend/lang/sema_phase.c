@@ -128,9 +128,9 @@ static void check_batch(Sema *s, Phase *phase)
     phase->out->batch = images;
     if (images % ranks != 0 && phase->is_wanted)
         sema_fail(s, batch->pos,
-                  "a batch of %d images does not divide by %d processes; one "
+                  "a batch of %d image%s does not divide by %d processes; one "
                   "of %d does",
-                  images, ranks, (images / ranks + 1) * ranks);
+                  images, text_s(images), ranks, (images / ranks + 1) * ranks);
 }
 
 // `balanced` need not be declared to be set. What a resumed run must agree with
@@ -364,8 +364,14 @@ static void elaborate_phase(Sema *s, Phase *phase)
     check_balanced(s, phase);
     frame_pop(s);
     phase->state = PHASE_FAILED;
-    if (!s->stopped && phase->out->batch) {
-        bool ok = build_train(s, phase, !outside.failed);
+    // Without a batch its statements are read with some other one, for their
+    // own mistakes.
+    enum { SOME_IMAGES = 64 };
+    bool has_batch = phase->out->batch > 0;
+    if (!has_batch)
+        phase->out->batch = SOME_IMAGES * s->options->ranks;
+    if (!s->stopped) {
+        bool ok = build_train(s, phase, has_batch && !outside.failed);
         if (ok && is_in_chunks(phase))
             ok = chunk_parts(s, phase);
         ok = ok && build_eval(s, phase) &&

@@ -342,9 +342,11 @@ static const char *product_problem(Sema *s, const TensorType *a,
     if (k != b_dims[0])
         return arena_printf(
             s->arena,
-            "`@` takes [..,m,k] and [..,k,n], not %s and %s: %lld columns meet "
-            "%lld rows%s",
-            left, right, (long long)k, (long long)b_dims[0],
+            "`@` takes [..,m,k] and [..,k,n], not %s and %s: %lld column%s "
+            "meet%s "
+            "%lld row%s%s",
+            left, right, (long long)k, text_s(k), k == 1 ? "s" : "",
+            (long long)b_dims[0], text_s(b_dims[0]),
             k == b_dims[1] ? "; the second transposed would fit" : "");
     int leading = (a->rank > b->rank ? a->rank : b->rank) - 2;
     for (int axis = leading - 1; axis >= 0; axis--) {

@@ -24,6 +24,7 @@ static bool eval_settings(Sema *s, Using *using)
     if (!match_args(s, def->name.text, stmt->name.pos, 2, count, names,
                     stmt->args, slots)) {
         sema_note(s, def->name.pos, "`%s` is defined here", def->name.text);
+        fail_call(s, stmt->args);
         return false;
     }
     bool ok = true;
@@ -198,8 +199,7 @@ static bool enter_optimizer(Sema *s, const Using *using, Variable *weight,
     return true;
 }
 
-// The first `using` whose patterns match the name, or that has none.
-static Using *using_for(const Build *build, const char *name)
+Using *train_using(const Build *build, const char *name)
 {
     for (int i = 0; i < build->usings.count; i++) {
         const WordList *patterns = build->usings.at[i]->stmt->words;
@@ -232,7 +232,7 @@ static void describe_usings(Sema *s, const Build *build,
 {
     for (int i = 0; i < trained->count; i++) {
         Variable *weight = trained->at[i];
-        Using *using = using_for(build, weight->name);
+        Using *using = train_using(build, weight->name);
         if (using)
             using->updates = true;
         if (!using || using->resolved)
@@ -292,7 +292,7 @@ void train_update(Sema *s, Build *build, const VariableList *trained,
         // What the loss does not depend on stands still: no decay either.
         if (train_is_zero(build->graph, grads[i]))
             continue;
-        Using *using = using_for(build, weight->name);
+        Using *using = train_using(build, weight->name);
         if (!using) {
             sema_error(s, weight->pos, "no `using` covers the weight `%s`",
                        weight->name);
@@ -350,6 +350,8 @@ bool train_finish(Sema *s, Build *build, Value loss)
                 grads[i] = tensor_rank_mean(s, &site, grads[i]).tensor;
         }
         train_update(s, build, &trained, grads);
+        if (!build->failed)
+            still_warn(s, build);
     }
     for (int i = 0; i < build->order.count; i++)
         train_assign(build->graph, build->order.at[i]);

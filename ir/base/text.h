@@ -47,4 +47,10 @@ const char *text_closest(const char *word, const char *const *candidates,
 #define TEXT_HASH_SEED 0xcbf29ce484222325ull
 uint64_t text_hash(uint64_t hash, const void *bytes, size_t length);
 
+// What a word gets behind a number of things: "" or "s".
+static inline const char *text_s(int64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 #endif

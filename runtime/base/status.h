@@ -4,6 +4,7 @@
 #define SIMCC_RUNTIME_STATUS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef enum StatusCode {
     STATUS_OK = 0,
@@ -33,6 +34,12 @@ static inline Status status_ok(void)
 }
 Status status_error(StatusCode code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+// What a word of a sentence gets behind a number of things: "" or "s".
+static inline const char *status_s(int64_t count)
+{
+    return count == 1 ? "" : "s";
+}
 
 // Leaves the calling function with the status when it is a failure.
 #define TRY(expression)                                                        \

@@ -383,8 +383,8 @@ int simcc_put(SimccNet *net, int row, const SimccPicture *picture, char *error)
     else if (image.channels != phase->channels ||
              !(image.channels == 3 ? image.pixels || image.planes
                                    : image.planes != NULL))
-        status = status_error(STATUS_DATA, "the net takes %d channels, as %s",
-                              phase->channels,
+        status = status_error(STATUS_DATA, "the net takes %d channel%s, as %s",
+                              phase->channels, status_s(phase->channels),
                               phase->channels == 3 ? "pixels" : "planes");
     if (status.code == STATUS_OK) {
         unsigned kept = enter();

@@ -32,6 +32,7 @@ typedef struct DataOptions {
     // takes 0 alone.
     double valid_fraction;
     bool valid_where;    // only where the set can: nobody has asked for it
+    bool tests_alone;    // a set that has test images alone will do
     uint64_t seed;       // of both choices
     int min_side;        // see image_read; 0 = full size
     int channels;        // see image_decode_channels; 0 = pictures to look at
@@ -90,7 +91,8 @@ typedef struct DataSkip {
 } DataSkip;
 
 // Fails with STATUS_DATA, naming the path, when there is no image at all, when
-// test classes are not those of training, or when files disagree.
+// test classes are not those of training, when files disagree, or when all
+// images are of test and validation parts and the options want others.
 Status dataset_open(const char *path, const DataOptions *options,
                     Dataset **dataset);
 // A set of files with these names, relative to the folder of the process, all
@@ -144,6 +146,15 @@ double dataset_held_out(const Dataset *dataset, uint64_t *seed);
 double dataset_set_aside(const Dataset *dataset, uint64_t *seed);
 const char *dataset_sample_name(const Dataset *dataset, DataSplit split,
                                 int64_t index);
+// Marks of up to DATA_MARKS of the training images, spread evenly: sizes and
+// checksums of their bytes as they are stored, so that copies and links have
+// the same ones. "" when none can be read.
+enum { DATA_MARKS = 16, DATA_MARKS_TEXT = 40 * DATA_MARKS };
+void dataset_marks(const Dataset *dataset, char text[DATA_MARKS_TEXT]);
+// How many of such marks are those of images in these parts, a bit each;
+// *noted is how many there are. Only images of the marks' sizes are read.
+int dataset_count_marked(const Dataset *dataset, unsigned splits,
+                         const char *marks, int *noted);
 // Files left out when opening and why.
 int dataset_skips(const Dataset *dataset, const DataSkip **skips);
 // What was decided about its folders or columns, a line each, without an end.

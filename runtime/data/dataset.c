@@ -406,12 +406,14 @@ static Status set_aside(Dataset *dataset, const DataOptions *options)
                             dataset->root);
     return dataset_add_note(
         dataset,
-        "%lld of the training images are set aside for validation, %g%%%s by "
-        "seed %llu: no phase trains on them, pretraining included",
+        "%lld of the training images %s set aside for validation, %g%%%s by "
+        "seed %llu: no phase trains on %s, pretraining included",
         (long long)dataset->splits[SPLIT_VALID].count,
+        dataset->splits[SPLIT_VALID].count == 1 ? "is" : "are",
         100 * options->valid_fraction,
         dataset->class_count > 0 ? " of each class" : "",
-        (unsigned long long)options->seed);
+        (unsigned long long)options->seed,
+        dataset->splits[SPLIT_VALID].count == 1 ? "it" : "them");
 }
 
 // As an index has it, or by looking at each file.
@@ -427,8 +429,9 @@ static Status read_indexed(Dataset *dataset, const DataOptions *options,
     TRY(folder                           ? read_folder(dataset)
         : is_archive_name(dataset->root) ? dataset_read_archive(dataset)
                                          : dataset_read_list(dataset));
-    // The other formats are a few files of images of one size, read as fast.
-    if (options->index && !dataset->shape.width)
+    // The other formats are a few files of images of one size, read as fast. A
+    // set without training images is none for those who train.
+    if (options->index && !dataset->shape.width && !dataset->only_tests)
         TRY(dataset_index_write(dataset, options->index));
     dataset_forget_folders(dataset);
     return status_ok();
@@ -484,6 +487,16 @@ static Status tell_nothing(Dataset *dataset)
     return status_ok();
 }
 
+// What was read as training images are those of the test part.
+static Status restore_tests(Dataset *dataset)
+{
+    SampleList tests = dataset->splits[SPLIT_TRAIN];
+    dataset->splits[SPLIT_TRAIN] = dataset->splits[SPLIT_TEST];
+    dataset->splits[SPLIT_TEST] = tests;
+    return dataset_add_note(dataset, "there is no training part: its images "
+                                     "are to evaluate alone");
+}
+
 static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
 {
     TRY(read_indexed(dataset, options, folder));
@@ -503,6 +516,8 @@ static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
                              (long long)dataset->deep,
                              dataset->deep == 1 ? " has" : "s have"));
     TRY(dataset_tell_dark(dataset));
+    if (dataset->only_tests)
+        TRY(restore_tests(dataset));
     if (options->test_fraction > 0)
         TRY(hold_out(dataset, options));
     if (options->valid_fraction > 0)
@@ -525,6 +540,7 @@ static char *folder_of(const char *path, bool folder)
 static void set_reading(Dataset *dataset, const DataOptions *options)
 {
     dataset->min_side = options->min_side;
+    dataset->tests_alone = options->tests_alone;
     dataset->channels = options->channels;
     atomic_init(&dataset->cache_left, options->cache_bytes == 0
                                           ? default_cache
@@ -554,10 +570,11 @@ Status dataset_open_files(int64_t count, const char *const *names,
 // not image by image. Damaged files are not what is looked for.
 static Status check_channels(const Dataset *dataset)
 {
-    int64_t count = dataset->splits[SPLIT_TRAIN].count;
+    DataSplit split = dataset->only_tests ? SPLIT_TEST : SPLIT_TRAIN;
+    int64_t count = dataset->splits[split].count;
     for (int64_t i = 0; dataset->channels && i < count && i < 4; i++) {
         Image image;
-        Status status = dataset_read(dataset, SPLIT_TRAIN, i, &image);
+        Status status = dataset_read(dataset, split, i, &image);
         if (status.code == STATUS_OK) {
             image_free(&image);
             break;

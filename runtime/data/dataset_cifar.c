@@ -92,14 +92,19 @@ Status dataset_read_cifar(Dataset *dataset, bool *found)
             if (!has_file(dataset, kind->train[i]))
                 continue;
             *found = true;
-            dataset->kind = kind->name;
-            dataset->shape = (DataShape){SIDE, SIDE, 3};
             TRY(read_batch(dataset, SPLIT_TRAIN, kind, kind->train[i]));
         }
+        bool test = has_file(dataset, kind->test);
+        dataset->only_tests = !*found && test && dataset->tests_alone;
+        *found |= dataset->only_tests;
         if (!*found)
             continue;
-        if (has_file(dataset, kind->test)) {
-            TRY(read_batch(dataset, SPLIT_TEST, kind, kind->test));
+        dataset->kind = kind->name;
+        dataset->shape = (DataShape){SIDE, SIDE, 3};
+        if (test) {
+            TRY(read_batch(dataset,
+                           dataset->only_tests ? SPLIT_TRAIN : SPLIT_TEST, kind,
+                           kind->test));
             dataset->test_part = kind->test;
         }
         return dataset_name_classes(dataset, kind->names, kind->classes);

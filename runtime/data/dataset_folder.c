@@ -482,15 +482,17 @@ static Status add_inner_tests(Dataset *dataset, const Parts *parts)
     list_names(tests, names, sizeof names);
     if (!tests->count)
         return status_ok();
-    if (!dataset->splits[SPLIT_TRAIN].count)
+    dataset->only_tests |=
+        dataset->tests_alone && !dataset->splits[SPLIT_TRAIN].count;
+    DataSplit split = dataset->only_tests ? SPLIT_TRAIN : SPLIT_TEST;
+    if (!dataset->splits[SPLIT_TRAIN].count && !dataset->only_tests)
         return status_error(STATUS_DATA,
                             "%s: no training part: %s are for testing or "
                             "validation by their names; call one train, or "
                             "give it alone",
                             dataset->root, names);
     for (int64_t i = 0; i < tests->count; i++)
-        TRY(walk_add_images(dataset, SPLIT_TEST, tests->items[i], NULL, NULL,
-                            -1));
+        TRY(walk_add_images(dataset, split, tests->items[i], NULL, NULL, -1));
     if (!dataset->test_part) {
         memcpy(dataset->part_name, names, sizeof names);
         dataset->test_part = dataset->part_name;
@@ -499,6 +501,26 @@ static Status add_inner_tests(Dataset *dataset, const Parts *parts)
                             "%s: test images by the name of their folder, no "
                             "phase trains on them",
                             names);
+}
+
+// Has the folder nothing but parts for testing and validation? The first is
+// then read as the training part. Where all hold their images directly they
+// are classes to those who train, and so they are here.
+static void take_tests(Dataset *dataset, Parts *parts, const FolderView *view)
+{
+    DatasetPart part =
+        parts->paths[DATASET_TEST][0] ? DATASET_TEST : DATASET_VALID;
+    const char *path = parts->paths[part], *slash = strrchr(path, '/');
+    if (!dataset->tests_alone || !view->deep.count || view->loose.count ||
+        parts->unused.count || !path[0] || parts->paths[DATASET_TRAIN][0] ||
+        parts->paths[DATASET_EXTRA][0])
+        return;
+    snprintf(dataset->part_name, sizeof dataset->part_name, "%s",
+             slash ? slash + 1 : path);
+    dataset->test_part = dataset->part_name;
+    dataset->only_tests = true;
+    memcpy(parts->paths[DATASET_TRAIN], path, PATH_ROOM);
+    parts->paths[part][0] = '\0';
 }
 
 static Status read_folder(Dataset *dataset, Parts *parts, FolderView *view)
@@ -511,7 +533,9 @@ static Status read_folder(Dataset *dataset, Parts *parts, FolderView *view)
             parts->base));
     loose = view->loose.count > 0;
     TRY(find_parts(dataset, parts, view));
+    take_tests(dataset, parts, view);
     TRY(has_parts(dataset, parts, loose, &has));
+    has |= dataset->only_tests;
     TRY(has ? add_parts(dataset, parts, loose)
             : add_training(dataset, parts, parts->base, NULL, view));
     TRY(add_inner_tests(dataset, parts));

@@ -153,9 +153,10 @@ static Status read_part_files(IdxPart *part)
     TRY(read_idx(&part->labels, 1));
     if (part->labels.sizes[0] != part->images.sizes[0])
         return status_error(
-            STATUS_DATA, "%s has %lld labels but %s has %lld images",
+            STATUS_DATA, "%s has %lld label%s but %s has %lld image%s",
             part->labels.path, (long long)part->labels.sizes[0],
-            part->images.path, (long long)part->images.sizes[0]);
+            status_s(part->labels.sizes[0]), part->images.path,
+            (long long)part->images.sizes[0], status_s(part->images.sizes[0]));
     return status_ok();
 }
 
@@ -204,13 +205,13 @@ static void free_part(IdxPart *part)
     free(part);
 }
 
-static Status read_part(Dataset *dataset, DataSplit split, int *classes,
-                        bool *found)
+// The files of one part, whose images go into that split.
+static Status read_part(Dataset *dataset, bool train, DataSplit split,
+                        int *classes, bool *found)
 {
     IdxPart *part = calloc(1, sizeof *part);
     if (!part)
         return status_error(STATUS_MEMORY, "%s: no memory", dataset->root);
-    bool train = split == SPLIT_TRAIN;
     find_file(dataset->root,
               train ? "*train-images*idx3-ubyte" : "*t10k-images*idx3-ubyte",
               train ? "*train-images*idx3-ubyte" : "*test-images*idx3-ubyte",
@@ -233,10 +234,15 @@ Status dataset_read_idx(Dataset *dataset, bool *found)
 {
     int classes = 0;
     bool test = false;
-    TRY(read_part(dataset, SPLIT_TRAIN, &classes, found));
+    TRY(read_part(dataset, true, SPLIT_TRAIN, &classes, found));
+    if (!*found && dataset->tests_alone) {
+        TRY(read_part(dataset, false, SPLIT_TRAIN, &classes, found));
+        test = dataset->only_tests = *found;
+    }
     if (!*found)
         return status_ok();
-    TRY(read_part(dataset, SPLIT_TEST, &classes, &test));
+    if (!dataset->only_tests)
+        TRY(read_part(dataset, false, SPLIT_TEST, &classes, &test));
     dataset->kind = "IDX files";
     dataset->test_part = test ? "t10k" : NULL;
     if (dataset->splits[SPLIT_TRAIN].count == 0)

@@ -85,9 +85,13 @@ struct Dataset {
     uint8_t *blocks[16]; // file contents the samples' bytes point into
     int block_count;
     int min_side, channels; // as its options say
-    const char *kind;       // "folder", "IDX files", ...
-    int64_t turned;         // files with an EXIF orientation but upright
-    int64_t deep;           // PNG of 16 bits a channel
+    bool tests_alone;       // likewise
+    // For lack of others the images of the test part were read as those for
+    // training, which fill() undoes.
+    bool only_tests;
+    const char *kind; // "folder", "IDX files", ...
+    int64_t turned;   // files with an EXIF orientation but upright
+    int64_t deep;     // PNG of 16 bits a channel
     // Of a test part, and of one for validation, that have one.
     char part_name[256], valid_name[256];
     // Where their images come from, for people; NULL = no part of their own.

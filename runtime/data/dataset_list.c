@@ -360,8 +360,13 @@ static Status find_columns(List *list)
         if (list->table.rows[i].count > list->columns)
             list->columns = list->table.rows[i].count;
     if (!list->table.count)
-        return status_ok();
+        return status_error(STATUS_DATA, "%s: the list is empty",
+                            list->dataset->root);
     list->header = is_header(list);
+    if (list->header && list->table.count == 1)
+        return bad_row(list, 0,
+                       "the list has a header, which names its columns, and "
+                       "no rows");
     TRY(check_width(list));
     find_path(list);
     find_part(list);
@@ -469,7 +474,10 @@ static void note_folders(const List *list)
 static int part_of(const List *list, int64_t row)
 {
     const char *word = cell(list, row, list->part);
-    return *word ? dataset_part_of(word) : DATASET_TRAIN;
+    int part = *word ? dataset_part_of(word) : DATASET_TRAIN;
+    bool instead = part == DATASET_TEST ||
+                   (part == DATASET_VALID && !list->parts[DATASET_TEST]);
+    return list->dataset->only_tests && instead ? DATASET_TRAIN : part;
 }
 
 // Which rows are images; what the others are is told.
@@ -644,6 +652,8 @@ static Status read_list(List *list)
     TRY(check_rows(list));
     TRY(check_repeats(list));
     note_folders(list);
+    dataset->only_tests = dataset->tests_alone && !list->parts[DATASET_TRAIN] &&
+                          !list->parts[DATASET_EXTRA];
     TRY(probe_rows(list));
     TRY(list_labels_read(&list->table, list->header, &list->labels));
     TRY(add_classes(list));

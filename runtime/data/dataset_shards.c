@@ -333,7 +333,9 @@ static Status read_parts(Dataset *dataset, ShardList lists[DATASET_PARTS],
     bool test = lists[DATASET_TEST].count > 0;
     TRY(read_list(dataset, &lists[DATASET_TRAIN], SPLIT_TRAIN, classes));
     TRY(read_list(dataset, &lists[test ? DATASET_TEST : DATASET_VALID],
-                  SPLIT_TEST, classes));
+                  dataset->only_tests ? SPLIT_TRAIN : SPLIT_TEST, classes));
+    if (dataset->only_tests)
+        dataset->test_part = "shards of their own";
     if (!test)
         return status_ok();
     TRY(read_list(dataset, &lists[DATASET_VALID], SPLIT_VALID, classes));
@@ -348,7 +350,11 @@ Status dataset_read_shards(Dataset *dataset, bool *found)
     Status status = list_shards(dataset, "", &flat);
     if (status.code == STATUS_OK && !flat.count)
         status = list_parts(dataset, lists);
-    *found = flat.count > 0 || lists[DATASET_TRAIN].count > 0;
+    dataset->only_tests =
+        dataset->tests_alone && !flat.count && !lists[DATASET_TRAIN].count &&
+        (lists[DATASET_TEST].count || lists[DATASET_VALID].count);
+    *found =
+        flat.count > 0 || lists[DATASET_TRAIN].count > 0 || dataset->only_tests;
     if (status.code == STATUS_OK && flat.count)
         status = read_flat(dataset, &flat, &classes);
     else if (status.code == STATUS_OK && *found)

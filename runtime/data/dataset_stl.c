@@ -31,8 +31,9 @@ static Status check_labels(const char *path, const char *images,
 {
     if (size != count)
         return status_error(STATUS_DATA,
-                            "%s has %lld labels but %s has %lld images", path,
-                            (long long)size, images, (long long)count);
+                            "%s has %lld label%s but %s has %lld image%s", path,
+                            (long long)size, status_s(size), images,
+                            (long long)count, status_s(count));
     for (int64_t i = 0; i < count; i++)
         if (labels[i] < 1 || labels[i] > CLASSES)
             return status_error(STATUS_DATA,
@@ -88,18 +89,23 @@ Status dataset_read_stl(Dataset *dataset, bool *found)
 {
     char path[DATASET_PATH];
     int64_t count;
-    *found = find_images(dataset, "train_X.bin", path);
+    bool test = find_images(dataset, "test_X.bin", path);
+    bool train = find_images(dataset, "train_X.bin", path);
+    dataset->only_tests = dataset->tests_alone && test && !train;
+    *found = train || dataset->only_tests;
     if (!*found)
         return status_ok();
     dataset->kind = "STL-10 batches";
     dataset->shape = (DataShape){SIDE, SIDE, 3, true};
-    TRY(read_labelled(dataset, SPLIT_TRAIN, "train"));
+    if (train)
+        TRY(read_labelled(dataset, SPLIT_TRAIN, "train"));
     if (find_images(dataset, "unlabeled_X.bin", path)) {
         TRY(count_images(path, &count));
         TRY(add_images(dataset, SPLIT_TRAIN, "unlabeled", path, NULL, count));
     }
-    if (find_images(dataset, "test_X.bin", path)) {
-        TRY(read_labelled(dataset, SPLIT_TEST, "test"));
+    if (test) {
+        TRY(read_labelled(
+            dataset, dataset->only_tests ? SPLIT_TRAIN : SPLIT_TEST, "test"));
         dataset->test_part = "test_X.bin";
     }
     return dataset_name_classes(dataset, "class_names.txt", CLASSES);

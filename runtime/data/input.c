@@ -87,9 +87,11 @@ static Status read_sample(Input *input, int64_t *place, Image *image,
         *place = (*place + 1) % spec->count;
     }
     if (spec->training)
-        return status_error(STATUS_DATA,
-                            "none of the %lld training images can be read",
-                            (long long)spec->count);
+        return status_error(
+            STATUS_DATA,
+            "the set has %lld training image%s, and none can be "
+            "read",
+            (long long)spec->count, status_s(spec->count));
     return status_ok();
 }
 
@@ -115,9 +117,9 @@ static Status augment_views(Input *input, Slot *slot, int row, int64_t asked,
     const InputSpec *spec = &input->spec;
     if (image->channels != spec->channels)
         return status_error(
-            STATUS_DATA, "%s has %d channels where the net takes %d",
+            STATUS_DATA, "%s has %d channel%s where the net takes %d",
             dataset_sample_name(spec->data, spec->split, index_at(spec, asked)),
-            image->channels, spec->channels);
+            image->channels, status_s(image->channels), spec->channels);
     AugmentKey key = {
         .seed = spec->seed,
         .phase = spec->phase,

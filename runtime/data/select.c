@@ -202,10 +202,10 @@ static Status choose(const Dataset *dataset, const Ranked *ranked,
         int64_t part = label < 0 ? 0 : allowed(rule, amount, end - from);
         if (part < 0)
             return status_error(STATUS_DATA,
-                                "%s: class %s has %lld training images, fewer "
+                                "%s: class %s has %lld training image%s, fewer "
                                 "than the %lld labels per class asked for",
                                 dataset->root, dataset->classes[label],
-                                (long long)(end - from),
+                                (long long)(end - from), status_s(end - from),
                                 (long long)llrint(amount));
         for (int64_t i = from; i < from + part; i++)
             indices[(*count)++] = ranked[i].index;

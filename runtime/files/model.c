@@ -476,8 +476,9 @@ void model_report_table(const ModelReport *report, char text[MODEL_TEXT])
         int count = report->counts[k];
         if (k == MODEL_PARAMETER && !count)
             continue;
-        used += snprintf(text + used, MODEL_TEXT - (size_t)used, "\n%6d %s",
-                         count, what[k]);
+        used += snprintf(
+            text + used, MODEL_TEXT - (size_t)used, "\n%6d %s", count,
+            k == MODEL_PARAMETER && count == 1 ? "parameter differs" : what[k]);
         for (int i = 0; i < count && i < MODEL_SHOWN; i++)
             used += snprintf(text + used, MODEL_TEXT - (size_t)used,
                              "\n           %s", report->lines[k][i]);

@@ -305,8 +305,9 @@ void recognized_text(const Recognized *net, char *text, size_t size)
     if (net->se_ratio > 0)
         snprintf(se, sizeof se, ", squeeze-and-excitation (%g)", net->se_ratio);
     if (net->head_layers)
-        snprintf(head, sizeof head, ", a head of %d layers to %lld",
-                 net->head_layers, (long long)net->head_out);
+        snprintf(head, sizeof head, ", a head of %d layer%s to %lld",
+                 net->head_layers, status_s(net->head_layers),
+                 (long long)net->head_out);
     if (net->classes)
         snprintf(classes, sizeof classes, ", %lld classes",
                  (long long)net->classes);

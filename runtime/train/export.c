@@ -225,8 +225,8 @@ static Status write_file(Export *out, const Program *program, const char *phase,
                             phase);
     TRY(safetensors_write(to, out->count, out->tensors,
                           sizeof metas / sizeof *metas, metas));
-    train_say(out->options, "%d tensors of phase %s in %s; %d left out",
-              out->count, phase, to, out->left_out);
+    train_say(out->options, "%d tensor%s of phase %s in %s; %d left out",
+              out->count, status_s(out->count), phase, to, out->left_out);
     tell_stem(out);
     if (out->backbone)
         tell_classifier(out);

@@ -170,9 +170,11 @@ static void tell_balance(const Run *run)
     if (strata->count)
         train_say(run->options,
                   "%s: balanced: each class comes as often, an image of the "
-                  "smallest (%" PRId64 " images) %.1f times as often as one of "
+                  "smallest (%" PRId64
+                  " image%s) %.1f times as often as one of "
                   "the largest (%" PRId64 ")",
-                  run->phase->name, least, (double)most / (double)least, most);
+                  run->phase->name, least, status_s(least),
+                  (double)most / (double)least, most);
 }
 
 static Status start_executor(Run *run)
@@ -197,10 +199,12 @@ static Status start_executor(Run *run)
         snprintf(shares, sizeof shares, ", %d to each of %d processes",
                  phase_rows(phase), ranks_count());
     train_say(run->options,
-              "%s: %" PRId64 " steps of %d%s%s from %" PRId64
-              " images; %.1f MB of weights and optimizer, %.1f MB for a step",
-              phase->name, run->total_steps, phase->batch, chunks, shares,
-              run->image_count, 1e-6 * (double)store_bytes(&run->store),
+              "%s: %" PRId64 " step%s of %d%s%s from %" PRId64
+              " image%s; %.1f MB of weights and optimizer, %.1f MB for a step",
+              phase->name, run->total_steps, status_s(run->total_steps),
+              phase->batch, chunks, shares, run->image_count,
+              status_s(run->image_count),
+              1e-6 * (double)store_bytes(&run->store),
               1e-6 * (double)executor_bytes(run->executor));
     tell_balance(run);
     for (int i = 0; i < phase->group_count; i++)

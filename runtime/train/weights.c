@@ -64,7 +64,8 @@ static void tell_loaded(const TrainOptions *options, const char *path,
     int missing = report->counts[MODEL_MISSING];
     char names[600] = "";
     tell_names(options, path, report);
-    train_say(options, "loaded %d tensors from %s", report->matched, path);
+    train_say(options, "loaded %d tensor%s from %s", report->matched,
+              status_s(report->matched), path);
     if (!missing)
         return;
     for (int i = 0, used = 0; i < missing && i < MODEL_SHOWN; i++) {
@@ -74,8 +75,9 @@ static void tell_loaded(const TrainOptions *options, const char *path,
         if ((size_t)used >= sizeof names)
             break;
     }
-    train_say(options, "%d tensors are not in that file and start fresh: %s%s",
-              missing, names, missing > MODEL_SHOWN ? ", ..." : "");
+    train_say(options, "%d tensor%s not in that file and start%s fresh: %s%s",
+              missing, missing == 1 ? " is" : "s are", missing == 1 ? "s" : "",
+              names, missing > MODEL_SHOWN ? ", ..." : "");
 }
 
 // ---- comparing --------------------------------------------------------------

@@ -62,6 +62,10 @@ for command in "compile $net -o $work/a.simcc" "profile $net" "plan $net" \
     check "cli: ${command%% *} takes --strict or --plain-sums" says \
         "--plain-sums does without it: one of them" exits 2 convolved "$command"
 done
+check "check: a rate of 0 is said" says "trains nothing: what each step adds" \
+    exits 0 "$simcc" check "$net" --set scratch.rate=0
+check "check: and a decay of 1" says "never changes the state \`bn1.running_mean\`" \
+    exits 0 "$simcc" check "$net" --set batch_norm_decay=1
 check "check: a parameter set twice" says "two values, 4 and 8" \
     "$simcc" check "$net" --set filters=4 filters=8
 check "check: a parameter set twice to the same" exits 0 \

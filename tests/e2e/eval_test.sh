@@ -137,7 +137,7 @@ check "eval: and the mean is of the two others" awk -F, '
     "$work/gap-ev/classes.csv"
 head -c 200 "$shapes/test/disc/00001.png" > "$work/gap/test/disc/00001.png"
 check "eval: an unreadable image is said to be left out" says \
-    "1 test images cannot be read: they are left out of the numbers" \
+    "1 test image cannot be read: left out of the numbers" \
     with eval finetune --data "$work/gap" --out "$run"
 check "eval: a value that is no row of scores" exits 2 evaluate --value h
 check "eval: and says so" says "with a row of scores" evaluate --value h
@@ -168,7 +168,7 @@ infinite() {
         --out "$run" "$@" --set $settings
 }
 check "eval: scores that are no numbers are said to be left out" says \
-    "20 test images have scores that are no numbers" infinite eval
+    "20 test images with scores that are no numbers" infinite eval
 check "eval: and then nothing is left" says "no test image is left to count" \
     infinite eval -o "$work/inf"
 # Probabilities under the name of scores would go through a softmax twice.
@@ -296,6 +296,19 @@ check "eval: all of one part" says "--split all evaluates all 120 images" \
 check "eval: of which the run knows none" exits 1 grep -q "had this data" \
     "$work/said"
 check "eval: on one line" grep -q "^finetune: all 120 images: loss" "$work/said"
+# Copies are known by their bytes, links by where they lead.
+copies="the run of these weights trained on images that are evaluated"
+check "eval: a copy of the run's images under other names" says \
+    "$copies: of 16 that it noted 16 are among them, byte for byte" exits 0 \
+    with eval finetune --data "$work/new" --out "$run" --split all
+check "eval: or of some of them" says "$copies: of 16 that it noted" exits 0 \
+    with eval finetune --data "$work/new" --out "$run"
+ln -s "$shapes" "$work/link"
+check "eval: a link to them" says "the run of these weights had this data: its 120" \
+    exits 0 with eval finetune --data "$work/link" --out "$run" --split all
+check "eval: what was held out is none of them" says "20 test images: loss" \
+    exits 0 with eval finetune --data "$shapes" --out "$run"
+check "eval: which is said of nothing" exits 1 grep -q "$copies" "$work/said"
 # Three parts, and images without a label, which cannot be right or wrong.
 cp -r "$shapes" "$work/parted"
 mkdir -p "$work/parted/val/disc" "$work/parted/unlabeled"
@@ -305,6 +318,41 @@ check "eval: all of three parts, but for what has no label" says \
     "--split all evaluates 115 training, 20 test and 5 validation images as one set, without 3 that have no label" \
     exits 0 with eval finetune --data "$work/parted" --out "$run" --split all
 check "eval: as many" grep -q "^finetune: all 137 images: loss" "$work/said"
+# Nothing but tests: there is nobody to be trained.
+mkdir "$work/tests" "$work/tars" "$work/tars/test"
+cp -r "$shapes/test" "$work/tests/test"
+cp -r "$work/parted/val" "$work/tests"
+(cd "$work/tests" && find test -name '*.png' | awk -F / '{ print $0 "," $2 ",test" }') \
+    > "$work/tests/list.csv"
+class=0
+for name in disc ring square; do
+    for file in "$shapes/test/$name"/*.png; do
+        cp "$file" "$work/tars/$name-${file##*/}"
+        echo "$class" > "$work/tars/$name-$(basename "$file" .png).cls"
+    done
+    class=$((class + 1))
+done
+(cd "$work/tars" && tar cf test/0.tar ./*.png ./*.cls --sort=name && rm ./*.png ./*.cls)
+for set in tests tests/list.csv tars; do
+    check "eval: tests alone, $set" says "0 training images and 20 test images" exits 0 \
+        with eval finetune --data "$work/$set" --out "$run" --split test
+    check "eval: are all of $set" grep -q "^finetune: 20 test images: loss" "$work/said"
+    check "eval: which is said of $set" grep -qF \
+        "there is no training part: its images are to evaluate alone" "$work/said"
+    check "predict: tests alone, $set" exits 0 with predict finetune \
+        --data "$work/$set" --out "$run" -q -o "$work/p.csv"
+    check "data: tests alone, $set" says "0 training images and 20 test images" \
+        "$simcc" data info "$work/$set"
+done
+check "eval: those for validation with them" says \
+    "--split all evaluates 20 test and 5 validation images as one set" exits 0 \
+    with eval finetune --data "$work/tests" --out "$run" --split all
+check "eval: neighbours need images to vote" says \
+    "the training images vote, and the data has none" exits 4 with eval pretrain \
+    --knn --data "$work/tests" --out "$run"
+check "run: no phase trains on them" says \
+    "no training part: test, val are for testing or validation by their names" \
+    exits 4 with run scratch --data "$work/tests" --out "$work/untrained"
 # What the weights' run held out and set aside says nothing of them.
 mkdir -p "$work/one/disc" "$work/one/ring" "$work/one/square"
 for class in disc ring square; do

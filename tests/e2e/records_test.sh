@@ -255,6 +255,16 @@ check "sweep: two values of one folder" says \
     tried 2 scratch.batch=8 encoder=a/b,a_b
 check "sweep: one value twice" says "filters=4 is there twice" \
     tried 2 scratch.batch=8 filters=4,6,4
+check "sweep: one number written twice" says \
+    "filters=4 and filters=04 would be equal runs: leave one of them out" \
+    tried 2 scratch.batch=8 filters=4,6,04
+check "sweep: one of a phase" says \
+    "scratch.rate=0.1 scratch.batch=8 and scratch.rate=1e-1 scratch.batch=8 would be equal runs" \
+    tried 2 filters=4 scratch.rate=0.1,1e-1 scratch.batch=8,12
+check "sweep: but chunks of the batch are unlike" says "checked: 2 plans" \
+    "$simcc" sweep "$net" scratch --data "$shapes" --out "$work/chunks" \
+    --set groups=2 image_size=16 filters=4 classes=3 scratch.batch=8 \
+    scratch.steps=1 scratch.labels=4 scratch.chunk=2,4
 # Commas within lists and strings part no values.
 {
     sed 's/stages(filters, filters)/if words == "none" then widths else widths + [4]/' "$net"
@@ -337,7 +347,7 @@ awk -F, 'NR > 1 {
             count++
             right += nearest == class[query]
         }
-        printf "top1 %.4f, by a plain vote %.4f  (1 neighbours, tau 0.07, %d images)\n",
+        printf "top1 %.4f, by a plain vote %.4f  (1 neighbour, tau 0.07, %d images)\n",
             right / count, right / count, count
     }' "$work/h.csv" > "$work/nearest"
 check "knn: found by hand" grep -q "15 images" "$work/nearest"

@@ -20,7 +20,12 @@ TEST(bad_lines_of_a_list_are_named)
 {
     make_plain(test_path("s/a.png"), 4, 1);
     make_plain(test_path("s/b.png"), 4, 1);
-    check_list("", "no PNG or JPEG");
+    check_list("", "s/list: the list is empty");
+    check_list("\n\n", "s/list: the list is empty");
+    check_list("path,label,part\n",
+               ":1: the list has a header, which names its columns, and no "
+               "rows");
+    check_list("\nimage\ta\tb\tc\n\n", ":2: the list has a header");
     check_list("a.png,x\n\nb.png,y,both\n",
                ":3: the third column is train, "
                "test, val or unlabeled, not 'both'");
@@ -151,7 +156,7 @@ TEST(stl_files_that_disagree)
     write_bytes(test_path("s/train_X.bin"), bytes, 2 * IMAGE);
     check_set_refused(set, "train_y.bin': No such file");
     write_bytes(test_path("s/train_y.bin"), "\1", 1);
-    check_set_refused(set, "train_y.bin has 1 labels but");
+    check_set_refused(set, "train_y.bin has 1 label but");
     write_bytes(test_path("s/train_y.bin"), "\1\2\3", 3);
     check_set_refused(set, "train_X.bin has 2 images");
     write_bytes(test_path("s/train_y.bin"), "\1\0", 2);

@@ -30,13 +30,13 @@ static void add_split(const Dataset *set, DataSplit split, char *text,
 
 // The set as "name=class ... | name=class ... || name=class ..." of training,
 // test and validation, and a line for each note.
-static void check_set(const char *name, const char *want)
+static void check_opened(const char *name, const DataOptions *options,
+                         const char *want)
 {
     Dataset *set = NULL;
-    DataOptions options = {0};
     char got[4096] = "";
     char *const *notes;
-    CHECK_TEXT(dataset_open(test_path("%s", name), &options, &set).text, "");
+    CHECK_TEXT(dataset_open(test_path("%s", name), options, &set).text, "");
     if (!set)
         return;
     add_split(set, SPLIT_TRAIN, got, sizeof got);
@@ -51,6 +51,11 @@ static void check_set(const char *name, const char *want)
         snprintf(got + strlen(got), sizeof got - strlen(got), "\n%s", notes[i]);
     CHECK_TEXT(got, want);
     dataset_free(set);
+}
+
+static void check_set(const char *name, const char *want)
+{
+    check_opened(name, &(DataOptions){0}, want);
 }
 
 static void check(const char *files, const char *want)
@@ -184,6 +189,42 @@ TEST(folders_of_tests_are_not_trained_on_deeper_down)
                       "no training part: dev, test are for testing or "
                       "validation by their names; call one train, or give it "
                       "alone");
+}
+
+// A set without training images is refused but by those who train nothing.
+TEST(folders_of_tests_alone_are_there_to_evaluate)
+{
+    static const char note[] = "there is no training part: its images are to "
+                               "evaluate alone";
+    static const struct {
+        const char *files, *want;
+    } cases[] = {
+        {"test/a/1.png test/b/2.png val/b/3.png",
+         " | test/a/1.png=a test/b/2.png=b || val/b/3.png=b\nval/ is for "
+         "validation while training, with --validate-every: no phase trains "
+         "on it"},
+        {"in/test/a/1.png in/val/a/3.png in/test/b/2.png",
+         " | in/test/a/1.png=a in/test/b/2.png=b || in/val/a/3.png=a\nthe set "
+         "is in in/, the only folder with images\nin/val/ is for validation "
+         "while training, with --validate-every: no phase trains on it"},
+        {"x/test/1.png y/test/2.png",
+         " | x/test/1.png=- y/test/2.png=-\nno classes, for x has images only "
+         "in folders of its own, and a class is a folder that holds its "
+         "images; a part of the set is called train, test, val or unlabeled\n"
+         "x/test, y/test: test images by the name of their folder, no phase "
+         "trains on them"}};
+    DataOptions options = {.tests_alone = true,
+                           .test_fraction = 0.5,
+                           .valid_fraction = 0.5,
+                           .valid_where = true};
+    for (int i = 0; i < 3; i++) {
+        char name[32], want[1024];
+        snprintf(name, sizeof name, "alone%d", i);
+        snprintf(want, sizeof want, "%s\n%s", cases[i].want, note);
+        make_set(name, cases[i].files);
+        check_set_refused(test_path("%s", name), "no training part: ");
+        check_opened(name, &options, want);
+    }
 }
 
 // PNG files of 16 bits with one number in all of their bits.

@@ -155,6 +155,19 @@ TEST(stl_batches)
     dataset_free(set);
 }
 
+TEST(stl_tests_alone_are_there_to_evaluate)
+{
+    Dataset *set = NULL;
+    make_stl("test", 3, true);
+    DataOptions options = {.tests_alone = true};
+    CHECK_TEXT(dataset_open(test_path("stl"), &options, &set).text, "");
+    CHECK_TEXT(dataset_description(set),
+               "STL-10 batches with 10 classes, 0 training images and 3 test "
+               "images (test_X.bin)");
+    CHECK_INT(dataset_label(set, SPLIT_TEST, 2), 2);
+    dataset_free(set);
+}
+
 // ---- shards ----------------------------------------------------------------
 
 static Archive archive;

@@ -379,6 +379,56 @@ TEST(cifar_batches)
     dataset_free(set);
 }
 
+TEST(batches_of_tests_alone_are_there_to_evaluate)
+{
+    DataOptions options = {.tests_alone = true, .test_fraction = 0.5};
+    make_idx("idx/t10k", 4, 3, 5);
+    Dataset *set = open_good(root("idx"), options);
+    CHECK_TEXT(dataset_description(set),
+               "IDX files with 3 classes, 0 training images and 4 test images "
+               "(t10k)");
+    CHECK_INT(dataset_label(set, SPLIT_TEST, 2), 2);
+    dataset_free(set);
+    make_cifar(test_path("ten/test_batch.bin"), 1, 5);
+    set = open_good(root("ten"), options);
+    CHECK_TEXT(dataset_description(set),
+               "CIFAR-10 batches with 10 classes, 0 training images and 5 test "
+               "images (test_batch.bin)");
+    dataset_free(set);
+    make_cifar(test_path("hundred/test.bin"), 2, 7);
+    set = open_good(root("hundred"), options);
+    CHECK_INT(dataset_count(set, SPLIT_TEST), 7);
+    dataset_free(set);
+}
+
+// Images are known again by their bytes, whatever their names.
+TEST(marked_images_are_found_again)
+{
+    int noted;
+    char marks[DATA_MARKS_TEXT];
+    make_class("one/a", 3, 10);
+    make_class("two/b", 3, 10);
+    make_class("other/a", 3, 99);
+    Dataset *set = open_good(root("one"), (DataOptions){0});
+    dataset_marks(set, marks);
+    dataset_free(set);
+    set = open_good(root("two"), (DataOptions){0});
+    CHECK_INT(dataset_count_marked(set, 1u << SPLIT_TRAIN, marks, &noted), 3);
+    CHECK_INT(noted, 3);
+    CHECK_INT(dataset_count_marked(set, 1u << SPLIT_TEST, marks, &noted), 0);
+    CHECK_INT(dataset_count_marked(set, ~0u, "", &noted), 0);
+    CHECK_INT(noted, 0);
+    dataset_free(set);
+    set = open_good(root("other"), (DataOptions){0});
+    CHECK_INT(dataset_count_marked(set, ~0u, marks, &noted), 0);
+    dataset_free(set);
+    make_idx("idx/train", 40, 3, 5);
+    set = open_good(root("idx"), (DataOptions){0});
+    dataset_marks(set, marks);
+    CHECK_INT(dataset_count_marked(set, ~0u, marks, &noted), DATA_MARKS);
+    dataset_free(set);
+}
+
 // ---- cache -----------------------------------------------------------------
 
 TEST(cached_images_outlive_their_files)

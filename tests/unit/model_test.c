@@ -68,7 +68,7 @@ TEST(model_report_says_what_differs)
                "           z.extra  [1]\n"
                "     1 of another shape\n"
                "           b.weight  [3] in the file, [4] in the program\n"
-               "     1 parameters differ\n"
+               "     1 parameter differs\n"
                "           width = 1 in the file, 2 here");
     model_report_sentence(&report, sentence, sizeof sentence);
     CHECK_TEXT(sentence,
