@@ -371,4 +371,18 @@ settings_return() {
         [ "$(loss --set train.scale=1.0)" != "$want" ]
 }
 check "eval: takes a phase's settings from the weights" settings_return
+
+# ---- numbers of whole batches -----------------------------------------------
+
+# 20 test images are two batches of 8, and 4 more.
+sed 's/minimize cross_entropy(logits, y)/minimize mean(cross_entropy(logits, y))\
+    report each = cross_entropy(logits, y)/' "$work/set.net" > "$work/mean.net"
+check "eval: says which numbers leave images out" says \
+    "loss: means over whole batches of 8 alone, 16 of the 20 test images" \
+    "$simcc" run "$work/mean.net" --data "$shapes" --out "$work/mean"
+says_nothing_of_whole_batches() {
+    ! says "whole batches" "$simcc" eval "$work/mean.net" train \
+        --data "$shapes" --out "$work/mean" --set train.batch=4
+}
+check "eval: not where they are of all" says_nothing_of_whole_batches
 finish
