@@ -385,4 +385,18 @@ says_nothing_of_whole_batches() {
         --data "$shapes" --out "$work/mean" --set train.batch=4
 }
 check "eval: not where they are of all" says_nothing_of_whole_batches
+
+# ---- what a line of metrics is of -------------------------------------------
+
+# Steps are numbered from 0: those of the first line have this mean.
+sed 's/using sgd(rate = rate)/&\
+    report at = step/' "$work/set.net" > "$work/lines.net"
+reports_are_means() {
+    "$simcc" run "$work/lines.net" --data "$shapes" --out "$work/lines" -q \
+        --set train.steps=3000 --stop-after 40 || return 1
+    head -n 1 "$work/lines/metrics.jsonl" | tr -d '"' | tr ',' '\n' |
+        awk -F: '{ print } $1 == "step" { steps = $2 } $1 == "at" { at = $2 }
+            END { exit !(steps > 1 && at == (steps - 1) / 2) }'
+}
+check "eval: a line's reports are means of its steps" reports_are_means
 finish
