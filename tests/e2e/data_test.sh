@@ -113,6 +113,10 @@ check "data split: seeds differ" sh -c "
 check "data split: what comes next has the same parts" says \
     "split-0.txt --out run --seed 5 --validate 10%" "$simcc" data split \
     "$shapes" --per-class 2 --seeds 1 --seed 5 --validate 10% -o "$work/parts"
+"$simcc" data split "$shapes" --per-class 3 --seeds 2 -o "$work/again" -q
+check "data split: lists of an earlier call are named" says \
+    "again/split-1.txt is there from an earlier call" "$simcc" data split \
+    "$shapes" --per-class 4 --seeds 1 -o "$work/again" -q
 check "data split: wants a folder" exits 2 "$simcc" data split "$shapes"
 check "data split: more labels than images" exits 4 "$simcc" data split \
     "$shapes" --per-class 13 -o "$work/none"
