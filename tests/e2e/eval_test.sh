@@ -399,4 +399,19 @@ reports_are_means() {
             END { exit !(steps > 1 && at == (steps - 1) / 2) }'
 }
 check "eval: a line's reports are means of its steps" reports_are_means
+
+# ---- weights by a path ------------------------------------------------------
+
+# From where simcc is started, not from beside the program.
+mkdir "$work/programs"
+sed 's/) {$/) from "set.safetensors" {/' "$work/lines.net" > "$work/programs/from.net"
+cp "$work/lines/train/checkpoint.safetensors" "$work/set.safetensors"
+starts_from() {
+    (cd "$1" && says "$2" "$simcc" run "$work/programs/from.net" \
+        --data "$shapes" --out "$work/from" --force --stop-after 1)
+}
+check "run: from a file, of the folder it is started in" \
+    starts_from "$work" "from set.safetensors"
+check "run: which is not the program's" \
+    starts_from "$work/programs" "set.safetensors, which is not there"
 finish
