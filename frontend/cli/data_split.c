@@ -1,6 +1,7 @@
 // simcc data split: lists of the images whose labels a run may see.
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "frontend/cli/job.h"
 #include "runtime/base/file.h"
@@ -22,14 +23,19 @@ static Status list_names(const Dataset *data, const int64_t *indices,
     return status_ok();
 }
 
+static const char *split_path(const Cli *cli, int64_t seed)
+{
+    return arena_printf(cli->arena, "%s/split-%lld.txt",
+                        cli->values[OPT_output], (long long)seed);
+}
+
 // The same images that `labels = amount` means under this seed.
 static Status write_split(Cli *cli, const Dataset *data, int64_t amount,
                           int64_t seed)
 {
     int64_t *indices, count;
     Text text = text_new(cli->arena);
-    const char *path = arena_printf(cli->arena, "%s/split-%lld.txt",
-                                    cli->values[OPT_output], (long long)seed);
+    const char *path = split_path(cli, seed);
     TRY(dataset_select(data, SOURCE_LABELED, LABELS_PER_CLASS, (double)amount,
                        (uint64_t)seed, &indices, &count));
     Status status = list_names(data, indices, count, &text);
@@ -48,6 +54,11 @@ static Status write_splits(Cli *cli, const Dataset *data, int64_t amount,
     TRY(file_make_folder(cli->values[OPT_output]));
     for (int64_t seed = 0; seed < seeds; seed++)
         TRY(write_split(cli, data, amount, seed));
+    if (access(split_path(cli, seeds), F_OK) == 0)
+        cli_warn(cli, arena_printf(cli->arena,
+                                   "%s is there from an earlier call, of as "
+                                   "many labels as that one chose",
+                                   split_path(cli, seeds)));
     return status_ok();
 }
 

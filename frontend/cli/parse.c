@@ -145,6 +145,11 @@ static Status take_option(Cli *cli, int *at)
                                 "--%s wants a value (%s), and got '%s'",
                                 option->name, option->argument, value);
     }
+    // --out "$RUN" of a shell that knows no RUN would write into the root.
+    if (option->argument && !*value)
+        return status_error(STATUS_USAGE,
+                            "--%s wants a value (%s), and got an empty one",
+                            option->name, option->argument);
     value = value ? value : "";
     TRY(check_again(cli, id, value));
     cli->values[id] = value;
@@ -294,6 +299,11 @@ Status cli_parse(Cli *cli, int argc, char **argv)
             options = false;
         else if (options && word[0] == '-' && word[1])
             TRY(take_option(cli, &at));
+        else if (!*word)
+            return status_error(STATUS_USAGE,
+                                "`simcc %s` got an empty word where a name "
+                                "stands",
+                                cli->command->name);
         else
             cli->words[cli->word_count++] = word;
     }

@@ -60,6 +60,11 @@ void augment_print_arg(const char *name, const char *words, double value,
 
 // The side of the images that come out of it; 0 = that of those that go in.
 int64_t augment_size(const Augment *augment);
+
+// Warns, at `expr`, of what a pipeline's steps do not do on images of their
+// size and, of one that `evaluates`, of those that draw at random.
+void augment_warn(struct Sema *s, const Expr *expr, const DatumList *steps,
+                  bool evaluates);
 // sema_augment.c
 Datum call_augment(struct Sema *s, const Expr *expr, const AugmentRow *row);
 // Evaluates arguments into their places; false after a diagnostic. sema_call.c

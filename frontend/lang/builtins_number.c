@@ -242,6 +242,14 @@ static Datum make_source(Sema *s, const Call *call, ImageSource images)
     Datum amount = call->args[0];
     if (amount.kind == DATUM_ABSENT)
         amount.kind = DATUM_ALL;
+    // 1 for a parameter that is a share: every label, or one of each class?
+    if (amount.kind == DATUM_FLOAT && amount.was_whole)
+        return sema_fail(s, call->exprs[0]->pos,
+                         "%s(amount): --set gave the whole number %.15g, and "
+                         "the parameter is a share: 100%% or `all` is every "
+                         "label; a number of images a class wants a setting of "
+                         "the phase, or a parameter that is a whole number",
+                         call->name, amount.number);
     bool share =
         amount.kind == DATUM_FLOAT && amount.number > 0 && amount.number <= 1;
     bool number = amount.kind == DATUM_INT && amount.whole > 0;

@@ -1,4 +1,5 @@
 // Calls of augmentation operations.
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -152,6 +153,87 @@ static Datum check_jitter(Sema *s, const Expr *expr, const Augment *augment)
     return (Datum){.kind = DATUM_AUGMENT, .augment = augment};
 }
 
+// The sampler tf draws boxes below a tenth of the image again, and after a
+// hundred takes the whole.
+static Datum check_crop(Sema *s, const Expr *expr, const Augment *augment)
+{
+    double most = argument(augment, "area_max");
+    if (argument(augment, "sampler") == 0 && most <= 0.1)
+        return sema_fail(s, expr->pos,
+                         "`area_max` of random_crop is %g, and the sampler "
+                         "\"tf\" takes at least a tenth of the image: it would "
+                         "find no box and take the whole; sampler = \"torch\" "
+                         "takes smaller ones",
+                         most);
+    return (Datum){.kind = DATUM_AUGMENT, .augment = augment};
+}
+
+// Does the step give one image another picture each time?
+static bool is_random(const Augment *augment)
+{
+    static const char *const always[] = {"quarter_turn", "color_jitter",
+                                         "noise", "pad_crop"};
+    const AugmentRow *row = augment->row;
+    bool random =
+        strcmp(row->name, "random_choice") == 0 && augment->steps->count > 1;
+    for (int k = 0; k < row->count; k++) {
+        const char *name = row->params[k].name;
+        double value = augment->args[k];
+        size_t length = strlen(name);
+        if (strcmp(name, "p") == 0 && value == 0)
+            return false;
+        random = random || (strcmp(name, "p") == 0 && value < 1) ||
+                 (strcmp(name, "sign") == 0 && value == 1) ||
+                 (length > 4 && strcmp(name + length - 4, "_max") == 0 &&
+                  value > augment->args[k - 1]);
+    }
+    for (size_t k = 0; k < sizeof always / sizeof *always; k++)
+        random = random || strcmp(row->name, always[k]) == 0;
+    for (int i = 0; augment->steps && i < augment->steps->count; i++)
+        random = random || is_random(augment->steps->at[i].augment);
+    return random && (!augment->steps || augment->steps->count > 0);
+}
+
+// Of images of less than twenty pixels the tenth that blur's kernel has is one
+// pixel. *size is that of the images where the steps begin, 0 of unknown.
+static bool has_idle_blur(const DatumList *steps, int64_t *size)
+{
+    for (int i = 0; steps && i < steps->count; i++) {
+        const Augment *augment = steps->at[i].augment;
+        int64_t side = augment_size(augment);
+        *size = side ? side : *size;
+        if (has_idle_blur(augment->steps, size))
+            return true;
+        if (strcmp(augment->row->name, "blur") == 0 && *size &&
+            *size / 10 / 2 == 0 && argument(augment, "p") > 0)
+            return true;
+    }
+    return false;
+}
+
+void augment_warn(Sema *s, const Expr *expr, const DatumList *steps,
+                  bool evaluates)
+{
+    int64_t size = 0;
+    if (has_idle_blur(steps, &size))
+        diag_warning(s->diags, expr->pos,
+                     "`blur` changes nothing here: its kernel is a tenth of "
+                     "the image's height, one pixel of %" PRId64
+                     "; it takes images of 20 pixels and more",
+                     size);
+    for (int i = 0; evaluates && i < steps->count; i++) {
+        const Augment *augment = steps->at[i].augment;
+        if (!is_random(augment))
+            continue;
+        diag_warning(s->diags, expr->pos,
+                     "`%s` of `evaluate` draws at random: the numbers of an "
+                     "evaluation, and predictions, are those of one draw, by "
+                     "--seed",
+                     augment->row->name);
+        return;
+    }
+}
+
 Datum call_augment(Sema *s, const Expr *expr, const AugmentRow *row)
 {
     Call call = {.name = row->name, .pos = expr->pos, .count = row->count};
@@ -191,5 +273,7 @@ Datum call_augment(Sema *s, const Expr *expr, const AugmentRow *row)
     }
     if (strcmp(row->name, "color_jitter") == 0)
         return check_jitter(s, expr, augment);
+    if (strcmp(row->name, "random_crop") == 0)
+        return check_crop(s, expr, augment);
     return (Datum){.kind = DATUM_AUGMENT, .augment = augment};
 }

@@ -98,6 +98,9 @@ static bool eval_clauses(Sema *s, const Stmt *stmt, int groups,
             eval_pipeline(s, clause->value, &all->sizes[all->count]);
         if (!all->lists[all->count++])
             return false;
+        if (s->build->training)
+            augment_warn(s, clause->value, all->lists[all->count - 1],
+                         all == evaluate);
     }
     if (!augment->count) {
         sema_fail(s, stmt->pos,

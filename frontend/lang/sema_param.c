@@ -54,8 +54,10 @@ static const Expr *parse_setting(Sema *s, const Setting *setting)
 // A value given for `like` from outside: a whole number serves as a number.
 static bool agree_in_kind(Datum *value, Datum like)
 {
-    if (like.kind == DATUM_FLOAT && value->kind == DATUM_INT)
+    if (like.kind == DATUM_FLOAT && value->kind == DATUM_INT) {
         *value = datum_float((double)value->whole);
+        value->was_whole = true;
+    }
     return value->kind == like.kind ||
            // A share and a count of labels are both amounts, as is `all`.
            ((datum_is_number(like) || like.kind == DATUM_ALL) &&

@@ -78,6 +78,11 @@ static void check_phase(Sema *s, const PhaseItem *item, Map *anywhere)
                 item->name.text, name.text,
                 sema_suggest(s, name.text, runtime_names, RUNTIME_NAMES));
     }
+    Word teacher = item->teacher_name;
+    if (item->teacher.text && !map_get(&read, teacher.text))
+        diag_warning(s->diags, teacher.pos,
+                     "phase `%s` never asks its teacher: %s.logits(images)",
+                     item->name.text, teacher.text);
     for (int i = 0; i < read.entries.count; i++)
         map_set(anywhere, read.entries.at[i].key, s);
 }

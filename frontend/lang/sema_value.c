@@ -117,12 +117,12 @@ static bool build_value(Sema *s, Phase *phase, const char *name,
     const Stmt *input = find_input(phase->item->body);
     ExperimentPhase *out = phase->out;
     Build build;
-    build_begin(s, &build, phase, out->batch, false, "value");
     // One view of each image, whatever the phase trains on.
     int64_t rows = s->options->value_rows    ? s->options->value_rows
                    : out->batch < VALUE_ROWS ? out->batch
                                              : VALUE_ROWS;
     out->value_rows = (int)rows;
+    build_begin(s, &build, phase, (int)rows, false, "value");
     add_images(s, input->words, rows, out);
     if (input->words->count > out->group_count)
         add_input(s, input->words->at[out->group_count], "labels", 1, &rows);

@@ -54,6 +54,7 @@ typedef struct DataSource {
 
 struct Datum {
     DatumKind kind;
+    bool was_whole; // of a float: --set gave a whole number for it
     union {
         int64_t whole;
         double number;

@@ -470,21 +470,44 @@ static Status tell_alike(Dataset *dataset)
                             one, other, pairs > 1 ? ", and more," : "");
 }
 
+// 3 and 3.0: of a list, where numbers stand in the order of their values.
+static Status tell_equal(Dataset *dataset)
+{
+    for (int i = 1; i < dataset->class_count; i++) {
+        const char *one = dataset->classes[i - 1], *other = dataset->classes[i];
+        char *end, *other_end;
+        double value = strtod(one, &end), next = strtod(other, &other_end);
+        if (*end || *other_end || value != next)
+            continue;
+        return dataset_add_note(dataset,
+                                "classes %.100s and %.100s are the same "
+                                "number: if they are one, give them one name",
+                                one, other);
+    }
+    return status_ok();
+}
+
 // What other programs write where a list has nothing. A folder of such a name
 // was given it by somebody.
 static Status tell_nothing(Dataset *dataset)
 {
     static const char *const words[] = {"nan",  "na",   "n/a",
                                         "<na>", "none", "null"};
+    char names[256] = "";
+    int found = 0;
     for (int i = 0; i < dataset->class_count; i++)
-        for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+        for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+            size_t length = strlen(names);
             if (strcasecmp(dataset->classes[i], words[k]) == 0)
-                return dataset_add_note(
-                    dataset,
-                    "%s is a class as any: leave the cell empty where that "
-                    "means an image without a label",
-                    dataset->classes[i]);
-    return status_ok();
+                snprintf(names + length, sizeof names - length, "%s%s",
+                         found++ ? ", " : "", dataset->classes[i]);
+        }
+    if (!found)
+        return status_ok();
+    return dataset_add_note(dataset,
+                            "%s %s as any: leave the cell empty where that "
+                            "means an image without a label",
+                            names, found > 1 ? "are classes" : "is a class");
 }
 
 // What was read as training images are those of the test part.
@@ -501,8 +524,10 @@ static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
 {
     TRY(read_indexed(dataset, options, folder));
     TRY(tell_alike(dataset));
-    if (strcmp(dataset->kind, "list") == 0)
+    if (strcmp(dataset->kind, "list") == 0) {
         TRY(tell_nothing(dataset));
+        TRY(tell_equal(dataset));
+    }
     if (dataset->turned > 0)
         TRY(dataset_add_note(dataset,
                              "%lld photo%s stored turned or mirrored: taken "

@@ -22,7 +22,8 @@ typedef struct Group {
     char key[TAR_NAME];
     char image[TAR_NAME]; // the member's name; empty = none yet
     int64_t offset, size;
-    int label; // -1 = none
+    int label;     // -1 = none
+    bool has_left; // an image that is left out, which was said
 } Group;
 
 typedef struct Shard {
@@ -48,7 +49,7 @@ static size_t key_length(const char *name)
 static Status skip_member(const Shard *shard, const char *name,
                           const char *reason)
 {
-    char place[2 * TAR_NAME + 2];
+    char place[2 * TAR_NAME + 8];
     snprintf(place, sizeof place, "%s/%s", shard->reader.path, name);
     return dataset_add_skip(shard->dataset, place, reason);
 }
@@ -68,9 +69,15 @@ static Status finish_group(Shard *shard)
                         : dataset_add_part(shard->dataset, shard->split, name,
                                            group->label, shard->container,
                                            group->offset, group->size);
+    } else if (group->label >= 0 && !group->has_left) {
+        snprintf(name, sizeof name, "%s.cls", group->key);
+        status = skip_member(shard, name,
+                             "a class without an image: the members of a "
+                             "sample follow each other");
     }
     group->image[0] = group->key[0] = 0;
     group->label = -1;
+    group->has_left = false;
     return status;
 }
 
@@ -105,8 +112,10 @@ static Status take_member(Shard *shard, const TarMember *member)
     const char *extension = member->name + length;
     if (strcasecmp(extension, ".cls") == 0)
         return read_class(shard, member);
-    if (dataset_is_foreign_name(extension))
+    if (dataset_is_foreign_name(extension)) {
+        group->has_left = true;
         return skip_member(shard, member->name, "only PNG and JPEG are read");
+    }
     if (!dataset_is_image_name(extension))
         return status_ok();
     if (group->image[0])

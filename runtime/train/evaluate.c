@@ -1,7 +1,9 @@
 #include "runtime/train/evaluate.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/philox.h"
@@ -156,6 +158,33 @@ static Status run_batches(Evaluation *evaluation, const Plan *plan,
     return status_ok();
 }
 
+// A scalar is of whole batches: where these are not all images, says which
+// numbers speak of how many.
+static void tell_partial(const Evaluation *evaluation,
+                         const TrainOptions *options)
+{
+    const Reports *reports = &evaluation->reports;
+    char names[STATUS_TEXT_SIZE / 2] = "";
+    int64_t images = 0;
+    for (int i = 0; i < reports->count; i++) {
+        int64_t seen = evaluation->counts[i] * evaluation->batch;
+        size_t length = strlen(names);
+        if (reports_per_example(reports, i, evaluation->batch) || !seen ||
+            seen >= evaluation->images)
+            continue;
+        images = seen; // whole batches are the same of all scalars
+        snprintf(names + length, sizeof names - length, "%s%s",
+                 length ? ", " : "", reports->names[i]);
+    }
+    if (images)
+        train_say(options,
+                  "%s: means over whole batches of %d alone, %" PRId64
+                  " of the %" PRId64 " %s images; a number for each image, "
+                  "[batch], is averaged over all",
+                  names, evaluation->batch, images, evaluation->images,
+                  data_split_word(evaluation->split));
+}
+
 static void collect(const Evaluation *evaluation, const TrainOptions *options,
                     TrainResult *result)
 {
@@ -163,6 +192,7 @@ static void collect(const Evaluation *evaluation, const TrainOptions *options,
     result->split = evaluation->split;
     result->test_count = evaluation->images;
     result->report_count = 0;
+    tell_partial(evaluation, options);
     for (int i = 0; i < reports->count; i++) {
         if (!evaluation->counts[i]) {
             train_say(options,

@@ -332,6 +332,8 @@ void watch_end(Watch *watch, const char *state, const TrainResult *result)
     if (watch->spec.silent)
         return;
     notes_set(&watch->state, "state", state);
+    // Of the end, not of the last line of metrics before it.
+    notes_setf(&watch->state, "step", "%" PRId64, result->steps);
     notes_set_number(&watch->state, "seconds", result->seconds);
     notes_set_number(&watch->state, "first_loss", result->first_loss);
     notes_set_number(&watch->state, "last_loss", result->last_loss);

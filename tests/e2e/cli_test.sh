@@ -28,6 +28,7 @@ check "cli: suggests a processor" says "did you mean znver4?" \
     "$simcc" compile "$net" --target znver44 -o "$work/a.simcc"
 check "cli: suggests an option" says "did you mean --set?" \
     "$simcc" check "$net" --sett a=1
+check "cli: an empty word is no name" exits 2 "$simcc" data info ""
 check "cli: a full disk is noticed" exits 1 \
     sh -c "'$simcc' show $net > /dev/full"
 

@@ -55,6 +55,16 @@ for format in ustar gnu pax; do
         "tar shards with 3 classes, 36 training images" \
         "$simcc" data info "$work/shards" --held-out 0
 done
+# All images, and behind them their classes.
+mkdir "$work/apart"
+(cd "$work/flat" && tar -cf "$work/apart/train-0.tar" -- *.png *.cls)
+check "data: classes apart from their images are told" says \
+    "a class without an image: the members of a sample follow each other" \
+    "$simcc" data info "$work/apart" --held-out 0
+says_no_class_without_image() {
+    ! says "without an image" "$simcc" data info "$work/shards"
+}
+check "data: not those beside them" says_no_class_without_image
 head -c 20000 "$work/shards/train-0.tar" > "$work/cut.tar"
 check "data: a cut shard is refused" exits 4 "$simcc" data info "$work/cut.tar"
 
@@ -113,6 +123,10 @@ check "data split: seeds differ" sh -c "
 check "data split: what comes next has the same parts" says \
     "split-0.txt --out run --seed 5 --validate 10%" "$simcc" data split \
     "$shapes" --per-class 2 --seeds 1 --seed 5 --validate 10% -o "$work/parts"
+"$simcc" data split "$shapes" --per-class 3 --seeds 2 -o "$work/again" -q
+check "data split: lists of an earlier call are named" says \
+    "again/split-1.txt is there from an earlier call" "$simcc" data split \
+    "$shapes" --per-class 4 --seeds 1 -o "$work/again" -q
 check "data split: wants a folder" exits 2 "$simcc" data split "$shapes"
 check "data split: more labels than images" exits 4 "$simcc" data split \
     "$shapes" --per-class 13 -o "$work/none"

@@ -419,4 +419,47 @@ settings_return() {
         [ "$(loss --set train.scale=1.0)" != "$want" ]
 }
 check "eval: takes a phase's settings from the weights" settings_return
+
+# ---- numbers of whole batches -----------------------------------------------
+
+# 20 test images are two batches of 8, and 4 more.
+sed 's/minimize cross_entropy(logits, y)/minimize mean(cross_entropy(logits, y))\
+    report each = cross_entropy(logits, y)/' "$work/set.net" > "$work/mean.net"
+check "eval: says which numbers leave images out" says \
+    "loss: means over whole batches of 8 alone, 16 of the 20 test images" \
+    "$simcc" run "$work/mean.net" --data "$shapes" --out "$work/mean"
+says_nothing_of_whole_batches() {
+    ! says "whole batches" "$simcc" eval "$work/mean.net" train \
+        --data "$shapes" --out "$work/mean" --set train.batch=4
+}
+check "eval: not where they are of all" says_nothing_of_whole_batches
+
+# ---- what a line of metrics is of -------------------------------------------
+
+# Steps are numbered from 0: those of the first line have this mean.
+sed 's/using sgd(rate = rate)/&\
+    report at = step/' "$work/set.net" > "$work/lines.net"
+reports_are_means() {
+    "$simcc" run "$work/lines.net" --data "$shapes" --out "$work/lines" -q \
+        --set train.steps=3000 --stop-after 40 || return 1
+    head -n 1 "$work/lines/metrics.jsonl" | tr -d '"' | tr ',' '\n' |
+        awk -F: '{ print } $1 == "step" { steps = $2 } $1 == "at" { at = $2 }
+            END { exit !(steps > 1 && at == (steps - 1) / 2) }'
+}
+check "eval: a line's reports are means of its steps" reports_are_means
+
+# ---- weights by a path ------------------------------------------------------
+
+# From where simcc is started, not from beside the program.
+mkdir "$work/programs"
+sed 's/) {$/) from "set.safetensors" {/' "$work/lines.net" > "$work/programs/from.net"
+cp "$work/lines/train/checkpoint.safetensors" "$work/set.safetensors"
+starts_from() {
+    (cd "$1" && says "$2" "$simcc" run "$work/programs/from.net" \
+        --data "$shapes" --out "$work/from" --force --stop-after 1)
+}
+check "run: from a file, of the folder it is started in" \
+    starts_from "$work" "from set.safetensors"
+check "run: which is not the program's" \
+    starts_from "$work/programs" "set.safetensors, which is not there"
 finish

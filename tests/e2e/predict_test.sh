@@ -84,4 +84,29 @@ check "predict: other commands take no stream" says "\`simcc predict\` alone" \
     --value logits -o "$work/x.npy"
 check "predict: a stream has no parts" says "--split says nothing of images" \
     stream --split test
+# A net that says `batch` of its images, of more than predict takes at a time.
+"$simcc" data synth "$work/more" --classes 3 --per-class 30 --size 16 -q
+cat > "$work/batch.net" <<'NET'
+import "lib/losses.net"
+import "lib/optimizers.net"
+param classes = 3
+phase train(batch = 80, steps = 5) {
+    input images, y = labeled(all), augment [center_crop(16)], evaluate [center_crop(16)]
+    weight w[classes, 768] = normal(0.1)
+    logits = reshape(images, [batch, 768]) @ transpose(w)
+    minimize cross_entropy(logits, y)
+    using sgd(rate = 0.01)
+}
+NET
+"$simcc" run "$work/batch.net" --data "$work/more" --out "$work/batch" -q \
+    > "$work/log" 2>&1
+said() {
+    "$simcc" predict "$work/batch.net" train --out "$work/batch" -q "$@"
+}
+check "predict: batch is what is taken at a time" said --data "$work/more" \
+    --split test -o "$work/batch.csv"
+cut -d, -f1,2,4- "$work/batch.csv" | tail -n +2 | sed "s#^#$work/more/#" \
+    > "$work/wanted"
+ls "$work"/more/test/*/*.png | said --data - | tail -n +2 > "$work/got"
+check "predict: also of a stream" cmp "$work/got" "$work/wanted"
 finish

@@ -88,6 +88,12 @@ check "run: a killed run has the same metrics" \
 # SIGTERM: the step ends, a checkpoint is saved.
 check "run: --stop-after stops" says "stopped after step 3" \
     train "$work/stopped" --stop-after 3
+# Between two lines of metrics, of which so long a phase has few.
+"$simcc" run "$net" pretrain --data "$shapes" --out "$work/long" -q \
+    --stop-after 7 --set filters=4 groups=2 image_size=16 pretrain.batch=16 \
+    pretrain.steps=30000 > "$work/log" 2>&1
+check "run: state has the step it stopped after" \
+    grep -qx "step = 7" "$work/long/pretrain/state"
 start "$work/signalled" --save-every 0.01
 tries=0
 while [ ! -e "$work/signalled/pretrain/checkpoint.safetensors" ] &&

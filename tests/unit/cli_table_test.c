@@ -163,6 +163,7 @@ TEST(cli_says_what_was_meant)
     check_fails("simcc check a.net --resume", "no option --resume");
     check_fails("simcc run a.net --seed", "--seed wants a value");
     check_fails("simcc run a.net --data --out run", "got '--out'");
+    check_fails("simcc run a.net --data x --out=", "got an empty one");
     check_fails("simcc run a.net --resume=1", "takes no value");
     check_fails("simcc show a.net --set depth", "NAME=VALUE");
     check_fails("simcc show a.net --set 1=2", "NAME=VALUE");

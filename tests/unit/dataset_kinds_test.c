@@ -205,7 +205,8 @@ TEST(shards)
     Dataset *set = open_good(test_path("s"));
     CHECK_TEXT(dataset_description(set),
                "tar shards with 3 classes, 3 training images, 1 of them "
-               "without a label and 1 test image (shards of their own)");
+               "without a label and 1 test image (shards of their own), "
+               "1 left out");
     CHECK_TEXT(dataset_class_name(set, 1), "dog");
     CHECK_TEXT(dataset_class_name(set, 2), "2");
     CHECK_TEXT(dataset_sample_name(set, SPLIT_TRAIN, 0),

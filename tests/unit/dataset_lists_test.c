@@ -390,6 +390,9 @@ TEST(lists_may_say_that_there_is_no_label_by_a_word)
     check("path,label\nc/1.png,cat\nc/2.png,NaN\nd/1.png,\n",
           "2: c/1.png=cat c/2.png=NaN d/1.png=-\nNaN is a class as any: leave "
           "the cell empty where that means an image without a label");
+    check("path,label\nc/1.png,NA\nc/2.png,nan\nd/1.png,cat\n",
+          "3: c/1.png=NA c/2.png=nan d/1.png=cat\nNA, nan are classes as any: "
+          "leave the cell empty where that means an image without a label");
     check("path,label\nc/1.png,cat\nc/2.png,nanny\nd/1.png,\n",
           "2: c/1.png=cat c/2.png=nanny d/1.png=-");
     make_plain(test_path("f/na/1.png"), 4, 1);
@@ -400,6 +403,16 @@ TEST(lists_may_say_that_there_is_no_label_by_a_word)
     CHECK_TEXT(dataset_open(test_path("f"), &options, &set).text, "");
     CHECK_INT(dataset_notes(set, &notes), 0);
     dataset_free(set);
+}
+
+TEST(lists_may_write_a_number_in_two_ways)
+{
+    make_files();
+    check("c/1.png,3\nc/2.png,3.0\nd/1.png,4\n",
+          "3: c/1.png=3 c/2.png=3.0 d/1.png=4\nclasses 3 and 3.0 are the same "
+          "number: if they are one, give them one name");
+    check("c/1.png,3\nc/2.png,v3.0\nd/1.png,4\n",
+          "3: c/1.png=3 c/2.png=v3.0 d/1.png=4");
 }
 
 // ---- all parts as one -------------------------------------------------------
