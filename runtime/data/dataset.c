@@ -437,79 +437,6 @@ static Status read_indexed(Dataset *dataset, const DataOptions *options,
     return status_ok();
 }
 
-static int compare_caseless(const void *left, const void *right)
-{
-    return strcasecmp(*(const char *const *)left, *(const char *const *)right);
-}
-
-// Bars and bars are two classes, of which one may be a slip.
-static Status tell_alike(Dataset *dataset)
-{
-    size_t count = (size_t)dataset->class_count;
-    const char *one = NULL, *other = NULL;
-    int pairs = 0;
-    char **names = malloc((count + 1) * sizeof *names);
-    if (!names)
-        return out_of_memory(dataset);
-    for (size_t i = 0; i < count; i++)
-        names[i] = dataset->classes[i];
-    qsort(names, count, sizeof *names, compare_caseless);
-    for (size_t i = 1; i < count; i++)
-        if (strcasecmp(names[i - 1], names[i]) == 0 && pairs++ == 0) {
-            bool before = strcmp(names[i - 1], names[i]) < 0;
-            one = names[before ? i - 1 : i];
-            other = names[before ? i : i - 1];
-        }
-    free(names);
-    if (!pairs)
-        return status_ok();
-    return dataset_add_note(dataset,
-                            "classes %.100s and %.100s%s differ by the case of "
-                            "letters alone: if they are one, give them one "
-                            "name",
-                            one, other, pairs > 1 ? ", and more," : "");
-}
-
-// 3 and 3.0: of a list, where numbers stand in the order of their values.
-static Status tell_equal(Dataset *dataset)
-{
-    for (int i = 1; i < dataset->class_count; i++) {
-        const char *one = dataset->classes[i - 1], *other = dataset->classes[i];
-        char *end, *other_end;
-        double value = strtod(one, &end), next = strtod(other, &other_end);
-        if (*end || *other_end || value != next)
-            continue;
-        return dataset_add_note(dataset,
-                                "classes %.100s and %.100s are the same "
-                                "number: if they are one, give them one name",
-                                one, other);
-    }
-    return status_ok();
-}
-
-// What other programs write where a list has nothing. A folder of such a name
-// was given it by somebody.
-static Status tell_nothing(Dataset *dataset)
-{
-    static const char *const words[] = {"nan",  "na",   "n/a",
-                                        "<na>", "none", "null"};
-    char names[256] = "";
-    int found = 0;
-    for (int i = 0; i < dataset->class_count; i++)
-        for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
-            size_t length = strlen(names);
-            if (strcasecmp(dataset->classes[i], words[k]) == 0)
-                snprintf(names + length, sizeof names - length, "%s%s",
-                         found++ ? ", " : "", dataset->classes[i]);
-        }
-    if (!found)
-        return status_ok();
-    return dataset_add_note(dataset,
-                            "%s %s as any: leave the cell empty where that "
-                            "means an image without a label",
-                            names, found > 1 ? "are classes" : "is a class");
-}
-
 // What was read as training images are those of the test part.
 static Status restore_tests(Dataset *dataset)
 {
@@ -523,11 +450,7 @@ static Status restore_tests(Dataset *dataset)
 static Status fill(Dataset *dataset, const DataOptions *options, bool folder)
 {
     TRY(read_indexed(dataset, options, folder));
-    TRY(tell_alike(dataset));
-    if (strcmp(dataset->kind, "list") == 0) {
-        TRY(tell_nothing(dataset));
-        TRY(tell_equal(dataset));
-    }
+    TRY(dataset_tell_classes(dataset));
     if (dataset->turned > 0)
         TRY(dataset_add_note(dataset,
                              "%lld photo%s stored turned or mirrored: taken "

@@ -212,6 +212,10 @@ int dataset_part_of(const char *name);
 enum { DATASET_WORDS = 64 };
 int dataset_part_beside(const char *name, char rest[DATASET_WORDS]);
 
+// Notes of classes that may be one (Bars and bars; of a list 3 and 3.0) or none
+// (nan). Fails for lack of memory only.
+Status dataset_tell_classes(Dataset *dataset);
+
 // A note where the first training images of 16 bits a channel use so few of
 // them that they are all but black. Fails for lack of memory only.
 Status dataset_tell_dark(Dataset *dataset);
