@@ -173,23 +173,46 @@ static Status check_shape(Dataset *dataset, const IdxFile *images)
     return status_ok();
 }
 
+// What is known of the labels, which are bytes.
+typedef struct IdxLabels {
+    int classes;       // the largest label, and one
+    bool trained[256]; // a training image has it
+} IdxLabels;
+
+// Of a class that no training image has, nothing can be learned.
+static Status check_trained(const IdxPart *part, const IdxLabels *labels)
+{
+    for (int64_t i = 0; i < part->images.sizes[0]; i++)
+        if (!labels->trained[part->labels.bytes[i]])
+            return status_error(STATUS_DATA,
+                                "%s: image %lld has the label %d, which no "
+                                "training image has",
+                                part->labels.path, (long long)i,
+                                part->labels.bytes[i]);
+    return status_ok();
+}
+
 static Status add_part(Dataset *dataset, DataSplit split, const char *stem,
-                       IdxPart *part, int *classes)
+                       IdxPart *part, IdxLabels *labels)
 {
     TRY(read_part_files(part));
     TRY(check_shape(dataset, &part->images));
-    if (*classes > 0 && !part->labels.bytes)
+    if (labels->classes > 0 && !part->labels.bytes)
         return status_error(STATUS_DATA,
                             "%s has no file of labels beside it, unlike the "
                             "training images",
                             part->images.path);
+    if (split != SPLIT_TRAIN && labels->classes > 0)
+        TRY(check_trained(part, labels));
     int64_t size = item_size(&part->images);
     for (int64_t i = 0; i < part->images.sizes[0]; i++) {
         char name[64];
         snprintf(name, sizeof name, "%s/%06lld", stem, (long long)i);
         int label = part->labels.bytes ? part->labels.bytes[i] : -1;
-        if (label >= *classes)
-            *classes = label + 1;
+        if (label >= 0)
+            labels->trained[label] |= split == SPLIT_TRAIN;
+        if (label >= labels->classes)
+            labels->classes = label + 1;
         TRY(dataset_add_sample(dataset, split, name, label,
                                part->images.bytes + i * size));
     }
@@ -207,7 +230,7 @@ static void free_part(IdxPart *part)
 
 // The files of one part, whose images go into that split.
 static Status read_part(Dataset *dataset, bool train, DataSplit split,
-                        int *classes, bool *found)
+                        IdxLabels *labels, bool *found)
 {
     IdxPart *part = calloc(1, sizeof *part);
     if (!part)
@@ -223,30 +246,29 @@ static Status read_part(Dataset *dataset, bool train, DataSplit split,
     Status status = status_ok();
     *found = part->images.path[0] != 0;
     if (*found)
-        status =
-            add_part(dataset, split, train ? "train-images" : "t10k-images",
-                     part, classes);
+        status = add_part(dataset, split,
+                          train ? "train-images" : "t10k-images", part, labels);
     free_part(part);
     return status;
 }
 
 Status dataset_read_idx(Dataset *dataset, bool *found)
 {
-    int classes = 0;
+    IdxLabels labels = {0};
     bool test = false;
-    TRY(read_part(dataset, true, SPLIT_TRAIN, &classes, found));
+    TRY(read_part(dataset, true, SPLIT_TRAIN, &labels, found));
     if (!*found && dataset->tests_alone) {
-        TRY(read_part(dataset, false, SPLIT_TRAIN, &classes, found));
+        TRY(read_part(dataset, false, SPLIT_TRAIN, &labels, found));
         test = dataset->only_tests = *found;
     }
     if (!*found)
         return status_ok();
     if (!dataset->only_tests)
-        TRY(read_part(dataset, false, SPLIT_TEST, &classes, &test));
+        TRY(read_part(dataset, false, SPLIT_TEST, &labels, &test));
     dataset->kind = "IDX files";
     dataset->test_part = test ? "t10k" : NULL;
     if (dataset->splits[SPLIT_TRAIN].count == 0)
         return status_error(STATUS_DATA, "%s: its IDX files hold no image",
                             dataset->root);
-    return dataset_number_classes(dataset, classes);
+    return dataset_number_classes(dataset, labels.classes);
 }

@@ -337,6 +337,18 @@ TEST(idx_files)
     dataset_free(set);
 }
 
+// Images of a class that nothing is learned of, as in folders and lists.
+TEST(idx_tests_of_an_untrained_class_are_refused)
+{
+    Dataset *set;
+    make_idx("s/train", 2, 3, 5); // of classes 0 and 1
+    make_idx("s/t10k", 3, 3, 5);
+    Status status = dataset_open(root("s"), &(DataOptions){0}, &set);
+    CHECK_INT(status.code, STATUS_DATA);
+    CHECK(strstr(status.text, "t10k-labels-idx1-ubyte: image 2 has the label "
+                              "2, which no training image has"));
+}
+
 static void make_cifar(const char *path, int label_bytes, int records)
 {
     int size = label_bytes + 3072;
