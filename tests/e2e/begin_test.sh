@@ -210,7 +210,12 @@ check "foresee: a warm-up of 300%" says "its warm-up is not over when it ends" \
 check "foresee: a warm-up of all" says "all its 20 steps, to 0.095" \
     foresees frozen=no p.warmup=100%
 check "foresee: a warm-up of nearly all" warns_not frozen=no p.warmup=90%
-check "foresee: no rate" warns_not frozen=no p.ramp=0.0
+warns_of_nothing_else() {
+    foresees frozen=no p.ramp=0.0 > "$work/said" 2>&1 &&
+        test "$(grep -c "warning: phase" "$work/said")" = 1 &&
+        grep -q "phase .p. trains nothing" "$work/said"
+}
+check "foresee: no rate" warns_of_nothing_else
 check "foresee: norms of what is frozen" says "bn1 is not trained, and yet" \
     foresees frozen=yes
 check "foresee: norms of what is still" warns_not frozen=still
