@@ -270,7 +270,7 @@ asan:
 # What threads share: the pool, the executor, the input, the training loop.
 # Nothing of LLVM or OpenBLAS needs to be suppressed.
 TSAN_TESTS = pool_test exec_test train_test dataset_test bad_data_test \
-             knn_test monitor_test injection_short sums_test peers_test
+             knn_test monitor_test injection_short sums_test peers_test ahead
 
 ## make mpi: build build/mpi/simcc, for several processes:
 ##     mpirun -n 2 --bind-to none build/mpi/simcc run ...

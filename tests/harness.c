@@ -5,6 +5,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_THREAD__
+// LLVM is not built with the sanitizer, which so misses its locks.
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race:libLLVM";
+}
+#endif
+
 enum { EXIT_SKIPPED = 77, MAX_TESTS = 2000 };
 
 typedef struct TestEntry {
