@@ -38,8 +38,11 @@ bool pointwise_spreads(const ConvTaps *taps);
 // time: side by side where there is a stride, as floats where they are of bf16.
 bool pointwise_packs(const ConvTaps *taps);
 // Whether sums of a part of the channels wait in scratch for the next, for y
-// would round them.
+// would round them, or has zeros between them.
 bool pointwise_sums_apart(const PointwiseKernel *kernel);
+// Whether a group's results are whole in scratch, and go to y from there before
+// the next group is made.
+bool pointwise_by_group(const PointwiseKernel *kernel);
 // Whether they are pixels that lie apart, of which a task asks for the next
 // one's while it multiplies: as they come they are waited for. (Images that are
 // one line are so few pixels that asking takes longer.)

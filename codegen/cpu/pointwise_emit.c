@@ -35,7 +35,8 @@ typedef struct PointTask {
     LLVMValueRef is_last;  // part: sums are whole; NULL as is_first: always
     LLVMValueRef block;    // the current group's first, of an image
     int64_t x_image, x_map, y_image, y_map, w_block; // elements to the next
-    DType stored; // of what tiles write: y or scratch
+    DType stored;  // of what tiles write: y or scratch
+    bool by_group; // pointwise_by_group
     // Whether the current group is the task's first, whose tiles bring their
     // pixels to scratch as they come to them; NULL: pixels are there already.
     LLVMValueRef packs;
@@ -362,13 +363,14 @@ static void spread_row(const PointTask *task, LLVMValueRef row,
                  image_at(e, out, to, cols->out * CPU_BLOCK));
 }
 
-// An image's results of the group, from scratch. y points at its first row.
-static void spread_results(const PointTask *task, LLVMValueRef y)
+// An image's results of `count` blocks, from scratch. y points at its first
+// row.
+static void spread_results(const PointTask *task, LLVMValueRef count,
+                           LLVMValueRef from, LLVMValueRef y)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
-    LLVMValueRef from = scratch_at(task, task->scratch.results);
-    EmitLoop block = taps_loop(e, 0, task->tile->blocks, 1);
+    EmitLoop block = emit_loop_begin(e, emit_i64(e, 0), count, 1);
     LLVMValueRef results =
         taps_step(e, from, block.index, task->line * CPU_BLOCK);
     LLVMValueRef to = image_step(e, taps->types.out, y, block.index,
@@ -467,8 +469,8 @@ static LLVMValueRef sums_apart(const PointTask *task, LLVMValueRef low)
     return taps_step(e, at, before, task->tile->blocks * line);
 }
 
-// What is whole now, from scratch to y, rounded.
-static void round_sums(const PointTask *task, LLVMValueRef y,
+// What is whole now, from scratch to y: rounded, or put among zeros.
+static void store_sums(const PointTask *task, LLVMValueRef y,
                        GradientRange groups)
 {
     const Emit *e = task->emit;
@@ -476,17 +478,23 @@ static void round_sums(const PointTask *task, LLVMValueRef y,
     int64_t line = task->line * CPU_BLOCK, blocks = task->tile->blocks;
     int64_t map = block_map(taps->rows.out, taps->cols.out);
     DType out = taps->types.out;
+    LLVMValueRef low = taps_affine(e, groups.low, blocks, 0);
+    LLVMValueRef high = taps_affine(e, groups.high, blocks, 0);
     EmitLoop image = emit_loop_begin(e, task->images.low, task->images.high, 1);
-    EmitLoop block = emit_loop_begin(e, taps_affine(e, groups.low, blocks, 0),
-                                     taps_affine(e, groups.high, blocks, 0), 1);
     LLVMValueRef from =
         taps_step(e, task->y, image.index, task->tile->writes * line);
-    from = taps_step(e, from, block.index, line);
     LLVMValueRef to =
         image_step(e, out, y, image.index, taps->out_blocks * map);
-    to = image_step(e, out, to, block.index, map);
-    round_line(e, out, task->line, from, to);
-    emit_loop_end(e, &block);
+    if (pointwise_spreads(taps)) {
+        spread_results(task, LLVMBuildSub(e->builder, high, low, ""),
+                       taps_step(e, from, low, line),
+                       image_step(e, out, to, low, map));
+    } else {
+        EmitLoop block = emit_loop_begin(e, low, high, 1);
+        round_line(e, out, task->line, taps_step(e, from, block.index, line),
+                   image_step(e, out, to, block.index, map));
+        emit_loop_end(e, &block);
+    }
     emit_loop_end(e, &image);
 }
 
@@ -496,11 +504,9 @@ static void pointwise_make_group(PointTask *task, LLVMValueRef group)
     const ConvTaps *taps = task->taps;
     int64_t in_map = block_map(taps->rows.in, taps->cols.in);
     int64_t blocks = task->tile->blocks;
-    // Results that go by way of scratch are made there, a group at a time.
-    bool spread = pointwise_spreads(taps) || task->tile->joins;
-    int64_t out_map =
-        spread ? block_map(taps->rows.out, taps->cols.out) : task->y_map;
-    DType out = spread ? taps->types.out : task->stored;
+    int64_t out_map = task->by_group ? block_map(taps->rows.out, taps->cols.out)
+                                     : task->y_map;
+    DType out = task->by_group ? taps->types.out : task->stored;
     LLVMValueRef y = image_step(e, out, task->y, group, blocks * out_map);
     task->block = taps_affine(e, group, blocks, 0);
     if (task->tile->transposes)
@@ -525,10 +531,10 @@ static void pointwise_make_group(PointTask *task, LLVMValueRef group)
     LLVMValueRef from = image_step(e, taps->types.in[0], task->source,
                                    image.index, taps->in_blocks * in_map);
     LLVMValueRef yi = image_step(e, out, y, image.index, task->y_image);
-    if (spread) {
-        pointwise_make_line(task, from, x,
-                            scratch_at(task, task->scratch.results));
-        spread_results(task, yi);
+    if (task->by_group) {
+        LLVMValueRef results = scratch_at(task, task->scratch.results);
+        pointwise_make_line(task, from, x, results);
+        spread_results(task, emit_i64(e, blocks), results, yi);
     } else {
         pointwise_make_line(task, from, x, yi);
     }
@@ -617,7 +623,8 @@ void emit_pointwise(Emit *e)
                       .w_block =
                           (tile->transposes ? tile->reads : taps->in_blocks) *
                           CPU_TILE,
-                      .stored = taps->types.out};
+                      .stored = taps->types.out,
+                      .by_group = pointwise_by_group(kernel)};
     task.x_image = taps->in_blocks * task.x_map;
     task.y_image = taps->out_blocks * task.y_map;
     task.sums = taps_variables(e, tile->pixels * tile->blocks);
@@ -631,8 +638,7 @@ void emit_pointwise(Emit *e)
     LLVMValueRef y = task.y;
     if (pointwise_sums_apart(kernel))
         task.y = sums_apart(&task, low);
-    if (pointwise_spreads(taps) || tile->joins ||
-        pointwise_sums_apart(kernel)) {
+    if (task.by_group || pointwise_sums_apart(kernel)) {
         task.stored = DT_F32;
         task.y_map = task.line * CPU_BLOCK;
     }
@@ -665,7 +671,7 @@ void emit_pointwise(Emit *e)
     emit_loop_end(e, &group);
     emit_loop_end(e, &part);
     if (pointwise_sums_apart(kernel))
-        round_sums(&task, y, (GradientRange){low, high});
+        store_sums(&task, y, (GradientRange){low, high});
     if (tile->past)
         emit_fence_past(e);
 }

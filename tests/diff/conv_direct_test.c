@@ -98,6 +98,8 @@ TEST(blocked_convolutions_of_networks)
         {2, 32, 6, 5, 176, 3, 3, 2, 2, {1, 1, 1, 1}, 3, 3},
         // Gradients by data of 4.7 MB, put among zeros past the caches.
         {5, 64, 63, 61, 32, 1, 1, 2, 2, {0, 0, 0, 0}, 32, 31},
+        // By data in parts, whose sums wait outside the result, with its zeros.
+        {4, 1024, 14, 14, 512, 1, 1, 2, 2, {0, 0, 0, 0}, 7, 7},
     };
     Random random = {4};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)

@@ -195,11 +195,13 @@ TEST(bf16_convolutions_with_256_bit_vectors)
 TEST(bf16_pointwise_convolutions_of_networks)
 {
     // Whose channels are summed in parts, forward and by data; a stride;
-    // weights that the task transposes; more images than a task's.
+    // weights that the task transposes; more images than a task's; both a
+    // stride and parts by data.
     static const Shape shapes[] = {
         {2, 1024, 14, 14, 64, 1, 1, 1, 1, {0, 0, 0, 0}, 14, 14},
         {2, 64, 14, 14, 1024, 1, 1, 1, 1, {0, 0, 0, 0}, 14, 14},
         {4, 1024, 8, 8, 128, 1, 1, 2, 2, {0, 0, 0, 0}, 4, 4},
+        {4, 1024, 14, 14, 512, 1, 1, 2, 2, {0, 0, 0, 0}, 7, 7},
         {32, 64, 2, 2, 256, 1, 1, 1, 1, {0, 0, 0, 0}, 2, 2},
         {4, 2048, 4, 4, 512, 1, 1, 1, 1, {0, 0, 0, 0}, 4, 4},
         {2, 176, 6, 5, 176, 1, 1, 1, 1, {0, 0, 0, 0}, 6, 5},
