@@ -267,8 +267,8 @@ asan:
 	@$(MAKE) test BUILD=$(BUILD)/asan OPT='-O1 -fno-omit-frame-pointer' \
 	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
 
-# What threads share: the pool, the executor, the input, the training loop.
-# Nothing of LLVM or OpenBLAS needs to be suppressed.
+# What threads share: the pool, the executor, the input, the training loop, the
+# kernels to compile. Races within LLVM are not reported (tests/harness.c).
 TSAN_TESTS = pool_test exec_test train_test dataset_test bad_data_test \
              knn_test monitor_test injection_short sums_test peers_test ahead
 
