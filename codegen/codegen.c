@@ -154,9 +154,10 @@ const Kernel *codegen_intern(Codegen *codegen, Kernel kernel)
 
 // ---- machine code -----------------------------------------------------------
 
-// Compiles a kernel or takes it from the cache; returns whether it did the
-// latter.
-static bool compile_slot(Codegen *codegen, void *worker, KernelSlot *slot,
+// Takes a kernel from the cache or compiles it; returns whether it did the
+// former. *worker is NULL until one is compiled: making LLVM's takes longer
+// than the cache.
+static bool compile_slot(Codegen *codegen, void **worker, KernelSlot *slot,
                          Arena *scratch)
 {
     CodeObject *object = &slot->object;
@@ -165,7 +166,9 @@ static bool compile_slot(Codegen *codegen, void *worker, KernelSlot *slot,
     const char *directory = codegen->options.cache_dir;
     if (cache_read(directory, key, &object->bytes, &object->size))
         return true;
-    codegen->backend->compile(worker, slot->kernel, object);
+    if (!*worker)
+        *worker = codegen->backend->worker_new(&codegen->target);
+    codegen->backend->compile(*worker, slot->kernel, object);
     cache_write(directory, key, object->bytes, object->size);
     return false;
 }
@@ -189,14 +192,15 @@ static void *compile_thread(void *of)
     Codegen *codegen = of;
     CompileQueue *queue = &codegen->queue;
     Arena *scratch = arena_new();
-    void *worker = codegen->backend->worker_new(&codegen->target);
+    void *worker = NULL;
     for (KernelSlot *slot; (slot = take_kernel(codegen));) {
-        bool hit = compile_slot(codegen, worker, slot, scratch);
+        bool hit = compile_slot(codegen, &worker, slot, scratch);
         pthread_mutex_lock(&queue->lock);
         *(hit ? &queue->cache_hits : &queue->compiled) += 1;
         pthread_mutex_unlock(&queue->lock);
     }
-    codegen->backend->worker_free(worker);
+    if (worker)
+        codegen->backend->worker_free(worker);
     arena_free(scratch);
     return NULL;
 }

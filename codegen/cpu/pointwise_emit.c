@@ -9,8 +9,9 @@
 // that cache, all groups go through a part of the channels, then the next, and
 // results hold the sums in between. With a stride, pixels are read into scratch
 // first, forward, small images one after the other, whose results are then
-// parted; by data a group's results are made there and then put among
-// the zeros of pixels that were never read. By data a task may transpose its
+// parted; by data results are made there, a group's or, in parts of the
+// channels, all of the task's, and then put among the zeros of pixels that were
+// never read. By data a task may transpose its
 // weights for itself. The order of the sum is that of the channels, for any
 // tile, task and thread.
 #include "codegen/integers.h"

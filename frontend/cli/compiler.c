@@ -213,8 +213,8 @@ static Status choose_ways(Compiler *compiler, Codegen *codegen, int index,
 }
 
 // Passes and lowering of one graph; NULL: nothing.
-static Status lower_graph(Compiler *compiler, Codegen *codegen, Graph *graph,
-                          bool bf16, Plan *plan)
+static Status make_plan(Compiler *compiler, Codegen *codegen, Graph *graph,
+                        bool bf16, Plan *plan)
 {
     if (!graph)
         return status_ok();
@@ -234,8 +234,8 @@ static Status lower_phase(Compiler *compiler, Codegen *codegen, int index,
     Graph *step[PLAN_PARTS];
     if (compiler->lang.value_name) {
         TRY(choose_ways(compiler, codegen, index, to));
-        return lower_graph(compiler, codegen, phase->value, phase->bf16,
-                           &to->eval);
+        return make_plan(compiler, codegen, phase->value, phase->bf16,
+                         &to->eval);
     }
     compiler_train_graphs(phase, step);
     for (int g = 0; g < PLAN_PARTS; g++)
@@ -246,9 +246,9 @@ static Status lower_phase(Compiler *compiler, Codegen *codegen, int index,
     compiler_lower_train(codegen, phase, &to->train);
     add_time(compiler, "lower", &start);
     TRY(check_plan(compiler, &to->train));
-    TRY(lower_graph(compiler, codegen, phase->eval, phase->bf16, &to->eval));
-    return lower_graph(compiler, codegen, phase->value, phase->bf16,
-                       &to->features);
+    TRY(make_plan(compiler, codegen, phase->eval, phase->bf16, &to->eval));
+    return make_plan(compiler, codegen, phase->value, phase->bf16,
+                     &to->features);
 }
 
 // Plans that are not made still get a name and params: weights are compared

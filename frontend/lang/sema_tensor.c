@@ -343,8 +343,7 @@ static const char *product_problem(Sema *s, const TensorType *a,
         return arena_printf(
             s->arena,
             "`@` takes [..,m,k] and [..,k,n], not %s and %s: %lld column%s "
-            "meet%s "
-            "%lld row%s%s",
+            "meet%s %lld row%s%s",
             left, right, (long long)k, text_s(k), k == 1 ? "s" : "",
             (long long)b_dims[0], text_s(b_dims[0]),
             k == b_dims[1] ? "; the second transposed would fit" : "");
