@@ -155,8 +155,8 @@ const Kernel *codegen_intern(Codegen *codegen, Kernel kernel)
 // ---- machine code -----------------------------------------------------------
 
 // Takes a kernel from the cache or compiles it; returns whether it did the
-// former. *worker is NULL until one is compiled: making LLVM's takes longer
-// than the cache.
+// former. *worker is NULL until one is compiled: who finds all in the cache
+// needs none.
 static bool compile_slot(Codegen *codegen, void **worker, KernelSlot *slot,
                          Arena *scratch)
 {
