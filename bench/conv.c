@@ -17,7 +17,7 @@
 #include "runtime/exec/exec.h"
 
 enum {
-    ROUNDS = 5,
+    ROUNDS = 15,
     MAX_RUNS = 20,
     PROFILE_RUNS = 3,
     SETTLE_MICROSECONDS = 1500, // until the other library's threads sleep

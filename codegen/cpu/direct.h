@@ -79,6 +79,9 @@ void taps_choose_register_tile(int64_t count, int64_t out_blocks,
 // Whether a tile stays in registers, with the weights of a step and a number of
 // x. (One register is left over when pixels x blocks x vectors is even.)
 bool taps_fit_registers(int64_t pixels, int64_t blocks, int vector_bytes);
+// Whether its sums stay there with the numbers of all pixels and a vector of
+// weights at a time, on a processor that adds a product in one instruction.
+bool taps_fit_numbers_first(int64_t pixels, int64_t blocks, int vector_bytes);
 // Of gradients by weights: read channels for one block of written ones.
 int taps_weight_channels(int vector_bytes);
 

@@ -92,11 +92,26 @@ static bool is_pointwise(const TapAxis *axis)
 
 // ---- register tiles ---------------------------------------------------------
 
+static int registers_of(int vector_bytes)
+{
+    return vector_bytes == 64 ? 32 : 16;
+}
+
+static int64_t block_vectors(int vector_bytes)
+{
+    return CPU_BLOCK * (int)sizeof(float) / vector_bytes;
+}
+
 bool taps_fit_registers(int64_t pixels, int64_t blocks, int vector_bytes)
 {
-    int registers = vector_bytes == 64 ? 32 : 16;
-    int64_t vectors = CPU_BLOCK * (int)sizeof(float) / vector_bytes;
-    return (pixels + 1) * blocks * vectors + 1 <= registers;
+    return (pixels + 1) * blocks * block_vectors(vector_bytes) + 1 <=
+           registers_of(vector_bytes);
+}
+
+bool taps_fit_numbers_first(int64_t pixels, int64_t blocks, int vector_bytes)
+{
+    return pixels * blocks * block_vectors(vector_bytes) + pixels + 1 <=
+           registers_of(vector_bytes);
 }
 
 // What a tile costs per read channel, in eighths of a multiply-add: its

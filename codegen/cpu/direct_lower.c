@@ -103,7 +103,8 @@ static DataKernel data_kernel(const Lowering *lower, const ConvShape *s,
         PointwiseKernel *p = &kernel->pointwise;
         p->taps = flat;
         p->tile =
-            pointwise_choose_tile(&flat, vector_bytes, s->n, !forward, &s->way);
+            pointwise_choose_tile(&flat, cpu_target(&lower->codegen->target),
+                                  s->n, !forward, &s->way);
         made.as_stored = forward || p->tile.transposes;
         made.tasks = pointwise_tasks(p, s->n);
         made.images = made.tasks == s->n / p->tile.images ? p->tile.images : 0;

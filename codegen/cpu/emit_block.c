@@ -232,9 +232,73 @@ static void keep_order(const Emit *e)
     LLVMBuildCall2(e->builder, function, barrier, NULL, 0, "");
 }
 
+// variable[first + i] += a[i] * b[i], i < width
+static void add_to_lanes(const Emit *e, LLVMValueRef variable, LLVMValueRef a,
+                         LLVMValueRef b, int first, int width)
+{
+    LLVMValueRef some[CPU_BLOCK], all[CPU_BLOCK];
+    for (int i = 0; i < CPU_BLOCK; i++) {
+        bool inside = i >= first && i < first + width;
+        all[i] = emit_int(e, 32, 1, inside ? CPU_BLOCK + i - first : i);
+        if (i < width)
+            some[i] = emit_int(e, 32, 1, first + i);
+    }
+    LLVMBuilderRef builder = e->builder;
+    LLVMValueRef old = taps_get(e, variable);
+    LLVMValueRef nothing = LLVMGetPoison(LLVMTypeOf(old));
+    LLVMValueRef part = LLVMBuildShuffleVector(
+        builder, old, nothing, LLVMConstVector(some, (unsigned)width), "");
+    LLVMValueRef sum = taps_fused(e, a, b, part);
+    // As long as the variable, to be put in its place.
+    for (int i = 0; i < CPU_BLOCK; i++)
+        some[i] = emit_int(e, 32, 1, i % width);
+    sum = LLVMBuildShuffleVector(builder, sum, LLVMGetPoison(LLVMTypeOf(sum)),
+                                 LLVMConstVector(some, CPU_BLOCK), "");
+    taps_set(e, variable,
+             LLVMBuildShuffleVector(builder, old, sum,
+                                    LLVMConstVector(all, CPU_BLOCK), ""));
+}
+
+// The numbers of all pixels first, then the weights a register at a time, where
+// there is none to keep more of them in. Vectors are taken apart and put
+// together again in name alone: LLVM has a register for each part anyway.
+static void multiply_numbers_first(const Emit *e, const TapsTile *tile,
+                                   const bool *valid, LLVMValueRef x,
+                                   LLVMValueRef w)
+{
+    LLVMBuilderRef b = e->builder;
+    int width = e->target->vector_bytes / (int)sizeof(float);
+    LLVMTypeRef part = emit_type(e, DT_F32, width);
+    LLVMValueRef numbers[TAPS_MAX_TILE];
+    for (int p = 0; p < tile->pixels; p++)
+        numbers[p] =
+            emit_splat(e,
+                       LLVMBuildLoad2(b, emit_type(e, DT_F32, 1),
+                                      taps_at(e, x, p * tile->pixel_step), ""),
+                       width);
+    keep_order(e);
+    for (int at = 0; at < tile->blocks * CPU_BLOCK; at += width) {
+        int block = at / CPU_BLOCK, first = at % CPU_BLOCK;
+        LLVMValueRef weights = LLVMBuildLoad2(
+            b, part, taps_at(e, w, block * tile->block_step + first), "");
+        LLVMSetAlignment(weights, (unsigned)e->target->vector_bytes);
+        for (int p = 0; p < tile->pixels; p++) {
+            LLVMValueRef sum = tile->sums[p * tile->blocks + block];
+            if (!valid || valid[p])
+                add_to_lanes(e, sum, numbers[p], weights, first, width);
+        }
+        keep_order(e);
+    }
+}
+
 void taps_multiply_one(const Emit *e, const TapsTile *tile, const bool *valid,
                        LLVMValueRef x, LLVMValueRef w)
 {
+    if (!taps_fit_registers(tile->pixels, tile->blocks,
+                            e->target->vector_bytes)) {
+        multiply_numbers_first(e, tile, valid, x, w);
+        return;
+    }
     LLVMValueRef weights[TAPS_MAX_TILE];
     for (int b = 0; b < tile->blocks; b++)
         weights[b] = taps_load(e, taps_at(e, w, b * tile->block_step));

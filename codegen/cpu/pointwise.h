@@ -4,6 +4,7 @@
 #define SIMCC_CODEGEN_POINTWISE_H
 
 #include "codegen/cpu/direct.h"
+#include "codegen/cpu/target.h"
 
 typedef struct PointwiseTile {
     int pixels, blocks;   // register tile: pixels of the line x blocks written
@@ -24,9 +25,9 @@ typedef struct PointwiseKernel {
 // Whether the taps are those of such a window, on maps that are not tiny. By
 // data it stands for all phases of a stride: the rest are zeros.
 bool pointwise_takes(const ConvTaps *taps, const ConvWay *way);
-PointwiseTile pointwise_choose_tile(const ConvTaps *taps, int vector_bytes,
-                                    int64_t images, bool by_data,
-                                    const ConvWay *way);
+PointwiseTile pointwise_choose_tile(const ConvTaps *taps,
+                                    const CpuTarget *target, int64_t images,
+                                    bool by_data, const ConvWay *way);
 // Blocks of tile.rows rows; tasks of the whole.
 int64_t pointwise_row_blocks(const ConvTaps *taps, const PointwiseTile *tile);
 // Pixels side by side, of which register tiles are made.

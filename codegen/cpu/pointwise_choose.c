@@ -38,6 +38,24 @@ enum {
     // channels at once, for which pixels came from the third level with each
     // group.)
     SPREAD_BYTES = 320 << 10,
+    // With 16 registers, 3 pixels by 2 blocks, numbers before weights, take 7
+    // loads to 12 multiply-adds where 6 pixels by 1 block take 8, and read the
+    // pixels half as often: 0.93 to 0.97 of the time while something else on
+    // the host slows the core, 1.00 to 1.02 while nothing does (Zen 3, a
+    // virtual machine). Sums of fewer blocks than these wait for their results
+    // instead (1.04), and shorter lines have too many tiles of two pixels
+    // (1.08).
+    WIDE_PIXELS = 3,
+    WIDE_BLOCKS = 2,
+    WIDE_READS = 8,
+    WIDE_LINE = 32,
+    // The weights of a group that are summed at a time: half of a first-level
+    // cache of 32 KiB, where all tiles of a line find them. (Zen 3, 512
+    // channels to 256 on 28x28: 0.95 of the time of all channels at once, 0.90
+    // on a core that is slowed.) With registers of 64 bytes there are twice as
+    // many results to store and to read again for each part, and no such
+    // processor was at hand to time it.
+    WEIGHT_BYTES = 16 << 10,
 };
 
 static bool is_pointwise(const TapAxis *axis)
@@ -91,14 +109,39 @@ static int64_t pixel_bytes(const ConvTaps *taps, const PointwiseTile *tile)
            CPU_BLOCK * (int64_t)sizeof(float);
 }
 
+// Of the blocks a tile writes, and all channels.
+static int64_t group_weight_bytes(const ConvTaps *taps,
+                                  const PointwiseTile *tile)
+{
+    return tile->blocks * taps->in_blocks * CPU_TILE * (int64_t)sizeof(float);
+}
+
 static bool skips_pixels(const ConvTaps *taps)
 {
     return taps->rows.in_step > 1 || taps->cols.in_step > 1;
 }
 
-PointwiseTile pointwise_choose_tile(const ConvTaps *taps, int vector_bytes,
-                                    int64_t images, bool by_data,
-                                    const ConvWay *way)
+static bool is_dense(const ConvTaps *taps)
+{
+    return !skips_pixels(taps) && !pointwise_spreads(taps);
+}
+
+// Whether the register tile is of WIDE_PIXELS by WIDE_BLOCKS.
+static bool is_wide(const ConvTaps *taps, const CpuTarget *target, int64_t line,
+                    const ConvWay *way)
+{
+    int bytes = target->vector_bytes;
+    return target->fma &&
+           !taps_fit_registers(WIDE_PIXELS, WIDE_BLOCKS, bytes) &&
+           taps_fit_numbers_first(WIDE_PIXELS, WIDE_BLOCKS, bytes) &&
+           is_dense(taps) && taps->out_blocks % WIDE_BLOCKS == 0 &&
+           taps->in_blocks >= WIDE_READS && line >= WIDE_LINE &&
+           (!way->blocks || way->blocks == WIDE_BLOCKS);
+}
+
+PointwiseTile pointwise_choose_tile(const ConvTaps *taps,
+                                    const CpuTarget *target, int64_t images,
+                                    bool by_data, const ConvWay *way)
 {
     PointwiseTile tile = {0};
     int64_t pixels = way_scale(way, LINE_PIXELS);
@@ -123,18 +166,28 @@ PointwiseTile pointwise_choose_tile(const ConvTaps *taps, int vector_bytes,
         tasks = choose_line(taps, images, SHORT_LINE_PIXELS, &tile);
     tile.joins =
         skips && tile.images > 1 && pointwise_line(taps, &tile) <= MAX_JOINED;
-    taps_choose_register_tile(pointwise_line(taps, &tile), taps->out_blocks,
-                              vector_bytes, way, &tile.pixels, &tile.blocks);
+    int64_t line = pointwise_line(taps, &tile);
+    taps_choose_register_tile(line, taps->out_blocks, target->vector_bytes, way,
+                              &tile.pixels, &tile.blocks);
+    if (is_wide(taps, target, line, way)) {
+        tile.pixels = WIDE_PIXELS;
+        tile.blocks = WIDE_BLOCKS;
+    }
     int64_t groups = taps->out_blocks / tile.blocks;
     int64_t shares = min_i64(groups, ceil_div(ENOUGH_TASKS, tasks));
     tile.writes = ceil_div(groups, shares) * tile.blocks;
     int64_t most = pointwise_asks(taps, &tile) ? APART_BYTES
                    : pointwise_spreads(taps)   ? SPREAD_BYTES
                                                : PIXEL_BYTES;
-    int64_t parts = ceil_div(pixel_bytes(taps, &tile), most);
-    // Joined results go by way of scratch, a group's at once. One group alone
-    // reads its pixels once whatever the parts are.
-    if (tile.joins || tile.writes == tile.blocks)
+    // One group alone reads its pixels once whatever the parts are.
+    int64_t parts = tile.writes == tile.blocks
+                        ? 1
+                        : ceil_div(pixel_bytes(taps, &tile), most);
+    if (target->vector_bytes < 64 && is_dense(taps) &&
+        taps->types.out == DT_F32)
+        parts = max_i64(
+            parts, ceil_div(group_weight_bytes(taps, &tile), WEIGHT_BYTES));
+    if (tile.joins) // results go by way of scratch, a group's at once
         parts = 1;
     tile.reads = ceil_div(taps->in_blocks, min_i64(parts, taps->in_blocks));
     return tile;
