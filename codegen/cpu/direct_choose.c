@@ -92,10 +92,7 @@ static bool is_pointwise(const TapAxis *axis)
 
 // ---- register tiles ---------------------------------------------------------
 
-static int registers_of(int vector_bytes)
-{
-    return vector_bytes == 64 ? 32 : 16;
-}
+enum { FEW_REGISTERS = 16 }; // where they are of less than 64 bytes
 
 static int64_t block_vectors(int vector_bytes)
 {
@@ -104,14 +101,21 @@ static int64_t block_vectors(int vector_bytes)
 
 bool taps_fit_registers(int64_t pixels, int64_t blocks, int vector_bytes)
 {
-    return (pixels + 1) * blocks * block_vectors(vector_bytes) + 1 <=
-           registers_of(vector_bytes);
+    int registers = vector_bytes == 64 ? 2 * FEW_REGISTERS : FEW_REGISTERS;
+    return (pixels + 1) * blocks * block_vectors(vector_bytes) + 1 <= registers;
 }
 
-bool taps_fit_numbers_first(int64_t pixels, int64_t blocks, int vector_bytes)
+bool taps_suit_wide_tile(int64_t in_blocks, int64_t out_blocks,
+                         const CpuTarget *target, const ConvWay *way)
 {
-    return pixels * blocks * block_vectors(vector_bytes) + pixels + 1 <=
-           registers_of(vector_bytes);
+    // One register is left for weights. A product that is not added at once
+    // would want another.
+    int64_t vectors = block_vectors(target->vector_bytes);
+    bool fits =
+        WIDE_PIXELS * WIDE_BLOCKS * vectors + WIDE_PIXELS + 1 == FEW_REGISTERS;
+    return fits && target->fma && in_blocks >= WIDE_READS &&
+           out_blocks % WIDE_BLOCKS == 0 &&
+           (!way->blocks || way->blocks == WIDE_BLOCKS);
 }
 
 // What a tile costs per read channel, in eighths of a multiply-add: its

@@ -4,7 +4,6 @@
 #define SIMCC_CODEGEN_POINTWISE_H
 
 #include "codegen/cpu/direct.h"
-#include "codegen/cpu/target.h"
 
 typedef struct PointwiseTile {
     int pixels, blocks;   // register tile: pixels of the line x blocks written

@@ -38,16 +38,7 @@ enum {
     // channels at once, for which pixels came from the third level with each
     // group.)
     SPREAD_BYTES = 320 << 10,
-    // With 16 registers, 3 pixels by 2 blocks, numbers before weights, take 7
-    // loads to 12 multiply-adds where 6 pixels by 1 block take 8, and read the
-    // pixels half as often: 0.93 to 0.97 of the time while something else on
-    // the host slows the core, 1.00 to 1.02 while nothing does (Zen 3, a
-    // virtual machine). Sums of fewer blocks than these wait for their results
-    // instead (1.04), and shorter lines have too many tiles of two pixels
-    // (1.08).
-    WIDE_PIXELS = 3,
-    WIDE_BLOCKS = 2,
-    WIDE_READS = 8,
+    // Shorter lines have too many tiles of two pixels: 1.08 of the time.
     WIDE_LINE = 32,
     // The weights of a group that are summed at a time: half of a first-level
     // cache of 32 KiB, where all tiles of a line find them. (Zen 3, 512
@@ -126,19 +117,6 @@ static bool is_dense(const ConvTaps *taps)
     return !skips_pixels(taps) && !pointwise_spreads(taps);
 }
 
-// Whether the register tile is of WIDE_PIXELS by WIDE_BLOCKS.
-static bool is_wide(const ConvTaps *taps, const CpuTarget *target, int64_t line,
-                    const ConvWay *way)
-{
-    int bytes = target->vector_bytes;
-    return target->fma &&
-           !taps_fit_registers(WIDE_PIXELS, WIDE_BLOCKS, bytes) &&
-           taps_fit_numbers_first(WIDE_PIXELS, WIDE_BLOCKS, bytes) &&
-           is_dense(taps) && taps->out_blocks % WIDE_BLOCKS == 0 &&
-           taps->in_blocks >= WIDE_READS && line >= WIDE_LINE &&
-           (!way->blocks || way->blocks == WIDE_BLOCKS);
-}
-
 PointwiseTile pointwise_choose_tile(const ConvTaps *taps,
                                     const CpuTarget *target, int64_t images,
                                     bool by_data, const ConvWay *way)
@@ -169,7 +147,8 @@ PointwiseTile pointwise_choose_tile(const ConvTaps *taps,
     int64_t line = pointwise_line(taps, &tile);
     taps_choose_register_tile(line, taps->out_blocks, target->vector_bytes, way,
                               &tile.pixels, &tile.blocks);
-    if (is_wide(taps, target, line, way)) {
+    if (is_dense(taps) && line >= WIDE_LINE &&
+        taps_suit_wide_tile(taps->in_blocks, taps->out_blocks, target, way)) {
         tile.pixels = WIDE_PIXELS;
         tile.blocks = WIDE_BLOCKS;
     }

@@ -28,6 +28,7 @@
 #define SIMCC_CODEGEN_WINOGRAD_H
 
 #include "codegen/cpu/block.h"
+#include "codegen/cpu/target.h"
 #include "codegen/cpu/way.h"
 
 typedef enum WinogradForm {
@@ -128,7 +129,7 @@ WinogradScratch winograd_gradient_scratch(const WinogradKernel *winograd);
 
 // Sets the sizes of tiles and tasks for a target with vectors of so many bytes,
 // by the rule but for what the way says.
-void winograd_choose_tile(WinogradKernel *winograd, int vector_bytes,
+void winograd_choose_tile(WinogradKernel *winograd, const CpuTarget *target,
                           int64_t images, const ConvWay *way);
 // Whether gradients by weights have all tiles transformed before, and how: few
 // tiles, whose sums are many.

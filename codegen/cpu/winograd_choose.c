@@ -215,8 +215,8 @@ static bool has_ready_tiles(const WinogradKernel *k, int64_t images,
            READY_BYTES;
 }
 
-void winograd_choose_tile(WinogradKernel *k, int vector_bytes, int64_t images,
-                          const ConvWay *way)
+void winograd_choose_tile(WinogradKernel *k, const CpuTarget *target,
+                          int64_t images, const ConvWay *way)
 {
     int64_t total = images * winograd_tiles(k);
     int64_t wanted = way_scale(way, tiles_of(k, WANTED_POINTS));
@@ -229,8 +229,12 @@ void winograd_choose_tile(WinogradKernel *k, int vector_bytes, int64_t images,
     if (k->stored_weights)
         wanted = ready ? 2 * few : few;
     int64_t tiles = ceil_div(total, ceil_div(total, wanted));
-    taps_choose_register_tile(tiles, k->out_blocks, vector_bytes, way,
+    taps_choose_register_tile(tiles, k->out_blocks, target->vector_bytes, way,
                               &k->pixels, &k->blocks);
+    if (taps_suit_wide_tile(k->in_blocks, k->out_blocks, target, way)) {
+        k->pixels = WIDE_PIXELS;
+        k->blocks = WIDE_BLOCKS;
+    }
     k->tiles = ceil_div(tiles, k->pixels) * k->pixels;
     k->room = ready ? tile_blocks(k, images) * k->tiles : 0;
     int64_t shares = ceil_div(ENOUGH_TASKS, tile_blocks(k, images));

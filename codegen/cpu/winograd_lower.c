@@ -128,7 +128,8 @@ int64_t conv_winograd(Lowering *lower, const ConvShape *s, Value value)
     CpuKernel kernel = {.kind = CPU_WINOGRAD_KERNEL};
     WinogradKernel *winograd = &kernel.winograd;
     *winograd = winograd_of(s);
-    winograd_choose_tile(winograd, cpu_vector_bytes(lower), s->n, &s->way);
+    winograd_choose_tile(winograd, cpu_target(&lower->codegen->target), s->n,
+                         &s->way);
     Place weights = value_place(lower, node->inputs[forward ? 1 : 0]);
     if (!winograd->stored_weights)
         weights = transform_weights(lower, winograd, weights, rest);

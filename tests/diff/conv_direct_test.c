@@ -106,20 +106,22 @@ TEST(blocked_convolutions_of_networks)
         check_shape(&shapes[i], directions_graph, "native", &random);
 }
 
-TEST(pointwise_convolutions_of_wide_tiles)
+TEST(convolutions_of_wide_tiles)
 {
     // Tiles of three pixels by two blocks, and of two where a line has too few:
-    // 17 blocks in parts of six; ten in two parts, both ways.
+    // 17 blocks in parts of six; ten in two parts, both ways. Then Winograd's.
     static const Shape shapes[] = {
         {3, 272, 7, 7, 128, 1, 1, 1, 1, {0, 0, 0, 0}, 7, 7},
         {2, 160, 6, 6, 160, 1, 1, 1, 1, {0, 0, 0, 0}, 6, 6},
     };
+    Shape winograd = {2, 128, 13, 14, 160, 3, 3, 1, 1, {1, 1, 1, 1}, 13, 14};
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("x86-64-v3"))
         test_skip("needs AVX2");
     Random random = {5};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         check_shape(&shapes[i], directions_graph, "x86-64-v3", &random);
+    CHECK(check_shape(&winograd, directions_graph, "x86-64-v3", &random) > 0);
 }
 
 TEST(grouped_convolutions)
