@@ -144,7 +144,8 @@ void images_text(Text *text, const ImagesKernel *kernel);
 // ---- gradients by weights ---------------------------------------------------
 
 typedef struct WeightsTile {
-    int channels, blocks;  // register tile: read channels x blocks written
+    int channels, blocks;  // register tile: read channels, of some tiles one
+                           // less, x blocks written
     int64_t rows, images;  // summed at a time
     int64_t reads, writes; // blocks per task
 } WeightsTile;

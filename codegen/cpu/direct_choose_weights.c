@@ -124,6 +124,13 @@ WeightsTile weights_choose_tile(const ConvTaps *taps, int vector_bytes,
     choose_shares(taps, images, &tile);
     weights_choose_register_tile(tile.writes, vector_bytes, &tile.channels,
                                  &tile.blocks);
+    // The last tiles may have a channel less: on AVX2, 6, 5 and 5 at a time
+    // take 22 loads to 32 multiply-adds where 4 at a time take 24, and wait
+    // less for their sums (Zen 3: 0.97 to 1.00 of the time, 0.93 to 0.97 on a
+    // core that something else slows).
+    while (tile.blocks == 1 && tile.channels < CPU_BLOCK &&
+           taps_fit_registers(tile.channels + 1, 1, vector_bytes))
+        tile.channels++;
     return tile;
 }
 

@@ -43,7 +43,7 @@ typedef struct WeightTask {
     WeightsScratch scratch;
     PixelPair pair;        // the first pixels of the current pair of blocks
     LLVMValueRef dw;       // of that pair
-    int blocks;            // written, of the current tile
+    int channels, blocks;  // read and written, of the current tile
     GradientRange in, out; // blocks of the task
     GradientRange images, rows; // of the current part
     LLVMValueRef next[2];       // the sources for the next part, or NULL
@@ -128,7 +128,7 @@ static void weights_add_pixels(const WeightTask *task, const PixelPair *pair,
                                int64_t low, int64_t high)
 {
     const Emit *e = task->emit;
-    TapsTile tile = {.pixels = task->tile->channels,
+    TapsTile tile = {.pixels = task->channels,
                      .blocks = task->blocks,
                      .sums = task->sums,
                      .pixel_step = 1,
@@ -211,7 +211,7 @@ static void weights_make_tile(const WeightTask *task, LLVMValueRef x,
 {
     const Emit *e = task->emit;
     int64_t next = task->taps->in_blocks * weight_pair(task->taps);
-    int count = task->tile->channels * task->blocks;
+    int count = task->channels * task->blocks;
     LLVMValueRef *at = ARENA_ARRAY(e->arena, LLVMValueRef, count);
     for (int i = 0; i < count; i++) {
         int c = i / task->blocks, b = i % task->blocks;
@@ -225,8 +225,24 @@ static void weights_make_tile(const WeightTask *task, LLVMValueRef x,
         taps_store(e, taps_get(e, task->sums[i]), at[i]);
 }
 
+// Tiles of so many channels each from `low` to `high`; x and dw are of channel
+// 0.
+static void weights_make_tiles(WeightTask *task, int64_t low, int64_t high,
+                               int channels, LLVMValueRef x, LLVMValueRef dw,
+                               GradientRange rows, Columns cols)
+{
+    if (low == high)
+        return;
+    const Emit *e = task->emit;
+    task->channels = channels;
+    EmitLoop channel = taps_loop(e, low, high, channels);
+    weights_make_tile(task, taps_step(e, x, channel.index, 1),
+                      taps_step(e, dw, channel.index, CPU_BLOCK), rows, cols);
+    emit_loop_end(e, &channel);
+}
+
 // All taps and channels of a read block with the tile's written ones.
-static void weights_make_pair(const WeightTask *task)
+static void weights_make_pair(WeightTask *task)
 {
     const Emit *e = task->emit;
     const ConvTaps *taps = task->taps;
@@ -240,11 +256,11 @@ static void weights_make_pair(const WeightTask *task)
         LLVMValueRef xs =
             taps_at(e, x, (c->in_first + s * c->tap_step) * CPU_BLOCK);
         LLVMValueRef dws = taps_at(e, dw, s * CPU_TILE);
-        EmitLoop channels = taps_loop(e, 0, CPU_BLOCK, task->tile->channels);
-        weights_make_tile(task, taps_step(e, xs, channels.index, 1),
-                          taps_step(e, dws, channels.index, CPU_BLOCK), rows,
-                          valid_columns(c, s));
-        emit_loop_end(e, &channels);
+        TapsCut cut = taps_cut(CPU_BLOCK, task->tile->channels);
+        weights_make_tiles(task, 0, cut.whole, task->tile->channels, xs, dws,
+                           rows, valid_columns(c, s));
+        weights_make_tiles(task, cut.whole, CPU_BLOCK, cut.rest, xs, dws, rows,
+                           valid_columns(c, s));
     }
     emit_loop_end(e, &row);
 }

@@ -1,5 +1,7 @@
 #include "codegen/cpu/emit_block.h"
 
+#include "codegen/integers.h"
+
 // ---- addresses --------------------------------------------------------------
 
 LLVMValueRef taps_add(const Emit *e, LLVMValueRef a, int64_t b)
@@ -103,6 +105,17 @@ void taps_each_tile(const Emit *e, const TapAxis *cols, int pixels,
         body(task, first, some, emit_i64(e, first));
         first += some;
     }
+}
+
+// Where the last tile would be short, several have one less instead: a tile of
+// one or two has too few sums to keep the multipliers busy (49 by tiles of 6
+// are 4 of 6 and 5 of 5).
+TapsCut taps_cut(int64_t count, int size)
+{
+    int64_t tiles = ceil_div(count, size), less = tiles * size - count;
+    if (less <= tiles)
+        return (TapsCut){(tiles - less) * size, size - 1};
+    return (TapsCut){count - count % size, (int)(count % size)};
 }
 
 LLVMValueRef taps_imm(const Emit *e, int index)

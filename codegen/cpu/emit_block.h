@@ -36,6 +36,13 @@ typedef void TapsTileBody(const void *task, int64_t first, int pixels,
                           LLVMValueRef column);
 void taps_each_tile(const Emit *e, const TapAxis *cols, int pixels,
                     TapsTileBody *body, const void *task);
+// How `count` are cut into as few tiles as there can be: the first `whole` into
+// tiles of the size asked for, the others into tiles of `rest`.
+typedef struct TapsCut {
+    int64_t whole;
+    int rest;
+} TapsCut;
+TapsCut taps_cut(int64_t count, int size);
 // The step's integer number `index`.
 LLVMValueRef taps_imm(const Emit *e, int index);
 

@@ -211,22 +211,15 @@ static void pointwise_make_tiles(const PointTask *task, int64_t low,
     emit_loop_end(e, &pixel);
 }
 
-// As few tiles as there can be. Where the last would be short, several have a
-// pixel less instead: a tile of one or two has too few sums to keep the
-// multipliers busy (49 pixels by tiles of 6 are 4 of 6 and 5 of 5).
 static void pointwise_make_line(const PointTask *task, LLVMValueRef from,
                                 LLVMValueRef x, LLVMValueRef y)
 {
     int pixels = task->tile->pixels;
-    int64_t tiles = ceil_div(task->line, pixels);
-    int64_t less = tiles * pixels - task->line;
-    int64_t whole = less <= tiles ? (tiles - less) * pixels
-                                  : task->line - task->line % pixels;
-    int rest = less <= tiles ? pixels - 1 : (int)(task->line - whole);
-    if (whole > 0)
-        pointwise_make_tiles(task, 0, whole, pixels, from, x, y);
-    if (whole < task->line)
-        pointwise_make_tiles(task, whole, task->line, rest, from, x, y);
+    TapsCut cut = taps_cut(task->line, pixels);
+    if (cut.whole > 0)
+        pointwise_make_tiles(task, 0, cut.whole, pixels, from, x, y);
+    if (cut.whole < task->line)
+        pointwise_make_tiles(task, cut.whole, task->line, cut.rest, from, x, y);
 }
 
 // ---- pixels in scratch ------------------------------------------------------
