@@ -356,7 +356,7 @@ $(BENCH_PROGRAMS): $(BENCH)/bench.o $(LIBRARY)
 
 bench-programs: $(BENCH_PROGRAMS) $(BUILD)/simcc
 
-## make bench: speed and memory beside oneDNN, PyTorch and JAX (twenty minutes);
+## make bench: speed and memory beside oneDNN, PyTorch and JAX (half an hour);
 ##     CASES="r18_32 r50_64" of bench/cases.def alone
 bench:
 	-$(call install,$(BENCH_PACKAGES))
