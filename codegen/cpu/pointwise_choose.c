@@ -45,7 +45,8 @@ enum {
     // channels to 256 on 28x28: 0.95 of the time of all channels at once, 0.90
     // on a core that is slowed.) With registers of 64 bytes there are twice as
     // many results to store and to read again for each part, and no such
-    // processor was at hand to time it.
+    // processor was at hand to time it; sums of bf16 results would have to wait
+    // in scratch.
     WEIGHT_BYTES = 16 << 10,
 };
 
