@@ -80,12 +80,14 @@ void taps_choose_register_tile(int64_t count, int64_t out_blocks,
 // Whether a tile stays in registers, with the weights of a step and a number of
 // x. (One register is left over when pixels x blocks x vectors is even.)
 bool taps_fit_registers(int64_t pixels, int64_t blocks, int vector_bytes);
-// With 16 registers of half a block, 3 pixels by 2 blocks, the numbers of x
-// before the weights, take 7 loads to 12 multiply-adds where 6 pixels by 1
-// block take 8, and read the pixels half as often: 1x1 0.93 to 0.97 of the time
-// while something else on the host slows the core, 1.00 to 1.02 while nothing
-// does, products of Winograd 0.85 to 1.01 (Zen 3, a virtual machine). Sums of
-// fewer blocks than WIDE_READS wait for their results instead (1.01 to 1.04).
+// Whether sums of so many read blocks are better made in tiles of WIDE_PIXELS
+// by WIDE_BLOCKS than in taps_choose_register_tile's. With 16 registers of half
+// a block these, the numbers of x before the weights, take 7 loads to 12
+// multiply-adds where 6 pixels by 1 block take 8, and read the pixels half as
+// often: 1x1 0.93 to 0.97 of the time while something else on the host slows
+// the core, 1.00 to 1.02 while nothing does, products of Winograd 0.85 to 1.01
+// (Zen 3, a virtual machine). Sums of fewer blocks than WIDE_READS wait for
+// their results instead (1.01 to 1.04).
 enum { WIDE_PIXELS = 3, WIDE_BLOCKS = 2, WIDE_READS = 8 };
 bool taps_suit_wide_tile(int64_t in_blocks, int64_t out_blocks,
                          const CpuTarget *target, const ConvWay *way);

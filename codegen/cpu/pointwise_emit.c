@@ -6,8 +6,9 @@
 // so that pixels and the weights of a group are found in the second-level
 // cache. A register tile asks for the pixels of the next one, and for its own
 // results before it knows them. Where pixels of many channels would not stay in
-// that cache, all groups go through a part of the channels, then the next, and
-// results hold the sums in between. With a stride, pixels are read into scratch
+// that cache, or a group's weights in the first-level cache, all groups go
+// through a part of the channels, then the next, and results hold the sums in
+// between. With a stride, pixels are read into scratch
 // first, forward, small images one after the other, whose results are then
 // parted; by data results are made there, a group's or, in parts of the
 // channels, all of the task's, and then put among the zeros of pixels that were
