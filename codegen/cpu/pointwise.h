@@ -10,6 +10,7 @@ typedef struct PointwiseTile {
     int64_t rows, images; // per task: its pixels, in a line
     int64_t writes;       // blocks written per task; a multiple of `blocks`
     int64_t reads;        // blocks summed at a time, over all its pixels
+    int64_t group_reads;  // of these, that a group of `blocks` sums at a time
     bool transposes;      // by data: the task turns its weights
     bool joins;           // the images' pixels are one line, in scratch
     bool past;            // results that are spread go past the caches
@@ -37,9 +38,9 @@ bool pointwise_spreads(const ConvTaps *taps);
 // Whether a task's pixels go to scratch first, a part of the channels at a
 // time: side by side where there is a stride, as floats where they are of bf16.
 bool pointwise_packs(const ConvTaps *taps);
-// Whether sums of a part of the channels wait in scratch for the next, for y
-// would round them, or has zeros between them.
-bool pointwise_sums_apart(const PointwiseKernel *kernel);
+// Blocks of sums that wait in scratch for the next part of the channels, for y
+// would round them or has zeros between them: a group's, or all of the task's.
+int64_t pointwise_waiting_blocks(const PointwiseKernel *kernel);
 // Whether a group's results are whole in scratch, and go to y from there before
 // the next group is made.
 bool pointwise_by_group(const PointwiseKernel *kernel);
@@ -48,9 +49,9 @@ bool pointwise_by_group(const PointwiseKernel *kernel);
 // one line are so few pixels that asking takes longer.)
 bool pointwise_asks(const ConvTaps *taps, const PointwiseTile *tile);
 // Per thread, in elements of f32: pixels packed, [images][reads][line]; sums
-// apart, [images][writes][line]; a group's results not yet spread; its weights
-// transposed; and how far each pixel of a line lies behind the task's first, in
-// 64 bits. Each is where it begins.
+// that wait, [images][waiting blocks][line]; a group's results not yet spread;
+// its weights transposed; and how far each pixel of a line lies behind the
+// task's first, in 64 bits. Each is where it begins.
 typedef struct PointwiseScratch {
     int64_t pixels, sums, results, weights, places, total;
 } PointwiseScratch;

@@ -43,10 +43,12 @@ enum {
     // The weights of a group that are summed at a time: half of a first-level
     // cache of 32 KiB, where all tiles of a line find them. (Zen 3, 512
     // channels to 256 on 28x28: 0.95 of the time of all channels at once, 0.90
-    // on a core that is slowed.) With registers of 64 bytes there are twice as
-    // many results to store and to read again for each part, and no such
-    // processor was at hand to time it; sums of bf16 results would have to wait
-    // in scratch.
+    // on a core that is slowed.) Results of f32 hold the sums of all groups
+    // between the parts; in bf16 they would round them, so each group goes
+    // through all of its parts while its own sums, some 25 kB, wait in scratch
+    // (0.95 to 0.98 of the time of all channels at once). With registers of 64
+    // bytes there are twice as many results to store and to read again for each
+    // part, and no such processor was at hand to time it.
     WEIGHT_BYTES = 16 << 10,
 };
 
@@ -101,11 +103,12 @@ static int64_t pixel_bytes(const ConvTaps *taps, const PointwiseTile *tile)
            CPU_BLOCK * (int64_t)sizeof(float);
 }
 
-// Of the blocks a tile writes, and all channels.
-static int64_t group_weight_bytes(const ConvTaps *taps,
-                                  const PointwiseTile *tile)
+// Parts of so many read blocks, of which the weights of a group have at most
+// WEIGHT_BYTES.
+static int64_t weight_parts(const PointwiseTile *tile, int64_t reads)
 {
-    return tile->blocks * taps->in_blocks * CPU_TILE * (int64_t)sizeof(float);
+    int64_t pair = CPU_TILE * (int64_t)sizeof(float);
+    return min_i64(ceil_div(tile->blocks * reads * pair, WEIGHT_BYTES), reads);
 }
 
 static bool skips_pixels(const ConvTaps *taps)
@@ -163,13 +166,16 @@ PointwiseTile pointwise_choose_tile(const ConvTaps *taps,
     int64_t parts = tile.writes == tile.blocks
                         ? 1
                         : ceil_div(pixel_bytes(taps, &tile), most);
-    if (target->vector_bytes < 64 && is_dense(taps) &&
-        taps->types.out == DT_F32)
-        parts = max_i64(
-            parts, ceil_div(group_weight_bytes(taps, &tile), WEIGHT_BYTES));
+    bool near = target->vector_bytes < 64 && is_dense(taps);
+    if (near && taps->types.out == DT_F32)
+        parts = max_i64(parts, weight_parts(&tile, taps->in_blocks));
     if (tile.joins) // results go by way of scratch, a group's at once
         parts = 1;
     tile.reads = ceil_div(taps->in_blocks, min_i64(parts, taps->in_blocks));
+    tile.group_reads = tile.reads;
+    if (near && taps->types.out == DT_BF16)
+        tile.group_reads =
+            ceil_div(tile.reads, weight_parts(&tile, tile.reads));
     return tile;
 }
 
@@ -200,17 +206,20 @@ bool pointwise_asks(const ConvTaps *taps, const PointwiseTile *tile)
     return skips_pixels(taps) && !tile->joins && taps->types.in[0] == DT_F32;
 }
 
-bool pointwise_sums_apart(const PointwiseKernel *kernel)
+int64_t pointwise_waiting_blocks(const PointwiseKernel *kernel)
 {
-    return kernel->tile.reads < kernel->taps.in_blocks &&
-           (kernel->taps.types.out == DT_BF16 ||
-            pointwise_spreads(&kernel->taps));
+    const PointwiseTile *tile = &kernel->tile;
+    if (kernel->taps.types.out == DT_F32 && !pointwise_spreads(&kernel->taps))
+        return 0;
+    if (tile->reads < kernel->taps.in_blocks)
+        return tile->writes;
+    return tile->group_reads < tile->reads ? tile->blocks : 0;
 }
 
 bool pointwise_by_group(const PointwiseKernel *kernel)
 {
-    return kernel->tile.joins ||
-           (pointwise_spreads(&kernel->taps) && !pointwise_sums_apart(kernel));
+    return kernel->tile.joins || (pointwise_spreads(&kernel->taps) &&
+                                  pointwise_waiting_blocks(kernel) == 0);
 }
 
 PointwiseScratch pointwise_scratch(const PointwiseKernel *kernel)
@@ -222,14 +231,13 @@ PointwiseScratch pointwise_scratch(const PointwiseKernel *kernel)
     if (pointwise_packs(taps))
         s.sums = tile->images * tile->reads * image;
     s.results = s.sums;
-    if (pointwise_sums_apart(kernel))
-        s.results += tile->images * tile->writes * image;
+    s.results += tile->images * pointwise_waiting_blocks(kernel) * image;
     s.weights = s.results;
     if (pointwise_by_group(kernel))
         s.weights += tile->blocks * pointwise_line(taps, tile) * CPU_BLOCK;
     s.places = s.weights;
     if (tile->transposes)
-        s.places += tile->blocks * tile->reads * CPU_TILE;
+        s.places += tile->blocks * tile->group_reads * CPU_TILE;
     s.total = s.places;
     // A tile asks with each channel, even where it has fewer pixels.
     if (pointwise_asks(taps, tile))
@@ -243,10 +251,11 @@ void pointwise_text(Text *text, const PointwiseKernel *kernel)
     const PointwiseTile *tile = &kernel->tile;
     text_addf(text,
               "pointwise: tile %d x %d, rows %lld, images %lld, writes "
-              "%lld, reads %lld%s%s%s\n",
+              "%lld, reads %lld by %lld%s%s%s\n",
               tile->pixels, tile->blocks, (long long)tile->rows,
               (long long)tile->images, (long long)tile->writes,
-              (long long)tile->reads, tile->transposes ? ", transposes" : "",
+              (long long)tile->reads, (long long)tile->group_reads,
+              tile->transposes ? ", transposes" : "",
               tile->joins ? ", joins" : "", tile->past ? ", past" : "");
     taps_text(text, &kernel->taps);
 }

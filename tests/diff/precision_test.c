@@ -192,11 +192,11 @@ TEST(bf16_convolutions_with_256_bit_vectors)
     check_drawn(draw_pointwise, "x86-64-v3", 14, 6);
 }
 
-TEST(bf16_pointwise_convolutions_of_networks)
+// Whose channels are summed in parts, forward and by data; a stride; weights
+// that the task transposes; more images than a task's; both a stride and parts
+// by data; parts of a group's weights that are not even; parts of a task's.
+static void check_pointwise_networks(const char *cpu)
 {
-    // Whose channels are summed in parts, forward and by data; a stride;
-    // weights that the task transposes; more images than a task's; both a
-    // stride and parts by data.
     static const Shape shapes[] = {
         {2, 1024, 14, 14, 64, 1, 1, 1, 1, {0, 0, 0, 0}, 14, 14},
         {2, 64, 14, 14, 1024, 1, 1, 1, 1, {0, 0, 0, 0}, 14, 14},
@@ -205,10 +205,25 @@ TEST(bf16_pointwise_convolutions_of_networks)
         {32, 64, 2, 2, 256, 1, 1, 1, 1, {0, 0, 0, 0}, 2, 2},
         {4, 2048, 4, 4, 512, 1, 1, 1, 1, {0, 0, 0, 0}, 4, 4},
         {2, 176, 6, 5, 176, 1, 1, 1, 1, {0, 0, 0, 0}, 6, 5},
+        {3, 272, 7, 7, 128, 1, 1, 1, 1, {0, 0, 0, 0}, 7, 7},
+        {3, 656, 16, 16, 384, 1, 1, 1, 1, {0, 0, 0, 0}, 16, 16},
     };
     Random random = {21};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        check_exact(&shapes[i], narrow_directions, "native", &random);
+        check_exact(&shapes[i], narrow_directions, cpu, &random);
+}
+
+TEST(bf16_pointwise_convolutions_of_networks)
+{
+    check_pointwise_networks("native");
+}
+
+TEST(bf16_pointwise_convolutions_of_networks_with_256_bit_vectors)
+{
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("x86-64-v3"))
+        test_skip("needs AVX2");
+    check_pointwise_networks("x86-64-v3");
 }
 
 // ---- rounding ---------------------------------------------------------------
