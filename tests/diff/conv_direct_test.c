@@ -283,13 +283,14 @@ TEST(convolutions_of_small_maps_with_256_bit_vectors)
 TEST(convolutions_across_images)
 {
     // By data such a kernel turns its weights in scratch memory: the last step
-    // of a net, strided and not, one of a prime number of images, and phases of
-    // which some have no taps.
+    // of a net, strided and not, one of a prime number of images, phases of
+    // which some have no taps, and phases of 14 and 13 columns.
     static const Shape shapes[] = {
         {32, 64, 2, 2, 32, 3, 3, 1, 1, {1, 1, 1, 1}, 2, 2},
         {16, 32, 4, 4, 64, 3, 3, 2, 2, {0, 0, 1, 1}, 2, 2},
         {13, 48, 3, 2, 32, 3, 2, 1, 1, {1, 0, 1, 1}, 3, 2},
         {40, 32, 3, 3, 32, 1, 1, 2, 2, {0, 0, 0, 0}, 2, 2},
+        {8, 32, 27, 27, 32, 3, 3, 2, 2, {1, 1, 1, 1}, 14, 14},
     };
     Random random = {15};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
