@@ -15,145 +15,15 @@
 // load itself, for a store might change it.
 #include <math.h>
 
-#include "codegen/cpu/emit_block.h"
+#include "codegen/cpu/emit_loop.h"
 #include "ir/base/diag.h"
-
-enum { MAX_UNROLL = 4 };
-
-typedef struct Slots {
-    LLVMValueRef at[MAX_UNROLL];
-} Slots;
-
-typedef struct Nest {
-    Emit *e;
-    LLVMBuilderRef b;
-    const LoopKernel *k;
-    int order[MAX_RANK]; // dims, outermost first
-    int count, kept;     // loops; those over kept dims come first
-    int vector;          // which loop goes by vectors; -1: none
-    int lanes, unroll;   // of a full round of that loop
-    int *level;          // by expression: 1 + its innermost loop, 0 = outside
-    bool *wide;          // by expression: differs between lanes
-    Slots *values;       // by expression; not wide: slot 0 is a scalar
-    Slots *sums;         // by store: accumulators (allocas)
-    EmitRandom *random;  // by expression: of EXPR_RANDOM, its key
-    // The task's part of the iteration space, by dim.
-    LLVMValueRef low[MAX_RANK], high[MAX_RANK];
-    bool fixed[MAX_RANK]; // low is the only index
-    // Where the emission stands. at: by expression, then by store, the address
-    // (a counter's number) at the indices of the loops entered so far.
-    LLVMValueRef *at;
-    int rounds;        // vectors handled side by side
-    LLVMValueRef mask; // the lanes that exist; NULL = all
-} Nest;
-
-static int64_t vector_stride(const Nest *n, const int64_t *strides)
-{
-    return n->vector < 0 ? 0 : strides[n->order[n->vector]];
-}
-
-// ---- memory -----------------------------------------------------------------
-
-static LLVMValueRef call_masked(const Nest *n, const char *name,
-                                LLVMTypeRef type, LLVMTypeRef pointers,
-                                int count, LLVMValueRef *args)
-{
-    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
-    LLVMTypeRef types[] = {type, pointers};
-    LLVMValueRef f = LLVMGetIntrinsicDeclaration(n->e->module, id, types, 2);
-    return LLVMBuildCall2(n->b, LLVMGlobalGetValueType(f), f, args,
-                          (unsigned)count, "");
-}
-
-static LLVMValueRef all_lanes(const Nest *n)
-{
-    return n->mask ? n->mask : emit_const(n->e, DT_BOOL, n->lanes, 1);
-}
-
-// Address of vector `round` at the current indices.
-static LLVMValueRef vector_address(const Nest *n, DType dtype, LLVMValueRef at,
-                                   int64_t stride, int round)
-{
-    LLVMValueRef skip = emit_i64(n->e, round * n->lanes * stride);
-    return round ? emit_offset(n->e, dtype, at, skip) : at;
-}
-
-// The addresses of its lanes, `stride` elements apart.
-static LLVMValueRef lane_addresses(const Nest *n, DType dtype, LLVMValueRef at,
-                                   int64_t stride)
-{
-    LLVMValueRef lanes = LLVMBuildZExt(n->b, emit_lane_numbers(n->e, n->lanes),
-                                       emit_int_type(n->e, 64, n->lanes), "");
-    LLVMValueRef skips =
-        LLVMBuildMul(n->b, lanes, emit_int(n->e, 64, n->lanes, stride), "");
-    return emit_offset(n->e, dtype, at, skips);
-}
-
-static LLVMValueRef load_scalar(const Nest *n, DType dtype, LLVMValueRef at)
-{
-    LLVMValueRef load =
-        LLVMBuildLoad2(n->b, emit_stored_type(n->e, dtype, 1), at, "");
-    return emit_from_stored(n->e, dtype, 1, load);
-}
-
-static LLVMValueRef load_vector(const Nest *n, DType dtype, LLVMValueRef at,
-                                int64_t stride, int round)
-{
-    at = vector_address(n, dtype, at, stride, round);
-    if (n->lanes == 1)
-        return load_scalar(n, dtype, at);
-    LLVMTypeRef type = emit_stored_type(n->e, dtype, n->lanes);
-    LLVMValueRef value;
-    unsigned align = (unsigned)dtype_size(dtype);
-    if (stride == 1 && !n->mask) {
-        value = LLVMBuildLoad2(n->b, type, at, "");
-        LLVMSetAlignment(value, align);
-    } else {
-        if (stride != 1)
-            at = lane_addresses(n, dtype, at, stride);
-        LLVMValueRef args[] = {at, emit_int(n->e, 32, 1, align), all_lanes(n),
-                               LLVMConstNull(type)};
-        value = call_masked(
-            n, stride == 1 ? "llvm.masked.load" : "llvm.masked.gather", type,
-            LLVMTypeOf(at), 4, args);
-    }
-    return emit_from_stored(n->e, dtype, n->lanes, value);
-}
-
-// Stores past the caches come in no order; after this all have come.
-static void fence_past(const Nest *n)
-{
-    bool streams = false;
-    for (int i = 0; i < n->k->stores.count; i++)
-        streams |= n->k->stores.at[i].streams;
-    if (streams)
-        emit_fence_past(n->e);
-}
-
-static void store_wide(const Nest *n, DType dtype, LLVMValueRef value,
-                       LLVMValueRef at, int64_t stride, int round)
-{
-    at = vector_address(n, dtype, at, stride, round);
-    value = emit_to_stored(n->e, dtype, n->lanes, value);
-    unsigned align = (unsigned)dtype_size(dtype);
-    if (n->lanes == 1 || (stride == 1 && !n->mask)) {
-        LLVMSetAlignment(LLVMBuildStore(n->b, value, at), align);
-        return;
-    }
-    if (stride != 1)
-        at = lane_addresses(n, dtype, at, stride);
-    LLVMValueRef args[] = {value, at, emit_int(n->e, 32, 1, align),
-                           all_lanes(n)};
-    call_masked(n, stride == 1 ? "llvm.masked.store" : "llvm.masked.scatter",
-                LLVMTypeOf(value), LLVMTypeOf(at), 4, args);
-}
 
 // ---- expressions ------------------------------------------------------------
 
 static LLVMValueRef iota_value(const Nest *n, const LoopExpr *expr,
                                LLVMValueRef at, int lanes, int round)
 {
-    int64_t stride = vector_stride(n, expr->strides);
+    int64_t stride = nest_stride(n, expr->strides);
     LLVMValueRef number =
         LLVMBuildTrunc(n->b, at, emit_int_type(n->e, 32, 1), "");
     number = LLVMBuildAdd(n->b, number,
@@ -203,12 +73,11 @@ static LLVMValueRef expr_value(const Nest *n, int index, int round)
         return iota_value(n, expr, n->at[index], lanes, round);
     case EXPR_RANDOM:
         return emit_random(n->e, expr, &n->random[index], n->at[index], lanes,
-                           round, vector_stride(n, expr->strides));
+                           round, nest_stride(n, expr->strides));
     case EXPR_LOAD:
-        return n->wide[index]
-                   ? load_vector(n, expr->dtype, n->at[index],
-                                 vector_stride(n, expr->strides), round)
-                   : load_scalar(n, expr->dtype, n->at[index]);
+        return n->wide[index] ? nest_load(n, expr->dtype, n->at[index],
+                                          nest_stride(n, expr->strides), round)
+                              : nest_load_scalar(n, expr->dtype, n->at[index]);
     default:
         return op_value(n, expr, lanes, round);
     }
@@ -267,7 +136,7 @@ static void clear_rows(const Nest *n)
     for (int i = 0; i < n->k->stores.count; i++) {
         const LoopStore *store = &n->k->stores.at[i];
         if (store->kind != STORE_MAP)
-            store_wide(n, store->dtype, identity(n, store),
+            nest_store(n, store->dtype, n->lanes, identity(n, store),
                        emit_offset(n->e, store->dtype,
                                    n->at[n->k->exprs.count + i], column.index),
                        1, 0);
@@ -296,9 +165,9 @@ static void accumulate(const Nest *n, int i, int round)
     LLVMValueRef value = operand(n, store->expr, n->lanes, round);
     if (n->k->split.by_rows) {
         LLVMValueRef at = n->at[n->k->exprs.count + i];
-        LLVMValueRef sum = load_vector(n, store->dtype, at, 1, round);
-        store_wide(n, store->dtype, combine(n, store, sum, value), at, 1,
-                   round);
+        LLVMValueRef sum = nest_load(n, store->dtype, at, 1, round);
+        nest_store(n, store->dtype, n->lanes, combine(n, store, sum, value), at,
+                   1, round);
         return;
     }
     if (n->mask && vector_is_reduced(n))
@@ -332,9 +201,10 @@ static void finish_sum(const Nest *n, int i)
     const LoopStore *store = &n->k->stores.at[i];
     LLVMValueRef at = n->at[n->k->exprs.count + i];
     if (!vector_is_reduced(n)) {
-        int64_t stride = vector_stride(n, store->strides);
+        int64_t stride = nest_stride(n, store->strides);
         for (int slot = 0; slot < sum_slots(n); slot++)
-            store_wide(n, store->dtype, sum_load(n, i, slot), at, stride, slot);
+            nest_store(n, store->dtype, n->lanes, sum_load(n, i, slot), at,
+                       stride, slot);
         return;
     }
     LLVMValueRef total = sum_load(n, i, 0);
@@ -398,19 +268,36 @@ static int stored_expr(const Nest *n, const LoopStore *store)
     return rounds ? expr->in[0] : store->expr;
 }
 
-static void store_map(Nest *n, int i, int round)
+// Two vectors as one.
+static LLVMValueRef join_vectors(const Nest *n, LLVMValueRef a, LLVMValueRef b)
+{
+    LLVMValueRef lanes = emit_lane_numbers(n->e, 2 * n->lanes);
+    return LLVMBuildShuffleVector(n->b, a, b, lanes, "");
+}
+
+static void store_map(Nest *n, int i)
 {
     const LoopStore *store = &n->k->stores.at[i];
-    LLVMValueRef value = operand(n, stored_expr(n, store), n->lanes, round);
+    int expr = stored_expr(n, store);
     LLVMValueRef at = n->at[n->k->exprs.count + i];
-    int64_t stride = vector_stride(n, store->strides);
-    if (store->streams && stride == 1 && !n->mask && n->lanes > 1)
-        emit_store_past(
-            n->e, emit_to_stored(n->e, store->dtype, n->lanes, value),
-            vector_address(n, store->dtype, at, stride, round),
-            (unsigned)n->lanes * (unsigned)dtype_size(store->dtype));
-    else
-        store_wide(n, store->dtype, value, at, stride, round);
+    int64_t stride = nest_stride(n, store->strides);
+    bool plain = stride == 1 && !n->mask && n->lanes > 1;
+    // Two vectors of floats are a full one of bf16.
+    bool pairs = plain && store->dtype == DT_BF16 && n->rounds % 2 == 0 &&
+                 n->e->target->vector_bytes < 64;
+    for (int r = 0; r < n->rounds; r += pairs ? 2 : 1) {
+        LLVMValueRef value = operand(n, expr, n->lanes, r);
+        int lanes = pairs ? 2 * n->lanes : n->lanes;
+        if (pairs)
+            value = join_vectors(n, value, operand(n, expr, n->lanes, r + 1));
+        if (store->streams && plain)
+            emit_store_past(
+                n->e, emit_to_stored(n->e, store->dtype, lanes, value),
+                nest_address(n, store->dtype, at, 1, r),
+                (unsigned)lanes * (unsigned)dtype_size(store->dtype));
+        else
+            nest_store(n, store->dtype, lanes, value, at, stride, r);
+    }
 }
 
 // Sums over images of small maps read a run of some pixels of each, and the
@@ -434,7 +321,7 @@ static void ask_for_next_run(const Nest *n)
         int64_t bytes = n->k->dims[run] * pixel;
         if ((reads ? expr->kind == EXPR_LOAD
                    : store->kind == STORE_MAP && !store->streams) &&
-            vector_stride(n, strides) == 1 && strides[run] == n->lanes &&
+            nest_stride(n, strides) == 1 && strides[run] == n->lanes &&
             bytes < PAGE_BYTES &&
             strides[next] * (int64_t)dtype_size(dtype) > bytes)
             taps_prefetch(n->e,
@@ -449,11 +336,10 @@ static void innermost(Nest *n)
     ask_for_next_run(n);
     for (int i = 0; i < n->k->stores.count; i++) {
         const LoopStore *store = &n->k->stores.at[i];
-        for (int r = 0; r < n->rounds; r++)
-            if (store->kind != STORE_MAP)
-                accumulate(n, i, r);
-            else
-                store_map(n, i, r);
+        if (store->kind == STORE_MAP)
+            store_map(n, i);
+        for (int r = 0; r < n->rounds && store->kind != STORE_MAP; r++)
+            accumulate(n, i, r);
     }
 }
 
@@ -500,6 +386,10 @@ static void walk_vectors(Nest *n, int loop)
 {
     int dim = n->order[loop];
     LLVMValueRef at = n->low[dim];
+    if (n->one_round) {
+        enter(n, loop, at);
+        return;
+    }
     if (n->k->dims[dim] >= (int64_t)n->lanes * n->unroll)
         at = walk_rounds(n, loop, at, n->unroll);
     if (n->unroll > 1 &&
@@ -566,9 +456,10 @@ static void find_levels(Nest *n)
         const LoopExpr *expr = &k->exprs.at[i];
         int inputs = expr->kind == EXPR_OP ? op_info(expr->op)->input_count : 0;
         for (int loop = 0; loop < n->count; loop++)
-            if (expr->strides[n->order[loop]])
+            if (expr->strides[n->order[loop]] &&
+                !(n->one_round && loop == n->vector))
                 n->level[i] = loop + 1;
-        n->wide[i] = vector_stride(n, expr->strides) != 0;
+        n->wide[i] = nest_stride(n, expr->strides) != 0;
         for (int j = 0; j < inputs; j++) {
             int in = expr->in[j];
             n->wide[i] |= n->wide[in];
@@ -608,6 +499,12 @@ static void choose_lanes(Nest *n)
     n->unroll = wanted_unroll(k);
     while (n->unroll > 1 && (int64_t)n->lanes * n->unroll > dim)
         n->unroll /= 2;
+    // Its index is always zero then: what differs along it alone is evaluated
+    // outside the others, as a vector.
+    n->one_round = n->lanes * n->unroll == dim && !k->split.by_rows &&
+                   k->split.dim != n->order[n->vector];
+    if (n->one_round)
+        n->rounds = n->unroll;
 }
 
 // The task number's digits, least significant first: the block of the split
@@ -679,6 +576,16 @@ static void place_sums(Nest *n)
              slot++)
             n->sums[i].at[slot] = LLVMBuildAlloca(n->b, type, "");
     }
+}
+
+// Stores past the caches come in no order; after this all have come.
+static void fence_past(const Nest *n)
+{
+    bool streams = false;
+    for (int i = 0; i < n->k->stores.count; i++)
+        streams |= n->k->stores.at[i].streams;
+    if (streams)
+        emit_fence_past(n->e);
 }
 
 void emit_loops(Emit *emit)
