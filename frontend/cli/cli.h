@@ -63,6 +63,7 @@ struct Cli {
     int word_count;
     const char **words;
     const char *values[OPTION_COUNT]; // NULL = not given; "" for flags
+    OptionSet overruled;              // given with another value before
     VEC(Setting) settings;
     bool color;         // on standard error
     bool outlives;      // who reads what is printed may go: no failure

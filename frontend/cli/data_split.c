@@ -86,6 +86,12 @@ int command_data_split(Cli *cli)
         dataset_free(data);
         return cli_fail(cli, &status);
     }
+    if (cli_has(cli, OPT_seed))
+        cli_note(cli,
+                 "--seed %lld draws what is held out where the data has no "
+                 "part for it; the lists are of seeds 0 to %lld, as --seeds "
+                 "says",
+                 (long long)seed, (long long)(seeds - 1));
     cli_note(cli, "%s", dataset_description(data));
     job_tell_notes(cli, cli->words[0], data);
     // The lists are of the training images of this seed and these parts.

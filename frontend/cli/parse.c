@@ -109,7 +109,7 @@ static int find_option(const char *word, const char **value)
 }
 
 // Two of these look as if both would be taken. Of others the last one counts,
-// so that a script's own options can be overruled.
+// so that a script's own options can be overruled; cli_parse says so.
 static Status check_again(const Cli *cli, int id, const char *value)
 {
     static const OptionId single[] = {OPT_data,     OPT_weights, OPT_init,
@@ -152,6 +152,8 @@ static Status take_option(Cli *cli, int *at)
                             option->name, option->argument);
     value = value ? value : "";
     TRY(check_again(cli, id, value));
+    if (id != OPT_set && cli->values[id] && strcmp(cli->values[id], value) != 0)
+        cli->overruled |= (OptionSet)1 << id;
     cli->values[id] = value;
     return id == OPT_set ? take_settings(cli, value, at) : status_ok();
 }
@@ -308,6 +310,10 @@ Status cli_parse(Cli *cli, int argc, char **argv)
             cli->words[cli->word_count++] = word;
     }
     TRY(check_words(cli));
+    for (int id = 0; id < OPTION_COUNT; id++)
+        if (cli->overruled >> id & 1)
+            cli_note(cli, "--%s is given more than once: %s, the last, counts",
+                     option_table[id].name, cli->values[id]);
     find_programs(cli);
     TRY(check_outputs(cli));
     return check_targets(cli);

@@ -47,8 +47,9 @@ check "cli: nor are two phases" says "--phase is given twice" \
     exits 2 "$simcc" summary "$net" -p pretrain --phase=finetune
 check "cli: the same one twice is one" exits 0 \
     "$simcc" summary "$net" -p pretrain --phase=pretrain
-check "cli: of other options the last one counts" exits 0 \
-    "$simcc" summary "$net" -p pretrain --threads 1 --threads 2
+check "cli: of other options the last one counts, and that is said" says \
+    "--threads is given more than once: 2, the last, counts" \
+    exits 0 "$simcc" summary "$net" -p pretrain --threads 1 --threads 2
 # Two ways to convolve, whichever command takes them.
 convolved() {
     # shellcheck disable=SC2086

@@ -123,6 +123,9 @@ check "data split: seeds differ" sh -c "
 check "data split: what comes next has the same parts" says \
     "split-0.txt --out run --seed 5 --validate 10%" "$simcc" data split \
     "$shapes" --per-class 2 --seeds 1 --seed 5 --validate 10% -o "$work/parts"
+check "data split: what --seed is not for" says \
+    "the lists are of seeds 0 to 1, as --seeds says" "$simcc" data split \
+    "$shapes" --per-class 2 --seeds 2 --seed 5 -o "$work/parts"
 "$simcc" data split "$shapes" --per-class 3 --seeds 2 -o "$work/again" -q
 check "data split: lists of an earlier call are named" says \
     "again/split-1.txt is there from an earlier call" "$simcc" data split \
