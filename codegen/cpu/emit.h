@@ -1,14 +1,14 @@
 // Kernel descriptors -> LLVM IR, inside: what its files share.
 //   emit_kernel.c  the kernel's function, a body by kind (kinds.def)
 //   emit.c         types, constants, memory, calls
-//   emit_loop.c    loop nests of map and reduce kernels
+//   emit_loop*.c   loop nests of map and reduce kernels
 //   emit_map.c     emit_<ID>, one small function per elementwise op
 //   emit_math.c    exp, log and tanh in single precision
 //   emit_random.c  random numbers from a counter
 //   emit_block.c   vectors of one block of channels, register tiles of them
 //   emit_gradient.c  sums over parts of the images
 // The families' bodies stand beside what chooses and lowers them:
-// direct_emit*.c, pointwise_emit.c, winograd_emit*.c, bf16_emit*.c,
+// direct_emit*.c, pointwise_emit*.c, winograd_emit*.c, bf16_emit*.c,
 // stem_emit*.c, pool_emit.c.
 //
 // Arithmetic is on <lanes x T>, or plain T when lanes is 1: f32 for f32 and

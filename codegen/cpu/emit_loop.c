@@ -10,6 +10,9 @@
 // (Sums by rows, LoopSplit.by_rows, go over the reduced dim outside and the
 // kept one inside, and their accumulators are where they are stored.)
 //
+// Where the innermost dim is always one round of vectors, as a block of
+// channels is, no loop is made for it.
+//
 // An expression is evaluated in the outermost loop that fixes its value, once,
 // as a scalar if it does not change along the vectors. LLVM could not hoist a
 // load itself, for a store might change it.
