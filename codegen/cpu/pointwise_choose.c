@@ -103,8 +103,8 @@ static int64_t pixel_bytes(const ConvTaps *taps, const PointwiseTile *tile)
            CPU_BLOCK * (int64_t)sizeof(float);
 }
 
-// Parts of so many read blocks, of which the weights of a group have at most
-// WEIGHT_BYTES.
+// How many parts so many read blocks are cut into, for the weights of a group
+// to have at most WEIGHT_BYTES of each.
 static int64_t weight_parts(const PointwiseTile *tile, int64_t reads)
 {
     int64_t pair = CPU_TILE * (int64_t)sizeof(float);
