@@ -16,9 +16,10 @@ enum {
     MAX_FLAT_ROW = 256,
     // Tiles across images: for maps at most so wide, for wider ones fill tiles
     // along their rows. By data at a stride (the maps are those of a phase)
-    // rows take an eighth longer than their tiles say: of the weights, turned
-    // by a step before, each phase reads a tap here and there, where a task
-    // across images turns its own, side by side. (Zen 3, 8 images, phases of
+    // rows take an eighth longer than their tiles say, it seems because each
+    // phase reads a tap here and there of the weights that a step before has
+    // turned; a task across images turns its own, side by side. (Zen 3, 8
+    // images, phases of
     // 14x14: 0.86 and 0.93 of the time of rows; forward on such maps 1.09.)
     MAX_IMAGE_COLS = 8,
     MAX_PHASE_COLS = 16,

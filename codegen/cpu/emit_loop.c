@@ -339,9 +339,11 @@ static void innermost(Nest *n)
     ask_for_next_run(n);
     for (int i = 0; i < n->k->stores.count; i++) {
         const LoopStore *store = &n->k->stores.at[i];
-        if (store->kind == STORE_MAP)
+        if (store->kind == STORE_MAP) {
             store_map(n, i);
-        for (int r = 0; r < n->rounds && store->kind != STORE_MAP; r++)
+            continue;
+        }
+        for (int r = 0; r < n->rounds; r++)
             accumulate(n, i, r);
     }
 }

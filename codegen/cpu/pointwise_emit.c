@@ -6,16 +6,17 @@
 // so that pixels and the weights of a group are found in the second-level
 // cache. A register tile asks for the pixels of the next one, and for its own
 // results before it knows them. Where pixels of many channels would not stay in
-// that cache, all groups go through a part of the channels, then the next;
-// where a group's weights would not stay in the first-level cache, the group
-// goes through its pixels once for each part of them. Results hold the sums in
-// between, or scratch, where results would round them. With a stride, pixels
-// are read into scratch first, forward, small images one after the other, whose
-// results are then parted; by data results are made there, a group's or, in
-// parts of the channels, all of the task's, and then put among the zeros of
-// pixels that were never read. By data a task may transpose its weights for
-// itself. The order of the sum is that of the channels, for any tile, task and
-// thread.
+// that cache, all groups go through a part of the channels, then the next, and
+// so they do where a group's weights would not stay in the first-level cache.
+// Results hold the sums in between. Those of bf16 would round them: there each
+// group goes through the parts of its own weights by itself, and its sums wait
+// in scratch, as those of all groups do where it is for the pixels. With a
+// stride, pixels are read into scratch first, forward, small images one after
+// the other, whose results are then parted; by data results are made there, a
+// group's or, in parts of the channels, all of the task's, and then put among
+// the zeros of pixels that were never read. By data a task may transpose its
+// weights for itself. The order of the sum is that of the channels, for any
+// tile, task and thread.
 #include "codegen/integers.h"
 #include "codegen/cpu/pointwise_emit.h"
 
