@@ -40,6 +40,10 @@ typedef struct Backend {
     // Cuts a loop nest into tasks, by a rule of its shape alone. Returns how
     // many partial results each reduction makes (1 = none: stores are final).
     int64_t (*split_loop)(LoopKernel *loop);
+    // Makes sizes and strides of a nest that is split integers of its step,
+    // which are returned, in the arena: the nest's description no longer says
+    // how many elements there are.
+    IntList (*share_loop)(Arena *arena, LoopKernel *loop);
     // --tune: the ways to compute a convolution, as codegen_conv_ways says.
     const char *(*conv_ways)(const Codegen *codegen, const Graph *graph,
                              Value value, Arena *arena, const char **shape);

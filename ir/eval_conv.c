@@ -181,7 +181,8 @@ static Windows pool_windows(const EvalContext *context, Value self,
                       attrs[POOL_STRIDE].ints.at, attrs[POOL_PAD].ints.at);
 }
 
-// The place of the first largest element of a window; -1 if all is padding.
+// The place of the first largest element of a window, or of its last NaN: what
+// PyTorch takes, too. -1 if all is padding.
 static int64_t window_largest(const Windows *at, const double *plane, int64_t i,
                               int64_t j)
 {
@@ -189,7 +190,8 @@ static int64_t window_largest(const Windows *at, const double *plane, int64_t i,
     for (int64_t a = 0; a < at->kh; a++)
         for (int64_t b = 0; b < at->kw; b++) {
             int64_t place = window_place(at, i, j, a, b);
-            if (place >= 0 && (best < 0 || plane[place] > plane[best]))
+            if (place >= 0 &&
+                (best < 0 || plane[place] > plane[best] || isnan(plane[place])))
                 best = place;
         }
     return best;

@@ -43,6 +43,7 @@ const Backend cpu_backend = {
     .lower_rows = cpu_lower_rows,
     .lower_call = cpu_lower_call,
     .split_loop = cpu_split_loop,
+    .share_loop = cpu_share_loop,
     .conv_ways = cpu_conv_ways,
     .worker_new = cpu_worker_new,
     .worker_free = cpu_worker_free,

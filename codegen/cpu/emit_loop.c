@@ -21,6 +21,13 @@
 #include "codegen/cpu/emit_loop.h"
 #include "ir/base/diag.h"
 
+// A size or a stride.
+static LLVMValueRef size_value(const Nest *n, int64_t size)
+{
+    return loop_is_imm(size) ? n->imms[loop_imm_index(size)]
+                             : emit_i64(n->e, size);
+}
+
 // ---- expressions ------------------------------------------------------------
 
 static LLVMValueRef iota_value(const Nest *n, const LoopExpr *expr,
@@ -135,7 +142,7 @@ static LLVMValueRef sum_load(const Nest *n, int store, int slot)
 static void clear_rows(const Nest *n)
 {
     EmitLoop column = emit_loop_begin(n->e, emit_i64(n->e, 0),
-                                      emit_i64(n->e, n->k->dims[1]), n->lanes);
+                                      size_value(n, n->k->dims[1]), n->lanes);
     for (int i = 0; i < n->k->stores.count; i++) {
         const LoopStore *store = &n->k->stores.at[i];
         if (store->kind != STORE_MAP)
@@ -242,8 +249,7 @@ static LLVMValueRef advance(const Nest *n, int i, int dim, LLVMValueRef index)
     int64_t stride = expr ? expr->strides[dim] : store->strides[dim];
     if (stride == 0)
         return n->at[i];
-    LLVMValueRef skip =
-        LLVMBuildNSWMul(n->b, index, emit_i64(n->e, stride), "");
+    LLVMValueRef skip = LLVMBuildNSWMul(n->b, index, size_value(n, stride), "");
     if (expr && (expr->kind == EXPR_IOTA || expr->kind == EXPR_RANDOM))
         return LLVMBuildNSWAdd(n->b, n->at[i], skip, "");
     return emit_offset(n->e, expr ? expr->dtype : store->dtype, n->at[i], skip);
@@ -313,6 +319,8 @@ static void ask_for_next_run(const Nest *n)
     int exprs = n->k->exprs.count;
     if (n->vector < 0 || n->vector >= n->kept || n->count < n->kept + 2)
         return;
+    if (loop_is_imm(n->k->dims[n->order[n->count - 1]]))
+        return; // no short one
     int run = n->order[n->count - 1], next = n->order[n->count - 2];
     for (int i = 0; i < access_count(n); i++) {
         bool reads = i < exprs;
@@ -326,10 +334,11 @@ static void ask_for_next_run(const Nest *n)
                    : store->kind == STORE_MAP && !store->streams) &&
             nest_stride(n, strides) == 1 && strides[run] == n->lanes &&
             bytes < PAGE_BYTES &&
-            strides[next] * (int64_t)dtype_size(dtype) > bytes)
+            (loop_is_imm(strides[next]) ||
+             strides[next] * (int64_t)dtype_size(dtype) > bytes))
             taps_prefetch(n->e,
                           emit_offset(n->e, dtype, n->at[i],
-                                      emit_i64(n->e, strides[next])),
+                                      size_value(n, strides[next])),
                           reads ? PREFETCH_READ : PREFETCH_WRITE);
     }
 }
@@ -380,9 +389,11 @@ static void walk_tail(Nest *n, int loop, LLVMValueRef low)
     LLVMPositionBuilderAtEnd(n->b, after);
 }
 
-// Of what every task's range is a multiple: the unit of dim and chunk.
+// Of what every task's range of the last dim is a multiple.
 static bool always_multiple_of(const Nest *n, int dim, int64_t unit)
 {
+    if (n->k->unit)
+        return n->k->unit % unit == 0;
     return n->k->dims[dim] % unit == 0 &&
            (n->k->split.dim != dim || n->k->split.chunk % unit == 0);
 }
@@ -395,7 +406,7 @@ static void walk_vectors(Nest *n, int loop)
         enter(n, loop, at);
         return;
     }
-    if (n->k->dims[dim] >= (int64_t)n->lanes * n->unroll)
+    if (n->k->unit || n->k->dims[dim] >= (int64_t)n->lanes * n->unroll)
         at = walk_rounds(n, loop, at, n->unroll);
     if (n->unroll > 1 &&
         !always_multiple_of(n, dim, (int64_t)n->lanes * n->unroll))
@@ -497,8 +508,12 @@ static void choose_lanes(Nest *n)
     n->lanes = n->rounds = n->unroll = 1;
     if (n->vector < 0)
         return;
-    int64_t dim = k->dims[n->order[n->vector]];
     n->lanes = n->e->target->vector_bytes / size;
+    if (k->unit) {
+        n->unroll = wanted_unroll(k);
+        return;
+    }
+    int64_t dim = k->dims[n->order[n->vector]];
     while (n->lanes / 2 >= dim)
         n->lanes /= 2;
     n->unroll = wanted_unroll(k);
@@ -519,22 +534,22 @@ static void find_ranges(Nest *n)
     const LoopSplit *split = &n->k->split;
     for (int d = 0; d < n->k->rank; d++) {
         n->low[d] = emit_i64(n->e, 0);
-        n->high[d] = emit_i64(n->e, n->k->dims[d]);
+        n->high[d] = size_value(n, n->k->dims[d]);
     }
     if (split->dim < 0)
         return;
-    LLVMValueRef blocks = emit_i64(n->e, split->blocks);
+    LLVMValueRef blocks = size_value(n, split->blocks);
     LLVMValueRef block = LLVMBuildURem(n->b, n->e->task, blocks, "");
     LLVMValueRef rest = LLVMBuildUDiv(n->b, n->e->task, blocks, "");
     int d = split->dim;
-    n->low[d] = LLVMBuildNSWMul(n->b, block, emit_i64(n->e, split->chunk), "");
-    LLVMValueRef end =
-        LLVMBuildNSWAdd(n->b, n->low[d], emit_i64(n->e, split->chunk), "");
+    LLVMValueRef chunk = size_value(n, split->chunk);
+    n->low[d] = LLVMBuildNSWMul(n->b, block, chunk, "");
+    LLVMValueRef end = LLVMBuildNSWAdd(n->b, n->low[d], chunk, "");
     n->high[d] = emit_min_i64(n->e, end, n->high[d]);
     for (d--; d >= 0 && !split->partial_stride && !split->all_before; d--) {
         if (n->k->reduced >> d & 1)
             continue;
-        LLVMValueRef size = emit_i64(n->e, n->k->dims[d]);
+        LLVMValueRef size = size_value(n, n->k->dims[d]);
         n->low[d] = LLVMBuildURem(n->b, rest, size, "");
         n->fixed[d] = true;
         rest = LLVMBuildUDiv(n->b, rest, size, "");
@@ -542,13 +557,21 @@ static void find_ranges(Nest *n)
     if (!split->partial_stride)
         return;
     LLVMValueRef skip =
-        LLVMBuildNSWMul(n->b, block, emit_i64(n->e, split->partial_stride), "");
+        LLVMBuildNSWMul(n->b, block, size_value(n, split->partial_stride), "");
     for (int i = 0; i < n->k->stores.count; i++) {
         const LoopStore *store = &n->k->stores.at[i];
         LLVMValueRef *at = &n->at[n->k->exprs.count + i];
         if (store->kind != STORE_MAP)
             *at = emit_offset(n->e, store->dtype, *at, skip);
     }
+}
+
+static void load_imms(Nest *n)
+{
+    int count = n->k->imm_count;
+    n->imms = ARENA_ARRAY(n->e->arena, LLVMValueRef, count);
+    for (int i = 0; i < count; i++)
+        n->imms[i] = taps_imm(n->e, i);
 }
 
 static void place_accesses(Nest *n)
@@ -601,6 +624,7 @@ void emit_loops(Emit *emit)
     choose_lanes(&n);
     find_levels(&n);
     n.values = ARENA_ARRAY(emit->arena, Slots, n.k->exprs.count);
+    load_imms(&n);
     place_accesses(&n);
     place_sums(&n);
     find_ranges(&n);

@@ -27,6 +27,7 @@ typedef struct Nest {
     // The task's part of the iteration space, by dim.
     LLVMValueRef low[MAX_RANK], high[MAX_RANK];
     bool fixed[MAX_RANK]; // low is the only index
+    LLVMValueRef *imms;   // the step's integers (loop_share.c)
     // Where the emission stands. at: by expression, then by store, the address
     // (a counter's number) at the indices of the loops entered so far.
     LLVMValueRef *at;

@@ -31,6 +31,7 @@ void cpu_lower_pool(Lowering *lower, Value value);
 void cpu_lower_rows(Lowering *lower, Value value);
 void cpu_lower_call(Lowering *lower, Value value);
 int64_t cpu_split_loop(LoopKernel *loop);
+IntList cpu_share_loop(Arena *arena, LoopKernel *loop);
 const char *cpu_conv_ways(const Codegen *codegen, const Graph *graph,
                           Value value, Arena *arena, const char **shape);
 

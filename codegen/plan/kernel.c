@@ -51,15 +51,14 @@ int loop_add_expr(Arena *arena, LoopKernel *loop, const LoopExpr *expr)
 
 // ---- collapsing -------------------------------------------------------------
 
-// Every strides array of the loop, one after the other.
-static int64_t *access_strides(const LoopKernel *loop, int i)
+int64_t *loop_strides(const LoopKernel *loop, int i)
 {
     if (i < loop->exprs.count)
         return loop->exprs.at[i].strides;
     return loop->stores.at[i - loop->exprs.count].strides;
 }
 
-static int access_count(const LoopKernel *loop)
+int loop_access_count(const LoopKernel *loop)
 {
     return loop->exprs.count + loop->stores.count;
 }
@@ -75,8 +74,8 @@ static bool can_merge(const LoopKernel *loop, int d)
 {
     if (loop_is_reduced(loop, d) != loop_is_reduced(loop, d + 1))
         return false;
-    for (int i = 0; i < access_count(loop); i++) {
-        const int64_t *strides = access_strides(loop, i);
+    for (int i = 0; i < loop_access_count(loop); i++) {
+        const int64_t *strides = loop_strides(loop, i);
         if (strides[d] != strides[d + 1] * loop->dims[d + 1])
             return false;
     }
@@ -86,8 +85,8 @@ static bool can_merge(const LoopKernel *loop, int d)
 // Removes dim d from the dims, the strides and the mask.
 static void drop_dim(LoopKernel *loop, int d)
 {
-    for (int i = 0; i < access_count(loop); i++) {
-        int64_t *strides = access_strides(loop, i);
+    for (int i = 0; i < loop_access_count(loop); i++) {
+        int64_t *strides = loop_strides(loop, i);
         for (int j = d; j + 1 < loop->rank; j++)
             strides[j] = strides[j + 1];
         strides[loop->rank - 1] = 0;
@@ -123,13 +122,21 @@ void loop_split_rows(LoopKernel *loop, int64_t chunk)
 // A million pieces for a large net: what printf makes of a number takes too
 // long here.
 
+// A size or a stride; "#2" is the step's third integer.
+static void text_size(Text *text, int64_t size)
+{
+    if (loop_is_imm(size))
+        text_add(text, "#");
+    text_add_int(text, loop_is_imm(size) ? loop_imm_index(size) : size);
+}
+
 static void text_ints(Text *text, int count, const int64_t *values)
 {
     text_add(text, "[");
     for (int i = 0; i < count; i++) {
         if (i)
             text_add(text, ",");
-        text_add_int(text, values[i]);
+        text_size(text, values[i]);
     }
     text_add(text, "]");
 }
@@ -202,20 +209,26 @@ const char *loop_text(Arena *arena, const LoopKernel *loop)
     const LoopSplit *split = &loop->split;
     text_add(text, "loop ");
     text_ints(text, loop->rank, loop->dims);
+    if (loop->unit)
+        text_number(text, " in units of ", (int)loop->unit);
     if (loop->reduced) {
         text_add(text, " reduce");
         for (int d = 0; d < loop->rank; d++)
             if (loop_is_reduced(loop, d))
                 text_addf(text, " %d", d);
     }
-    if (split->dim >= 0)
-        text_addf(text, " split %d by %lld", split->dim,
-                  (long long)split->chunk);
+    if (split->dim >= 0) {
+        text_number(text, " split ", split->dim);
+        text_add(text, " by ");
+        text_size(text, split->chunk);
+    }
     if (split->all_before)
         text_add(text, ", all before");
-    if (split->partial_stride)
-        text_addf(text, " partial %lld%s", (long long)split->partial_stride,
-                  split->by_rows ? " by rows" : "");
+    if (split->partial_stride) {
+        text_add(text, " partial ");
+        text_size(text, split->partial_stride);
+        text_add(text, split->by_rows ? " by rows" : "");
+    }
     text_add(text, "\n");
     for (int i = 0; i < loop->exprs.count; i++)
         text_expr(text, loop, i);

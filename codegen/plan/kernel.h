@@ -8,6 +8,25 @@
 #include "ir/graph.h"
 #include "ir/random.h"
 
+// Nests that do the same to more or fewer elements are one kernel: their sizes
+// and strides, as far as the back end likes (Backend.share_loop), are integers
+// of the step. In the nest's description they stand as loop_imm(index), a
+// negative number.
+static inline int64_t loop_imm(int index)
+{
+    return -1 - index;
+}
+
+static inline bool loop_is_imm(int64_t size)
+{
+    return size < 0;
+}
+
+static inline int loop_imm_index(int64_t size)
+{
+    return (int)(-1 - size);
+}
+
 // A node of the expression evaluated at every point of the iteration space.
 typedef enum ExprKind {
     EXPR_LOAD,   // args[arg][sum of index * stride]
@@ -66,6 +85,9 @@ typedef struct LoopSplit {
 typedef struct LoopKernel {
     int rank; // of the iteration space
     int64_t dims[MAX_RANK];
+    int64_t unit;  // of the last dim, if the step says its size: what that, and
+                   // a task's share of it, are multiples of
+    int imm_count; // of the step's integers
     unsigned reduced; // bit d: dim d is summed over
     VEC(LoopExpr) exprs;
     VEC(LoopStore) stores;
@@ -93,6 +115,10 @@ int loop_add_expr(Arena *arena, LoopKernel *loop, const LoopExpr *expr);
 // Drops dims of size 1 and merges neighbours that every access walks as one.
 // Dims before `fixed` stay as they are.
 void loop_collapse(LoopKernel *loop, int fixed);
+
+// Of access i, expressions first and then stores, the strides by dim.
+int64_t *loop_strides(const LoopKernel *loop, int i);
+int loop_access_count(const LoopKernel *loop);
 
 // The split that an anchor's tasks dictate: dim 0 in blocks of `chunk`.
 void loop_split_rows(LoopKernel *loop, int64_t chunk);

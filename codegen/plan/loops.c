@@ -475,6 +475,8 @@ void loops_settle(Lowering *lower)
         for (int i = 0; i < loop->stores.count; i++)
             loop->stores.at[i].streams =
                 should_stream(lower, step, &loop->stores.at[i]);
+        IntList imms = codegen->backend->share_loop(lower->arena, loop);
+        step_imms(lower, step, imms.count, imms.at);
         step->kernel = codegen_intern(
             codegen, (Kernel){loop_text(lower->arena, loop), NULL,
                               step->kernel->arg_count, loop, NULL});

@@ -476,6 +476,44 @@ TEST(nan_is_not_swallowed)
     arena_free(g->arena);
 }
 
+// A maximum of windows with NaN is NaN, and has its gradient at the last one:
+// in windows that padding cuts, and in whole ones.
+TEST(nan_is_not_swallowed_by_pools)
+{
+    Graph *g = new_graph("nan");
+    Value in[] = {input(g, "x", DT_F32, 4, L(1, 1, 6, 6)),
+                  input(g, "dy", DT_F32, 4, L(1, 1, 6, 6))};
+    Attr attrs[MAX_ATTRS] = {[POOL_KERNEL].ints = {2, L(3, 3)},
+                             [POOL_STRIDE].ints = {2, L(1, 1)},
+                             [POOL_PAD].ints = {4, L(1, 1, 1, 1)}};
+    Value y[] = {graph_add(g, OP_MAX_POOL, 1, in, attrs, NULL),
+                 graph_add(g, OP_MAX_POOL_GRAD, 2, in, attrs, NULL)};
+    graph_add_output(g, "y", y[0]);
+    graph_add_output(g, "dx", y[1]);
+    double x[36] = {[0] = NAN, [14] = NAN, [15] = NAN}, dy[36];
+    for (int i = 0; i < 36; i++)
+        dy[i] = i + 1, x[i] -= i % 5;
+    const EvalBinding bindings[] = {{in[0], x}, {in[1], dy}};
+    double **want = eval_graph(g, g->arena, 2, bindings);
+    Pool *threads = pool_new(1);
+    Run run = run_new(g->arena, g, "native");
+    Executor *executor = run_once(&run, threads, 2, bindings);
+    const float *got[] = {executor_output(executor, "y"),
+                          executor_output(executor, "dx")};
+    int nans = 0;
+    for (int i = 0; i < 36; i++) {
+        nans += isnan(got[0][i]);
+        CHECK(isnan(got[0][i]) ? isnan(want[y[0]][i])
+                               : got[0][i] == want[y[0]][i]);
+        CHECK(got[1][i] == want[y[1]][i]);
+    }
+    CHECK_INT(nans, 15);
+    executor_free(executor);
+    pool_free(threads);
+    run_free(&run);
+    arena_free(g->arena);
+}
+
 // Seventeen channels lie in two blocks. Of those that are there the exponents
 // are moderate; of spare lanes, where the vector is 0, the power is e^90:
 // finite in the oracle's numbers and not in floats, so no convolution may read

@@ -363,7 +363,7 @@ static CodeObject *compile_two(bool ahead, int *count)
     if (ahead)
         codegen_compile_ahead(codegen);
     lower(codegen, chain(2, 100));
-    lower(codegen, chain(2, 200));
+    lower(codegen, chain(2, 192));
     return compile(codegen, count);
 }
 
