@@ -192,17 +192,21 @@ void weights_text(Text *text, const WeightsKernel *kernel);
 enum { TRANSPOSE_BLOCKS = 8 }; // read blocks per task
 
 // Pairs of blocks change places and each tile is transposed: weights as stored
-// to weights as the kernels by data read them. args: from, to.
+// to weights as the kernels by data read them. args: from, to; imm: by
+// TransposeImm.
 typedef struct TransposeKernel {
     KernelTypes types;
-    int64_t groups;
-    int64_t in_blocks, out_blocks; // of a group of what is made
-    int64_t window;                // places
+    int64_t window; // places
+    bool grouped;   // there are several groups
 } TransposeKernel;
 
-// Tasks per written block.
-int64_t transpose_shares(const TransposeKernel *kernel);
-int64_t transpose_elements(const TransposeKernel *kernel);
+// Blocks of a group of what is made.
+typedef enum TransposeImm {
+    TRANSPOSE_IN_BLOCKS,
+    TRANSPOSE_OUT_BLOCKS,
+    TRANSPOSE_IMMS
+} TransposeImm;
+
 void transpose_text(Text *text, const TransposeKernel *kernel);
 
 // ---- descriptions in words --------------------------------------------------

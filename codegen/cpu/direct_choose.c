@@ -323,17 +323,6 @@ int64_t images_group_tasks(const ImagesKernel *kernel)
     return kernel->taps.groups * kernel->taps.out_blocks / kernel->tile.blocks;
 }
 
-int64_t transpose_shares(const TransposeKernel *kernel)
-{
-    return ceil_div(kernel->in_blocks, TRANSPOSE_BLOCKS);
-}
-
-int64_t transpose_elements(const TransposeKernel *kernel)
-{
-    return kernel->groups * kernel->out_blocks * kernel->in_blocks *
-           kernel->window * CPU_TILE;
-}
-
 // ---- descriptions in words --------------------------------------------------
 
 void kernel_types_text(Text *text, const KernelTypes *types)
@@ -393,7 +382,6 @@ void transpose_text(Text *text, const TransposeKernel *kernel)
 {
     text_add(text, "transpose weights: ");
     kernel_types_text(text, &kernel->types);
-    text_addf(text, ", blocks %lld -> %lld, window %lld, groups %lld\n",
-              (long long)kernel->in_blocks, (long long)kernel->out_blocks,
-              (long long)kernel->window, (long long)kernel->groups);
+    text_addf(text, ", window %lld%s\n", (long long)kernel->window,
+              kernel->grouped ? ", in groups" : "");
 }

@@ -42,18 +42,19 @@ static Place transpose_weights(Lowering *lower, const ConvShape *s,
                                Place weights, const char *label)
 {
     CpuKernel kernel = {.kind = CPU_TRANSPOSE_KERNEL};
-    TransposeKernel *transpose = &kernel.transpose;
-    *transpose = (TransposeKernel){.types = kernel_types(s->dtype),
-                                   .groups = s->groups,
-                                   .in_blocks = written_blocks(s),
-                                   .out_blocks = read_blocks(s),
-                                   .window = s->kh * s->kw};
-    int64_t bytes = transpose_elements(transpose) * dtype_size(s->dtype);
+    kernel.transpose = (TransposeKernel){.types = kernel_types(s->dtype),
+                                         .window = s->kh * s->kw,
+                                         .grouped = s->groups > 1};
+    const int64_t imms[TRANSPOSE_IMMS] = {
+        [TRANSPOSE_IN_BLOCKS] = written_blocks(s),
+        [TRANSPOSE_OUT_BLOCKS] = read_blocks(s)};
+    int64_t rows = s->groups * imms[TRANSPOSE_OUT_BLOCKS];
+    int64_t pairs = rows * imms[TRANSPOSE_IN_BLOCKS];
+    int64_t bytes = pairs * s->kh * s->kw * CPU_TILE * dtype_size(s->dtype);
     Place out = {PLACE_SLAB, buffer_new(lower, bytes)};
-    LowerStep step = cpu_step(lower, &kernel, 2,
-                              transpose->groups * transpose->out_blocks *
-                                  transpose_shares(transpose),
-                              label);
+    int64_t shares = ceil_div(imms[TRANSPOSE_IN_BLOCKS], TRANSPOSE_BLOCKS);
+    LowerStep step = cpu_step(lower, &kernel, 2, rows * shares, label);
+    step_imms(lower, &step, TRANSPOSE_IMMS, imms);
     step.role = STEP_WEIGHTS;
     step_arg(lower, &step, weights, 0, false, false);
     step_arg(lower, &step, out, 0, true, false);

@@ -56,6 +56,13 @@ LLVMValueRef taps_step(const Emit *e, LLVMValueRef pointer, LLVMValueRef index,
     return image_step(e, DT_F32, pointer, index, elements);
 }
 
+LLVMValueRef taps_steps(const Emit *e, LLVMValueRef pointer, LLVMValueRef index,
+                        LLVMValueRef elements)
+{
+    LLVMValueRef skip = LLVMBuildNSWMul(e->builder, index, elements, "");
+    return emit_offset(e, DT_F32, pointer, skip);
+}
+
 void taps_find_inside(const Emit *e, const TapAxis *axis, LLVMValueRef base,
                       LLVMValueRef *low_tap, LLVMValueRef *high_tap)
 {
@@ -477,15 +484,15 @@ void taps_exchange(const Emit *e, LLVMValueRef rows[CPU_BLOCK])
 
 // The `width` x `width` numbers at `from`, which fill so many registers.
 static void transpose_square(const Emit *e, int width, LLVMValueRef from,
-                             int64_t step, LLVMValueRef to)
+                             LLVMValueRef step, bool aligned, LLVMValueRef to)
 {
     LLVMTypeRef type = emit_type(e, DT_F32, width);
     unsigned bytes = (unsigned)width * sizeof(float);
     LLVMValueRef rows[CPU_BLOCK];
     for (int i = 0; i < width; i++) {
-        LLVMValueRef at = taps_at(e, from, i * step);
+        LLVMValueRef at = taps_steps(e, from, emit_i64(e, i), step);
         rows[i] = LLVMBuildLoad2(e->builder, type, at, "");
-        LLVMSetAlignment(rows[i], step % CPU_BLOCK ? sizeof(float) : bytes);
+        LLVMSetAlignment(rows[i], aligned ? bytes : sizeof(float));
     }
     exchange_rows(e, rows, width);
     for (int i = 0; i < width; i++) {
@@ -496,20 +503,26 @@ static void transpose_square(const Emit *e, int width, LLVMValueRef from,
 
 // By squares as wide as a register: 16 x 16 numbers would fill 32 registers of
 // 256 bits, of which there are 16.
-void taps_transpose(const Emit *e, LLVMValueRef from, int64_t step,
-                    LLVMValueRef to)
+void taps_transpose_steps(const Emit *e, LLVMValueRef from, LLVMValueRef step,
+                          bool aligned, LLVMValueRef to)
 {
     int width = e->target->vector_bytes / (int)sizeof(float);
     if (width == CPU_BLOCK) {
-        transpose_square(e, width, from, step, to);
+        transpose_square(e, width, from, step, aligned, to);
         return;
     }
     EmitLoop row = taps_loop(e, 0, CPU_BLOCK, width);
     EmitLoop col = taps_loop(e, 0, CPU_BLOCK, width);
-    LLVMValueRef read = taps_step(e, from, row.index, step);
+    LLVMValueRef read = taps_steps(e, from, row.index, step);
     LLVMValueRef written = taps_step(e, to, col.index, CPU_BLOCK);
-    transpose_square(e, width, taps_step(e, read, col.index, 1), step,
+    transpose_square(e, width, taps_step(e, read, col.index, 1), step, aligned,
                      taps_step(e, written, row.index, 1));
     emit_loop_end(e, &col);
     emit_loop_end(e, &row);
+}
+
+void taps_transpose(const Emit *e, LLVMValueRef from, int64_t step,
+                    LLVMValueRef to)
+{
+    taps_transpose_steps(e, from, emit_i64(e, step), step % CPU_BLOCK == 0, to);
 }

@@ -19,6 +19,9 @@ LLVMValueRef taps_max(const Emit *e, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef taps_at(const Emit *e, LLVMValueRef pointer, int64_t elements);
 LLVMValueRef taps_step(const Emit *e, LLVMValueRef pointer, LLVMValueRef index,
                        int64_t elements);
+// pointer + index * elements, a number that the step says (taps_imm)
+LLVMValueRef taps_steps(const Emit *e, LLVMValueRef pointer, LLVMValueRef index,
+                        LLVMValueRef elements);
 // The same where elements are of that type: images may be of bf16.
 LLVMValueRef image_at(const Emit *e, DType dtype, LLVMValueRef pointer,
                       int64_t elements);
@@ -142,6 +145,10 @@ void taps_exchange(const Emit *e, LLVMValueRef rows[CPU_BLOCK]);
 // columns, at `to`.
 void taps_transpose(const Emit *e, LLVMValueRef from, int64_t step,
                     LLVMValueRef to);
+// The same where the step says how far apart its rows are; aligned: they begin
+// at multiples of CPU_BLOCK.
+void taps_transpose_steps(const Emit *e, LLVMValueRef from, LLVMValueRef step,
+                          bool aligned, LLVMValueRef to);
 // a * b + c, fused where the target can.
 LLVMValueRef taps_fused(const Emit *e, LLVMValueRef a, LLVMValueRef b,
                         LLVMValueRef c);

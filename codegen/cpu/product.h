@@ -12,15 +12,22 @@
 #include "codegen/cpu/block.h"
 #include "ir/matmul.h"
 
-// A matrix [rows, cols] to panels of 16 columns. args: from, to.
+// A matrix [rows, cols] to panels of 16 columns. args: from, to; imm: by
+// PackImm.
 typedef struct PackKernel {
     KernelTypes types;
-    int64_t rows, cols;
     bool transposed; // it lies as [cols, rows]
+    bool ragged;     // and its rows are no multiple of CPU_BLOCK
+    int64_t edge;    // columns of a last panel that is not full; or 0
 } PackKernel;
 
-int64_t pack_elements(const PackKernel *kernel); // of what is made
-int64_t pack_tasks(const PackKernel *kernel);
+typedef enum PackImm { PACK_IMM_ROWS, PACK_IMM_COLS, PACK_IMMS } PackImm;
+
+// Of a matrix of that size.
+PackKernel pack_choose(DType dtype, int64_t rows, int64_t cols,
+                       bool transposed);
+int64_t pack_elements(int64_t rows, int64_t cols); // of what is made
+int64_t pack_tasks(int64_t rows, int64_t cols);
 void pack_text(Text *text, const PackKernel *kernel);
 
 enum {

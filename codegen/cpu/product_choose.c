@@ -92,21 +92,30 @@ int64_t product_scratch(const ProductKernel *kernel)
     return kernel->n % CPU_BLOCK ? kernel->tile.task_rows * CPU_BLOCK : 0;
 }
 
-int64_t pack_elements(const PackKernel *kernel)
+PackKernel pack_choose(DType dtype, int64_t rows, int64_t cols, bool transposed)
 {
-    return ceil_div(kernel->cols, CPU_BLOCK) * CPU_BLOCK * kernel->rows;
+    return (PackKernel){.types = kernel_types(dtype),
+                        .transposed = transposed,
+                        .ragged = transposed && rows % CPU_BLOCK != 0,
+                        .edge = cols % CPU_BLOCK};
 }
 
-int64_t pack_tasks(const PackKernel *kernel)
+int64_t pack_elements(int64_t rows, int64_t cols)
 {
-    return ceil_div(kernel->cols, PACK_PANELS * CPU_BLOCK) *
-           ceil_div(kernel->rows, PACK_ROWS);
+    return ceil_div(cols, CPU_BLOCK) * CPU_BLOCK * rows;
+}
+
+int64_t pack_tasks(int64_t rows, int64_t cols)
+{
+    return ceil_div(cols, PACK_PANELS * CPU_BLOCK) * ceil_div(rows, PACK_ROWS);
 }
 
 void pack_text(Text *text, const PackKernel *kernel)
 {
-    text_addf(text, "pack %lld x %lld%s ", (long long)kernel->rows,
-              (long long)kernel->cols, kernel->transposed ? " transposed" : "");
+    text_addf(text, "pack%s%s, %lld columns left: ",
+              kernel->transposed ? " transposed" : "",
+              kernel->ragged ? ", with rows left" : "",
+              (long long)kernel->edge);
     kernel_types_text(text, &kernel->types);
     text_add(text, "\n");
 }

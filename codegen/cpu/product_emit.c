@@ -270,14 +270,18 @@ void emit_product(Emit *e)
 typedef struct PackTask {
     const Emit *emit;
     const PackKernel *kernel;
-    LLVMValueRef panel; // the current one
+    LLVMValueRef rows, cols;  // of the matrix
+    LLVMValueRef panel;       // the current one
+    LLVMValueRef panel_from;  // elements between two panels, to be read
+    LLVMValueRef panel_to;    // and written
+    LLVMValueRef column_from; // between two columns
+    LLVMValueRef row_from;    // between two rows
 } PackTask;
 
 static LLVMValueRef packed_row(const PackTask *task, LLVMValueRef row)
 {
     const Emit *e = task->emit;
-    LLVMValueRef to =
-        taps_step(e, e->args[1], task->panel, task->kernel->rows * CPU_BLOCK);
+    LLVMValueRef to = taps_steps(e, e->args[1], task->panel, task->panel_to);
     return taps_step(e, to, row, CPU_BLOCK);
 }
 
@@ -285,11 +289,8 @@ static LLVMValueRef packed_row(const PackTask *task, LLVMValueRef row)
 static LLVMValueRef plain_row(const PackTask *task, LLVMValueRef row)
 {
     const Emit *e = task->emit;
-    const PackKernel *kernel = task->kernel;
-    LLVMValueRef from =
-        taps_step(e, e->args[0], row, kernel->transposed ? 1 : kernel->cols);
-    return taps_step(e, from, task->panel,
-                     (kernel->transposed ? kernel->rows : 1) * CPU_BLOCK);
+    LLVMValueRef from = taps_steps(e, e->args[0], row, task->row_from);
+    return taps_steps(e, from, task->panel, task->panel_from);
 }
 
 // Rows [low, high) of the panel, number by number, the first `columns` of it.
@@ -297,15 +298,13 @@ static void pack_edge(const PackTask *task, LLVMValueRef low, LLVMValueRef high,
                       int64_t columns)
 {
     const Emit *e = task->emit;
-    const PackKernel *kernel = task->kernel;
     EmitLoop row = emit_loop_begin(e, low, high, 1);
     LLVMValueRef from = plain_row(task, row.index);
     LLVMValueRef to = packed_row(task, row.index);
     if (columns < CPU_BLOCK)
         taps_store(e, emit_const(e, DT_F32, CPU_BLOCK, 0), to);
     EmitLoop col = taps_loop(e, 0, columns, 1);
-    LLVMValueRef at =
-        taps_step(e, from, col.index, kernel->transposed ? kernel->rows : 1);
+    LLVMValueRef at = taps_steps(e, from, col.index, task->column_from);
     LLVMBuildStore(e->builder,
                    LLVMBuildLoad2(e->builder, emit_type(e, DT_F32, 1), at, ""),
                    taps_step(e, to, col.index, 1));
@@ -320,23 +319,23 @@ static void pack_panels(PackTask *task, LLVMValueRef low, LLVMValueRef high,
     const Emit *e = task->emit;
     const PackKernel *kernel = task->kernel;
     LLVMValueRef first = task->panel;
-    int64_t step = kernel->transposed ? CPU_BLOCK : 1;
-    LLVMValueRef from = plain_row(task, low), to = packed_row(task, low);
-    EmitLoop row = emit_loop_begin(e, low, high, step);
-    from = emit_loop_walk(e, &row, DT_F32, from,
-                          kernel->transposed ? CPU_BLOCK : kernel->cols);
-    to = emit_loop_walk(e, &row, DT_F32, to, step * CPU_BLOCK);
+    EmitLoop row =
+        emit_loop_begin(e, low, high, kernel->transposed ? CPU_BLOCK : 1);
+    LLVMValueRef from = plain_row(task, row.index);
+    LLVMValueRef to = packed_row(task, row.index);
     for (int p = 0; p < panels; p++) {
-        LLVMValueRef read = taps_at(
-            e, from, p * CPU_BLOCK * (kernel->transposed ? kernel->rows : 1));
-        LLVMValueRef written = taps_at(e, to, p * CPU_BLOCK * kernel->rows);
+        LLVMValueRef read =
+            taps_steps(e, from, emit_i64(e, p), task->panel_from);
+        LLVMValueRef written =
+            taps_steps(e, to, emit_i64(e, p), task->panel_to);
         if (kernel->transposed)
-            taps_transpose(e, read, kernel->rows, written);
+            taps_transpose_steps(e, read, task->column_from, !kernel->ragged,
+                                 written);
         else
             taps_store(e, taps_load_unaligned(e, read), written);
     }
     emit_loop_end(e, &row);
-    if (kernel->transposed && kernel->rows % CPU_BLOCK) {
+    if (kernel->ragged) {
         LLVMBuilderRef b = e->builder;
         LLVMValueRef rest = LLVMBuildURem(b, LLVMBuildSub(b, high, low, ""),
                                           emit_i64(e, CPU_BLOCK), "");
@@ -348,44 +347,52 @@ static void pack_panels(PackTask *task, LLVMValueRef low, LLVMValueRef high,
     task->panel = first;
 }
 
+static LLVMValueRef quotient(const Emit *e, LLVMValueRef x, int64_t by)
+{
+    return LLVMBuildUDiv(e->builder, x, emit_i64(e, by), "");
+}
+
 void emit_pack(Emit *e)
 {
     const PackKernel *kernel = &cpu_kernel(e)->pack;
-    PackTask task = {.emit = e, .kernel = kernel};
     LLVMBuilderRef b = e->builder;
-    int64_t full = kernel->cols / CPU_BLOCK;
-    LLVMValueRef groups =
-        emit_i64(e, ceil_div(kernel->cols, PACK_PANELS * CPU_BLOCK));
+    LLVMValueRef one = emit_i64(e, 1);
+    PackTask task = {.emit = e,
+                     .kernel = kernel,
+                     .rows = taps_imm(e, PACK_IMM_ROWS),
+                     .cols = taps_imm(e, PACK_IMM_COLS)};
+    task.row_from = kernel->transposed ? one : task.cols;
+    task.column_from = kernel->transposed ? task.rows : one;
+    task.panel_from = taps_affine(e, task.column_from, CPU_BLOCK, 0);
+    task.panel_to = taps_affine(e, task.rows, CPU_BLOCK, 0);
+    enum { GROUP = PACK_PANELS * CPU_BLOCK }; // columns of a task
+    LLVMValueRef groups = quotient(e, taps_add(e, task.cols, GROUP - 1), GROUP);
     LLVMValueRef group = LLVMBuildURem(b, e->task, groups, "");
     LLVMValueRef low =
         taps_affine(e, LLVMBuildUDiv(b, e->task, groups, ""), PACK_ROWS, 0);
-    LLVMValueRef high =
-        emit_min_i64(e, taps_add(e, low, PACK_ROWS), emit_i64(e, kernel->rows));
+    LLVMValueRef high = emit_min_i64(e, taps_add(e, low, PACK_ROWS), task.rows);
     LLVMValueRef first = taps_affine(e, group, PACK_PANELS, 0);
     LLVMValueRef end = taps_add(e, first, PACK_PANELS);
     // Whole groups of full panels, then full panels, then the last one.
-    int64_t grouped = full / PACK_PANELS * PACK_PANELS;
-    if (grouped) {
-        EmitLoop panels = emit_loop_begin(
-            e, first, emit_min_i64(e, end, emit_i64(e, grouped)), PACK_PANELS);
-        task.panel = panels.index;
-        pack_panels(&task, low, high, PACK_PANELS);
-        emit_loop_end(e, &panels);
-    }
-    if (full > grouped) {
-        EmitLoop panel =
-            emit_loop_begin(e, taps_max(e, first, emit_i64(e, grouped)),
-                            emit_min_i64(e, end, emit_i64(e, full)), 1);
-        task.panel = panel.index;
-        pack_panels(&task, low, high, 1);
-        emit_loop_end(e, &panel);
-    }
-    if (kernel->cols % CPU_BLOCK) {
-        EmitLoop panel =
-            emit_loop_begin(e, taps_max(e, first, emit_i64(e, full)),
-                            emit_min_i64(e, end, emit_i64(e, full + 1)), 1);
-        task.panel = panel.index;
-        pack_edge(&task, low, high, kernel->cols % CPU_BLOCK);
-        emit_loop_end(e, &panel);
+    LLVMValueRef full = quotient(e, task.cols, CPU_BLOCK);
+    LLVMValueRef grouped =
+        taps_affine(e, quotient(e, full, PACK_PANELS), PACK_PANELS, 0);
+    EmitLoop panels =
+        emit_loop_begin(e, first, emit_min_i64(e, end, grouped), PACK_PANELS);
+    task.panel = panels.index;
+    pack_panels(&task, low, high, PACK_PANELS);
+    emit_loop_end(e, &panels);
+    EmitLoop panel = emit_loop_begin(e, taps_max(e, first, grouped),
+                                     emit_min_i64(e, end, full), 1);
+    task.panel = panel.index;
+    pack_panels(&task, low, high, 1);
+    emit_loop_end(e, &panel);
+    if (kernel->edge) {
+        EmitLoop last =
+            emit_loop_begin(e, taps_max(e, first, full),
+                            emit_min_i64(e, end, taps_add(e, full, 1)), 1);
+        task.panel = last.index;
+        pack_edge(&task, low, high, kernel->edge);
+        emit_loop_end(e, &last);
     }
 }

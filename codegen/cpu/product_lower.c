@@ -3,13 +3,17 @@
 #include "codegen/integers.h"
 
 // The matrix in panels of 16 columns.
-static Place push_pack(Lowering *lower, Place from, const PackKernel *pack,
-                       const char *label)
+static Place push_pack(Lowering *lower, Place from, DType dtype, int64_t rows,
+                       int64_t cols, bool transposed, const char *label)
 {
-    CpuKernel kernel = {.kind = CPU_PACK_KERNEL, .pack = *pack};
-    int64_t bytes = pack_elements(pack) * dtype_size(pack->types.out);
+    CpuKernel kernel = {.kind = CPU_PACK_KERNEL,
+                        .pack = pack_choose(dtype, rows, cols, transposed)};
+    int64_t bytes = pack_elements(rows, cols) * dtype_size(dtype);
     Place out = {PLACE_SLAB, buffer_new(lower, bytes)};
-    LowerStep step = cpu_step(lower, &kernel, 2, pack_tasks(pack), label);
+    LowerStep step = cpu_step(lower, &kernel, 2, pack_tasks(rows, cols), label);
+    const int64_t imms[PACK_IMMS] = {
+        [PACK_IMM_ROWS] = rows, [PACK_IMM_COLS] = cols};
+    step_imms(lower, &step, PACK_IMMS, imms);
     step.role = STEP_WEIGHTS;
     step_arg(lower, &step, from, 0, false, false);
     step_arg(lower, &step, out, 0, true, false);
@@ -28,17 +32,10 @@ int64_t product_lower(Lowering *lower, const MatmulGeometry *g, Value value)
     const ProductKernel *product = &kernel.product;
     Place a = value_place(lower, node->inputs[0]);
     if (product->packed)
-        a = push_pack(lower, a,
-                      &(PackKernel){.types = product->types,
-                                    .rows = g->m,
-                                    .cols = g->k,
-                                    .transposed = g->trans_a},
+        a = push_pack(lower, a, product->types.out, g->m, g->k, g->trans_a,
                       arena_printf(lower->arena, "%s: rows packed", label));
     Place b = push_pack(lower, value_place(lower, node->inputs[1]),
-                        &(PackKernel){.types = product->types,
-                                      .rows = g->k,
-                                      .cols = g->n,
-                                      .transposed = g->trans_b},
+                        product->types.out, g->k, g->n, g->trans_b,
                         arena_printf(lower->arena, "%s: packed", label));
     cpu_want_scratch(lower,
                      product_scratch(product) * dtype_size(product->types.out));

@@ -149,13 +149,19 @@ bool winograd_pays(const WinogradKernel *winograd, int64_t images);
 
 bool winograd_gradient_pays(const WinogradKernel *winograd, int64_t images);
 
-// Of weights alone. args: weights, transformed ones.
+// Of weights alone. args: weights, transformed ones; imm: by
+// WinogradWeightsImm.
 typedef struct WinogradWeightsKernel {
     KernelTypes types;
     WinogradForm form;
-    int64_t in_blocks, out_blocks;
     bool flip;
 } WinogradWeightsKernel;
+
+typedef enum WinogradWeightsImm {
+    WINOGRAD_IN_BLOCKS,
+    WINOGRAD_OUT_BLOCKS,
+    WINOGRAD_WEIGHTS_IMMS
+} WinogradWeightsImm;
 
 void winograd_text(Text *text, const WinogradKernel *kernel);
 void winograd_weights_text(Text *text, const WinogradWeightsKernel *kernel);

@@ -391,7 +391,6 @@ void winograd_weights_text(Text *text, const WinogradWeightsKernel *k)
 {
     text_add(text, "winograd weights: ");
     kernel_types_text(text, &k->types);
-    text_addf(text, ", blocks %lld -> %lld%s, results %s\n",
-              (long long)k->in_blocks, (long long)k->out_blocks,
-              k->flip ? ", flipped" : "", winograd_side(k->form)->name);
+    text_addf(text, "%s, results %s\n", k->flip ? ", flipped" : "",
+              winograd_side(k->form)->name);
 }

@@ -13,7 +13,7 @@ typedef struct TapTransform {
     bool flip;
     LLVMValueRef taps;   // its tap (0, 0)
     LLVMValueRef points; // its point (i, 0)
-    int64_t point;       // between two of them
+    LLVMValueRef point;  // elements between two of them
 } TapTransform;
 
 static void transform_taps(const Emit *e, const TapTransform *t, int i)
@@ -33,7 +33,8 @@ static void transform_taps(const Emit *e, const TapTransform *t, int i)
     }
     axis(e, half, row);
     for (int j = 0; j < side; j++)
-        taps_store(e, row[j], taps_at(e, t->points, j * t->point));
+        taps_store(e, row[j],
+                   taps_steps(e, t->points, emit_i64(e, j), t->point));
 }
 
 // Of a pair of blocks that is stored the other way round, to
@@ -46,42 +47,44 @@ static void turn_pair(const Emit *e, LLVMValueRef stored, LLVMValueRef to)
     emit_loop_end(e, &place);
 }
 
-// The stored weights of a pair of blocks.
-static LLVMValueRef stored_pair(const Emit *e, LLVMValueRef weights, bool flip,
-                                int64_t in_blocks, int64_t out_blocks,
-                                LLVMValueRef out, LLVMValueRef in)
+// The stored weights of a pair of blocks, of which a row has so many pairs.
+static LLVMValueRef stored_pair(const Emit *e, LLVMValueRef weights,
+                                LLVMValueRef row, LLVMValueRef pairs,
+                                LLVMValueRef pair)
 {
-    LLVMValueRef major = flip ? in : out, minor = flip ? out : in;
-    int64_t pairs = flip ? out_blocks : in_blocks;
-    LLVMValueRef row = taps_step(e, weights, major, 9 * pairs * CPU_TILE);
-    return taps_step(e, row, minor, 9 * CPU_TILE);
+    LLVMValueRef at =
+        taps_steps(e, weights, row, taps_affine(e, pairs, 9 * CPU_TILE, 0));
+    return taps_step(e, at, pair, 9 * CPU_TILE);
 }
 
 // A task is a pair of a written and a read block.
 void emit_winograd_weights(Emit *e)
 {
     const WinogradWeightsKernel *k = &cpu_kernel(e)->winograd_weights;
-    LLVMValueRef reads = emit_i64(e, k->in_blocks);
+    LLVMValueRef reads = taps_imm(e, WINOGRAD_IN_BLOCKS);
+    LLVMValueRef writes = taps_imm(e, WINOGRAD_OUT_BLOCKS);
     LLVMValueRef out = LLVMBuildUDiv(e->builder, e->task, reads, "");
     LLVMValueRef in = LLVMBuildURem(e->builder, e->task, reads, "");
-    LLVMValueRef g = stored_pair(e, e->args[0], k->flip, k->in_blocks,
-                                 k->out_blocks, out, in);
+    LLVMValueRef g = k->flip ? stored_pair(e, e->args[0], in, writes, out)
+                             : stored_pair(e, e->args[0], out, reads, in);
     if (k->flip) {
         LLVMValueRef scratch = LLVMGetParam(e->function, 3);
         turn_pair(e, g, scratch);
         g = scratch;
     }
     int side = winograd_side(k->form)->weights;
-    TapTransform t = {k->form, k->flip, .point = k->in_blocks * CPU_TILE};
-    LLVMValueRef u = taps_step(e, e->args[1], out, side * side * t.point);
+    TapTransform t = {k->form, k->flip,
+                      .point = taps_affine(e, reads, CPU_TILE, 0)};
+    LLVMValueRef u =
+        taps_steps(e, e->args[1], out, taps_affine(e, t.point, side * side, 0));
     u = taps_step(e, u, in, CPU_TILE);
     // Row by row: points lie far apart, often by a power of two, and few
     // streams of stores at a time spare the sets of the cache.
     for (int i = 0; i < side; i++) {
         EmitLoop channel = taps_loop(e, 0, CPU_BLOCK, 1);
         t.taps = taps_step(e, g, channel.index, CPU_BLOCK);
-        t.points = taps_step(e, taps_at(e, u, i * side * t.point),
-                             channel.index, CPU_BLOCK);
+        t.points = taps_steps(e, u, emit_i64(e, i * side), t.point);
+        t.points = taps_step(e, t.points, channel.index, CPU_BLOCK);
         transform_taps(e, &t, i);
         emit_loop_end(e, &channel);
     }
@@ -209,9 +212,9 @@ static void turn_pairs(const WinogradWork *work, const ReadPart *part,
         e, part, taps_at(e, work->scratch, work->at.taps), 9 * CPU_TILE);
     EmitLoop out = taps_loop(e, 0, k->blocks, 1);
     EmitLoop in = emit_loop_begin(e, part->first, part->past, 1);
-    LLVMValueRef stored = stored_pair(
-        e, e->args[1], true, k->in_blocks, k->out_blocks,
-        LLVMBuildNSWAdd(e->builder, block, out.index, ""), in.index);
+    LLVMValueRef stored =
+        stored_pair(e, e->args[1], in.index, emit_i64(e, k->out_blocks),
+                    LLVMBuildNSWAdd(e->builder, block, out.index, ""));
     LLVMValueRef turned =
         taps_step(e, to, out.index, 9 * k->part_blocks * CPU_TILE);
     turn_pair(e, stored, taps_step(e, turned, in.index, 9 * CPU_TILE));
@@ -237,7 +240,7 @@ static void transform_row(const WinogradWork *work, const ReadPart *part,
     LLVMValueRef channels = taps_affine(
         e, LLVMBuildSub(e->builder, part->past, part->first, ""), CPU_BLOCK, 0);
     LLVMValueRef points = taps_at(e, work->scratch, work->at.weights);
-    TapTransform t = {k->form, k->flip, .point = pairs};
+    TapTransform t = {k->form, k->flip, .point = emit_i64(e, pairs)};
     // The code differs by row: of these loops, one has rounds.
     for (int i = 0; i < work->side->weights; i++) {
         LLVMValueRef chosen =

@@ -76,14 +76,16 @@ static Place transform_weights(Lowering *lower, const WinogradKernel *winograd,
     CpuKernel kernel = {.kind = CPU_WINOGRAD_WEIGHTS_KERNEL,
                         .winograd_weights = {.types = kernel_types(DT_F32),
                                              .form = winograd->form,
-                                             .in_blocks = winograd->in_blocks,
-                                             .out_blocks = winograd->out_blocks,
                                              .flip = winograd->flip}};
     Place out = {PLACE_SLAB,
                  buffer_new(lower, winograd_weight_elements(winograd) *
                                        dtype_size(DT_F32))};
     LowerStep step = cpu_step(
         lower, &kernel, 2, winograd->in_blocks * winograd->out_blocks, label);
+    const int64_t imms[WINOGRAD_WEIGHTS_IMMS] = {
+        [WINOGRAD_IN_BLOCKS] = winograd->in_blocks,
+        [WINOGRAD_OUT_BLOCKS] = winograd->out_blocks};
+    step_imms(lower, &step, WINOGRAD_WEIGHTS_IMMS, imms);
     step.role = STEP_WEIGHTS;
     step_arg(lower, &step, weights, 0, false, false);
     step_arg(lower, &step, out, 0, true, false);
