@@ -41,6 +41,7 @@ static void share_strides(Arena *arena, LoopKernel *loop, int dim, Imms *imms)
     int first = imms->count;
     for (int i = 0; i < loop_access_count(loop); i++) {
         int64_t *strides = loop_strides(loop, i);
+        INTERNAL_CHECK(strides[dim] >= 0); // else it would look like an integer
         if (strides[dim] <= SHARE_ABOVE || is_contiguous(loop, strides, dim))
             continue;
         int same = first;
