@@ -145,6 +145,9 @@ typedef struct Parts {
     int64_t out_offset;
 } Parts;
 
+static void push_partial(Loops *loops, int64_t part_count, const char *label);
+
+// Many parts of few elements are added in parts in turn.
 static void push_combine(Lowering *lower, int count, const Parts *parts,
                          int64_t part_count, int64_t elements,
                          const char *label)
@@ -161,10 +164,11 @@ static void push_combine(Lowering *lower, int count, const Parts *parts,
                     p->out, p->out_offset, strides);
     }
     loop_collapse(loops.kernel, 0);
-    // The parts were made few enough: this kernel is never split in turn.
     int64_t again = lower->codegen->backend->split_loop(loops.kernel);
-    INTERNAL_CHECK(again == 1);
-    loops_push(&loops, false, label);
+    if (again == 1)
+        loops_push(&loops, false, label);
+    else
+        push_partial(&loops, again, label);
 }
 
 void lower_sum_parts(Lowering *lower, Place parts, Place out, int64_t count,

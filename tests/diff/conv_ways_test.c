@@ -130,10 +130,13 @@ TEST(every_way_to_convolve_gives_the_same)
         ConvGeometry strided = make_conv(ops[i], 3, 32, 10, 64, 3, 2);
         ConvGeometry pointwise = make_conv(ops[i], 5, 32, 7, 64, 1, 1);
         ConvGeometry small = make_conv(ops[i], 24, 64, 4, 64, 3, 1);
+        // By weights in so many parts that these are added in parts, too.
+        ConvGeometry parts = make_conv(ops[i], 32, 64, 23, 64, 1, 1);
         CHECK(check_conv(&window) > 5);
         CHECK(check_conv(&strided) > 2);
         CHECK(check_conv(&pointwise) > 2);
         CHECK(check_conv(&small) > 5);
+        CHECK(check_conv(&parts) > 2);
     }
 }
 
