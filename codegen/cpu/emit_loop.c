@@ -538,15 +538,19 @@ static void find_ranges(Nest *n)
     }
     if (split->dim < 0)
         return;
-    LLVMValueRef blocks = size_value(n, split->blocks);
-    LLVMValueRef block = LLVMBuildURem(n->b, n->e->task, blocks, "");
-    LLVMValueRef rest = LLVMBuildUDiv(n->b, n->e->task, blocks, "");
+    bool blocks_alone = loop_tasks_are_blocks(split);
+    LLVMValueRef block = n->e->task, rest = NULL;
+    if (!blocks_alone) {
+        LLVMValueRef blocks = size_value(n, split->blocks);
+        block = LLVMBuildURem(n->b, n->e->task, blocks, "");
+        rest = LLVMBuildUDiv(n->b, n->e->task, blocks, "");
+    }
     int d = split->dim;
     LLVMValueRef chunk = size_value(n, split->chunk);
     n->low[d] = LLVMBuildNSWMul(n->b, block, chunk, "");
     LLVMValueRef end = LLVMBuildNSWAdd(n->b, n->low[d], chunk, "");
     n->high[d] = emit_min_i64(n->e, end, n->high[d]);
-    for (d--; d >= 0 && !split->partial_stride && !split->all_before; d--) {
+    for (d--; d >= 0 && !blocks_alone; d--) {
         if (n->k->reduced >> d & 1)
             continue;
         LLVMValueRef size = size_value(n, n->k->dims[d]);

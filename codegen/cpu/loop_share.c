@@ -96,7 +96,8 @@ IntList cpu_share_loop(Arena *arena, LoopKernel *loop)
         share_strides(arena, loop, d, &imms);
     if (split->dim >= 0 && split->dim < numbers_from) {
         split->chunk = give_to_step(arena, &imms, split->chunk);
-        split->blocks = give_to_step(arena, &imms, split->blocks);
+        if (!loop_tasks_are_blocks(split))
+            split->blocks = give_to_step(arena, &imms, split->blocks);
     }
     if (split->partial_stride > SHARE_ABOVE)
         split->partial_stride =

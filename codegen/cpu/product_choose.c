@@ -112,10 +112,11 @@ int64_t pack_tasks(int64_t rows, int64_t cols)
 
 void pack_text(Text *text, const PackKernel *kernel)
 {
-    text_addf(text, "pack%s%s, %lld columns left: ",
-              kernel->transposed ? " transposed" : "",
-              kernel->ragged ? ", with rows left" : "",
-              (long long)kernel->edge);
+    text_addf(text, "pack%s%s", kernel->transposed ? " transposed" : "",
+              kernel->ragged ? ", with rows left" : "");
+    if (kernel->edge)
+        text_addf(text, ", %lld columns left", (long long)kernel->edge);
+    text_add(text, ": ");
     kernel_types_text(text, &kernel->types);
     text_add(text, "\n");
 }

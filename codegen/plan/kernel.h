@@ -80,6 +80,13 @@ typedef struct LoopSplit {
     bool all_before; // every task walks the kept dims before it, too (chain.c)
 } LoopSplit;
 
+// Whether a task is a block of the split dim, and no kept dims before it are
+// cut as well.
+static inline bool loop_tasks_are_blocks(const LoopSplit *split)
+{
+    return split->dim == 0 || split->partial_stride || split->all_before;
+}
+
 // Fused elementwise nodes, reductions of them, copies: a nest of loops over
 // `dims`, at each point of which every expression is computed once.
 typedef struct LoopKernel {

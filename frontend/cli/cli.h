@@ -91,7 +91,7 @@ Status cli_number(const Cli *cli, OptionId id, double fallback, double least,
 // A share below 1, as 10% or 0.1.
 Status cli_share(const Cli *cli, OptionId id, double fallback, double least,
                  double *share);
-// Bytes: a number and K, M or G, which count in powers of 1024.
+// Bytes: a number and K, M, G or T, which count in powers of 1024; or 0.
 Status cli_bytes(const Cli *cli, OptionId id, int64_t fallback, int64_t *bytes);
 Status cli_dtype(const Cli *cli, DType *dtype);
 // --precision: "f32" or "bf16"; NULL = not given. f64 has no other.

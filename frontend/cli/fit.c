@@ -18,24 +18,13 @@ static const int64_t most_cache_bytes = (int64_t)512 << 20;
 
 Status fit_memory(const Cli *cli, int64_t *bytes)
 {
-    static const char units[] = "KMGT";
-    const char *text = cli->values[OPT_memory];
-    char *end;
-    *bytes = 0;
-    if (!text)
+    TRY(cli_bytes(cli, OPT_memory, 0, bytes));
+    if (!cli_has(cli, OPT_memory) || *bytes > 0)
         return status_ok();
-    double number = strtod(text, &end);
-    const char *unit = *end ? strchr(units, *end) : NULL;
-    for (int i = 0; unit && i <= unit - units; i++)
-        number *= 1024;
-    end += unit != NULL;
-    if (!unit || *end || !(number >= 1) || number > 1e18)
-        return status_error(STATUS_USAGE,
-                            "--memory wants a size such as 8G or 500M, and "
-                            "not '%s'",
-                            text);
-    *bytes = (int64_t)number;
-    return status_ok();
+    return status_error(STATUS_USAGE,
+                        "--memory wants room for something, and "
+                        "got '%s'",
+                        cli->values[OPT_memory]);
 }
 
 int64_t fit_cache(int64_t memory)

@@ -56,8 +56,10 @@ static Status check_labels(const Job *job)
     TRY(dataset_select_asked(job->data, labels, job->options.seed, &indices,
                              &count));
     free(indices);
-    cli_note(job->cli, "--labels %s: those of %lld image%s", labels,
-             (long long)count, text_s(count));
+    cli_note(job->cli,
+             "--labels %s: those of %lld image%s, in place of what a phase "
+             "says",
+             labels, (long long)count, text_s(count));
     return status_ok();
 }
 

@@ -382,19 +382,19 @@ Status cli_share(const Cli *cli, OptionId id, double fallback, double least,
 
 Status cli_bytes(const Cli *cli, OptionId id, int64_t fallback, int64_t *bytes)
 {
-    static const char units[] = "KMG";
-    const char *text = cli->values[id], *unit;
+    static const char units[] = "KMGT";
+    const char *text = cli->values[id];
     char *end;
     *bytes = fallback;
     if (!text)
         return status_ok();
     double number = strtod(text, &end);
-    bool good = end != text;
-    if (good && *end && (unit = strchr(units, toupper(*end))) != NULL) {
-        number *= (double)(1 << 10 * (unit - units + 1));
-        end++;
-    }
-    if (!good || *end || !(number >= 0 && number <= 1e15))
+    const char *unit = *end ? strchr(units, toupper(*end)) : NULL;
+    if (unit)
+        number *= (double)((int64_t)1 << 10 * (unit - units + 1));
+    // Who says 5 hardly means bytes.
+    bool good = end != text && (unit ? !end[1] : !*end && number == 0);
+    if (!good || !(number >= 0 && number <= 1e15))
         return status_error(STATUS_USAGE,
                             "--%s wants a size such as 512M or 2G, and got "
                             "'%s'",

@@ -269,6 +269,58 @@ Status run_check(Job *job)
     return check(job, &list);
 }
 
+// Does one of the phases go on that the command before trained?
+static bool goes_on(const Job *job, const PhaseList *list, const char *before)
+{
+    for (int i = 0; before && i < list->count; i++) {
+        Keep keep;
+        const char *name = job->program->phases[list->at[i]].name;
+        size_t length = strlen(name);
+        for (const char *at = before; (at = strstr(at, name)); at += length)
+            if ((at == before || at[-1] == ' ') &&
+                (at[length] == ' ' || at[length] == '\0') &&
+                keep_open(&keep, job->options.out, name, 0).code == STATUS_OK &&
+                keep_exists(&keep))
+                return true;
+    }
+    return false;
+}
+
+// Images are known by their names: under the same ones there may be others.
+static void warn_other_images(const Job *job, const PhaseList *list)
+{
+    char path[RUNDIR_PATH];
+    Notes about;
+    int noted = 0;
+    if (rundir_path(job->options.out, NULL, "about", path).code != STATUS_OK ||
+        notes_read(path, &about).code != STATUS_OK)
+        return;
+    const char *marks = notes_get(&about, "training_marks");
+    int found =
+        marks && goes_on(job, list, notes_get(&about, "phases"))
+            ? dataset_count_marked(job->data, 1u << SPLIT_TRAIN, marks, &noted)
+            : 0;
+    if (found < noted)
+        cli_warn(job->cli,
+                 arena_printf(job->cli->arena,
+                              "of %d training images that the run in %s noted, "
+                              "%d %s not among those of now, byte for byte: "
+                              "it goes on with other pictures",
+                              noted, job->options.out, noted - found,
+                              noted - found == 1 ? "is" : "are"));
+    notes_free(&about);
+}
+
+static void tell_unused_labels(const Job *job, const PhaseList *list)
+{
+    for (int i = 0; i < list->count; i++)
+        if (phase_is_labeled(&job->program->phases[list->at[i]]))
+            return;
+    if (job->options.labels)
+        cli_note(job->cli, "--labels has no effect: %s no labels",
+                 list->count == 1 ? "the phase sees" : "these phases see");
+}
+
 // What rank 0 alone does before the training: its are the folder and the words.
 static Status open_run(Job *job, const PhaseList *list)
 {
@@ -278,6 +330,9 @@ static Status open_run(Job *job, const PhaseList *list)
         return status_error(STATUS_USAGE, "--resume goes on and --force starts "
                                           "over: one of them");
     TRY(check(job, list));
+    if (cli_has(job->cli, OPT_resume))
+        warn_other_images(job, list);
+    tell_unused_labels(job, list);
     TRY(trained_sources(job, list->count, list->at));
     int file; // stays open: it is locked
     TRY(lock_folder(job, &file));

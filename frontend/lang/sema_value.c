@@ -179,7 +179,8 @@ bool value_build(Sema *s, Phase *phase)
                 text_addf(&names, "%s`%s`", names.length ? ", " : "",
                           body->at[i]->name.text);
         sema_fail(s, phase->item->name.pos,
-                  "phase `%s` sets no `%.40s`; it has %s",
+                  "phase `%s` sets no `%.40s`; it has %s: --value takes "
+                  "another",
                   phase->item->name.text, name,
                   names.length ? text_string(&names) : "no named values");
         return false;

@@ -202,13 +202,51 @@ static Status name_empty_folders(Dataset *dataset, const char *relative,
     return status_ok();
 }
 
+// Below the class's folder, or a folder in that?
+static bool is_deeper(const Sample *sample, size_t above)
+{
+    const char *below = strchr(sample->name + above, '/');
+    return below && strchr(below + 1, '/');
+}
+
+// Of classes that hold images themselves and in folders of their own.
+static Status tell_deeper(Dataset *dataset, const char *relative)
+{
+    const SampleList *list = &dataset->splits[SPLIT_TRAIN];
+    size_t above = relative[0] ? strlen(relative) + 1 : 0;
+    bool *direct = calloc((size_t)dataset->class_count + 1, sizeof *direct);
+    int64_t count = 0;
+    const Sample *first = NULL;
+    if (!direct)
+        return no_memory(dataset);
+    for (int64_t i = 0; i < list->count; i++)
+        if (list->items[i].label >= 0 && !is_deeper(&list->items[i], above))
+            direct[list->items[i].label] = true;
+    for (int64_t i = 0; i < list->count; i++) {
+        const Sample *sample = &list->items[i];
+        if (sample->label < 0 || !direct[sample->label] ||
+            !is_deeper(sample, above))
+            continue;
+        first = first ? first : sample;
+        count++;
+    }
+    free(direct);
+    return count ? dataset_add_note(
+                       dataset,
+                       "%lld image%s of folders inside a class's folder, such "
+                       "as %.200s, %s of that class",
+                       (long long)count, count == 1 ? "" : "s", first->name,
+                       count == 1 ? "is" : "are")
+                 : status_ok();
+}
+
 static Status add_classes(Dataset *dataset, DataSplit split,
                           const char *relative, const FolderView *view)
 {
     TRY(name_empty_folders(dataset, relative, view));
     for (int64_t i = 0; i < view->classes.count; i++)
         TRY(add_class_folder(dataset, split, relative, view->classes.items[i]));
-    return status_ok();
+    return split == SPLIT_TRAIN ? tell_deeper(dataset, relative) : status_ok();
 }
 
 // Why folders are no classes, by the first that stands against it.

@@ -15,10 +15,11 @@ Status checkpoint_save(const char *path, const Store *store,
                        const CheckpointInfo *info)
 {
     char step[32], images[32], seed[32], program[32], ways[32], names[32];
-    char says[32], labels[32], from[32], init[32], teacher[32];
+    char known[32], says[32], labels[32], from[32], init[32], teacher[32];
     snprintf(step, sizeof step, "%" PRId64, info->step);
     snprintf(images, sizeof images, "%" PRId64, info->images);
     snprintf(names, sizeof names, "%016" PRIx64, info->names);
+    snprintf(known, sizeof known, "%016" PRIx64, info->known);
     snprintf(seed, sizeof seed, "%" PRIu64, info->seed);
     snprintf(program, sizeof program, "%016" PRIx64, info->program);
     snprintf(says, sizeof says, "%016" PRIx64, info->says);
@@ -33,6 +34,7 @@ Status checkpoint_save(const char *path, const Store *store,
         {"step", step},
         {"images", images},
         {"names", names},
+        {"known", known},
         {"seed", seed},
         {"program", program},
         {"says", says},
@@ -100,6 +102,9 @@ static bool read_info(const SafeFile *file, CheckpointInfo *info)
     // Checkpoints of before there was any do not say so.
     if (safetensors_meta(file, "names") &&
         !number_meta(file, "names", 16, &info->names))
+        return false;
+    if (safetensors_meta(file, "known") &&
+        !number_meta(file, "known", 16, &info->known))
         return false;
     if (safetensors_meta(file, "says") &&
         (!number_meta(file, "says", 16, &info->says) ||

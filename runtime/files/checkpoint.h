@@ -24,6 +24,8 @@ typedef struct CheckpointInfo {
     int64_t step;   // steps done
     int64_t images; // in the phase's training set
     uint64_t names; // hash of the data's training images; 0 = not known
+    uint64_t known; // hash of their classes, where the phase sees labels; 0 =
+                    // not known, or it sees none
     uint64_t seed;
     uint64_t program; // hash of the resolved source, its type and the labels
     uint64_t says;    // as ProgramPhase.says; 0 = not known: then `program` is

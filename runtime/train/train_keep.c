@@ -44,6 +44,25 @@ static uint64_t names_hash(const Run *run)
     return hash ? hash : 1;
 }
 
+// Of the classes of all training images, in the images' order, by the classes'
+// names: how these are numbered is no matter. 0 for a phase without labels.
+static uint64_t known_hash(const Run *run)
+{
+    if (run->phase->source == SOURCE_UNLABELED || !dataset_classes(run->data))
+        return 0;
+    uint64_t hash = 1;
+    int64_t images = dataset_count(run->data, SPLIT_TRAIN);
+    for (int64_t i = 0; i < images; i++) {
+        const int32_t *classes;
+        uint64_t all = 0;
+        int count = dataset_labels(run->data, SPLIT_TRAIN, i, &classes);
+        for (int c = 0; c < count; c++)
+            all += random_name(dataset_class_name(run->data, classes[c]));
+        hash = hash * 31 + all;
+    }
+    return hash ? hash : 1;
+}
+
 // Ways decide low bits.
 static uint64_t ways_hash(const Run *run)
 {
@@ -88,6 +107,7 @@ Status train_save(Run *run, bool finished)
         .step = run->step,
         .images = run->image_count,
         .names = names_hash(run),
+        .known = known_hash(run),
         .seed = run->options->seed,
         .program = program_hash(run),
         .says = run->phase->says,
@@ -283,8 +303,12 @@ static Status check_same_run(Run *run, const CheckpointInfo *info)
         return refuse(run, why);
     if (info->step > run->total_steps)
         return refuse(run, "it has taken more steps than the phase has");
-    if (!info->names || info->names == names_hash(run))
+    if (!info->names || info->names == names_hash(run)) {
+        if (info->known && info->known != known_hash(run))
+            return refuse(run, "the training images have other labels than "
+                               "they had");
         return status_ok();
+    }
     TRY(train_order_classes(run, true)); // says so where these are others
     return status_error(STATUS_FAILED,
                         "%s cannot be resumed: the training images have other "

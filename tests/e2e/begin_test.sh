@@ -223,4 +223,43 @@ check "foresee: a batch of one" says "with batch = 1 there is one" \
     foresees frozen=no p.batch=1
 check "foresee: a batch of two" warns_not frozen=no p.batch=2
 
+# A phase goes on with the images and the labels that it began with.
+cp -r "$work/photos" "$work/set"
+labelled() {
+    for image in "$work"/set/*/*.png; do
+        image=${image#"$work/set/"}
+        echo "$image,${image%%/*}"
+    done | sed "$1" > "$work/set/labels-$2.csv"
+}
+labelled "" one
+labelled "s/,disc/,was/;s/,ring/,disc/;s/,was/,ring/" other
+goes() {
+    data=$1
+    shift
+    # shellcheck disable=SC2046
+    "$simcc" run models/quickstart.net scratch --data "$data" \
+        --out "$work/goes" "$@" --set $(merged "$settings" "scratch.labels=all")
+}
+goes "$work/set/labels-one.csv" -q --stop-after 1 > /dev/null 2>&1
+check "begin: not with other labels" says "have other labels than they had" \
+    exits 1 goes "$work/set/labels-other.csv" --resume
+says_nothing_of_pictures() {
+    goes "$work/set/labels-one.csv" --resume --stop-after 2 \
+        > "$work/said" 2>&1 && ! grep "other pictures" "$work/said"
+}
+check "begin: with the same ones" says_nothing_of_pictures
+for class in "$work"/set/*/; do
+    set -- "$class"*.png
+    for image in "$@"; do
+        cp "$work/photos/ring/$(basename "$1")" "$image"
+    done
+done
+check "begin: with other pictures it says so" says \
+    "byte for byte: it goes on with other pictures" \
+    goes "$work/set/labels-one.csv" --resume
+
+check "begin: labels that no phase sees" says \
+    "--labels has no effect: the phase sees no labels" \
+    train "$work/unseen" pretrain --labels 3 --stop-after 1
+
 finish

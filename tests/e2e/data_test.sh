@@ -238,6 +238,20 @@ check "run: --cache wants a size" says "a size such as 512M or 2G" \
     --cache lots
 check "run: and no other" exits 2 "$simcc" run models/quickstart.net \
     --data "$shapes" --out "$work/no" --cache 2Q
+check "run: 5 is no size" exits 2 "$simcc" run models/quickstart.net \
+    --data "$shapes" --out "$work/no" --cache 5
+mkdir -p "$work/inside/a/more" "$work/inside/b"
+for class in a b; do
+    for image in 1 2 3; do
+        cp "$shapes/train/disc/00001.png" "$work/inside/$class/$image.png"
+    done
+done
+check "data: no folder inside a class's" eval \
+    '! "$simcc" data info "$work/inside" | grep "inside a class"'
+cp "$shapes/train/disc/00001.png" "$work/inside/a/more/4.png"
+check "data: a folder inside a class's" says \
+    "1 image of folders inside a class's folder, such as a/more/4.png, is of that class" \
+    "$simcc" data info "$work/inside"
 
 check "augment: what was drawn" says "view 7: random_crop " \
     "$simcc" augment models/quickstart.net --data "$shapes" \

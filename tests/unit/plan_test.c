@@ -221,7 +221,7 @@ TEST(kernels_print_behind_their_description)
     lower(codegen, g);
     Text text = text_new(g->arena);
     codegen_print_llvm(codegen, &text);
-    CHECK(strstr(text_string(&text), "; pack 256 x 128 ") != NULL);
+    CHECK(strstr(text_string(&text), "; pack: f32 f32 > f32") != NULL);
     CHECK(strstr(text_string(&text), "\n; product") != NULL);
     CHECK(strstr(text_string(&text), "define ") != NULL);
     text = text_new(g->arena);
