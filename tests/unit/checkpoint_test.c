@@ -74,6 +74,7 @@ TEST(checkpoint_gives_back_every_bit)
                            .step = 123,
                            .images = 1000,
                            .names = 0x8edcba9876543210,
+                           .known = 0x7edcba9876543211,
                            .seed = UINT64_MAX,
                            .program = 0xfedcba9876543210,
                            .says = 0xabcdef0123456789,
@@ -95,6 +96,7 @@ TEST(checkpoint_gives_back_every_bit)
     CHECK_INT(back.images, 1000);
     CHECK(back.seed == info.seed && back.program == info.program);
     CHECK(back.names == info.names && back.says == info.says);
+    CHECK(back.known == info.known);
     CHECK(back.labels == 7 && back.dtype == PLAN_F64);
     CHECK(memcmp(&back.origin, &info.origin, sizeof info.origin) == 0);
     CHECK_TEXT(back.target, info.target);
