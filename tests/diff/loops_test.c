@@ -21,7 +21,7 @@ static void add_normalization(Graph *g, int index, int rank,
 {
     static const int64_t of_four[] = {1, 3};
     bool four = rank == 4;
-    int64_t channels[] = {four ? dims[1] : dims[rank - 1], dims[3]};
+    int64_t channels[] = {four ? dims[1] : dims[rank - 1], four ? dims[3] : 0};
     char *name = arena_printf(g->arena, "x%d", index);
     Value x = input(g, name, DT_F32, rank, dims);
     Value shift = input(g, arena_printf(g->arena, "shift%d", index), DT_F32,
