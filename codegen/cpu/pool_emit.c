@@ -369,8 +369,9 @@ static void plane_SUM_POOL(Pool *w, LLVMValueRef plane)
     each_window(w, sum_window);
 }
 
-// The rows of a gradient below which no window from `oy` on adds anything, and
-// those that windows up to it have added to: of the windows' rows before.
+// The row of x at which the row of windows `oy` begins, and `more` behind it: 0
+// of the first one, and past the last one (oy = oh) all rows. So the rows from
+// that of oy to that of oy + 1 are each in one such range.
 static LLVMValueRef rows_before(const Pool *w, LLVMValueRef oy, int64_t more)
 {
     LLVMValueRef row = LLVMBuildNSWAdd(

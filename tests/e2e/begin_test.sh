@@ -258,6 +258,20 @@ check "begin: with other pictures it says so" says \
     "byte for byte: it goes on with other pictures" \
     goes "$work/set/labels-one.csv" --resume
 
+# A phase that begins has no pictures to compare with.
+cp -r "$work/photos" "$work/more"
+for image in "$work"/more/*/*.png; do
+    cp "$work/photos/ring/$(basename "$1")" "$image"
+done
+begins_quietly() {
+    # shellcheck disable=SC2046
+    "$simcc" run models/quickstart.net pretrain --data "$work/more" \
+        --out "$work/goes" --resume --stop-after 1 \
+        --set $(merged "$settings" "") > "$work/said" 2>&1 &&
+        ! grep "other pictures" "$work/said"
+}
+check "begin: another phase, with other pictures" begins_quietly
+
 check "begin: labels that no phase sees" says \
     "--labels has no effect: the phase sees no labels" \
     train "$work/unseen" pretrain --labels 3 --stop-after 1

@@ -248,6 +248,12 @@ for class in a b; do
 done
 check "data: no folder inside a class's" eval \
     '! "$simcc" data info "$work/inside" | grep "inside a class"'
+mkdir -p "$work/through/a/images" "$work/through/b/images"
+for class in a b; do
+    cp "$work/inside/a/"*.png "$work/through/$class/images"
+done
+check "data: nor where a class is all in one" eval \
+    '! "$simcc" data info "$work/through" | grep "inside a class"'
 cp "$shapes/train/disc/00001.png" "$work/inside/a/more/4.png"
 check "data: a folder inside a class's" says \
     "1 image of folders inside a class's folder, such as a/more/4.png, is of that class" \
