@@ -232,7 +232,7 @@ labelled() {
     done | sed "$1" > "$work/set/labels-$2.csv"
 }
 labelled "" one
-labelled "s/,disc/,was/;s/,ring/,disc/;s/,was/,ring/" other
+labelled "s/,square/,was/;s/,ring/,square/;s/,was/,ring/" other
 goes() {
     data=$1
     shift
@@ -248,24 +248,23 @@ says_nothing_of_pictures() {
         > "$work/said" 2>&1 && ! grep "other pictures" "$work/said"
 }
 check "begin: with the same ones" says_nothing_of_pictures
-for class in "$work"/set/*/; do
-    set -- "$class"*.png
-    for image in "$@"; do
-        cp "$work/photos/ring/$(basename "$1")" "$image"
-    done
+set -- "$work"/photos/ring/*.png
+for image in "$work"/set/*/*.png; do
+    cp "$1" "$image"
 done
 check "begin: with other pictures it says so" says \
     "byte for byte: it goes on with other pictures" \
     goes "$work/set/labels-one.csv" --resume
 
 # A phase that begins has no pictures to compare with.
-cp -r "$work/photos" "$work/more"
-for image in "$work"/more/*/*.png; do
-    cp "$work/photos/ring/$(basename "$1")" "$image"
+cp -r "$work/photos" "$work/pictures"
+set -- "$work"/photos/square/*.png
+for image in "$work"/pictures/*/*.png; do
+    cp "$1" "$image"
 done
 begins_quietly() {
     # shellcheck disable=SC2046
-    "$simcc" run models/quickstart.net pretrain --data "$work/more" \
+    "$simcc" run models/quickstart.net pretrain --data "$work/pictures" \
         --out "$work/goes" --resume --stop-after 1 \
         --set $(merged "$settings" "") > "$work/said" 2>&1 &&
         ! grep "other pictures" "$work/said"
